@@ -1,0 +1,52 @@
+"""Write an optimizer as SymPy expressions; run it as one fused kernel."""
+
+from learnerdsl import schedules as schedules
+from learnerdsl.define import Learner as Learner
+from learnerdsl.define import UpdateRule as UpdateRule
+from learnerdsl.define import rule as rule
+from learnerdsl.errors import ArrayError as ArrayError
+from learnerdsl.errors import CheckpointError as CheckpointError
+from learnerdsl.errors import DtypeError as DtypeError
+from learnerdsl.errors import HyperparameterError as HyperparameterError
+from learnerdsl.errors import InternalError as InternalError
+from learnerdsl.errors import LearnerError as LearnerError
+from learnerdsl.errors import NonFiniteError as NonFiniteError
+from learnerdsl.errors import RuleError as RuleError
+from learnerdsl.errors import UnknownNameError as UnknownNameError
+from learnerdsl.expr import abs as abs
+from learnerdsl.expr import acos as acos
+from learnerdsl.expr import asin as asin
+from learnerdsl.expr import atan as atan
+from learnerdsl.expr import ceil as ceil
+from learnerdsl.expr import clip as clip
+from learnerdsl.expr import cos as cos
+from learnerdsl.expr import cosh as cosh
+from learnerdsl.expr import exp as exp
+from learnerdsl.expr import floor as floor
+from learnerdsl.expr import log as log
+from learnerdsl.expr import max as max
+from learnerdsl.expr import maximum as maximum
+from learnerdsl.expr import mean as mean
+from learnerdsl.expr import minibatch_size as minibatch_size
+from learnerdsl.expr import minimum as minimum
+from learnerdsl.expr import norm as norm
+from learnerdsl.expr import pi as pi
+from learnerdsl.expr import samples as samples
+from learnerdsl.expr import sign as sign
+from learnerdsl.expr import sin as sin
+from learnerdsl.expr import sinh as sinh
+from learnerdsl.expr import size as size
+from learnerdsl.expr import sqrt as sqrt
+from learnerdsl.expr import step as step
+from learnerdsl.expr import sum as sum
+from learnerdsl.expr import tan as tan
+from learnerdsl.expr import tanh as tanh
+from learnerdsl.expr import where as where
+from learnerdsl.rule import Rule as Rule
+from learnerdsl.rule import assign as assign
+from learnerdsl.rule import combine as combine
+from learnerdsl.rule import let as let
+from learnerdsl.rule import state as state
+from learnerdsl.schedules import Schedule as Schedule
+
+__version__ = "0.1.0"

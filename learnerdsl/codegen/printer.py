@@ -1,0 +1,177 @@
+"""SymPy expressions as text that Numba compiles to what it says.
+
+Constants carry their type, roots are `sqrt` and never `**0.5`, quotients are one division each, and
+scalar factors stand first.
+"""
+
+from collections.abc import Mapping
+
+import sympy
+from sympy.core.sorting import default_sort_key
+
+from learnerdsl.errors import InternalError
+from learnerdsl.expr import UNARY_FUNCTIONS
+
+_RELATIONS = {
+    sympy.Lt: "<",
+    sympy.Le: "<=",
+    sympy.Gt: ">",
+    sympy.Ge: ">=",
+    sympy.Eq: "==",
+    sympy.Ne: "!=",
+}
+ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
+
+
+class Printer:
+    """Prints expressions of one number type.
+
+    Args:
+        names: symbol -> the name it has in the text.
+        scalars: names of the symbols that are scalars; they are written first in a product.
+        dtype: "float64", or the type that constants are cast to.
+    """
+
+    def __init__(
+        self, names: Mapping[sympy.Basic, str], scalars: frozenset[str], dtype: str
+    ) -> None:
+        self.names = names
+        self.scalars = scalars
+        self.dtype = dtype
+
+    def __call__(self, expression: sympy.Basic) -> str:
+        """The text of an expression."""
+        return self.text(expression)[0]
+
+    def text(self, expr: sympy.Basic) -> tuple[str, int]:
+        """The text and how tightly it binds."""
+        if expr.is_Symbol:
+            return self.names[expr], ATOM
+        if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
+            return self.number(float(expr)), ATOM if not expr.is_negative else PRODUCT
+        if isinstance(expr, sympy.Add):
+            return self.total(expr), SUM
+        if isinstance(expr, sympy.Mul):
+            return self.product(expr), PRODUCT
+        if isinstance(expr, sympy.Pow):
+            return self.power(expr)
+        if isinstance(expr, sympy.Piecewise):
+            return self.choice(expr), ATOM
+        if isinstance(expr, (sympy.Max, sympy.Min)):
+            return self.extreme(expr), ATOM
+        if expr.func in UNARY_FUNCTIONS:
+            return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})", ATOM
+        return self.condition(expr), CONDITION
+
+    def tight(self, expr: sympy.Basic, limit: int) -> str:
+        """The text, in parentheses if it binds less tightly than `limit`."""
+        text, binding = self.text(expr)
+        return f"({text})" if binding > limit else text
+
+    def number(self, value: float) -> str:
+        return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
+
+    def total(self, expr: sympy.Add) -> str:
+        """Terms with a plus sign first."""
+        terms = [(not _is_negated(t), t) for t in expr.args]
+        terms.sort(key=lambda term: (not term[0], not self.is_plain(term[1])))
+        text = ""
+        for positive, term in terms:
+            body = self.tight(term if positive else -term, PRODUCT)
+            sign = "" if positive and not text else (" + " if positive else " - ")
+            text += f"{sign.strip() if not text else sign}{body}"
+        return text
+
+    def is_plain(self, term: sympy.Basic) -> bool:
+        return bool(term.is_Symbol)
+
+    def product(self, expr: sympy.Mul) -> str:
+        """Sign, numbers, scalars, the rest; then one division for each divisor."""
+        factors, divisors, negative = [], [], False
+        for factor in expr.args:
+            if factor == -1:
+                negative = not negative
+            elif _is_divisor(factor):
+                divisors.append(sympy.Pow(factor.base, -factor.exp, evaluate=False))
+            else:
+                factors.append(factor)
+        factors.sort(key=self.rank)
+        text = " * ".join(self.tight(f, POWER) for f in factors) or self.number(1.0)
+        for divisor in sorted(divisors, key=self.rank):
+            text += f" / {self.tight(_bare(divisor), POWER)}"
+        return f"-{text}" if negative else text
+
+    def rank(self, factor: sympy.Basic) -> tuple[int, bool]:
+        name = self.names.get(factor, "")
+        return (0 if factor.is_number else 1 if name in self.scalars else 2), not factor.is_Symbol
+
+    def power(self, expr: sympy.Pow) -> tuple[str, int]:
+        base, exponent = expr.base, expr.exp
+        if exponent.is_number and exponent.is_negative:
+            divisor = self.tight(_bare(sympy.Pow(base, -exponent, evaluate=False)), POWER)
+            return f"{self.number(1.0)} / {divisor}", PRODUCT
+        if exponent.is_Integer:
+            return f"{self.tight(base, ATOM)}**{int(exponent)}", POWER
+        if exponent.is_Rational and exponent.q in (2, 4, 8):
+            return self.root(base, exponent)
+        return f"{self.tight(base, ATOM)} ** {self.tight(exponent, ATOM)}", POWER
+
+    def root(self, base: sympy.Expr, exponent: sympy.Rational) -> tuple[str, int]:
+        """Whole power times a nest of square roots: x**(7/4) is x * sqrt(x) * sqrt(sqrt(x))."""
+        whole, remainder = divmod(int(exponent.p), int(exponent.q))
+        factors = [f"{self.tight(base, ATOM)}**{whole}"] if whole > 1 else []
+        factors += [self.tight(base, POWER)] if whole == 1 else []
+        text, weight = self(base), exponent.q
+        while remainder:
+            text, weight = f"sqrt({text})", weight // 2
+            if remainder >= weight:
+                factors.append(text)
+                remainder -= weight
+        return " * ".join(factors), ATOM if len(factors) == 1 else PRODUCT
+
+    def choice(self, expr: sympy.Piecewise) -> str:
+        text = "nan" if self.dtype == "float64" else f"{self.dtype}(nan)"
+        for value, condition in reversed(expr.args):
+            if condition == sympy.true:
+                text = self(value)
+            else:
+                text = f"{self(value)} if {self(condition)} else {text}"
+        return f"({text})"
+
+    def extreme(self, expr: sympy.Basic) -> str:
+        """NaN propagates, as in numpy.maximum."""
+        name = "maximum" if isinstance(expr, sympy.Max) else "minimum"
+        texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
+        result = texts[0]
+        for text in texts[1:]:
+            result = f"{name}({result}, {text})"
+        return result
+
+    def condition(self, expr: sympy.Basic) -> str:
+        if expr.func in _RELATIONS:
+            left, right = (self.tight(side, SUM) for side in expr.args)
+            return f"{left} {_RELATIONS[expr.func]} {right}"
+        if isinstance(expr, (sympy.And, sympy.Or)):
+            word = " and " if isinstance(expr, sympy.And) else " or "
+            return word.join(f"({self(a)})" for a in sorted(expr.args, key=default_sort_key))
+        if isinstance(expr, sympy.Not):
+            return f"not ({self(expr.args[0])})"
+        if expr in (sympy.true, sympy.false):
+            return str(bool(expr))
+        msg = f"no text for {expr.func} in {expr}"
+        raise InternalError(msg)
+
+
+def _is_negated(term: sympy.Basic) -> bool:
+    """Whether a minus sign can be taken off the front of `term`."""
+    if isinstance(term, sympy.Mul):
+        return -1 in term.args or any(a.is_Number and a.is_negative for a in term.args)
+    return bool(term.is_Number and term.is_negative)
+
+
+def _is_divisor(factor: sympy.Basic) -> bool:
+    return isinstance(factor, sympy.Pow) and bool(factor.exp.is_number and factor.exp.is_negative)
+
+
+def _bare(power: sympy.Pow) -> sympy.Expr:
+    return power.base if power.exp == 1 else power

@@ -1,0 +1,182 @@
+"""`@rule`: the object a user holds. It traces, compiles, makes learners and shows what runs."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
+
+import sympy
+
+from learnerdsl import inspection
+from learnerdsl.errors import UnknownNameError
+from learnerdsl.ir import Kernel
+from learnerdsl.pipeline import Program, compile_rule, stages
+from learnerdsl.rule import OptionValue, Rule, signature, trace
+from learnerdsl.runtime import learner as runtime
+from learnerdsl.runtime.cpu import load_kernels
+from learnerdsl.runtime.memory import Arrays
+
+
+class Learner(runtime.Learner):
+    """Updates arrays in place by a rule, and shows the code that does it."""
+
+    __doc__ = runtime.Learner.__doc__
+
+    @property
+    def program(self) -> Program:
+        """The compiled rule, for the number type of the parameters."""
+        return compile_rule(self._rule, self._kind.name)
+
+    def source(self) -> str:
+        """The generated Python source that Numba compiled."""
+        return self.program.source
+
+    @property
+    def source_file(self) -> str:
+        """Path of the file that holds the generated source."""
+        return str(load_kernels(self.program).__file__)
+
+    def plan(self) -> inspection.Plan:
+        """The passes over memory, and their traffic."""
+        return inspection.plan(self.program)
+
+    def cost(self) -> inspection.Cost:
+        """Traffic, memory and arithmetic per element."""
+        return inspection.cost(self.program)
+
+    def llvm(self) -> str:
+        """The optimised LLVM of every function, also when it came from the disk cache."""
+        return inspection.llvm(self.program)
+
+    def asm(self) -> str:
+        """The assembly of every function, also when it came from the disk cache."""
+        return inspection.asm(self.program)
+
+
+class UpdateRule:
+    """An update rule: call it with parameters to get a Learner.
+
+    Made by the decorator `learnerdsl.rule`. Methods that show something take options of the rule as
+    keyword arguments, for example `rule.source(nesterov=True)`.
+    """
+
+    def __init__(self, function: Callable[..., Any], version: int = 1) -> None:
+        functools.update_wrapper(self, function)
+        self.name = function.__name__
+        self.version = version
+        self._function = function
+        _, _, hypers, options = signature(function)
+        self._hyper_names = tuple(hypers)
+        self._option_names = tuple(options)
+        self._traced: dict[tuple[tuple[str, OptionValue], ...], Rule] = {}
+
+    def trace(self, **options: OptionValue) -> Rule:
+        """The rule as symbols, specialised for the given options."""
+        key = tuple(sorted(options.items()))
+        if key not in self._traced:
+            self._traced[key] = trace(self._function, self.version, options)
+        return self._traced[key]
+
+    def __call__(
+        self,
+        params: Arrays,
+        *,
+        backend: str = "auto",
+        groups: Sequence[Mapping[str, Any]] | None = None,
+        nonfinite: str = "propagate",
+        **arguments: Any,
+    ) -> Learner:
+        """A Learner that updates `params` by this rule; see `Learner`.
+
+        Keyword arguments beside those of `Learner` are hyperparameters and options of the rule.
+        """
+        options = {n: v for n, v in arguments.items() if n in self._option_names}
+        hypers = {n: v for n, v in arguments.items() if n not in self._option_names}
+        self._refuse_unknown(hypers)
+        return Learner(
+            self.trace(**options),
+            params,
+            backend=backend,
+            groups=groups,
+            nonfinite=nonfinite,
+            hyperparameters=hypers,
+        )
+
+    def _refuse_unknown(self, hypers: Mapping[str, Any]) -> None:
+        for name in hypers:
+            if name not in self._hyper_names:
+                known = ", ".join((*self._hyper_names, *self._option_names)) or "none"
+                msg = f"{self.name} has no argument {name!r}; its arguments are: {known}."
+                raise UnknownNameError(msg)
+
+    @property
+    def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:
+        """(target, SymPy expression) pairs in dependency order, with default options."""
+        return self.trace().assignments
+
+    def program(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> Program:
+        """The compiled rule."""
+        return compile_rule(self.trace(**options), dtype, target)
+
+    def source(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
+        """The source of the generated kernels: the loops that run."""
+        return self.program(target, dtype, **options).source
+
+    def stages(self, **options: Any) -> dict[str, Kernel]:
+        """The kernel after every pass of the compiler; each can be printed."""
+        return stages(self.trace(**options))
+
+    def plan(self, dtype: str = "float32", **options: Any) -> inspection.Plan:
+        """Passes over memory, arrays read and written, bytes per element."""
+        return inspection.plan(self.program("cpu", dtype, **options))
+
+    def cost(self, dtype: str = "float32", **options: Any) -> inspection.Cost:
+        """Traffic, memory and arithmetic per element."""
+        return inspection.cost(self.program("cpu", dtype, **options))
+
+    def latex(self, **options: Any) -> str:
+        """The mathematics as LaTeX: index t-1 for old values, t for new ones."""
+        return inspection.latex(self.trace(**options))
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+    def _repr_html_(self) -> str:
+        return inspection.repr_html(self.trace(), self.program())
+
+    def __repr__(self) -> str:
+        return f"<rule {self.name}({', '.join((*self._hyper_names, *self._option_names))})>"
+
+
+@overload
+def rule(function: Callable[..., Any], /) -> UpdateRule: ...
+@overload
+def rule(*, version: int = 1) -> Callable[[Callable[..., Any]], UpdateRule]: ...
+def rule(
+    function: Callable[..., Any] | None = None, /, *, version: int = 1
+) -> UpdateRule | Callable[[Callable[..., Any]], UpdateRule]:
+    """Make an update rule out of a function over symbols.
+
+    Args:
+        function: its first argument is the parameter, the second its gradient, both one element.
+            Further arguments need defaults: a float, schedule or function of the step makes a
+            hyperparameter, which may change at any time without recompiling; a bool, int or str
+            makes a compile-time option, plain Python control flow in the body.
+        version: number of this definition; checkpoints of another version are refused.
+
+    Raises:
+        RuleError: an argument has no usable default. What is wrong in the body is reported when
+            the rule is first traced.
+
+    >>> import learnerdsl as ld
+    >>> @ld.rule
+    ... def momentum(p, g, lr=0.1, mu=0.9):
+    ...     velocity = ld.state("velocity")
+    ...     velocity_new = ld.assign(velocity, mu * velocity + g)
+    ...     return ld.assign(p, p - lr * velocity_new)
+    >>> print(momentum.plan())
+    momentum (float32): 1 pass, 20 bytes per element
+      pass 1: reads p, g, velocity; writes velocity, p
+    """
+    if function is None:
+        return lambda actual: UpdateRule(actual, version)
+    return UpdateRule(function, version)

@@ -1,0 +1,41 @@
+"""What can go wrong, by whose fault: a subclass of LearnerError is the user's, InternalError ours."""
+
+
+class LearnerError(Exception):
+    """Base of every error that a user of learnerdsl can cause."""
+
+
+class RuleError(LearnerError, ValueError):
+    """An update rule that cannot mean anything: a cycle, a foreign symbol, a missing assign."""
+
+
+class ArrayError(LearnerError, ValueError):
+    """A parameter or gradient array of the wrong shape, layout or place in memory."""
+
+
+class DtypeError(LearnerError, TypeError):
+    """A parameter or gradient array of a number type that cannot be used."""
+
+
+class HyperparameterError(LearnerError, ValueError):
+    """A hyperparameter, option or argument with a value that it cannot take."""
+
+
+class UnknownNameError(LearnerError, KeyError):
+    """A name that the rule or the learner does not have."""
+
+    def __str__(self) -> str:
+        """The message as it was written; KeyError would print its repr."""
+        return str(self.args[0]) if self.args else ""
+
+
+class CheckpointError(LearnerError, ValueError):
+    """A state dict or file that is damaged or belongs to another rule or model."""
+
+
+class NonFiniteError(LearnerError, ValueError):
+    """A gradient holds NaN or infinity and the learner was told to raise."""
+
+
+class InternalError(RuntimeError):
+    """A bug of learnerdsl, never of the user; please report it."""

@@ -1,0 +1,194 @@
+"""Seeing what runs: mathematics, passes over memory, cost, LLVM, assembly, and notebook views."""
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+from numba import cfunc
+
+from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.expr import Clock, LetValue, NewValue, TensorSize
+from learnerdsl.ir import Block
+from learnerdsl.pipeline import Program
+from learnerdsl.rule import Rule
+from learnerdsl.runtime.cpu import bytes_per_element, load_kernels
+from learnerdsl.runtime.kernel import OPTIONS
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over memory.
+
+    Attributes:
+        reads: names of the arrays it loads.
+        writes: names of the arrays it stores.
+        reduces: what it reduces, as text.
+    """
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    reduces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a rule goes over memory.
+
+    Attributes:
+        name: the rule's name.
+        dtype: number type of the parameters.
+        passes: the passes in order.
+        bytes_per_element: memory traffic of one update: all loads and stores.
+    """
+
+    name: str
+    dtype: str
+    passes: tuple[Pass, ...]
+    bytes_per_element: int
+
+    def __str__(self) -> str:
+        noun = "pass" if len(self.passes) == 1 else "passes"
+        lines = [
+            f"{self.name} ({self.dtype}): {len(self.passes)} {noun}, "
+            f"{self.bytes_per_element} bytes per element"
+        ]
+        for number, one in enumerate(self.passes, 1):
+            writes = f"writes {', '.join(one.writes)}" if one.writes else "writes nothing"
+            lines.append(f"  pass {number}: reads {', '.join(one.reads)}; {writes}")
+            lines += [f"    {text}" for text in one.reduces]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one update costs.
+
+    Attributes:
+        bytes_per_element: memory traffic.
+        state_bytes_per_element: memory that the states take.
+        operations_per_element: name of an operation -> how often an element needs it.
+        scalar_operations: operations done once for a group of parameters or a tensor.
+    """
+
+    bytes_per_element: int
+    state_bytes_per_element: int
+    operations_per_element: dict[str, int]
+    scalar_operations: int
+
+    def __str__(self) -> str:
+        operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())
+        return (
+            f"{self.bytes_per_element} bytes of traffic and {self.state_bytes_per_element} bytes of "
+            f"state per element; {operations} per element; {self.scalar_operations} operations "
+            "per group or tensor"
+        )
+
+
+def plan(program: Program) -> Plan:
+    """The passes over memory of a compiled rule."""
+    itemsize = NUMBER_TYPES[program.dtype].itemsize
+    blocks = program.kernel.passes
+    return Plan(
+        name=program.rule.name,
+        dtype=program.dtype,
+        passes=tuple(_pass(block) for block in blocks),
+        bytes_per_element=bytes_per_element(blocks, itemsize),
+    )
+
+
+def _pass(block: Block) -> Pass:
+    return Pass(
+        reads=tuple(str(load.array) for load in block.loads),
+        writes=tuple(str(store.target) for store in block.stores),
+        reduces=tuple(str(reduce) for reduce in block.reduces),
+    )
+
+
+def cost(program: Program) -> Cost:
+    """Traffic, state and arithmetic of a compiled rule."""
+    itemsize = NUMBER_TYPES[program.dtype].itemsize
+    elements = [item for b in program.kernel.passes for item in (*b.computes, *b.reduces)]
+    visual = sum((sympy.count_ops(item.expression, visual=True) for item in elements), sympy.S.Zero)
+    counted = {str(symbol).lower(): int(visual.coeff(symbol)) for symbol in visual.free_symbols}
+    counted["add"] = counted.get("add", 0) + sum(len(b.reduces) for b in program.kernel.passes)
+    scalars = [c for b in program.kernel.blocks if b not in program.kernel.passes for c in b.computes]
+    return Cost(
+        bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
+        state_bytes_per_element=itemsize * (len(program.layout.arrays) - 2),
+        operations_per_element={name: n for name, n in sorted(counted.items()) if n},
+        scalar_operations=sum(int(sympy.count_ops(c.expression)) for c in scalars),
+    )
+
+
+def latex(rule: Rule) -> str:
+    r"""The rule as LaTeX: old values have index t-1, new ones t, in an `aligned` environment."""
+    names: dict[sympy.Basic, str] = {}
+    for symbol in (rule.parameter, *(spec.symbol for spec in rule.states)):
+        names[symbol] = f"{_letter(symbol.name)}_{{t-1}}"
+    names[rule.gradient] = f"{_letter(rule.gradient.name)}_t"
+    for line in rule.lines:
+        if isinstance(line.value, NewValue):
+            names[line.value] = f"{_letter(line.target.name)}_t"
+        elif isinstance(line.value, LetValue):
+            names[line.value] = _letter(line.value.name)
+        names |= {
+            s: _letter(s.name) if s.name != "step" else "t"
+            for s in line.expression.free_symbols
+            if isinstance(s, (Clock, TensorSize))
+        }
+    names |= {h: _letter(h.name) for h in rule.hyperparameters}
+    lines = [
+        rf"{names[line.value]} &= {sympy.latex(line.expression, symbol_names=names)}"
+        for line in rule.lines
+    ]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _letter(name: str) -> str:
+    """One letter or a Greek name as SymPy writes it, a word upright."""
+    text = sympy.latex(sympy.Symbol(name))
+    plain = len(name) == 1 or "\\" in text
+    return text if plain else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+
+
+def llvm(program: Program) -> str:
+    """The optimised LLVM of every function of a program."""
+    return _listing(program, lambda library: library.get_llvm_str(), ";")
+
+
+def asm(program: Program) -> str:
+    """The machine code of every function of a program, as assembly."""
+    return _listing(program, lambda library: library.get_asm_str(), "#")
+
+
+def assembly_of(program: Program) -> dict[str, str]:
+    """Function name -> assembly."""
+    return {name: library.get_asm_str() for name, library in _libraries(program).items()}
+
+
+def _listing(program: Program, show: Any, comment: str) -> str:
+    parts = [f"{comment} {name}\n{show(lib)}" for name, lib in _libraries(program).items()]
+    return "\n".join(parts)
+
+
+def _libraries(program: Program) -> dict[str, Any]:
+    """Compiled again without the disk cache, which keeps no code that could be shown."""
+    module = load_kernels(program)
+    names = [n for level in program.levels for n in (level.model, level.tensor, level.element) if n]
+    libraries: dict[str, Any] = {}
+    for name in names:
+        kernel = getattr(module, name)
+        fresh = cfunc(kernel._sig, **OPTIONS)(kernel._pyfunc)
+        libraries[name] = fresh._library
+    return libraries
+
+
+def repr_html(rule: Rule, program: Program) -> str:
+    """The rule for a notebook: its mathematics, then plan and loop to unfold."""
+    return (
+        f"<p><b>{html.escape(rule.name)}</b>: {html.escape(str(plan(program)).splitlines()[0])}</p>"
+        f"$${latex(rule)}$$"
+        f"<details><summary>generated code</summary>"
+        f"<pre>{html.escape(program.source)}</pre></details>"
+    )

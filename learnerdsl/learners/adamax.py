@@ -1,0 +1,51 @@
+"""Adamax: Adam with the infinity norm in place of the root mean square."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import maximum, step
+from learnerdsl.rule import assign, state
+
+
+@rule
+def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    r"""Adamax: momentum divided by the largest recent gradient.
+
+    $$g \leftarrow g + \lambda p \qquad
+    m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
+    p \leftarrow p - \frac{\eta}{1 - \beta_1^t} \frac{m}{u}$$
+
+    No step is much longer than $\eta$, which steadies rare, large gradients such as those of
+    embeddings; one outlier shortens the steps for about $1 / (1 - \beta_2)$ updates. As
+    `torch.optim.Adamax` (equal to `optax.adamax`): $\epsilon$ is inside the maximum, where the
+    paper has none. (Keras adds it to $u$.)
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the largest gradient that is kept.
+        eps: $\epsilon$, added to each absolute gradient.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+
+    State variables: `m`, the running mean of the gradient; `u`, its decaying maximum.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adamax
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adamax([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Kingma and Ba, [Adam: A Method for Stochastic
+        Optimization](https://arxiv.org/abs/1412.6980), section 7.1, 2015.
+    """
+    m, u = state("m"), state("u")
+    g = g + weight_decay * p
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    u_new = assign(u, maximum(beta2 * u, abs(g) + eps))
+    return assign(p, p - lr / (1 - beta1**step) * m_new / u_new)

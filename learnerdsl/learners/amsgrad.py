@@ -1,0 +1,59 @@
+"""AMSGrad: Adam whose divisor never falls."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import maximum, sqrt, step
+from learnerdsl.rule import assign, state
+
+
+@rule
+def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    r"""AMSGrad: Adam divided by the largest mean square seen so far.
+
+    $$g \leftarrow g + \lambda p \qquad
+    m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
+    v_{\max} \leftarrow \max(v_{\max}, v)$$
+
+    $$\hat{m} = \frac{m}{1 - \beta_1^t} \qquad
+    \hat{v} = \frac{v_{\max}}{1 - \beta_2^t} \qquad
+    p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
+
+    Converges where Adam provably does not; in practice often no better, and one large gradient
+    slows an element for good. As `torch.optim.Adam(amsgrad=True)`: the maximum is taken of the raw
+    $v$ and then corrected. (The paper corrects nothing; `optax.amsgrad` takes the maximum of the
+    corrected $v$, which gives other steps.)
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+
+    State variables: `m` and `v`, the running means of the gradient and of its square; `v_max`, the
+    largest `v` so far.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import amsgrad
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = amsgrad([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Reddi et al., [On the Convergence of Adam and
+        Beyond](https://openreview.net/forum?id=ryQu7f-RZ), 2018.
+    """
+    m, v, v_max = state("m"), state("v"), state("v_max")
+    g = g + weight_decay * p
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    v_max_new = assign(v_max, maximum(v_max, v_new))
+    m_hat = m_new / (1 - beta1**step)
+    v_hat = v_max_new / (1 - beta2**step)
+    return assign(p, p - lr * m_hat / (sqrt(v_hat) + eps))

@@ -1,0 +1,61 @@
+"""LAMB: Adam with a learning rate for each tensor, from the norms of weights and step."""
+
+from sympy import Eq
+
+from learnerdsl.define import rule
+from learnerdsl.expr import norm, sqrt, step, where
+from learnerdsl.rule import assign, let, state
+
+
+@rule
+def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
+    r"""LAMB: layer-wise adaptive moments, AdamW for very large batches.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
+    \hat{m} = \frac{m}{1 - \beta_1^t} \qquad
+    \hat{v} = \frac{v}{1 - \beta_2^t}$$
+
+    $$u = \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} + \lambda p \qquad
+    r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
+    p \leftarrow p - \eta r u$$
+
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
+    to the weights of each layer and so trains transformers with batches of many thousands; for
+    small batches AdamW does as well at less cost. As the paper with the identity for its
+    $\phi$, and as `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$, the ratio of a step to the weights.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root of the corrected $\hat{v}$.
+        weight_decay: weight decay $\lambda$, inside the norm of the step.
+
+    State variables: `m` and `v`, the running means of the gradient and of its square.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import lamb
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = lamb([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        You et al., [Large Batch Optimization for Deep Learning: Training BERT in 76
+        minutes](https://arxiv.org/abs/1904.00962), 2020.
+    """
+    m, v = state("m"), state("v")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    m_hat = m_new / (1 - beta1**step)
+    v_hat = v_new / (1 - beta2**step)
+    u = let("u", m_hat / (sqrt(v_hat) + eps) + weight_decay * p)
+    p_norm, u_norm = norm(p), norm(u)
+    trust = let("trust", where(Eq(p_norm, 0) | Eq(u_norm, 0), 1, p_norm / u_norm))
+    return assign(p, p - lr * trust * u)

@@ -1,0 +1,57 @@
+"""LARS: momentum with a learning rate for each tensor, from the norms of weights and gradient."""
+
+from sympy import Eq
+
+from learnerdsl.define import rule
+from learnerdsl.expr import norm, where
+from learnerdsl.rule import assign, let, state
+
+
+@rule
+def lars(p, g, lr=1.0, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, eps=0.0):
+    r"""LARS: layer-wise adaptive rate scaling, momentum for very large batches.
+
+    $$g \leftarrow g + \lambda p \qquad
+    r = \tau \frac{\lVert p \rVert}{\lVert g \rVert + \epsilon} \qquad
+    b \leftarrow \mu b - \eta r g \qquad
+    p \leftarrow p + b$$
+
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
+    to the weights of each layer, which lets convolutional networks train with batches of many
+    thousands; biases and gains, whose norms mean little, are best trained by another rule. As
+    `optax.lars`: the norm is that of the decayed gradient (the paper divides by
+    $\lVert g \rVert + \lambda \lVert p \rVert$), and the learning rate is inside the buffer, so
+    that a change of it acts only on what comes after.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$; the step is about `lr * trust_coefficient` of the weights.
+        momentum: share $\mu$ of the buffer that is kept.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+        trust_coefficient: $\tau$, the ratio of a step to the weights at a learning rate of 1.
+        eps: $\epsilon$, added to the norm of the gradient.
+
+    State variables: `b`, the buffer of steps.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import lars
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = lars([weights], lr=10.0)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.99, 0.99, 0.99], dtype=float32)
+
+    References:
+        You et al., [Large Batch Training of Convolutional
+        Networks](https://arxiv.org/abs/1708.03888), 2017.
+    """
+    b = state("b")
+    g = g + weight_decay * p
+    p_norm, g_norm = norm(p), norm(g)
+    ratio = trust_coefficient * p_norm / (g_norm + eps)
+    trust = let("trust", where(Eq(p_norm, 0) | Eq(g_norm, 0), 1, ratio))
+    b_new = assign(b, momentum * b - lr * trust * g)
+    return assign(p, p + b_new)

@@ -1,0 +1,48 @@
+"""RMSprop: a learning rate per element, from a running mean of squared gradients."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import sqrt
+from learnerdsl.rule import assign, state
+
+
+@rule
+def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
+    r"""RMSprop: divides the gradient by a running root mean square of itself.
+
+    $$g \leftarrow g + \lambda p \qquad
+    v \leftarrow \alpha v + (1 - \alpha)\, g^2 \qquad
+    p \leftarrow p - \eta \frac{g}{\sqrt{v} + \epsilon}$$
+
+    Good for recurrent networks and moving targets; with no bias correction the first steps are
+    $1/\sqrt{1 - \alpha}$ times too long. As `torch.optim.RMSprop`: $\epsilon$ is outside the root
+    and the mean starts at 0. (optax and Keras put it inside, which differs where gradients are
+    small.)
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        alpha: share $\alpha$ of the running mean that is kept.
+        eps: $\epsilon$, added to the root.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+
+    State variables: `v`, the running mean of squared gradients.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import rmsprop
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = rmsprop([weights], lr=0.01)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Hinton, [Neural Networks for Machine Learning, lecture
+        6e](https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf), 2012.
+    """
+    v = state("v")
+    g = g + weight_decay * p
+    v_new = assign(v, alpha * v + (1 - alpha) * g**2)
+    return assign(p, p - lr * g / (sqrt(v_new) + eps))

@@ -1,0 +1,84 @@
+"""Rule -> Kernel: every assignment and every reduction becomes a block of its own.
+
+Assumes a valid Rule. Afterwards no expression contains a Reduction, every value has one symbol, and
+the blocks are in dependency order.
+"""
+
+import sympy
+
+from learnerdsl.expr import MaxOver, Named, Reduction, SumOver
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store
+from learnerdsl.rule import Assignment, Rule
+
+
+def lower(rule: Rule) -> Kernel:
+    """One block for each statement of the rule."""
+    reductions: dict[Reduction, sympy.Symbol] = {}
+    blocks: list[Block] = []
+    for line in rule.lines:
+        expression = _normalise(line.expression)
+        expression = _extract_reductions(expression, rule.name, reductions, blocks)
+        blocks.append(_statement(line, expression))
+    return Kernel(
+        name=rule.name,
+        parameter=rule.parameter,
+        gradient=rule.gradient,
+        hyperparameters=rule.hyperparameters,
+        states=tuple(spec.symbol for spec in rule.states),
+        blocks=tuple(blocks),
+    )
+
+
+def _statement(line: Assignment, expression: sympy.Expr) -> Block:
+    compute = Compute(
+        line.value, expression, note=f"{line.target} <- {expression}", rounded=line.rounded
+    )
+    stores = () if line.target == line.value else (Store(line.target, line.value),)
+    return Block(None, computes=(compute,), stores=stores)
+
+
+def _normalise(expression: sympy.Expr) -> sympy.Expr:
+    """Write `x**2.0` as `x**2` and `x**0.5` as a root: floats hide what a power is."""
+
+    def exact(power: sympy.Pow) -> sympy.Expr:
+        return power.base ** sympy.Rational(float(power.exp))
+
+    def is_binary_fraction(node: sympy.Basic) -> bool:
+        exponent = node.exp if isinstance(node, sympy.Pow) else None
+        return isinstance(exponent, sympy.Float) and float(exponent * 8).is_integer()
+
+    return expression.replace(is_binary_fraction, exact)
+
+
+def _extract_reductions(
+    expression: sympy.Expr,
+    rule_name: str,
+    known: dict[Reduction, sympy.Symbol],
+    blocks: list[Block],
+) -> sympy.Expr:
+    """Replace each reduction by a symbol, innermost first, and append its block."""
+    if not expression.has(Reduction):
+        return expression
+    if isinstance(expression, Reduction):
+        argument = _extract_reductions(expression.argument, rule_name, known, blocks)
+        bare = expression.func(argument, expression.over)
+        if bare not in known:
+            known[bare] = _reduction_symbol(rule_name, len(known) + 1, bare)
+            blocks.append(Block(None, reduces=(_reduce(known[bare], bare),)))
+        return known[bare]
+    arguments = [_extract_reductions(a, rule_name, known, blocks) for a in expression.args]
+    if isinstance(expression, sympy.Piecewise):
+        return sympy.Piecewise(*arguments, evaluate=False)
+    return expression.func(*arguments)
+
+
+def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> sympy.Symbol:
+    assumptions = {"nonnegative": True} if reduction.is_nonnegative else {}
+    return Named(f"{reduction.kind}_{number}", rule_name, **assumptions)
+
+
+def _reduce(symbol: sympy.Symbol, reduction: Reduction) -> Reduce:
+    kind = {SumOver: "sum", MaxOver: "max"}[type(reduction)]
+    return Reduce(symbol, kind, reduction.over, reduction.argument)  # type: ignore[arg-type]
+
+

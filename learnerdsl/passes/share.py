@@ -1,0 +1,87 @@
+"""Computes once what a block computes twice: common subexpressions get a name.
+
+Assumes hoisted blocks. Afterwards no product, sum, power or function of a block is written twice,
+but for negations. Numbers are not reassociated: only equal subtrees are shared.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import sympy
+
+from learnerdsl.expr import Named
+from learnerdsl.ir import Block, Compute, Kernel
+
+
+def share(kernel: Kernel) -> Kernel:
+    """Name the common subexpressions of every block."""
+    domains = dict(kernel.domains)
+    blocks: list[Block] = []
+    count = 0
+    for block in kernel.blocks:
+        shared = _Sharing(block, kernel.name, count)
+        blocks.append(shared.block())
+        domains |= {s: kernel.domain_of(e) for e, s in shared.names.items()}
+        count = shared.count
+    return replace(kernel.with_blocks(blocks), domains=domains)
+
+
+class _Sharing:
+    """The repeated subtrees of one block."""
+
+    def __init__(self, block: Block, owner: str, count: int) -> None:
+        self.source = block
+        self.owner = owner
+        self.count = count
+        self.names: dict[sympy.Basic, sympy.Symbol] = {}
+        self.computes: list[Compute] = []
+        uses: Counter[sympy.Basic] = Counter()
+        for item in (*block.computes, *block.reduces):
+            self.count_uses(item.expression, uses)
+        self.repeated = {expression for expression, times in uses.items() if times > 1}
+
+    def count_uses(self, expression: sympy.Basic, uses: "Counter[sympy.Basic]") -> None:
+        if expression.is_Atom:
+            return
+        if _worth_a_name(expression):
+            uses[expression] += 1
+            if uses[expression] > 1:
+                return
+        for argument in expression.args:
+            self.count_uses(argument, uses)
+
+    def block(self) -> Block:
+        for compute in self.source.computes:
+            expression = self.rewrite(compute.expression)
+            self.computes.append(replace(compute, expression=expression))
+        reduces = [replace(r, expression=self.rewrite(r.expression)) for r in self.source.reduces]
+        return replace(self.source, computes=tuple(self.computes), reduces=tuple(reduces))
+
+    def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
+        if expression.is_Atom:
+            return expression
+        if expression in self.names:
+            return self.names[expression]
+        arguments = [self.rewrite(argument) for argument in expression.args]
+        changed = any(new is not old for new, old in zip(arguments, expression.args, strict=True))
+        result = _rebuild(expression, arguments) if changed else expression
+        if expression in self.repeated:
+            self.count += 1
+            symbol = Named(f"t{self.count}", self.owner)
+            self.names[expression] = symbol
+            self.computes.append(Compute(symbol, result))  # type: ignore[arg-type]
+            return symbol
+        return result
+
+
+def _rebuild(expression: sympy.Basic, arguments: list[sympy.Basic]) -> sympy.Basic:
+    if isinstance(expression, sympy.Expr) and not isinstance(expression, sympy.Tuple):
+        return expression.func(*arguments, evaluate=False)
+    return expression.func(*arguments)
+
+
+def _worth_a_name(expression: sympy.Basic) -> bool:
+    """Real values only, and no bare negation of a symbol."""
+    if not isinstance(expression, sympy.Expr):
+        return False
+    return not (isinstance(expression, sympy.Mul) and -expression in expression.args)

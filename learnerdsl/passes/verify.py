@@ -1,0 +1,68 @@
+"""Checks what printers rely on; a failure is our bug, so it raises InternalError.
+
+Every symbol is defined before it is used, every array is written exactly once and not read as its
+old value after that, scalar blocks hold scalars, and element expressions hold no scalar arithmetic
+that could be hoisted out.
+"""
+
+import sympy
+
+from learnerdsl.errors import InternalError
+from learnerdsl.expr import CLOCK, tensor_size
+from learnerdsl.ir import Block, Domain, Kernel
+
+
+def verify(kernel: Kernel) -> Kernel:
+    """The same kernel, after checking it."""
+    scalars: set[sympy.Basic] = {*CLOCK, tensor_size, *kernel.hyperparameters}
+    scalars |= {s for s in kernel.states if kernel.domains[s] != Domain.ELEMENT}
+    written: set[sympy.Basic] = set()
+    for block in kernel.blocks:
+        known = set(scalars)
+        for load in block.loads:
+            overwritten = load.symbol == load.array and load.array in written
+            _require(not overwritten, kernel, f"{load} after its store")
+            known.add(load.symbol)
+        _check_values(kernel, block, known)
+        for store in block.stores:
+            _require(store.value in known, kernel, f"{store} of an unknown value")
+            _require(store.target not in written, kernel, f"a second {store}")
+            written.add(store.target)
+        if block.domain == Domain.ELEMENT:
+            scalars |= {reduce.symbol for reduce in block.reduces}
+        else:
+            scalars |= known
+    missing = {kernel.parameter, *kernel.states} - written
+    _require(not missing, kernel, f"{missing} never stored")
+    return kernel
+
+
+def _check_values(kernel: Kernel, block: Block, known: set[sympy.Basic]) -> None:
+    for item in (*block.computes, *block.reduces):
+        unknown = item.expression.free_symbols - known
+        _require(not unknown, kernel, f"{item} uses {unknown} before definition")
+        if item in block.computes:
+            known.add(item.symbol)
+        if block.domain == Domain.ELEMENT:
+            _check_hoisted(kernel, item.expression)
+        else:
+            fits = kernel.domain_of(item.expression) <= (block.domain or Domain.MODEL)
+            _require(fits, kernel, f"{item} in a block of domain {block.domain!r}")
+
+
+def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, (sympy.Add, sympy.Mul)):
+            composite = [
+                a
+                for a in node.args
+                if a.free_symbols and not a.is_Atom and kernel.domain_of(a) != Domain.ELEMENT
+            ]
+            bare = [a for a in composite if not a.could_extract_minus_sign()]
+            _require(not bare, kernel, f"scalar arithmetic {bare} left in a loop")
+
+
+def _require(holds: bool, kernel: Kernel, what: str) -> None:
+    if not holds:
+        msg = f"verify {kernel.name}: {what}\n{kernel}"
+        raise InternalError(msg)

@@ -1,0 +1,81 @@
+"""The compiler: a tuple of named passes, then a printer. A Rule goes in, text comes out; no JIT."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from learnerdsl.codegen.cpu import Functions, print_cpu
+from learnerdsl.codegen.layout import Layout, lay_out
+from learnerdsl.errors import HyperparameterError
+from learnerdsl.ir import Kernel
+from learnerdsl.passes.domains import type_domains
+from learnerdsl.passes.fuse import fuse
+from learnerdsl.passes.hoist import hoist
+from learnerdsl.passes.lower import lower
+from learnerdsl.passes.share import share
+from learnerdsl.passes.verify import verify
+from learnerdsl.rule import Rule
+
+PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
+    ("domains", type_domains),
+    ("fuse", fuse),
+    ("hoist", hoist),
+    ("share", share),
+    ("verify", verify),
+)
+TARGETS = ("cpu",)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled rule as text, with what a runtime needs to call it.
+
+    Attributes:
+        rule: the rule it does.
+        kernel: the last stage of the compiler.
+        layout: tables that the functions read and write.
+        dtype: number type of the parameters.
+        target: the machine it is for.
+        source: Python text of a module with the functions.
+        levels: names of the functions, in the order in which they run.
+    """
+
+    rule: Rule
+    kernel: Kernel
+    layout: Layout
+    dtype: str
+    target: str
+    source: str
+    levels: tuple[Functions, ...]
+
+
+@lru_cache(maxsize=256)
+def stages(rule: Rule) -> dict[str, Kernel]:
+    """The kernel after every pass, by the name of the pass."""
+    kernel = lower(rule)
+    done = {"lower": kernel}
+    for name, transform in PASSES:
+        kernel = transform(kernel)
+        done[name] = kernel
+    return done
+
+
+@lru_cache(maxsize=256)
+def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
+    """The program of a rule for parameters of one number type.
+
+    Args:
+        rule: a traced rule.
+        dtype: "float32" or "float64".
+        target: "cpu".
+
+    Raises:
+        HyperparameterError: unknown target.
+    """
+    if target not in TARGETS:
+        msg = f"There is no code generator for target {target!r}; choose from {', '.join(TARGETS)}."
+        raise HyperparameterError(msg)
+    kernel = stages(rule)["verify"]
+    layout = lay_out(kernel)
+    source, levels = print_cpu(kernel, layout, dtype)
+    return Program(rule, kernel, layout, dtype, target, source, levels)

@@ -1,0 +1,97 @@
+"""What every rule must hold, however it was made; each failure says what to write instead."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sympy
+from sympy.logic.boolalg import BooleanAtom
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import UNARY_FUNCTIONS, Clock, Reduction, RuleSymbol, TensorSize
+
+
+def check_lines(rule: Any) -> None:
+    """Every symbol known and defined before use, every state and the parameter assigned."""
+    inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters}
+    inputs |= {spec.symbol for spec in rule.states}
+    own_values = {line.value for line in rule.lines}
+    defined: set[sympy.Basic] = set()
+    for number, line in enumerate(rule.lines, 1):
+        place = f"{line.target} <- {line.expression} (statement {number} of rule {rule.name})"
+        _check_nodes(line.expression, place)
+        for symbol in sorted(line.expression.free_symbols, key=str):
+            if symbol in inputs or symbol in defined or isinstance(symbol, (Clock, TensorSize)):
+                continue
+            raise RuleError(_why_unknown(rule, line, symbol, own_values, place))
+        defined.add(line.value)
+    assigned = {line.target for line in rule.lines}
+    if rule.parameter not in assigned:
+        msg = (
+            f"Rule {rule.name} never assigns {rule.parameter}, so it would not learn; "
+            f"end it with assign({rule.parameter}, ...)."
+        )
+        raise RuleError(msg)
+    forgotten = [spec.symbol for spec in rule.states if spec.symbol not in assigned]
+    if forgotten:
+        msg = (
+            f"Rule {rule.name} never assigns the state {names(forgotten)}; "
+            "assign it a new value, or write a constant instead of a state."
+        )
+        raise RuleError(msg)
+
+
+def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:
+    if symbol in own_values:
+        reduced = any(r.has(symbol) for r in line.expression.atoms(Reduction))
+        what = "a reduction is inside its own input" if reduced else "the assigns form a cycle"
+        return f"{place}: {what}: {symbol} is used before it is defined; order the assigns."
+    if isinstance(symbol, RuleSymbol) and symbol.owner != rule.name:
+        return f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
+    known = [rule.parameter, rule.gradient, *rule.hyperparameters, *(s.symbol for s in rule.states)]
+    return (
+        f"{place}: {symbol} is not a symbol of this rule. Known are {names(known)}; "
+        "declare a state with state(...), or a hyperparameter as an argument with a float default."
+    )
+
+
+def _check_nodes(expr: sympy.Basic, place: str) -> None:
+    """Refuse functions and numbers that no kernel can compute."""
+    for node in sympy.preorder_traversal(expr):
+        if isinstance(node, sympy.Number):
+            if not node.is_finite:
+                msg = f"{place}: the constant {node} is not a finite number."
+                raise RuleError(msg)
+        elif node is sympy.I or node.is_commutative is False:
+            msg = f"{place}: {node} is not a real number; rules compute with real numbers only."
+            raise RuleError(msg)
+        elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
+            known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
+            msg = (
+                f"{place}: {node.func.__name__} has no meaning in a kernel. Functions of one "
+                f"argument are {known}; beside them sqrt, minimum, maximum, clip, where, powers."
+            )
+            raise RuleError(msg)
+
+
+_KNOWN_NODES = (
+    sympy.Symbol,
+    sympy.NumberSymbol,
+    sympy.Add,
+    sympy.Mul,
+    sympy.Pow,
+    sympy.Min,
+    sympy.Max,
+    sympy.Piecewise,
+    sympy.functions.elementary.piecewise.ExprCondPair,
+    sympy.core.relational.Relational,
+    sympy.And,
+    sympy.Or,
+    sympy.Not,
+    BooleanAtom,
+    Reduction,
+    sympy.core.symbol.Str,
+)
+
+
+def names(symbols: Iterable[Any]) -> str:
+    return ", ".join(str(symbol) for symbol in symbols)

@@ -1,0 +1,105 @@
+"""The frozen description of an update rule: symbols, states and assignments."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sympy
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import (
+    GradientSymbol,
+    Hyperparameter,
+    LetValue,
+    Named,
+    ParameterSymbol,
+    StateSymbol,
+    expression,
+)
+from learnerdsl.rule.checks import check_lines, names
+from learnerdsl.schedules import Schedule
+
+OptionValue = bool | int | str
+HyperDefault = float | Schedule | Callable[[int], float] | sympy.Expr
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """How a state variable starts.
+
+    Attributes:
+        symbol: the state as expressions name it; its `shape` says what it ranges over.
+        init: expression of the parameter, hyperparameters and sizes, evaluated once.
+    """
+
+    symbol: StateSymbol
+    init: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One line of a rule: `target` gets the value `expression`, called `value` from then on."""
+
+    target: StateSymbol | ParameterSymbol | LetValue
+    value: Named
+    expression: sympy.Expr
+    rounded: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A traced update rule: what a step does to one element, as SymPy expressions.
+
+    Attributes:
+        name: name of the traced function.
+        version: number the author gave to this definition; checkpoints carry it.
+        parameter: symbol of the parameter before the update.
+        gradient: symbol of the gradient.
+        hyperparameters: symbols of the runtime scalars.
+        defaults: their default values, in the same order.
+        options: the compile-time options this trace was specialised for, as (name, value) pairs.
+        states: the state variables.
+        lines: the assignments in dependency order.
+        doc: docstring of the function.
+    """
+
+    name: str
+    version: int
+    parameter: ParameterSymbol
+    gradient: GradientSymbol
+    hyperparameters: tuple[Hyperparameter, ...]
+    defaults: tuple[HyperDefault, ...] = field(compare=False)
+    options: tuple[tuple[str, OptionValue], ...]
+    states: tuple[StateSpec, ...]
+    lines: tuple[Assignment, ...]
+    doc: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be an update rule."""
+        check_lines(self)
+
+    @property
+    def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:
+        """(target, expression) pairs in dependency order; plain SymPy.
+
+        A target is a state, the parameter, or a name given by `let`. Inside an expression the
+        symbol of a target means its old value; the new one has a symbol of its own, `<name>_new`.
+        """
+        return tuple((line.target, line.expression) for line in self.lines)
+
+    def with_assignments(self, assignments: Iterable[tuple[Any, Any]]) -> "Rule":
+        """The same rule with other expressions, for example after `subs` or `simplify`."""
+        by_target = {line.target: line for line in self.lines}
+        lines: list[Assignment] = []
+        for target, value in assignments:
+            if target not in by_target:
+                msg = (
+                    f"{target} is not assigned by {self.name}; its targets are {names(by_target)}."
+                )
+                raise RuleError(msg)
+            lines.append(replace(by_target[target], expression=expression(value)))
+        return replace(self, lines=tuple(lines))
+
+    def __str__(self) -> str:
+        """The assignments, a line each."""
+        return "\n".join(f"{target} <- {value}" for target, value in self.assignments)

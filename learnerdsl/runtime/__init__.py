@@ -1,0 +1,1 @@
+"""Running a program: memory, compiled kernels, launches over all tensors, and the Learner."""

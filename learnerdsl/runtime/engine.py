@@ -1,0 +1,123 @@
+"""What a Learner needs from a backend, and the backend that interprets a rule with NumPy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from learnerdsl.interpret import initial_states, interpret
+from learnerdsl.rule import Rule
+
+
+class Engine(Protocol):
+    """Runs updates of one rule on one list of parameter arrays.
+
+    Attributes:
+        states: state name -> one array for each tensor; views of the memory that updates use.
+        model_states: state name -> a float64 array with the value for each group.
+        clock: float64 array of step count, samples seen and minibatch size for each group.
+    """
+
+    states: dict[str, list[np.ndarray]]
+    model_states: dict[str, np.ndarray]
+    clock: np.ndarray
+
+    def bind(self, index: int, gradient: np.ndarray, address: int) -> None:
+        """Use this array as the gradient of parameter number `index` from now on."""
+        ...
+
+    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
+        """Give a group's hyperparameter number `index` a value for the next updates."""
+        ...
+
+    def launch(self) -> float:
+        """Do one update and advance the clock, or return how many gradient values forbid it."""
+        ...
+
+
+def fill_states(
+    engine: Engine,
+    rule: Rule,
+    parameters: Sequence[np.ndarray],
+    hyperparameters: Sequence[Mapping[str, float]],
+) -> None:
+    """Give every state of an engine its start value, and set its clock to zero."""
+    start = initial_states(rule, parameters, hyperparameters)
+    for name, arrays in engine.states.items():
+        for array, value in zip(arrays, start[name], strict=True):
+            array[...] = value
+    for name, values in engine.model_states.items():
+        values[:] = start[name]
+    engine.clock[:, :2] = 0.0
+
+
+class NumpyEngine:
+    """The oracle as a backend: slow, and independent of the compiler.
+
+    Args:
+        rule: a traced rule.
+        parameters: arrays that are updated in place.
+        groups: for each parameter, the number of its group.
+        check_finite: whether to refuse updates with gradients that are not finite.
+    """
+
+    def __init__(
+        self, rule: Rule, parameters: Sequence[np.ndarray], groups: Sequence[int], check_finite: bool
+    ) -> None:
+        self.rule = rule
+        self.parameters = parameters
+        self.groups = groups
+        self.check_finite = check_finite
+        count = max(groups) + 1
+        self.gradients: list[np.ndarray] = [np.empty(0)] * len(parameters)
+        self.hyperparameters = [dict[str, float]() for _ in range(count)]
+        self.clock = np.zeros((count, 3))
+        self.states: dict[str, list[np.ndarray]] = {}
+        self.model_states: dict[str, np.ndarray] = {}
+        for spec in rule.states:
+            if spec.symbol.shape == "model":
+                self.model_states[spec.symbol.name] = np.zeros(count)
+            elif spec.symbol.shape == "tensor":
+                self.states[spec.symbol.name] = [np.zeros(()) for _ in parameters]
+            else:
+                self.states[spec.symbol.name] = [np.zeros_like(p) for p in parameters]
+
+    def bind(self, index: int, gradient: np.ndarray, address: int) -> None:
+        """Keep the array."""
+        del address
+        self.gradients[index] = gradient
+
+    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
+        """Keep the value."""
+        self.hyperparameters[group][self.rule.hyperparameters[index].name] = value
+
+    def launch(self) -> float:
+        """Interpret the rule and copy the results into the arrays."""
+        if self.check_finite:
+            bad = sum(int(g.size - np.isfinite(g).sum()) for g in self.gradients)
+            if bad:
+                return float(bad)
+        self.clock[:, 0] += 1.0
+        step, samples, minibatch_size = self.clock[0]
+        states: dict[str, Any] = {
+            name: [float(a) if a.dtype == float and a.ndim == 0 else a for a in arrays]
+            for name, arrays in self.states.items()
+        }
+        states |= {name: float(values[0]) for name, values in self.model_states.items()}
+        updated, new_states = interpret(
+            self.rule,
+            self.parameters,
+            self.gradients,
+            states,
+            [self.hyperparameters[group] for group in self.groups],
+            {"step": step, "samples": samples, "minibatch_size": minibatch_size},
+        )
+        for name, arrays in self.states.items():
+            for array, value in zip(arrays, new_states[name], strict=True):
+                array[...] = value
+        for name, values in self.model_states.items():
+            values[:] = new_states[name]
+        for array, value in zip(self.parameters, updated, strict=True):
+            array[...] = value
+        self.clock[:, 1] += minibatch_size
+        return 0.0

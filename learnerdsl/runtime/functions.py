@@ -1,0 +1,1 @@
+"""Functions of kernels that Numba would call one element at a time."""

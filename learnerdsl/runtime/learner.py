@@ -1,0 +1,280 @@
+"""The Learner: a rule at work on arrays of the caller."""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import is_, itemgetter
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.dtypes import NumberType
+from learnerdsl.errors import ArrayError, HyperparameterError, NonFiniteError
+from learnerdsl.pipeline import compile_rule
+from learnerdsl.rule import Rule
+from learnerdsl.runtime import checkpoint
+from learnerdsl.runtime.cpu import CpuEngine
+from learnerdsl.runtime.engine import Engine, NumpyEngine, fill_states
+from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
+from learnerdsl.runtime.memory import Arrays, GradientCheck, Name, check_parameters, named_arrays
+
+BACKENDS = ("auto", "cpu", "numpy")
+NONFINITE = ("propagate", "skip", "raise")
+
+
+class Learner:
+    """Updates arrays in place by a rule, one fused launch for all of them.
+
+    Made by calling a rule: `learner = adam(params, lr=1e-3)`.
+
+    Args:
+        rule: a traced rule.
+        params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64.
+            The learner keeps them and updates their memory; they may have any shape.
+        backend: "cpu" (compiled), "numpy" (interpreted: slow, the oracle) or "auto", which follows
+            the arrays.
+        groups: `[{"params": ["b"], "lr": 0.0}]`: parameters with hyperparameters of their own.
+        nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
+            update, or "raise". The last two look at all gradients before anything is written.
+        hyperparameters: values or schedules that replace the rule's defaults.
+
+    Raises:
+        LearnerError: what is wrong with an argument, and what to write instead.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        params: Arrays,
+        *,
+        backend: str = "auto",
+        groups: Sequence[Mapping[str, Any]] | None = None,
+        nonfinite: str = "propagate",
+        hyperparameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_choice("backend", backend, BACKENDS)
+        _check_choice("nonfinite", nonfinite, NONFINITE)
+        self._rule = rule
+        self._backend = "cpu" if backend == "auto" else backend
+        self._nonfinite = nonfinite
+        self._is_mapping = isinstance(params, Mapping)
+        self._parameters = named_arrays(params, "Parameters")
+        self._kind = check_parameters(self._parameters)
+        self._names = list(self._parameters)
+        self._groups, overrides = group_numbers(self._names, groups or ())
+        self._hyper = HyperTable(rule, hyperparameters or {}, overrides)
+        self._engine = self._make_engine(self._kind)
+        self._hyper.attach(self._engine)
+        self._engine.clock[:, 2] = self._minibatch_size = 1
+        self.reset()
+        self._check = GradientCheck(self._parameters)
+        self._bound: tuple[Any, ...] = (None,) * len(self._names)
+        self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
+        self._launch = self._engine.launch
+
+    def _make_engine(self, kind: NumberType) -> Engine:
+        arrays = list(self._parameters.values())
+        check_finite = self._nonfinite != "propagate"
+        if self._backend == "numpy":
+            return NumpyEngine(self._rule, arrays, self._groups, check_finite)
+        program = compile_rule(self._rule, kind.name, "cpu")
+        return CpuEngine(program, arrays, self._groups, check_finite)
+
+    def update(self, gradients: Arrays, minibatch_size: float = 1) -> bool:
+        """Do one update of all parameters, in place.
+
+        Args:
+            gradients: arrays of the parameters' shapes and dtype, in the same form (dict or
+                sequence), in memory of their own. An array passed before is not checked again.
+            minibatch_size: number of samples the gradients are of, for rules that use it.
+
+        Returns:
+            Whether the update was done; False only with `nonfinite="skip"`.
+
+        Raises:
+            LearnerError: a gradient or schedule that cannot be used; nothing has changed then.
+        """
+        if minibatch_size != self._minibatch_size:
+            self._set_minibatch_size(minibatch_size)
+        if len(gradients) != len(self._names):
+            self._refuse(gradients)
+        try:
+            arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
+        except (KeyError, TypeError, IndexError):
+            self._refuse(gradients)
+            raise
+        if not all(map(is_, arrays, self._bound)):
+            self._bind(arrays)
+        if self._hyper.scheduled:
+            self._hyper.refresh()
+        if self._launch():
+            return self._refuse_nonfinite()
+        return True
+
+    def _bind(self, arrays: tuple[Any, ...]) -> None:
+        """Check the arrays that are new, all of them before one is used."""
+        changed = [
+            (index, array, self._check.address(index, array))
+            for index, (array, old) in enumerate(zip(arrays, self._bound, strict=True))
+            if array is not old
+        ]
+        for index, array, address in changed:
+            self._engine.bind(index, array, address)
+        self._bound = arrays
+
+    def _refuse(self, gradients: Any) -> None:
+        if self._is_mapping and not isinstance(gradients, Mapping):
+            msg = f"Gradients must be a dict, as the parameters are; got {type(gradients).__name__}."
+            raise ArrayError(msg)
+        self._check.refuse_names(list(named_arrays(gradients, "Gradients")))
+
+    def _refuse_nonfinite(self) -> bool:
+        if self._nonfinite == "skip":
+            return False
+        bad = [
+            repr(name)
+            for name, array in zip(self._names, self._bound, strict=True)
+            if not np.isfinite(array).all()
+        ]
+        msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
+        raise NonFiniteError(msg)
+
+    def _set_minibatch_size(self, value: float) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
+            msg = f"minibatch_size must be a positive number of samples, got {value!r}."
+            raise HyperparameterError(msg)
+        self._minibatch_size = value
+        self._engine.clock[:, 2] = value
+
+    @property
+    def parameters(self) -> Mapping[Name, np.ndarray]:
+        """Name (or index) -> the caller's array."""
+        return MappingProxyType(self._parameters)
+
+    @property
+    def state(self) -> dict[Name, dict[str, np.ndarray]]:
+        """Parameter -> state name -> array; the memory that updates use, so writing changes it.
+
+        A state of shape "tensor" is a float64 array of shape ().
+        """
+        states = self._engine.states
+        return {
+            name: {state: arrays[k] for state, arrays in states.items()}
+            for k, name in enumerate(self._names)
+        }
+
+    @property
+    def model_state(self) -> dict[str, float]:
+        """Values of the states of shape "model"."""
+        return {name: float(values[0]) for name, values in self._engine.model_states.items()}
+
+    @property
+    def step_count(self) -> int:
+        """Number of updates done."""
+        return int(self._engine.clock[0, 0])
+
+    @property
+    def samples(self) -> float:
+        """Number of samples seen: the sum of `minibatch_size` over the updates done."""
+        return float(self._engine.clock[0, 1])
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters of all parameters that are in no group with a value of its own."""
+        return Hyperparameters(self._hyper, 0)
+
+    @property
+    def groups(self) -> tuple[Hyperparameters, ...]:
+        """The hyperparameters of each of the `groups` given at construction, in that order."""
+        return tuple(Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings)))
+
+    def reset(self) -> None:
+        """Give all states their start values and count steps from 0; parameters stay."""
+        arrays = list(self._parameters.values())
+        self._engine.clock[:, :2] = 0.0
+        fill_states(self._engine, self._rule, arrays, self._hyper.values(self._groups))
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of all that the next updates depend on, but for the parameters themselves.
+
+        Keys: "rule", "version", "options", "step_count", "samples", "hyperparameters" (a list with
+        a dict for each group; None where a schedule gives the value), "state" (parameter -> state
+        -> array) and "model_state".
+        """
+        states = {
+            name: {state: array.copy() for state, array in states.items()}
+            for name, states in self.state.items()
+        }
+        return {
+            "rule": self._rule.name,
+            "version": self._rule.version,
+            "options": dict(self._rule.options),
+            "step_count": self.step_count,
+            "samples": self.samples,
+            "hyperparameters": [
+                {name: None if callable(value) else value for name, value in group.items()}
+                for group in self._hyper.settings
+            ],
+            "state": states,
+            "model_state": self.model_state,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned; the updates that follow are bitwise the same.
+
+        Hyperparameters that were numbers take their saved values, as in torch; schedules are
+        functions of the step, so those of this learner go on at the step that was reached.
+
+        Raises:
+            CheckpointError: the state dict is of another rule or model; nothing has changed then.
+        """
+        given = dict(state_dict)
+        checkpoint.check_matches(given, self.state_dict())
+        for name, states in self.state.items():
+            for state, array in states.items():
+                array[...] = given["state"][name][state]
+        for name, values in self._engine.model_states.items():
+            values[:] = given["model_state"][name]
+        self._engine.clock[:, 0] = given["step_count"]
+        self._engine.clock[:, 1] = given["samples"]
+        for own, saved in zip(self._hyper.settings, given["hyperparameters"], strict=False):
+            own |= {
+                name: value
+                for name, value in saved.items()
+                if value is not None and not callable(own.get(name))
+            }
+        self._hyper.publish()
+
+    def save(self, path: str | Path) -> None:
+        """Write `state_dict` to a safetensors file, which appears whole or not at all."""
+        checkpoint.write(path, self.state_dict())
+
+    def load(self, path: str | Path) -> None:
+        """Continue from a file that `save` wrote; see `load_state_dict`.
+
+        Raises:
+            CheckpointError: the file is damaged or of another rule or model; nothing has changed.
+            FileNotFoundError: there is no such file.
+        """
+        self.load_state_dict(checkpoint.read(path, self.state_dict()))
+
+    def __repr__(self) -> str:
+        count = sum(array.size for array in self._parameters.values())
+        return (
+            f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
+            f"step {self.step_count}, backend {self._backend}>"
+        )
+
+
+def _picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a dict of gradients to a tuple in the order of the parameters."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    only = names[0]
+    return lambda gradients: (gradients[only],)
+
+
+def _check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        msg = f"{what}={value!r} is not known; choose one of {', '.join(map(repr, choices))}."
+        raise HyperparameterError(msg)

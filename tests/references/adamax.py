@@ -1,0 +1,15 @@
+"""Adamax with epsilon inside the maximum."""
+
+import numpy as np
+
+
+def adamax(params, grads, state, t, *, lr, beta1, beta2, eps, weight_decay):
+    """Algorithm 2 of Kingma and Ba (2015); only the mean gradient needs a bias correction."""
+    if t == 1:
+        state["m"] = [np.zeros(p.shape) for p in params]
+        state["u"] = [np.zeros(p.shape) for p in params]
+    for i, (p, grad) in enumerate(zip(params, grads, strict=True)):
+        g = grad + weight_decay * p
+        state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * g
+        state["u"][i] = np.maximum(beta2 * state["u"][i], np.abs(g) + eps)
+        p[...] = p - (lr / (1.0 - beta1**t)) * (state["m"][i] / state["u"][i])
