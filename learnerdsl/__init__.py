@@ -21,6 +21,7 @@ from learnerdsl.expr import ceil as ceil
 from learnerdsl.expr import clip as clip
 from learnerdsl.expr import cos as cos
 from learnerdsl.expr import cosh as cosh
+from learnerdsl.expr import equal as equal
 from learnerdsl.expr import exp as exp
 from learnerdsl.expr import floor as floor
 from learnerdsl.expr import log as log
@@ -30,6 +31,7 @@ from learnerdsl.expr import mean as mean
 from learnerdsl.expr import minibatch_size as minibatch_size
 from learnerdsl.expr import minimum as minimum
 from learnerdsl.expr import norm as norm
+from learnerdsl.expr import not_equal as not_equal
 from learnerdsl.expr import pi as pi
 from learnerdsl.expr import samples as samples
 from learnerdsl.expr import sign as sign
@@ -47,6 +49,7 @@ from learnerdsl.rule import assign as assign
 from learnerdsl.rule import combine as combine
 from learnerdsl.rule import let as let
 from learnerdsl.rule import state as state
+from learnerdsl.runtime.sparse import RowSparse as RowSparse
 from learnerdsl.schedules import Schedule as Schedule
 
 __version__ = "0.1.0"

@@ -20,11 +20,13 @@ atan = sympy.atan
 ceil = sympy.ceiling
 cos = sympy.cos
 cosh = sympy.cosh
+equal = sympy.Eq
 exp = sympy.exp
 floor = sympy.floor
 log = sympy.log
 maximum = sympy.Max
 minimum = sympy.Min
+not_equal = sympy.Ne
 sign = sympy.sign
 sin = sympy.sin
 sinh = sympy.sinh
@@ -220,9 +222,6 @@ class MaxOver(Reduction):
     kind = "max"
     symbol_latex = r"\max"
 
-    def _eval_is_nonnegative(self) -> bool | None:
-        return self.argument.is_nonnegative
-
     def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
         attained = sympy.Eq(self.argument, self)
         return where(attained, sympy.diff(self.argument, symbol), 0)
@@ -249,7 +248,7 @@ def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
 
     Args:
         condition: a SymPy relation or a combination of them with `&`, `|`, `~`. Comparisons with
-            NaN are false; equality is written `sympy.Eq(a, b)`, because `==` compares symbols.
+            NaN are false; equality is written `equal(a, b)`, because `==` compares symbols.
         then: an expression.
         otherwise: an expression.
 

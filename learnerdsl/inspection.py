@@ -112,7 +112,9 @@ def cost(program: Program) -> Cost:
     visual = sum((sympy.count_ops(item.expression, visual=True) for item in elements), sympy.S.Zero)
     counted = {str(symbol).lower(): int(visual.coeff(symbol)) for symbol in visual.free_symbols}
     counted["add"] = counted.get("add", 0) + sum(len(b.reduces) for b in program.kernel.passes)
-    scalars = [c for b in program.kernel.blocks if b not in program.kernel.passes for c in b.computes]
+    scalars = [
+        c for b in program.kernel.blocks if b not in program.kernel.passes for c in b.computes
+    ]
     return Cost(
         bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
         state_bytes_per_element=itemsize * (len(program.layout.arrays) - 2),

@@ -5,6 +5,7 @@ domain TENSOR once for each tensor, of domain ELEMENT once for each element: it 
 memory. `str(kernel)` is readable, and every pass of the compiler gives a new Kernel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Literal
@@ -13,6 +14,13 @@ import sympy
 
 ReductionKind = Literal["sum", "max"]
 Over = Literal["tensor", "model"]
+
+
+def rebuild(node: sympy.Basic, arguments: Sequence[sympy.Basic]) -> sympy.Basic:
+    """`node` with other arguments, as they are: SymPy does not simplify it anew."""
+    if isinstance(node, sympy.Expr):
+        return node.func(*arguments, evaluate=False)
+    return node.func(*arguments)
 
 
 class Domain(IntEnum):
@@ -123,7 +131,9 @@ class Kernel:
     hyperparameters: tuple[sympy.Symbol, ...]
     states: tuple[sympy.Symbol, ...]
     blocks: tuple[Block, ...]
-    domains: dict[sympy.Basic, Domain] = field(default_factory=dict[sympy.Basic, Domain], repr=False)
+    domains: dict[sympy.Basic, Domain] = field(
+        default_factory=dict[sympy.Basic, Domain], repr=False
+    )
 
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:

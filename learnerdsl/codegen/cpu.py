@@ -4,6 +4,7 @@ One function for each block: `<rule>_pass_<k>` runs the element loop over one ch
 `<rule>_scalars_<k>` fills a model row and `<rule>_tensor_scalars_<k>` a tensor row before pass k.
 """
 
+import re
 from dataclasses import dataclass
 
 import sympy
@@ -61,7 +62,8 @@ class _Source:
     def text(self) -> str:
         """The whole module."""
         body = "\n\n\n".join("\n".join(lines) for lines in self.functions)
-        used = [name for name in _IMPORTS if _mentions(body, name)]
+        code = re.sub(r'#.*|""".*"""', "", body)
+        used = [name for name in _IMPORTS if re.search(rf"\b{name}\b", code)]
         arrays = ", ".join(str(a) for a in self.kernel.arrays)
         header = [
             f'"""The rule {self.kernel.name} over {arrays}, in {self.dtype}, for the CPU.',
@@ -167,7 +169,9 @@ class _Source:
     def start_total(self, reduce: Reduce) -> list[str]:
         """The total of a reduction over no element."""
         name = self.names.values[reduce.symbol]
-        return [f"{name} = 0.0"] if reduce.kind == "sum" else [f"{name} = -inf", f"{name}_nan = False"]
+        return (
+            [f"{name} = 0.0"] if reduce.kind == "sum" else [f"{name} = -inf", f"{name}_nan = False"]
+        )
 
     def add_to_total(self, reduce: Reduce, printer: Printer) -> list[str]:
         """One more element; a maximum keeps apart whether it has met NaN."""
@@ -200,12 +204,6 @@ def _used(items: tuple[Compute | Reduce, ...]) -> set[sympy.Basic]:
     return {symbol for item in items for symbol in item.expression.free_symbols}
 
 
-def _mentions(body: str, name: str) -> bool:
-    return any(f"{before}{name}{after}" in body for before in _BEFORE for after in _AFTER)
-
-
-_BEFORE = (" ", "(", "@", "-")
-_AFTER = ("(", "\n", ")")
 _IMPORTS = (
     "abs acos accumulate asin atan ceil cos cosh element_pass exp float32 "
     "float32_array float64 float64_array floor inf larger log maximum minimum model_scalars nan sign sin "

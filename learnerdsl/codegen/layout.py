@@ -63,5 +63,8 @@ def _used_elsewhere(symbol: sympy.Symbol, home: Block, kernel: Kernel) -> bool:
         if block is not home
         for item in (*block.computes, *block.reduces)
     ) or any(
-        symbol == store.value for block in kernel.blocks if block is not home for store in block.stores
+        symbol == store.value
+        for block in kernel.blocks
+        if block is not home
+        for store in block.stores
     )

@@ -1,9 +1,7 @@
 """LAMB: Adam with a learning rate for each tensor, from the norms of weights and step."""
 
-from sympy import Eq
-
 from learnerdsl.define import rule
-from learnerdsl.expr import norm, sqrt, step, where
+from learnerdsl.expr import equal, norm, sqrt, step, where
 from learnerdsl.rule import assign, let, state
 
 
@@ -57,5 +55,5 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     v_hat = v_new / (1 - beta2**step)
     u = let("u", m_hat / (sqrt(v_hat) + eps) + weight_decay * p)
     p_norm, u_norm = norm(p), norm(u)
-    trust = let("trust", where(Eq(p_norm, 0) | Eq(u_norm, 0), 1, p_norm / u_norm))
+    trust = let("trust", where(equal(p_norm, 0) | equal(u_norm, 0), 1, p_norm / u_norm))
     return assign(p, p - lr * trust * u)

@@ -1,9 +1,7 @@
 """LARS: momentum with a learning rate for each tensor, from the norms of weights and gradient."""
 
-from sympy import Eq
-
 from learnerdsl.define import rule
-from learnerdsl.expr import norm, where
+from learnerdsl.expr import equal, norm, where
 from learnerdsl.rule import assign, let, state
 
 
@@ -52,6 +50,6 @@ def lars(p, g, lr=1.0, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, e
     g = g + weight_decay * p
     p_norm, g_norm = norm(p), norm(g)
     ratio = trust_coefficient * p_norm / (g_norm + eps)
-    trust = let("trust", where(Eq(p_norm, 0) | Eq(g_norm, 0), 1, ratio))
+    trust = let("trust", where(equal(p_norm, 0) | equal(g_norm, 0), 1, ratio))
     b_new = assign(b, momentum * b - lr * trust * g)
     return assign(p, p + b_new)

@@ -17,7 +17,9 @@ _OF_SHAPE = {"model": Domain.MODEL, "tensor": Domain.TENSOR, "element": Domain.E
 
 def type_domains(kernel: Kernel) -> Kernel:
     """Give every symbol and every block its domain."""
-    known: dict[sympy.Basic, Domain] = dict.fromkeys((*CLOCK, *kernel.hyperparameters), Domain.MODEL)
+    known: dict[sympy.Basic, Domain] = dict.fromkeys(
+        (*CLOCK, *kernel.hyperparameters), Domain.MODEL
+    )
     known |= {tensor_size: Domain.TENSOR}
     known |= {kernel.parameter: Domain.ELEMENT, kernel.gradient: Domain.ELEMENT}
     for state in kernel.states:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import sympy
 
 from learnerdsl.expr import Hyperparameter, Named
-from learnerdsl.ir import Block, Compute, Domain, Kernel
+from learnerdsl.ir import Block, Compute, Domain, Kernel, rebuild
 
 
 def hoist(kernel: Kernel) -> Kernel:
@@ -46,6 +46,7 @@ class _Hoisting:
     domains: dict[sympy.Basic, Domain]
     known: dict[sympy.Expr, sympy.Symbol] = field(default_factory=dict)
     fresh: list[Compute] = field(default_factory=list)
+    numbered: int = 0
 
     def is_scalar(self, expression: sympy.Basic) -> bool:
         return all(self.domains[s] != Domain.ELEMENT for s in expression.free_symbols)
@@ -63,7 +64,7 @@ class _Hoisting:
         if isinstance(expression, sympy.Pow) and expression.exp.is_number:
             return sympy.Pow(self.rewrite(expression.base), expression.exp, evaluate=False)
         arguments = [self.rewrite(argument) for argument in expression.args]
-        return expression.func(*arguments, evaluate=False)
+        return rebuild(expression, arguments)  # type: ignore[return-value]
 
     def split(self, expression: sympy.Expr, kind: type[sympy.Expr]) -> sympy.Expr:
         """A sum or product with its scalar arguments collected into one."""
@@ -95,4 +96,5 @@ class _Hoisting:
         remainder = 1 - expression
         if isinstance(remainder, Hyperparameter):
             return f"one_minus_{remainder}"
-        return f"c{len(self.known) + 1}"
+        self.numbered += 1
+        return f"c{self.numbered}"

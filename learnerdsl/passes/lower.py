@@ -7,7 +7,7 @@ the blocks are in dependency order.
 import sympy
 
 from learnerdsl.expr import MaxOver, Named, Reduction, SumOver
-from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, rebuild
 from learnerdsl.rule import Assignment, Rule
 
 
@@ -67,9 +67,7 @@ def _extract_reductions(
             blocks.append(Block(None, reduces=(_reduce(known[bare], bare),)))
         return known[bare]
     arguments = [_extract_reductions(a, rule_name, known, blocks) for a in expression.args]
-    if isinstance(expression, sympy.Piecewise):
-        return sympy.Piecewise(*arguments, evaluate=False)
-    return expression.func(*arguments)
+    return rebuild(expression, arguments)  # type: ignore[return-value]
 
 
 def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> sympy.Symbol:
@@ -80,5 +78,3 @@ def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> symp
 def _reduce(symbol: sympy.Symbol, reduction: Reduction) -> Reduce:
     kind = {SumOver: "sum", MaxOver: "max"}[type(reduction)]
     return Reduce(symbol, kind, reduction.over, reduction.argument)  # type: ignore[arg-type]
-
-

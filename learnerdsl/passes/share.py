@@ -10,7 +10,7 @@ from dataclasses import replace
 import sympy
 
 from learnerdsl.expr import Named
-from learnerdsl.ir import Block, Compute, Kernel
+from learnerdsl.ir import Block, Compute, Kernel, rebuild
 
 
 def share(kernel: Kernel) -> Kernel:
@@ -64,7 +64,7 @@ class _Sharing:
             return self.names[expression]
         arguments = [self.rewrite(argument) for argument in expression.args]
         changed = any(new is not old for new, old in zip(arguments, expression.args, strict=True))
-        result = _rebuild(expression, arguments) if changed else expression
+        result = rebuild(expression, arguments) if changed else expression
         if expression in self.repeated:
             self.count += 1
             symbol = Named(f"t{self.count}", self.owner)
@@ -72,12 +72,6 @@ class _Sharing:
             self.computes.append(Compute(symbol, result))  # type: ignore[arg-type]
             return symbol
         return result
-
-
-def _rebuild(expression: sympy.Basic, arguments: list[sympy.Basic]) -> sympy.Basic:
-    if isinstance(expression, sympy.Expr) and not isinstance(expression, sympy.Tuple):
-        return expression.func(*arguments, evaluate=False)
-    return expression.func(*arguments)
 
 
 def _worth_a_name(expression: sympy.Basic) -> bool:

@@ -1,6 +1,7 @@
 """The CPU backend: builds the tables of a program once and launches it over all tensors."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,8 @@ from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
-from learnerdsl.runtime.memory import Arena, address_of
+from learnerdsl.runtime.memory import Arena, Gradient, address_of
+from learnerdsl.runtime.sparse import chunks_of_rows
 
 CHUNK = 16_384
 """Elements of a chunk. Reductions sum chunk by chunk, so this is part of their value's definition;
@@ -64,8 +66,6 @@ class CpuEngine:
         self.model_rows = np.zeros((max(groups) + 1, len(layout.model)))
         self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
         self.model_rows[:, 2] = 1.0
-        self.model_rows[:, 3] = self.sizes.sum()
-        self.tensor_rows[:, 0] = self.sizes
         self.clock = self.model_rows[:, :3]
         self.addresses = self.tabulate_addresses(parameters, len(element_states))
         self.states = self.view_states(element_states, len(parameters))
@@ -73,10 +73,15 @@ class CpuEngine:
         self.model_states = {
             name: self.model_rows[:, layout.model.index(s)] for name, s in names.items()
         }
+        self.widths = [p.size // max(1, p.shape[0]) if p.ndim else 1 for p in parameters]
+        self.has_rows = False
         self.frame = self.build_frame(np.array(groups, np.int64), check_finite)
-        traffic = bytes_per_element(program.kernel.passes, kind.itemsize) * int(self.sizes.sum())
-        self.is_parallel = traffic >= PARALLEL_BYTES and numba.get_num_threads() > 1
-        self.driver = launch_parallel if self.is_parallel else launch_serial
+        self.use_chunks(tabulate_chunks(self.sizes))
+
+    def use_threads(self, is_parallel: bool) -> None:
+        """Launch on all threads of Numba, or in the calling thread alone."""
+        driver = launch_parallel if is_parallel else launch_serial
+        self.launch = functools.partial(driver, self.frame)
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
         """Address table: a row for each tensor; gradients are bound later."""
@@ -87,7 +92,9 @@ class CpuEngine:
             table[k, 2:] = [address_of(state) for state in own]
         return table
 
-    def view_states(self, element_states: Sequence[Any], tensors: int) -> dict[str, list[np.ndarray]]:
+    def view_states(
+        self, element_states: Sequence[Any], tensors: int
+    ) -> dict[str, list[np.ndarray]]:
         """The states of every tensor as arrays that updates write to."""
         count, slots = len(element_states), self.program.layout.tensor
         states = {
@@ -102,31 +109,22 @@ class CpuEngine:
 
     def build_frame(self, groups: np.ndarray, check_finite: bool) -> np.ndarray:
         """All tables, and the array that tells a driver where they are."""
-        chunks, tensor_chunks = tabulate_chunks(self.sizes)
-        spans = split_evenly(chunks[:, 3] + CHUNK_COST, SPANS_PER_THREAD * numba.get_num_threads())
-        reduces = max(1, len(self.program.layout.reduces))
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
-            Frame.CHUNK_TABLE: chunks,
-            Frame.SPAN_TABLE: spans,
-            Frame.TENSOR_CHUNKS: tensor_chunks,
             Frame.TENSOR_GROUPS: groups,
             Frame.MODEL_ROWS: self.model_rows,
             Frame.TENSOR_ROWS: self.tensor_rows,
-            Frame.CHUNK_SUMS: np.zeros((len(chunks), reduces)),
             Frame.PROGRAM: self.tabulate_program(),
             Frame.REDUCE_TABLE: self.tabulate_reduces(),
         }
         frame = np.zeros(Frame.FIELDS, np.uint64)
         frame[Frame.TENSORS] = len(self.sizes)
-        frame[Frame.CHUNKS] = len(chunks)
         frame[Frame.GROUPS] = len(self.model_rows)
-        frame[Frame.SPANS] = len(spans) - 1
         frame[Frame.LEVELS] = len(self.program.levels)
         frame[Frame.ARRAYS] = self.addresses.shape[1]
         frame[Frame.MODEL_WIDTH] = self.model_rows.shape[1]
         frame[Frame.TENSOR_WIDTH] = self.tensor_rows.shape[1]
-        frame[Frame.REDUCES] = reduces
+        frame[Frame.REDUCES] = max(1, len(self.program.layout.reduces))
         for field, table in self.tables.items():
             frame[field] = table.ctypes.data
         if check_finite:
@@ -135,6 +133,41 @@ class CpuEngine:
             )
             frame[Frame.FINITE_PASS] = check.count_nonfinite.address
         return frame
+
+    def use_chunks(self, chunks: np.ndarray) -> None:
+        """Launch over these chunks from now on, on as many threads as they are worth."""
+        tensors = len(self.sizes)
+        counted = np.bincount(chunks[:, 0], chunks[:, 3], tensors)
+        spans = split_evenly(chunks[:, 3] + CHUNK_COST, SPANS_PER_THREAD * numba.get_num_threads())
+        changed = {
+            Frame.CHUNK_TABLE: chunks,
+            Frame.SPAN_TABLE: spans,
+            Frame.TENSOR_CHUNKS: np.searchsorted(chunks[:, 0], np.arange(tensors + 1)),
+            Frame.CHUNK_SUMS: np.zeros((len(chunks), int(self.frame[Frame.REDUCES]))),
+        }
+        for field, table in changed.items():
+            self.frame[field] = table.ctypes.data
+        self.tables |= changed
+        self.frame[Frame.CHUNKS] = len(chunks)
+        self.frame[Frame.SPANS] = len(spans) - 1
+        self.tensor_rows[:, 0] = counted
+        self.model_rows[:, 3] = counted.sum()
+        itemsize = NUMBER_TYPES[self.program.dtype].itemsize
+        traffic = bytes_per_element(self.program.kernel.passes, itemsize) * counted.sum()
+        self.use_threads(traffic >= PARALLEL_BYTES and numba.get_num_threads() > 1)
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Build chunks of these rows, beside the ordinary ones of the other tensors."""
+        if not rows and not self.has_rows:
+            return
+        self.has_rows = bool(rows)
+        chunks = tabulate_chunks(self.sizes)
+        if rows:
+            parts = [chunks[~np.isin(chunks[:, 0], list(rows))]]
+            parts += [chunks_of_rows(k, r, self.widths[k], CHUNK) for k, r in rows.items()]
+            chunks = np.concatenate(parts)
+            chunks = np.ascontiguousarray(chunks[np.argsort(chunks[:, 0], kind="stable")])
+        self.use_chunks(chunks)
 
     def tabulate_program(self) -> np.ndarray:
         """For each level: its functions, and the columns of the sums its pass leaves."""
@@ -159,29 +192,26 @@ class CpuEngine:
             table[r] = reduce.kind == "max", reduce.over == "model", row.index(reduce.symbol)
         return table
 
-    def bind(self, index: int, gradient: np.ndarray, address: int) -> None:
-        """Put the address into the table."""
-        del gradient
-        self.addresses[index, 1] = address
+    def bind(
+        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+    ) -> None:
+        """Put the addresses into the table."""
+        del gradients
+        self.addresses[indices, 1] = addresses
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
         self.model_rows[group, 4 + index] = value
 
-    def launch(self) -> float:
-        """One update of all tensors."""
-        return self.driver(self.frame)
 
-
-def tabulate_chunks(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chunk table (tensor, start, start in the gradient, count) and first chunk of each tensor."""
+def tabulate_chunks(sizes: np.ndarray) -> np.ndarray:
+    """Chunk table of whole tensors: rows of (tensor, start, start in the gradient, count)."""
     counts = -(-sizes // CHUNK)
-    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    first = np.cumsum(counts) - counts
     tensor = np.repeat(np.arange(len(sizes)), counts)
-    start = (np.arange(first[-1]) - first[tensor]) * CHUNK
+    start = (np.arange(len(tensor)) - first[tensor]) * CHUNK
     count = np.minimum(CHUNK, sizes[tensor] - start)
-    table = np.stack([tensor, start, start, count], axis=1).astype(np.int64)
-    return np.ascontiguousarray(table), first
+    return np.ascontiguousarray(np.stack([tensor, start, start, count], axis=1).astype(np.int64))
 
 
 def split_evenly(costs: np.ndarray, parts: int) -> np.ndarray:

@@ -7,6 +7,8 @@ import numpy as np
 
 from learnerdsl.interpret import initial_states, interpret
 from learnerdsl.rule import Rule
+from learnerdsl.runtime.memory import Gradient
+from learnerdsl.runtime.sparse import RowSparse
 
 
 class Engine(Protocol):
@@ -22,8 +24,14 @@ class Engine(Protocol):
     model_states: dict[str, np.ndarray]
     clock: np.ndarray
 
-    def bind(self, index: int, gradient: np.ndarray, address: int) -> None:
-        """Use this array as the gradient of parameter number `index` from now on."""
+    def bind(
+        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+    ) -> None:
+        """Use these arrays as the gradients of the parameters with these numbers from now on."""
+        ...
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Update only these rows of the parameters with these numbers, and the others whole."""
         ...
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
@@ -62,7 +70,11 @@ class NumpyEngine:
     """
 
     def __init__(
-        self, rule: Rule, parameters: Sequence[np.ndarray], groups: Sequence[int], check_finite: bool
+        self,
+        rule: Rule,
+        parameters: Sequence[np.ndarray],
+        groups: Sequence[int],
+        check_finite: bool,
     ) -> None:
         self.rule = rule
         self.parameters = parameters
@@ -74,6 +86,8 @@ class NumpyEngine:
         self.clock = np.zeros((count, 3))
         self.states: dict[str, list[np.ndarray]] = {}
         self.model_states: dict[str, np.ndarray] = {}
+        self.rows: dict[int, np.ndarray] = {}
+        self.tensor_states = {s.symbol.name for s in rule.states if s.symbol.shape == "tensor"}
         for spec in rule.states:
             if spec.symbol.shape == "model":
                 self.model_states[spec.symbol.name] = np.zeros(count)
@@ -82,10 +96,26 @@ class NumpyEngine:
             else:
                 self.states[spec.symbol.name] = [np.zeros_like(p) for p in parameters]
 
-    def bind(self, index: int, gradient: np.ndarray, address: int) -> None:
-        """Keep the array."""
-        del address
-        self.gradients[index] = gradient
+    def bind(
+        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+    ) -> None:
+        """Keep the arrays."""
+        del addresses
+        for index, gradient in zip(indices, gradients, strict=True):
+            self.gradients[index] = gradient.values if isinstance(gradient, RowSparse) else gradient
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Keep the rows."""
+        self.rows = dict(rows)
+
+    def selected(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The rows to update of each array, the whole array where none were selected."""
+        return [a[self.rows[k]] if k in self.rows else a for k, a in enumerate(arrays)]
+
+    def write(self, arrays: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
+        """Copy new values into the rows they were computed for."""
+        for k, (array, value) in enumerate(zip(arrays, values, strict=True)):
+            array[self.rows.get(k, ...)] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Keep the value."""
@@ -100,24 +130,28 @@ class NumpyEngine:
         self.clock[:, 0] += 1.0
         step, samples, minibatch_size = self.clock[0]
         states: dict[str, Any] = {
-            name: [float(a) if a.dtype == float and a.ndim == 0 else a for a in arrays]
+            name: [float(a) for a in arrays]
+            if name in self.tensor_states
+            else self.selected(arrays)
             for name, arrays in self.states.items()
         }
         states |= {name: float(values[0]) for name, values in self.model_states.items()}
         updated, new_states = interpret(
             self.rule,
-            self.parameters,
+            self.selected(self.parameters),
             self.gradients,
             states,
             [self.hyperparameters[group] for group in self.groups],
             {"step": step, "samples": samples, "minibatch_size": minibatch_size},
         )
         for name, arrays in self.states.items():
-            for array, value in zip(arrays, new_states[name], strict=True):
-                array[...] = value
+            if name in self.tensor_states:
+                for array, value in zip(arrays, new_states[name], strict=True):
+                    array[...] = value
+            else:
+                self.write(arrays, new_states[name])
         for name, values in self.model_states.items():
             values[:] = new_states[name]
-        for array, value in zip(self.parameters, updated, strict=True):
-            array[...] = value
+        self.write(self.parameters, updated)
         self.clock[:, 1] += minibatch_size
         return 0.0

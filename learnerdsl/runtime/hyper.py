@@ -164,7 +164,9 @@ class HyperTable:
 def shared_hyperparameters(rule: Rule) -> dict[str, str]:
     """Hyperparameters that a state of the whole model depends on, with that state's name."""
     shared: dict[str, str] = {}
-    for state in (line.target for line in rule.lines if getattr(line.target, "shape", "") == "model"):
+    for state in (
+        line.target for line in rule.lines if getattr(line.target, "shape", "") == "model"
+    ):
         needed = {state}
         for line in reversed(rule.lines):
             if line.target in needed or line.value in needed:

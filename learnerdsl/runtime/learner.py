@@ -16,7 +16,15 @@ from learnerdsl.runtime import checkpoint
 from learnerdsl.runtime.cpu import CpuEngine
 from learnerdsl.runtime.engine import Engine, NumpyEngine, fill_states
 from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
-from learnerdsl.runtime.memory import Arrays, GradientCheck, Name, check_parameters, named_arrays
+from learnerdsl.runtime.memory import (
+    Arrays,
+    GradientCheck,
+    Gradients,
+    Name,
+    check_parameters,
+    named_arrays,
+)
+from learnerdsl.runtime.sparse import RowSparse
 
 BACKENDS = ("auto", "cpu", "numpy")
 NONFINITE = ("propagate", "skip", "raise")
@@ -70,7 +78,6 @@ class Learner:
         self._check = GradientCheck(self._parameters)
         self._bound: tuple[Any, ...] = (None,) * len(self._names)
         self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
-        self._launch = self._engine.launch
 
     def _make_engine(self, kind: NumberType) -> Engine:
         arrays = list(self._parameters.values())
@@ -80,12 +87,13 @@ class Learner:
         program = compile_rule(self._rule, kind.name, "cpu")
         return CpuEngine(program, arrays, self._groups, check_finite)
 
-    def update(self, gradients: Arrays, minibatch_size: float = 1) -> bool:
+    def update(self, gradients: Gradients, minibatch_size: float = 1) -> bool:
         """Do one update of all parameters, in place.
 
         Args:
             gradients: arrays of the parameters' shapes and dtype, in the same form (dict or
-                sequence), in memory of their own. An array passed before is not checked again.
+                sequence), in memory of their own, or `RowSparse` ones. An array that was passed
+                for the same parameter in the update before is not checked again.
             minibatch_size: number of samples the gradients are of, for rules that use it.
 
         Returns:
@@ -107,24 +115,24 @@ class Learner:
             self._bind(arrays)
         if self._hyper.scheduled:
             self._hyper.refresh()
-        if self._launch():
+        if self._engine.launch():
             return self._refuse_nonfinite()
         return True
 
     def _bind(self, arrays: tuple[Any, ...]) -> None:
         """Check the arrays that are new, all of them before one is used."""
-        changed = [
-            (index, array, self._check.address(index, array))
-            for index, (array, old) in enumerate(zip(arrays, self._bound, strict=True))
-            if array is not old
-        ]
-        for index, array, address in changed:
-            self._engine.bind(index, array, address)
+        changed = [k for k, array in enumerate(arrays) if array is not self._bound[k]]
+        new = [arrays[k] for k in changed]
+        self._engine.bind(changed, new, self._check.addresses(changed, new))
+        rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
+        self._engine.select_rows(rows)
         self._bound = arrays
 
     def _refuse(self, gradients: Any) -> None:
         if self._is_mapping and not isinstance(gradients, Mapping):
-            msg = f"Gradients must be a dict, as the parameters are; got {type(gradients).__name__}."
+            msg = (
+                f"Gradients must be a dict, as the parameters are; got {type(gradients).__name__}."
+            )
             raise ArrayError(msg)
         self._check.refuse_names(list(named_arrays(gradients, "Gradients")))
 
@@ -134,13 +142,17 @@ class Learner:
         bad = [
             repr(name)
             for name, array in zip(self._names, self._bound, strict=True)
-            if not np.isfinite(array).all()
+            if not np.isfinite(getattr(array, "values", array)).all()
         ]
         msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
         raise NonFiniteError(msg)
 
     def _set_minibatch_size(self, value: float) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float, np.number))
+            or not value > 0
+        ):
             msg = f"minibatch_size must be a positive number of samples, got {value!r}."
             raise HyperparameterError(msg)
         self._minibatch_size = value

@@ -1,6 +1,7 @@
 """Arrays in memory: what may be updated in place, where it lies, and where states are put."""
 
 import ctypes
+import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +10,15 @@ import numpy as np
 
 from learnerdsl.dtypes import NumberType, number_type
 from learnerdsl.errors import ArrayError, DtypeError, UnknownNameError
+from learnerdsl.runtime.sparse import RowSparse
 
 CACHE_LINE = 64
 PAGE = 4096
 
 Name = str | int
 Arrays = Mapping[str, np.ndarray] | Sequence[np.ndarray]
+Gradient = np.ndarray | RowSparse
+Gradients = Mapping[str, Gradient] | Sequence[Gradient]
 
 
 def named_arrays(arrays: Arrays, what: str) -> dict[Name, np.ndarray]:
@@ -70,6 +74,11 @@ def _check_array(array: Any, what: str) -> None:
         raise ArrayError(msg)
 
 
+def _memory(gradient: Any) -> Any:
+    """The array that holds the values of a gradient."""
+    return gradient.values if isinstance(gradient, RowSparse) else gradient
+
+
 def span_of(array: np.ndarray) -> tuple[int, int]:
     """First byte of an array and the one after its last; an empty array takes no place."""
     start = address_of(array)
@@ -100,14 +109,39 @@ class GradientCheck:
         self.shapes = [array.shape for array in parameters.values()]
         self.dtype = next(iter(parameters.values())).dtype
         spans = sorted((*span_of(array), name) for name, array in parameters.items() if array.size)
-        self.starts = [start for start, _, _ in spans]
-        self.spans = spans
+        self.owners = [name for _, _, name in spans]
+        self.bounds = [bound for start, end, _ in spans for bound in (start, end)]
+        self.bounds.append(sys.maxsize)
 
-    def address(self, index: int, gradient: Any) -> int:
-        """Address of the gradient of parameter number `index`, or an error that says why not."""
+    def addresses(self, indices: Sequence[int], gradients: Sequence[Any]) -> list[int]:
+        """Addresses of new gradients, or an error that says why one cannot be used.
+
+        Args:
+            indices: numbers of the parameters they belong to.
+            gradients: arrays.
+        """
+        shapes, dtype, bounds = self.shapes, self.dtype, self.bounds
+        from_buffer, addressof = ctypes.c_char.from_buffer, ctypes.addressof
+        found: list[int] = []
+        for index, gradient in zip(indices, gradients, strict=True):
+            usual = type(gradient) is np.ndarray and gradient.flags.carray and gradient.size
+            if usual and gradient.dtype is dtype and gradient.shape == shapes[index]:
+                address = addressof(from_buffer(gradient))
+            else:
+                self.check_one(index, gradient)
+                address = address_of(_memory(gradient))
+            # The sorted bounds of the parameters alternate start, end, start, ..., so an even
+            # number of them below the address is a gap, which the next one ends.
+            below = bisect_right(bounds, address)
+            if below % 2 or bounds[below] < address + gradient.nbytes:
+                self.refuse_overlap(index, gradient, below)
+            found.append(address)
+        return found
+
+    def check_one(self, index: int, gradient: Any) -> None:
+        """Raise unless the array has the layout, dtype and shape that is needed."""
         name = self.names[index]
-        if type(gradient) is not np.ndarray or not gradient.flags.carray:
-            _check_array(gradient, f"The gradient of {name!r}")
+        _check_array(_memory(gradient), f"The gradient of {name!r}")
         if gradient.dtype != self.dtype:
             msg = (
                 f"The gradient of {name!r} has dtype {gradient.dtype}, its parameter {self.dtype}; "
@@ -120,22 +154,14 @@ class GradientCheck:
                 f"its parameter {self.shapes[index]}."
             )
             raise ArrayError(msg)
-        address = address_of(gradient)
-        self.check_apart(name, address, gradient.nbytes)
-        return address
 
-    def check_apart(self, name: Name, address: int, size: int) -> None:
-        """Refuse a gradient that shares memory with a parameter."""
-        at = bisect_right(self.starts, address)
-        before = self.spans[at - 1] if at else None
-        after = self.spans[at] if at < len(self.spans) else None
-        hit = None
-        if size and before is not None and before[1] > address:
-            hit = before[2]
-        elif size and after is not None and after[0] < address + size:
-            hit = after[2]
-        if hit is not None:
-            msg = f"The gradient of {name!r} overlaps parameter {hit!r} in memory; pass a copy of it."
+    def refuse_overlap(self, index: int, gradient: np.ndarray | RowSparse, below: int) -> None:
+        """Raise if the array shares memory with a parameter; an empty one cannot."""
+        if gradient.nbytes:
+            msg = (
+                f"The gradient of {self.names[index]!r} overlaps parameter "
+                f"{self.owners[below // 2]!r} in memory; pass a copy of it."
+            )
             raise ArrayError(msg)
 
     def refuse_names(self, given: Sequence[Name]) -> None:

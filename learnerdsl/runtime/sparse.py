@@ -1,0 +1,115 @@
+"""Row-sparse gradients: an update then touches only the rows that are named."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.errors import ArrayError
+
+
+@dataclass(frozen=True, eq=False)
+class RowSparse:
+    """A gradient that is zero but for some rows, as an embedding's.
+
+    An update with it is lazy: rows of the parameter and of its states that are not named stay as
+    they are, so states do not decay there, and reductions over the tensor run over the named rows
+    only (`size` is then the number of their elements).
+
+    Args:
+        indices: integers of shape (n,), rows of the parameter; a row named twice is summed.
+        values: array of shape (n, *shape[1:]) and the parameter's dtype.
+        shape: shape of the parameter.
+
+    Raises:
+        ArrayError: the three do not fit each other.
+
+    >>> import numpy as np
+    >>> gradient = RowSparse(np.array([3, 1, 3]), np.ones((3, 2), np.float32), (5, 2))
+    >>> gradient.indices
+    array([1, 3])
+    >>> gradient.values
+    array([[1., 1.],
+           [2., 2.]], dtype=float32)
+    """
+
+    indices: np.ndarray
+    values: np.ndarray
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit, and sort the rows."""
+        indices, shape = np.asarray(self.indices), tuple(self.shape)
+        if not shape or indices.ndim != 1 or indices.dtype.kind not in "iu":
+            msg = (
+                f"A row-sparse gradient needs integer indices of shape (n,) and a shape with rows, "
+                f"got indices of shape {indices.shape} and {indices.dtype}, and shape {shape}."
+            )
+            raise ArrayError(msg)
+        if not isinstance(self.values, np.ndarray) or self.values.shape != (
+            indices.size,
+            *shape[1:],
+        ):
+            msg = (
+                f"{indices.size} rows of shape {shape[1:]} need values of shape "
+                f"{(indices.size, *shape[1:])}, got {np.shape(self.values)}."
+            )
+            raise ArrayError(msg)
+        if indices.size and not (indices.min() >= 0 and indices.max() < shape[0]):
+            msg = f"Rows {indices.min()} to {indices.max()} are not all in 0 to {shape[0] - 1}."
+            raise ArrayError(msg)
+        indices, values = _summed(indices.astype(np.int64), self.values)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "indices", indices)
+        object.__setattr__(self, "values", values)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the values take."""
+        return self.values.nbytes
+
+    def to_dense(self) -> np.ndarray:
+        """The gradient as an array of its whole shape."""
+        dense = np.zeros(self.shape, self.dtype)
+        dense[self.indices] = self.values
+        return dense
+
+
+def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in increasing order, each once."""
+    if np.all(indices[1:] > indices[:-1]):
+        return indices, np.ascontiguousarray(values)
+    rows, place = np.unique(indices, return_inverse=True)
+    total = np.zeros((rows.size, *values.shape[1:]), values.dtype)
+    np.add.at(total, place, values)
+    return rows, total
+
+
+def chunks_of_rows(tensor: int, rows: np.ndarray, width: int, limit: int) -> np.ndarray:
+    """Chunk table of the rows of a tensor, neighbours merged up to `limit` elements.
+
+    Args:
+        tensor: number of the tensor.
+        rows: increasing row numbers.
+        width: elements of a row.
+        limit: most elements of a chunk, unless one row has more.
+
+    Returns:
+        int64 array of rows (tensor, start, start in the gradient, count).
+    """
+    if not rows.size or not width:
+        return np.zeros((0, 4), np.int64)
+    place = np.arange(rows.size)
+    run_start = np.concatenate([[True], np.diff(rows) != 1])
+    first_of_run = np.maximum.accumulate(np.where(run_start, place, 0))
+    most = max(1, limit // width)
+    is_start = run_start | ((place - first_of_run) % most == 0)
+    starts = place[is_start]
+    counts = np.diff(np.append(starts, rows.size))
+    columns = [np.full(starts.size, tensor), rows[starts] * width, starts * width, counts * width]
+    return np.ascontiguousarray(np.stack(columns, axis=1).astype(np.int64))

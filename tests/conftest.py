@@ -1,0 +1,31 @@
+"""What all tests share: a cache directory of their own, and golden files."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before learnerdsl is used, and inherited by the worker processes of pytest-xdist.
+os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
+@pytest.fixture
+def golden(request):
+    """Compares a text with the file of that name under tests/golden; a missing file fails."""
+
+    def check(name, text):
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing; run pytest --update-golden and read it"
+        assert path.read_text() == text
+
+    return check

@@ -1,0 +1,102 @@
+"""The rule lamb over p, g, m, v, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    accumulate,
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    model_scalars,
+    sqrt,
+    tensor_scalars,
+)
+
+
+@model_scalars
+def lamb_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    beta1 = model[5]
+    beta2 = model[6]
+    one_minus_beta1 = 1.0 - beta1
+    one_minus_beta2 = 1.0 - beta2
+    c3 = 1.0 / (1.0 - beta2**step)
+    c4 = 1.0 / (1.0 - beta1**step)
+    model[9] = one_minus_beta1
+    model[10] = one_minus_beta2
+    model[11] = c3
+    model[12] = c4
+
+
+@element_pass
+def lamb_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, m, v; writes m, v."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    beta1 = float32(model[5])
+    beta2 = float32(model[6])
+    eps = float32(model[7])
+    weight_decay = float32(model[8])
+    one_minus_beta1 = float32(model[9])  # 1 - beta1
+    one_minus_beta2 = float32(model[10])  # 1 - beta2
+    c3 = float32(model[11])  # 1/(1 - beta2**step)
+    c4 = float32(model[12])  # 1/(1 - beta1**step)
+    sum_1 = 0.0
+    sum_2 = 0.0
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        m_i = m[i]
+        v_i = v[i]
+        # m <- g*(1 - beta1) + beta1*m
+        m_new = one_minus_beta1 * g_i + beta1 * m_i
+        # v <- g**2*(1 - beta2) + beta2*v
+        v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
+        # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
+        u = weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new))
+        sum_1 = accumulate(sum_1, float64(u) ** 2)
+        sum_2 = accumulate(sum_2, float64(p_i) ** 2)
+        m[i] = m_new
+        v[i] = v_new
+    sums[0] = sum_1
+    sums[1] = sum_2
+
+
+@tensor_scalars
+def lamb_tensor_scalars_2(model, tensor):
+    """Scalars of a tensor, in float64."""
+    lr = model[4]
+    sum_1 = tensor[1]
+    sum_2 = tensor[2]
+    t1 = sqrt(sum_2)
+    # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (sqrt(sum_2)/sqrt(sum_1), True))
+    trust = 1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1)
+    c5 = lr * trust
+    tensor[3] = c5
+
+
+@element_pass
+def lamb_pass_2(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, m, v; writes p."""
+    p = float32_array(arrays[0], start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    eps = float32(model[7])
+    weight_decay = float32(model[8])
+    c3 = float32(model[11])  # 1/(1 - beta2**step)
+    c4 = float32(model[12])  # 1/(1 - beta1**step)
+    c5 = float32(tensor[3])  # lr*trust
+    for i in range(count):
+        p_i = p[i]
+        m_new = m[i]
+        v_new = v[i]
+        # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
+        u = weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new))
+        # p <- -lr*trust*u + p
+        p_new = p_i - c5 * u
+        p[i] = p_new

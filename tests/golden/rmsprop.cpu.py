@@ -1,0 +1,45 @@
+"""The rule rmsprop over p, g, v, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    model_scalars,
+    sqrt,
+)
+
+
+@model_scalars
+def rmsprop_scalars_1(model):
+    """Scalars of the model, in float64."""
+    alpha = model[5]
+    one_minus_alpha = 1.0 - alpha
+    model[8] = one_minus_alpha
+
+
+@element_pass
+def rmsprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, v; writes v, p."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    v = float32_array(arrays[2], start, count)
+    lr = float32(model[4])
+    alpha = float32(model[5])
+    eps = float32(model[6])
+    weight_decay = float32(model[7])
+    one_minus_alpha = float32(model[8])  # 1 - alpha
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        v_i = v[i]
+        t1 = g_i + weight_decay * p_i
+        # v <- alpha*v + (1 - alpha)*(g + weight_decay*p)**2
+        v_new = one_minus_alpha * t1**2 + alpha * v_i
+        # p <- -lr*(g + weight_decay*p)/(eps + sqrt(v_new)) + p
+        p_new = p_i - lr * t1 / (eps + sqrt(v_new))
+        v[i] = v_new
+        p[i] = p_new

@@ -1,0 +1,56 @@
+"""Random problems for rules: hyperparameters that change every step, parameters, gradients."""
+
+import inspect
+
+import numpy as np
+from references import REFERENCES
+
+STEPS = 20
+SHAPES = ((), (1,), (7, 5), (3, 4, 2))
+SEED = 20240229
+
+# Each step draws every hyperparameter from its interval, so that a rule which applies one of them
+# at the wrong time (a learning rate inside the buffer, say) cannot pass.
+RANGES = {
+    "lr": (1e-3, 1e-1),
+    "momentum": (0.5, 0.95),
+    "dampening": (0.0, 0.5),
+    "alpha": (0.9, 0.99),
+    "rho": (0.8, 0.99),
+    "beta1": (0.8, 0.95),
+    "beta2": (0.95, 0.999),
+    "lr_decay": (0.0, 0.1),
+    "trust_coefficient": (1e-3, 1e-2),
+    "eps": (1e-9, 1e-7),
+    "initial_accumulator": (0.0, 0.0),
+    "weight_decay": (1e-3, 1e-1),
+}
+
+
+def hyperparameters(name, rng, **fixed):
+    """A dict of hyperparameters for each step, all drawn anew except the fixed ones."""
+    parameters = inspect.signature(REFERENCES[name]).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    fixed = {n: value for n, value in fixed.items() if n in names}
+    return [{**{n: rng.uniform(*RANGES[n]) for n in names}, **fixed} for _ in range(STEPS)]
+
+
+def trajectory(name, params, gradients, hypers):
+    """The parameters after each step of the reference."""
+    params = [p.copy() for p in params]
+    state, result = {}, []
+    for t, (grads, hyper) in enumerate(zip(gradients, hypers, strict=True), 1):
+        REFERENCES[name](params, [g.copy() for g in grads], state, t, **hyper)
+        result.append([p.copy() for p in params])
+    return result
+
+
+def problem(name, gradient_size, shapes=SHAPES):
+    """A random generator, parameters of unit size and gradients of the given size."""
+    rng = np.random.default_rng([SEED, *name.encode()])
+    params = [np.array(rng.standard_normal(shape)) for shape in shapes]
+    gradients = [
+        [np.array(gradient_size * rng.standard_normal(shape)) for shape in shapes]
+        for _ in range(STEPS)
+    ]
+    return rng, params, gradients

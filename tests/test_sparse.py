@@ -1,0 +1,128 @@
+"""Row-sparse gradients touch only their rows, for every builtin."""
+
+import numpy as np
+import pytest
+from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+
+import learnerdsl as ld
+from learnerdsl import learners
+
+RULES = {name: getattr(learners, name) for name in learners.__all__}
+RULES |= {r.name: r for r in (my_rmsprop, clipped_adamw_ema, largest_gradients)}
+ROWS = np.array([1, 2, 3, 7, 11])
+
+
+def arrays_of(learner):
+    states = [a for s in learner.state.values() for a in s.values() if a.ndim]
+    return [*learner.parameters.values(), *states]
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    params = {
+        "table": rng.standard_normal((12, 6)).astype(np.float32),
+        "bias": rng.standard_normal(3).astype(np.float32),
+    }
+    values = rng.standard_normal((ROWS.size, 6)).astype(np.float32)
+    gradients = {"table": ld.RowSparse(ROWS, values, (12, 6)), "bias": np.ones(3, np.float32)}
+    return params, gradients
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_rows_without_gradient_stay_bitwise(name, problem):
+    params, gradients = problem
+    learner = RULES[name](params)
+    dense = {"table": np.ones((12, 6), np.float32), "bias": gradients["bias"]}
+    learner.update(dense)
+    before = [a.copy() for a in arrays_of(learner)]
+    learner.update(gradients)
+    learner.update(gradients)
+    others = np.setdiff1d(np.arange(12), ROWS)
+    for now, then in zip(arrays_of(learner), before, strict=True):
+        if now.shape == (12, 6):
+            np.testing.assert_array_equal(now[others], then[others])
+    assert not np.array_equal(params["table"][ROWS], before[0][ROWS])
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_named_rows_move_as_the_oracle_moves_them(name, problem):
+    params, gradients = problem
+    ends = []
+    for backend in ("cpu", "numpy"):
+        copies = {n: p.copy() for n, p in params.items()}
+        learner = RULES[name](copies, backend=backend)
+        for _ in range(3):
+            learner.update(gradients)
+        ends.append(arrays_of(learner))
+    for compiled, oracle in zip(*ends, strict=True):
+        np.testing.assert_allclose(compiled, oracle, rtol=2e-5, atol=1e-7)
+
+
+def test_elementwise_rule_moves_named_rows_as_a_dense_update_of_them_alone(problem):
+    params, gradients = problem
+    rows = {"table": params["table"][ROWS].copy(), "bias": params["bias"].copy()}
+    sparse = learners.adam({n: p.copy() for n, p in params.items()})
+    dense = learners.adam(rows)
+    for _ in range(3):
+        sparse.update(gradients)
+        dense.update({"table": gradients["table"].values, "bias": gradients["bias"]})
+    np.testing.assert_array_equal(sparse.parameters["table"][ROWS], rows["table"])
+
+
+def test_dense_updates_go_on_after_a_sparse_one(problem):
+    params, gradients = problem
+    learner = learners.sgd(params, lr=1.0)
+    learner.update(gradients)
+    before = params["table"].copy()
+    learner.update({"table": np.ones((12, 6), np.float32), "bias": np.ones(3, np.float32)})
+    np.testing.assert_allclose(params["table"], before - 1, rtol=1e-6)
+
+
+def test_many_rows_in_runs_longer_than_a_chunk():
+    table = np.zeros((40_000, 3), np.float32)
+    rows = np.concatenate([np.arange(0, 9_000), np.arange(9_001, 39_990, 2)])
+    gradient = ld.RowSparse(rows, np.ones((rows.size, 3), np.float32), table.shape)
+    learners.sgd([table], lr=1.0).update([gradient])
+    np.testing.assert_array_equal(table, -gradient.to_dense())
+
+
+def test_no_rows_at_all_change_nothing():
+    table = np.ones((4, 3), np.float32)
+    gradient = ld.RowSparse(np.array([], int), np.ones((0, 3), np.float32), (4, 3))
+    assert learners.adam([table]).update([gradient])
+    np.testing.assert_array_equal(table, 1)
+
+
+@pytest.mark.parametrize(
+    ("indices", "values", "shape", "message"),
+    [
+        ([0, 5], np.ones((2, 3)), (5, 3), "not all in 0 to 4"),
+        ([-1], np.ones((1, 3)), (5, 3), "not all in 0 to 4"),
+        ([0], np.ones((2, 3)), (5, 3), r"values of shape \(1, 3\)"),
+        ([0.5], np.ones((1, 3)), (5, 3), "integer indices"),
+        ([0], np.ones(1), (), "a shape with rows"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(indices, values, shape, message):
+    with pytest.raises(ld.ArrayError, match=message):
+        ld.RowSparse(np.array(indices), values, shape)
+
+
+def test_gradient_of_another_shape_or_dtype_changes_nothing():
+    table = np.ones((4, 3), np.float32)
+    learner = learners.adam([table])
+    for shape, dtype in (((5, 3), np.float32), ((4, 3), np.float64)):
+        gradient = ld.RowSparse(np.array([1]), np.ones((1, 3), dtype), shape)
+        with pytest.raises(ld.LearnerError, match="its parameter"):
+            learner.update([gradient])
+    assert learner.step_count == 0
+    np.testing.assert_array_equal(table, 1)
+
+
+def test_nonfinite_rows_are_skipped():
+    table = np.ones((4, 3), np.float32)
+    values = np.array([[1, np.nan, 1]], np.float32)
+    learner = learners.sgd([table], nonfinite="skip")
+    assert not learner.update([ld.RowSparse(np.array([2]), values, (4, 3))])
+    np.testing.assert_array_equal(table, 1)
