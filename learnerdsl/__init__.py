@@ -48,7 +48,9 @@ from learnerdsl.rule import Rule as Rule
 from learnerdsl.rule import assign as assign
 from learnerdsl.rule import combine as combine
 from learnerdsl.rule import let as let
+from learnerdsl.rule import normal as normal
 from learnerdsl.rule import state as state
+from learnerdsl.rule import uniform as uniform
 from learnerdsl.runtime.sparse import RowSparse as RowSparse
 from learnerdsl.schedules import Schedule as Schedule
 

@@ -83,6 +83,7 @@ class UpdateRule:
         backend: str = "auto",
         groups: Sequence[Mapping[str, Any]] | None = None,
         nonfinite: str = "propagate",
+        seed: int = 0,
         **arguments: Any,
     ) -> Learner:
         """A Learner that updates `params` by this rule; see `Learner`.
@@ -98,6 +99,7 @@ class UpdateRule:
             backend=backend,
             groups=groups,
             nonfinite=nonfinite,
+            seed=seed,
             hyperparameters=hypers,
         )
 
@@ -121,6 +123,10 @@ class UpdateRule:
         """The source of the generated kernels: the loops that run."""
         return self.program(target, dtype, **options).source
 
+    def loops(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
+        """The part of `source` that runs over memory."""
+        return inspection.loops(self.program(target, dtype, **options))
+
     def stages(self, **options: Any) -> dict[str, Kernel]:
         """The kernel after every pass of the compiler; each can be printed."""
         return stages(self.trace(**options))
@@ -136,6 +142,10 @@ class UpdateRule:
     def latex(self, **options: Any) -> str:
         """The mathematics as LaTeX: index t-1 for old values, t for new ones."""
         return inspection.latex(self.trace(**options))
+
+    def pretty(self, **options: Any) -> str:
+        """The mathematics as text."""
+        return inspection.pretty(self.trace(**options))
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
@@ -178,5 +188,5 @@ def rule(
       pass 1: reads p, g, velocity; writes velocity, p
     """
     if function is None:
-        return lambda actual: UpdateRule(actual, version)
+        return functools.partial(UpdateRule, version=version)
     return UpdateRule(function, version)

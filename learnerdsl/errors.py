@@ -1,4 +1,4 @@
-"""What can go wrong, by whose fault: a subclass of LearnerError is the user's, InternalError ours."""
+"""What can go wrong: a LearnerError is caused by the user, an InternalError by us."""
 
 
 class LearnerError(Exception):

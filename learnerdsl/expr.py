@@ -5,10 +5,11 @@ whole tensor or for the whole model. Every symbol is real, so `sympy.diff`, `sub
 `latex` know what they may do with it.
 """
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import sympy
 from sympy.core.symbol import Str
+from sympy.printing.precedence import PRECEDENCE
 
 from learnerdsl.errors import RuleError
 
@@ -61,15 +62,15 @@ class RuleSymbol(sympy.Symbol):
     __slots__ = ("owner",)
     owner: str
 
-    def __new__(cls, name: str, owner: str = "", **assumptions: bool) -> "RuleSymbol":
+    def __new__(cls, name: str, owner: str = "", **assumptions: bool) -> Any:
         """Create the symbol; two with equal class, name, owner and assumptions are equal."""
         symbol = sympy.Symbol.__xnew__(cls, name, **{"real": True, **assumptions})
         symbol.owner = owner
         return symbol
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, bool]]:
+    def __getnewargs_ex__(self) -> Any:
         """What pickle needs to build the symbol again."""
-        return (self.name, self.owner), self._assumptions_orig  # type: ignore[attr-defined]
+        return (self.name, self.owner), self._assumptions_orig
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.owner)
@@ -152,6 +153,12 @@ class TensorSize(RuleSymbol):
     __slots__ = ()
 
 
+class Position(RuleSymbol):
+    """Number of the element at hand within its tensor; random numbers depend on it."""
+
+    __slots__ = ()
+
+
 step = Clock("step", integer=True, positive=True)
 """Number of this update, counted from 1; a refused or skipped update does not count."""
 samples = Clock("samples", integer=True, nonnegative=True)
@@ -159,9 +166,12 @@ samples = Clock("samples", integer=True, nonnegative=True)
 minibatch_size = Clock("minibatch_size", positive=True)
 """Number of samples of this update, as passed to `learner.update`."""
 model_size = Clock("model_size", integer=True, nonnegative=True)
+seed = Clock("seed", integer=True, nonnegative=True)
+position = Position("position", integer=True, nonnegative=True)
 tensor_size = TensorSize("size", integer=True, nonnegative=True)
+tensor_number = TensorSize("tensor_number", integer=True, nonnegative=True)
 
-CLOCK = (step, samples, minibatch_size, model_size)
+CLOCK = (step, samples, minibatch_size, model_size, seed)
 """The scalars every rule may use, in the order in which kernels receive them."""
 
 
@@ -174,7 +184,7 @@ class Reduction(sympy.Expr):
 
     is_commutative = True
     is_real = True
-    kind = ""
+    operation: ClassVar[Literal["sum", "max"]]
     symbol_latex = ""
 
     def __new__(cls, argument: Any, over: Any = "tensor") -> "Reduction":
@@ -196,17 +206,17 @@ class Reduction(sympy.Expr):
         return str(self.args[1])
 
     def _latex(self, printer: Any) -> str:
-        body = printer.parenthesize(self.argument, sympy.printing.precedence.PRECEDENCE["Mul"])
+        body = printer.parenthesize(self.argument, PRECEDENCE["Mul"])
         return rf"{self.symbol_latex}_{{\mathrm{{{self.over}}}}} {body}"
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.kind}({printer.doprint(self.argument)}, over={self.over!r})"
+        return f"{self.operation}({printer.doprint(self.argument)}, over={self.over!r})"
 
 
 class SumOver(Reduction):
     """The sum over all elements; 0 over none."""
 
-    kind = "sum"
+    operation = "sum"
     symbol_latex = r"\sum"
 
     def _eval_is_nonnegative(self) -> bool | None:
@@ -219,12 +229,49 @@ class SumOver(Reduction):
 class MaxOver(Reduction):
     """The largest element, NaN if there is one; -infinity over none."""
 
-    kind = "max"
+    operation = "max"
     symbol_latex = r"\max"
 
     def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
         attained = sympy.Eq(self.argument, self)
         return where(attained, sympy.diff(self.argument, symbol), 0)
+
+
+class Draw(sympy.Expr):
+    """A random number of each element: a function of seed, step, tensor, element and `stream`."""
+
+    is_commutative = True
+    is_real = True
+    distribution = ""
+
+    def __new__(cls, where_from: Any, stream: Any) -> Any:
+        """Build the node from `position` and the number of the draw within its rule."""
+        return sympy.Expr.__new__(cls, where_from, sympy.Integer(stream))
+
+    @property
+    def stream(self) -> int:
+        """Number of the draw within its rule."""
+        return int(self.args[1])  # type: ignore[arg-type]
+
+    def _latex(self, printer: Any) -> str:
+        del printer
+        return rf"\mathrm{{{self.distribution}}}_{{{self.stream}}}"
+
+    def _sympystr(self, printer: Any) -> str:
+        del printer
+        return f"{self.distribution}_{self.stream}()"
+
+
+class NormalDraw(Draw):
+    """Standard normal."""
+
+    distribution = "normal"
+
+
+class UniformDraw(Draw):
+    """Uniform from 0 up to and without 1."""
+
+    distribution = "uniform"
 
 
 def expression(value: Any) -> sympy.Expr:
@@ -294,7 +341,7 @@ def max(x: Any, over: str = "tensor") -> sympy.Expr:
 
 
 def size(x: Any, over: str = "tensor") -> sympy.Expr:
-    """Number of elements of the tensor that `x` (the parameter, say) belongs to, or of the model."""
+    """Number of elements of the tensor that `x`, a parameter or state, is of; or of the model."""
     if not isinstance(x, (ParameterSymbol, GradientSymbol, StateSymbol)):
         msg = f"size({x}) is not defined; write the size of the parameter, the gradient or a state."
         raise RuleError(msg)

@@ -1,19 +1,21 @@
 """Seeing what runs: mathematics, passes over memory, cost, LLVM, assembly, and notebook views."""
 
+import ast
 import html
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
-from numba import cfunc
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.pretty.pretty import PrettyPrinter
 
 from learnerdsl.dtypes import NUMBER_TYPES
-from learnerdsl.expr import Clock, LetValue, NewValue, TensorSize
+from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.cpu import bytes_per_element, load_kernels
-from learnerdsl.runtime.kernel import OPTIONS
+from learnerdsl.runtime.kernel import compile_kernel
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Cost:
     def __str__(self) -> str:
         operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())
         return (
-            f"{self.bytes_per_element} bytes of traffic and {self.state_bytes_per_element} bytes of "
-            f"state per element; {operations} per element; {self.scalar_operations} operations "
+            f"{self.bytes_per_element} bytes of traffic and {self.state_bytes_per_element} bytes "
+            f"of state per element; {operations} per element; {self.scalar_operations} operations "
             "per group or tensor"
         )
 
@@ -109,7 +111,9 @@ def cost(program: Program) -> Cost:
     """Traffic, state and arithmetic of a compiled rule."""
     itemsize = NUMBER_TYPES[program.dtype].itemsize
     elements = [item for b in program.kernel.passes for item in (*b.computes, *b.reduces)]
-    visual = sum((sympy.count_ops(item.expression, visual=True) for item in elements), sympy.S.Zero)
+    visual: Any = sum(
+        (sympy.count_ops(item.expression, visual=True) for item in elements), sympy.S.Zero
+    )
     counted = {str(symbol).lower(): int(visual.coeff(symbol)) for symbol in visual.free_symbols}
     counted["add"] = counted.get("add", 0) + sum(len(b.reduces) for b in program.kernel.passes)
     scalars = [
@@ -119,39 +123,77 @@ def cost(program: Program) -> Cost:
         bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
         state_bytes_per_element=itemsize * (len(program.layout.arrays) - 2),
         operations_per_element={name: n for name, n in sorted(counted.items()) if n},
-        scalar_operations=sum(int(sympy.count_ops(c.expression)) for c in scalars),
+        scalar_operations=sum(_count(c.expression) for c in scalars),
     )
+
+
+class _PositiveFirst:
+    """Printers that write `p - step` rather than `-step + p`, as papers do."""
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        terms = super()._as_ordered_terms(expr, order)  # type: ignore[misc]
+        return sorted(terms, key=lambda term: bool(term.could_extract_minus_sign()))
+
+
+class _Latex(_PositiveFirst, LatexPrinter):
+    pass
+
+
+class _Pretty(_PositiveFirst, PrettyPrinter):
+    pass
+
+
+def _count(expression: Any) -> int:
+    operations: Any = sympy.count_ops(expression)
+    return int(operations)
 
 
 def latex(rule: Rule) -> str:
     r"""The rule as LaTeX: old values have index t-1, new ones t, in an `aligned` environment."""
-    names: dict[sympy.Basic, str] = {}
+    names: dict[sympy.Basic, str] = {step: "t"}
     for symbol in (rule.parameter, *(spec.symbol for spec in rule.states)):
         names[symbol] = f"{_letter(symbol.name)}_{{t-1}}"
     names[rule.gradient] = f"{_letter(rule.gradient.name)}_t"
     for line in rule.lines:
-        if isinstance(line.value, NewValue):
-            names[line.value] = f"{_letter(line.target.name)}_t"
-        elif isinstance(line.value, LetValue):
-            names[line.value] = _letter(line.value.name)
-        names |= {
-            s: _letter(s.name) if s.name != "step" else "t"
-            for s in line.expression.free_symbols
-            if isinstance(s, (Clock, TensorSize))
-        }
-    names |= {h: _letter(h.name) for h in rule.hyperparameters}
-    lines = [
-        rf"{names[line.value]} &= {sympy.latex(line.expression, symbol_names=names)}"
-        for line in rule.lines
-    ]
+        is_new = isinstance(line.value, NewValue)
+        names[line.value] = f"{_letter(line.target.name)}_t" if is_new else _letter(line.value.name)
+    for symbol in (*rule.hyperparameters, *CLOCK[1:], tensor_size):
+        names[symbol] = _letter(symbol.name)
+    printer = _Latex({"symbol_names": names})
+    lines = [f"{names[line.value]} &= {printer.doprint(line.expression)}" for line in rule.lines]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
+_LETTERS = {"lr": r"\eta", "eps": r"\epsilon", "weight_decay": r"\lambda", "momentum": r"\mu"}
+
+
 def _letter(name: str) -> str:
-    """One letter or a Greek name as SymPy writes it, a word upright."""
+    """The letter papers use, a Greek name as SymPy writes it, or a word upright."""
+    if name in _LETTERS:
+        return _LETTERS[name]
     text = sympy.latex(sympy.Symbol(name))
     plain = len(name) == 1 or "\\" in text
     return text if plain else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+
+
+def pretty(rule: Rule) -> str:
+    """The rule as text that looks like mathematics; new values are called `<name>_new`."""
+    printer = _Pretty({"use_unicode": True, "wrap_line": False})
+    lines = [sympy.Eq(line.value, line.expression, evaluate=False) for line in rule.lines]
+    return "\n\n".join(printer.doprint(line) for line in lines)
+
+
+def loops(program: Program) -> str:
+    """The functions of the generated source that run over memory, without their surroundings."""
+    names = {level.element for level in program.levels if level.element}
+    functions = [f for f in ast.parse(program.source).body if isinstance(f, ast.FunctionDef)]
+    lines = program.source.splitlines()
+    parts = [
+        "\n".join(lines[f.decorator_list[0].lineno - 1 : f.end_lineno])
+        for f in functions
+        if f.name in names
+    ]
+    return "\n\n\n".join(parts)
 
 
 def llvm(program: Program) -> str:
@@ -181,8 +223,7 @@ def _libraries(program: Program) -> dict[str, Any]:
     libraries: dict[str, Any] = {}
     for name in names:
         kernel = getattr(module, name)
-        fresh = cfunc(kernel._sig, **OPTIONS)(kernel._pyfunc)
-        libraries[name] = fresh._library
+        libraries[name] = compile_kernel(kernel._pyfunc, kernel._sig, cache=False)._library
     return libraries
 
 

@@ -12,7 +12,16 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import CLOCK, UNARY_FUNCTIONS, MaxOver, Reduction, SumOver, tensor_size
+from learnerdsl.expr import (
+    CLOCK,
+    UNARY_FUNCTIONS,
+    Draw,
+    MaxOver,
+    Reduction,
+    SumOver,
+    UniformDraw,
+    tensor_size,
+)
 from learnerdsl.rule import Rule
 
 _CLOCK = {symbol.name: symbol for symbol in CLOCK}
@@ -59,6 +68,7 @@ def interpret(
     hyperparameters: Sequence[Mapping[str, float]],
     clock: Mapping[str, float],
     xp: Any = np,
+    positions: Sequence[Any] | None = None,
 ) -> tuple[list[Any], Values]:
     """One update of every tensor.
 
@@ -68,14 +78,17 @@ def interpret(
         gradients: arrays of the same shapes.
         states: what `initial_states` or the previous update returned.
         hyperparameters: for each tensor, name -> value.
-        clock: values of "step", "samples" and "minibatch_size".
+        clock: values of "step", "samples", "minibatch_size" and "seed".
         xp: array namespace.
+        positions: for each tensor, the numbers of its elements where it is only part of one;
+            random numbers depend on them.
 
     Returns:
         The new parameters and the new states.
     """
     symbols = _symbol_values(rule, parameters, gradients, states, hyperparameters, clock)
     evaluate = _Evaluation(symbols, parameters, xp)
+    evaluate.positions = positions
     count = len(parameters)
     for line in rule.lines:
         values = [evaluate(line.expression, k) for k in range(count)]
@@ -128,6 +141,7 @@ class _Evaluation:
         self.parameters = parameters
         self.xp = xp
         self.known: dict[Any, Any] = {}
+        self.positions: Sequence[Any] | None = None
 
     def __call__(self, expr: sympy.Basic, tensor: int) -> Any:
         key = (expr, tensor)
@@ -144,6 +158,8 @@ class _Evaluation:
             return float(expr)
         if isinstance(expr, Reduction):
             return self.reduce(expr, k)
+        if isinstance(expr, Draw):
+            return self.draw(expr, k)
         if isinstance(expr, sympy.Piecewise):
             return self.choose(expr, k)
         if expr.func in _STRUCTURE:
@@ -153,12 +169,28 @@ class _Evaluation:
         msg = f"the interpreter does not know {expr.func} in {expr}"
         raise InternalError(msg)
 
+    def draw(self, expr: Draw, k: int) -> Any:
+        """Random numbers of tensor number `k`, by Philox4x32-10 in NumPy."""
+        shape = np.shape(self.parameters[k])
+        everything = np.arange(int(np.prod(shape))).reshape(shape)
+        position = self.positions[k] if self.positions is not None else everything
+        seed, step = (int(self.symbols[_CLOCK[name]][k]) for name in ("seed", "step"))
+        words = philox(np.asarray(position, np.uint64), expr.stream, seed, step, k)
+        u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53
+        if isinstance(expr, UniformDraw):
+            single = (words[0] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+            drawn = single if self.parameters[k].dtype.itemsize == 4 else u
+        else:
+            v = ((words[2] << np.uint64(21)) ^ (words[3] >> np.uint64(11))) * 2.0**-53
+            drawn = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
+        return self.xp.asarray(drawn, dtype=self.parameters[k].dtype)
+
     def call(self, name: str, *values: Any) -> Any:
         """A function of NumPy's name, of floats or of arrays."""
         namespace = np if all(isinstance(v, float) for v in values) else self.xp
         return getattr(namespace, name)(*(_wide(v) for v in values))
 
-    def product(self, expr: sympy.Mul, k: int) -> Any:
+    def product(self, expr: Any, k: int) -> Any:
         """Scalars first, as they are exact to 53 bits; divisors divide."""
         scalars, arrays, divisors = 1.0, [], []
         for factor in expr.args:
@@ -201,7 +233,7 @@ class _Evaluation:
             return _wide(base) ** int(exponent)
         return _wide(base) ** self(exponent, k)
 
-    def choose(self, expr: sympy.Piecewise, k: int) -> Any:
+    def choose(self, expr: Any, k: int) -> Any:
         """The value of the first branch whose condition holds."""
         branches = [(self(value, k), self(condition, k)) for value, condition in expr.args]
         result = float("nan")
@@ -256,6 +288,31 @@ class _Evaluation:
         if isinstance(expr, SumOver):
             return self.xp.sum(value)
         return self.xp.max(value) if 0 not in np.shape(value) else -np.inf
+
+
+def philox(position: Any, stream: int, seed: int, step: int, tensor: int) -> list[Any]:
+    """Four random 32-bit words (in uint64) for each position: Philox4x32-10."""
+    word, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    key = [np.uint64(seed) & word, np.uint64(seed) >> shift]
+    c = [
+        position & word,
+        (position >> shift) | np.uint64(stream << 16),
+        np.full_like(position, step & 0xFFFFFFFF),
+        np.full_like(position, tensor & 0xFFFFFFFF),
+    ]
+    for _ in range(10):
+        first, second = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [
+            (second >> shift) ^ c[1] ^ key[0],
+            second & word,
+            (first >> shift) ^ c[3] ^ key[1],
+            first & word,
+        ]
+        key = [
+            np.uint64((int(k) + add) & 0xFFFFFFFF)
+            for k, add in zip(key, (0x9E3779B9, 0xBB67AE85), strict=True)
+        ]
+    return c
 
 
 def _truth(evaluation: _Evaluation, expr: Any, k: int) -> bool:

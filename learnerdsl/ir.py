@@ -8,19 +8,30 @@ memory. `str(kernel)` is readable, and every pass of the compiler gives a new Ke
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import sympy
 
+from learnerdsl.errors import InternalError
+from learnerdsl.expr import Draw
+
 ReductionKind = Literal["sum", "max"]
-Over = Literal["tensor", "model"]
 
 
-def rebuild(node: sympy.Basic, arguments: Sequence[sympy.Basic]) -> sympy.Basic:
+def as_expr(node: sympy.Basic) -> sympy.Expr:
+    """`node`, which is an expression and not a condition."""
+    if not isinstance(node, sympy.Expr):
+        msg = f"{node} is no expression"
+        raise InternalError(msg)
+    return node
+
+
+def rebuild(node: Any, arguments: Sequence[sympy.Basic]) -> sympy.Basic:
     """`node` with other arguments, as they are: SymPy does not simplify it anew."""
-    if isinstance(node, sympy.Expr):
-        return node.func(*arguments, evaluate=False)
-    return node.func(*arguments)
+    func: Any = node.func
+    if isinstance(node, sympy.Expr) and not isinstance(node, Draw):
+        return func(*arguments, evaluate=False)
+    return func(*arguments)
 
 
 class Domain(IntEnum):
@@ -71,7 +82,7 @@ class Reduce:
 
     symbol: sympy.Symbol
     kind: ReductionKind
-    over: Over
+    over: str
     expression: sympy.Expr
 
     def __str__(self) -> str:

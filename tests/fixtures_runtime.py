@@ -1,4 +1,4 @@
-"""What the tests of the runtime share: a rule with states of every kind, and ways to look inside."""
+"""What the tests of the runtime share: a rule with every kind of state, and ways to look inside."""
 
 import numpy as np
 

@@ -60,7 +60,9 @@ def test_an_unknown_symbol_is_refused_with_the_known_ones():
 
 def test_a_plain_symbol_with_the_name_of_the_gradient_is_told_apart_from_it():
     expression_refused(
-        lambda p, g: p - sympy.Symbol("g"), "g is not a symbol of this rule", "argument g itself"
+        lambda p, g: p - sympy.Symbol("g"),
+        "g is another symbol than the g of this rule",
+        "the argument itself",
     )
 
 
@@ -145,7 +147,7 @@ def test_an_assign_to_the_name_of_the_parameter_asks_for_the_symbol(target):
     def rule(p, g, lr=0.1):
         return ld.assign(target, p - lr * g)
 
-    refused(rule, "cannot assign to p", type(target).__name__, "the argument p itself")
+    refused(rule, "cannot assign to p", type(target).__name__, "the argument itself")
 
 
 # Order
@@ -164,7 +166,7 @@ def test_assigns_that_form_a_cycle_through_an_earlier_trace_are_refused():
     ld.rule(rule).trace()
     refused(
         rule,
-        "a <- a + b_new + g (statement 1 of rule rule)",
+        "(statement 1 of rule rule)",
         "the assigns form a cycle",
         "b_new is used before it is defined; order the assigns",
     )
@@ -431,7 +433,7 @@ def test_a_value_for_each_tensor_does_not_fit_into_a_state_of_the_model(backend)
     [
         (lambda p, g: math.inf, "oo"),
         (lambda p, g: math.nan * g, "nan"),
-        (lambda p, g: p - sympy.oo * g, "oo"),
+        (lambda p, g: p - sympy.oo * g, "-oo"),
         (lambda p, g: ld.minimum(g, -sympy.oo), "-oo"),
         (lambda p, g: p - g / sympy.Integer(0), "zoo"),
     ],
@@ -620,7 +622,7 @@ def test_arguments_without_names_are_refused():
         ld.rule(rule)
 
 
-@pytest.mark.parametrize("name", ["params", "backend", "groups", "nonfinite"])
+@pytest.mark.parametrize("name", ["params", "backend", "groups", "nonfinite", "seed"])
 def test_an_argument_with_a_name_of_the_learners_own_is_refused(name):
     namespace = {"ld": ld}
     exec(f"def rule(p, g, {name}=0.1): return ld.assign(p, p - {name} * g)", namespace)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import sympy
 
 from learnerdsl.codegen.layout import Layout
-from learnerdsl.codegen.naming import Names
+from learnerdsl.codegen.naming import KERNEL_FUNCTIONS, Names
 from learnerdsl.codegen.printer import Printer
+from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Reduce
 
 INDENT = "    "
@@ -63,7 +64,7 @@ class _Source:
         """The whole module."""
         body = "\n\n\n".join("\n".join(lines) for lines in self.functions)
         code = re.sub(r'#.*|""".*"""', "", body)
-        used = [name for name in _IMPORTS if re.search(rf"\b{name}\b", code)]
+        used = [name for name in KERNEL_FUNCTIONS if re.search(rf"\b{name}\b", code)]
         arrays = ", ".join(str(a) for a in self.kernel.arrays)
         header = [
             f'"""The rule {self.kernel.name} over {arrays}, in {self.dtype}, for the CPU.',
@@ -144,6 +145,8 @@ class _Source:
         used = _used((*block.computes, *block.reduces)) - local
         cast = "" if self.dtype == "float64" else self.dtype
         lines += [INDENT + line for line in self.read_rows(used, cast)]
+        if any(item.expression.has(Draw) for item in (*block.computes, *block.reduces)):
+            lines.append(f"{INDENT}key = random_key(model, tensor)")
         lines += [INDENT + line for r in block.reduces for line in self.start_total(r)]
         lines.append(f"{INDENT}for i in range(count):")
         lines += [INDENT * 2 + line for line in self.loop_body(block, printer)]
@@ -204,16 +207,9 @@ def _used(items: tuple[Compute | Reduce, ...]) -> set[sympy.Basic]:
     return {symbol for item in items for symbol in item.expression.free_symbols}
 
 
-_IMPORTS = (
-    "abs acos accumulate asin atan ceil cos cosh element_pass exp float32 "
-    "float32_array float64 float64_array floor inf larger log maximum minimum model_scalars nan sign sin "
-    "sinh sqrt tan tanh tensor_scalars".split()
-)
-
-
 def print_finite_check(dtype: str) -> str:
     """The module of a pass that counts the gradient values that are NaN or infinite."""
-    return f'''"""Counts gradient values in {dtype} that are NaN or infinite. Written by learnerdsl."""
+    return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
 from learnerdsl.runtime.kernel import (
     abs,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from learnerdsl.expr import CLOCK, tensor_size
+from learnerdsl.expr import CLOCK, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Reduce
 
 
@@ -39,7 +39,7 @@ def lay_out(kernel: Kernel) -> Layout:
     return Layout(
         arrays=kernel.arrays,
         model=(*CLOCK, *kernel.hyperparameters, *_row(kernel, Domain.MODEL, reduces)),
-        tensor=(tensor_size, *_row(kernel, Domain.TENSOR, reduces)),
+        tensor=(tensor_size, tensor_number, *_row(kernel, Domain.TENSOR, reduces)),
         reduces=reduces,
     )
 

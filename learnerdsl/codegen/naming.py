@@ -6,11 +6,46 @@ import sympy
 
 from learnerdsl.ir import Kernel
 
-RESERVED = frozenset(
-    "abs acos accumulate arrays asin atan ceil cos cosh count element_pass exp "
-    "float32 float32_array float64 float64_array floor grad_start i inf larger log maximum minimum model "
-    "model_scalars nan range sign sin sinh sqrt start sums tan tanh tensor tensor_scalars ".split()
+KERNEL_FUNCTIONS = (
+    "abs",
+    "accumulate",
+    "acos",
+    "asin",
+    "atan",
+    "ceil",
+    "cos",
+    "cosh",
+    "element_pass",
+    "exp",
+    "float32",
+    "float32_array",
+    "float64",
+    "float64_array",
+    "floor",
+    "inf",
+    "larger",
+    "log",
+    "maximum",
+    "minimum",
+    "model_scalars",
+    "nan",
+    "normal_float32",
+    "normal_float64",
+    "random_key",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "tensor_scalars",
+    "uniform_float32",
+    "uniform_float64",
 )
+"""What generated code may import, in the order in which it does."""
+
+_LOCAL = ("arrays", "count", "grad_start", "i", "key", "model", "range", "start", "sums", "tensor")
+RESERVED = frozenset((*KERNEL_FUNCTIONS, *_LOCAL))
 
 
 class Names:

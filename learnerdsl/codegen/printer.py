@@ -5,12 +5,13 @@ scalar factors stand first.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import sympy
 from sympy.core.sorting import default_sort_key
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import UNARY_FUNCTIONS
+from learnerdsl.expr import UNARY_FUNCTIONS, Draw
 
 _RELATIONS = {
     sympy.Lt: "<",
@@ -59,6 +60,8 @@ class Printer:
             return self.choice(expr), ATOM
         if isinstance(expr, (sympy.Max, sympy.Min)):
             return self.extreme(expr), ATOM
+        if isinstance(expr, Draw):
+            return f"{expr.distribution}_{self.dtype}(key, start + i, {expr.stream})", ATOM
         if expr.func in UNARY_FUNCTIONS:
             return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})", ATOM
         return self.condition(expr), CONDITION
@@ -69,12 +72,13 @@ class Printer:
         return f"({text})" if binding > limit else text
 
     def number(self, value: float) -> str:
+        """A constant of the printer's type."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
 
     def total(self, expr: sympy.Add) -> str:
         """Terms with a plus sign first."""
         terms = [(not _is_negated(t), t) for t in expr.args]
-        terms.sort(key=lambda term: (not term[0], not self.is_plain(term[1])))
+        terms.sort(key=lambda term: (not term[0], not term[1].is_Symbol))
         text = ""
         for positive, term in terms:
             body = self.tight(term if positive else -term, PRODUCT)
@@ -82,10 +86,7 @@ class Printer:
             text += f"{sign.strip() if not text else sign}{body}"
         return text
 
-    def is_plain(self, term: sympy.Basic) -> bool:
-        return bool(term.is_Symbol)
-
-    def product(self, expr: sympy.Mul) -> str:
+    def product(self, expr: Any) -> str:
         """Sign, numbers, scalars, the rest; then one division for each divisor."""
         factors, divisors, negative = [], [], False
         for factor in expr.args:
@@ -102,10 +103,12 @@ class Printer:
         return f"-{text}" if negative else text
 
     def rank(self, factor: sympy.Basic) -> tuple[int, bool]:
+        """Order of the factors of a product: numbers, scalars, the rest; symbols first."""
         name = self.names.get(factor, "")
         return (0 if factor.is_number else 1 if name in self.scalars else 2), not factor.is_Symbol
 
-    def power(self, expr: sympy.Pow) -> tuple[str, int]:
+    def power(self, expr: Any) -> tuple[str, int]:
+        """Reciprocals, whole powers and roots by their own means, the rest by `**`."""
         base, exponent = expr.base, expr.exp
         if exponent.is_number and exponent.is_negative:
             divisor = self.tight(_bare(sympy.Pow(base, -exponent, evaluate=False)), POWER)
@@ -116,7 +119,7 @@ class Printer:
             return self.root(base, exponent)
         return f"{self.tight(base, ATOM)} ** {self.tight(exponent, ATOM)}", POWER
 
-    def root(self, base: sympy.Expr, exponent: sympy.Rational) -> tuple[str, int]:
+    def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Whole power times a nest of square roots: x**(7/4) is x * sqrt(x) * sqrt(sqrt(x))."""
         whole, remainder = divmod(int(exponent.p), int(exponent.q))
         factors = [f"{self.tight(base, ATOM)}**{whole}"] if whole > 1 else []
@@ -129,7 +132,8 @@ class Printer:
                 remainder -= weight
         return " * ".join(factors), ATOM if len(factors) == 1 else PRODUCT
 
-    def choice(self, expr: sympy.Piecewise) -> str:
+    def choice(self, expr: Any) -> str:
+        """A conditional expression; NaN where no condition holds."""
         text = "nan" if self.dtype == "float64" else f"{self.dtype}(nan)"
         for value, condition in reversed(expr.args):
             if condition == sympy.true:
@@ -148,6 +152,7 @@ class Printer:
         return result
 
     def condition(self, expr: sympy.Basic) -> str:
+        """A comparison, or several of them."""
         if expr.func in _RELATIONS:
             left, right = (self.tight(side, SUM) for side in expr.args)
             return f"{left} {_RELATIONS[expr.func]} {right}"
@@ -173,5 +178,5 @@ def _is_divisor(factor: sympy.Basic) -> bool:
     return isinstance(factor, sympy.Pow) and bool(factor.exp.is_number and factor.exp.is_negative)
 
 
-def _bare(power: sympy.Pow) -> sympy.Expr:
+def _bare(power: Any) -> Any:
     return power.base if power.exp == 1 else power

@@ -9,7 +9,7 @@ from dataclasses import replace
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, StateSymbol, position, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
 
 _OF_SHAPE = {"model": Domain.MODEL, "tensor": Domain.TENSOR, "element": Domain.ELEMENT}
@@ -20,7 +20,7 @@ def type_domains(kernel: Kernel) -> Kernel:
     known: dict[sympy.Basic, Domain] = dict.fromkeys(
         (*CLOCK, *kernel.hyperparameters), Domain.MODEL
     )
-    known |= {tensor_size: Domain.TENSOR}
+    known |= {tensor_size: Domain.TENSOR, position: Domain.ELEMENT}
     known |= {kernel.parameter: Domain.ELEMENT, kernel.gradient: Domain.ELEMENT}
     for state in kernel.states:
         known[state] = _OF_SHAPE[state.shape] if isinstance(state, StateSymbol) else Domain.ELEMENT

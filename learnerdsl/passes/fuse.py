@@ -7,18 +7,22 @@ from the level of its new value on, as long as no later pass still reads the old
 that needs the new value reads it back from memory instead of computing it again. The search starts
 from the earliest valid passes and moves writes while that saves loads or stores.
 
-Afterwards the blocks alternate: MODEL and TENSOR scalars, ELEMENT pass, scalars, pass, ..., scalars.
+Afterwards the blocks alternate: MODEL and TENSOR scalars, ELEMENT pass, scalars, ..., scalars.
 Stores of scalar states come last, so that every block sees the old values.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
 from learnerdsl.errors import InternalError
+from learnerdsl.expr import Position
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Reduce, Store
 
 Definition = Compute | Reduce
+Writes = dict[Any, int]
+"""Array -> number of the pass that stores it."""
 
 
 def fuse(kernel: Kernel) -> Kernel:
@@ -44,10 +48,10 @@ class _Fusion:
         for block in kernel.blocks:
             self.order += [*block.computes, *block.reduces]
             self.stores += block.stores
-        self.definitions = {item.symbol: item for item in self.order}
+        self.definitions: dict[Any, Definition] = {item.symbol: item for item in self.order}
         self.levels = self.find_levels()
         self.element_stores = [s for s in self.stores if self.is_element(s.target)]
-        self.target_of = {s.value: s.target for s in self.element_stores}
+        self.target_of: dict[Any, Any] = {s.value: s.target for s in self.element_stores}
         self.reduces = [item for item in self.order if isinstance(item, Reduce)]
         needed = [self.levels[s.value] for s in self.element_stores]
         self.count = 1 + max([*needed, *(self.input_level(r) for r in self.reduces)])
@@ -55,9 +59,9 @@ class _Fusion:
     def is_element(self, symbol: sympy.Basic) -> bool:
         return self.kernel.domains[symbol] == Domain.ELEMENT
 
-    def find_levels(self) -> dict[sympy.Basic, int]:
+    def find_levels(self) -> dict[Any, int]:
         """Symbol -> number of passes that must have run before it can be computed."""
-        levels: dict[sympy.Basic, int] = {}
+        levels: dict[Any, int] = {}
         for item in self.order:
             below = max((levels.get(s, 0) for s in item.expression.free_symbols), default=0)
             levels[item.symbol] = below + isinstance(item, Reduce)
@@ -96,7 +100,7 @@ class _Fusion:
             blocks.append(Block(domain, computes=tuple(here), stores=last))
         return blocks
 
-    def choose_writes(self) -> dict[sympy.Basic, int]:
+    def choose_writes(self) -> Writes:
         """Array -> the pass that writes it: earliest valid, then moved while that saves traffic."""
         writes = {s.target: self.levels[s.value] for s in self.element_stores}
         while self.plan(writes) is None:
@@ -113,7 +117,7 @@ class _Fusion:
                         writes, best, improved = moved, cost, True
         return writes
 
-    def delay_one(self, writes: dict[sympy.Basic, int]) -> None:
+    def delay_one(self, writes: Writes) -> None:
         """Move the first write that a later pass forbids to that pass."""
         for k in range(self.count):
             for load in self.needs(k, writes).loads:
@@ -123,14 +127,14 @@ class _Fusion:
         msg = f"the writes of {self.kernel.name} are invalid for no reason"
         raise InternalError(msg)
 
-    def traffic(self, writes: dict[sympy.Basic, int]) -> float:
+    def traffic(self, writes: Writes) -> float:
         """Loads and stores of all passes together; infinite if the order is invalid."""
         passes = self.plan(writes)
         if passes is None:
             return float("inf")
         return sum(len(plan.loads) for plan in passes) + len(writes)
 
-    def plan(self, writes: dict[sympy.Basic, int]) -> list[_Pass] | None:
+    def plan(self, writes: Writes) -> list[_Pass] | None:
         """The passes for these writes, or None if a pass needs a value that is overwritten."""
         passes = [self.needs(k, writes) for k in range(self.count)]
         for k, plan in enumerate(passes):
@@ -139,24 +143,26 @@ class _Fusion:
                     return None
         return passes
 
-    def needs(self, k: int, writes: dict[sympy.Basic, int]) -> _Pass:
+    def needs(self, k: int, writes: Writes) -> _Pass:
         """Everything pass `k` has to read and compute for its stores and reductions."""
-        roots: list[sympy.Basic] = [s.value for s in self.element_stores if writes[s.target] == k]
+        roots: list[Any] = [s.value for s in self.element_stores if writes[s.target] == k]
         for reduce in self.reduces:
             if self.input_level(reduce) == k:
                 roots += reduce.expression.free_symbols
-        loads: dict[sympy.Basic, Load] = {}
-        computed: set[sympy.Basic] = set()
+        loads: dict[Any, Load] = {}
+        computed: set[Any] = set()
         pending = roots
         while pending:
             symbol = pending.pop()
             if symbol in loads or symbol in computed or not self.is_element(symbol):
                 continue
+            if isinstance(symbol, Position):
+                continue
             target = self.target_of.get(symbol)
             if symbol not in self.definitions:
-                loads[symbol] = Load(symbol, symbol)  # type: ignore[arg-type]
+                loads[symbol] = Load(symbol, symbol)
             elif target is not None and writes[target] < k:
-                loads[symbol] = Load(symbol, target)  # type: ignore[arg-type]
+                loads[symbol] = Load(symbol, target)
             else:
                 computed.add(symbol)
                 pending += self.definitions[symbol].expression.free_symbols

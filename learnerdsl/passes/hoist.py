@@ -7,6 +7,7 @@ Afterwards an ELEMENT expression contains scalars only as symbols and numbers.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy
 
@@ -51,7 +52,7 @@ class _Hoisting:
     def is_scalar(self, expression: sympy.Basic) -> bool:
         return all(self.domains[s] != Domain.ELEMENT for s in expression.free_symbols)
 
-    def rewrite(self, expression: sympy.Expr) -> sympy.Expr:
+    def rewrite(self, expression: Any) -> Any:
         """`expression` with its scalar parts replaced by symbols."""
         if expression.is_Atom:
             return expression
@@ -64,9 +65,9 @@ class _Hoisting:
         if isinstance(expression, sympy.Pow) and expression.exp.is_number:
             return sympy.Pow(self.rewrite(expression.base), expression.exp, evaluate=False)
         arguments = [self.rewrite(argument) for argument in expression.args]
-        return rebuild(expression, arguments)  # type: ignore[return-value]
+        return rebuild(expression, arguments)
 
-    def split(self, expression: sympy.Expr, kind: type[sympy.Expr]) -> sympy.Expr:
+    def split(self, expression: Any, kind: Any) -> sympy.Expr:
         """A sum or product with its scalar arguments collected into one."""
         scalars = [a for a in expression.args if self.is_scalar(a)]
         others = [self.rewrite(a) for a in expression.args if not self.is_scalar(a)]

@@ -4,10 +4,12 @@ Assumes a valid Rule. Afterwards no expression contains a Reduction, every value
 the blocks are in dependency order.
 """
 
+from typing import Any
+
 import sympy
 
-from learnerdsl.expr import MaxOver, Named, Reduction, SumOver
-from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, rebuild
+from learnerdsl.expr import Named, Reduction
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr, rebuild
 from learnerdsl.rule import Assignment, Rule
 
 
@@ -17,8 +19,8 @@ def lower(rule: Rule) -> Kernel:
     blocks: list[Block] = []
     for line in rule.lines:
         expression = _normalise(line.expression)
-        expression = _extract_reductions(expression, rule.name, reductions, blocks)
-        blocks.append(_statement(line, expression))
+        bare = _extract_reductions(expression, rule.name, reductions, blocks)
+        blocks.append(_statement(line, as_expr(bare)))
     return Kernel(
         name=rule.name,
         parameter=rule.parameter,
@@ -40,22 +42,22 @@ def _statement(line: Assignment, expression: sympy.Expr) -> Block:
 def _normalise(expression: sympy.Expr) -> sympy.Expr:
     """Write `x**2.0` as `x**2` and `x**0.5` as a root: floats hide what a power is."""
 
-    def exact(power: sympy.Pow) -> sympy.Expr:
+    def exact(power: Any) -> sympy.Expr:
         return power.base ** sympy.Rational(float(power.exp))
 
     def is_binary_fraction(node: sympy.Basic) -> bool:
         exponent = node.exp if isinstance(node, sympy.Pow) else None
         return isinstance(exponent, sympy.Float) and float(exponent * 8).is_integer()
 
-    return expression.replace(is_binary_fraction, exact)
+    return as_expr(expression.replace(is_binary_fraction, exact))
 
 
 def _extract_reductions(
-    expression: sympy.Expr,
+    expression: sympy.Basic,
     rule_name: str,
     known: dict[Reduction, sympy.Symbol],
     blocks: list[Block],
-) -> sympy.Expr:
+) -> sympy.Basic:
     """Replace each reduction by a symbol, innermost first, and append its block."""
     if not expression.has(Reduction):
         return expression
@@ -67,14 +69,13 @@ def _extract_reductions(
             blocks.append(Block(None, reduces=(_reduce(known[bare], bare),)))
         return known[bare]
     arguments = [_extract_reductions(a, rule_name, known, blocks) for a in expression.args]
-    return rebuild(expression, arguments)  # type: ignore[return-value]
+    return rebuild(expression, arguments)
 
 
 def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> sympy.Symbol:
     assumptions = {"nonnegative": True} if reduction.is_nonnegative else {}
-    return Named(f"{reduction.kind}_{number}", rule_name, **assumptions)
+    return Named(f"{reduction.operation}_{number}", rule_name, **assumptions)
 
 
 def _reduce(symbol: sympy.Symbol, reduction: Reduction) -> Reduce:
-    kind = {SumOver: "sum", MaxOver: "max"}[type(reduction)]
-    return Reduce(symbol, kind, reduction.over, reduction.argument)  # type: ignore[arg-type]
+    return Reduce(symbol, reduction.operation, reduction.over, reduction.argument)

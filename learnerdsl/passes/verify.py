@@ -8,13 +8,13 @@ that could be hoisted out.
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import CLOCK, tensor_size
+from learnerdsl.expr import CLOCK, position, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
 
 
 def verify(kernel: Kernel) -> Kernel:
     """The same kernel, after checking it."""
-    scalars: set[sympy.Basic] = {*CLOCK, tensor_size, *kernel.hyperparameters}
+    scalars: set[sympy.Basic] = {*CLOCK, tensor_size, position, *kernel.hyperparameters}
     scalars |= {s for s in kernel.states if kernel.domains[s] != Domain.ELEMENT}
     written: set[sympy.Basic] = set()
     for block in kernel.blocks:

@@ -4,10 +4,21 @@ from collections.abc import Iterable
 from typing import Any
 
 import sympy
+from sympy.core.relational import Relational
+from sympy.core.symbol import Str
+from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanAtom
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import UNARY_FUNCTIONS, Clock, Reduction, RuleSymbol, TensorSize
+from learnerdsl.expr import (
+    UNARY_FUNCTIONS,
+    Clock,
+    Draw,
+    Position,
+    Reduction,
+    RuleSymbol,
+    TensorSize,
+)
 
 
 def check_lines(rule: Any) -> None:
@@ -20,7 +31,7 @@ def check_lines(rule: Any) -> None:
         place = f"{line.target} <- {line.expression} (statement {number} of rule {rule.name})"
         _check_nodes(line.expression, place)
         for symbol in sorted(line.expression.free_symbols, key=str):
-            if symbol in inputs or symbol in defined or isinstance(symbol, (Clock, TensorSize)):
+            if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
                 continue
             raise RuleError(_why_unknown(rule, line, symbol, own_values, place))
         defined.add(line.value)
@@ -48,6 +59,11 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     if isinstance(symbol, RuleSymbol) and symbol.owner != rule.name:
         return f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
     known = [rule.parameter, rule.gradient, *rule.hyperparameters, *(s.symbol for s in rule.states)]
+    if symbol.name in [own.name for own in known]:
+        return (
+            f"{place}: {symbol} is another symbol than the {symbol} of this rule; "
+            "write the argument itself, or what state(...) returned."
+        )
     return (
         f"{place}: {symbol} is not a symbol of this rule. Known are {names(known)}; "
         "declare a state with state(...), or a hyperparameter as an argument with a float default."
@@ -57,7 +73,7 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
 def _check_nodes(expr: sympy.Basic, place: str) -> None:
     """Refuse functions and numbers that no kernel can compute."""
     for node in sympy.preorder_traversal(expr):
-        if isinstance(node, sympy.Number):
+        if isinstance(node, sympy.Number) or node is sympy.zoo:
             if not node.is_finite:
                 msg = f"{place}: the constant {node} is not a finite number."
                 raise RuleError(msg)
@@ -73,6 +89,7 @@ def _check_nodes(expr: sympy.Basic, place: str) -> None:
             raise RuleError(msg)
 
 
+_BUILT_IN = (Clock, Position, TensorSize)
 _KNOWN_NODES = (
     sympy.Symbol,
     sympy.NumberSymbol,
@@ -82,16 +99,18 @@ _KNOWN_NODES = (
     sympy.Min,
     sympy.Max,
     sympy.Piecewise,
-    sympy.functions.elementary.piecewise.ExprCondPair,
-    sympy.core.relational.Relational,
+    ExprCondPair,
+    Relational,
     sympy.And,
     sympy.Or,
     sympy.Not,
     BooleanAtom,
     Reduction,
-    sympy.core.symbol.Str,
+    Draw,
+    Str,
 )
 
 
 def names(symbols: Iterable[Any]) -> str:
+    """The symbols as a list in a sentence."""
     return ", ".join(str(symbol) for symbol in symbols)

@@ -20,12 +20,15 @@ from learnerdsl.expr import (
     LetValue,
     Named,
     NewValue,
+    NormalDraw,
     ParameterSymbol,
     RuleSymbol,
     StateSymbol,
     TensorSize,
+    UniformDraw,
     expression,
     model_size,
+    position,
 )
 from learnerdsl.rule.checks import names
 from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Rule, StateSpec
@@ -37,11 +40,12 @@ class _Trace:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.parameter: ParameterSymbol | None = None
-        self.gradient: GradientSymbol | None = None
+        self.parameter: ParameterSymbol
+        self.gradient: GradientSymbol
         self.names: set[str] = set()
         self.states: list[StateSpec] = []
         self.lines: list[Assignment] = []
+        self.draws = 0
 
     def take_name(self, name: str, what: str) -> str:
         """`name`, if it is an identifier that nothing else in this rule has."""
@@ -49,7 +53,10 @@ class _Trace:
             msg = f"{what} needs a Python identifier for a name, got {name!r}."
             raise RuleError(msg)
         if name in self.names:
-            msg = f"The name {name!r} is used twice in rule {self.name}; choose another for this {what}."
+            msg = (
+                f"The name {name!r} is used twice in rule {self.name}; "
+                f"choose another for this {what}."
+            )
             raise RuleError(msg)
         self.names.add(name)
         return name
@@ -151,6 +158,30 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
     return symbol
 
 
+def normal() -> NormalDraw:
+    """A standard normal random number, another one for each element, step and call.
+
+    Numbers are counter-based (Philox4x32-10 and Box-Muller in float64): they depend on the
+    learner's `seed`, the step, the number of the tensor and of the element, so they are the same
+    for every number of threads, and after resuming.
+
+    Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
+    https://doi.org/10.1145/2063384.2063405, 2011.
+    """
+    return NormalDraw(position, _next_stream("normal()"))
+
+
+def uniform() -> UniformDraw:
+    """A random number from 0 up to and without 1; see `normal`."""
+    return UniformDraw(position, _next_stream("uniform()"))
+
+
+def _next_stream(what: str) -> int:
+    trace_now = _tracing(what)
+    trace_now.draws += 1
+    return trace_now.draws
+
+
 @dataclass(frozen=True)
 class Combination:
     """Several assigns that make up one rule."""
@@ -196,7 +227,8 @@ def trace(
     current = _Trace(function.__name__)
     parameter = ParameterSymbol(current.take_name(parameter_name, "parameter"), current.name)
     gradient = GradientSymbol(current.take_name(gradient_name, "gradient"), current.name)
-    current.parameter, current.gradient = parameter, gradient
+    current.parameter = parameter
+    current.gradient = gradient
     symbols = {
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
@@ -227,7 +259,10 @@ def signature(
     """Names of the parameter and the gradient, hyperparameters and options with their defaults."""
     arguments = list(inspect.signature(function).parameters.values())
     if len(arguments) < 2 or any(a.default is not a.empty for a in arguments[:2]):
-        msg = f"{function.__name__} must start with the parameter and its gradient: def rule(p, g, ...)."
+        msg = (
+            f"{function.__name__} must start with the parameter and its gradient: "
+            "def rule(p, g, ...)."
+        )
         raise RuleError(msg)
     hypers: dict[str, HyperDefault] = {}
     options: dict[str, OptionValue] = {}
@@ -281,6 +316,11 @@ def _check_target(trace_now: _Trace, target: Any) -> None:
         why = f"it is a value computed by this update; assign to one of {known}"
     elif isinstance(target, RuleSymbol) and target.owner not in ("", trace_now.name):
         why = f"it belongs to rule {target.owner}; declare a state of this rule with state(...)"
+    elif str(target) in [str(symbol) for symbol in (trace_now.parameter, *declared)]:
+        why = (
+            f"it is a {type(target).__name__} of that name; "
+            "write the argument itself, or what state(...) returned"
+        )
     else:
         why = f"it is not one of {known}; declare a state with state(...)"
     msg = f"Rule {trace_now.name} cannot assign to {target}: {why}."

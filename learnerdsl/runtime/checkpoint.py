@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from learnerdsl.errors import CheckpointError
 from learnerdsl.runtime.cache import write_atomically
 
-DESCRIPTION = ("rule", "version", "options", "step_count", "samples", "hyperparameters")
+DESCRIPTION = ("rule", "version", "options", "step_count", "samples", "seed", "hyperparameters")
 StateDict = dict[str, Any]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.expr import CLOCK
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
@@ -47,6 +48,7 @@ class CpuEngine:
         parameters: arrays that are updated in place.
         groups: for each parameter, the number of its group.
         check_finite: whether to refuse updates with gradients that are not finite.
+        seed: of the random numbers of rules that draw some.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class CpuEngine:
         parameters: Sequence[np.ndarray],
         groups: Sequence[int],
         check_finite: bool,
+        seed: int,
     ) -> None:
         self.program = program
         layout = program.layout
@@ -66,6 +69,8 @@ class CpuEngine:
         self.model_rows = np.zeros((max(groups) + 1, len(layout.model)))
         self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
         self.model_rows[:, 2] = 1.0
+        self.set_seed(seed)
+        self.tensor_rows[:, 1] = np.arange(len(parameters))
         self.clock = self.model_rows[:, :3]
         self.addresses = self.tabulate_addresses(parameters, len(element_states))
         self.states = self.view_states(element_states, len(parameters))
@@ -77,6 +82,10 @@ class CpuEngine:
         self.has_rows = False
         self.frame = self.build_frame(np.array(groups, np.int64), check_finite)
         self.use_chunks(tabulate_chunks(self.sizes))
+
+    def set_seed(self, seed: int) -> None:
+        """Draw the random numbers of this seed."""
+        self.model_rows[:, 4] = seed
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on all threads of Numba, or in the calling thread alone."""
@@ -201,7 +210,7 @@ class CpuEngine:
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
-        self.model_rows[group, 4 + index] = value
+        self.model_rows[group, len(CLOCK) + index] = value
 
 
 def tabulate_chunks(sizes: np.ndarray) -> np.ndarray:

@@ -38,6 +38,10 @@ class Engine(Protocol):
         """Give a group's hyperparameter number `index` a value for the next updates."""
         ...
 
+    def set_seed(self, seed: int) -> None:
+        """Draw the random numbers of this seed from now on."""
+        ...
+
     def launch(self) -> float:
         """Do one update and advance the clock, or return how many gradient values forbid it."""
         ...
@@ -67,6 +71,7 @@ class NumpyEngine:
         parameters: arrays that are updated in place.
         groups: for each parameter, the number of its group.
         check_finite: whether to refuse updates with gradients that are not finite.
+        seed: of the random numbers of rules that draw some.
     """
 
     def __init__(
@@ -75,8 +80,10 @@ class NumpyEngine:
         parameters: Sequence[np.ndarray],
         groups: Sequence[int],
         check_finite: bool,
+        seed: int,
     ) -> None:
         self.rule = rule
+        self.seed = seed
         self.parameters = parameters
         self.groups = groups
         self.check_finite = check_finite
@@ -112,6 +119,10 @@ class NumpyEngine:
         """The rows to update of each array, the whole array where none were selected."""
         return [a[self.rows[k]] if k in self.rows else a for k, a in enumerate(arrays)]
 
+    def positions(self) -> list[np.ndarray]:
+        """Numbers of the elements to update, within their tensors."""
+        return self.selected([np.arange(p.size).reshape(p.shape) for p in self.parameters])
+
     def write(self, arrays: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
         """Copy new values into the rows they were computed for."""
         for k, (array, value) in enumerate(zip(arrays, values, strict=True)):
@@ -120,6 +131,10 @@ class NumpyEngine:
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Keep the value."""
         self.hyperparameters[group][self.rule.hyperparameters[index].name] = value
+
+    def set_seed(self, seed: int) -> None:
+        """Keep the seed."""
+        self.seed = seed
 
     def launch(self) -> float:
         """Interpret the rule and copy the results into the arrays."""
@@ -142,7 +157,8 @@ class NumpyEngine:
             self.gradients,
             states,
             [self.hyperparameters[group] for group in self.groups],
-            {"step": step, "samples": samples, "minibatch_size": minibatch_size},
+            {"step": step, "samples": samples, "minibatch_size": minibatch_size, "seed": self.seed},
+            positions=self.positions(),
         )
         for name, arrays in self.states.items():
             if name in self.tensor_states:

@@ -128,7 +128,8 @@ class HyperTable:
         if isinstance(value, sympy.Expr) and not value.is_number:
             return Schedule(value)
         if callable(value) and not isinstance(value, sympy.Expr):
-            return value
+            schedule: Callable[..., Any] = value
+            return schedule
         if isinstance(value, (Real, sympy.Expr)) and not isinstance(value, bool):
             number = float(value)
             if not math.isnan(number):

@@ -17,6 +17,11 @@ from numba import carray, cfunc, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from learnerdsl.runtime.functions import INLINE, OPTIONS
+from learnerdsl.runtime.functions import exp as exp
+from learnerdsl.runtime.functions import log as log
+from learnerdsl.runtime.functions import tanh as tanh
+
 nan = math.nan
 inf = math.inf
 float32 = np.float32
@@ -27,13 +32,10 @@ asin = math.asin
 atan = math.atan
 cos = math.cos
 cosh = math.cosh
-exp = math.exp
-log = math.log
 sin = math.sin
 sinh = math.sinh
 sqrt = math.sqrt
 tan = math.tan
-tanh = math.tanh
 ceil = np.ceil
 floor = np.floor
 
@@ -44,8 +46,7 @@ PASS_SIGNATURE = types.void(_TABLE, _ROW, _ROW, _COUNT, _COUNT, _COUNT, _ROW)
 MODEL_SIGNATURE = types.void(_ROW)
 TENSOR_SIGNATURE = types.void(_ROW, _ROW)
 
-OPTIONS = {"error_model": "numpy"}
-"""A division by zero is infinite; without this a loop that divides is not vectorised."""
+_WORD = np.uint64(0xFFFFFFFF)
 
 Kernel = Any
 
@@ -56,23 +57,24 @@ def element_pass(function: Callable[..., None]) -> Kernel:
     `arrays` are the addresses of the tensor's arrays, `model` and `tensor` its scalar rows, `start`
     and `count` the chunk, `grad_start` where its gradients start, `sums` takes the chunk's sums.
     """
-    return _compiled(function, PASS_SIGNATURE)
+    return compile_kernel(function, PASS_SIGNATURE)
 
 
 def model_scalars(function: Callable[..., None]) -> Kernel:
     """Scalars of the model: f(model)."""
-    return _compiled(function, MODEL_SIGNATURE)
+    return compile_kernel(function, MODEL_SIGNATURE)
 
 
 def tensor_scalars(function: Callable[..., None]) -> Kernel:
     """Scalars of one tensor: f(model, tensor)."""
-    return _compiled(function, TENSOR_SIGNATURE)
+    return compile_kernel(function, TENSOR_SIGNATURE)
 
 
-def _compiled(function: Callable[..., None], signature: Any) -> Kernel:
+def compile_kernel(function: Callable[..., None], signature: Any, cache: bool = True) -> Kernel:
+    """A C function of this signature; the Python function itself if compilation is disabled."""
     if config.DISABLE_JIT:
         return function
-    return cfunc(signature, cache=True, **OPTIONS)(function)
+    return cfunc(signature, cache=cache, **OPTIONS)(function)
 
 
 @intrinsic
@@ -97,31 +99,31 @@ if config.DISABLE_JIT:
 
 else:
 
-    @njit(**OPTIONS)
+    @njit(**INLINE)
     def view(address: Any, count: Any, dtype: Any) -> Any:
         """The array of `count` values at an address."""
         return carray(pointer(address), (count,), dtype)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def float32_array(address: Any, start: Any, count: Any) -> Any:
     """`count` float32 values of the array at `address`, from number `start` on."""
     return view(address + np.uint64(4) * np.uint64(start), count, np.float32)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def float64_array(address: Any, start: Any, count: Any) -> Any:
     """`count` float64 values of the array at `address`, from number `start` on."""
     return view(address + np.uint64(8) * np.uint64(start), count, np.float64)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def maximum(a: Any, b: Any) -> Any:
     """The larger value; NaN if one is NaN."""
     return a if (a > b) | (a != a) else b
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def minimum(a: Any, b: Any) -> Any:
     """The smaller value; NaN if one is NaN."""
     return a if (a < b) | (a != a) else b
@@ -132,7 +134,7 @@ def sign(x: Any) -> Any:
     return np.sign(x)
 
 
-@overload(sign, jit_options=OPTIONS)
+@overload(sign, jit_options=INLINE)
 def _sign(x: Any) -> Any:
     one = np.float32(1) if x is types.float32 else np.float64(1)
 
@@ -140,6 +142,60 @@ def _sign(x: Any) -> Any:
         return one if x > 0 else (-one if x < 0 else x)
 
     return select
+
+
+@njit(**INLINE)
+def random_key(model: Any, tensor: Any) -> Any:
+    """What the random numbers of a tensor share: seed (two words), step and tensor number."""
+    seed, step = np.uint64(model[4]), np.uint64(model[0])
+    return seed & _WORD, seed >> np.uint64(32), step & _WORD, np.uint64(tensor[1]) & _WORD
+
+
+@njit(**INLINE)
+def _philox(key: Any, position: Any, stream: Any) -> Any:
+    """Four random words for one element: Philox4x32-10 (Salmon et al., 2011)."""
+    k0, k1, c2, c3 = key
+    c0 = np.uint64(position) & _WORD
+    c1 = (np.uint64(position) >> np.uint64(32)) | (np.uint64(stream) << np.uint64(16))
+    for _ in range(10):
+        product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0, c2 = (product1 >> np.uint64(32)) ^ c1 ^ k0, (product0 >> np.uint64(32)) ^ c3 ^ k1
+        c1, c3 = product1 & _WORD, product0 & _WORD
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & _WORD, (k1 + np.uint64(0xBB67AE85)) & _WORD
+    return c0, c1, c2, c3
+
+
+@njit(**INLINE)
+def _fraction(high: Any, low: Any) -> Any:
+    """53 bits of two words, as a number from 0 up to and without 1."""
+    return np.float64((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
+
+
+@njit(**INLINE)
+def uniform_float64(key: Any, position: Any, stream: Any) -> Any:
+    """Uniform from 0 up to and without 1."""
+    words = _philox(key, position, stream)
+    return _fraction(words[0], words[1])
+
+
+@njit(**INLINE)
+def uniform_float32(key: Any, position: Any, stream: Any) -> Any:
+    """Uniform from 0 up to and without 1: the leading 24 bits, so that it is not rounded to 1."""
+    return np.float32(_philox(key, position, stream)[0] >> np.uint64(8)) * np.float32(2.0**-24)
+
+
+@njit(**INLINE)
+def normal_float64(key: Any, position: Any, stream: Any) -> Any:
+    """Standard normal, by Box and Muller's formula."""
+    words = _philox(key, position, stream)
+    radius = math.sqrt(-2.0 * log(1.0 - _fraction(words[0], words[1])))
+    return radius * math.cos(2.0 * math.pi * _fraction(words[2], words[3]))
+
+
+@njit(**INLINE)
+def normal_float32(key: Any, position: Any, stream: Any) -> Any:
+    """Standard normal, rounded from float64."""
+    return np.float32(normal_float64(key, position, stream))
 
 
 if config.DISABLE_JIT:

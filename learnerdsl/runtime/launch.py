@@ -14,7 +14,8 @@ from numba import carray, njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from learnerdsl.runtime.kernel import OPTIONS, pointer
+from learnerdsl.runtime.functions import OPTIONS
+from learnerdsl.runtime.kernel import pointer
 
 
 class Frame(IntEnum):

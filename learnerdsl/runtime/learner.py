@@ -44,6 +44,7 @@ class Learner:
         groups: `[{"params": ["b"], "lr": 0.0}]`: parameters with hyperparameters of their own.
         nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
             update, or "raise". The last two look at all gradients before anything is written.
+        seed: of the random numbers of rules that draw some, from 0 up to 2**53.
         hyperparameters: values or schedules that replace the rule's defaults.
 
     Raises:
@@ -58,6 +59,7 @@ class Learner:
         backend: str = "auto",
         groups: Sequence[Mapping[str, Any]] | None = None,
         nonfinite: str = "propagate",
+        seed: int = 0,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         _check_choice("backend", backend, BACKENDS)
@@ -65,6 +67,7 @@ class Learner:
         self._rule = rule
         self._backend = "cpu" if backend == "auto" else backend
         self._nonfinite = nonfinite
+        self._seed = _checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
         self._parameters = named_arrays(params, "Parameters")
         self._kind = check_parameters(self._parameters)
@@ -83,9 +86,9 @@ class Learner:
         arrays = list(self._parameters.values())
         check_finite = self._nonfinite != "propagate"
         if self._backend == "numpy":
-            return NumpyEngine(self._rule, arrays, self._groups, check_finite)
+            return NumpyEngine(self._rule, arrays, self._groups, check_finite, self._seed)
         program = compile_rule(self._rule, kind.name, "cpu")
-        return CpuEngine(program, arrays, self._groups, check_finite)
+        return CpuEngine(program, arrays, self._groups, check_finite, self._seed)
 
     def update(self, gradients: Gradients, minibatch_size: float = 1) -> bool:
         """Do one update of all parameters, in place.
@@ -93,7 +96,8 @@ class Learner:
         Args:
             gradients: arrays of the parameters' shapes and dtype, in the same form (dict or
                 sequence), in memory of their own, or `RowSparse` ones. An array that was passed
-                for the same parameter in the update before is not checked again.
+                for the same parameter in the update before is not checked again, so filling the
+                same arrays anew costs less than passing new ones (2 to 5 microseconds an update).
             minibatch_size: number of samples the gradients are of, for rules that use it.
 
         Returns:
@@ -209,9 +213,9 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the next updates depend on, but for the parameters themselves.
 
-        Keys: "rule", "version", "options", "step_count", "samples", "hyperparameters" (a list with
-        a dict for each group; None where a schedule gives the value), "state" (parameter -> state
-        -> array) and "model_state".
+        Keys: "rule", "version", "options", "step_count", "samples", "seed", "hyperparameters" (a
+        list with a dict for each group; None where a schedule gives the value), "state" (parameter
+        -> state -> array) and "model_state".
         """
         states = {
             name: {state: array.copy() for state, array in states.items()}
@@ -223,6 +227,7 @@ class Learner:
             "options": dict(self._rule.options),
             "step_count": self.step_count,
             "samples": self.samples,
+            "seed": self._seed,
             "hyperparameters": [
                 {name: None if callable(value) else value for name, value in group.items()}
                 for group in self._hyper.settings
@@ -249,6 +254,8 @@ class Learner:
             values[:] = given["model_state"][name]
         self._engine.clock[:, 0] = given["step_count"]
         self._engine.clock[:, 1] = given["samples"]
+        self._seed = given["seed"]
+        self._engine.set_seed(self._seed)
         for own, saved in zip(self._hyper.settings, given["hyperparameters"], strict=False):
             own |= {
                 name: value
@@ -284,6 +291,13 @@ def _picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
         return itemgetter(*names)
     only = names[0]
     return lambda gradients: (gradients[only],)
+
+
+def _checked_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**53:
+        msg = f"seed must be a whole number from 0 up to 2**53, got {seed!r}."
+        raise HyperparameterError(msg)
+    return int(seed)
 
 
 def _check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:

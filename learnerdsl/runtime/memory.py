@@ -4,6 +4,7 @@ import ctypes
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ Gradient = np.ndarray | RowSparse
 Gradients = Mapping[str, Gradient] | Sequence[Gradient]
 
 
-def named_arrays(arrays: Arrays, what: str) -> dict[Name, np.ndarray]:
+def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
     """A dict of a dict or sequence of arrays; a sequence is numbered from 0."""
     if isinstance(arrays, np.ndarray):
         msg = f"{what} must be a dict or a sequence of arrays, got one array; write [array]."
@@ -52,9 +53,12 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
         msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
         raise DtypeError(msg)
     spans = sorted((*span_of(array), name) for name, array in arrays.items())
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (start, _, second) in pairwise(spans):
         if start < end:
-            msg = f"Parameters {first!r} and {second!r} overlap in memory; pass one of them, or a copy."
+            msg = (
+                f"Parameters {first!r} and {second!r} overlap in memory; "
+                "pass one of them, or a copy."
+            )
             raise ArrayError(msg)
     return number_type(next(iter(arrays.values())).dtype)
 
@@ -85,7 +89,7 @@ def span_of(array: np.ndarray) -> tuple[int, int]:
     return start, start + array.nbytes
 
 
-def address_of(array: np.ndarray) -> int:
+def address_of(array: Any) -> int:
     """Address of the first element; 0 for an empty array.
 
     A writable array's buffer gives it in a tenth of the time that `array.ctypes.data` takes.
@@ -121,7 +125,8 @@ class GradientCheck:
             gradients: arrays.
         """
         shapes, dtype, bounds = self.shapes, self.dtype, self.bounds
-        from_buffer, addressof = ctypes.c_char.from_buffer, ctypes.addressof
+        from_buffer: Any = ctypes.c_char.from_buffer
+        addressof = ctypes.addressof
         found: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
             usual = type(gradient) is np.ndarray and gradient.flags.carray and gradient.size

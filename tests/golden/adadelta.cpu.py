@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
     sqrt,
 )
@@ -16,9 +15,9 @@ from learnerdsl.runtime.kernel import (
 @model_scalars
 def adadelta_scalars_1(model):
     """Scalars of the model, in float64."""
-    rho = model[5]
+    rho = model[6]
     one_minus_rho = 1.0 - rho
-    model[8] = one_minus_rho
+    model[9] = one_minus_rho
 
 
 @element_pass
@@ -28,11 +27,11 @@ def adadelta_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     v = float32_array(arrays[2], start, count)
     u = float32_array(arrays[3], start, count)
-    lr = float32(model[4])
-    rho = float32(model[5])
-    eps = float32(model[6])
-    weight_decay = float32(model[7])
-    one_minus_rho = float32(model[8])  # 1 - rho
+    lr = float32(model[5])
+    rho = float32(model[6])
+    eps = float32(model[7])
+    weight_decay = float32(model[8])
+    one_minus_rho = float32(model[9])  # 1 - rho
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
     sqrt,
 )
@@ -17,10 +16,10 @@ from learnerdsl.runtime.kernel import (
 def adagrad_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    lr = model[4]
-    lr_decay = model[5]
+    lr = model[5]
+    lr_decay = model[6]
     c1 = lr / (1.0 + lr_decay * (step - 1.0))
-    model[9] = c1
+    model[10] = c1
 
 
 @element_pass
@@ -29,9 +28,9 @@ def adagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     s = float32_array(arrays[2], start, count)
-    weight_decay = float32(model[6])
-    eps = float32(model[8])
-    c1 = float32(model[9])  # lr/(lr_decay*(step - 1) + 1)
+    weight_decay = float32(model[7])
+    eps = float32(model[9])
+    c1 = float32(model[10])  # lr/(lr_decay*(step - 1) + 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

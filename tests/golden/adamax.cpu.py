@@ -8,7 +8,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     maximum,
     model_scalars,
 )
@@ -18,12 +17,12 @@ from learnerdsl.runtime.kernel import (
 def adamax_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    lr = model[4]
-    beta1 = model[5]
+    lr = model[5]
+    beta1 = model[6]
     one_minus_beta1 = 1.0 - beta1
-    c2 = lr / (1.0 - beta1**step)
-    model[9] = one_minus_beta1
-    model[10] = c2
+    c1 = lr / (1.0 - beta1 ** step)
+    model[10] = one_minus_beta1
+    model[11] = c1
 
 
 @element_pass
@@ -33,12 +32,12 @@ def adamax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     u = float32_array(arrays[3], start, count)
-    beta1 = float32(model[5])
-    beta2 = float32(model[6])
-    eps = float32(model[7])
-    weight_decay = float32(model[8])
-    one_minus_beta1 = float32(model[9])  # 1 - beta1
-    c2 = float32(model[10])  # lr/(1 - beta1**step)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    one_minus_beta1 = float32(model[10])  # 1 - beta1
+    c1 = float32(model[11])  # lr/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -50,7 +49,7 @@ def adamax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # u <- Max(beta2*u, eps + Abs(g + weight_decay*p))
         u_new = maximum(beta2 * u_i, eps + abs(t1))
         # p <- -lr*m_new/(u_new*(1 - beta1**step)) + p
-        p_new = p_i - c2 * m_new / u_new
+        p_new = p_i - c1 * m_new / u_new
         m[i] = m_new
         u[i] = u_new
         p[i] = p_new

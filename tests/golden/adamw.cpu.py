@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
     sqrt,
 )
@@ -17,16 +16,16 @@ from learnerdsl.runtime.kernel import (
 def adamw_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    beta1 = model[5]
-    beta2 = model[6]
+    beta1 = model[6]
+    beta2 = model[7]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
-    c3 = 1.0 / (1.0 - beta2**step)
-    c4 = 1.0 / (1.0 - beta1**step)
-    model[9] = one_minus_beta1
-    model[10] = one_minus_beta2
-    model[11] = c3
-    model[12] = c4
+    c1 = 1.0 / (1.0 - beta2 ** step)
+    c2 = 1.0 / (1.0 - beta1 ** step)
+    model[10] = one_minus_beta1
+    model[11] = one_minus_beta2
+    model[12] = c1
+    model[13] = c2
 
 
 @element_pass
@@ -36,15 +35,15 @@ def adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
-    lr = float32(model[4])
-    beta1 = float32(model[5])
-    beta2 = float32(model[6])
-    eps = float32(model[7])
-    weight_decay = float32(model[8])
-    one_minus_beta1 = float32(model[9])  # 1 - beta1
-    one_minus_beta2 = float32(model[10])  # 1 - beta2
-    c3 = float32(model[11])  # 1/(1 - beta2**step)
-    c4 = float32(model[12])  # 1/(1 - beta1**step)
+    lr = float32(model[5])
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    one_minus_beta1 = float32(model[10])  # 1 - beta1
+    one_minus_beta2 = float32(model[11])  # 1 - beta2
+    c1 = float32(model[12])  # 1/(1 - beta2**step)
+    c2 = float32(model[13])  # 1/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -55,7 +54,7 @@ def adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # p <- -lr*(weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))) + p
-        p_new = p_i - lr * (weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new)))
+        p_new = p_i - lr * (weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new)))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     maximum,
     model_scalars,
     sqrt,
@@ -18,17 +17,17 @@ from learnerdsl.runtime.kernel import (
 def amsgrad_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    lr = model[4]
-    beta1 = model[5]
-    beta2 = model[6]
+    lr = model[5]
+    beta1 = model[6]
+    beta2 = model[7]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
-    c3 = 1.0 / (1.0 - beta2**step)
-    c4 = lr / (1.0 - beta1**step)
-    model[9] = one_minus_beta1
-    model[10] = one_minus_beta2
-    model[11] = c3
-    model[12] = c4
+    c1 = 1.0 / (1.0 - beta2 ** step)
+    c2 = lr / (1.0 - beta1 ** step)
+    model[10] = one_minus_beta1
+    model[11] = one_minus_beta2
+    model[12] = c1
+    model[13] = c2
 
 
 @element_pass
@@ -39,14 +38,14 @@ def amsgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
     v_max = float32_array(arrays[4], start, count)
-    beta1 = float32(model[5])
-    beta2 = float32(model[6])
-    eps = float32(model[7])
-    weight_decay = float32(model[8])
-    one_minus_beta1 = float32(model[9])  # 1 - beta1
-    one_minus_beta2 = float32(model[10])  # 1 - beta2
-    c3 = float32(model[11])  # 1/(1 - beta2**step)
-    c4 = float32(model[12])  # lr/(1 - beta1**step)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    one_minus_beta1 = float32(model[10])  # 1 - beta1
+    one_minus_beta2 = float32(model[11])  # 1 - beta2
+    c1 = float32(model[12])  # 1/(1 - beta2**step)
+    c2 = float32(model[13])  # lr/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -61,7 +60,7 @@ def amsgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v_max <- Max(v_new, v_max)
         v_max_new = maximum(v_new, v_max_i)
         # p <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_max_new/(1 - beta2**step)))) + p
-        p_new = p_i - c4 * m_new / (eps + sqrt(c3 * v_max_new))
+        p_new = p_i - c2 * m_new / (eps + sqrt(c1 * v_max_new))
         m[i] = m_new
         v[i] = v_new
         v_max[i] = v_max_new

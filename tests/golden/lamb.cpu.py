@@ -19,16 +19,16 @@ from learnerdsl.runtime.kernel import (
 def lamb_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    beta1 = model[5]
-    beta2 = model[6]
+    beta1 = model[6]
+    beta2 = model[7]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
-    c3 = 1.0 / (1.0 - beta2**step)
-    c4 = 1.0 / (1.0 - beta1**step)
-    model[9] = one_minus_beta1
-    model[10] = one_minus_beta2
-    model[11] = c3
-    model[12] = c4
+    c1 = 1.0 / (1.0 - beta2 ** step)
+    c2 = 1.0 / (1.0 - beta1 ** step)
+    model[10] = one_minus_beta1
+    model[11] = one_minus_beta2
+    model[12] = c1
+    model[13] = c2
 
 
 @element_pass
@@ -38,14 +38,14 @@ def lamb_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
-    beta1 = float32(model[5])
-    beta2 = float32(model[6])
-    eps = float32(model[7])
-    weight_decay = float32(model[8])
-    one_minus_beta1 = float32(model[9])  # 1 - beta1
-    one_minus_beta2 = float32(model[10])  # 1 - beta2
-    c3 = float32(model[11])  # 1/(1 - beta2**step)
-    c4 = float32(model[12])  # 1/(1 - beta1**step)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    one_minus_beta1 = float32(model[10])  # 1 - beta1
+    one_minus_beta2 = float32(model[11])  # 1 - beta2
+    c1 = float32(model[12])  # 1/(1 - beta2**step)
+    c2 = float32(model[13])  # 1/(1 - beta1**step)
     sum_1 = 0.0
     sum_2 = 0.0
     for i in range(count):
@@ -58,9 +58,9 @@ def lamb_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
-        u = weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new))
-        sum_1 = accumulate(sum_1, float64(u) ** 2)
-        sum_2 = accumulate(sum_2, float64(p_i) ** 2)
+        u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
+        sum_1 = accumulate(sum_1, float64(u)**2)
+        sum_2 = accumulate(sum_2, float64(p_i)**2)
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1
@@ -70,14 +70,14 @@ def lamb_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 @tensor_scalars
 def lamb_tensor_scalars_2(model, tensor):
     """Scalars of a tensor, in float64."""
-    lr = model[4]
-    sum_1 = tensor[1]
-    sum_2 = tensor[2]
+    lr = model[5]
+    sum_1 = tensor[2]
+    sum_2 = tensor[3]
     t1 = sqrt(sum_2)
     # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (sqrt(sum_2)/sqrt(sum_1), True))
-    trust = 1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1)
-    c5 = lr * trust
-    tensor[3] = c5
+    trust = (1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1))
+    c3 = lr * trust
+    tensor[4] = c3
 
 
 @element_pass
@@ -86,17 +86,17 @@ def lamb_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
-    eps = float32(model[7])
-    weight_decay = float32(model[8])
-    c3 = float32(model[11])  # 1/(1 - beta2**step)
-    c4 = float32(model[12])  # 1/(1 - beta1**step)
-    c5 = float32(tensor[3])  # lr*trust
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    c1 = float32(model[12])  # 1/(1 - beta2**step)
+    c2 = float32(model[13])  # 1/(1 - beta1**step)
+    c3 = float32(tensor[4])  # lr*trust
     for i in range(count):
         p_i = p[i]
         m_new = m[i]
         v_new = v[i]
         # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
-        u = weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new))
+        u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
         # p <- -lr*trust*u + p
-        p_new = p_i - c5 * u
+        p_new = p_i - c3 * u
         p[i] = p_new

@@ -19,14 +19,14 @@ def lars_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads p, g; writes nothing."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
-    weight_decay = float32(model[6])
+    weight_decay = float32(model[7])
     sum_1 = 0.0
     sum_2 = 0.0
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
-        sum_1 = accumulate(sum_1, float64(p_i) ** 2)
-        sum_2 = accumulate(sum_2, float64(g_i + weight_decay * p_i) ** 2)
+        sum_1 = accumulate(sum_1, float64(p_i)**2)
+        sum_2 = accumulate(sum_2, float64(g_i + weight_decay * p_i)**2)
     sums[0] = sum_1
     sums[1] = sum_2
 
@@ -34,17 +34,17 @@ def lars_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 @tensor_scalars
 def lars_tensor_scalars_2(model, tensor):
     """Scalars of a tensor, in float64."""
-    lr = model[4]
-    trust_coefficient = model[7]
-    eps = model[8]
-    sum_1 = tensor[1]
-    sum_2 = tensor[2]
+    lr = model[5]
+    trust_coefficient = model[8]
+    eps = model[9]
+    sum_1 = tensor[2]
+    sum_2 = tensor[3]
     t1 = sqrt(sum_1)
     t2 = sqrt(sum_2)
     # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (trust_coefficient*sqrt(sum_1)/(eps + sqrt(sum_2)), True))
-    trust = 1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 * trust_coefficient / (t2 + eps)
+    trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 * trust_coefficient / (t2 + eps))
     c1 = lr * trust
-    tensor[3] = c1
+    tensor[4] = c1
 
 
 @element_pass
@@ -53,9 +53,9 @@ def lars_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     b = float32_array(arrays[2], start, count)
-    momentum = float32(model[5])
-    weight_decay = float32(model[6])
-    c1 = float32(tensor[3])  # lr*trust
+    momentum = float32(model[6])
+    weight_decay = float32(model[7])
+    c1 = float32(tensor[4])  # lr*trust
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
     sign,
 )
@@ -16,12 +15,12 @@ from learnerdsl.runtime.kernel import (
 @model_scalars
 def lion_scalars_1(model):
     """Scalars of the model, in float64."""
-    beta1 = model[5]
-    beta2 = model[6]
+    beta1 = model[6]
+    beta2 = model[7]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
-    model[8] = one_minus_beta1
-    model[9] = one_minus_beta2
+    model[9] = one_minus_beta1
+    model[10] = one_minus_beta2
 
 
 @element_pass
@@ -30,12 +29,12 @@ def lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
-    lr = float32(model[4])
-    beta1 = float32(model[5])
-    beta2 = float32(model[6])
-    weight_decay = float32(model[7])
-    one_minus_beta1 = float32(model[8])  # 1 - beta1
-    one_minus_beta2 = float32(model[9])  # 1 - beta2
+    lr = float32(model[5])
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    weight_decay = float32(model[8])
+    one_minus_beta1 = float32(model[9])  # 1 - beta1
+    one_minus_beta2 = float32(model[10])  # 1 - beta2
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

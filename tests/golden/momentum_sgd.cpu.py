@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
 )
 
@@ -16,9 +15,9 @@ from learnerdsl.runtime.kernel import (
 def momentum_sgd_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    dampening = model[6]
-    c1 = 1.0 - dampening if step > 1.0 else 1.0
-    model[8] = c1
+    dampening = model[7]
+    c1 = (1.0 - dampening if step > 1.0 else 1.0)
+    model[9] = c1
 
 
 @element_pass
@@ -27,10 +26,10 @@ def momentum_sgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     b = float32_array(arrays[2], start, count)
-    lr = float32(model[4])
-    momentum = float32(model[5])
-    weight_decay = float32(model[7])
-    c1 = float32(model[8])  # Piecewise((1 - dampening, step > 1), (1, True))
+    lr = float32(model[5])
+    momentum = float32(model[6])
+    weight_decay = float32(model[8])
+    c1 = float32(model[9])  # Piecewise((1 - dampening, step > 1), (1, True))
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

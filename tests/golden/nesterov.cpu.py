@@ -16,9 +16,9 @@ def nesterov_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     b = float32_array(arrays[2], start, count)
-    lr = float32(model[4])
-    momentum = float32(model[5])
-    weight_decay = float32(model[6])
+    lr = float32(model[5])
+    momentum = float32(model[6])
+    weight_decay = float32(model[7])
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

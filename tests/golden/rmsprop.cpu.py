@@ -7,7 +7,6 @@ from learnerdsl.runtime.kernel import (
     element_pass,
     float32,
     float32_array,
-    float64,
     model_scalars,
     sqrt,
 )
@@ -16,9 +15,9 @@ from learnerdsl.runtime.kernel import (
 @model_scalars
 def rmsprop_scalars_1(model):
     """Scalars of the model, in float64."""
-    alpha = model[5]
+    alpha = model[6]
     one_minus_alpha = 1.0 - alpha
-    model[8] = one_minus_alpha
+    model[9] = one_minus_alpha
 
 
 @element_pass
@@ -27,11 +26,11 @@ def rmsprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     v = float32_array(arrays[2], start, count)
-    lr = float32(model[4])
-    alpha = float32(model[5])
-    eps = float32(model[6])
-    weight_decay = float32(model[7])
-    one_minus_alpha = float32(model[8])  # 1 - alpha
+    lr = float32(model[5])
+    alpha = float32(model[6])
+    eps = float32(model[7])
+    weight_decay = float32(model[8])
+    one_minus_alpha = float32(model[9])  # 1 - alpha
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

@@ -15,8 +15,8 @@ def sgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads p, g; writes p."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
-    lr = float32(model[4])
-    weight_decay = float32(model[5])
+    lr = float32(model[5])
+    weight_decay = float32(model[6])
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

@@ -34,7 +34,7 @@ def run(rule, dtype, shapes, hypers, **arguments):
 
 
 def assert_close(start, path, expected, tolerance):
-    """Relative to the larger of the parameter and its movement: the way it went, element by element.
+    """Relative to the larger of the parameter and its movement, the way that its element went.
 
     The end point alone would not do: an element that returns to where it was near zero has moved
     through values whose rounding it keeps.

@@ -2,6 +2,7 @@
 
 import platform
 
+import numba
 import numpy as np
 import pytest
 from assembly import WIDENED, has_vector_loop, innermost_loops
@@ -43,8 +44,6 @@ def test_float32_loops_without_reductions_never_widen(name):
 @pytest.mark.parametrize("options", [{}, {"error_model": "python"}], ids=["ours", "python"])
 def test_the_reader_tells_vectors_from_scalars(options):
     # With Python's error model a division needs a branch, which makes the loop scalar.
-    import numba
-
     function = numba.njit("void(f4[::1], f4[::1])", **{"error_model": "numpy", **options})(_divide)
     assembly = next(iter(function.inspect_asm().values()))
     assert has_vector_loop(assembly, stores=True) == (not options)

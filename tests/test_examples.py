@@ -1,0 +1,42 @@
+"""The examples run as a reader would run them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+FLOOR = 90.0  # per cent; 8 epochs reach 96
+
+
+def run_example(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, f"examples/{name}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+
+
+def test_quickstart_trains_three_learners_and_plots_their_losses(tmp_path):
+    for module in ("autograd", "matplotlib", "sklearn", "tqdm"):
+        pytest.importorskip(module)
+
+    done = run_example("quickstart.py", "--quick", "--out", str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    rows = re.findall(r"^(\w+) +([\d.]+)% +[\d.]+ +[\d.]+$", done.stdout, re.MULTILINE)
+    accuracies = {name: float(value) for name, value in rows}
+    assert list(accuracies) == ["warm_rmsprop", "adam", "momentum_sgd"]
+    assert min(accuracies.values()) > FLOOR, accuracies
+    plot = (tmp_path / "quickstart.png").read_bytes()
+    assert plot.startswith(PNG_SIGNATURE)
+    assert len(plot) > 10_000
