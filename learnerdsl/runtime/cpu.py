@@ -1,6 +1,8 @@
 """The CPU backend: builds the tables of a program once and launches it over all tensors."""
 
 import functools
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,34 @@ CHUNK_COST = 256
 
 PARALLEL_BYTES = 400_000
 """Memory traffic of an update from which on starting the threads pays, with OpenMP."""
+
+
+if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
+    # OpenMP first: it has the fastest launches, and torch's threads get on with it.
+    _numba_config: Any = numba.core.config
+    _numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+_one_launch = threading.Lock()
+
+
+def launch_on_threads(frame: np.ndarray) -> float:
+    """One parallel update at a time: a second one would wait for the same threads anyway.
+
+    Not every threading layer survives launches from several Python threads at once.
+    """
+    with _one_launch:
+        return launch_parallel(frame)
+
+
+def threading_layer() -> str:
+    """Which library runs Numba's threads: "omp", "tbb" or "workqueue".
+
+    OpenMP starts a launch in about 3 microseconds, workqueue, the fallback, in about 110.
+    """
+    try:
+        return numba.threading_layer()  # pyright: ignore[reportPrivateImportUsage]
+    except ValueError:  # before the first parallel launch
+        return "not started"
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -89,8 +119,16 @@ class CpuEngine:
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on all threads of Numba, or in the calling thread alone."""
-        driver = launch_parallel if is_parallel else launch_serial
+        self.is_parallel = is_parallel
+        driver = launch_on_threads if is_parallel else launch_serial
         self.launch = functools.partial(driver, self.frame)
+
+    @property
+    def threads(self) -> str:
+        """What runs the updates: "serial", or the number of threads and who provides them."""
+        if not self.is_parallel:
+            return "serial"
+        return f"{numba.get_num_threads()} threads ({threading_layer()})"
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
         """Address table: a row for each tensor; gradients are bound later."""

@@ -24,6 +24,11 @@ class Engine(Protocol):
     model_states: dict[str, np.ndarray]
     clock: np.ndarray
 
+    @property
+    def threads(self) -> str:
+        """What runs the updates."""
+        ...
+
     def bind(
         self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
     ) -> None:
@@ -89,6 +94,7 @@ class NumpyEngine:
         self.check_finite = check_finite
         count = max(groups) + 1
         self.gradients: list[np.ndarray] = [np.empty(0)] * len(parameters)
+        self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]
         self.clock = np.zeros((count, 3))
         self.states: dict[str, list[np.ndarray]] = {}

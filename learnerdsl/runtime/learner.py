@@ -195,6 +195,11 @@ class Learner:
         return float(self._engine.clock[0, 1])
 
     @property
+    def threads(self) -> str:
+        """What runs the updates: "serial", or the number of threads and who provides them."""
+        return self._engine.threads
+
+    @property
     def hyperparameters(self) -> Hyperparameters:
         """The hyperparameters of all parameters that are in no group with a value of its own."""
         return Hyperparameters(self._hyper, 0)
