@@ -9,6 +9,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import config as numba_config
 
 from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.dtypes import NUMBER_TYPES
@@ -34,8 +35,8 @@ PARALLEL_BYTES = 400_000
 
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # OpenMP first: it has the fastest launches, and torch's threads get on with it.
-    _numba_config: Any = numba.core.config
-    _numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+    _settings: Any = numba_config
+    _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 _one_launch = threading.Lock()
 
