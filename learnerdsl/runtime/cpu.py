@@ -20,6 +20,7 @@ from learnerdsl.runtime import cache
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
 from learnerdsl.runtime.sparse import chunks_of_rows
+from learnerdsl.runtime.stepping import step_through
 
 CHUNK = 16_384
 """Elements of a chunk. Reductions sum chunk by chunk, so this is part of their value's definition;
@@ -64,6 +65,11 @@ def threading_layer() -> str:
 def load_kernels(program: Program) -> ModuleType:
     """The module with the compiled functions of a program."""
     return cache.load(f"{program.rule.name}-{program.dtype}", program.source)
+
+
+def address_of_kernel(kernel: Any) -> int:
+    """Where the machine code of a kernel is; 0 where compilation is disabled."""
+    return getattr(kernel, "address", 0)
 
 
 def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
@@ -111,6 +117,7 @@ class CpuEngine:
         }
         self.widths = [p.size // max(1, p.shape[0]) if p.ndim else 1 for p in parameters]
         self.has_rows = False
+        self.count_nonfinite: Any = None
         self.frame = self.build_frame(np.array(groups, np.int64), check_finite)
         self.use_chunks(tabulate_chunks(self.sizes))
 
@@ -120,9 +127,12 @@ class CpuEngine:
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on all threads of Numba, or in the calling thread alone."""
-        self.is_parallel = is_parallel
+        self.is_parallel = is_parallel and not numba_config.DISABLE_JIT
         driver = launch_on_threads if is_parallel else launch_serial
         self.launch = functools.partial(driver, self.frame)
+        if numba_config.DISABLE_JIT:
+            kernels = (load_kernels(self.program), self.program.levels, self.count_nonfinite)
+            self.launch = functools.partial(step_through, self.tables, *kernels)
 
     @property
     def threads(self) -> str:
@@ -176,10 +186,10 @@ class CpuEngine:
         for field, table in self.tables.items():
             frame[field] = table.ctypes.data
         if check_finite:
-            check = cache.load(
-                f"count_nonfinite-{self.program.dtype}", print_finite_check(self.program.dtype)
-            )
-            frame[Frame.FINITE_PASS] = check.count_nonfinite.address
+            source = print_finite_check(self.program.dtype)
+            check = cache.load(f"count_nonfinite-{self.program.dtype}", source)
+            self.count_nonfinite = check.count_nonfinite
+            frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
         return frame
 
     def use_chunks(self, chunks: np.ndarray) -> None:
@@ -225,7 +235,7 @@ class CpuEngine:
         passes = [len(block.reduces) for block in self.program.kernel.passes]
         for k, functions in enumerate(self.program.levels):
             for j, name in enumerate((functions.model, functions.tensor, functions.element)):
-                table[k, j] = getattr(module, name).address if name else 0
+                table[k, j] = address_of_kernel(getattr(module, name)) if name else 0
             count = passes[k] if k < len(passes) else 0
             table[k, 3:] = column, column + count
             column += count

@@ -1,0 +1,82 @@
+"""The launcher in Python, for NUMBA_DISABLE_JIT=1: kernels run where a debugger can step through.
+
+It reads the same tables as the compiled launcher, chunk by chunk in the same order.
+"""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.codegen.cpu import Functions
+from learnerdsl.runtime.launch import Frame
+
+Tables = dict[Frame, np.ndarray]
+
+
+def step_through(
+    tables: Tables, module: ModuleType, levels: Sequence[Functions], count_nonfinite: Any
+) -> float:
+    """One update; returns how many gradient values forbid it, as the compiled drivers do.
+
+    Args:
+        tables: the tables of the engine, by their field in the frame.
+        module: the generated module.
+        levels: names of its functions, in the order in which they run.
+        count_nonfinite: function that counts what is not finite, or None.
+    """
+    model_rows, tensor_rows = tables[Frame.MODEL_ROWS], tables[Frame.TENSOR_ROWS]
+    with np.errstate(all="ignore"):
+        if count_nonfinite is not None:
+            _run_pass(tables, count_nonfinite)
+            found = float(tables[Frame.CHUNK_SUMS][:, 0].sum())
+            if found:
+                return found
+        model_rows[:, 0] += 1.0
+        for level, names in enumerate(levels):
+            if names.model:
+                for row in model_rows:
+                    getattr(module, names.model)(row)
+            if names.tensor:
+                for row, group in zip(tensor_rows, tables[Frame.TENSOR_GROUPS], strict=True):
+                    getattr(module, names.tensor)(model_rows[group], row)
+            if names.element:
+                _run_pass(tables, getattr(module, names.element))
+                _combine(tables, level)
+        model_rows[:, 1] += model_rows[:, 2]
+    return 0.0
+
+
+def _run_pass(tables: Tables, function: Callable[..., None]) -> None:
+    for chunk, (tensor, start, grad_start, count) in enumerate(tables[Frame.CHUNK_TABLE]):
+        group = tables[Frame.TENSOR_GROUPS][tensor]
+        function(
+            tables[Frame.ADDRESSES][tensor],
+            tables[Frame.MODEL_ROWS][group],
+            tables[Frame.TENSOR_ROWS][tensor],
+            int(start),
+            int(grad_start),
+            int(count),
+            tables[Frame.CHUNK_SUMS][chunk],
+        )
+
+
+def _combine(tables: Tables, level: int) -> None:
+    """Chunk sums -> tensor rows and model rows, in chunk order."""
+    first, last = (int(column) for column in tables[Frame.PROGRAM][level, 3:])
+    bounds = tables[Frame.TENSOR_CHUNKS]
+    for column in range(first, last):
+        is_maximum, is_model, slot = tables[Frame.REDUCE_TABLE][column]
+        join = np.maximum if is_maximum else np.add
+        start = -np.inf if is_maximum else 0.0
+        total = start
+        for tensor in range(len(bounds) - 1):
+            part = start
+            for value in tables[Frame.CHUNK_SUMS][bounds[tensor] : bounds[tensor + 1], column]:
+                part = join(part, value)
+            total = join(total, part)
+            if not is_model:
+                tables[Frame.TENSOR_ROWS][tensor, slot] = part
+        if is_model:
+            tables[Frame.MODEL_ROWS][:, slot] = total

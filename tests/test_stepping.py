@@ -1,0 +1,68 @@
+"""With NUMBA_DISABLE_JIT=1 kernels are Python functions, and do the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from rules import clipped_adamw_ema, largest_gradients
+
+PROGRAM = """
+import sys
+import numpy as np
+from rules import clipped_adamw_ema, largest_gradients
+from test_stepping import trained
+np.savez(sys.argv[1], *trained())
+"""
+
+
+def trained():
+    """Parameters and states after some updates by two rules with reductions."""
+    rng = np.random.default_rng(0)
+    found = []
+    for rule in (clipped_adamw_ema, largest_gradients):
+        params = [np.array(rng.standard_normal(s), np.float32) for s in ((40, 3), (), (0,))]
+        learner = rule(params, groups=[{"params": [1], "lr": 0.5}], nonfinite="skip")
+        for step in range(3):
+            gradients = [np.array(rng.standard_normal(p.shape), np.float32) for p in params]
+            if step == 1:
+                gradients[1][...] = np.nan
+            assert learner.update(gradients) == (step != 1)
+        found += [*params, *(a for s in learner.state.values() for a in s.values())]
+        found += [np.array(v) for v in learner.model_state.values()]
+    return found
+
+
+def test_kernels_without_compilation_do_the_same(tmp_path):
+    here = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
+    }
+    path = tmp_path / "arrays.npz"
+    subprocess.run([sys.executable, "-c", PROGRAM, path], env=environment, check=True)
+    with np.load(path) as stepped:
+        for compiled, name in zip(trained(), stepped.files, strict=True):
+            np.testing.assert_allclose(stepped[name], compiled, rtol=1e-6)
+
+
+def test_generated_code_does_not_depend_on_the_hash_seed():
+    program = (
+        "from learnerdsl import learners; from rules import clipped_adamw_ema as r;"
+        "print([getattr(learners, n).source() for n in learners.__all__], r.source(), r.latex())"
+    )
+    here = Path(__file__).parent
+    texts = set()
+    for seed in ("1", "2"):
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+        )
+        texts.add(done.stdout)
+    assert len(texts) == 1
