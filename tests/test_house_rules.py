@@ -1,0 +1,68 @@
+"""What keeps the house in order: sizes of files, imports, and public names that are documented."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import learnerdsl as ld
+from learnerdsl import learners
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "learnerdsl").rglob("*.py"))
+DOCUMENTED = "\n".join(
+    path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+)
+
+
+def lines(path):
+    return len(path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_file_is_short_enough_to_read(path):
+    limit = 150 if path.parent.name == "learners" else 400
+    assert lines(path) <= limit
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_file_says_what_it_is_and_does_not_import_the_whole_package(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    imported = [
+        alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names
+    ]
+    assert "learnerdsl" not in imported
+
+
+def test_files_are_named_after_what_they_hold():
+    assert not {p.stem for p in SOURCES} & {"utils", "helpers", "misc", "common", "manager"}
+
+
+PUBLIC = sorted(name for name in vars(ld) if not name.startswith("_"))
+OWN = [n for n in PUBLIC if getattr(getattr(ld, n), "__module__", "").startswith("learnerdsl")]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_public_name_has_a_docstring(name):
+    thing = getattr(ld, name)
+    is_documentable = inspect.isroutine(thing) or inspect.isclass(thing)
+    assert not is_documentable or inspect.getdoc(thing)
+
+
+@pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__}))
+def test_public_name_is_in_the_documentation(name):
+    assert name in DOCUMENTED
+
+
+@pytest.mark.parametrize("name", learners.__all__)
+def test_builtin_has_mathematics_an_example_and_a_source(name):
+    text = inspect.getdoc(getattr(learners, name))
+    assert "$$" in text
+    assert f">>> from learnerdsl.learners import {name}" in text
+    assert "http" in text
+
+
+def test_builtins_are_listed_in_order():
+    assert sorted(learners.__all__) == learners.__all__
