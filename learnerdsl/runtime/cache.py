@@ -111,12 +111,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _import(path: Path) -> ModuleType:
-    name = f"learnerdsl_kernels.{path.stem}".replace("-", "_")
+    name = f"learnerdsl_kernel_{path.stem}".replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         msg = f"cannot import {path}"
         raise InternalError(msg)
     module = importlib.util.module_from_spec(spec)
+    # Numba finds the module of a function that it loads from disk by this name.
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
