@@ -71,7 +71,7 @@ class UpdateRule:
 
     def trace(self, **options: OptionValue) -> Rule:
         """The rule as symbols, specialised for the given options."""
-        key = tuple(sorted(options.items()))
+        key = tuple(sorted((name, repr(value)) for name, value in options.items()))
         if key not in self._traced:
             self._traced[key] = trace(self._function, self.version, options)
         return self._traced[key]

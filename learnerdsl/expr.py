@@ -307,7 +307,7 @@ def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
         return expression(then)
     if condition in (False, sympy.false):
         return expression(otherwise)
-    if not isinstance(condition, sympy.logic.boolalg.Boolean):
+    if not isinstance(condition, sympy.logic.boolalg.Boolean) or condition.is_Symbol:
         msg = f"{condition!r} is not a condition; write a comparison such as g > 0."
         raise RuleError(msg)
     branches = [(expression(then), condition), (expression(otherwise), True)]

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from learnerdsl.codegen.cpu import Functions, print_cpu
 from learnerdsl.codegen.layout import Layout, lay_out
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.errors import DtypeError, HyperparameterError
 from learnerdsl.ir import Kernel
 from learnerdsl.passes.domains import type_domains
 from learnerdsl.passes.fuse import fuse
@@ -75,6 +76,9 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
     if target not in TARGETS:
         msg = f"There is no code generator for target {target!r}; choose from {', '.join(TARGETS)}."
         raise HyperparameterError(msg)
+    if dtype not in NUMBER_TYPES:
+        msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
+        raise DtypeError(msg)
     kernel = stages(rule)["verify"]
     layout = lay_out(kernel)
     source, levels = print_cpu(kernel, layout, dtype)

@@ -34,6 +34,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Check the symbols and build the function of the step."""
+        if not isinstance(self.expression, sympy.Expr):
+            msg = f"A schedule is a SymPy expression of learnerdsl.step, got {self.expression!r}."
+            raise HyperparameterError(msg)
         foreign = sorted(str(symbol) for symbol in self.expression.free_symbols - {step})
         if foreign:
             msg = (
@@ -126,7 +129,8 @@ def warmup(schedule: Schedule, steps: int, initial: float = 0.0) -> Schedule:
     [0.0, 0.5, 1.0, 1.0]
     """
     _require_positive("steps", steps)
-    return join([linear(initial, schedule(1), steps), schedule], [steps])
+    first = schedule(1) if isinstance(schedule, Schedule) else initial
+    return join([linear(initial, first, steps), schedule], [steps])
 
 
 def join(
@@ -145,6 +149,12 @@ def join(
             f"got {list(boundaries)}."
         )
         raise HyperparameterError(msg)
+    for schedule in schedules:
+        if not isinstance(schedule, Schedule):
+            msg = (
+                f"{schedule!r} is no schedule; write learnerdsl.schedules.constant(...) or another."
+            )
+            raise HyperparameterError(msg)
     starts = [0, *boundaries]
     pieces = [
         schedule.expression.subs(step, step - start) if relative else schedule.expression
@@ -156,6 +166,6 @@ def join(
 
 
 def _require_positive(name: str, value: float) -> None:
-    if not value > 0:
+    if not isinstance(value, (int, float)) or not value > 0:
         msg = f"A schedule lasts a positive number of updates, got {name}={value!r}."
         raise HyperparameterError(msg)

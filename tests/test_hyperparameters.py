@@ -1,8 +1,6 @@
 """Hyperparameters, groups, schedules and the minibatch size: what they accept, mean and refuse."""
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -558,9 +556,16 @@ def test_a_rule_sees_the_step_the_samples_before_it_and_the_minibatch(backend):
 # Nothing compiles again
 
 
-def compiled():
-    """How many kernel modules this process has, and which files the cache directory holds."""
-    files = sorted(Path(os.environ["LEARNERDSL_CACHE_DIR"]).rglob("*"))
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """A cache directory for this test, which no other process writes to."""
+    monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def compiled(directory):
+    """How many modules of kernels this process has, and every file with the time of its writing."""
+    files = sorted(directory.rglob("*.*"))
     return len(cache._loaded), [(file, file.stat().st_mtime_ns) for file in files]
 
 
@@ -572,30 +577,37 @@ CHANGES = {
 }
 
 
+def test_making_a_learner_of_a_new_rule_does_compile(directory):
+    before = compiled(directory)
+    descent(parameters("dict"))
+    assert compiled(directory)[0] == before[0] + 1
+    assert compiled(directory)[1]
+
+
 @pytest.mark.parametrize("value", CHANGES.values(), ids=CHANGES)
-def test_setting_a_hyperparameter_compiles_nothing(value):
-    learner = every_state(parameters("dict"))
+def test_setting_a_hyperparameter_compiles_nothing(value, directory):
+    learner = descent(parameters("dict"))
     train(learner, [0])
-    before = compiled()
+    before = compiled(directory)
     learner.hyperparameters["lr"] = value
     train(learner, [1, 2])
-    assert compiled() == before
+    assert compiled(directory) == before
 
 
 @pytest.mark.parametrize("value", CHANGES.values(), ids=CHANGES)
-def test_a_learner_with_other_hyperparameters_compiles_nothing(value):
-    train(every_state(parameters("dict")), [0])
-    before = compiled()
-    train(every_state(parameters("dict"), lr=value), [0])
-    assert compiled() == before
+def test_a_learner_with_other_hyperparameters_compiles_nothing(value, directory):
+    train(descent(parameters("dict")), [0])
+    before = compiled(directory)
+    train(descent(parameters("dict"), lr=value), [0])
+    assert compiled(directory) == before
 
 
-def test_groups_other_shapes_and_other_forms_compile_nothing():
-    train(every_state(parameters("dict")), [0])
-    before = compiled()
-    train(every_state(parameters("list"), groups=[{"params": [0], "lr": 0.2}]), [0])
-    train(every_state([np.ones((2, 3, 4), np.float32)]), [0])
-    assert compiled() == before
+def test_groups_other_shapes_and_other_forms_compile_nothing(directory):
+    train(descent(parameters("dict")), [0])
+    before = compiled(directory)
+    train(descent(parameters("list"), groups=[{"params": [0], "lr": 0.2}]), [0])
+    train(descent([np.ones((2, 3, 4), np.float32)]), [0])
+    assert compiled(directory) == before
 
 
 # The schedules of the package against closed formulas, k being the number of updates done

@@ -691,6 +691,14 @@ def test_an_option_of_the_wrong_type_is_refused(option, kind):
     assert f"Option {name}={value!r} of with_options must be of type {kind}" in str(caught.value)
 
 
+@pytest.mark.parametrize("option", [{"nesterov": 1}, {"times": 2.0}], ids=str)
+def test_an_option_of_the_wrong_type_is_refused_though_an_equal_one_was_traced(option):
+    with_options.trace(nesterov=True)
+    with_options.trace(times=2)
+    with pytest.raises(ld.HyperparameterError, match="must be of type"):
+        with_options.trace(**option)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "int32", "single precision"])
 def test_source_for_an_unknown_number_type_is_refused(dtype):
     with pytest.raises(ld.DtypeError, match="float32, float64"):

@@ -23,6 +23,13 @@ from learnerdsl.expr import (
 
 def check_lines(rule: Any) -> None:
     """Every symbol known and defined before use, every state and the parameter assigned."""
+    for spec in rule.states:
+        place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
+        _check_start(spec.init, place)
+        for symbol in spec.init.free_symbols:
+            if symbol.owner not in ("", rule.name):
+                msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
+                raise RuleError(msg)
     inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters}
     inputs |= {spec.symbol for spec in rule.states}
     own_values = {line.value for line in rule.lines}
@@ -34,6 +41,12 @@ def check_lines(rule: Any) -> None:
             if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
                 continue
             raise RuleError(_why_unknown(rule, line, symbol, own_values, place))
+        if line.value in defined:
+            msg = (
+                f"{line.target} is assigned twice in rule {rule.name}; give it one value, "
+                "and name intermediate results with let(...)."
+            )
+            raise RuleError(msg)
         defined.add(line.value)
     assigned = {line.target for line in rule.lines}
     if rule.parameter not in assigned:
@@ -68,6 +81,12 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
         f"{place}: {symbol} is not a symbol of this rule. Known are {names(known)}; "
         "declare a state with state(...), or a hyperparameter as an argument with a float default."
     )
+
+
+def _check_start(expr: sympy.Basic, place: str) -> None:
+    """The same for a start value, which may be infinite."""
+    if expr.is_finite is not False:
+        _check_nodes(expr, place)
 
 
 def _check_nodes(expr: sympy.Basic, place: str) -> None:

@@ -90,7 +90,7 @@ def state(name: str, init: Any = 0.0, shape: str = "element") -> StateSymbol:
             gradient, a state or the step.
     """
     trace_now = _tracing("state(...)")
-    if shape not in STATE_SHAPES:
+    if not isinstance(shape, str) or shape not in STATE_SHAPES:
         msg = f"State {name!r} cannot have shape {shape!r}; write one of {', '.join(STATE_SHAPES)}."
         raise RuleError(msg)
     symbol = STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
@@ -196,6 +196,9 @@ def combine(assigns: Iterable[Any]) -> Combination:
         assigns: what `assign` or `combine` returned.
     """
     values: list[NewValue] = []
+    if not isinstance(assigns, Iterable):
+        msg = f"combine takes a list of what assign(...) returned, got {assigns!r}; write [...]."
+        raise RuleError(msg)
     for item in assigns:
         if isinstance(item, Combination):
             values.extend(item.values)
@@ -205,6 +208,17 @@ def combine(assigns: Iterable[Any]) -> Combination:
             msg = f"combine takes what assign(...) returned, got {item!r}."
             raise RuleError(msg)
     return Combination(tuple(values))
+
+
+LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed")
+"""Keyword arguments of every learner, which no rule can have as well."""
+
+_HINTS = {
+    "truth value of Relational": "write learnerdsl.where(condition, a, b) instead of if",
+    "loop of ufunc": "write learnerdsl.sqrt and the like instead of NumPy's functions",
+    "Cannot convert expression": "write learnerdsl.sqrt and the like instead of math's",
+}
+"""What a TypeError of SymPy's says, and what the user should have written."""
 
 
 def trace(
@@ -235,6 +249,12 @@ def trace(
     token = _current.set(current)
     try:
         result = function(parameter, gradient, **symbols, **chosen)
+    except TypeError as error:
+        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
+        if hint is None:
+            raise
+        msg = f"Rule {current.name} is run over symbols, not numbers; {hint}."
+        raise RuleError(msg) from error
     finally:
         _current.reset(token)
     rule = Rule(
@@ -264,9 +284,18 @@ def signature(
             "def rule(p, g, ...)."
         )
         raise RuleError(msg)
+    if not function.__name__.isidentifier():
+        msg = f"A rule needs a name, got {function.__name__}; write it as a function with def."
+        raise RuleError(msg)
     hypers: dict[str, HyperDefault] = {}
     options: dict[str, OptionValue] = {}
     for argument in arguments[2:]:
+        if argument.name in LEARNER_ARGUMENTS:
+            msg = (
+                f"Argument {argument.name!r} of {function.__name__} is called like one that every "
+                "learner has; choose another name."
+            )
+            raise RuleError(msg)
         default = argument.default
         if isinstance(default, (bool, int, str)):
             options[argument.name] = default

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import secrets
 import sys
 import tempfile
 import warnings
@@ -100,13 +101,15 @@ def _write_once(path: Path, source: str) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name in the same directory, then rename."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    # Not mkstemp: others may read the file as the umask allows.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -119,7 +122,11 @@ def _import(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Numba finds the module of a function that it loads from disk by this name.
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
@@ -146,8 +153,12 @@ def _checksums(path: Path) -> dict[str, str]:
 def _write_manifest(path: Path) -> None:
     found = json.dumps(_checksums(path), indent=1).encode()
     target = _manifest(path)
-    if not target.exists() or target.read_bytes() != found:
-        write_atomically(target, found)
+    try:
+        if target.read_bytes() == found:
+            return
+    except FileNotFoundError:
+        pass
+    write_atomically(target, found)
 
 
 def _discard_damaged(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import config as numba_config
+from numba.core import config
 
 from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.dtypes import NUMBER_TYPES
@@ -17,6 +17,7 @@ from learnerdsl.expr import CLOCK
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
+from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
 from learnerdsl.runtime.sparse import chunks_of_rows
@@ -35,9 +36,9 @@ PARALLEL_BYTES = 400_000
 """Memory traffic of an update from which on starting the threads pays, with OpenMP."""
 
 
+_settings: Any = config
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # OpenMP first: it has the fastest launches, and torch's threads get on with it.
-    _settings: Any = numba_config
     _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 _one_launch = threading.Lock()
@@ -84,7 +85,7 @@ class CpuEngine:
     Args:
         program: a compiled rule.
         parameters: arrays that are updated in place.
-        groups: for each parameter, the number of its group.
+        groups: which group every parameter is in.
         check_finite: whether to refuse updates with gradients that are not finite.
         seed: of the random numbers of rules that draw some.
     """
@@ -93,7 +94,7 @@ class CpuEngine:
         self,
         program: Program,
         parameters: Sequence[np.ndarray],
-        groups: Sequence[int],
+        groups: Groups,
         check_finite: bool,
         seed: int,
     ) -> None:
@@ -104,7 +105,7 @@ class CpuEngine:
         shapes = [p.shape for p in parameters]
         self.arena = Arena(shapes, kind, len(element_states))
         self.sizes = np.array([p.size for p in parameters], np.int64)
-        self.model_rows = np.zeros((max(groups) + 1, len(layout.model)))
+        self.model_rows = np.zeros((groups.count, len(layout.model)))
         self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
         self.model_rows[:, 2] = 1.0
         self.set_seed(seed)
@@ -119,7 +120,7 @@ class CpuEngine:
         self.widths = [p.size // max(1, p.shape[0]) if p.ndim else 1 for p in parameters]
         self.has_rows = False
         self.count_nonfinite: Any = None
-        self.frame = self.build_frame(np.array(groups, np.int64), check_finite)
+        self.frame = self.build_frame(np.array(groups.of_parameters, np.int64), check_finite)
         self.use_chunks(tabulate_chunks(self.sizes))
 
     def set_seed(self, seed: int) -> None:
@@ -128,10 +129,10 @@ class CpuEngine:
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on all threads of Numba, or in the calling thread alone."""
-        self.is_parallel = is_parallel and not numba_config.DISABLE_JIT
+        self.is_parallel = is_parallel and not _settings.DISABLE_JIT
         driver = launch_on_threads if is_parallel else launch_serial
         self.launch = functools.partial(driver, self.frame)
-        if numba_config.DISABLE_JIT:
+        if _settings.DISABLE_JIT:
             kernels = (load_kernels(self.program), self.program.levels, self.count_nonfinite)
             self.launch = functools.partial(step_through, self.tables, *kernels)
 

@@ -1,6 +1,7 @@
 """What a Learner needs from a backend, and the backend that interprets a rule with NumPy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,14 @@ from learnerdsl.interpret import initial_states, interpret
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Gradient
 from learnerdsl.runtime.sparse import RowSparse
+
+
+@dataclass(frozen=True)
+class Groups:
+    """For each parameter the number of its group, and how many groups there are."""
+
+    of_parameters: Sequence[int]
+    count: int
 
 
 class Engine(Protocol):
@@ -74,7 +83,7 @@ class NumpyEngine:
     Args:
         rule: a traced rule.
         parameters: arrays that are updated in place.
-        groups: for each parameter, the number of its group.
+        groups: which group every parameter is in.
         check_finite: whether to refuse updates with gradients that are not finite.
         seed: of the random numbers of rules that draw some.
     """
@@ -83,16 +92,16 @@ class NumpyEngine:
         self,
         rule: Rule,
         parameters: Sequence[np.ndarray],
-        groups: Sequence[int],
+        groups: Groups,
         check_finite: bool,
         seed: int,
     ) -> None:
         self.rule = rule
         self.seed = seed
         self.parameters = parameters
-        self.groups = groups
+        self.groups = groups.of_parameters
         self.check_finite = check_finite
-        count = max(groups) + 1
+        count = groups.count
         self.gradients: list[np.ndarray] = [np.empty(0)] * len(parameters)
         self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]

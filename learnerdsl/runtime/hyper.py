@@ -1,7 +1,8 @@
 """Hyperparameters of a learner: numbers or schedules, for all parameters or for groups of them."""
 
+import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -106,7 +107,13 @@ class HyperTable:
     def evaluate(self, name: str, schedule: Callable[[int], float]) -> float:
         """The value of a schedule at the coming update."""
         step = self.step_count() + 1
-        value = schedule(step)
+        try:
+            value = schedule(step)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            if not isinstance(schedule, Schedule):
+                raise
+            msg = f"The schedule of {name!r} has no value at step {step}: {error}."
+            raise HyperparameterError(msg) from None
         if isinstance(value, str) or not isinstance(value, Real) or math.isnan(value):
             msg = (
                 f"The schedule of {name!r} returned {value!r} at step {step}; "
@@ -131,9 +138,10 @@ class HyperTable:
             schedule: Callable[..., Any] = value
             return schedule
         if isinstance(value, (Real, sympy.Expr)) and not isinstance(value, bool):
-            number = float(value)
-            if not math.isnan(number):
-                return number
+            with contextlib.suppress(TypeError, OverflowError):
+                number = float(value)
+                if not math.isnan(number):
+                    return number
         msg = (
             f"Hyperparameter {name!r} of {self.rule.name} cannot be {value!r}; give a number, a "
             "schedule, a function of the step, or a SymPy expression of learnerdsl.step."
@@ -165,10 +173,11 @@ class HyperTable:
 def shared_hyperparameters(rule: Rule) -> dict[str, str]:
     """Hyperparameters that a state of the whole model depends on, with that state's name."""
     shared: dict[str, str] = {}
+    start: dict[Any, Any] = {spec.symbol: spec.init for spec in rule.states}
     for state in (
         line.target for line in rule.lines if getattr(line.target, "shape", "") == "model"
     ):
-        needed = {state}
+        needed = {state, *start[state].free_symbols}
         for line in reversed(rule.lines):
             if line.target in needed or line.value in needed:
                 outside = line.expression.replace(
@@ -189,14 +198,20 @@ def group_numbers(
         names: names of the parameters.
         groups: mappings with "params" (names or indices) and hyperparameters.
     """
-    numbers = dict.fromkeys(names, 0)
+    numbers: dict[Any, int] = dict.fromkeys(names, 0)
     overrides: list[dict[str, Any]] = []
+    if not isinstance(groups, Iterable):
+        msg = f"groups is a list of dicts, got {groups!r}."
+        raise HyperparameterError(msg)
     for number, group in enumerate(groups, 1):
         if not isinstance(group, Mapping) or "params" not in group:
             msg = f"A group is a dict such as {{'params': ['b'], 'lr': 0.0}}, got {group!r}."
             raise HyperparameterError(msg)
+        if isinstance(group["params"], str) or not isinstance(group["params"], Iterable):
+            msg = f"Group {number} has params={group['params']!r}; write [{group['params']!r}]."
+            raise HyperparameterError(msg)
         for name in group["params"]:
-            if name not in numbers:
+            if not isinstance(name, Hashable) or name not in numbers:
                 known = ", ".join(map(repr, list(names)[:8]))
                 msg = f"Group {number} names {name!r}, which is not a parameter; there are {known}."
                 raise UnknownNameError(msg)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.dtypes import NumberType
-from learnerdsl.errors import ArrayError, HyperparameterError, NonFiniteError
+from learnerdsl.errors import ArrayError, HyperparameterError, LearnerError, NonFiniteError
 from learnerdsl.pipeline import compile_rule
 from learnerdsl.rule import Rule
 from learnerdsl.runtime import checkpoint
 from learnerdsl.runtime.cpu import CpuEngine
-from learnerdsl.runtime.engine import Engine, NumpyEngine, fill_states
+from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine, fill_states
 from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
 from learnerdsl.runtime.memory import (
     Arrays,
@@ -79,16 +79,18 @@ class Learner:
         self._engine.clock[:, 2] = self._minibatch_size = 1
         self.reset()
         self._check = GradientCheck(self._parameters)
-        self._bound: tuple[Any, ...] = (None,) * len(self._names)
+        self._bound: tuple[Any, ...] = (object(),) * len(self._names)
         self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
 
     def _make_engine(self, kind: NumberType) -> Engine:
         arrays = list(self._parameters.values())
         check_finite = self._nonfinite != "propagate"
-        if self._backend == "numpy":
-            return NumpyEngine(self._rule, arrays, self._groups, check_finite, self._seed)
+        groups = Groups(self._groups, len(self._hyper.settings))
+        # Also for the oracle: the compiler refuses values stored where they do not fit.
         program = compile_rule(self._rule, kind.name, "cpu")
-        return CpuEngine(program, arrays, self._groups, check_finite, self._seed)
+        if self._backend == "numpy":
+            return NumpyEngine(self._rule, arrays, groups, check_finite, self._seed)
+        return CpuEngine(program, arrays, groups, check_finite, self._seed)
 
     def update(self, gradients: Gradients, minibatch_size: float = 1) -> bool:
         """Do one update of all parameters, in place.
@@ -108,14 +110,16 @@ class Learner:
         """
         if minibatch_size != self._minibatch_size:
             self._set_minibatch_size(minibatch_size)
-        if len(gradients) != len(self._names):
-            self._refuse(gradients)
         try:
+            fits = len(gradients) == len(self._names)
             arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
         except (KeyError, TypeError, IndexError):
+            fits, arrays = False, ()
+        if not fits:
             self._refuse(gradients)
-            raise
         if not all(map(is_, arrays, self._bound)):
+            if not self._is_mapping and type(gradients) not in (list, tuple):
+                self._refuse(gradients)
             self._bind(arrays)
         if self._hyper.scheduled:
             self._hyper.refresh()
@@ -133,9 +137,10 @@ class Learner:
         self._bound = arrays
 
     def _refuse(self, gradients: Any) -> None:
-        if self._is_mapping and not isinstance(gradients, Mapping):
+        if self._is_mapping != isinstance(gradients, Mapping):
+            form = "a dict" if self._is_mapping else "a list"
             msg = (
-                f"Gradients must be a dict, as the parameters are; got {type(gradients).__name__}."
+                f"Gradients must be {form}, as the parameters are; got {type(gradients).__name__}."
             )
             raise ArrayError(msg)
         self._check.refuse_names(list(named_arrays(gradients, "Gradients")))
@@ -155,7 +160,7 @@ class Learner:
         if (
             isinstance(value, bool)
             or not isinstance(value, (int, float, np.number))
-            or not value > 0
+            or not 0 < value < float("inf")
         ):
             msg = f"minibatch_size must be a positive number of samples, got {value!r}."
             raise HyperparameterError(msg)
@@ -212,8 +217,19 @@ class Learner:
     def reset(self) -> None:
         """Give all states their start values and count steps from 0; parameters stay."""
         arrays = list(self._parameters.values())
+        clock = self._engine.clock.copy()
         self._engine.clock[:, :2] = 0.0
-        fill_states(self._engine, self._rule, arrays, self._hyper.values(self._groups))
+        try:
+            values = self._hyper.values(self._groups)
+        except BaseException:
+            self._engine.clock[:] = clock
+            raise
+        fill_states(self._engine, self._rule, arrays, values)
+
+    def __reduce__(self) -> Any:
+        """Refused: the tables of a learner hold addresses of its arrays."""
+        msg = "A learner is bound to its arrays; make a new one and give it state_dict()."
+        raise LearnerError(msg)
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the next updates depend on, but for the parameters themselves.
@@ -233,6 +249,10 @@ class Learner:
             "step_count": self.step_count,
             "samples": self.samples,
             "seed": self._seed,
+            "parameters": [
+                [str(name), list(array.shape), array.dtype.name, group]
+                for (name, array), group in zip(self._parameters.items(), self._groups, strict=True)
+            ],
             "hyperparameters": [
                 {name: None if callable(value) else value for name, value in group.items()}
                 for group in self._hyper.settings
@@ -250,18 +270,17 @@ class Learner:
         Raises:
             CheckpointError: the state dict is of another rule or model; nothing has changed then.
         """
-        given = dict(state_dict)
-        checkpoint.check_matches(given, self.state_dict())
+        checkpoint.check_matches(state_dict, self.state_dict(), self._hyper.checked)
         for name, states in self.state.items():
             for state, array in states.items():
-                array[...] = given["state"][name][state]
+                array[...] = state_dict["state"][name][state]
         for name, values in self._engine.model_states.items():
-            values[:] = given["model_state"][name]
-        self._engine.clock[:, 0] = given["step_count"]
-        self._engine.clock[:, 1] = given["samples"]
-        self._seed = given["seed"]
+            values[:] = state_dict["model_state"][name]
+        self._engine.clock[:, 0] = state_dict["step_count"]
+        self._engine.clock[:, 1] = state_dict["samples"]
+        self._seed = state_dict["seed"]
         self._engine.set_seed(self._seed)
-        for own, saved in zip(self._hyper.settings, given["hyperparameters"], strict=False):
+        for own, saved in zip(self._hyper.settings, state_dict["hyperparameters"], strict=False):
             own |= {
                 name: value
                 for name, value in saved.items()

@@ -52,7 +52,8 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
         listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
         msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
         raise DtypeError(msg)
-    spans = sorted((*span_of(array), name) for name, array in arrays.items())
+    spans = [(*span_of(array), name) for name, array in arrays.items()]
+    spans.sort(key=lambda span: span[:2])
     for (_, end, first), (start, _, second) in pairwise(spans):
         if start < end:
             msg = (
@@ -112,7 +113,8 @@ class GradientCheck:
         self.names = list(parameters)
         self.shapes = [array.shape for array in parameters.values()]
         self.dtype = next(iter(parameters.values())).dtype
-        spans = sorted((*span_of(array), name) for name, array in parameters.items() if array.size)
+        spans = [(*span_of(array), name) for name, array in parameters.items() if array.size]
+        spans.sort(key=lambda span: span[:2])
         self.owners = [name for _, _, name in spans]
         self.bounds = [bound for start, end, _ in spans for bound in (start, end)]
         self.bounds.append(sys.maxsize)
@@ -178,8 +180,9 @@ class GradientCheck:
             for label, names in (("missing", missing), ("not a parameter:", extra))
             if names
         ]
-        msg = f"Gradients do not match the parameters: {'; '.join(parts)}."
-        raise UnknownNameError(msg)
+        if parts:
+            msg = f"Gradients do not match the parameters: {'; '.join(parts)}."
+            raise UnknownNameError(msg)
 
 
 class Arena:
