@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
-import sympy
 from autograd import value_and_grad
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
@@ -39,13 +38,9 @@ def warm_rmsprop(p, g, lr=0.003, rho=0.99, warm=1e-4, eps=1e-8):
 def show(rule: ld.UpdateRule) -> None:
     """Print a rule as mathematics, as a plan and as the loop that will run."""
     print(f"The mathematics of {rule.name}; rule.latex() gives it for a paper:\n")
-    for target, expression in rule.assignments:
-        equation = sympy.Eq(sympy.Symbol(f"{target}_new"), expression, evaluate=False)
-        print(indent(sympy.pretty(equation), "    "), end="\n\n")
-    print(f"What it does to memory, from rule.plan():\n\n{indent(str(rule.plan()), '    ')}\n")
-    source = rule.source("cpu")
-    loop = source[source.index("@element_pass") :]
-    print(f'The loop that Numba compiles, the end of rule.source("cpu"):\n\n{indent(loop, "    ")}')
+    print(indent(rule.pretty(), "    "))
+    print(f"\nWhat it does to memory, from rule.plan():\n\n{indent(str(rule.plan()), '    ')}")
+    print(f"\nThe loop that Numba compiles, from rule.loops():\n\n{indent(rule.loops(), '    ')}\n")
 
 
 # 2. Data and network. Nothing here knows of learnerdsl: the parameters are NumPy arrays.

@@ -187,8 +187,13 @@ class _Evaluation:
 
     def call(self, name: str, *values: Any) -> Any:
         """A function of NumPy's name, of floats or of arrays."""
-        namespace = np if all(isinstance(v, float) for v in values) else self.xp
-        return getattr(namespace, name)(*(_wide(v) for v in values))
+        arrays = [v for v in values if not isinstance(v, float)]
+        if not arrays:
+            return getattr(np, name)(*map(np.float64, values))
+        # Not every namespace takes floats beside arrays here.
+        dtype = arrays[0].dtype
+        operands = (self.xp.asarray(v, dtype=dtype) if isinstance(v, float) else v for v in values)
+        return getattr(self.xp, name)(*operands)
 
     def product(self, expr: Any, k: int) -> Any:
         """Scalars first, as they are exact to 53 bits; divisors divide."""
