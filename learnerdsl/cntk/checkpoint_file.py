@@ -1,0 +1,84 @@
+"""Files of nested dicts and lists with arrays in them: safetensors, with the nesting as JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from learnerdsl.errors import CheckpointError
+from learnerdsl.runtime.cache import write_atomically
+
+ARRAY = "__array__"
+
+
+def write_tree(path: str | Path, tree: Mapping[str, Any]) -> None:
+    """Write a nest of dicts, lists, numbers, text and arrays; the file appears whole or not at all.
+
+    Raises:
+        CheckpointError: something in it is none of these; nothing has been written then.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    described = _without_arrays(tree, "", arrays)
+    write_atomically(Path(path), save(arrays, {"learnerdsl.cntk": json.dumps(described)}))
+
+
+def read_tree(path: str | Path) -> dict[str, Any]:
+    """Read what `write_tree` wrote; tuples have become lists.
+
+    Raises:
+        CheckpointError: the file is damaged, or none of ours.
+        FileNotFoundError: there is none.
+    """
+    if not Path(path).exists():
+        msg = f"There is no checkpoint {path}."
+        raise FileNotFoundError(msg)
+    try:
+        with safe_open(path, framework="np") as file:
+            described = json.loads((file.metadata() or {})["learnerdsl.cntk"])
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        msg = f"{path} is damaged or not a checkpoint of a trainer ({error})."
+        raise CheckpointError(msg) from None
+    return _with_arrays(described, arrays)
+
+
+def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The value as JSON can hold it; arrays are taken out and numbered."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.hasobject:
+            _refuse(value, place)
+        key = str(len(arrays))
+        arrays[key] = np.array(value, order="C")
+        return {ARRAY: key}
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or key == ARRAY:
+                _refuse(key, f"{place} (a key)")
+        return {key: _without_arrays(v, f"{place}[{key!r}]", arrays) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_arrays(v, f"{place}[{k}]", arrays) for k, v in enumerate(value)]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return _refuse(value, place)
+
+
+def _refuse(value: Any, place: str) -> None:
+    msg = (
+        f"{value!r} at {place} cannot be in a checkpoint; write dicts with text as keys, lists, "
+        "numbers, text, None and arrays."
+    )
+    raise CheckpointError(msg)
+
+
+def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, dict):
+        if ARRAY in value:
+            return arrays[value[ARRAY]]
+        return {key: _with_arrays(item, arrays) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_arrays(item, arrays) for item in value]
+    return value

@@ -1,0 +1,359 @@
+"""Layers: objects that make their parameters when they first see the shape of their input.
+
+A layer called with a node gives a node; called again it shares its parameters. Called with data it
+evaluates. Every layer's parameters are in the dtype of its input.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.cntk import ops
+from learnerdsl.cntk.defaults import NOT_GIVEN, given_or_default
+from learnerdsl.cntk.defaults import default_options as default_options
+from learnerdsl.cntk.functions import Function, as_function
+from learnerdsl.cntk.initializers import glorot_uniform
+from learnerdsl.cntk.nodes import Node, Shape, checked_shape, numbers
+from learnerdsl.cntk.variables import Constant, Parameter, Variable, input_variable
+from learnerdsl.errors import ArrayError, HyperparameterError
+
+Step = Callable[[Any], Any]
+
+
+def identity(x: Node) -> Node:
+    """`x`: the activation that does nothing."""
+    return x
+
+
+class Layer:
+    """What all layers share: parameters made at the first call, and composition.
+
+    Args:
+        name: given to the node that the layer makes, for `find_by_name`.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._made: dict[str, Variable] = {}
+        self._built_for: tuple[Shape, Any] | None = None
+
+    def build(self, x: Node) -> dict[str, Variable]:
+        """The parameters for an input like `x`, by name."""
+        return {}
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """The node of the layer, from its input and its parameters."""
+        raise NotImplementedError
+
+    def __call__(self, x: Any) -> Any:
+        """Put the layer on a node, or evaluate it at data with a batch axis."""
+        if not isinstance(x, Node):
+            array = numbers(x, "The data of a layer")
+            if array.ndim == 0:
+                msg = f"A layer needs data with a batch axis, not {x!r}; give a list of samples."
+                raise ArrayError(msg)
+            kind = np.float64 if array.dtype == np.float64 else np.float32
+            place = input_variable(array.shape[1:], dtype=self._dtype(kind))
+            return as_function(self(place)).eval({place: array})
+        if self._built_for is None:
+            self._made = self.build(x)
+            self._built_for = (x.shape, x.dtype)
+        self._check_input(x)
+        output = self.connect(x, **self._made)
+        own = tuple(v for v in self._made.values() if isinstance(v, Parameter))
+        return marked(output, x, own, self.name)
+
+    def _dtype(self, given: Any) -> Any:
+        return given if self._built_for is None else self._built_for[1]
+
+    def _check_input(self, x: Node) -> None:
+        if self._made and (x.shape, x.dtype) != self._built_for and self._built_for is not None:
+            shape, dtype = self._built_for
+            msg = (
+                f"{self!r} has parameters for inputs of shape {shape} and {dtype.__name__}, "
+                f"and cannot share them with {x!r}; make another layer for it."
+            )
+            raise ArrayError(msg)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The layer's parameters; an error before the first call, which makes them."""
+        if self._built_for is None:
+            msg = f"{self!r} has no parameters yet; call it with an input first."
+            raise ArrayError(msg)
+        return tuple(v for v in self._made.values() if isinstance(v, Parameter))
+
+    def __getattr__(self, name: str) -> Variable:
+        made = self.__dict__.get("_made", {})
+        if name in made:
+            return made[name]
+        msg = f"{self!r} has no {name!r}; a layer's parameters are made by its first call."
+        raise AttributeError(msg)
+
+    def __rshift__(self, after: Step) -> "Sequential":
+        return Sequential([self, after])
+
+    def __repr__(self) -> str:
+        name = self.__dict__.get("name", "")
+        return f"{type(self).__name__}({name!r})" if name else type(self).__name__
+
+
+def marked(output: Node, x: Node, own: Sequence[Parameter], name: str) -> Node:
+    """`output`, with the layer's name, and its parameters for the order of `parameters`."""
+    if name and (output is x or output.name or isinstance(output, Variable)):
+        output = ops.alias(output, name)
+    if own:
+        output.attributes.setdefault("layer", tuple(own))
+    if name:
+        output.name = name
+    return output
+
+
+class Dense(Layer):
+    """A linear map with a bias, then an activation: activation(x W + b).
+
+    Args:
+        shape: shape of the output, an int or a tuple.
+        activation: a function of nodes, or None.
+        init: start value of `W`; `glorot_uniform()` if left out.
+        input_rank: number of last axes of the input that are mapped; all if left out.
+        map_rank: number of first axes of the input that are kept, instead of `input_rank`.
+        bias: whether there is a `b`.
+        init_bias: start value of `b`.
+        name: for `find_by_name`.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> z = C.layers.Dense(2, activation=C.relu)(C.input_variable(3))
+        >>> [p.shape for p in z.parameters]
+        [(3, 2), (2,)]
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        activation: Step | None = NOT_GIVEN,
+        init: Any = NOT_GIVEN,
+        input_rank: int | None = None,
+        map_rank: int | None = NOT_GIVEN,
+        bias: bool = NOT_GIVEN,
+        init_bias: Any = NOT_GIVEN,
+        name: str = "",
+    ) -> None:
+        super().__init__(name)
+        self.shape = checked_shape(shape)
+        self.activation = given_or_default("activation", activation, None) or identity
+        self.init = given_or_default("init", init, None)
+        if self.init is None:
+            self.init = glorot_uniform(output_rank=len(self.shape))
+        self.input_rank = input_rank
+        self.map_rank = given_or_default("map_rank", map_rank, None)
+        self.bias = given_or_default("bias", bias, True)
+        self.init_bias = given_or_default("init_bias", init_bias, 0)
+        if self.input_rank is not None and self.map_rank is not None:
+            msg = f"Dense takes {input_rank=} or {map_rank=}, not both."
+            raise HyperparameterError(msg)
+
+    def build(self, x: Node) -> dict[str, Variable]:
+        """`W` and, with a bias, `b`."""
+        kept = self.map_rank or 0
+        if self.input_rank is not None:
+            kept = x.rank - self.input_rank
+        if not 0 <= kept <= x.rank:
+            msg = f"{self!r} cannot map the last {x.rank - kept} axes of {x!r}."
+            raise ArrayError(msg)
+        weights = Parameter(x.shape[kept:] + self.shape, self.init, x.dtype, name="W")
+        if not self.bias:
+            return {"W": weights}
+        return {"W": weights, "b": Parameter(self.shape, self.init_bias, x.dtype, name="b")}
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """activation(x W + b)."""
+        mapped = ops.times(x, variables["W"], output_rank=len(self.shape))
+        return self.activation(mapped + variables["b"] if self.bias else mapped)
+
+
+class Embedding(Layer):
+    """One row of a matrix for every class: the product of a one-hot input and `E`.
+
+    With `input_variable(..., is_sparse=True)` gradients are row-sparse.
+
+    Args:
+        shape: shape of a row, an int or a tuple; left out with `weights`.
+        init: start value of `E`; `glorot_uniform()` if left out.
+        weights: an array to use as it is, in place of a parameter.
+        name: for `find_by_name`.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int] | None = None,
+        init: Any = NOT_GIVEN,
+        weights: Any = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(name)
+        if (shape is None) == (weights is None):
+            msg = f"Embedding needs one of shape and weights, not {shape=} and {weights=}."
+            raise HyperparameterError(msg)
+        self.weights = None if weights is None else numbers(weights, "The weights of Embedding")
+        own = () if self.weights is None else self.weights.shape[1:]
+        self.shape = own if shape is None else checked_shape(shape)
+        self.init = given_or_default("init", init, None)
+        if self.init is None:
+            self.init = glorot_uniform(output_rank=len(self.shape))
+
+    def build(self, x: Node) -> dict[str, Variable]:
+        """`E`, with a row for every element of the input."""
+        if self.weights is not None:
+            return {"E": Constant(self.weights, dtype=x.dtype, name="E")}
+        return {"E": Parameter(x.shape + self.shape, self.init, x.dtype, name="E")}
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """The product of x and E."""
+        return ops.times(x, variables["E"], output_rank=len(self.shape))
+
+
+class Dropout(Layer):
+    """While training a random share of the input becomes 0 and the rest grows.
+
+    Args:
+        dropout_rate: share of the elements that become 0, from 0 to below 1.
+        keep_prob: share of the elements that stay, instead of `dropout_rate`.
+        seed: an int; the next unused one if left out.
+        name: for `find_by_name`.
+    """
+
+    def __init__(
+        self,
+        dropout_rate: float | None = None,
+        keep_prob: float | None = None,
+        seed: int | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(name)
+        if (dropout_rate is None) == (keep_prob is None):
+            msg = f"Dropout needs one of {dropout_rate=} and {keep_prob=}."
+            raise HyperparameterError(msg)
+        self.rate = dropout_rate if keep_prob is None else 1 - keep_prob
+        self.seed = seed
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """The input, through `dropout`."""
+        return ops.dropout(x, self.rate or 0.0, self.seed)
+
+
+class LayerNormalization(Layer):
+    """(x - mean) / (standard deviation + epsilon) * scale + bias, over all axes of a sample.
+
+    Args:
+        initial_scale: start value of the parameter `scale`.
+        initial_bias: start value of the parameter `bias`.
+        epsilon: added to the standard deviation.
+        name: for `find_by_name`.
+    """
+
+    def __init__(
+        self,
+        initial_scale: float = 1,
+        initial_bias: float = 0,
+        epsilon: float = 1e-5,
+        name: str = "",
+    ) -> None:
+        super().__init__(name)
+        self.initial = {"scale": initial_scale, "bias": initial_bias}
+        self.epsilon = epsilon
+
+    def build(self, x: Node) -> dict[str, Variable]:
+        """`scale` and `bias`, an element for each of the input's."""
+        return {
+            key: Parameter(x.shape, start, x.dtype, name=key) for key, start in self.initial.items()
+        }
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """The input with mean 0 and deviation 1, scaled and shifted."""
+        centred = x - ops.reduce_mean(x)
+        deviation = ops.sqrt(ops.reduce_mean(ops.square(centred))) + self.epsilon
+        return centred / deviation * variables["scale"] + variables["bias"]
+
+
+class Activation(Layer):
+    """An activation as a layer.
+
+    Args:
+        activation: a function of nodes, or None for that of `default_options`.
+        name: for `find_by_name`.
+    """
+
+    def __init__(self, activation: Step | None = NOT_GIVEN, name: str = "") -> None:
+        super().__init__(name)
+        self.activation = given_or_default("activation", activation, None) or identity
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """The activation of x."""
+        return self.activation(x)
+
+
+class Sequential(Layer):
+    """Layers and functions, one after the other.
+
+    Args:
+        layers: a list of layers and functions of nodes, which may hold lists.
+        name: for `find_by_name`.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> model = C.layers.Sequential([C.layers.Dense(4), C.relu, C.layers.Dense(2)])
+        >>> model(C.input_variable(3)).shape
+        (2,)
+    """
+
+    def __init__(self, layers: Iterable[Any], name: str = "") -> None:
+        super().__init__(name)
+        self.layers: list[Step] = []
+        for layer in layers:
+            self.layers.extend(Sequential(layer).layers if isinstance(layer, list) else [layer])
+        for layer in self.layers:
+            if not callable(layer):
+                msg = f"Sequential cannot call {layer!r}; give layers and functions of nodes."
+                raise HyperparameterError(msg)
+
+    def connect(self, x: Node, **variables: Variable) -> Node:
+        """Each layer on the result of the one before."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, those of the last layer first."""
+        found: dict[Parameter, None] = {}
+        for layer in reversed(self.layers):
+            if isinstance(layer, (Layer, Function)):
+                found.update(dict.fromkeys(layer.parameters))
+        return tuple(found)
+
+    def __getitem__(self, key: int) -> Step:
+        return self.layers[key]
+
+    def __rshift__(self, after: Step) -> "Sequential":
+        return Sequential([*self.layers, after])
+
+
+def For(what_range: Iterable[Any], constructor: Callable[..., Step], name: str = "") -> Sequential:
+    """A sequence of layers, one for each element of a range.
+
+    Args:
+        what_range: such as `range(3)`.
+        constructor: gives a layer, from the element or from nothing.
+        name: for `find_by_name`.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> model = C.layers.For(range(2), lambda i: C.layers.Dense(4 - i))
+        >>> model(C.input_variable(3)).shape
+        (3,)
+    """
+    takes = constructor.__code__.co_argcount if hasattr(constructor, "__code__") else 1
+    return Sequential([constructor(i) if takes else constructor() for i in what_range], name)

@@ -1,0 +1,383 @@
+"""The builtin learners under CNTK's names, with CNTK's arguments in CNTK's order.
+
+Each makes a `BuiltinLearner` of a rule in `learnerdsl.cntk.rules`. Arguments all of them share:
+
+- `parameters`: list or tuple of different parameters.
+- `lr`, `momentum`, `variance_momentum`: a number, a list or a schedule.
+- `l1_regularization_weight`, `l2_regularization_weight`: weights per sample; 0 or less is none.
+- `gaussian_noise_injection_std_dev`: deviation of noise added to parameters after each update.
+- `gradient_clipping_threshold_per_sample`: limit of each gradient, infinity for none.
+- `gradient_clipping_with_truncation`: clip each element, else the norm of each tensor.
+- `use_mean_gradient`: True to average gradients over the minibatch, as `minibatch_size=IGNORE`.
+- `minibatch_size`: reference size of numbers and of schedules that state none.
+- `epoch_size`: samples that each value of a list holds for; without it a data sweep.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from learnerdsl.cntk import rules
+from learnerdsl.cntk.builtin import BuiltinLearner, Frame, require
+from learnerdsl.cntk.learner import Learner as Learner
+from learnerdsl.cntk.learner import UserLearner as UserLearner
+from learnerdsl.cntk.schedules import IGNORE as IGNORE
+from learnerdsl.cntk.schedules import UnitType as UnitType
+from learnerdsl.cntk.schedules import learning_parameter_schedule as learning_parameter_schedule
+from learnerdsl.cntk.schedules import (
+    learning_parameter_schedule_per_sample as learning_parameter_schedule_per_sample,
+)
+from learnerdsl.cntk.schedules import learning_rate_schedule as learning_rate_schedule
+from learnerdsl.cntk.schedules import (
+    momentum_as_time_constant_schedule as momentum_as_time_constant_schedule,
+)
+from learnerdsl.cntk.schedules import momentum_schedule as momentum_schedule
+from learnerdsl.cntk.schedules import momentum_schedule_per_sample as momentum_schedule_per_sample
+from learnerdsl.cntk.schedules import training_parameter_schedule as training_parameter_schedule
+from learnerdsl.cntk.universal import universal as universal
+from learnerdsl.cntk.variables import Parameter
+from learnerdsl.errors import HyperparameterError
+
+# exp(-1/720000): the time constant is two hours of speech at 100 frames a second.
+DEFAULT_VARIANCE_MOMENTUM = momentum_schedule_per_sample(0.9999986111120757)
+
+_default_unit_gain = True
+
+
+def default_unit_gain_value() -> bool:
+    """What `set_default_unit_gain_value` set; True at first."""
+    return _default_unit_gain
+
+
+def set_default_unit_gain_value(value: bool) -> None:
+    """Set what `default_unit_gain_value` returns; as in CNTK, learners do not read it."""
+    global _default_unit_gain
+    _default_unit_gain = bool(value)
+
+
+def sgd(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """Stochastic gradient descent.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.sgd([w], lr=0.5)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    >>> w.value
+    array([0.5, 0.5], dtype=float32)
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    return BuiltinLearner(rules.sgd, parameters, lr, frame)
+
+
+def momentum_sgd(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    momentum: Any,
+    unit_gain: bool = True,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """Momentum; with `unit_gain` a gradient enters the buffer as `1 - momentum` of itself.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.momentum_sgd([w], lr=0.5, momentum=0.9)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    options = {"unit_gain": bool(unit_gain)}
+    return BuiltinLearner(
+        rules.momentum_sgd, parameters, lr, frame, {"momentum": momentum}, options=options
+    )
+
+
+def nesterov(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    momentum: Any,
+    unit_gain: bool = True,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """Gradient descent with Nesterov momentum.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.nesterov([w], lr=0.5, momentum=0.9)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    options = {"unit_gain": bool(unit_gain)}
+    return BuiltinLearner(
+        rules.nesterov, parameters, lr, frame, {"momentum": momentum}, options=options
+    )
+
+
+def adagrad(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    need_ave_multiplier: bool = True,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """AdaGrad; with `need_ave_multiplier` the mean step is as long as that of gradient descent.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.adagrad([w], lr=0.5)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    options = {"average_multiplier": bool(need_ave_multiplier)}
+    return BuiltinLearner(rules.adagrad, parameters, lr, frame, options=options)
+
+
+def rmsprop(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    gamma: float,
+    inc: float,
+    dec: float,
+    max: float,
+    min: float,
+    need_ave_multiplier: bool = True,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """RMSProp with step sizes that grow by `inc` and shrink by `dec`, within `min` and `max`.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.rmsprop([w], 0.5, gamma=0.9, inc=1.2, dec=0.8, max=10, min=0.1)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+
+    Raises:
+        ConstructionError: a RuntimeError; `gamma`, `inc`, `dec`, `max` or `min` out of range.
+    """
+    require(0 < gamma < 1, f"{gamma=}", "between 0 and 1")
+    require(inc > 1, f"{inc=}", "above 1")
+    require(0 < dec < 1, f"{dec=}", "between 0 and 1")
+    require(max > 0 and max > min, f"{max=}", f"above 0 and above min={min}")
+    require(min > 0, f"{min=}", "above 0")
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    constants = {"gamma": gamma, "inc": inc, "dec": dec, "max": max, "min": min}
+    options = {"average_multiplier": bool(need_ave_multiplier)}
+    return BuiltinLearner(
+        rules.rmsprop, parameters, lr, frame, constants=constants, options=options
+    )
+
+
+def fsadagrad(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    momentum: Any,
+    unit_gain: bool = True,
+    variance_momentum: Any = DEFAULT_VARIANCE_MOMENTUM,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """Gradients divided by their running root mean square, then momentum.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.fsadagrad([w], lr=0.5, momentum=0.9)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
+    options = {"unit_gain": bool(unit_gain)}
+    return BuiltinLearner(rules.fsadagrad, parameters, lr, frame, momenta, options=options)
+
+
+def adam(
+    parameters: Sequence[Parameter],
+    lr: Any,
+    momentum: Any,
+    unit_gain: bool = True,
+    variance_momentum: Any = DEFAULT_VARIANCE_MOMENTUM,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    epsilon: float = 1e-8,
+    adamax: bool = False,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """Adam, or with `adamax` AdaMax.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.adam([w], lr=0.5, momentum=0.9)
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+
+    Raises:
+        HyperparameterError: a ValueError; `epsilon` is negative.
+    """
+    if epsilon < 0:
+        msg = f"{epsilon=} cannot be used; it is added to a root, so it must be 0 or more."
+        raise HyperparameterError(msg)
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
+    options = {"unit_gain": bool(unit_gain), "adamax": bool(adamax)}
+    return BuiltinLearner(
+        rules.adam, parameters, lr, frame, momenta, {"eps": epsilon}, options=options
+    )
+
+
+def adadelta(
+    parameters: Sequence[Parameter],
+    lr: Any = None,
+    rho: float = 0.95,
+    epsilon: float = 1e-8,
+    l1_regularization_weight: float = 0.0,
+    l2_regularization_weight: float = 0.0,
+    gaussian_noise_injection_std_dev: Any = 0.0,
+    gradient_clipping_threshold_per_sample: float = math.inf,
+    gradient_clipping_with_truncation: bool = True,
+    use_mean_gradient: bool | None = None,
+    minibatch_size: int | None = None,
+    epoch_size: int | None = None,
+) -> BuiltinLearner:
+    """AdaDelta; `lr` multiplies the step and is 1 per sample where it is not given.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.adadelta([w])
+    >>> learner.update({w: np.ones(2, np.float32)}, 1)
+    True
+    """
+    frame = Frame(
+        l1_regularization_weight,
+        l2_regularization_weight,
+        gaussian_noise_injection_std_dev,
+        gradient_clipping_threshold_per_sample,
+        gradient_clipping_with_truncation,
+        use_mean_gradient,
+        minibatch_size,
+        epoch_size,
+    )
+    lr = learning_parameter_schedule_per_sample(1) if lr is None else lr
+    constants = {"rho": rho, "eps": epsilon}
+    return BuiltinLearner(rules.adadelta, parameters, lr, frame, constants=constants)

@@ -1,0 +1,106 @@
+"""Losses and metrics: one number per sample, which a trainer sums over the minibatch."""
+
+import numpy as np
+
+from learnerdsl.cntk import ops
+from learnerdsl.cntk.functions import Function, apply
+from learnerdsl.cntk.nodes import Node, Operand
+from learnerdsl.errors import ArrayError
+
+
+def cross_entropy_with_softmax(
+    output_vector: Operand, target_vector: Operand, axis: int = -1, name: str = ""
+) -> Function:
+    """Cross entropy between the target and the softmax of the output.
+
+    Args:
+        output_vector: numbers of any size, one for each class.
+        target_vector: the probability of each class, 1 for the right one as a rule.
+        axis: the axis of the classes.
+        name: of the function.
+
+    Returns:
+        A scalar per sample; where samples have more axes than that of the classes, these stay.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> C.cross_entropy_with_softmax([[1, 1, 1, 50]], [[0, 0, 0, 1]]).eval()
+        array([[0.]], dtype=float32)
+    """
+    logarithm = ops.log_softmax(output_vector, axis)
+    _check_shapes("cross_entropy_with_softmax", logarithm, target_vector)
+    costs = ops.negate(logarithm) * target_vector
+    return ops.reduce_sum(costs, axis, keepdims=logarithm.rank > 1, name=name)
+
+
+def binary_cross_entropy(output: Operand, target: Operand, name: str = "") -> Function:
+    """Cross entropy between targets of 0 or 1 and probabilities, summed over a sample.
+
+    Args:
+        output: probabilities, such as a `sigmoid` gives.
+        target: 0 or 1 for each of them.
+        name: of the function.
+
+    Returns:
+        A scalar per sample.
+    """
+    output = ops.alias(output)
+    _check_shapes("binary_cross_entropy", output, target)
+    # log(0) counts as the logarithm of the smallest number, so that 0 * log(0) is 0.
+    tiny = float(np.finfo(output.dtype).tiny)
+    hit = target * ops.log(ops.element_max(output, tiny))
+    miss = (1 - ops.alias(target)) * ops.log(ops.element_max(1 - output, tiny))
+    return ops.negate(ops.reduce_sum(hit + miss), name=name)
+
+
+def squared_error(output: Operand, target: Operand, name: str = "") -> Function:
+    """The squared difference, summed over a sample.
+
+    Args:
+        output: what the model gives.
+        target: what it should give, of the same shape.
+        name: of the function.
+
+    Returns:
+        A scalar per sample.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> float(C.squared_error([2, 1], [4, 6]).eval())
+        29.0
+    """
+    difference = ops.minus(output, target)
+    _check_shapes("squared_error", difference, output)
+    _check_shapes("squared_error", difference, target)
+    return ops.reduce_sum(ops.square(difference), name=name)
+
+
+def classification_error(
+    output_vector: Operand, target_vector: Operand, axis: int = -1, topN: int = 1, name: str = ""
+) -> Function:
+    """1 where the class with the largest target is not among the best outputs, else 0.
+
+    Args:
+        output_vector: a number for each class.
+        target_vector: the probability of each class, 1 for the right one as a rule.
+        axis: the axis of the classes.
+        topN: how many outputs count as best.
+        name: of the function.
+
+    Returns:
+        A scalar per sample; where samples have more axes than that of the classes, these stay.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> float(C.classification_error([1, 3, 2], [0, 0, 1]).eval())
+        1.0
+    """
+    attributes = {"axis": axis, "top": topN}
+    return apply("classification_error", (output_vector, target_vector), attributes, name)
+
+
+def _check_shapes(op: str, node: Node, other: Operand) -> None:
+    shape = other.shape if isinstance(other, Node) else np.shape(other)
+    if shape != node.shape:
+        msg = f"{op} compares values of one shape, not {node.shape} with {shape}."
+        raise ArrayError(msg)

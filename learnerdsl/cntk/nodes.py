@@ -1,0 +1,210 @@
+"""`Node`, what the leaves and the operations of a graph share, and the checks of what makes one.
+
+A node has an operation (`op`, a short string), `inputs` (nodes) and `attributes`. Comparing nodes
+with == compares identity, so that they can be keys of dicts; `equal` compares values.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from learnerdsl.dtypes import number_type
+from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
+
+Shape: TypeAlias = tuple[int, ...]
+Scalar: TypeAlias = type[np.floating[Any]]
+Operand: TypeAlias = "Node | npt.ArrayLike"
+
+_counter = itertools.count()
+
+
+@runtime_checkable
+class HasArray(Protocol):
+    """What `as_numpy=False` returns, and whatever else can give its numbers."""
+
+    def asarray(self) -> np.ndarray:
+        """The numbers as a NumPy array."""
+        ...
+
+
+class Node:
+    """A value in a graph, made by an operation or a leaf.
+
+    Attributes:
+        op: name of the operation, such as "plus".
+        inputs: the nodes that the operation reads.
+        attributes: options of the operation, such as "axis".
+        shape: shape of one sample, without the batch axis.
+        dtype: `numpy.float32` or `numpy.float64`.
+        name: as given by the user, else empty.
+        uid: a name that no other node has.
+        batched: whether values have a batch axis: they have if the node depends on an input.
+    """
+
+    # Builds the node of an operation; functions.py puts it here, as it is built on this file.
+    apply: ClassVar[Callable[..., "Node"]]
+    __array_ufunc__ = None  # lets `array * node` reach our own operators
+
+    def __init__(
+        self,
+        op: str,
+        inputs: Sequence["Node"],
+        attributes: Mapping[str, Any],
+        shape: Shape,
+        dtype: npt.DTypeLike,
+        name: str = "",
+    ) -> None:
+        self.op = op
+        self.inputs: tuple[Node, ...] = tuple(inputs)
+        self.attributes: dict[str, Any] = dict(attributes)
+        self.shape = shape
+        self.dtype = scalar_type(dtype)
+        self.name = checked_name(name)
+        self.uid = f"{''.join(part.title() for part in op.split('_'))}{next(_counter)}"
+        self.batched = any(node.batched for node in self.inputs)
+
+    is_input = property(lambda self: self.op == "input")
+    is_parameter = property(lambda self: self.op == "parameter")
+    is_constant = property(lambda self: self.op == "constant")
+    is_output = property(lambda self: bool(self.inputs))
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of one sample."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        name = f"{self.name!r}, " if self.name else ""
+        batch = "[#], " if self.batched else ""
+        return f"{self.uid}({name}{batch}{list(self.shape)}, {self.dtype.__name__})"
+
+    def __bool__(self) -> bool:
+        msg = (
+            f"{self!r} is a node of a graph and has no truth value; "
+            "use element_select(condition, if_true, if_false) instead of `if`, `and` and `or`."
+        )
+        raise DtypeError(msg)
+
+    def __add__(self, other: Operand) -> "Node":
+        return self.apply("plus", (self, other))
+
+    def __radd__(self, other: Operand) -> "Node":
+        return self.apply("plus", (other, self))
+
+    def __sub__(self, other: Operand) -> "Node":
+        return self.apply("minus", (self, other))
+
+    def __rsub__(self, other: Operand) -> "Node":
+        return self.apply("minus", (other, self))
+
+    def __mul__(self, other: Operand) -> "Node":
+        return self.apply("element_times", (self, other))
+
+    def __rmul__(self, other: Operand) -> "Node":
+        return self.apply("element_times", (other, self))
+
+    def __truediv__(self, other: Operand) -> "Node":
+        return self.apply("element_divide", (self, other))
+
+    def __rtruediv__(self, other: Operand) -> "Node":
+        return self.apply("element_divide", (other, self))
+
+    def __pow__(self, other: Operand) -> "Node":
+        return self.apply("pow", (self, other))
+
+    def __rpow__(self, other: Operand) -> "Node":
+        return self.apply("pow", (other, self))
+
+    def __matmul__(self, other: Operand) -> "Node":
+        return self.apply("times", (self, other), {"output_rank": 1})
+
+    def __rmatmul__(self, other: Operand) -> "Node":
+        return self.apply("times", (other, self), {"output_rank": 1})
+
+    def __neg__(self) -> "Node":
+        return self.apply("negate", (self,))
+
+    def __pos__(self) -> "Node":
+        return self
+
+    def __abs__(self) -> "Node":
+        return self.apply("abs", (self,))
+
+    def __lt__(self, other: Operand) -> "Node":
+        return self.apply("less", (self, other))
+
+    def __le__(self, other: Operand) -> "Node":
+        return self.apply("less_equal", (self, other))
+
+    def __gt__(self, other: Operand) -> "Node":
+        return self.apply("greater", (self, other))
+
+    def __ge__(self, other: Operand) -> "Node":
+        return self.apply("greater_equal", (self, other))
+
+    def __getitem__(self, key: object) -> "Node":
+        return self.apply("getitem", (self,), {"key": index_entries(key)})
+
+    def __iter__(self) -> Any:
+        msg = f"{self!r} cannot be iterated over; take parts of it with slice or node[index]."
+        raise DtypeError(msg)
+
+
+def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
+    """An index as ints and (start, stop, step), which can be written to files."""
+    entries: list[int | tuple[int | None, ...]] = []
+    for entry in key if isinstance(key, tuple) else (key,):
+        bounds = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
+        if entry is None or not all(isinstance(k, (int, np.integer, NoneType)) for k in bounds):
+            msg = f"node[{key!r}] is no part of a node; use ints and slices of ints."
+            raise DtypeError(msg)
+        entries.append(bounds if isinstance(entry, slice) else int(entry))
+    return tuple(entries)
+
+
+def scalar_type(dtype: npt.DTypeLike) -> Scalar:
+    """`numpy.float32` or `numpy.float64`; an error for any other type."""
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        msg = f"{dtype=} is no number type; give numpy.float32 or numpy.float64."
+        raise DtypeError(msg) from None
+    return cast(Scalar, number_type(known, "A variable").numpy.type)
+
+
+def checked_shape(shape: int | Sequence[int]) -> Shape:
+    """`shape` as a tuple of positive ints."""
+    sizes = (shape,) if isinstance(shape, (int, np.integer)) else shape
+    whole = isinstance(sizes, (tuple, list)) and all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes
+    )
+    if not whole or any(n < 1 for n in sizes):
+        msg = f"{shape=} is no shape of a variable; give a positive int or a tuple of them."
+        raise ArrayError(msg)
+    return tuple(int(n) for n in sizes)
+
+
+def checked_name(name: str) -> str:
+    """`name`, if it is a string."""
+    if not isinstance(name, str):
+        msg = f"{name=} is no name; give a string."
+        raise HyperparameterError(msg)
+    return name
+
+
+def numbers(value: "npt.ArrayLike | HasArray", what: str = "the value") -> np.ndarray:
+    """`value` as an array of real numbers; an error names `what` if it holds anything else."""
+    source = value.asarray() if isinstance(value, HasArray) else value
+    try:
+        array = np.asarray(source)
+    except ValueError:
+        msg = f"{what} has rows of different lengths; give them all the same shape."
+        raise ArrayError(msg) from None
+    if array.dtype.kind not in "biuf":
+        msg = f"{what} is {type(value).__name__} of dtype {array.dtype}; give real numbers."
+        raise DtypeError(msg)
+    return array

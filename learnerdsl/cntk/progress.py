@@ -1,0 +1,379 @@
+"""Progress writers: what a trainer reports, as printed lines, a progress bar or TensorBoard files.
+
+The classes of `cntk.logging`. A trainer tells its writers about every minibatch; a writer keeps the
+totals and calls its own `on_...` methods when something is due.
+"""
+
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from learnerdsl.cntk.functions import Function
+from learnerdsl.errors import HyperparameterError
+
+Span = tuple[float, float]
+
+
+@dataclass
+class _Totals:
+    """Sums since the start of an epoch (or of a test)."""
+
+    samples: int = 0
+    updates: int = 0
+    loss: float = 0.0
+    metric: float = 0.0
+
+
+class ProgressWriter:
+    """Adds up what a trainer reports, and calls `on_...` methods, which a subclass overrides.
+
+    Args:
+        freq: report after so many minibatches; 0 for the 1st, 3rd, 7th, 15th ..., None for never.
+        first: report the first so many minibatches each.
+        test_freq: as `freq`, for tests.
+        test_first: as `first`, for tests.
+    """
+
+    def __init__(
+        self,
+        freq: int | None = None,
+        first: int = 0,
+        test_freq: int | None = None,
+        test_first: int = 0,
+    ) -> None:
+        for name, value in (("freq", freq), ("test_freq", test_freq)):
+            if value is not None and value < 0:
+                msg = f"{name} must be None, 0 or a number of minibatches, got {value!r}."
+                raise HyperparameterError(msg)
+        self.freq, self.first = freq, first
+        self.test_freq, self.test_first = test_freq, test_first
+        self.training = [_Totals(), _Totals()]
+        self.testing = [_Totals(), _Totals()]
+        self.epochs = self.tests = 0
+        self.total_updates = 0
+        self._start = time.perf_counter()
+
+    def update_training(self, samples: int, loss: float, metric: float | None) -> None:
+        """Count a minibatch: its size, and sums of loss and metric over it."""
+        self.total_updates += 1
+        if _add(self.training, samples, loss, metric, self.freq, self.first):
+            samples_span, updates, loss_span, metric_span = _spans(self.training)
+            has_metric = metric is not None
+            self.on_training_update(samples_span, updates, loss_span, metric_span, has_metric)
+            self.training[0] = _Totals(**vars(self.training[1]))
+
+    def update_test(self, samples: int, metric: float | None) -> None:
+        """Count a minibatch of a test."""
+        if _add(self.testing, samples, 0.0, metric, self.test_freq, self.test_first):
+            samples_span, updates, _, metric_span = _spans(self.testing)
+            self.on_test_update(samples_span, updates, metric_span)
+            self.testing[0] = _Totals(**vars(self.testing[1]))
+
+    def finish_training(self, with_metric: bool) -> None:
+        """Report an epoch and begin another."""
+        totals, seconds = self.training[1], time.perf_counter() - self._start
+        self.epochs += 1
+        metric = totals.metric if with_metric else None
+        self.on_training_summary(totals.samples, totals.updates, totals.loss, metric, seconds)
+        self.training = [_Totals(), _Totals()]
+        self._start = time.perf_counter()
+
+    def finish_test(self) -> None:
+        """Report a test and begin another."""
+        totals = self.testing[1]
+        self.tests += 1
+        self.on_test_summary(totals.samples, totals.updates, totals.metric)
+        self.testing = [_Totals(), _Totals()]
+
+    def write(self, key: str, value: float) -> None:
+        """A value that has changed, such as a learning rate."""
+
+    def on_training_update(
+        self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
+    ) -> None:
+        """Minibatches are due to be reported; each argument is the total (before, now)."""
+
+    def on_training_summary(
+        self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
+    ) -> None:
+        """An epoch has ended; loss and metric are sums over its samples."""
+
+    def on_test_update(self, samples: Span, updates: Span, metric: Span) -> None:
+        """Test minibatches are due to be reported."""
+
+    def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
+        """A test has ended."""
+
+    def close(self) -> None:
+        """Write what is left and release files."""
+
+
+def _add(
+    totals: list[_Totals],
+    samples: int,
+    loss: float,
+    metric: float | None,
+    freq: int | None,
+    first: int,
+) -> bool:
+    """Add a minibatch; whether it is one to report."""
+    now = totals[1]
+    now.samples += samples
+    now.updates += 1
+    now.loss += loss
+    now.metric += 0.0 if metric is None else metric
+    if freq is None:
+        return False
+    if freq == 0:
+        return now.updates & (now.updates + 1) == 0
+    return now.updates <= first or now.updates % freq == 0
+
+
+def _spans(totals: list[_Totals]) -> list[Span]:
+    before, now = totals
+    names = ("samples", "updates", "loss", "metric")
+    return [(getattr(before, name), getattr(now, name)) for name in names]
+
+
+def _average(span: Span, samples: Span) -> float:
+    """Average over the samples between two totals."""
+    count = samples[1] - samples[0]
+    return (span[1] - span[0]) / count if count else 0.0
+
+
+class ProgressPrinter(ProgressWriter):
+    """Prints lines as CNTK does.
+
+    Args:
+        freq: print after so many minibatches; None (as 0) on CNTK's geometric schedule: after the
+            1st, 3rd, 7th, 15th ... of an epoch.
+        first: print the first so many minibatches each.
+        tag: text at the start of lines that say how an epoch ended.
+        log_to_file: write there instead of printing.
+        rank: accepted as in CNTK.
+        gen_heartbeat: accepted as in CNTK.
+        num_epochs: shown as the number of epochs to come.
+        test_freq: as `freq`, for tests.
+        test_first: as `first`, for tests.
+        metric_is_pct: show metrics as percentages.
+
+    >>> printer = ProgressPrinter(freq=0)
+    >>> for loss in (6.0, 4.0, 2.0):
+    ...     printer.update_training(2, loss, None)
+     average      since      examples
+        loss       last
+     --------------------------------
+            3          3             2
+            2        1.5             6
+    """
+
+    def __init__(
+        self,
+        freq: int | None = None,
+        first: int = 0,
+        tag: str = "",
+        log_to_file: str | Path | None = None,
+        rank: int | None = None,
+        gen_heartbeat: bool = False,
+        num_epochs: int | None = None,
+        test_freq: int | None = None,
+        test_first: int = 0,
+        metric_is_pct: bool = True,
+    ) -> None:
+        super().__init__(0 if freq is None else freq, first, test_freq, test_first)
+        del rank, gen_heartbeat
+        self.tag = f"[{tag}] " if tag else ""
+        self.num_epochs = num_epochs
+        self.metric_is_pct = metric_is_pct
+        self._path = None if log_to_file is None else Path(log_to_file)
+        self._has_header = False
+
+    def log(self, line: str) -> None:
+        """Print a line, or write it to the file."""
+        if self._path is None:
+            print(line)
+        else:
+            with self._path.open("a") as file:
+                print(line, file=file)
+
+    def write(self, key: str, value: float) -> None:
+        """Print a changed value."""
+        self.log(f"{key}: {value:g}")
+
+    def on_training_update(
+        self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
+    ) -> None:
+        """Print averages over the epoch and since the last line, or of the last minibatches."""
+        recent = (_average(loss, samples), _average(metric, samples))
+        if self.freq:
+            size = int(samples[1] - samples[0])
+            part = f" * {size:d}"
+            text = (
+                f" Minibatch[{int(updates[0]) + 1:4d}-{int(updates[1]):4d}]: loss = {recent[0]:.6f}"
+            )
+            text += part + (f", metric = {self._shown(recent[1])}{part}" if with_metric else "")
+            self.log(f"{text};")
+            return
+        self._print_header(with_metric)
+        whole = (0.0, samples[1])
+        columns = [_average((0.0, loss[1]), whole), recent[0]]
+        columns += [_average((0.0, metric[1]), whole), recent[1]] if with_metric else []
+        self.log(" " + " ".join(f"{c:8.3g}  " for c in columns).rstrip() + f"    {samples[1]:10d}")
+
+    def _print_header(self, with_metric: bool) -> None:
+        if self._has_header:
+            return
+        self._has_header = True
+        pairs = 2 if with_metric else 1
+        self.log(" average      since   " * pairs + "   examples")
+        self.log("    loss       last" + ("     metric       last" if with_metric else ""))
+        self.log(" " + "-" * (32 if pairs == 1 else 54))
+
+    def _shown(self, metric: float) -> str:
+        return f"{metric * 100:.2f}%" if self.metric_is_pct else f"{metric:.6f}"
+
+    def on_training_summary(
+        self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
+    ) -> None:
+        """Print how an epoch ended."""
+        count = samples or 1
+        number = f"{self.epochs}" + (f" of {self.num_epochs}" if self.num_epochs else "")
+        text = (
+            f"{self.tag}Finished Epoch[{number}]: [Training] loss = {loss / count:.6f} * {samples}"
+        )
+        if metric is not None:
+            text += f", metric = {self._shown(metric / count)} * {samples}"
+        speed = samples / seconds if seconds > 0 else 0.0
+        self.log(f"{text} {seconds:.3f}s ({speed:5.1f} samples/s);")
+
+    def on_test_update(self, samples: Span, updates: Span, metric: Span) -> None:
+        """Print the metric of the last test minibatches."""
+        count = int(samples[1] - samples[0])
+        shown = self._shown(_average(metric, samples))
+        place = f"{int(updates[0]) + 1}-{int(updates[1])}"
+        self.log(f" Evaluation Minibatch[{place}]: metric = {shown} * {count};")
+
+    def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
+        """Print how a test ended."""
+        shown = self._shown(metric / (samples or 1))
+        place = f"Minibatch[1-{updates}]"
+        self.log(
+            f"{self.tag}Finished Evaluation [{self.tests}]: {place}: metric = {shown} * {samples};"
+        )
+
+
+class TqdmProgressWriter(ProgressWriter):
+    """A progress bar for every epoch, by the package `tqdm`.
+
+    Args:
+        epoch_size: samples in an epoch, for the length of the bar.
+        **options: passed on to `tqdm`.
+    """
+
+    def __init__(self, epoch_size: int | None = None, **options: Any) -> None:
+        super().__init__(freq=1)
+        self._tqdm = _optional("tqdm.auto", "tqdm").tqdm
+        self._options = {"total": epoch_size, "unit": " samples", **options}
+        self._bar: Any = None
+
+    def on_training_update(
+        self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
+    ) -> None:
+        """Move the bar, and show the averages of the epoch."""
+        if self._bar is None:
+            self._bar = self._tqdm(desc=f"epoch {self.epochs + 1}", **self._options)
+        whole = (0.0, samples[1])
+        shown = {"loss": _average((0.0, loss[1]), whole)}
+        shown |= {"metric": _average((0.0, metric[1]), whole)} if with_metric else {}
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(int(samples[1] - samples[0]))
+
+    def on_training_summary(
+        self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
+    ) -> None:
+        """Close the bar of this epoch."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class TensorBoardProgressWriter(ProgressWriter):
+    """Writes files that TensorBoard shows, by the package `tensorboardX`.
+
+    Args:
+        freq: write after so many minibatches; None for epochs only.
+        log_dir: directory of the files.
+        rank: accepted as in CNTK.
+        model: accepted as in CNTK; graphs are not written.
+    """
+
+    def __init__(
+        self,
+        freq: int | None = None,
+        log_dir: str | Path = ".",
+        rank: int | None = None,
+        model: Function | None = None,
+    ) -> None:
+        super().__init__(freq, 0, None, 0)
+        del rank, model
+        make: Callable[..., Any] = _optional("tensorboardX", "tensorboardX").SummaryWriter
+        self._writer = make(logdir=str(log_dir))
+
+    def write(self, key: str, value: float) -> None:
+        """Write a changed value."""
+        self.write_value(key, value, self.total_updates)
+
+    def write_value(self, name: str, value: float, step: int) -> None:
+        """Write a value of one's own."""
+        self._writer.add_scalar(name, float(value), step)
+
+    def on_training_update(
+        self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
+    ) -> None:
+        """Write the averages of the last minibatches."""
+        self.write_value("minibatch/avg_loss", _average(loss, samples), self.total_updates)
+        if with_metric:
+            self.write_value("minibatch/avg_metric", _average(metric, samples), self.total_updates)
+
+    def on_training_summary(
+        self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
+    ) -> None:
+        """Write the averages of an epoch."""
+        self.write_value("summary/avg_loss", loss / (samples or 1), self.epochs)
+        if metric is not None:
+            self.write_value("summary/avg_metric", metric / (samples or 1), self.epochs)
+
+    def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
+        """Write the metric of a test."""
+        self.write_value("summary/test_avg_metric", metric / (samples or 1), self.tests)
+
+    def flush(self) -> None:
+        """Write to disk what is buffered."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._writer.close()
+
+
+def log_number_of_parameters(model: Function, trace_level: int = 0) -> None:
+    """Print how many numbers a model learns."""
+    del trace_level
+    count, arrays = sum(p._data.size for p in model.parameters), len(model.parameters)
+    print(f"Training {count} parameters in {arrays} parameter tensors.")
+
+
+def _optional(module: str, package: str) -> Any:
+    """A module of a package that only this writer needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        msg = f"This progress writer needs the package {package}; pip install {package}."
+        raise ImportError(msg) from None

@@ -1,0 +1,260 @@
+"""The Trainer: a model, what it minimises, and learners that share its parameters among them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.cntk.checkpoint_file import read_tree, write_tree
+from learnerdsl.cntk.evaluation import evaluate, value_and_gradients
+from learnerdsl.cntk.functions import Function
+from learnerdsl.cntk.learner import Learner
+from learnerdsl.cntk.nodes import Node
+from learnerdsl.cntk.progress import ProgressWriter
+from learnerdsl.cntk.variables import Parameter
+from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, HyperparameterError
+
+Criterion = Function | tuple[Function | None, ...] | list[Function | None]
+
+
+class Trainer:
+    """Trains a model minibatch by minibatch.
+
+    Args:
+        model: the function to train; None for the criterion's own.
+        criterion: the loss, or a pair of loss and metric, each a scalar per sample.
+        parameter_learners: a learner or several; no parameter may be in two of them.
+        progress_writers: a writer or several.
+
+    Raises:
+        ArrayError: a ValueError; a parameter has two learners, or is none of the model.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> x, y = C.input_variable(2), C.input_variable(1)
+    >>> w = C.parameter((2, 1), init=0)
+    >>> model = C.times(x, w)
+    >>> trainer = C.Trainer(model, C.squared_error(model, y), C.sgd([w], lr=0.1))
+    >>> data = {x: np.eye(2, dtype=np.float32), y: np.ones((2, 1), np.float32)}
+    >>> trainer.train_minibatch(data)
+    True
+    >>> trainer.previous_minibatch_loss_average
+    1.0
+    """
+
+    def __init__(
+        self,
+        model: Function | None,
+        criterion: Criterion,
+        parameter_learners: Learner | Sequence[Learner],
+        progress_writers: ProgressWriter | Sequence[ProgressWriter] | None = None,
+    ) -> None:
+        self.loss_function, self.evaluation_function = split_criterion(criterion)
+        self.model = self.loss_function if model is None else model
+        self.parameter_learners = _several(parameter_learners, Learner)
+        self.progress_writers = _several(progress_writers or (), ProgressWriter)
+        self._parameters = self._checked_parameters()
+        self._samples = 0
+        self._previous: tuple[int, float, float | None] = (0, 0.0, None)
+        self._reported: dict[tuple[int, str], float] = {}
+
+    def _checked_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of all learners, each once and each of the model."""
+        if not self.parameter_learners:
+            msg = "A Trainer needs at least one learner, got none."
+            raise HyperparameterError(msg)
+        known = {*self.loss_function.parameters, *self.model.parameters}
+        found: set[Parameter] = set()
+        for parameter in (p for lr in self.parameter_learners for p in lr.all_parameters):
+            label = parameter.name or parameter.uid
+            if parameter in found:
+                msg = f"Parameter {label} is in two learners; give it to one of them."
+                raise ArrayError(msg)
+            if parameter not in known:
+                msg = f"Parameter {label} of a learner is not in the model; leave it out."
+                raise ArrayError(msg)
+            found.add(parameter)
+        return tuple(p for lr in self.parameter_learners for p in lr.all_parameters)
+
+    def train_minibatch(
+        self,
+        arguments: Any,
+        outputs: Sequence[Node] | None = None,
+        device: object = None,
+        is_sweep_end: bool | None = None,
+    ) -> bool | tuple[bool, dict[Node, np.ndarray]]:
+        """Update the parameters with one minibatch.
+
+        Args:
+            arguments: data by input, as for `Function.eval`; or a pair of these and whether the
+                minibatch ends a data sweep. Without data nothing happens.
+            outputs: nodes whose values before the update are wanted too.
+            device: accepted for CNTK's sake.
+            is_sweep_end: whether the minibatch is the last of a data sweep.
+
+        Returns:
+            False if no learner updated anything; with `outputs` a pair of this and their values.
+        """
+        del device
+        if isinstance(arguments, tuple) and len(arguments) == 2 and isinstance(arguments[1], bool):
+            arguments, is_sweep_end = arguments
+        if isinstance(arguments, Mapping) and not arguments:
+            return False if outputs is None else (False, {})
+        values = {} if outputs is None else self._evaluated(outputs, arguments)
+        loss, metric, gradients = value_and_gradients(
+            self.loss_function, self.evaluation_function, arguments, self._parameters
+        )
+        count = len(loss)
+        self._report_schedules()
+        updated = [
+            learner.take_minibatch(gradients, count, bool(is_sweep_end))
+            for learner in self.parameter_learners
+        ]
+        total = None if metric is None else float(np.sum(metric, dtype=np.float64))
+        self._previous = (count, float(np.sum(loss, dtype=np.float64)), total)
+        if any(updated):
+            self._samples += count
+        for writer in self.progress_writers:
+            writer.update_training(*self._previous)
+        return any(updated) if outputs is None else (any(updated), values)
+
+    def _evaluated(self, outputs: Sequence[Node], arguments: Any) -> dict[Node, np.ndarray]:
+        return dict(zip(outputs, evaluate(outputs, _needed(outputs, arguments)), strict=True))
+
+    def _report_schedules(self) -> None:
+        """Tell the writers which learning rates have changed."""
+        for number, learner in enumerate(self.parameter_learners):
+            for name, value in learner.schedules_in_force().items():
+                if self._reported.get((number, name)) != value:
+                    self._reported[number, name] = value
+                    for writer in self.progress_writers:
+                        writer.write(name, value)
+
+    def test_minibatch(self, arguments: Any, device: object = None) -> float:
+        """The metric's average over a minibatch; the loss's where there is no metric."""
+        del device
+        node = self.loss_function if self.evaluation_function is None else self.evaluation_function
+        (value,) = evaluate((node,), _needed((node,), arguments))
+        count = len(value) if node.batched else 1
+        total = float(np.sum(value, dtype=np.float64))
+        for writer in self.progress_writers:
+            writer.update_test(count, total)
+        return total / count
+
+    def summarize_training_progress(self) -> None:
+        """Let the writers report the minibatches since the last such call: an epoch."""
+        for writer in self.progress_writers:
+            writer.finish_training(self.evaluation_function is not None)
+
+    def summarize_test_progress(self) -> None:
+        """Let the writers report the test minibatches since the last such call."""
+        for writer in self.progress_writers:
+            writer.finish_test()
+
+    @property
+    def previous_minibatch_sample_count(self) -> int:
+        """Number of samples in the last minibatch."""
+        return self._previous[0]
+
+    @property
+    def previous_minibatch_loss_average(self) -> float:
+        """The loss's average over the last minibatch, before its update."""
+        self._require_minibatch()
+        return self._previous[1] / self._previous[0]
+
+    @property
+    def previous_minibatch_evaluation_average(self) -> float:
+        """The metric's average over the last minibatch, before its update."""
+        self._require_minibatch()
+        if self._previous[2] is None:
+            msg = "This trainer has no metric; give a pair (loss, metric) as the criterion."
+            raise HyperparameterError(msg)
+        return self._previous[2] / self._previous[0]
+
+    def _require_minibatch(self) -> None:
+        if not self._previous[0]:
+            msg = "There has been no minibatch yet; call train_minibatch first."
+            raise HyperparameterError(msg)
+
+    @property
+    def total_number_of_samples_seen(self) -> int:
+        """Number of samples of all minibatches that updated something."""
+        return self._samples
+
+    def save_checkpoint(
+        self, filename: str | Path, external_state: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the model to `filename`, and trainer, learners and state to `filename`.ckp.
+
+        Args:
+            filename: where to write; both files appear whole or not at all.
+            external_state: dicts, lists, numbers, text and arrays to be given back on restoring.
+        """
+        tree = {
+            "version": 1,
+            "samples": self._samples,
+            "learners": [learner.create_checkpoint() for learner in self.parameter_learners],
+            "external_state": dict(external_state or {}),
+        }
+        write_tree(f"{filename}.ckp", tree)
+        self.model.save(filename)
+
+    def restore_from_checkpoint(self, filename: str | Path) -> dict[str, Any]:
+        """Continue from what `save_checkpoint` wrote; the updates that follow are the same.
+
+        Returns:
+            The external state.
+
+        Raises:
+            CheckpointError: the files are damaged or of another model or other learners.
+        """
+        tree = read_tree(f"{filename}.ckp")
+        saved = tree["learners"]
+        if len(saved) != len(self.parameter_learners):
+            own = len(self.parameter_learners)
+            msg = f"The checkpoint has {len(saved)} learners, this trainer {own}."
+            raise CheckpointError(msg)
+        before = [learner.create_checkpoint() for learner in self.parameter_learners]
+        try:
+            for learner, one in zip(self.parameter_learners, saved, strict=True):
+                learner.restore_from_checkpoint(one)
+            self.model.restore(filename)
+        except (CheckpointError, FileNotFoundError):
+            for learner, one in zip(self.parameter_learners, before, strict=True):
+                learner.restore_from_checkpoint(one)
+            raise
+        self._samples = int(tree["samples"])
+        return tree["external_state"]
+
+
+def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
+    """Loss and metric of a criterion: a loss, a pair, or a combination of two."""
+    outputs: list[Any] = []
+    if isinstance(criterion, Function):
+        outputs = list(criterion.outputs)
+    elif isinstance(criterion, (tuple, list)):
+        outputs = list(criterion)
+    if not 1 <= len(outputs) <= 2 or not isinstance(outputs[0], Function):
+        msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {criterion!r}."
+        raise DtypeError(msg)
+    return outputs[0], outputs[1] if len(outputs) == 2 else None
+
+
+def _needed(outputs: Sequence[Node], arguments: Any) -> Any:
+    """Of the data by input only what some nodes take."""
+    if not isinstance(arguments, Mapping):
+        return arguments
+    taken = {n for node in outputs if isinstance(node, Function) for n in node.arguments}
+    names = {node.name for node in taken}
+    return {key: data for key, data in arguments.items() if key in taken or key in names}
+
+
+def _several(given: Any, kind: type) -> tuple[Any, ...]:
+    """A tuple of one or several."""
+    found = (given,) if isinstance(given, kind) else tuple(given)
+    for one in found:
+        if not isinstance(one, kind):
+            msg = f"{one!r} is a {type(one).__name__}, not a {kind.__name__}."
+            raise DtypeError(msg)
+    return found

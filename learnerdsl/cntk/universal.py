@@ -1,0 +1,295 @@
+"""`universal`: a learner from an update function that is written as a graph of assigns.
+
+The graph is lowered to update rules and fused. Parameters whose graphs have the same structure
+share a rule and a learner. Where an update needs a reduction of another parameter that is no sum
+over all of them, a first pass measures it.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.cntk.builtin import RuleLearner
+from learnerdsl.cntk.evaluation import stored
+from learnerdsl.cntk.learner import Gradient
+from learnerdsl.cntk.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
+from learnerdsl.cntk.nodes import Node
+from learnerdsl.cntk.running import Runner
+from learnerdsl.cntk.schedules import TrainingParameterSchedule
+from learnerdsl.cntk.shapes import REDUCTIONS
+from learnerdsl.cntk.update_graph import UpdateGraph
+from learnerdsl.cntk.variables import Constant, Parameter
+from learnerdsl.errors import HyperparameterError
+from learnerdsl.expr import Reduction
+from learnerdsl.rule import Rule
+
+UpdateFunction = Callable[[Sequence[Parameter], Sequence[Constant]], Node]
+
+
+@dataclass
+class Structure:
+    """Parameters that one rule updates.
+
+    Attributes:
+        lowered: the rule of each, and what its states and hyperparameters stand for.
+        parameters: the parameters.
+        scalars: values of the hyperparameters at the coming update.
+        runner: what updates them.
+    """
+
+    lowered: list[Lowered]
+    parameters: list[Parameter]
+    scalars: dict[str, float] = field(default_factory=dict)
+    runner: Runner = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the runner, and let the constants of the graph share the memory of its states."""
+        rule = self.rule
+        self.scalars |= {symbol.name: 0.0 for symbol in rule.hyperparameters}
+        self.runner = Runner(self.parameters, _always(rule), self.scalars, splits=False)
+        self.start = [[stored(node) for node in one.states] for one in self.lowered]
+        self.fill()
+        self._tensor_states: list[tuple[Node, np.ndarray]] = []
+        self._model_states: list[tuple[Node, str]] = []
+        for one, states in zip(self.lowered, self.runner.states, strict=True):
+            for spec, node in zip(rule.states, one.states, strict=True):
+                name, shape = spec.symbol.name, spec.symbol.shape
+                if shape == "element":
+                    node._data = states[name]  # type: ignore[attr-defined]
+                elif shape == "tensor":
+                    self._tensor_states.append((node, states[name]))
+                elif one is self.lowered[0]:
+                    self._model_states.append((node, name))
+        self.start = [[_compact(array) for array in arrays] for arrays in self.start]
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that all the parameters share."""
+        return self.lowered[0].rule
+
+    def fill(self) -> None:
+        """Give the states the values that the constants had when the learner was made."""
+        for states, arrays in zip(self.runner.states, self.start, strict=True):
+            for spec, array in zip(self.rule.states, arrays, strict=True):
+                if spec.symbol.shape == "element":
+                    states[spec.symbol.name][...] = array
+
+    def publish(self) -> None:
+        """Copy the states that are one number into their constants."""
+        for node, array in self._tensor_states:
+            stored(node)[...] = array
+        if self._model_states:
+            values = self.runner.parts[0].learner.model_state
+            for node, name in self._model_states:
+                stored(node)[...] = values[name]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Reductions that have to be known before the rules run.
+
+    Attributes:
+        nodes: the reductions, one of each parameter.
+        runner: runs the rule that reduces.
+    """
+
+    nodes: tuple[Node, ...]
+    runner: Runner
+
+    def measure(self, gradients: Mapping[Parameter, Gradient], count: int) -> dict[Node, float]:
+        """The values of the reductions; parameters stay as they are."""
+        self.runner.update([gradients[p] for p in self.runner.parameters], count)
+        totals = [float(states["total"]) for states in self.runner.states]
+        return dict(zip(self.nodes, totals, strict=True))
+
+
+class UniversalLearner(RuleLearner):
+    """A learner from an update function; made by `universal`.
+
+    Args:
+        update_func: from lists of parameters and gradients to a function of assigns.
+        parameters: list or tuple of different parameters.
+    """
+
+    def __init__(self, update_func: UpdateFunction, parameters: Sequence[Parameter]) -> None:
+        super().__init__(parameters, TrainingParameterSchedule([(0, 1.0)], 0, 0))
+        _check_function(update_func)
+        gradients = [_gradient_of(parameter) for parameter in self.all_parameters]
+        root = update_func(list(self.all_parameters), list(gradients))
+        _check_result(root)
+        graph = UpdateGraph(root, self.all_parameters, gradients)
+        name = update_func.__name__
+        try:
+            self._structures = self._lower(graph, name, measured=False)
+        except MustMeasure:
+            self._structures = self._lower(graph, name, measured=True)
+        self._measurements = self._measure(graph)
+        self.runners = [structure.runner for structure in self._structures]
+
+    def _lower(self, graph: UpdateGraph, name: str, measured: bool) -> list[Structure]:
+        """One structure for each different rule."""
+        found: dict[Any, tuple[list[Lowered], list[Parameter]]] = {}
+        for unit in graph.units:
+            if not unit.assigns and not (unit.index == 0 and graph.scalar_assigns):
+                continue
+            lowered = lower_unit(graph, unit, name, measured)
+            parameter = self.all_parameters[unit.index]
+            key = (lowered.rule, parameter.dtype, lowered.sources)
+            members = found.setdefault(key, ([], []))
+            members[0].append(lowered)
+            members[1].append(parameter)
+        together = len(found) == 1 and all(len(m[1]) == len(graph.units) for m in found.values())
+        if not measured and not together and any(_spans_model(key[0]) for key in found):
+            raise MustMeasure
+        return [Structure(lowered, members) for lowered, members in found.values()]
+
+    def _measure(self, graph: UpdateGraph) -> list[Measurement]:
+        """What has to be known before the rules run."""
+        found: dict[Any, tuple[list[Node], list[Parameter]]] = {}
+        sources = [node for s in self._structures for one in s.lowered for node in one.sources]
+        for node in dict.fromkeys(node for node in sources if node.op in REDUCTIONS):
+            index, lowered = lower_reduction(graph, node)
+            parameter = self.all_parameters[index]
+            # A parameter that is reduced twice is measured by two learners.
+            turn = sum(parameter in members for _, members in found.values())
+            nodes, members = found.setdefault((lowered.rule, parameter.dtype, turn), ([], []))
+            nodes.append(node)
+            members.append(parameter)
+        return [
+            Measurement(tuple(nodes), Runner(members, _always(rule), {}, splits=False))
+            for (rule, _, _), (nodes, members) in found.items()
+        ]
+
+    def prepare(self, count: int) -> bool:
+        """Values of the schedules and named constants in the graph."""
+        del count
+        if self.learning_rate() == 0:
+            return False
+        for structure in self._structures:
+            sources = structure.lowered[0].sources
+            for name, node in zip(structure.scalars, sources, strict=True):
+                if node.op not in REDUCTIONS:
+                    structure.scalars[name] = self._value(node)
+        return True
+
+    def _value(self, node: Node) -> float:
+        if node.op == "schedule":
+            return self.value_of(node.attributes["schedule"])
+        return float(stored(node))
+
+    def run(self, gradients: Mapping[Parameter, Gradient], count: int) -> None:
+        """Measure what has to be known first, then update."""
+        measured: dict[Node, float] = {}
+        for measurement in self._measurements:
+            measured |= measurement.measure(gradients, count)
+        for structure in self._structures:
+            sources = structure.lowered[0].sources
+            for name, node in zip(structure.scalars, sources, strict=True):
+                if node in measured:
+                    structure.scalars[name] = measured[node]
+        super().run(gradients, count)
+        for structure in self._structures:
+            structure.publish()
+
+    def reset_smoothed_gradients(self) -> None:
+        """Give the states the values that their constants had when the learner was made."""
+        super().reset_smoothed_gradients()
+        for structure in self._structures:
+            structure.fill()
+            structure.publish()
+
+    def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take over the states, all or none."""
+        super().restore_states(checkpoint)
+        for structure in self._structures:
+            structure.publish()
+
+    def __repr__(self) -> str:
+        names = ", ".join(structure.rule.name for structure in self._structures)
+        return f"<universal learner of {len(self.all_parameters)} parameters: {names}>"
+
+
+def universal(update_func: UpdateFunction, parameters: Sequence[Parameter]) -> UniversalLearner:
+    """A learner that does what `update_func` describes, fused into loops.
+
+    Args:
+        update_func: takes a list of parameters and a list of their gradients (constants named
+            "grad", summed over the minibatch), and returns one `assign` or a `combine` of several.
+            It is called once. The value of an `assign` is the new one; reading its target
+            elsewhere gives the old one. States are constants that it assigns. Schedules may stand
+            in expressions: their value follows the samples seen. So may constants with a name,
+            whose values are read at every update.
+        parameters: list or tuple of different parameters.
+
+    Raises:
+        GraphError: a RuntimeError; the function combines what no rule can express.
+        HyperparameterError: a ValueError; `update_func` does not take two arguments, or returns
+            no function.
+
+    >>> import numpy as np
+    >>> import learnerdsl.cntk as C
+    >>> def momentum(parameters, gradients):
+    ...     updates = []
+    ...     for p, g in zip(parameters, gradients):
+    ...         v = C.constant(0, shape=p.shape, name="v")
+    ...         v_new = C.assign(v, 0.5 * v + g)
+    ...         updates.append(C.assign(p, p - 0.25 * v_new))
+    ...     return C.combine(updates)
+    >>> w = C.parameter(shape=(2,), init=1)
+    >>> learner = C.universal(momentum, [w])
+    >>> [learner.update({w: np.ones(2, np.float32)}, 1) for _ in range(2)]
+    [True, True]
+    >>> w.value
+    array([0.375, 0.375], dtype=float32)
+    >>> print(learner.plan())
+    momentum (float32): 1 pass, 20 bytes per element
+      pass 1: reads p, g, v; writes v, p
+    """
+    return UniversalLearner(update_func, parameters)
+
+
+def _always(rule: Rule) -> Callable[[bool], Rule]:
+    """The rule, whether gradients are row-sparse or not."""
+    return lambda is_sparse: rule
+
+
+def _check_function(update_func: Any) -> None:
+    if not callable(update_func):
+        msg = f"universal takes an update function first, got {update_func!r}."
+        raise HyperparameterError(msg)
+    arguments = inspect.signature(update_func).parameters
+    if len(arguments) != 2:
+        msg = (
+            f"{update_func.__name__} takes {len(arguments)} arguments; an update function takes "
+            "two: the list of parameters and the list of gradients."
+        )
+        raise HyperparameterError(msg)
+
+
+def _check_result(root: Any) -> None:
+    if not isinstance(root, Node):
+        given = "a list" if isinstance(root, (list, tuple)) else repr(root)
+        msg = f"The update function returned {given}; return C.combine([...]) or one C.assign."
+        raise HyperparameterError(msg)
+
+
+def _gradient_of(parameter: Parameter) -> Constant:
+    """A constant that stands for a gradient and takes no memory."""
+    constant = Constant(0, dtype=parameter.dtype, name="grad")
+    constant.shape = parameter.shape
+    constant._data = np.broadcast_to(constant._data, parameter.shape)
+    return constant
+
+
+def _spans_model(rule: Rule) -> bool:
+    reductions = [r for line in rule.lines for r in line.expression.atoms(Reduction)]
+    return any(reduction.over == "model" for reduction in reductions)
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """One number where all are the same, else a copy."""
+    first = array.flat[:1]
+    return first.copy().reshape(()) if np.all(array == first) else array.copy()
