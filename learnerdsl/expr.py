@@ -187,13 +187,16 @@ class Reduction(sympy.Expr):
     operation: ClassVar[Literal["sum", "max"]]
     symbol_latex = ""
 
-    def __new__(cls, argument: Any, over: Any = "tensor") -> "Reduction":
-        """Build the node; `over` is "tensor" or "model"."""
+    def __new__(cls, argument: Any, over: Any = "tensor", block: Any = 0) -> "Reduction":
+        """Build the node; `over` is "tensor" or "model", `block` that of `sum`."""
         over = str(over)
         if over not in ("tensor", "model"):
             msg = f"A reduction cannot range over {over!r}; write over='tensor' or over='model'."
             raise RuleError(msg)
-        return sympy.Expr.__new__(cls, expression(argument), Str(over))
+        if not isinstance(block, (int, sympy.Integer)) or block < 0:
+            msg = f"A sum takes its elements in blocks of a whole number, got block={block!r}."
+            raise RuleError(msg)
+        return sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
 
     @property
     def argument(self) -> sympy.Expr:
@@ -204,6 +207,11 @@ class Reduction(sympy.Expr):
     def over(self) -> str:
         """What it ranges over: "tensor" or "model"."""
         return str(self.args[1])
+
+    @property
+    def block(self) -> int:
+        """Elements of a block of a sum in the parameter's dtype; 0 for a sum in float64."""
+        return int(self.args[2])  # type: ignore[arg-type]
 
     def _latex(self, printer: Any) -> str:
         body = printer.parenthesize(self.argument, PRECEDENCE["Mul"])
@@ -320,14 +328,26 @@ def clip(x: Any, low: Any, high: Any) -> sympy.Expr:
     return minimum(maximum(expression(x), low), high)
 
 
-def sum(x: Any, over: str = "tensor") -> sympy.Expr:
-    """The sum of `x` over all elements of each tensor, or of the model; 0 over none."""
-    return SumOver(x, over)
+def sum(x: Any, over: str = "tensor", block: int = 0) -> sympy.Expr:
+    """The sum of `x` over all elements of each tensor, or of the model; 0 over none.
+
+    Args:
+        x: an expression.
+        over: "tensor" or "model".
+        block: 0 adds in float64, in the order that is fastest. A number adds in the parameter's
+            dtype and in memory order, so many elements at a time and these sums to the total (the
+            elements left over at the end one by one). That is slower and less exact: it is there
+            to reproduce the rounding of another library, for tensors of up to one chunk.
+    """
+    return SumOver(x, over, block)
 
 
-def mean(x: Any, over: str = "tensor") -> sympy.Expr:
-    """The mean of `x` over all elements of each tensor, or of the model; NaN over none."""
-    return SumOver(x, over) / (tensor_size if over == "tensor" else model_size)
+def mean(x: Any, over: str = "tensor", block: int = 0) -> sympy.Expr:
+    """The mean of `x` over all elements of each tensor, or of the model; NaN over none.
+
+    See `sum` for the arguments.
+    """
+    return SumOver(x, over, block) / (tensor_size if over == "tensor" else model_size)
 
 
 def norm(x: Any, over: str = "tensor") -> sympy.Expr:

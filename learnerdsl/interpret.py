@@ -290,9 +290,20 @@ class _Evaluation:
         """The sum or maximum over one tensor."""
         value = self.xp.asarray(self(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
+        if isinstance(expr, SumOver) and expr.block:
+            return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
         if isinstance(expr, SumOver):
             return self.xp.sum(value)
         return self.xp.max(value) if 0 not in np.shape(value) else -np.inf
+
+
+def _sum_in_blocks(values: np.ndarray, size: int) -> float:
+    """The sum in the dtype of `values`, one block after the other and then what is left over."""
+    whole = len(values) // size * size
+    blocks = values[:whole].reshape(-1, size)
+    partial = np.cumsum(blocks, axis=1, dtype=values.dtype)[:, -1] if whole else blocks.ravel()
+    addends = np.concatenate([np.zeros(1, values.dtype), partial, values[whole:]])
+    return float(np.cumsum(addends, dtype=values.dtype)[-1])
 
 
 def philox(position: Any, stream: int, seed: int, step: int, tensor: int) -> list[Any]:

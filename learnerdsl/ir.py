@@ -84,6 +84,7 @@ class Reduce:
     kind: ReductionKind
     over: str
     expression: sympy.Expr
+    block: int = 0
 
     def __str__(self) -> str:
         return f"{self.symbol} = {self.kind} over {self.over} of {self.expression}"

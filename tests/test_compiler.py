@@ -205,3 +205,31 @@ def test_verify_refuses_a_value_used_before_it_is_defined():
     domains = {p: Domain.ELEMENT, g: Domain.ELEMENT, other: Domain.ELEMENT}
     with pytest.raises(InternalError, match="before definition"):
         verify(Kernel("broken", p, g, (), (), (block,), domains))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("size", [0, 1, 4, 7, 30, 35])
+@pytest.mark.parametrize("block", [1, 4])
+def test_a_sum_in_blocks_rounds_as_written(block, size, backend):
+    @ld.rule
+    def total(p, g, lr=1.0):
+        s = ld.state("s", shape="tensor")
+        return ld.combine([ld.assign(s, ld.sum(1 / g, block=block)), ld.assign(p, p - lr * g)])
+
+    gradient = np.random.default_rng(size).uniform(0.001, 1, size).astype(np.float32)
+    learner = total([np.zeros(size, np.float32)], backend=backend)
+    learner.update([gradient])
+    values, expected = [np.float32(1) / g for g in gradient], np.float32(0)
+    for start in range(0, size - size % block, block):
+        part = values[start]
+        for value in values[start + 1 : start + block]:
+            part = part + value
+        expected = expected + part
+    for value in values[size - size % block :]:
+        expected = expected + value
+    assert learner.state[0]["s"] == expected
+
+
+def test_a_block_of_no_whole_number_is_refused():
+    with pytest.raises(ld.RuleError, match="blocks of a whole number"):
+        ld.sum(ld.step, block=0.5)

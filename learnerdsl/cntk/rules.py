@@ -180,25 +180,37 @@ def nesterov(p, g, lr=0.1, momentum=0.9, unit_gain=True):
 
 
 @around
-def adagrad(p, g, lr=0.1, average_multiplier=True):
+def adagrad(p, g, lr=0.1, average_multiplier=True, in_order=False):
     r"""AdaGrad: steps divided by the root of the sum of all squared gradients.
 
     $$a \leftarrow a + g^2 \qquad q = \sqrt{a + 10^{-16}} \qquad
     p \leftarrow p - \frac{\eta}{k} \frac{g}{q}$$
 
     With the average multiplier $k$ is the mean of $1/q$ over the tensor, so that the mean step is
-    as long as that of gradient descent; else 1.
+    as long as that of gradient descent; else 1. `in_order` adds as CNTK does, in the parameter's
+    dtype and in memory order.
     """
     a = state("a")
     a_new = assign(a, a + g**2)
     q = let("q", sqrt(a_new + ADAGRAD_FLOOR))
-    k = rounded("k", mean(1 / q)) if average_multiplier else 1
+    k = rounded("k", mean(1 / q, block=4 if in_order else 0)) if average_multiplier else 1
     scaled = let("scaled", g / q)
     return p - rounded("eta", lr / k) * scaled
 
 
 @around
-def rmsprop(p, g, lr=0.1, gamma=0.9, inc=1.2, dec=0.75, max=10.0, min=0.1, average_multiplier=True):
+def rmsprop(
+    p,
+    g,
+    lr=0.1,
+    gamma=0.9,
+    inc=1.2,
+    dec=0.75,
+    max=10.0,
+    min=0.1,
+    average_multiplier=True,
+    in_order=False,
+):
     r"""RMSProp with a step size for each element, which grows while the gradient keeps its sign.
 
     $$v \leftarrow \gamma v + (1 - \gamma) g^2 \qquad
@@ -220,7 +232,7 @@ def rmsprop(p, g, lr=0.1, gamma=0.9, inc=1.2, dec=0.75, max=10.0, min=0.1, avera
     s_new = assign(s, where(Gt(last * turn, 0), grown, shrunk))
     last_new = assign(last, turn)
     w = let("w", s_new / sqrt(v_new + RMSPROP_FLOOR))
-    k = rounded("k", mean(w)) if average_multiplier else 1
+    k = rounded("k", mean(w, block=1 if in_order else 0)) if average_multiplier else 1
     scaled = let("scaled", g * w)
     return p - rounded("eta", lr / k) * scaled, last_new
 

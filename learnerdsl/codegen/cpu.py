@@ -172,13 +172,25 @@ class _Source:
     def start_total(self, reduce: Reduce) -> list[str]:
         """The total of a reduction over no element."""
         name = self.names.values[reduce.symbol]
-        return (
-            [f"{name} = 0.0"] if reduce.kind == "sum" else [f"{name} = -inf", f"{name}_nan = False"]
-        )
+        if reduce.kind == "max":
+            return [f"{name} = -inf", f"{name}_nan = False"]
+        if not reduce.block:
+            return [f"{name} = 0.0"]
+        return [f"{name} = {self.dtype}(0.0)", f"{name}_block = {self.dtype}(0.0)"]
 
     def add_to_total(self, reduce: Reduce, printer: Printer) -> list[str]:
         """One more element; a maximum keeps apart whether it has met NaN."""
-        name, value = self.names.values[reduce.symbol], _wide(reduce, printer)
+        name, block = self.names.values[reduce.symbol], reduce.block
+        if block:
+            return [
+                f"{name}_i = {printer(reduce.expression)}",
+                f"{name}_block = {name}_i if i % {block} == 0 else {name}_block + {name}_i",
+                f"if i >= count - count % {block}:",
+                f"{INDENT}{name} = {name} + {name}_i",
+                f"elif i % {block} == {block - 1}:",
+                f"{INDENT}{name} = {name} + {name}_block",
+            ]
+        value = _wide(reduce, printer)
         if reduce.kind == "sum":
             return [f"{name} = accumulate({name}, {value})"]
         return [

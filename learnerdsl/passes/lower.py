@@ -63,7 +63,7 @@ def _extract_reductions(
         return expression
     if isinstance(expression, Reduction):
         argument = _extract_reductions(expression.argument, rule_name, known, blocks)
-        bare = expression.func(argument, expression.over)
+        bare = expression.func(argument, expression.over, expression.block)
         if bare not in known:
             known[bare] = _reduction_symbol(rule_name, len(known) + 1, bare)
             blocks.append(Block(None, reduces=(_reduce(known[bare], bare),)))
@@ -78,4 +78,5 @@ def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> symp
 
 
 def _reduce(symbol: sympy.Symbol, reduction: Reduction) -> Reduce:
-    return Reduce(symbol, reduction.operation, reduction.over, reduction.argument)
+    operation, over = reduction.operation, reduction.over
+    return Reduce(symbol, operation, over, reduction.argument, reduction.block)
