@@ -193,47 +193,56 @@ def _advance(frame: Any, slot: int, amount_slot: int) -> None:
         rows[group * width + slot] += amount
 
 
+CHECK = -1
+"""The level before the first: the pass that looks for gradients that are not finite."""
+
+
+@njit(**OPTIONS)
+def _before(frame: Any, level: int) -> Any:
+    """Everything of a level before its pass; returns the pass function, or 0."""
+    if level == CHECK:
+        return frame[Frame.FINITE_PASS]
+    if level == 0:
+        _advance(frame, STEP, -1)
+    _run_scalars(frame, level)
+    return carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)[5 * level + 2]
+
+
+@njit(**OPTIONS)
+def _after(frame: Any, level: int, function: Any) -> float:
+    """Everything of a level after its pass; returns how many gradient values forbid the update."""
+    if level == CHECK:
+        return _count_nonfinite(frame) if function != 0 else 0.0
+    if function != 0:
+        _combine(frame, level)
+    if level == np.int64(frame[Frame.LEVELS]) - 1:
+        _advance(frame, SAMPLES, MINIBATCH_SIZE)
+    return 0.0
+
+
 @njit("float64(uint64[::1])", cache=True, nogil=True, **OPTIONS)
 def launch_serial(frame: Any) -> float:
     """One update in this thread; returns how many gradient values forbid it, normally 0."""
-    spans = np.int64(frame[Frame.SPANS])
-    if frame[Frame.FINITE_PASS] != 0:
-        for span in range(spans):
-            _run_span(frame, frame[Frame.FINITE_PASS], span)
-        nonfinite = _count_nonfinite(frame)
-        if nonfinite != 0:
-            return nonfinite
-    _advance(frame, STEP, -1)
-    levels = np.int64(frame[Frame.LEVELS])
-    for level in range(levels):
-        _run_scalars(frame, level)
-        function = carray(pointer(frame[Frame.PROGRAM]), (5 * levels,), np.uint64)[5 * level + 2]
+    for level in range(CHECK, np.int64(frame[Frame.LEVELS])):
+        function = _before(frame, level)
         if function != 0:
-            for span in range(spans):
+            for span in range(np.int64(frame[Frame.SPANS])):
                 _run_span(frame, function, span)
-            _combine(frame, level)
-    _advance(frame, SAMPLES, MINIBATCH_SIZE)
+        refused = _after(frame, level, function)
+        if refused != 0:
+            return refused
     return 0.0
 
 
 @njit("float64(uint64[::1])", cache=True, nogil=True, parallel=True, **OPTIONS)
 def launch_parallel(frame: Any) -> float:
     """One update by all threads of Numba; bitwise the same result as `launch_serial`."""
-    spans = np.int64(frame[Frame.SPANS])
-    if frame[Frame.FINITE_PASS] != 0:
-        for span in prange(spans):
-            _run_span(frame, frame[Frame.FINITE_PASS], span)
-        nonfinite = _count_nonfinite(frame)
-        if nonfinite != 0:
-            return nonfinite
-    _advance(frame, STEP, -1)
-    levels = np.int64(frame[Frame.LEVELS])
-    for level in range(levels):
-        _run_scalars(frame, level)
-        function = carray(pointer(frame[Frame.PROGRAM]), (5 * levels,), np.uint64)[5 * level + 2]
+    for level in range(CHECK, np.int64(frame[Frame.LEVELS])):
+        function = _before(frame, level)
         if function != 0:
-            for span in prange(spans):
+            for span in prange(np.int64(frame[Frame.SPANS])):
                 _run_span(frame, function, span)
-            _combine(frame, level)
-    _advance(frame, SAMPLES, MINIBATCH_SIZE)
+        refused = _after(frame, level, function)
+        if refused != 0:
+            return refused
     return 0.0
