@@ -1,4 +1,4 @@
-"""What the tests of the runtime share: a rule with every kind of state, and ways to look inside."""
+"""What the tests of the runtime share: small rules, learners of them, and ways to look inside."""
 
 import numpy as np
 
@@ -17,6 +17,20 @@ def every_state(p, g, lr=0.1, keep=0.9):
     energy_new = ld.assign(energy, energy / 2 + ld.mean(g**2, over="model"))
     rate = lr / (1 + ld.samples / 100)
     return ld.assign(p, p - rate * m_new / (peak_new + ld.sqrt(energy_new)))
+
+
+@ld.rule
+def momentum(p, g, lr=0.1, mu=0.9):
+    """One state for each element, which starts from the parameter."""
+    v = ld.state("v", init=p)
+    v_new = ld.assign(v, mu * v + g)
+    return ld.assign(p, p - lr * v_new)
+
+
+@ld.rule
+def descent(p, g, lr=0.5, decay=0.0):
+    """One step along the gradient: with g = 1, p falls by the learning rate in force."""
+    return ld.assign(p, p - lr * (g + decay * p))
 
 
 def parameters(form, dtype=np.float32):
@@ -40,6 +54,29 @@ def train(learner, seeds):
     """An update for each seed, of as many samples as the seed and two more."""
     for seed in seeds:
         learner.update(gradients(learner, seed), minibatch_size=seed + 2)
+
+
+def trained(backend, updates=2, **settings):
+    """A learner after some updates."""
+    learner = every_state(parameters("dict"), backend=backend, **settings)
+    train(learner, range(updates))
+    return learner
+
+
+def descending(backend="cpu", **settings):
+    """A learner of one zero; in float64, so that small whole multiples of 1/64 are exact."""
+    return descent([np.zeros(1)], backend=backend, **settings)
+
+
+def falls(learner, updates):
+    """By how much an element with gradient 1 falls in each of the next updates."""
+    (array,) = learner.parameters.values()
+    fallen = []
+    for _ in range(updates):
+        before = float(array[0])
+        learner.update([np.ones_like(array)])
+        fallen.append(before - float(array[0]))
+    return fallen
 
 
 def contents(learner):

@@ -1,4 +1,4 @@
-"""Kernels on disk: real files, loaded instead of compiled, rebuilt when damaged, safe in a race."""
+"""Kernels on disk: real files, loaded instead of compiled, written whole, safe in a race."""
 
 import inspect
 import json
@@ -11,30 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba.core.ccallback import CFunc
+from fixtures_cache import (
+    EXPECTED,
+    RULES,
+    forget,
+    functions,
+    hits,
+    kept_on_disk,
+    machine_code,
+    module_of,
+    namespace,
+    new_learner,
+    result_of,
+)
 
 import learnerdsl as ld
 from learnerdsl.runtime import cache
-
-# The same text here and in other processes, so that all of them need the same kernels.
-RULES = '''
-import learnerdsl as ld
-
-@ld.rule
-def kept_on_disk(p, g, lr=0.5):
-    """A pass over the elements, and a scalar before it."""
-    a = ld.state("a")
-    a_new = ld.assign(a, a / 2 + g * ld.abs(g))
-    return ld.assign(p, p - lr * a_new / ld.step)
-
-@ld.rule
-def kept_too(p, g, lr=0.25):
-    """Another rule, so that processes meet in more than one file."""
-    return ld.assign(p, p - lr * g)
-'''
-namespace: dict[str, ld.UpdateRule] = {}
-exec(RULES, namespace)
-kept_on_disk = namespace["kept_on_disk"]
 
 PROCESS = (
     RULES
@@ -69,60 +61,6 @@ def directory(tmp_path, monkeypatch):
     path = tmp_path / "kernels"
     monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(path))
     return path
-
-
-def result_of(learner):
-    """The parameters after three updates, which depend on every function of the kernel."""
-    (weights,) = learner.parameters.values()
-    for step in range(3):
-        learner.update([np.linspace(-1, step, weights.size, dtype=np.float32)])
-    return weights.tobytes()
-
-
-def new_learner():
-    return kept_on_disk([np.linspace(1, 2, 7, dtype=np.float32)])
-
-
-def expected_result():
-    """What kept_on_disk computes, by NumPy."""
-    weights, a = np.linspace(1, 2, 7, dtype=np.float32), np.zeros(7, np.float32)
-    for step in range(3):
-        g = np.linspace(-1, step, 7, dtype=np.float32)
-        a = a / 2 + g * np.abs(g)
-        weights = weights - np.float32(0.5 / (step + 1)) * a
-    return weights.tobytes()
-
-
-EXPECTED = expected_result()
-
-
-def module_of(learner):
-    """The module with the learner's kernels."""
-    return cache._loaded[Path(learner.source_file)]
-
-
-def functions(module):
-    """The compiled functions of a module of kernels."""
-    return [value for value in vars(module).values() if isinstance(value, CFunc)]
-
-
-FORGOTTEN = []
-
-
-def hits(learner):
-    """Whether its functions were loaded from disk (True), compiled (False), or some of both."""
-    loaded = {bool(function.cache_hits) for function in functions(module_of(learner))}
-    return loaded.pop() if len(loaded) == 1 else "some"
-
-
-def forget(learner):
-    """Make the next learner load the kernels as a new process would; those here stay alive."""
-    FORGOTTEN.append(cache._loaded.pop(Path(learner.source_file)))
-
-
-def machine_code(directory, suffix):
-    """The files that Numba wrote."""
-    return sorted((directory / "__pycache__").glob(f"*{suffix}"))
 
 
 def stamps(directory):
@@ -246,100 +184,6 @@ def test_a_second_process_loads_machine_code(directory):
     assert result["values"][0] == EXPECTED.hex()
     assert (result["compiled"], result["loaded"]) == (0, count)
     assert stamps(directory) == before
-
-
-# Damage
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x10
-    path.write_bytes(bytes(content))
-
-
-def append(path):
-    path.write_bytes(path.read_bytes() + b"\n# more\n")
-
-
-def remove(path):
-    path.unlink()
-
-
-def garble(path):
-    path.write_bytes(b"\xff\xfe\x00")
-
-
-def empty_list(path):
-    path.write_text("[]")
-
-
-DAMAGE = {
-    "a truncated index": (".nbi", truncate),
-    "an empty index": (".nbi", empty),
-    "a flipped bit in an index": (".nbi", flip),
-    "a missing index": (".nbi", remove),
-    "truncated machine code": (".nbc", truncate),
-    "empty machine code": (".nbc", empty),
-    "a flipped bit in machine code": (".nbc", flip),
-    "missing machine code": (".nbc", remove),
-    "truncated text": (".py", truncate),
-    "empty text": (".py", empty),
-    "longer text": (".py", append),
-    "garbled text": (".py", garble),
-    "missing text": (".py", remove),
-    "a truncated manifest": (".json", truncate),
-    "an empty manifest": (".json", empty),
-    "a garbled manifest": (".json", garble),
-    "a manifest of nothing": (".json", empty_list),
-    "a missing manifest": (".json", remove),
-}
-
-
-def files(directory, suffix):
-    """The files of the kernels that end so; of machine code, those of every function."""
-    return machine_code(directory, suffix) or sorted(directory.glob(f"*{suffix}"))
-
-
-def damage(directory, case):
-    """Damage the kernels of the directory, and forget them."""
-    learner = new_learner()
-    suffix, change = DAMAGE[case]
-    assert files(directory, suffix)
-    for path in files(directory, suffix):
-        change(path)
-    forget(learner)
-    return learner
-
-
-@pytest.mark.parametrize("case", DAMAGE)
-def test_damaged_kernels_are_rebuilt(case, directory):
-    damage(directory, case)
-    rebuilt = new_learner()
-    assert hits(rebuilt) is False
-    assert Path(rebuilt.source_file).read_text() == kept_on_disk.source()
-    assert result_of(rebuilt) == EXPECTED
-
-
-@pytest.mark.parametrize("case", ["a truncated index", "truncated machine code", "longer text"])
-def test_rebuilt_kernels_are_kept(case, directory):
-    damage(directory, case)
-    forget(new_learner())
-    assert hits(new_learner()) is True
-
-
-def test_one_damaged_function_is_enough_to_rebuild(directory):
-    learner = new_learner()
-    flip(machine_code(directory, ".nbc")[-1])
-    forget(learner)
-    assert result_of(new_learner()) == EXPECTED
 
 
 # Races

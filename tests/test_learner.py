@@ -1,4 +1,4 @@
-"""What a learner does beside computing: gradients that are not finite, memory, threads, copies."""
+"""What a learner does beside computing: reset, what it shows, states, memory, copies, threads."""
 
 import copy
 import os
@@ -10,118 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures_runtime import BACKENDS, contents, every_state, gradients, parameters, train
+from fixtures_runtime import (
+    BACKENDS,
+    contents,
+    every_state,
+    gradients,
+    momentum,
+    parameters,
+    train,
+    trained,
+)
 
 import learnerdsl as ld
-
-
-@ld.rule
-def momentum(p, g, lr=0.1, mu=0.9):
-    """One state for each element, which starts from the parameter."""
-    v = ld.state("v", init=p)
-    v_new = ld.assign(v, mu * v + g)
-    return ld.assign(p, p - lr * v_new)
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request):
     return request.param
-
-
-def trained(backend, updates=2, **settings):
-    """A learner after some updates."""
-    learner = every_state(parameters("dict"), backend=backend, **settings)
-    train(learner, range(updates))
-    return learner
-
-
-# Gradients that are not finite
-
-NOT_FINITE = {"NaN": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
-
-
-def spoiled(learner, value, seed=7):
-    """Random gradients, one value of the second of which is not finite."""
-    drawn = gradients(learner, seed)
-    drawn["b"][2] = value
-    return drawn
-
-
-@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
-def test_skip_leaves_everything_as_it_was_and_says_so(value, backend):
-    learner = trained(backend, nonfinite="skip")
-    before = contents(learner)
-    assert learner.update(spoiled(learner, value), minibatch_size=9) is False
-    assert contents(learner) == before
-
-
-@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
-def test_raise_leaves_everything_as_it_was_and_names_the_gradient(value, backend):
-    learner = trained(backend, nonfinite="raise")
-    before = contents(learner)
-    with pytest.raises(
-        ld.NonFiniteError, match="Gradients of 'b' hold NaN or infinity; nothing was"
-    ):
-        learner.update(spoiled(learner, value), minibatch_size=9)
-    assert contents(learner) == before
-
-
-def test_raise_names_every_gradient_that_is_not_finite():
-    learner = trained("cpu", nonfinite="raise")
-    drawn = spoiled(learner, np.nan)
-    drawn["w"][0, 0] = np.inf
-    with pytest.raises(ld.NonFiniteError, match="Gradients of 'w', 'b' hold"):
-        learner.update(drawn)
-
-
-@pytest.mark.parametrize("nonfinite", ["skip", "raise"])
-def test_training_goes_on_as_if_a_refused_update_had_never_been(nonfinite, backend):
-    learner, expected = trained(backend, nonfinite=nonfinite), trained(backend)
-    bad = spoiled(learner, np.nan)
-    if nonfinite == "raise":
-        with pytest.raises(ld.NonFiniteError):
-            learner.update(bad)
-    else:
-        learner.update(bad)
-    train(learner, range(2, 4))
-    train(expected, range(2, 4))
-    assert contents(learner) == contents(expected)
-
-
-def test_gradients_that_are_finite_are_not_skipped(backend):
-    learner, expected = trained(backend, nonfinite="skip"), trained(backend)
-    largest = {n: np.full_like(a, np.finfo(a.dtype).max) for n, a in learner.parameters.items()}
-    assert learner.update(largest) is True
-    expected.update({name: array.copy() for name, array in largest.items()})
-    assert contents(learner) == contents(expected)
-
-
-@pytest.mark.parametrize("place", [0, 16383, 16384, 19999])
-def test_a_single_nan_is_found_wherever_it_is(place):
-    learner = momentum([np.zeros(3, np.float32), np.zeros(20000, np.float32)], nonfinite="skip")
-    gradient = np.ones(20000, np.float32)
-    gradient[place] = np.nan
-    assert learner.update([np.ones(3, np.float32), gradient]) is False
-    assert learner.step_count == 0
-
-
-@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
-def test_propagate_computes_as_numpy_would(value, backend):
-    p, g = np.arange(4, dtype=np.float32), np.array([1, value, 2, -1], np.float32)
-    learner = momentum([p.copy()], backend=backend, lr=0.5, mu=0.5)
-    assert learner.update([g]) is True
-    v = np.float32(0.5) * p + g
-    np.testing.assert_array_equal(learner.state[0]["v"], v)
-    np.testing.assert_array_equal(learner.parameters[0], p - np.float32(0.5) * v)
-
-
-def test_propagate_spreads_through_a_state_of_the_model(backend):
-    learner = trained(backend)
-    learner.update(spoiled(learner, np.nan))
-    assert np.isnan(learner.model_state["energy"])
-    assert np.isnan(learner.state["b"]["peak"])
-    assert not np.isnan(learner.state["w"]["peak"])
-    assert np.isnan(learner.parameters["w"]).all()
 
 
 # Reset
@@ -294,114 +199,6 @@ def test_states_of_different_tensors_do_not_share_memory():
         state["v"][...] = number
     for number, state in enumerate(learner.state.values()):
         assert (state["v"] == number).all()
-
-
-# Which arrays hold the gradients
-
-
-def runs(choose, backend):
-    """Four updates by arrays that `choose` finds for their values; what they leave."""
-    learner = momentum([np.zeros(5, np.float32), np.ones(5, np.float32)], backend=backend)
-    rng = np.random.default_rng(20240229)
-    for _ in range(4):
-        learner.update(choose(rng.standard_normal((2, 5)).astype(np.float32)))
-    return contents(learner)
-
-
-def fresh(values):
-    return [row.copy() for row in values]
-
-
-def reused():
-    """The same two objects in every update."""
-    kept = [np.zeros(5, np.float32), np.zeros(5, np.float32)]
-
-    def choose(values):
-        for array, value in zip(kept, values, strict=True):
-            array[...] = value
-        return kept
-
-    return choose
-
-
-def in_turns():
-    """Two pairs of objects, one after the other."""
-    pairs = [reused(), reused()]
-
-    def choose(values):
-        pairs.reverse()
-        return pairs[0](values)
-
-    return choose
-
-
-def swapped():
-    """The same two objects, which belong to the other parameter in every second update."""
-    kept = [np.zeros(5, np.float32), np.zeros(5, np.float32)]
-
-    def choose(values):
-        kept.reverse()
-        for array, value in zip(kept, values, strict=True):
-            array[...] = value
-        return list(kept)
-
-    return choose
-
-
-def half_new():
-    """One object that stays, one that is new."""
-    kept = np.zeros(5, np.float32)
-
-    def choose(values):
-        kept[...] = values[0]
-        return [kept, values[1].copy()]
-
-    return choose
-
-
-def in_one_buffer(values):
-    return [values[0], values[1]]
-
-
-def read_only(values):
-    arrays = fresh(values)
-    for array in arrays:
-        array.setflags(write=False)
-    return arrays
-
-
-CHOICES = {
-    "the same objects": lambda: reused(),
-    "objects in turns": lambda: in_turns(),
-    "objects swapped between parameters": lambda: swapped(),
-    "one old and one new object": lambda: half_new(),
-    "rows of one buffer": lambda: in_one_buffer,
-    "read-only objects": lambda: read_only,
-    "a tuple": lambda: lambda values: tuple(fresh(values)),
-}
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_it_does_not_matter_which_objects_hold_the_gradients(choice, backend):
-    assert runs(CHOICES[choice](), backend) == runs(fresh, backend)
-
-
-def test_gradients_that_are_dropped_between_updates_leave_no_trace(backend):
-    # NumPy gives the memory of a dropped array to the next one: same address, other object.
-    def choose(values):
-        return [values[0] * 1, values[1] * 1]
-
-    assert runs(choose, backend) == runs(fresh, backend)
-
-
-def test_a_dict_of_gradients_may_be_the_same_object_with_other_arrays(backend):
-    learner, expected = trained(backend, updates=0), trained(backend, updates=0)
-    kept = {}
-    for seed in range(3):
-        kept.update(gradients(learner, seed))
-        learner.update(kept)
-        expected.update(gradients(expected, seed))
-    assert contents(learner) == contents(expected)
 
 
 # Sizes at the edge
