@@ -303,7 +303,8 @@ def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
 
     Args:
         condition: a SymPy relation or a combination of them with `&`, `|`, `~`. Comparisons with
-            NaN are false; equality is written `equal(a, b)`, because `==` compares symbols.
+            NaN are false; equality is written `equal(a, b)`, because `==` compares symbols. Every
+            k-th step is `equal(step % k, 0)`.
         then: an expression.
         otherwise: an expression.
 

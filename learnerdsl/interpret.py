@@ -258,6 +258,10 @@ class _Evaluation:
             result = self.call(name, result, value)
         return result
 
+    def modulo(self, expr: Any, k: int) -> Any:
+        """The remainder, with the sign of the divisor."""
+        return self.call("remainder", *(self(argument, k) for argument in expr.args))
+
     def compare(self, expr: Any, k: int) -> Any:
         """A relation; false where a side is NaN, but for `Ne`."""
         return _RELATIONS[expr.func](self(expr.lhs, k), self(expr.rhs, k))
@@ -342,6 +346,7 @@ _STRUCTURE: dict[Any, Callable[[_Evaluation, Any, int], Any]] = {
     sympy.Pow: _Evaluation.power,
     sympy.Min: _Evaluation.extreme,
     sympy.Max: _Evaluation.extreme,
+    sympy.Mod: _Evaluation.modulo,
     sympy.And: _Evaluation.logic,
     sympy.Or: _Evaluation.logic,
     sympy.Not: _Evaluation.logic,

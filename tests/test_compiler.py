@@ -49,6 +49,8 @@ def printed(expression, dtype="float64"):
             "(x if (x == 0.0) or (y != 1.0) else y)",
         ),
         (sympy.exp(-(x**2)), "exp(-x**2)"),
+        (x + y % 2, "x + y % 2.0"),
+        (c * (-x % y), "c * ((-x) % y)"),
         (x * ld.where(x > 0, 1, 0.5), "x * (1.0 if x > 0.0 else 0.5)"),
     ],
 )
@@ -233,3 +235,25 @@ def test_a_sum_in_blocks_rounds_as_written(block, size, backend):
 def test_a_block_of_no_whole_number_is_refused():
     with pytest.raises(ld.RuleError, match="blocks of a whole number"):
         ld.sum(ld.step, block=0.5)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_every_kth_step_may_do_something_else(backend):
+    @ld.rule
+    def every_third(p, g, lr=1.0, k=3):
+        return ld.assign(p, p - lr * ld.where(ld.equal(ld.step % k, 0), 10, 1) * g)
+
+    weights = np.zeros(2, np.float32)
+    learner = every_third([weights], backend=backend)
+    for _ in range(7):
+        learner.update([np.ones(2, np.float32)])
+    np.testing.assert_array_equal(weights, -25)
+
+
+def test_changed_assignments_make_a_learner():
+    traced = adam.trace()
+    eps = traced.hyperparameters[3]
+    changed = traced.with_assignments([(t, e.subs(eps, 0.25)) for t, e in traced.assignments])
+    weights = np.ones(1)
+    ld.Learner(changed, [weights], hyperparameters={"lr": 1.0}).update([np.ones(1)])
+    np.testing.assert_allclose(weights, 1 - 1 / 1.25)

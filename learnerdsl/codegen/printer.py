@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 from sympy.core.sorting import default_sort_key
+from sympy.logic.boolalg import Boolean
 
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import UNARY_FUNCTIONS, Draw
@@ -56,15 +57,24 @@ class Printer:
             return self.product(expr), PRODUCT
         if isinstance(expr, sympy.Pow):
             return self.power(expr)
+        if isinstance(expr, sympy.Mod):
+            return " % ".join(self.tight(a, POWER) for a in expr.args), PRODUCT
+        if isinstance(expr, Boolean):
+            return self.condition(expr), CONDITION
+        return self.call(expr), ATOM
+
+    def call(self, expr: sympy.Basic) -> str:
+        """What is written as a function, or in parentheses."""
         if isinstance(expr, sympy.Piecewise):
-            return self.choice(expr), ATOM
+            return self.choice(expr)
         if isinstance(expr, (sympy.Max, sympy.Min)):
-            return self.extreme(expr), ATOM
+            return self.extreme(expr)
         if isinstance(expr, Draw):
-            return f"{expr.distribution}_{self.dtype}(key, start + i, {expr.stream})", ATOM
+            return f"{expr.distribution}_{self.dtype}(key, start + i, {expr.stream})"
         if expr.func in UNARY_FUNCTIONS:
-            return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})", ATOM
-        return self.condition(expr), CONDITION
+            return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})"
+        msg = f"no text for {expr.func} in {expr}"
+        raise InternalError(msg)
 
     def tight(self, expr: sympy.Basic, limit: int) -> str:
         """The text, in parentheses if it binds less tightly than `limit`."""
@@ -161,10 +171,7 @@ class Printer:
             return word.join(f"({self(a)})" for a in sorted(expr.args, key=default_sort_key))
         if isinstance(expr, sympy.Not):
             return f"not ({self(expr.args[0])})"
-        if expr in (sympy.true, sympy.false):
-            return str(bool(expr))
-        msg = f"no text for {expr.func} in {expr}"
-        raise InternalError(msg)
+        return str(bool(expr))
 
 
 def _is_negated(term: sympy.Basic) -> bool:

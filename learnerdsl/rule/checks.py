@@ -117,6 +117,7 @@ _KNOWN_NODES = (
     sympy.Pow,
     sympy.Min,
     sympy.Max,
+    sympy.Mod,
     sympy.Piecewise,
     ExprCondPair,
     Relational,

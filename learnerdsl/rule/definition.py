@@ -88,7 +88,10 @@ class Rule:
         return tuple((line.target, line.expression) for line in self.lines)
 
     def with_assignments(self, assignments: Iterable[tuple[Any, Any]]) -> "Rule":
-        """The same rule with other expressions, for example after `subs` or `simplify`."""
+        """The same rule with other expressions, for example after `subs` or `simplify`.
+
+        `learnerdsl.Learner(rule, params)` makes a learner of it.
+        """
         by_target = {line.target: line for line in self.lines}
         lines: list[Assignment] = []
         for target, value in assignments:
