@@ -1,7 +1,4 @@
-"""Trajectories recorded from the real CNTK 2.7, replayed.
-
-All of them where the recordings lie beside the repository, else one in ten, kept in `data`.
-"""
+"""Trajectories recorded from the real CNTK 2.7, replayed."""
 
 import json
 from pathlib import Path
@@ -11,10 +8,7 @@ import pytest
 
 import learnerdsl.cntk as C
 
-HERE = Path(__file__).parent
-ALL = HERE.parents[2] / "shared" / "cntk" / "golden_public"
-SOME = HERE / "data" / "golden"
-PREFIX = ALL if ALL.with_suffix(".json").exists() else SOME
+PREFIX = Path(__file__).parent / "data" / "golden"
 CASES = json.loads(PREFIX.with_suffix(".json").read_text())["cases"]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
