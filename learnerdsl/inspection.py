@@ -2,6 +2,7 @@
 
 import ast
 import html
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
 
+from learnerdsl.codegen.operations import count_operations
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
-from learnerdsl.ir import Block
+from learnerdsl.ir import Block, Domain
 from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.cpu import bytes_per_element, load_kernels
@@ -110,20 +112,21 @@ def _pass(block: Block) -> Pass:
 def cost(program: Program) -> Cost:
     """Traffic, state and arithmetic of a compiled rule."""
     itemsize = NUMBER_TYPES[program.dtype].itemsize
-    elements = [item for b in program.kernel.passes for item in (*b.computes, *b.reduces)]
-    visual: Any = sum(
-        (sympy.count_ops(item.expression, visual=True) for item in elements), sympy.S.Zero
-    )
-    counted = {str(symbol).lower(): int(visual.coeff(symbol)) for symbol in visual.free_symbols}
-    counted["add"] = counted.get("add", 0) + sum(len(b.reduces) for b in program.kernel.passes)
-    scalars = [
-        c for b in program.kernel.blocks if b not in program.kernel.passes for c in b.computes
-    ]
+    counted: Counter[str] = Counter()
+    for block in program.kernel.passes:
+        for item in (*block.computes, *block.reduces):
+            counted += count_operations(item.expression)
+        counted["add"] += len(block.reduces)
+    scalars: Counter[str] = Counter()
+    for block in program.kernel.blocks:
+        if block.domain != Domain.ELEMENT:
+            for compute in block.computes:
+                scalars += count_operations(compute.expression)
     return Cost(
         bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
         state_bytes_per_element=itemsize * (len(program.layout.arrays) - 2),
         operations_per_element={name: n for name, n in sorted(counted.items()) if n},
-        scalar_operations=sum(_count(c.expression) for c in scalars),
+        scalar_operations=scalars.total(),
     )
 
 
@@ -141,11 +144,6 @@ class _Latex(_PositiveFirst, LatexPrinter):
 
 class _Pretty(_PositiveFirst, PrettyPrinter):
     pass
-
-
-def _count(expression: Any) -> int:
-    operations: Any = sympy.count_ops(expression)
-    return int(operations)
 
 
 def latex(rule: Rule) -> str:

@@ -4,11 +4,15 @@ import inspect
 from pathlib import Path
 
 import numpy as np
+import pytest
 import sympy
 from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
+from learnerdsl.codegen.operations import count_operations
 from learnerdsl.learners import adam, lion
+
+x, y = sympy.symbols("x y", real=True)
 
 
 @ld.rule
@@ -72,9 +76,28 @@ def test_cost_counts_traffic_state_and_operations():
     cost = my_rmsprop.cost()
     assert (cost.bytes_per_element, cost.state_bytes_per_element) == (20, 4)
     assert my_rmsprop.cost("float64").bytes_per_element == 40
-    assert cost.operations_per_element["div"] == 1
-    assert cost.scalar_operations > 0
+    assert cost.operations_per_element == {"add": 2, "div": 1, "mul": 4, "sqrt": 1}
+    assert cost.scalar_operations == 1
     assert "20 bytes of traffic" in str(cost)
+
+
+@pytest.mark.parametrize(
+    ("expression", "operations"),
+    [
+        (x + y * 2 - 1, {"add": 2, "mul": 1}),
+        (-x / y, {"div": 1}),
+        (1 / (x * y), {"div": 2}),
+        (x**3 / sympy.sqrt(y), {"mul": 2, "div": 1, "sqrt": 1}),
+        (x ** sympy.Rational(3, 2), {"mul": 1, "sqrt": 1}),
+        (x**y + sympy.exp(x), {"pow": 1, "exp": 1, "add": 1}),
+        (
+            ld.where((x > 0) & (y < 1), sympy.Max(x, y), 0),
+            {"select": 1, "and": 1, "compare": 2, "max": 1},
+        ),
+    ],
+)
+def test_operations_are_those_of_the_text(expression, operations):
+    assert count_operations(expression) == operations
 
 
 def test_source_is_a_file_that_python_can_find():
