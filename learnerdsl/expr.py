@@ -147,8 +147,8 @@ class Clock(RuleSymbol):
     __slots__ = ()
 
 
-class TensorSize(RuleSymbol):
-    """The number of elements of the tensor at hand."""
+class TensorScalar(RuleSymbol):
+    """A scalar of the tensor at hand that the learner keeps: its size, its number."""
 
     __slots__ = ()
 
@@ -168,8 +168,8 @@ minibatch_size = Clock("minibatch_size", positive=True)
 model_size = Clock("model_size", integer=True, nonnegative=True)
 seed = Clock("seed", integer=True, nonnegative=True)
 position = Position("position", integer=True, nonnegative=True)
-tensor_size = TensorSize("size", integer=True, nonnegative=True)
-tensor_number = TensorSize("tensor_number", integer=True, nonnegative=True)
+tensor_size = TensorScalar("size", integer=True, nonnegative=True)
+tensor_number = TensorScalar("tensor_number", integer=True, nonnegative=True)
 
 CLOCK = (step, samples, minibatch_size, model_size, seed)
 """The scalars every rule may use, in the order in which kernels receive them."""

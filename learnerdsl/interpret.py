@@ -171,9 +171,11 @@ class _Evaluation:
 
     def draw(self, expr: Draw, k: int) -> Any:
         """Random numbers of tensor number `k`, by Philox4x32-10 in NumPy."""
-        shape = np.shape(self.parameters[k])
-        everything = np.arange(int(np.prod(shape))).reshape(shape)
-        position = self.positions[k] if self.positions is not None else everything
+        if self.positions is not None:
+            position = self.positions[k]
+        else:
+            shape = np.shape(self.parameters[k])
+            position = np.arange(int(np.prod(shape))).reshape(shape)
         seed, step = (int(self.symbols[_CLOCK[name]][k]) for name in ("seed", "step"))
         words = philox(np.asarray(position, np.uint64), expr.stream, seed, step, k)
         u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from learnerdsl.errors import CheckpointError
 from learnerdsl.runtime.cache import write_atomically
+from learnerdsl.runtime.checkpoint import read_safetensors
 
 ARRAY = "__array__"
 
@@ -33,17 +33,11 @@ def read_tree(path: str | Path) -> dict[str, Any]:
         CheckpointError: the file is damaged, or none of ours.
         FileNotFoundError: there is none.
     """
-    if not Path(path).exists():
-        msg = f"There is no checkpoint {path}."
-        raise FileNotFoundError(msg)
-    try:
-        with safe_open(path, framework="np") as file:
-            described = json.loads((file.metadata() or {})["learnerdsl.cntk"])
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        msg = f"{path} is damaged or not a checkpoint of a trainer ({error})."
-        raise CheckpointError(msg) from None
-    return _with_arrays(described, arrays)
+
+    def decode(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> Any:
+        return json.loads(metadata["learnerdsl.cntk"]), arrays
+
+    return _with_arrays(*read_safetensors(path, "checkpoint", "of a trainer", decode))
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:

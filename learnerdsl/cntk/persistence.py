@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from learnerdsl.cntk import graph
@@ -14,6 +13,7 @@ from learnerdsl.cntk.nodes import Node
 from learnerdsl.cntk.variables import Constant, Parameter, input_variable
 from learnerdsl.errors import CheckpointError
 from learnerdsl.runtime.cache import write_atomically
+from learnerdsl.runtime.checkpoint import read_safetensors
 
 FORMAT = "learnerdsl.cntk graph 1"
 
@@ -100,16 +100,10 @@ def _rebuild(entry: dict[str, Any], nodes: list[Node], array: np.ndarray | None)
 
 
 def _read(path: str | Path) -> tuple[list[dict[str, Any]], dict[str, np.ndarray], int]:
-    if not Path(path).exists():
-        msg = f"There is no file {path}."
-        raise FileNotFoundError(msg)
-    try:
-        with safe_open(path, framework="np") as file:
-            header = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+    def decode(header: dict[str, str], arrays: dict[str, np.ndarray]) -> Any:
         if header["format"] != FORMAT:
             raise ValueError(header["format"])
         return json.loads(header["graph"]), arrays, int(header["output"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        msg = f"{path} is damaged, or not a file that Function.save wrote ({error})."
-        raise CheckpointError(msg) from None
+
+    return read_safetensors(path, "file", "that Function.save wrote", decode)

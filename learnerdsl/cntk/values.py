@@ -10,26 +10,11 @@ from learnerdsl.cntk.nodes import Shape, numbers
 from learnerdsl.errors import ArrayError
 
 
-class NDArrayView:
-    """An array that is not copied until `asarray` asks for it.
-
-    Args:
-        array: the numbers; not copied.
-
-    Example:
-        >>> import learnerdsl.cntk as C
-        >>> view = C.NDArrayView.from_dense([[1.0, 2.0], [3.0, 4.0]])
-        >>> view.slice_view([1, 0], [2]).asarray()
-        array([3., 4.])
-    """
+class _Numbers:
+    """An array behind CNTK's interface."""
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
-
-    @staticmethod
-    def from_dense(array: npt.ArrayLike) -> "NDArrayView":
-        """A view of a copy of an array."""
-        return NDArrayView(np.array(numbers(array, "The array")))
 
     @property
     def shape(self) -> Shape:
@@ -47,6 +32,28 @@ class NDArrayView:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.shape}, {self.dtype.__name__})"
+
+
+class NDArrayView(_Numbers):
+    """An array that is not copied until `asarray` asks for it.
+
+    Args:
+        array: the numbers; not copied.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> view = C.NDArrayView.from_dense([[1.0, 2.0], [3.0, 4.0]])
+        >>> view.slice_view([1, 0], [2]).asarray()
+        array([3., 4.])
+    """
+
+    @staticmethod
+    def from_dense(array: npt.ArrayLike) -> "NDArrayView":
+        """A view of a copy of an array."""
+        return NDArrayView(np.array(numbers(array, "The array")))
 
     def slice_view(
         self, start_offset: Sequence[int], extent: Sequence[int], read_only: bool = True
@@ -80,41 +87,15 @@ class NDArrayView:
         key = (*start_offset[:single], *(slice(first, end) for first, end in parts))
         return NDArrayView(self._array[tuple(key)])
 
-    def __repr__(self) -> str:
-        return f"NDArrayView({self.shape}, {self.dtype.__name__})"
 
-
-class Value:
+class Value(_Numbers):
     """What a function evaluates to with `as_numpy=False`; its first axis is the batch, if any.
 
     Args:
         array: the numbers; not copied.
     """
 
-    def __init__(self, array: np.ndarray) -> None:
-        self._array = array
-
     @property
     def data(self) -> NDArrayView:
         """The numbers, with `slice_view`."""
         return NDArrayView(self._array)
-
-    @property
-    def shape(self) -> Shape:
-        """Number of elements along every axis."""
-        return self._array.shape
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the numbers."""
-        return self._array.dtype.type
-
-    def asarray(self) -> np.ndarray:
-        """A copy of the numbers."""
-        return self._array.copy()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._array, dtype=dtype, copy=copy)
-
-    def __repr__(self) -> str:
-        return f"Value({self.shape}, {self.dtype.__name__})"

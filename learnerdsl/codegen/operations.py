@@ -22,17 +22,17 @@ def count_operations(expression: Any) -> Operations:
 
 def _product(expression: sympy.Mul) -> tuple[Operations, list[Any]]:
     """One multiplication fewer than there are factors, one division for each reciprocal."""
-    divisors = [a for a in expression.args if _is_reciprocal(a)]
-    factors = [a for a in expression.args if not _is_reciprocal(a) and a != -1]
+    divisors = [a for a in expression.args if is_reciprocal(a)]
+    factors = [a for a in expression.args if not is_reciprocal(a) and a != -1]
     own = Counter({"mul": max(len(factors) - 1, 0), "div": len(divisors)})
-    return own, [*factors, *(_turned(divisor) for divisor in divisors)]
+    return own, [*factors, *(turned(divisor) for divisor in divisors)]
 
 
 def _power(expression: Any) -> tuple[Operations, list[Any]]:
     """Whole powers multiply, powers of two fractions take roots, others are powers."""
     base, exponent = expression.base, expression.exp
-    if _is_reciprocal(expression):
-        return Counter({"div": 1}), [_turned(expression)]
+    if is_reciprocal(expression):
+        return Counter({"div": 1}), [turned(expression)]
     if exponent.is_Rational and exponent.q in (1, 2, 4, 8):
         roots = {1: 0, 2: 1, 4: 2, 8: 3}[int(exponent.q)]
         factors = int(exponent.p) // int(exponent.q) + (roots > 0)
@@ -52,9 +52,11 @@ def _other(expression: Any) -> Operations:
     return Counter({expression.func.__name__.lower(): 1})
 
 
-def _is_reciprocal(node: Any) -> bool:
+def is_reciprocal(node: Any) -> bool:
+    """Whether a factor is written as a division."""
     return isinstance(node, sympy.Pow) and bool(node.exp.is_number and node.exp.is_negative)
 
 
-def _turned(power: Any) -> Any:
+def turned(power: Any) -> Any:
+    """What a reciprocal divides by."""
     return sympy.Pow(power.base, -power.exp, evaluate=False) if power.exp != -1 else power.base

@@ -11,6 +11,7 @@ import sympy
 from sympy.core.sorting import default_sort_key
 from sympy.logic.boolalg import Boolean
 
+from learnerdsl.codegen.operations import is_reciprocal, turned
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import UNARY_FUNCTIONS, Draw
 
@@ -102,14 +103,14 @@ class Printer:
         for factor in expr.args:
             if factor == -1:
                 negative = not negative
-            elif _is_divisor(factor):
-                divisors.append(sympy.Pow(factor.base, -factor.exp, evaluate=False))
+            elif is_reciprocal(factor):
+                divisors.append(turned(factor))
             else:
                 factors.append(factor)
         factors.sort(key=self.rank)
         text = " * ".join(self.tight(f, POWER) for f in factors) or self.number(1.0)
         for divisor in sorted(divisors, key=self.rank):
-            text += f" / {self.tight(_bare(divisor), POWER)}"
+            text += f" / {self.tight(divisor, POWER)}"
         return f"-{text}" if negative else text
 
     def rank(self, factor: sympy.Basic) -> tuple[int, bool]:
@@ -120,8 +121,8 @@ class Printer:
     def power(self, expr: Any) -> tuple[str, int]:
         """Reciprocals, whole powers and roots by their own means, the rest by `**`."""
         base, exponent = expr.base, expr.exp
-        if exponent.is_number and exponent.is_negative:
-            divisor = self.tight(_bare(sympy.Pow(base, -exponent, evaluate=False)), POWER)
+        if is_reciprocal(expr):
+            divisor = self.tight(turned(expr), POWER)
             return f"{self.number(1.0)} / {divisor}", PRODUCT
         if exponent.is_Integer:
             return f"{self.tight(base, ATOM)}**{int(exponent)}", POWER
@@ -179,11 +180,3 @@ def _is_negated(term: sympy.Basic) -> bool:
     if isinstance(term, sympy.Mul):
         return -1 in term.args or any(a.is_Number and a.is_negative for a in term.args)
     return bool(term.is_Number and term.is_negative)
-
-
-def _is_divisor(factor: sympy.Basic) -> bool:
-    return isinstance(factor, sympy.Pow) and bool(factor.exp.is_number and factor.exp.is_negative)
-
-
-def _bare(power: Any) -> Any:
-    return power.base if power.exp == 1 else power

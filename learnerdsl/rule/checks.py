@@ -17,7 +17,7 @@ from learnerdsl.expr import (
     Position,
     Reduction,
     RuleSymbol,
-    TensorSize,
+    TensorScalar,
 )
 
 
@@ -108,7 +108,7 @@ def _check_nodes(expr: sympy.Basic, place: str) -> None:
             raise RuleError(msg)
 
 
-_BUILT_IN = (Clock, Position, TensorSize)
+_BUILT_IN = (Clock, Position, TensorScalar)
 _KNOWN_NODES = (
     sympy.Symbol,
     sympy.NumberSymbol,

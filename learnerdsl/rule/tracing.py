@@ -24,7 +24,7 @@ from learnerdsl.expr import (
     ParameterSymbol,
     RuleSymbol,
     StateSymbol,
-    TensorSize,
+    TensorScalar,
     UniformDraw,
     expression,
     model_size,
@@ -95,7 +95,7 @@ def state(name: str, init: Any = 0.0, shape: str = "element") -> StateSymbol:
         raise RuleError(msg)
     symbol = STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
     start = expression(init)
-    known = (ParameterSymbol, Hyperparameter, TensorSize)
+    known = (ParameterSymbol, Hyperparameter, TensorScalar)
     foreign = [s for s in start.free_symbols if not isinstance(s, known) and s != model_size]
     if foreign or (shape != "element" and start.has(ParameterSymbol)):
         msg = (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,8 @@ DESCRIPTION = (
     "parameters",
 )
 StateDict = dict[str, Any]
+Tensors = dict[str, np.ndarray]
+Decoded = TypeVar("Decoded")
 
 
 def check_matches(given: Any, own: StateDict, checked: Callable[[str, Any], Any]) -> None:
@@ -125,6 +127,34 @@ def write(path: str | Path, state_dict: StateDict) -> None:
     write_atomically(Path(path), save(tensors, {"learnerdsl": json.dumps(described)}))
 
 
+def read_safetensors(
+    path: str | Path, kind: str, owner: str, decode: Callable[[dict[str, str], Tensors], Decoded]
+) -> Decoded:
+    """What `decode` makes of the metadata and the arrays of a safetensors file.
+
+    Args:
+        path: the file.
+        kind: "checkpoint" or "file", for the messages.
+        owner: whose it should be, for the messages.
+        decode: function of metadata and arrays; what it raises means that the file is none of ours.
+
+    Raises:
+        CheckpointError: the file is damaged, or none of ours.
+        FileNotFoundError: there is none.
+    """
+    if not Path(path).exists():
+        msg = f"There is no {kind} {path}."
+        raise FileNotFoundError(msg)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return decode(metadata, tensors)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        msg = f"{path} is damaged or not a {kind} {owner} ({error})."
+        raise CheckpointError(msg) from None
+
+
 def read(path: str | Path, like: StateDict) -> StateDict:
     """Read a file that `write` wrote, with the names of the state dict `like`.
 
@@ -132,18 +162,14 @@ def read(path: str | Path, like: StateDict) -> StateDict:
         CheckpointError: the file is damaged, or no checkpoint of a learner.
         FileNotFoundError: there is none.
     """
-    if not Path(path).exists():
-        msg = f"There is no checkpoint {path}."
-        raise FileNotFoundError(msg)
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+    def decode(metadata: dict[str, str], tensors: Tensors) -> tuple[StateDict, list[str], Tensors]:
         described = json.loads(metadata["learnerdsl"])
-        described_names = [parameter[0] for parameter in described["parameters"]]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        msg = f"{path} is damaged or not a checkpoint of a learner ({error})."
-        raise CheckpointError(msg) from None
+        return described, [parameter[0] for parameter in described["parameters"]], tensors
+
+    described, described_names, tensors = read_safetensors(
+        path, "checkpoint", "of a learner", decode
+    )
     loaded: StateDict = {**described, "model_state": {}}
     names = {str(name): name for name in like["state"]}
     loaded["state"] = {names.get(name, name): {} for name in described_names}

@@ -9,7 +9,7 @@ import numpy as np
 from learnerdsl.interpret import initial_states, interpret
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Gradient
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.runtime.sparse import values_of
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,13 @@ def fill_states(
     parameters: Sequence[np.ndarray],
     hyperparameters: Sequence[Mapping[str, float]],
 ) -> None:
-    """Give every state of an engine its start value, and set its clock to zero."""
+    """Give every state of an engine its start value."""
     start = initial_states(rule, parameters, hyperparameters)
     for name, arrays in engine.states.items():
         for array, value in zip(arrays, start[name], strict=True):
             array[...] = value
     for name, values in engine.model_states.items():
         values[:] = start[name]
-    engine.clock[:, :2] = 0.0
 
 
 class NumpyEngine:
@@ -124,7 +123,7 @@ class NumpyEngine:
         """Keep the arrays."""
         del addresses
         for index, gradient in zip(indices, gradients, strict=True):
-            self.gradients[index] = gradient.values if isinstance(gradient, RowSparse) else gradient
+            self.gradients[index] = values_of(gradient)
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Keep the rows."""
@@ -173,7 +172,7 @@ class NumpyEngine:
             states,
             [self.hyperparameters[group] for group in self.groups],
             {"step": step, "samples": samples, "minibatch_size": minibatch_size, "seed": self.seed},
-            positions=self.positions(),
+            positions=self.positions() if self.rows else None,
         )
         for name, arrays in self.states.items():
             if name in self.tensor_states:

@@ -24,7 +24,7 @@ from learnerdsl.runtime.memory import (
     check_parameters,
     named_arrays,
 )
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.runtime.sparse import RowSparse, values_of
 
 BACKENDS = ("auto", "cpu", "numpy")
 NONFINITE = ("propagate", "skip", "raise")
@@ -151,7 +151,7 @@ class Learner:
         bad = [
             repr(name)
             for name, array in zip(self._names, self._bound, strict=True)
-            if not np.isfinite(getattr(array, "values", array)).all()
+            if not np.isfinite(values_of(array)).all()
         ]
         msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
         raise NonFiniteError(msg)

@@ -11,7 +11,7 @@ import numpy as np
 
 from learnerdsl.dtypes import NumberType, number_type
 from learnerdsl.errors import ArrayError, DtypeError, UnknownNameError
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.runtime.sparse import RowSparse, values_of
 
 CACHE_LINE = 64
 PAGE = 4096
@@ -79,11 +79,6 @@ def _check_array(array: Any, what: str) -> None:
         raise ArrayError(msg)
 
 
-def _memory(gradient: Any) -> Any:
-    """The array that holds the values of a gradient."""
-    return gradient.values if isinstance(gradient, RowSparse) else gradient
-
-
 def span_of(array: np.ndarray) -> tuple[int, int]:
     """First byte of an array and the one after its last; an empty array takes no place."""
     start = address_of(array)
@@ -136,7 +131,7 @@ class GradientCheck:
                 address = addressof(from_buffer(gradient))
             else:
                 self.check_one(index, gradient)
-                address = address_of(_memory(gradient))
+                address = address_of(values_of(gradient))
             # The sorted bounds of the parameters alternate start, end, start, ..., so an even
             # number of them below the address is a gap, which the next one ends.
             below = bisect_right(bounds, address)
@@ -148,7 +143,7 @@ class GradientCheck:
     def check_one(self, index: int, gradient: Any) -> None:
         """Raise unless the array has the layout, dtype and shape that is needed."""
         name = self.names[index]
-        _check_array(_memory(gradient), f"The gradient of {name!r}")
+        _check_array(values_of(gradient), f"The gradient of {name!r}")
         if gradient.dtype != self.dtype:
             msg = (
                 f"The gradient of {name!r} has dtype {gradient.dtype}, its parameter {self.dtype}; "

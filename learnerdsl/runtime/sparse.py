@@ -80,6 +80,11 @@ class RowSparse:
         return dense
 
 
+def values_of(gradient: Any) -> Any:
+    """The array that holds the values of a gradient."""
+    return gradient.values if isinstance(gradient, RowSparse) else gradient
+
+
 def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows in increasing order, each once."""
     if np.all(indices[1:] > indices[:-1]):
