@@ -34,8 +34,10 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[examples]"
 	touch $@
 
-# Torch by its exact version: a plain "torch" may bring gigabytes of CUDA packages.
+# Torch by its exact version: a plain "torch" may bring gigabytes of CUDA packages. Of timm the tests
+# use learners alone, so what its models need stays out.
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable ".[cntk,examples,jax,test,torch]"
+	$(BIN)/python -m pip install --quiet --editable ".[cntk,examples,jax,peers,test,torch]"
+	$(BIN)/python -m pip install --quiet --no-deps timm
 	touch $@

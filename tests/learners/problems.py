@@ -3,6 +3,7 @@
 import inspect
 
 import numpy as np
+from learners import families
 from references import REFERENCES
 
 STEPS = 20
@@ -11,6 +12,7 @@ SEED = 20240229
 
 # Each step draws every hyperparameter from its interval, so that a rule which applies one of them
 # at the wrong time (a learning rate inside the buffer, say) cannot pass.
+# A family of rules may name others.
 RANGES = {
     "lr": (1e-3, 1e-1),
     "momentum": (0.5, 0.95),
@@ -22,17 +24,29 @@ RANGES = {
     "lr_decay": (0.0, 0.1),
     "trust_coefficient": (1e-3, 1e-2),
     "eps": (1e-9, 1e-7),
-    "initial_accumulator": (0.0, 0.0),
     "weight_decay": (1e-3, 1e-1),
 }
 
 
-def hyperparameters(name, rng, **fixed):
+# What `update` takes beside the gradients, as arguments of references.
+SCALAR_EXTRAS = {"loss": (1.0, 2.0)}
+ARRAY_EXTRAS = {"hessian_diag": (0.1, 2.0)}
+EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
+
+
+def hyperparameters(name, rng, shapes=SHAPES, steps=STEPS, **fixed):
     """A dict of hyperparameters for each step, all drawn anew except the fixed ones."""
     parameters = inspect.signature(REFERENCES[name]).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     fixed = {n: value for n, value in fixed.items() if n in names}
-    return [{**{n: rng.uniform(*RANGES[n]) for n in names}, **fixed} for _ in range(STEPS)]
+    own = families.RANGES.get(name, {})
+
+    def draw(n):
+        if n in ARRAY_EXTRAS:
+            return [np.array(rng.uniform(*ARRAY_EXTRAS[n], shape)) for shape in shapes]
+        return rng.uniform(*{**RANGES, **SCALAR_EXTRAS, **own}[n])
+
+    return [{**{n: draw(n) for n in names}, **fixed} for _ in range(steps)]
 
 
 def trajectory(name, params, gradients, hypers):
@@ -54,3 +68,17 @@ def problem(name, gradient_size, shapes=SHAPES):
         for _ in range(STEPS)
     ]
     return rng, params, gradients
+
+
+def assert_same_path(relative, start, expected, actual):
+    """Agreement to a part of the movement of each tensor, beside the rounding of the parameter.
+
+    Stricter than that part of the parameter, which would let a wrong rule pass at small gradients.
+    """
+    for step, (wanted, got) in enumerate(zip(expected, actual, strict=True), 1):
+        for p, a, b in zip(start, wanted, got, strict=True):
+            tolerance = relative * np.abs(a - p).max() + 4 * STEPS * np.spacing(np.abs(a).max())
+            assert b.shape == p.shape
+            assert b.dtype == np.float64
+            difference = np.abs(a - b).max()
+            assert difference <= tolerance, (step, p.shape, difference, tolerance)

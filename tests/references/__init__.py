@@ -3,38 +3,25 @@
 Each reference is written from the paper's formulas, with no symbols and nothing of the package
 under test. `f(params, grads, state, t, **hyperparameters)` makes update number `t`, counted from
 1: it changes the arrays of `params` in place and keeps what it needs in the dict `state`, which
-it fills at `t == 1`.
+it fills at `t == 1`. Every public function of a module of this package is the reference of the
+rule with its name.
 """
 
+import importlib
+import inspect
+import pkgutil
 from collections.abc import Callable
 
-from references.adadelta import adadelta
-from references.adagrad import adagrad
-from references.adam import adam, adamw
-from references.adamax import adamax
-from references.amsgrad import amsgrad
-from references.lamb import lamb
-from references.lars import lars
-from references.lion import lion
-from references.rmsprop import my_rmsprop, rmsprop
-from references.sgd import momentum_sgd, nesterov, sgd
 
-REFERENCES: dict[str, Callable[..., None]] = {
-    function.__name__: function
-    for function in (
-        adadelta,
-        adagrad,
-        adam,
-        adamax,
-        adamw,
-        amsgrad,
-        lamb,
-        lars,
-        lion,
-        momentum_sgd,
-        my_rmsprop,
-        nesterov,
-        rmsprop,
-        sgd,
-    )
-}
+def _collect() -> dict[str, Callable[..., None]]:
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {
+        name: function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+
+REFERENCES = _collect()
