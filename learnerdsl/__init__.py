@@ -47,6 +47,8 @@ from learnerdsl.expr import where as where
 from learnerdsl.rule import Rule as Rule
 from learnerdsl.rule import assign as assign
 from learnerdsl.rule import combine as combine
+from learnerdsl.rule import evaluate as evaluate
+from learnerdsl.rule import extra as extra
 from learnerdsl.rule import let as let
 from learnerdsl.rule import normal as normal
 from learnerdsl.rule import state as state

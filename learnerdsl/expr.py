@@ -94,6 +94,23 @@ class Hyperparameter(RuleSymbol):
     __slots__ = ()
 
 
+class ExtraScalar(RuleSymbol):
+    """A number that every update is given beside the gradients, such as the loss."""
+
+    __slots__ = ()
+    shape = "model"
+
+
+class ExtraArray(RuleSymbol):
+    """An array of the parameter's shape that every update is given beside the gradient."""
+
+    __slots__ = ()
+    shape = "element"
+
+
+ExtraSymbol = ExtraScalar | ExtraArray
+
+
 class StateSymbol(RuleSymbol):
     """A state variable, as it was before this update.
 

@@ -124,7 +124,7 @@ def cost(program: Program) -> Cost:
                 scalars += count_operations(compute.expression)
     return Cost(
         bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
-        state_bytes_per_element=itemsize * (len(program.layout.arrays) - 2),
+        state_bytes_per_element=itemsize * len(program.layout.element_states),
         operations_per_element={name: n for name, n in sorted(counted.items()) if n},
         scalar_operations=scalars.total(),
     )
@@ -155,7 +155,7 @@ def latex(rule: Rule) -> str:
     for line in rule.lines:
         is_new = isinstance(line.value, NewValue)
         names[line.value] = f"{_letter(line.target.name)}_t" if is_new else _letter(line.value.name)
-    for symbol in (*rule.hyperparameters, *CLOCK[1:], tensor_size):
+    for symbol in (*rule.hyperparameters, *rule.extras, *CLOCK[1:], tensor_size):
         names[symbol] = _letter(symbol.name)
     printer = _Latex({"symbol_names": names})
     lines = [f"{names[line.value]} &= {printer.doprint(line.expression)}" for line in rule.lines]

@@ -132,6 +132,7 @@ class Kernel:
         parameter: symbol of the parameter.
         gradient: symbol of the gradient.
         hyperparameters: symbols of the runtime scalars.
+        extras: symbols of what an update is given beside the gradients.
         states: symbols of the states.
         blocks: in the order in which they run.
         domains: what each symbol ranges over; filled in by the pass `domains`.
@@ -141,6 +142,7 @@ class Kernel:
     parameter: sympy.Symbol
     gradient: sympy.Symbol
     hyperparameters: tuple[sympy.Symbol, ...]
+    extras: tuple[sympy.Symbol, ...]
     states: tuple[sympy.Symbol, ...]
     blocks: tuple[Block, ...]
     domains: dict[sympy.Basic, Domain] = field(
@@ -150,8 +152,8 @@ class Kernel:
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:
         """The arrays with one value per element, in the order of the address table."""
-        element_states = [s for s in self.states if self.domains.get(s) == Domain.ELEMENT]
-        return (self.parameter, self.gradient, *element_states)
+        others = [s for s in (*self.extras, *self.states) if self.domains.get(s) == Domain.ELEMENT]
+        return (self.parameter, self.gradient, *others)
 
     @property
     def passes(self) -> tuple[Block, ...]:

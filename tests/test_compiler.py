@@ -206,7 +206,7 @@ def test_verify_refuses_a_value_used_before_it_is_defined():
     block = Block(Domain.ELEMENT, computes=(Compute(other, g + sympy.Symbol("nowhere")),))
     domains = {p: Domain.ELEMENT, g: Domain.ELEMENT, other: Domain.ELEMENT}
     with pytest.raises(InternalError, match="before definition"):
-        verify(Kernel("broken", p, g, (), (), (block,), domains))
+        verify(Kernel("broken", p, g, (), (), (), (block,), domains))
 
 
 @pytest.mark.parametrize("backend", ["cpu", "numpy"])

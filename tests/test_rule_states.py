@@ -47,7 +47,6 @@ def test_a_state_of_unknown_shape_is_refused_with_the_known_ones(shape):
 
 
 STARTS = {
-    "the gradient": lambda p, g: g,
     "the step": lambda p, g: 1 / ld.step,
     "the samples": lambda p, g: ld.samples,
     "a plain symbol": lambda p, g: sympy.Symbol("q"),
@@ -71,9 +70,7 @@ def test_a_state_without_elements_cannot_start_from_the_elements_of_the_paramete
         a = ld.state("a", init=p, shape=shape)
         return ld.assign(p, p - lr * ld.assign(a, a / 2))
 
-    refused(
-        rule, "State 'a' cannot start from p", "on the parameter where the state is per element"
-    )
+    refused(rule, "State 'a' cannot start from p", "where the state is per element")
 
 
 @pytest.mark.parametrize("what", ["hyperparameter", "parameter"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from learnerdsl.expr import CLOCK, tensor_number, tensor_size
+from learnerdsl.expr import CLOCK, StateSymbol, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Reduce
 
 
@@ -17,7 +17,7 @@ class Layout:
     """The tables of a kernel.
 
     Attributes:
-        arrays: columns of the address table: parameter, gradient, then the element states.
+        arrays: columns of the address table: parameter, gradient, extras, then the element states.
         model: slots of a model row.
         tensor: slots of a tensor row.
         reduces: the reductions of all passes, in order; chunk sums have a column for each.
@@ -28,6 +28,11 @@ class Layout:
     tensor: tuple[sympy.Symbol, ...]
     reduces: tuple[Reduce, ...]
 
+    @property
+    def element_states(self) -> tuple[sympy.Symbol, ...]:
+        """The states among the arrays."""
+        return tuple(symbol for symbol in self.arrays if isinstance(symbol, StateSymbol))
+
     def row(self, domain: Domain) -> tuple[sympy.Symbol, ...]:
         """The slots of a row."""
         return self.model if domain == Domain.MODEL else self.tensor
@@ -36,9 +41,10 @@ class Layout:
 def lay_out(kernel: Kernel) -> Layout:
     """Give every scalar that crosses a block boundary a slot."""
     reduces = tuple(reduce for block in kernel.passes for reduce in block.reduces)
+    extras = [s for s in kernel.extras if kernel.domains[s] == Domain.MODEL]
     return Layout(
         arrays=kernel.arrays,
-        model=(*CLOCK, *kernel.hyperparameters, *_row(kernel, Domain.MODEL, reduces)),
+        model=(*CLOCK, *kernel.hyperparameters, *extras, *_row(kernel, Domain.MODEL, reduces)),
         tensor=(tensor_size, tensor_number, *_row(kernel, Domain.TENSOR, reduces)),
         reduces=reduces,
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, StateSymbol, position, tensor_size
+from learnerdsl.expr import CLOCK, position, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
 
 _OF_SHAPE = {"model": Domain.MODEL, "tensor": Domain.TENSOR, "element": Domain.ELEMENT}
@@ -22,8 +22,8 @@ def type_domains(kernel: Kernel) -> Kernel:
     )
     known |= {tensor_size: Domain.TENSOR, position: Domain.ELEMENT}
     known |= {kernel.parameter: Domain.ELEMENT, kernel.gradient: Domain.ELEMENT}
-    for state in kernel.states:
-        known[state] = _OF_SHAPE[state.shape] if isinstance(state, StateSymbol) else Domain.ELEMENT
+    for symbol in (*kernel.extras, *kernel.states):
+        known[symbol] = _OF_SHAPE[getattr(symbol, "shape", "element")]
     typed = replace(kernel, domains=known)
     blocks: list[Block] = []
     for block in kernel.blocks:

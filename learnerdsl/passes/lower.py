@@ -26,6 +26,7 @@ def lower(rule: Rule) -> Kernel:
         parameter=rule.parameter,
         gradient=rule.gradient,
         hyperparameters=rule.hyperparameters,
+        extras=rule.extras,
         states=tuple(spec.symbol for spec in rule.states),
         blocks=tuple(blocks),
     )

@@ -15,7 +15,8 @@ from learnerdsl.ir import Block, Domain, Kernel
 def verify(kernel: Kernel) -> Kernel:
     """The same kernel, after checking it."""
     scalars: set[sympy.Basic] = {*CLOCK, tensor_size, position, *kernel.hyperparameters}
-    scalars |= {s for s in kernel.states if kernel.domains[s] != Domain.ELEMENT}
+    inputs = (*kernel.extras, *kernel.states)
+    scalars |= {s for s in inputs if kernel.domains[s] != Domain.ELEMENT}
     written: set[sympy.Basic] = set()
     for block in kernel.blocks:
         known = set(scalars)

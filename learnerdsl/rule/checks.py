@@ -30,7 +30,7 @@ def check_lines(rule: Any) -> None:
             if symbol.owner not in ("", rule.name):
                 msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
                 raise RuleError(msg)
-    inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters}
+    inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters, *rule.extras}
     inputs |= {spec.symbol for spec in rule.states}
     own_values = {line.value for line in rule.lines}
     defined: set[sympy.Basic] = set()

@@ -8,6 +8,7 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
+    ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
@@ -60,6 +61,9 @@ class Rule:
         options: the compile-time options this trace was specialised for, as (name, value) pairs.
         states: the state variables.
         lines: the assignments in dependency order.
+        extras: what an update is given beside the gradients.
+        evaluation: the parameters to evaluate a model with, by the states and parameters after an
+            update; None where they are the parameters themselves.
         doc: docstring of the function.
     """
 
@@ -72,6 +76,8 @@ class Rule:
     options: tuple[tuple[str, OptionValue], ...]
     states: tuple[StateSpec, ...]
     lines: tuple[Assignment, ...]
+    extras: tuple[ExtraSymbol, ...] = ()
+    evaluation: sympy.Expr | None = None
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

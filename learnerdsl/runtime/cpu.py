@@ -101,9 +101,10 @@ class CpuEngine:
         self.program = program
         layout = program.layout
         kind = NUMBER_TYPES[program.dtype]
-        element_states = layout.arrays[2:]
+        element_states = layout.element_states
+        given = len(layout.arrays) - len(element_states)
         shapes = [p.shape for p in parameters]
-        self.arena = Arena(shapes, kind, len(element_states))
+        self.arena = Arena(shapes, kind, len(element_states), given)
         self.sizes = np.array([p.size for p in parameters], np.int64)
         self.model_rows = np.zeros((groups.count, len(layout.model)))
         self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
@@ -145,11 +146,12 @@ class CpuEngine:
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
         """Address table: a row for each tensor; gradients are bound later."""
-        table = np.zeros((len(parameters), 2 + states), np.uint64)
+        given = len(self.program.layout.arrays) - states
+        table = np.zeros((len(parameters), given + states), np.uint64)
         for k, parameter in enumerate(parameters):
             own = self.arena.arrays[k * states : (k + 1) * states]
             table[k, 0] = address_of(parameter)
-            table[k, 2:] = [address_of(state) for state in own]
+            table[k, given:] = [address_of(state) for state in own]
         return table
 
     def view_states(
@@ -253,11 +255,20 @@ class CpuEngine:
         return table
 
     def bind(
-        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
     ) -> None:
         """Put the addresses into the table."""
-        del gradients
-        self.addresses[indices, 1] = addresses
+        del arrays
+        self.addresses[indices, column] = addresses
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Put the value into every group's row."""
+        slots = [symbol.name for symbol in self.program.layout.model]
+        self.model_rows[:, slots.index(name)] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""

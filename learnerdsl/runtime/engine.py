@@ -39,9 +39,20 @@ class Engine(Protocol):
         ...
 
     def bind(
-        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
     ) -> None:
-        """Use these arrays as the gradients of the parameters with these numbers from now on."""
+        """Use these arrays of the parameters with these numbers from now on.
+
+        `column` is 1 for gradients, and 2 and more for the extras that are arrays, in their order.
+        """
+        ...
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Give an extra that is a number its value for the next updates."""
         ...
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
@@ -101,7 +112,10 @@ class NumpyEngine:
         self.groups = groups.of_parameters
         self.check_finite = check_finite
         count = groups.count
-        self.gradients: list[np.ndarray] = [np.empty(0)] * len(parameters)
+        self.array_extras = [e.name for e in rule.extras if e.shape == "element"]
+        columns = range(1, 2 + len(self.array_extras))
+        self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}
+        self.extras: dict[str, float] = {}
         self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]
         self.clock = np.zeros((count, 3))
@@ -118,12 +132,20 @@ class NumpyEngine:
                 self.states[spec.symbol.name] = [np.zeros_like(p) for p in parameters]
 
     def bind(
-        self, indices: Sequence[int], gradients: Sequence[Gradient], addresses: Sequence[int]
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
     ) -> None:
         """Keep the arrays."""
         del addresses
-        for index, gradient in zip(indices, gradients, strict=True):
-            self.gradients[index] = values_of(gradient)
+        for index, array in zip(indices, arrays, strict=True):
+            self.inputs[column][index] = values_of(array)
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Keep the value."""
+        self.extras[name] = value
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Keep the rows."""
@@ -132,6 +154,10 @@ class NumpyEngine:
     def selected(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The rows to update of each array, the whole array where none were selected."""
         return [a[self.rows[k]] if k in self.rows else a for k, a in enumerate(arrays)]
+
+    def selected_extras(self) -> dict[str, list[np.ndarray]]:
+        """The extras that are arrays."""
+        return {n: self.selected(self.inputs[k]) for k, n in enumerate(self.array_extras, 2)}
 
     def positions(self) -> list[np.ndarray]:
         """Numbers of the elements to update, within their tensors."""
@@ -152,8 +178,9 @@ class NumpyEngine:
 
     def launch(self) -> float:
         """Interpret the rule and copy the results into the arrays."""
+        gradients = self.inputs[1]
         if self.check_finite:
-            bad = sum(int(g.size - np.isfinite(g).sum()) for g in self.gradients)
+            bad = sum(int(g.size - np.isfinite(g).sum()) for g in gradients)
             if bad:
                 return float(bad)
         self.clock[:, 0] += 1.0
@@ -168,11 +195,12 @@ class NumpyEngine:
         updated, new_states = interpret(
             self.rule,
             self.selected(self.parameters),
-            self.gradients,
+            gradients,
             states,
             [self.hyperparameters[group] for group in self.groups],
             {"step": step, "samples": samples, "minibatch_size": minibatch_size, "seed": self.seed},
             positions=self.positions() if self.rows else None,
+            extras={**self.extras, **self.selected_extras()},
         )
         for name, arrays in self.states.items():
             if name in self.tensor_states:

@@ -10,11 +10,13 @@ import numpy as np
 
 from learnerdsl.dtypes import NumberType
 from learnerdsl.errors import ArrayError, HyperparameterError, LearnerError, NonFiniteError
+from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.pipeline import compile_rule
 from learnerdsl.rule import Rule
 from learnerdsl.runtime import checkpoint
 from learnerdsl.runtime.cpu import CpuEngine
 from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine, fill_states
+from learnerdsl.runtime.extras import ExtraInputs
 from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
 from learnerdsl.runtime.memory import (
     Arrays,
@@ -79,6 +81,7 @@ class Learner:
         self._engine.clock[:, 2] = self._minibatch_size = 1
         self.reset()
         self._check = GradientCheck(self._parameters)
+        self._extras = ExtraInputs(rule, self._parameters, self._is_mapping, self._engine)
         self._bound: tuple[Any, ...] = (object(),) * len(self._names)
         self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
 
@@ -92,7 +95,7 @@ class Learner:
             return NumpyEngine(self._rule, arrays, groups, check_finite, self._seed)
         return CpuEngine(program, arrays, groups, check_finite, self._seed)
 
-    def update(self, gradients: Gradients, minibatch_size: float = 1) -> bool:
+    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
         """Do one update of all parameters, in place.
 
         Args:
@@ -101,6 +104,8 @@ class Learner:
                 for the same parameter in the update before is not checked again, so filling the
                 same arrays anew costs less than passing new ones (2 to 5 microseconds an update).
             minibatch_size: number of samples the gradients are of, for rules that use it.
+            extras: what else the rule asks for by `extra(name)`, such as `loss=0.7`: numbers, or
+                arrays in the same form as the gradients.
 
         Returns:
             Whether the update was done; False only with `nonfinite="skip"`.
@@ -110,6 +115,8 @@ class Learner:
         """
         if minibatch_size != self._minibatch_size:
             self._set_minibatch_size(minibatch_size)
+        if extras or self._extras.names:
+            self._extras.take(extras)
         try:
             fits = len(gradients) == len(self._names)
             arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
@@ -131,7 +138,7 @@ class Learner:
         """Check the arrays that are new, all of them before one is used."""
         changed = [k for k, array in enumerate(arrays) if array is not self._bound[k]]
         new = [arrays[k] for k in changed]
-        self._engine.bind(changed, new, self._check.addresses(changed, new))
+        self._engine.bind(1, changed, new, self._check.addresses(changed, new))
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
         self._engine.select_rows(rows)
         self._bound = arrays
@@ -198,6 +205,26 @@ class Learner:
     def samples(self) -> float:
         """Number of samples seen: the sum of `minibatch_size` over the updates done."""
         return float(self._engine.clock[0, 1])
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of what `update` takes beside the gradients, as `loss`."""
+        return self._extras.names
+
+    def evaluation_parameters(self) -> dict[Name, np.ndarray]:
+        """New arrays with the parameters to evaluate a model with.
+
+        Rules that average weights declare these by `evaluate(...)`; of the others they are copies
+        of the parameters.
+        """
+        values = evaluation_parameters(
+            self._rule,
+            list(self._parameters.values()),
+            {**self._engine.states, **self.model_state},
+            self._hyper.values(self._groups),
+            {"step": self.step_count, "samples": self.samples, "minibatch_size": 1, "seed": 0},
+        )
+        return {n: np.array(v) for n, v in zip(self._names, values, strict=True)}
 
     @property
     def threads(self) -> str:

@@ -98,13 +98,15 @@ def address_of(array: Any) -> int:
 
 
 class GradientCheck:
-    """Checks gradients against the parameters they belong to.
+    """Checks gradients, or other arrays like them, against the parameters they belong to.
 
     Args:
         parameters: name -> array, checked already.
+        what: what the arrays are, for the messages.
     """
 
-    def __init__(self, parameters: dict[Name, np.ndarray]) -> None:
+    def __init__(self, parameters: dict[Name, np.ndarray], what: str = "gradient") -> None:
+        self.what = what
         self.names = list(parameters)
         self.shapes = [array.shape for array in parameters.values()]
         self.dtype = next(iter(parameters.values())).dtype
@@ -143,16 +145,16 @@ class GradientCheck:
     def check_one(self, index: int, gradient: Any) -> None:
         """Raise unless the array has the layout, dtype and shape that is needed."""
         name = self.names[index]
-        _check_array(values_of(gradient), f"The gradient of {name!r}")
+        _check_array(values_of(gradient), f"The {self.what} of {name!r}")
         if gradient.dtype != self.dtype:
             msg = (
-                f"The gradient of {name!r} has dtype {gradient.dtype}, its parameter {self.dtype}; "
-                f"pass gradient.astype({self.dtype.name!r})."
+                f"The {self.what} of {name!r} has dtype {gradient.dtype}, "
+                f"its parameter {self.dtype}; pass {self.what}.astype({self.dtype.name!r})."
             )
             raise DtypeError(msg)
         if gradient.shape != self.shapes[index]:
             msg = (
-                f"The gradient of {name!r} has shape {gradient.shape}, "
+                f"The {self.what} of {name!r} has shape {gradient.shape}, "
                 f"its parameter {self.shapes[index]}."
             )
             raise ArrayError(msg)
@@ -161,7 +163,7 @@ class GradientCheck:
         """Raise if the array shares memory with a parameter; an empty one cannot."""
         if gradient.nbytes:
             msg = (
-                f"The gradient of {self.names[index]!r} overlaps parameter "
+                f"The {self.what} of {self.names[index]!r} overlaps parameter "
                 f"{self.owners[below // 2]!r} in memory; pass a copy of it."
             )
             raise ArrayError(msg)
@@ -176,7 +178,8 @@ class GradientCheck:
             if names
         ]
         if parts:
-            msg = f"Gradients do not match the parameters: {'; '.join(parts)}."
+            subject = "Gradients" if self.what == "gradient" else f"Arrays of {self.what}"
+            msg = f"{subject} do not match the parameters: {'; '.join(parts)}."
             raise UnknownNameError(msg)
 
 

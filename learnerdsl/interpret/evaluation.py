@@ -1,11 +1,6 @@
-"""The oracle: evaluates a Rule array by array, over any array namespace.
+"""Evaluates expressions over arrays: what every function of the language means."""
 
-It reads the same symbols as the compiler and shares no code with it, so it can judge it. It works
-on NumPy; `jax.numpy` and `torch` have the same functions. Arrays go in, new arrays come out, and
-nothing is changed in place.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,127 +8,19 @@ import sympy
 
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
-    CLOCK,
     UNARY_FUNCTIONS,
     Draw,
     MaxOver,
     Reduction,
     SumOver,
     UniformDraw,
-    tensor_size,
+    seed,
+    step,
 )
-from learnerdsl.rule import Rule
-
-_CLOCK = {symbol.name: symbol for symbol in CLOCK}
-
-Values = dict[str, Any]
-"""State name -> a list with one array (or float) for each tensor, or one float for the model."""
+from learnerdsl.interpret.philox import philox
 
 
-def initial_states(
-    rule: Rule,
-    parameters: Sequence[Any],
-    hyperparameters: Sequence[Mapping[str, float]],
-    xp: Any = np,
-) -> Values:
-    """The states of `rule` before the first update.
-
-    Args:
-        rule: a traced rule.
-        parameters: the arrays that will be updated.
-        hyperparameters: for each tensor, name -> value.
-        xp: array namespace.
-    """
-    symbols = _symbol_values(rule, parameters, None, {}, hyperparameters, {})
-    evaluate = _Evaluation(symbols, parameters, xp)
-    states: Values = {}
-    for spec in rule.states:
-        if spec.symbol.shape == "element":
-            states[spec.symbol.name] = [
-                _like(evaluate(spec.init, k), parameter, xp)
-                for k, parameter in enumerate(parameters)
-            ]
-        elif spec.symbol.shape == "tensor":
-            states[spec.symbol.name] = [evaluate(spec.init, k) for k in range(len(parameters))]
-        else:
-            states[spec.symbol.name] = evaluate(spec.init, 0)
-    return states
-
-
-def interpret(
-    rule: Rule,
-    parameters: Sequence[Any],
-    gradients: Sequence[Any],
-    states: Values,
-    hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
-    xp: Any = np,
-    positions: Sequence[Any] | None = None,
-) -> tuple[list[Any], Values]:
-    """One update of every tensor.
-
-    Args:
-        rule: a traced rule.
-        parameters: arrays.
-        gradients: arrays of the same shapes.
-        states: what `initial_states` or the previous update returned.
-        hyperparameters: for each tensor, name -> value.
-        clock: values of "step", "samples", "minibatch_size" and "seed".
-        xp: array namespace.
-        positions: for each tensor, the numbers of its elements where it is only part of one;
-            random numbers depend on them.
-
-    Returns:
-        The new parameters and the new states.
-    """
-    symbols = _symbol_values(rule, parameters, gradients, states, hyperparameters, clock)
-    evaluate = _Evaluation(symbols, parameters, xp)
-    evaluate.positions = positions
-    count = len(parameters)
-    for line in rule.lines:
-        values = [evaluate(line.expression, k) for k in range(count)]
-        if line.rounded:
-            values = [_rounded(v, p) for v, p in zip(values, parameters, strict=True)]
-        symbols[line.value] = values
-    new = {line.target.name: symbols[line.value] for line in rule.lines}
-    new_states: Values = {}
-    for spec in rule.states:
-        values = new[spec.symbol.name]
-        if spec.symbol.shape == "element":
-            values = [_like(v, p, xp) for v, p in zip(values, parameters, strict=True)]
-        new_states[spec.symbol.name] = values[0] if spec.symbol.shape == "model" else values
-    updated = [_like(v, p, xp) for v, p in zip(new[rule.parameter.name], parameters, strict=True)]
-    return updated, new_states
-
-
-def _symbol_values(
-    rule: Rule,
-    parameters: Sequence[Any],
-    gradients: Sequence[Any] | None,
-    states: Values,
-    hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
-) -> dict[sympy.Basic, list[Any]]:
-    """Symbol -> its value for each tensor."""
-    count = len(parameters)
-    symbols: dict[Any, list[Any]] = {rule.parameter: list(parameters)}
-    if gradients is not None:
-        symbols[rule.gradient] = list(gradients)
-    for hyper in rule.hyperparameters:
-        symbols[hyper] = [float(values[hyper.name]) for values in hyperparameters]
-    for spec in rule.states:
-        if spec.symbol.name in states:
-            value = states[spec.symbol.name]
-            symbols[spec.symbol] = [value] * count if spec.symbol.shape == "model" else list(value)
-    sizes = [float(np.prod(np.shape(p))) for p in parameters]
-    symbols[tensor_size] = sizes
-    totals = {**clock, "model_size": sum(sizes)}
-    for name, value in totals.items():
-        symbols[_CLOCK[name]] = [float(value)] * count
-    return symbols
-
-
-class _Evaluation:
+class Evaluation:
     """Evaluates expressions for one tensor after the other, each expression once."""
 
     def __init__(self, symbols: dict[Any, list[Any]], parameters: Sequence[Any], xp: Any) -> None:
@@ -144,6 +31,7 @@ class _Evaluation:
         self.positions: Sequence[Any] | None = None
 
     def __call__(self, expr: sympy.Basic, tensor: int) -> Any:
+        """The value of `expr` for tensor number `tensor`."""
         key = (expr, tensor)
         if key not in self.known:
             with np.errstate(all="ignore"):
@@ -151,7 +39,7 @@ class _Evaluation:
         return self.known[key]
 
     def compute(self, expr: Any, k: int) -> Any:
-        """The value of `expr` for tensor number `k`."""
+        """The same, anew."""
         if expr.is_Symbol:
             return self.symbols[expr][k]
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
@@ -176,8 +64,8 @@ class _Evaluation:
         else:
             shape = np.shape(self.parameters[k])
             position = np.arange(int(np.prod(shape))).reshape(shape)
-        seed, step = (int(self.symbols[_CLOCK[name]][k]) for name in ("seed", "step"))
-        words = philox(np.asarray(position, np.uint64), expr.stream, seed, step, k)
+        key, count = (int(self.symbols[symbol][k]) for symbol in (seed, step))
+        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, k)
         u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53
         if isinstance(expr, UniformDraw):
             single = (words[0] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
@@ -312,52 +200,27 @@ def _sum_in_blocks(values: np.ndarray, size: int) -> float:
     return float(np.cumsum(addends, dtype=values.dtype)[-1])
 
 
-def philox(position: Any, stream: int, seed: int, step: int, tensor: int) -> list[Any]:
-    """Four random 32-bit words (in uint64) for each position: Philox4x32-10."""
-    word, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    key = [np.uint64(seed) & word, np.uint64(seed) >> shift]
-    c = [
-        position & word,
-        (position >> shift) | np.uint64(stream << 16),
-        np.full_like(position, step & 0xFFFFFFFF),
-        np.full_like(position, tensor & 0xFFFFFFFF),
-    ]
-    for _ in range(10):
-        first, second = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
-        c = [
-            (second >> shift) ^ c[1] ^ key[0],
-            second & word,
-            (first >> shift) ^ c[3] ^ key[1],
-            first & word,
-        ]
-        key = [
-            np.uint64((int(k) + add) & 0xFFFFFFFF)
-            for k, add in zip(key, (0x9E3779B9, 0xBB67AE85), strict=True)
-        ]
-    return c
-
-
-def _truth(evaluation: _Evaluation, expr: Any, k: int) -> bool:
+def _truth(evaluation: Evaluation, expr: Any, k: int) -> bool:
     del evaluation, k
     return bool(expr)
 
 
-_STRUCTURE: dict[Any, Callable[[_Evaluation, Any, int], Any]] = {
-    sympy.Add: _Evaluation.total,
-    sympy.Mul: _Evaluation.product,
-    sympy.Pow: _Evaluation.power,
-    sympy.Min: _Evaluation.extreme,
-    sympy.Max: _Evaluation.extreme,
-    sympy.Mod: _Evaluation.modulo,
-    sympy.And: _Evaluation.logic,
-    sympy.Or: _Evaluation.logic,
-    sympy.Not: _Evaluation.logic,
-    sympy.Lt: _Evaluation.compare,
-    sympy.Le: _Evaluation.compare,
-    sympy.Gt: _Evaluation.compare,
-    sympy.Ge: _Evaluation.compare,
-    sympy.Eq: _Evaluation.compare,
-    sympy.Ne: _Evaluation.compare,
+_STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
+    sympy.Add: Evaluation.total,
+    sympy.Mul: Evaluation.product,
+    sympy.Pow: Evaluation.power,
+    sympy.Min: Evaluation.extreme,
+    sympy.Max: Evaluation.extreme,
+    sympy.Mod: Evaluation.modulo,
+    sympy.And: Evaluation.logic,
+    sympy.Or: Evaluation.logic,
+    sympy.Not: Evaluation.logic,
+    sympy.Lt: Evaluation.compare,
+    sympy.Le: Evaluation.compare,
+    sympy.Gt: Evaluation.compare,
+    sympy.Ge: Evaluation.compare,
+    sympy.Eq: Evaluation.compare,
+    sympy.Ne: Evaluation.compare,
     sympy.true.func: _truth,
     sympy.false.func: _truth,
 }
@@ -380,13 +243,3 @@ def _wide(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """A float64 scalar as a Python float, which takes the dtype of the array it meets."""
     return float(value) if isinstance(value, np.float64) else value
-
-
-def _rounded(value: Any, parameter: Any) -> Any:
-    return float(parameter.dtype.type(value)) if isinstance(value, float) else value
-
-
-def _like(value: Any, parameter: Any, xp: Any) -> Any:
-    """`value` as an array of the parameter's shape and dtype."""
-    array = xp.asarray(value, dtype=parameter.dtype)
-    return xp.broadcast_to(array, parameter.shape) if array.shape != parameter.shape else array

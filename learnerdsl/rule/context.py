@@ -1,0 +1,60 @@
+"""What a rule function has declared so far, while it is being traced."""
+
+import keyword
+from contextvars import ContextVar
+
+import sympy
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import (
+    ExtraSymbol,
+    GradientSymbol,
+    Named,
+    ParameterSymbol,
+    StateSymbol,
+)
+from learnerdsl.rule.definition import Assignment, StateSpec
+
+
+class Trace:
+    """What a rule function has declared so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.parameter: ParameterSymbol
+        self.gradient: GradientSymbol
+        self.names: set[str] = set()
+        self.states: list[StateSpec] = []
+        self.lines: list[Assignment] = []
+        self.old_values: dict[Named, StateSymbol] = {}
+        self.extras: list[ExtraSymbol] = []
+        self.evaluation: sympy.Expr | None = None
+        self.draws = 0
+
+    def take_name(self, name: str, what: str) -> str:
+        """`name`, if it is an identifier that nothing else in this rule has."""
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            msg = f"{what} needs a Python identifier for a name, got {name!r}."
+            raise RuleError(msg)
+        if name in self.names:
+            msg = (
+                f"The name {name!r} is used twice in rule {self.name}; "
+                f"choose another for this {what}."
+            )
+            raise RuleError(msg)
+        self.names.add(name)
+        return name
+
+
+current_trace: ContextVar[Trace | None] = ContextVar("learnerdsl_trace", default=None)
+
+
+def tracing_now(what: str) -> Trace:
+    """The trace under way; RuleError that names `what` where there is none."""
+    trace_now = current_trace.get()
+    if trace_now is None:
+        msg = (
+            f"{what} was called outside a rule; write it inside a function under @learnerdsl.rule."
+        )
+        raise RuleError(msg)
+    return trace_now
