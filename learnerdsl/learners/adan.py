@@ -1,7 +1,7 @@
 """Adan: Adam with Nesterov's momentum from differences of gradients."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, step, where
+from learnerdsl.expr import sqrt, step
 from learnerdsl.rule import assign, combine, let, state
 
 
@@ -9,7 +9,7 @@ from learnerdsl.rule import assign, combine, let, state
 def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0.0):
     r"""Adan: adaptive Nesterov momentum, estimated from the change of the gradient.
 
-    $$d = \begin{cases} 0 & t = 1 \\ g - g' & t > 1 \end{cases} \qquad g' \leftarrow g$$
+    $$d = g - g' \qquad g' \leftarrow g$$
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, d \qquad
@@ -20,10 +20,11 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
     p \leftarrow \frac{1}{1 + \eta \lambda}
     \left( p - \eta \frac{u}{\sqrt{\hat{n}} + \epsilon} \right)$$
 
-    Takes learning rates several times those of AdamW, on vision transformers above all; it keeps
-    four arrays for each parameter. As the authors' code and `timm.optim.Adan`: the betas are the
-    shares kept (in the paper those of the new), and the decay is proximal, after the step.
-    (`optax.adan` 0.2.8 weighs the difference by $1 - \beta_2$, which is another rule.)
+    with $g' = g$ at the first update. Takes learning rates several times those of AdamW, on vision
+    transformers above all; it keeps four arrays for each parameter. As the authors' code and
+    `timm.optim.Adan`: the betas are the shares kept (in the paper those of the new), and the decay
+    is proximal, after the step. (`optax.adan` 0.2.8 weighs the difference by $1 - \beta_2$, which
+    is another rule.)
 
     Args:
         p: the parameter.
@@ -52,8 +53,8 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
         Xie et al., [Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep
         Models](https://arxiv.org/abs/2208.06677), 2022.
     """
-    m, v, n, g_last = state("m"), state("v"), state("n"), state("g_last")
-    d = let("d", where(equal(step, 1), 0, g - g_last))
+    m, v, n, g_last = state("m"), state("v"), state("n"), state("g_last", init=g)
+    d = let("d", g - g_last)
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * d)
     n_new = assign(n, beta3 * n + (1 - beta3) * (g + beta2 * d) ** 2)

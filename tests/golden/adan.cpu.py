@@ -66,8 +66,10 @@ def adan_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         n_i = n[i]
         g_last_i = g_last[i]
-        # d <- Piecewise((0, Eq(step, 1)), (g - g_last, True))
-        d = (float32(0.0) if step == float32(1.0) else g_i - g_last_i)
+        # g_last_old <- Piecewise((g, Eq(step, 1)), (g_last, True))
+        g_last_old = (g_i if step == float32(1.0) else g_last_i)
+        # d <- g - g_last_old
+        d = g_i - g_last_old
         # m <- g*(1 - beta1) + beta1*m
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- beta2*v + d*(1 - beta2)
