@@ -1,28 +1,43 @@
 """The builtin learners. Each is a rule like those that users write, readable beside its paper."""
 
+from learnerdsl.learners.adabound import adabound, adamod
 from learnerdsl.learners.adadelta import adadelta
 from learnerdsl.learners.adagrad import adagrad
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adamax import adamax
+from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.amsgrad import amsgrad
+from learnerdsl.learners.cautious import cautious_adamw, grams
+from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.lamb import lamb
 from learnerdsl.learners.lars import lars
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.rmsprop import rmsprop
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 
 __all__ = [
+    "adabound",
     "adadelta",
     "adagrad",
     "adam",
+    "adam_uncorrected",
     "adamax",
+    "adamc",
+    "adamg",
+    "adamod",
     "adamw",
     "amsgrad",
+    "cautious_adamw",
+    "diffgrad",
+    "exadam",
+    "grams",
     "lamb",
     "lars",
     "lion",
     "momentum_sgd",
     "nesterov",
+    "padam",
     "rmsprop",
     "sgd",
 ]
