@@ -10,9 +10,12 @@ from learnerdsl.learners.amsgrad import amsgrad
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.lamb import lamb
+from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.padam import diffgrad, padam
+from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.rmsprop import rmsprop
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 
@@ -33,11 +36,14 @@ __all__ = [
     "exadam",
     "grams",
     "lamb",
+    "laprop",
     "lars",
     "lion",
     "momentum_sgd",
+    "msvag",
     "nesterov",
     "padam",
+    "qhadam",
     "rmsprop",
     "sgd",
 ]
