@@ -9,15 +9,18 @@ from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.amsgrad import amsgrad
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.exadam import adamg, exadam
+from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.lamb import lamb
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.mars import mars_adamw, mars_lion
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.rmsprop import rmsprop
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
+from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
 
 __all__ = [
     "adabound",
@@ -30,15 +33,19 @@ __all__ = [
     "adamg",
     "adamod",
     "adamw",
+    "adanorm",
     "amsgrad",
     "cautious_adamw",
     "diffgrad",
     "exadam",
+    "fadam",
     "grams",
     "lamb",
     "laprop",
     "lars",
     "lion",
+    "mars_adamw",
+    "mars_lion",
     "momentum_sgd",
     "msvag",
     "nesterov",
@@ -46,4 +53,5 @@ __all__ = [
     "qhadam",
     "rmsprop",
     "sgd",
+    "stable_adamw",
 ]
