@@ -7,9 +7,11 @@ from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adamax import adamax
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.amsgrad import amsgrad
+from learnerdsl.learners.apollo import aida, apollo
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.fadam import fadam
+from learnerdsl.learners.gravity import gravity, kate
 from learnerdsl.learners.lamb import lamb
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars
@@ -20,12 +22,14 @@ from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.rmsprop import rmsprop
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
+from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
 
 __all__ = [
     "adabound",
     "adadelta",
     "adagrad",
+    "adahessian",
     "adam",
     "adam_uncorrected",
     "adamax",
@@ -34,12 +38,16 @@ __all__ = [
     "adamod",
     "adamw",
     "adanorm",
+    "aida",
     "amsgrad",
+    "apollo",
     "cautious_adamw",
     "diffgrad",
     "exadam",
     "fadam",
     "grams",
+    "gravity",
+    "kate",
     "lamb",
     "laprop",
     "lars",
@@ -53,5 +61,6 @@ __all__ = [
     "qhadam",
     "rmsprop",
     "sgd",
+    "sophia",
     "stable_adamw",
 ]
