@@ -6,6 +6,7 @@ from learnerdsl.learners.adagrad import adagrad
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adamax import adamax
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
+from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad
 from learnerdsl.learners.apollo import aida, apollo
 from learnerdsl.learners.cautious import cautious_adamw, grams
@@ -39,6 +40,7 @@ __all__ = [
     "adamw",
     "adanorm",
     "aida",
+    "amos",
     "amsgrad",
     "apollo",
     "cautious_adamw",

@@ -1,4 +1,4 @@
-"""Sophia, Apollo, KATE and Gravity."""
+"""Sophia, Apollo, Amos, KATE and Gravity."""
 
 import numpy as np
 
@@ -46,6 +46,21 @@ def apollo(params, grads, state, t, *, lr, beta, eps, rebound, weight_decay):
         state["B"][i] = state["B"][i] + delta * d**2
         state["d"][i] = state["m"][i] / np.maximum(np.abs(state["B"][i]), rebound)
         p[...] = p - lr * state["d"][i]
+
+
+def amos(params, grads, state, t, *, lr, beta, scale, eps):
+    """Algorithm 1 of Tian and Parikh (2022) with means over all of a tensor, without momentum."""
+    if t == 1:
+        state["q"] = [0.0 for _ in params]
+        state["b"] = [0.0 for _ in params]
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        square, b = np.sum(g**2) / max(g.size, 1), state["b"][i]
+        state["q"][i] = beta * state["q"][i] + (1.0 - beta) * square
+        r = (1.0 - beta**t) / (state["q"][i] + eps)
+        gamma = (1.0 + 0.25 * lr**0.5 * b) ** -0.5 * lr**2 * r * square
+        step = 0.5 * gamma * p + lr * scale * r**0.5 * g
+        p[...] = p - step / (1.0 + 0.25 * (lr * scale) ** 0.5 * b)
+        state["b"][i] = b + gamma * (1.0 + b)
 
 
 def kate(params, grads, state, t, *, lr, delta, eps, weight_decay):

@@ -82,6 +82,20 @@ def _aida(*problem: Any) -> Any:
     )
 
 
+def _amos(*problem: Any) -> Any:
+    base = pytest.importorskip("pytorch_optimizer").Amos
+
+    class Scaled(base):
+        def get_scale(self, _: Any) -> float:
+            return self.param_groups[0]["scale"]
+
+    return run_stepper(
+        lambda tensors, hyper: Scaled(tensors, lr=hyper["lr"], foreach=False),
+        lambda hyper, _: hyper,
+        *problem,
+    )
+
+
 def _apollo(hyper: Hyper) -> dict:
     return without(hyper, "rebound")
 
@@ -106,6 +120,7 @@ def _sophia(*problem: Any) -> Any:
 TRUSTED = {
     "adamg": partial(_po, "AdamG", _adamg),
     "aida": _aida,
+    "amos": _amos,
     "apollo": partial(_po, "ApolloDQN", _apollo, warmup_steps=0),
     "fadam": _fadam,
     "gravity": partial(_po, "Gravity", same),
@@ -122,6 +137,7 @@ TRUSTED = {
 RANGES = {
     "adamg": {"beta3": (0.8, 0.95), "scale": (0.2, 0.2), "power": (0.24, 0.24)},
     "aida": {"xi": (1e-20, 1e-20)},
+    "amos": {"beta": (0.8, 0.95), "scale": (0.1, 1.0), "eps": (1e-18, 1e-17)},
     "apollo": {"beta": (0.8, 0.95), "rebound": (0.01, 0.01), "eps": (1e-4, 1e-3)},
     "fadam": {"eps2": (0.01, 0.1), "clip": (0.5, 2.0)},
     "gravity": {"alpha": (0.0, 0.0), "beta": (0.8, 0.95)},
@@ -136,6 +152,7 @@ SCALAR = {
 }
 PASSES = {
     "aida": 2,
+    "amos": 2,
     "apollo": 2,
     "fadam": 3,
     "gravity": 2,
