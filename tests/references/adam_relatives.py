@@ -36,7 +36,7 @@ def laprop(params, grads, state, t, *, lr, beta1, beta2, eps, weight_decay):
 
 
 def msvag(params, grads, state, t, *, lr, beta):
-    """M-SVAG of Balles and Hennig (2018), the limits as in the authors' code."""
+    """M-SVAG of Balles and Hennig (2018), the limits as in pytorch_optimizer."""
     if t == 1:
         _zeros(state, params, "m", "v")
     rho = (1.0 - beta) * (1.0 + beta**t) / ((1.0 + beta) * (1.0 - beta**t))

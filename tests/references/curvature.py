@@ -32,7 +32,7 @@ def sophia(
 
 
 def apollo(params, grads, state, t, *, lr, beta, eps, rebound, weight_decay):
-    """Algorithm 1 of Ma (2020), the epsilon divided by the bound as in the authors' code."""
+    """Algorithm 1 of Ma (2020), the epsilon divided by the bound as in pytorch_optimizer."""
     if t == 1:
         for name in ("m", "B", "d"):
             state[name] = [np.zeros(p.shape) for p in params]
