@@ -1,5 +1,6 @@
 """The builtin learners. Each is a rule like those that users write, readable beside its paper."""
 
+from learnerdsl.learners.a2grad import a2grad
 from learnerdsl.learners.adadelta import adadelta
 from learnerdsl.learners.adagrad import adagrad, adagrad_optax
 from learnerdsl.learners.adam import adam, adamw
@@ -31,6 +32,7 @@ from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.vsgd import vsgd
 
 __all__ = [
+    "a2grad",
     "accsgd",
     "adadelta",
     "adagrad",

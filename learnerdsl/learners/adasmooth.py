@@ -27,8 +27,8 @@ def adasmooth(p, g, lr=1e-3, beta1=0.5, beta2=0.99, eps=1e-6, weight_decay=0.0):
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        beta1: $1 - \beta_1$ is the largest $c$ but for $1 - \beta_2$.
-        beta2: $1 - \beta_2$ is the smallest $c$.
+        beta1: $1 - \beta_1$ is the $c$ of an element that moves straight.
+        beta2: $1 - \beta_2$ is the $c$ of one that goes to and fro.
         eps: $\epsilon$, added under the root and to $n$.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 

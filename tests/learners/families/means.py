@@ -51,6 +51,7 @@ def _columns(run: Callable[..., list[Arrays]], params: Arrays, gradients: Any, h
 
 
 TRUSTED = {
+    "a2grad": partial(_run_po, "A2Grad", same),
     "adasmooth": partial(_run_po, "AdaSmooth", torch_names),
     "asgd": _asgd,
     "focus": _focus,
@@ -60,6 +61,7 @@ TRUSTED = {
     "vsgd": partial(_run_po, "VSGD", same),
 }
 RANGES = {
+    "a2grad": {"beta": (5.0, 15.0), "lips": (5.0, 15.0)},
     "adasmooth": {"beta1": (0.4, 0.6)},
     "asgd": {"lambd": (1e-3, 1e-1), "alpha": (0.5, 0.8), "t0": (3.0, 8.0)},
     # Weak, as a sign that differs in float32 must not show.
@@ -69,5 +71,5 @@ RANGES = {
     # The library takes its prior at construction only.
     "vsgd": {"ghattg": (30.0, 30.0), "ps": (1e-8, 1e-8), "tau1": (0.7, 0.9), "tau2": (0.8, 0.95)},
 }
-PASSES = {"sgd_sai": 2}
+PASSES = {"a2grad": 2, "sgd_sai": 2}
 TRAINING = {"ftrl": {"lr": 0.5}}
