@@ -13,7 +13,7 @@ def aggmo(p, g, lr=1e-3, beta1=0.0, beta2=0.9, beta3=0.99, weight_decay=0.0):
     p \leftarrow p - \frac{\eta}{3} \sum_{i=1}^{3} b_i$$
 
     The short memories damp the oscillation of the long one, so that 0.99 is safe; three buffers for
-    each weight. As `pytorch_optimizer.AggMo` and the authors' code, with three betas.
+    each weight. As `pytorch_optimizer.AggMo`, with three betas.
 
     Args:
         p: the parameter.

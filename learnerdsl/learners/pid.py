@@ -17,8 +17,8 @@ def pid(
     $$p \leftarrow p - \eta\, (g + K_i i + K_d d) \qquad g' \leftarrow g$$
 
     with $g' = g$ at the first step. The change of the gradient brakes before momentum overshoots;
-    two more numbers to tune. As `pytorch_optimizer.PID` and the authors' code with a momentum above
-    0; the effective step is about $\eta K_i / (1 - \mu)$.
+    two more numbers to tune. As `pytorch_optimizer.PID` with a momentum above 0; the effective step
+    is about $\eta K_i / (1 - \mu)$.
 
     Args:
         p: the parameter.
@@ -45,7 +45,7 @@ def pid(
 
     References:
         An et al., [A PID Controller Approach for Stochastic Optimization of Deep
-        Networks](https://doi.org/10.1109/CVPR.2018.00889), 2018.
+        Networks](http://www4.comp.polyu.edu.hk/~cslzhang/paper/CVPR18_PID.pdf), 2018.
     """
     g = g + weight_decay * p
     i, d, last = state("i"), state("d"), state("last", init=g)

@@ -57,8 +57,8 @@ def accsgd(p, g, lr=1e-3, kappa=1000.0, xi=10.0, constant=0.7, weight_decay=0.0)
     $$b \leftarrow (1 - \beta)\, b + \beta \left(p - \frac{\eta \kappa}{c}\, g\right) \qquad
     p \leftarrow \zeta\, (p - \eta g) + (1 - \zeta)\, b$$
 
-    Provably faster than momentum on least squares with noise; it has three numbers to tune. As the
-    authors' code and `pytorch_optimizer.AccSGD`.
+    Provably faster than momentum on least squares with noise; it has three numbers to tune. As
+    `pytorch_optimizer.AccSGD`.
 
     Args:
         p: the parameter.

@@ -47,8 +47,8 @@ def signum(p, g, lr=1e-3, beta=0.9):
     p \leftarrow p - \eta \operatorname{sgn}(m)$$
 
     SignSGD with momentum, which bears smaller batches; the steps never get shorter by themselves,
-    so the learning rate has to fall in the end. As `optax.signum`: the gradient is weighed by $1 -
-    \beta$, which matters only where $\beta$ changes.
+    so the learning rate has to fall in the end. As `optax.signum`: the gradient is weighed by
+    $1 - \beta$, which matters only where $\beta$ changes.
 
     Args:
         p: the parameter.

@@ -1,6 +1,7 @@
 """Kinds of momentum: quasi-hyperbolic, aggregated, accelerated, PID, positive-negative."""
 
 import math
+import warnings
 from functools import partial
 from unittest import mock
 
@@ -33,6 +34,13 @@ def _adapnm(params: Arrays, gradients: list[Arrays], hypers: list[Hyper]) -> lis
         return _run_po("AdaPNM", _positive_negative, params, gradients, corrected)
 
 
+def _qhm(params: Arrays, gradients: list[Arrays], hypers: list[Hyper]) -> list[Arrays]:
+    """The authors' package calls torch in a way of old."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return run_torch("QHM", same, params, gradients, hypers, module="qhoptim.pyt")
+
+
 _run_po = partial(run_torch, module="pytorch_optimizer", foreach=False)
 
 TRUSTED = {
@@ -42,7 +50,7 @@ TRUSTED = {
     "optimistic_gradient_descent": partial(run_optax, "optimistic_gradient_descent", optax_names),
     "pid": partial(_run_po, "PID", same),
     "pnm": partial(_run_po, "PNM", _positive_negative),
-    "qhm": partial(_run_po, "QHM", same),
+    "qhm": _qhm,
 }
 RANGES = {
     "accsgd": {"kappa": (500.0, 1500.0), "xi": (5.0, 15.0), "constant": (0.6, 0.8)},
