@@ -9,6 +9,8 @@ from learnerdsl.learners.lamb import lamb
 from learnerdsl.learners.lars import lars
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.rmsprop import rmsprop
+from learnerdsl.learners.schedule_free import schedule_free_adamw, schedule_free_sgd
+from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 
 __all__ = [
@@ -24,5 +26,8 @@ __all__ = [
     "momentum_sgd",
     "nesterov",
     "rmsprop",
+    "schedule_free_adamw",
+    "schedule_free_radam",
+    "schedule_free_sgd",
     "sgd",
 ]
