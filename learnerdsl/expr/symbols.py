@@ -1,0 +1,141 @@
+"""The symbols of a rule: what it is given, what it keeps, and what it computes."""
+
+from typing import Any
+
+import sympy
+
+
+class RuleSymbol(sympy.Symbol):
+    """A real symbol with an owner: the name of the rule it belongs to, or "" for the clock."""
+
+    __slots__ = ("owner",)
+    owner: str
+
+    def __new__(cls, name: str, owner: str = "", **assumptions: bool) -> Any:
+        """Create the symbol; two with equal class, name, owner and assumptions are equal."""
+        symbol = sympy.Symbol.__xnew__(cls, name, **{"real": True, **assumptions})
+        symbol.owner = owner
+        return symbol
+
+    def __getnewargs_ex__(self) -> Any:
+        """What pickle needs to build the symbol again."""
+        return (self.name, self.owner), self._assumptions_orig
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.owner)
+
+
+class ParameterSymbol(RuleSymbol):
+    """The parameter, as it was before this update."""
+
+    __slots__ = ()
+
+
+class GradientSymbol(RuleSymbol):
+    """The gradient of the loss with respect to the parameter."""
+
+    __slots__ = ()
+
+
+class Hyperparameter(RuleSymbol):
+    """A scalar that may change from update to update and from group to group."""
+
+    __slots__ = ()
+
+
+class ExtraScalar(RuleSymbol):
+    """A number that every update is given beside the gradients, such as the loss."""
+
+    __slots__ = ()
+    shape = "model"
+
+
+class ExtraArray(RuleSymbol):
+    """An array of the parameter's shape that every update is given beside the gradient."""
+
+    __slots__ = ()
+    shape = "element"
+
+
+ExtraSymbol = ExtraScalar | ExtraArray
+
+
+class StateSymbol(RuleSymbol):
+    """A state variable, as it was before this update.
+
+    Subclasses say what it ranges over; a state factored into rows or columns would be one more.
+    """
+
+    __slots__ = ()
+    shape = "element"
+
+
+class TensorState(StateSymbol):
+    """A state that is one scalar for each parameter tensor."""
+
+    __slots__ = ()
+    shape = "tensor"
+
+
+class ModelState(StateSymbol):
+    """A state that is one scalar for the whole learner."""
+
+    __slots__ = ()
+    shape = "model"
+
+
+STATE_SHAPES: dict[str, type[StateSymbol]] = {
+    kind.shape: kind for kind in (StateSymbol, TensorState, ModelState)
+}
+
+
+class Named(RuleSymbol):
+    """A value computed by this update: the new value of a target, or what `let` named."""
+
+    __slots__ = ()
+
+
+class NewValue(Named):
+    """The value that `assign` gave to a state or to the parameter."""
+
+    __slots__ = ()
+
+
+class LetValue(Named):
+    """An intermediate value with a name of its own."""
+
+    __slots__ = ()
+
+
+class Clock(RuleSymbol):
+    """A scalar that the learner keeps, the same for every rule."""
+
+    __slots__ = ()
+
+
+class TensorScalar(RuleSymbol):
+    """A scalar of the tensor at hand that the learner keeps: its size, its number."""
+
+    __slots__ = ()
+
+
+class Position(RuleSymbol):
+    """Number of the element at hand within its tensor; random numbers depend on it."""
+
+    __slots__ = ()
+
+
+step = Clock("step", integer=True, positive=True)
+"""Number of this update, counted from 1; a refused or skipped update does not count."""
+samples = Clock("samples", integer=True, nonnegative=True)
+"""Number of samples seen before this update: the sum of the earlier `minibatch_size`."""
+minibatch_size = Clock("minibatch_size", positive=True)
+"""Number of samples of this update, as passed to `learner.update`."""
+model_size = Clock("model_size", integer=True, nonnegative=True)
+seed = Clock("seed", integer=True, nonnegative=True)
+position = Position("position", integer=True, nonnegative=True)
+tensor_size = TensorScalar("size", integer=True, nonnegative=True)
+tensor_number = TensorScalar("tensor_number", integer=True, nonnegative=True)
+
+CLOCK = (step, samples, minibatch_size, model_size, seed)
+"""The scalars every rule may use, in the order in which kernels receive them."""
