@@ -100,9 +100,8 @@ def prodigy_official(
     d_{\max} \leftarrow \max(d_{\max}, \hat{d}) \qquad
     d' = \min(d_{\max}, \gamma \tilde{d})$$
 
-    where $\tilde{d}$ is $\max(d, \hat{d})$ while $d = d_0$, and $d$ afterwards. Without bias
-    correction the first steps are larger; ask for it where they break the training.
-    A `growth_rate` of 1.02 is itself a warm-up. As `prodigyopt.Prodigy`.
+    where $\tilde{d}$ is $\max(d, \hat{d})$ while $d = d_0$, then $d$. Without bias correction early
+    steps are larger. A `growth_rate` of 1.02 is itself a warm-up. As `prodigyopt.Prodigy`.
 
     Args:
         p: the parameter.
