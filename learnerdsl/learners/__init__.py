@@ -20,6 +20,9 @@ from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.belief import acprop, adabelief
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.cocob import cocob
+from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
+from learnerdsl.learners.dadapt_adam import dadapt_adamw, dadapt_adan
+from learnerdsl.learners.dadapt_sgd import dadapt_lion, dadapt_sgd
 from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
@@ -40,12 +43,15 @@ from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
 from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.qhm import accsgd, qhm
 from learnerdsl.learners.radam import radam, radam_optax
 from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
+from learnerdsl.learners.schedule_free import schedule_free_adamw, schedule_free_sgd
+from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 from learnerdsl.learners.sgd_sai import sgd_sai
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
@@ -90,6 +96,11 @@ __all__ = [
     "asgd",
     "cautious_adamw",
     "cocob",
+    "dadapt_adagrad",
+    "dadapt_adamw",
+    "dadapt_adan",
+    "dadapt_lion",
+    "dadapt_sgd",
     "diffgrad",
     "exadam",
     "fadam",
@@ -117,6 +128,8 @@ __all__ = [
     "padam",
     "pid",
     "pnm",
+    "prodigy",
+    "prodigy_official",
     "qhadam",
     "qhm",
     "radam",
@@ -126,6 +139,9 @@ __all__ = [
     "rmsprop_momentum",
     "rmsprop_optax",
     "rprop",
+    "schedule_free_adamw",
+    "schedule_free_radam",
+    "schedule_free_sgd",
     "sgd",
     "sgd_keras",
     "sgd_sai",
