@@ -143,7 +143,7 @@ def test_schedules_are_joined_by_one_boundary_less():
 
 @pytest.mark.parametrize("value", [None, "0.1", True], ids=repr)
 def test_a_constant_schedule_needs_a_number(value):
-    with pytest.raises(ld.LearnerError, match="is not an expression"):
+    with pytest.raises(ld.HyperparameterError, match="is a number that is not NaN, got"):
         constant(value)
 
 
