@@ -96,8 +96,9 @@ class Schedule:
         return Schedule(slope.xreplace({dummy: floor for floor, dummy in floors.items()}))
 
     def latex(self) -> str:
-        """The expression in LaTeX."""
-        return sympy.latex(self.expression)
+        """The expression in LaTeX; the step is called t, as in rules."""
+        # With dots, since SymPy would write 0.1 times 0.5 to a power as 0.1 {0.5}^{...}.
+        return sympy.latex(self.expression, mul_symbol="dot", symbol_names={step: "t"})
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
@@ -162,6 +163,9 @@ def _operand(value: Any) -> sympy.Expr:
 
 def constant(value: float) -> Schedule:
     r"""The same value at every update: $\eta$.
+
+    Args:
+        value: the value $\eta$.
 
     Source: optax.constant_schedule,
     https://optax.readthedocs.io/en/latest/api/optimizer_schedules.html
