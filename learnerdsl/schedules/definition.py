@@ -53,7 +53,7 @@ class Schedule:
         if foreign:
             msg = (
                 f"The schedule {self.expression} depends on {', '.join(foreign)}; "
-                "only learnerdsl.step may appear in it. Within a rule write schedule.expression."
+                "only learnerdsl.step may appear in it (within a rule write schedule.expression)."
             )
             raise HyperparameterError(msg)
         if self.expression.has(sympy.nan, sympy.zoo):

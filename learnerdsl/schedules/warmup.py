@@ -1,7 +1,5 @@
 """Schedules that rise at first, because the first updates are the least reliable ones."""
 
-import itertools
-
 import sympy
 
 from learnerdsl.errors import HyperparameterError
@@ -183,10 +181,11 @@ def wsd(
     """
     rising = count("warmup_steps", warmup_steps, least=0)
     stable = count("stable_steps", stable_steps, least=0)
-    remaining = left(progress(count("decay_steps", decay_steps)), shape)
-    decaying = Schedule(between(number("peak", peak), number("final", final), remaining))
-    line = linear(initial, peak, max(rising, 1))
-    parts = [(line, rising), (constant(peak), stable), (decaying, decay_steps)]
-    taken = [(part, steps) for part, steps in parts if steps]
-    ends = list(itertools.accumulate(steps for _, steps in taken))
-    return join([part for part, _ in taken], ends[:-1])
+    part = progress(count("decay_steps", decay_steps), begin=rising + stable)
+    curve = between(number("peak", peak), number("final", final), left(part, shape))
+    parts: dict[int, Schedule] = {}
+    if rising:
+        parts[rising] = linear(initial, peak, rising)
+    if stable:
+        parts[rising + stable] = constant(peak)
+    return join([*parts.values(), Schedule(curve)], list(parts), relative=False)
