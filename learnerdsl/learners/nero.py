@@ -40,8 +40,8 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
         >>> learner.update([np.array([[1, 0, 0], [0, 1, 0]], np.float32)])
         True
         >>> weights.round(3)
-        array([[-0.733,  0.054,  0.68 ],
-               [ 0.733, -0.054, -0.679]], dtype=float32)
+        array([[-0.722,  0.031,  0.691],
+               [ 0.738, -0.066, -0.672]], dtype=float32)
 
     References:
         Liu et al., [Learning by Turning: Neural Architecture Aware

@@ -175,6 +175,8 @@ RANGES = {
     "sm3": {"eps": (1e-8, 1e-8)},
     "tam": {"decay_rate": (0.5, 0.95)},
 }
+# Weights of norm 1 are none that these losses are small for.
+TRAINING = {"nero": {"lr": 1.0, "constraints": False}}
 PASSES = {
     "adafactor": 3,
     "adafactor_bv": 2,
