@@ -1,7 +1,7 @@
 """SGDP and AdamP: steps without the part that only changes the norm of the weights."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import abs, max, maximum, norm, size, sqrt, step, sum, where
+from learnerdsl.expr import abs, max, maximum, mean, size, sqrt, step, sum, where
 from learnerdsl.rule import assign, let, ndim, state
 
 
@@ -128,8 +128,8 @@ def adamp(
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    mean = beta1 * m_new + (1 - beta1) * g if nesterov else m_new
-    u = let("u", mean / (sqrt(v_new / (1 - beta2**step)) + eps))
+    ahead = beta1 * m_new + (1 - beta1) * g if nesterov else m_new
+    u = let("u", ahead / (sqrt(v_new / (1 - beta2**step)) + eps))
     along, ratio = _radial(p, g, u, delta, wd_ratio, eps)
     step_size = lr / (1 - beta1**step)
     return assign(p, p * (1 - lr * weight_decay * ratio) - step_size * (u - along * p))
@@ -139,15 +139,19 @@ def _radial(p, g, u, delta, wd_ratio, eps):
     """What of u lies along p, in parts of p, and is to be left out; the share of the decay."""
     if ndim(p) < 2:
         return 0, 1
-    by_row, row_part = _alignment(p, g, u, delta, eps, tuple(range(1, ndim(p))))
-    as_whole, part = _alignment(p, g, u, delta, eps, None)
-    along = let("along", where(by_row, row_part, where(as_whole, part, 0)))
-    return along, let("ratio", where(by_row | as_whole, wd_ratio, 1))
+    inner = tuple(range(1, ndim(p)))
+    by_row = [sum(x, axis=inner) for x in (p**2, g**2, g * p, p * u)]
+    total = [mean(x) * size(p, axis=0) for x in by_row]
+    cosine, row_part = _alignment(*by_row, eps)
+    rows_fit = max(cosine) < delta / sqrt(size(p, axis=inner))
+    cosine, part = _alignment(*total, eps)
+    fits = cosine < delta / sqrt(size(p))
+    along = let("along", where(rows_fit, row_part, where(fits, part, 0)))
+    return along, let("ratio", where(rows_fit | fits, wd_ratio, 1))
 
 
-def _alignment(p, g, u, delta, eps, axis):
-    """Whether g is orthogonal to p over those axes; the part of u along p."""
-    length = norm(p, axis=axis)
-    cosine = abs(sum(g * p, axis=axis)) / maximum(length, eps) / maximum(norm(g, axis=axis), eps)
-    bound = delta / sqrt(size(p, axis=axis))
-    return (max(cosine) if axis else cosine) < bound, sum(p * u, axis=axis) / (length + eps) ** 2
+def _alignment(p_squared, g_squared, gp, pu, eps):
+    """The size of the cosine between gradient and weights; the part of u along p."""
+    length = sqrt(p_squared)
+    cosine = abs(gp) / maximum(length, eps) / maximum(sqrt(g_squared), eps)
+    return cosine, pu / (length + eps) ** 2
