@@ -5,9 +5,11 @@ from learnerdsl.learners.adagrad import adagrad
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adamax import adamax
 from learnerdsl.learners.amsgrad import amsgrad
-from learnerdsl.learners.lamb import lamb
-from learnerdsl.learners.lars import lars
+from learnerdsl.learners.fromage import fromage
+from learnerdsl.learners.lamb import lamb, lamb_timm
+from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.rmsprop import rmsprop
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 
@@ -18,11 +20,16 @@ __all__ = [
     "adamax",
     "adamw",
     "amsgrad",
+    "fromage",
     "lamb",
+    "lamb_timm",
     "lars",
+    "lars_timm",
     "lion",
     "momentum_sgd",
     "nesterov",
+    "novograd",
+    "novograd_timm",
     "rmsprop",
     "sgd",
 ]
