@@ -1,10 +1,13 @@
 """The builtin learners. Each is a rule like those that users write, readable beside its paper."""
 
 from learnerdsl.learners.adadelta import adadelta
+from learnerdsl.learners.adagc import adagc
 from learnerdsl.learners.adagrad import adagrad
+from learnerdsl.learners.adai import adai, adams
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adamax import adamax
 from learnerdsl.learners.amsgrad import amsgrad
+from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.lars import lars, lars_timm
@@ -15,11 +18,15 @@ from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 
 __all__ = [
     "adadelta",
+    "adagc",
     "adagrad",
+    "adai",
     "adam",
     "adamax",
+    "adams",
     "adamw",
     "amsgrad",
+    "avagrad",
     "fromage",
     "lamb",
     "lamb_timm",

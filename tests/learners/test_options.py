@@ -16,7 +16,7 @@ CASES = [(name, options) for name, choices in OPTIONS.items() for options in cho
 
 @pytest.mark.parametrize("decay", [{}, {"weight_decay": 0.0}], ids=["decay", "no-decay"])
 @pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
-@pytest.mark.parametrize(("name", "options"), CASES, ids=lambda value: "-".join(value))
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_options_follow_the_library(name, options, gradient_size, decay):
     rng, start, gradients = problem(name, gradient_size)
     hypers = hyperparameters(name, rng, **decay)
