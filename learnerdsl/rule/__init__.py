@@ -11,8 +11,11 @@ from learnerdsl.rule.language import combine as combine
 from learnerdsl.rule.language import evaluate as evaluate
 from learnerdsl.rule.language import extra as extra
 from learnerdsl.rule.language import let as let
+from learnerdsl.rule.language import ndim as ndim
 from learnerdsl.rule.language import normal as normal
+from learnerdsl.rule.language import shape as shape
 from learnerdsl.rule.language import state as state
 from learnerdsl.rule.language import uniform as uniform
+from learnerdsl.rule.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
 from learnerdsl.rule.tracing import signature as signature
 from learnerdsl.rule.tracing import trace as trace
