@@ -67,6 +67,7 @@ from learnerdsl.learners.sign import sign_sgd, signum, tiger
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.stable_spam import stable_spam
 from learnerdsl.learners.vsgd import vsgd
 from learnerdsl.learners.yogi import yogi
 
@@ -177,6 +178,7 @@ __all__ = [
     "sparse_adam",
     "srmm",
     "stable_adamw",
+    "stable_spam",
     "tiger",
     "vsgd",
     "yogi",

@@ -51,7 +51,7 @@ def adagc_scalars_2(model):
 
 
 @tensor_scalars
-def adagc_tensor_scalars_2(model, tensor):
+def adagc_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     beta = model[6]
@@ -110,7 +110,7 @@ def adagc_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def adagc_tensor_scalars_3(model, tensor):
+def adagc_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     gamma_new = tensor[4]
     tensor[2] = gamma_new

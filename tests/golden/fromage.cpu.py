@@ -41,7 +41,7 @@ def fromage_scalars_2(model):
 
 
 @tensor_scalars
-def fromage_tensor_scalars_2(model, tensor):
+def fromage_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     min_norm = model[6]

@@ -17,7 +17,7 @@ from learnerdsl.runtime.kernel import (
 
 @element_pass
 def l_dog_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, p0; writes p0."""
+    """Reads p, g, p0; writes nothing."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     p0 = float32_array(arrays[2], start, count)
@@ -27,17 +27,14 @@ def l_dog_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         p_i = p[i]
         g_i = g[i]
         p0_i = p0[i]
-        # p0 <- p0
-        p0_new = p0_i
         sum_1 = accumulate(sum_1, float64(p_i - p0_i)**2)
         sum_2 = accumulate(sum_2, float64(g_i)**2)
-        p0[i] = p0_new
     sums[0] = sum_1
     sums[1] = sum_2
 
 
 @tensor_scalars
-def l_dog_tensor_scalars_2(model, tensor):
+def l_dog_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     eps = model[6]
@@ -71,7 +68,7 @@ def l_dog_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def l_dog_tensor_scalars_3(model, tensor):
+def l_dog_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     d_new = tensor[6]
     s_new = tensor[7]

@@ -86,7 +86,7 @@ def lamb_timm_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def lamb_timm_tensor_scalars_3(model, tensor):
+def lamb_timm_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     weight_decay = model[9]

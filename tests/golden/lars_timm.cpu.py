@@ -31,7 +31,7 @@ def lars_timm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def lars_timm_tensor_scalars_2(model, tensor):
+def lars_timm_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     dampening = model[7]

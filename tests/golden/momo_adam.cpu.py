@@ -31,14 +31,14 @@ def momo_adam_scalars_1(model):
     f_bar_new = t1 * loss + beta1 * f_bar
     # shrink <- lr*weight_decay + 1
     shrink = 1.0 + lr * weight_decay
-    # start <- 1 - beta1**step
-    start_ = 1.0 - beta1 ** step
+    # c <- 1 - beta1**step
+    c = 1.0 - beta1 ** step
     one_minus_beta1 = t1
     one_minus_beta2 = 1.0 - beta2
     c1 = 1.0 / (1.0 - beta2 ** step)
     model[17] = f_bar_new
     model[18] = shrink
-    model[19] = start_
+    model[19] = c
     model[20] = one_minus_beta1
     model[21] = one_minus_beta2
     model[22] = c1
@@ -93,13 +93,13 @@ def momo_adam_scalars_2(model):
     sum_3 = model[16]
     f_bar_new = model[17]
     shrink = model[18]
-    start_ = model[19]
+    c = model[19]
     # gamma <- beta1*gamma + sum_1*(1 - beta1)
     gamma_new = sum_1 * (1.0 - beta1) + beta1 * gamma
     # square <- sum_2
     square = sum_2
-    # tau <- Piecewise((0, square <= 2.22044604925031e-16), (Min(lr/start, Max(0, shrink*(-lower_bound*start + f_bar_new - gamma_new) + sum_3)/square), True))
-    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr / start_, maximum(0.0, sum_3 + shrink * (f_bar_new - gamma_new - lower_bound * start_)) / square))
+    # tau <- Piecewise((0, square <= 2.22044604925031e-16), (Min(lr/c, Max(0, shrink*(-lower_bound*c + f_bar_new - gamma_new) + sum_3)/square), True))
+    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr / c, maximum(0.0, sum_3 + shrink * (f_bar_new - gamma_new - lower_bound * c)) / square))
     c2 = 1.0 / shrink
     model[23] = gamma_new
     model[24] = tau

@@ -26,7 +26,7 @@ def novograd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def novograd_tensor_scalars_2(model, tensor):
+def novograd_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     beta2 = model[7]
@@ -66,7 +66,7 @@ def novograd_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def novograd_tensor_scalars_3(model, tensor):
+def novograd_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     v_new = tensor[4]
     tensor[2] = v_new

@@ -45,18 +45,54 @@ def _timm_names(hyper: Hyper) -> Hyper:
     return torch_names(named) if "beta1" in named else named
 
 
+def _run_stable_spam(
+    params: Arrays, grads: Sequence[Arrays], hypers: Sequence[Hyper]
+) -> list[Arrays]:
+    """It keeps some of its arguments as attributes."""
+    torch = pytest.importorskip("torch")
+    library = pytest.importorskip("pytorch_optimizer")
+    tensors = [torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in params]
+    learner = library.StableSPAM(tensors, foreach=False)
+    path = []
+    for step, hyper in zip(grads, hypers, strict=True):
+        learner.gamma1, learner.gamma2 = hyper["gamma1"], hyper["gamma2"]
+        learner.theta, learner.update_proj_gap = hyper["theta"], hyper["reset_interval"]
+        given = {name: hyper[name] for name in ("lr", "eps", "weight_decay")}
+        learner.param_groups[0].update(given, betas=(hyper["beta1"], hyper["beta2"]))
+        for tensor, g in zip(tensors, step, strict=True):
+            tensor.grad = torch.tensor(g, dtype=torch.float64)
+        learner.step()
+        path.append([tensor.detach().numpy().copy() for tensor in tensors])
+    return path
+
+
 TRUSTED = {
     "fromage": partial(run_optax, "fromage", optax_names),
     "lamb_timm": partial(run_timm, "lamb", "Lamb"),
     "lars_timm": partial(run_timm, "lars", "Lars"),
     "novograd": partial(run_optax, "novograd", optax_names),
     "novograd_timm": partial(run_timm, "nvnovograd", "NvNovoGrad"),
+    "stable_spam": _run_stable_spam,
 }
 RANGES = {
     "fromage": {"min_norm": (1e-7, 1e-5)},
     # timm clips to the norm it was made with; these gradients have norms on both sides of it.
     "lamb_timm": {"max_norm": (8.0, 8.0)},
     "novograd": {"beta2": (0.2, 0.9)},
+    # Short memories, so that elements are clipped and the momentum is reset.
+    "stable_spam": {
+        "gamma1": (0.6, 0.8),
+        "gamma2": (0.8, 0.95),
+        "theta": (0.5, 0.9),
+        "reset_interval": (7.0, 7.0),
+    },
 }
 TRAINING = {"lars_timm": {"lr": 1.0, "weight_decay": 1e-3}}
-PASSES = {"fromage": 2, "lamb_timm": 3, "lars_timm": 2, "novograd": 2, "novograd_timm": 2}
+PASSES = {
+    "fromage": 2,
+    "lamb_timm": 3,
+    "lars_timm": 2,
+    "novograd": 2,
+    "novograd_timm": 2,
+    "stable_spam": 3,
+}
