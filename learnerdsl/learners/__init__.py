@@ -11,6 +11,7 @@ from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.adan import adan
+from learnerdsl.learners.adashift import adashift
 from learnerdsl.learners.adasmooth import adasmooth
 from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
 from learnerdsl.learners.adopt import adopt
@@ -96,6 +97,7 @@ __all__ = [
     "adan",
     "adanorm",
     "adapnm",
+    "adashift",
     "adasmooth",
     "ademamix",
     "adopt",

@@ -66,7 +66,14 @@ def _run_stable_spam(
     return path
 
 
+def _adashift_names(hyper: Hyper) -> Hyper:
+    return {"keep_num": 10, **torch_names(hyper)}
+
+
 TRUSTED = {
+    "adashift": partial(
+        run_torch, "AdaShift", _adashift_names, module="pytorch_optimizer", foreach=False
+    ),
     "fromage": partial(run_optax, "fromage", optax_names),
     "lamb_timm": partial(run_timm, "lamb", "Lamb"),
     "lars_timm": partial(run_timm, "lars", "Lars"),
@@ -75,6 +82,8 @@ TRUSTED = {
     "stable_spam": _run_stable_spam,
 }
 RANGES = {
+    # The mean of a window is no running mean if the weights change within it.
+    "adashift": {"beta1": (0.85, 0.85)},
     "fromage": {"min_norm": (1e-7, 1e-5)},
     # timm clips to the norm it was made with; these gradients have norms on both sides of it.
     "lamb_timm": {"max_norm": (8.0, 8.0)},
@@ -89,6 +98,7 @@ RANGES = {
 }
 TRAINING = {"lars_timm": {"lr": 1.0, "weight_decay": 1e-3}}
 PASSES = {
+    "adashift": 2,
     "fromage": 2,
     "lamb_timm": 3,
     "lars_timm": 2,
