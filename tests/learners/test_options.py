@@ -8,6 +8,7 @@ from references import REFERENCES
 from learnerdsl import learners
 
 OPTIONS = {
+    "adashift": ({"keep_num": 1}, {"keep_num": 3}),
     "lamb_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),
     "lars_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),
 }

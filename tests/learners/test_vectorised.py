@@ -28,17 +28,11 @@ def passes(rule, dtype):
     return [(assembly[n], b) for n, b in zip(names, program.kernel.passes, strict=True)]
 
 
-def stores_something(block):
-    """Whether a pass stores more than states that keep their value, which LLVM leaves out."""
-    kept = {(one.symbol, one.expression) for one in block.computes}
-    return any((store.value, store.target) not in kept for store in block.stores)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(RULES.keys() - SCALAR))
 def test_every_pass_has_a_loop_of_vectors(name, dtype):
     for assembly, block in passes(RULES[name], dtype):
-        assert has_vector_loop(assembly, stores=stores_something(block)), assembly
+        assert has_vector_loop(assembly, stores=bool(block.stores)), assembly
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

@@ -66,13 +66,9 @@ def _run_stable_spam(
     return path
 
 
-def _adashift_names(hyper: Hyper) -> Hyper:
-    return {"keep_num": 10, **torch_names(hyper)}
-
-
 TRUSTED = {
     "adashift": partial(
-        run_torch, "AdaShift", _adashift_names, module="pytorch_optimizer", foreach=False
+        run_torch, "AdaShift", torch_names, module="pytorch_optimizer", foreach=False
     ),
     "fromage": partial(run_optax, "fromage", optax_names),
     "lamb_timm": partial(run_timm, "lamb", "Lamb"),
