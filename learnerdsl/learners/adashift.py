@@ -29,7 +29,7 @@ def adashift(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-10, keep_num=10):
         keep_num: $n$, the number of gradients that are kept.
 
     State variables: `m`, the mean of the last $n$ gradients; `v`, the running mean of the largest
-    squared gradient of each tensor; `g_1` to `g_n`, the last $n$ gradients.
+    squared gradient of each tensor; `past_1` to `past_n`, the last $n$ gradients.
 
     Example:
         >>> import numpy as np
@@ -45,14 +45,12 @@ def adashift(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-10, keep_num=10):
         Zhou et al., [AdaShift: Decorrelation and Convergence of Adaptive Learning Rate
         Methods](https://arxiv.org/abs/1810.00143), 2019.
     """
-    m, past = state("m"), [state(f"g_{i}") for i in range(1, keep_num + 1)]
-    v = state("v", shape="tensor")
-    oldest = past[-1]
+    m, v, past = state("m"), state("v", shape="tensor"), state("past", ring=keep_num)
+    oldest = past[keep_num]
     newest_weight = let("newest_weight", (1 - beta1) / (1 - beta1**keep_num))
     lost = newest_weight * beta1**keep_num * oldest
     m_new = assign(m, beta1 * m - lost + newest_weight * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * max(abs(oldest)) ** 2)
     v_hat = v_new / (1 - beta2 ** (step - keep_num))
     rate = let("rate", where(step > keep_num, lr / (sqrt(v_hat) + eps), 0))
-    kept = [assign(old, new) for old, new in zip(past, [g, *past], strict=False)]
-    return combine([assign(p, p - rate * m_new), *kept])
+    return combine([assign(p, p - rate * m_new), assign(past, g)])

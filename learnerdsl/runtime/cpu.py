@@ -272,7 +272,8 @@ class CpuEngine:
             if symbol in slots:
                 column = self.tensor_rows[:, slots.index(symbol)]
                 states[symbol.name] = [column[k : k + 1].reshape(()) for k in range(tensors)]
-        return states
+        declared = (symbol.name for symbol in self.program.kernel.states)
+        return {name: states[name] for name in declared if name in states}
 
     def build_frame(self, groups: np.ndarray, check_finite: bool) -> np.ndarray:
         """All tables, and the array that tells a driver where they are."""

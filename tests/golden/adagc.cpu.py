@@ -25,9 +25,8 @@ def adagc_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     sum_2 = 0.0
     for i in range(count):
         g_i = g[i]
-        t1 = g_i**2
-        sum_1 = accumulate(sum_1, float64(t1))
-        sum_2 = accumulate(sum_2, float64(t1))
+        sum_1 = accumulate(sum_1, float64(g_i)**2)
+        sum_2 = accumulate(sum_2, float64(g_i)**2)
     sums[0] = sum_1
     sums[1] = sum_2
 
@@ -63,13 +62,13 @@ def adagc_tensor_scalars_2(arrays, model, tensor):
     together = model[15]
     gamma = tensor[2]
     sum_2 = tensor[3]
-    t2 = sqrt(sum_2)
+    t1 = sqrt(sum_2)
     # gamma_old <- Piecewise((sqrt(sum_2), Eq(step, 1)), (gamma, True))
-    gamma_old = (t2 if step == 1.0 else gamma)
+    gamma_old = (t1 if step == 1.0 else gamma)
     # h <- Piecewise((together, Eq(step, 1) | (step < warmup_steps)), (Min(1, lambda_rel*Max(eps, gamma_old)/Max(eps, sqrt(sum_2))), True))
-    h = (together if (step == 1.0) or (step < warmup_steps) else minimum(1.0, lambda_rel * maximum(eps, gamma_old) / maximum(eps, t2)))
+    h = (together if (step == 1.0) or (step < warmup_steps) else minimum(1.0, lambda_rel * maximum(eps, gamma_old) / maximum(eps, t1)))
     # gamma <- Piecewise((Min(gamma_old, h*sqrt(sum_2)), Eq(step, 1) | (step < warmup_steps)), (beta*gamma_old + h*sqrt(sum_2)*(1 - beta), True))
-    gamma_new = (minimum(gamma_old, t2 * h) if (step == 1.0) or (step < warmup_steps) else beta * gamma_old + t2 * h * (1.0 - beta))
+    gamma_new = (minimum(gamma_old, t1 * h) if (step == 1.0) or (step < warmup_steps) else beta * gamma_old + t1 * h * (1.0 - beta))
     c1 = h * (1.0 - beta1)
     c2 = h**2 * (1.0 - beta2)
     tensor[4] = gamma_new

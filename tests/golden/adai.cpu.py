@@ -43,7 +43,7 @@ def adai_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * (g_i + weight_decay * p_i)**2 + beta2 * v_i
-        sum_1 = accumulate(sum_1, float64(c1 * v_new))
+        sum_1 = accumulate(sum_1, float64(c1) * float64(v_new))
         v[i] = v_new
     sums[0] = sum_1
 

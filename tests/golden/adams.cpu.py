@@ -48,7 +48,7 @@ def adams_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        sum_1 = accumulate(sum_1, float64(c1 * v_new))
+        sum_1 = accumulate(sum_1, float64(c1) * float64(v_new))
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1

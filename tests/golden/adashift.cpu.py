@@ -1,4 +1,4 @@
-"""The rule adashift over p, g, m, g_1, g_2, g_3, g_4, g_5, g_6, g_7, g_8, g_9, g_10, in float32, for the CPU.
+"""The rule adashift over p, g, m, past_1, past_2, past_3, past_4, past_5, past_6, past_7, past_8, past_9, past_10, in float32, for the CPU.
 
 Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
@@ -10,6 +10,7 @@ from learnerdsl.runtime.kernel import (
     float32_array,
     float64,
     inf,
+    int64,
     larger,
     model_scalars,
     nan,
@@ -32,19 +33,10 @@ def adashift_scalars_1(model):
 
 @element_pass
 def adashift_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads g, m, g_1, g_2, g_3, g_4, g_5, g_6, g_7, g_8, g_9, g_10; writes m, g_1, g_2, g_3, g_4, g_5, g_6, g_7, g_8, g_9, g_10."""
+    """Reads g, m, past_10; writes m, past_10."""
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
-    g_1 = float32_array(arrays[3], start, count)
-    g_2 = float32_array(arrays[4], start, count)
-    g_3 = float32_array(arrays[5], start, count)
-    g_4 = float32_array(arrays[6], start, count)
-    g_5 = float32_array(arrays[7], start, count)
-    g_6 = float32_array(arrays[8], start, count)
-    g_7 = float32_array(arrays[9], start, count)
-    g_8 = float32_array(arrays[10], start, count)
-    g_9 = float32_array(arrays[11], start, count)
-    g_10 = float32_array(arrays[12], start, count)
+    past_10 = float32_array(arrays[3 + (int64(model[0]) - 10) % 10], start, count)
     beta1 = float32(model[6])
     newest_weight = float32(model[9])
     c1 = float32(model[10])  # beta1**10*newest_weight
@@ -53,52 +45,16 @@ def adashift_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     for i in range(count):
         g_i = g[i]
         m_i = m[i]
-        g_1_i = g_1[i]
-        g_2_i = g_2[i]
-        g_3_i = g_3[i]
-        g_4_i = g_4[i]
-        g_5_i = g_5[i]
-        g_6_i = g_6[i]
-        g_7_i = g_7[i]
-        g_8_i = g_8[i]
-        g_9_i = g_9[i]
-        g_10_i = g_10[i]
-        # m <- g*newest_weight - beta1**10*newest_weight*g_10 + beta1*m
-        m_new = newest_weight * g_i + beta1 * m_i - c1 * g_10_i
-        # g_1 <- g
-        g_1_new = g_i
-        # g_2 <- g_1
-        g_2_new = g_1_i
-        # g_3 <- g_2
-        g_3_new = g_2_i
-        # g_4 <- g_3
-        g_4_new = g_3_i
-        # g_5 <- g_4
-        g_5_new = g_4_i
-        # g_6 <- g_5
-        g_6_new = g_5_i
-        # g_7 <- g_6
-        g_7_new = g_6_i
-        # g_8 <- g_7
-        g_8_new = g_7_i
-        # g_9 <- g_8
-        g_9_new = g_8_i
-        # g_10 <- g_9
-        g_10_new = g_9_i
-        max_1_i = float64(abs(g_10_i))
+        past_10_i = past_10[i]
+        # m <- g*newest_weight - beta1**10*newest_weight*past_10 + beta1*m
+        m_new = newest_weight * g_i + beta1 * m_i - c1 * past_10_i
+        # past_10 <- g
+        past_10_new = g_i
+        max_1_i = float64(abs(past_10_i))
         max_1 = larger(max_1, max_1_i)
         max_1_nan |= max_1_i != max_1_i
         m[i] = m_new
-        g_1[i] = g_1_new
-        g_2[i] = g_2_new
-        g_3[i] = g_3_new
-        g_4[i] = g_4_new
-        g_5[i] = g_5_new
-        g_6[i] = g_6_new
-        g_7[i] = g_7_new
-        g_8[i] = g_8_new
-        g_9[i] = g_9_new
-        g_10[i] = g_10_new
+        past_10[i] = past_10_new
     sums[0] = nan if max_1_nan else max_1
 
 

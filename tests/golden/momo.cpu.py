@@ -55,9 +55,9 @@ def momo_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_i = m[i]
         # m <- g*(1 - beta_t) + beta_t*m
         m_new = c1 * g_i + beta_t * m_i
-        sum_1 = accumulate(sum_1, float64(g_i * p_i))
+        sum_1 = accumulate(sum_1, float64(g_i) * float64(p_i))
         sum_2 = accumulate(sum_2, float64(m_new)**2)
-        sum_3 = accumulate(sum_3, float64(m_new * p_i))
+        sum_3 = accumulate(sum_3, float64(m_new) * float64(p_i))
         m[i] = m_new
     sums[0] = sum_1
     sums[1] = sum_2

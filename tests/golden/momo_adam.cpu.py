@@ -71,9 +71,9 @@ def momo_adam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # direction <- m_new/(eps + sqrt(v_new/(1 - beta2**step)))
         direction = m_new / (eps + sqrt(c1 * v_new))
-        sum_1 = accumulate(sum_1, float64(g_i * p_i))
-        sum_2 = accumulate(sum_2, float64(direction * m_new))
-        sum_3 = accumulate(sum_3, float64(m_new * p_i))
+        sum_1 = accumulate(sum_1, float64(g_i) * float64(p_i))
+        sum_2 = accumulate(sum_2, float64(direction) * float64(m_new))
+        sum_3 = accumulate(sum_3, float64(m_new) * float64(p_i))
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1
