@@ -73,8 +73,11 @@ class UpdateRule:
         """The rule as symbols, specialised for the given options."""
         key = tuple(sorted((name, repr(value)) for name, value in options.items()))
         if key not in self._traced:
-            self._traced[key] = trace(self._function, self.version, options)
+            self._traced[key] = self._trace(options)
         return self._traced[key]
+
+    def _trace(self, options: Mapping[str, OptionValue]) -> Rule:
+        return trace(self._function, self.version, options)
 
     def __call__(
         self,
