@@ -26,10 +26,14 @@ from learnerdsl.expr import ceil as ceil
 from learnerdsl.expr import clip as clip
 from learnerdsl.expr import cos as cos
 from learnerdsl.expr import cosh as cosh
+from learnerdsl.expr import eigenvectors as eigenvectors
 from learnerdsl.expr import equal as equal
 from learnerdsl.expr import exp as exp
 from learnerdsl.expr import floor as floor
+from learnerdsl.expr import identity as identity
+from learnerdsl.expr import inverse_root as inverse_root
 from learnerdsl.expr import log as log
+from learnerdsl.expr import matmul as matmul
 from learnerdsl.expr import max as max
 from learnerdsl.expr import maximum as maximum
 from learnerdsl.expr import mean as mean
@@ -37,6 +41,7 @@ from learnerdsl.expr import minibatch_size as minibatch_size
 from learnerdsl.expr import minimum as minimum
 from learnerdsl.expr import norm as norm
 from learnerdsl.expr import not_equal as not_equal
+from learnerdsl.expr import orthonormal as orthonormal
 from learnerdsl.expr import pi as pi
 from learnerdsl.expr import samples as samples
 from learnerdsl.expr import sign as sign
@@ -48,6 +53,7 @@ from learnerdsl.expr import step as step
 from learnerdsl.expr import sum as sum
 from learnerdsl.expr import tan as tan
 from learnerdsl.expr import tanh as tanh
+from learnerdsl.expr import transpose as transpose
 from learnerdsl.expr import where as where
 from learnerdsl.rule import Rule as Rule
 from learnerdsl.rule import assign as assign
@@ -55,8 +61,10 @@ from learnerdsl.rule import combine as combine
 from learnerdsl.rule import evaluate as evaluate
 from learnerdsl.rule import extra as extra
 from learnerdsl.rule import let as let
+from learnerdsl.rule import ndim as ndim
 from learnerdsl.rule import normal as normal
 from learnerdsl.rule import only_when as only_when
+from learnerdsl.rule import shape as shape
 from learnerdsl.rule import shared as shared
 from learnerdsl.rule import state as state
 from learnerdsl.rule import uniform as uniform

@@ -9,7 +9,6 @@ from learnerdsl.define import UpdateRule
 from learnerdsl.errors import RuleError
 from learnerdsl.rule import (
     Member,
-    OptionValue,
     Rule,
     chained,
     check_new_names,
@@ -117,8 +116,8 @@ class Chain(UpdateRule):
         arguments = [inspect.Parameter(n, kind, default=v) for n, v in defaults.items()]
         return inspect.Signature([*(inspect.Parameter(n, kind) for n in inputs), *arguments])
 
-    def _trace(self, options: Mapping[str, OptionValue]) -> Rule:
-        return trace_chain(self._chained, options, self.__doc__ or "")
+    def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
+        return trace_chain(self._chained, options, shape, self.__doc__ or "")
 
     def __repr__(self) -> str:
         names = ", ".join(member.name for member in self.members)

@@ -10,7 +10,7 @@ from learnerdsl import inspection
 from learnerdsl.errors import UnknownNameError
 from learnerdsl.ir import Kernel
 from learnerdsl.pipeline import Program, compile_rule, stages
-from learnerdsl.rule import OptionValue, Rule, signature, trace
+from learnerdsl.rule import DEFAULT_SHAPE, Rule, signature, trace
 from learnerdsl.runtime import learner as runtime
 from learnerdsl.runtime.cpu import load_kernels
 from learnerdsl.runtime.memory import Arrays
@@ -22,13 +22,18 @@ class Learner(runtime.Learner):
     __doc__ = runtime.Learner.__doc__
 
     @property
+    def programs(self) -> tuple[Program, ...]:
+        """The compiled rule, once for each variant that the shapes of the parameters ask for."""
+        return tuple(compile_rule(rule, self._kind.name) for rule in dict.fromkeys(self._rules))
+
+    @property
     def program(self) -> Program:
-        """The compiled rule, for the number type of the parameters."""
-        return compile_rule(self._rule, self._kind.name)
+        """The compiled rule of the first parameter."""
+        return self.programs[0]
 
     def source(self) -> str:
-        """The generated Python source that Numba compiled."""
-        return self.program.source
+        """The generated Python source that Numba compiled, of all variants."""
+        return "\n\n".join(program.source for program in self.programs)
 
     @property
     def source_file(self) -> str:
@@ -67,17 +72,27 @@ class UpdateRule:
         _, _, hypers, options = signature(function)
         self._hyper_names = tuple(hypers)
         self._option_names = tuple(options)
-        self._traced: dict[tuple[tuple[str, OptionValue], ...], Rule] = {}
+        self._traced: dict[tuple[tuple[tuple[str, str], ...], tuple[int, ...] | None], Rule] = {}
 
-    def trace(self, **options: OptionValue) -> Rule:
-        """The rule as symbols, specialised for the given options."""
+    def trace(self, **options: Any) -> Rule:
+        """The rule as symbols, specialised for the given options.
+
+        A rule that treats vectors and matrices differently is specialised for parameters of the
+        given `shape` as well; methods that show something take it, too.
+        """
+        shape = options.pop("shape", DEFAULT_SHAPE)
         key = tuple(sorted((name, repr(value)) for name, value in options.items()))
-        if key not in self._traced:
-            self._traced[key] = self._trace(options)
-        return self._traced[key]
+        first = self._traced.get((key, None))
+        if first is not None and first.ndim is None:
+            return first
+        if (key, shape) not in self._traced:
+            traced = self._trace(options, shape)
+            self._traced[key, None if traced.ndim is None else shape] = traced
+            return traced
+        return self._traced[key, shape]
 
-    def _trace(self, options: Mapping[str, OptionValue]) -> Rule:
-        return trace(self._function, self.version, options)
+    def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
+        return trace(self._function, self.version, options, shape)
 
     def __call__(
         self,
@@ -97,7 +112,7 @@ class UpdateRule:
         hypers = {n: v for n, v in arguments.items() if n not in self._option_names}
         self._refuse_unknown(hypers)
         return Learner(
-            self.trace(**options),
+            lambda shape: self.trace(shape=shape, **options),
             params,
             backend=backend,
             groups=groups,

@@ -13,12 +13,14 @@ from learnerdsl.passes.domains import type_domains
 from learnerdsl.passes.fuse import fuse
 from learnerdsl.passes.hoist import hoist
 from learnerdsl.passes.lower import lower
+from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
 from learnerdsl.rule import Rule
 
 PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("domains", type_domains),
+    ("matrices", separate_matrices),
     ("fuse", fuse),
     ("hoist", hoist),
     ("share", share),

@@ -10,6 +10,7 @@ import pytest
 os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
 
 GOLDEN = Path(__file__).parent / "golden"
+collect_ignore_glob = ["golden/*"]  # kernels, not tests
 
 
 def pytest_addoption(parser):

@@ -174,7 +174,11 @@ def test_a_state_that_is_never_assigned_is_refused():
     def rule(p, g, lr=0.1):
         return ld.assign(p, p - lr * g / ld.state("scale", init=1.0))
 
-    refused(rule, "never assigns the state scale", "or write a constant instead of a state")
+    refused(
+        rule,
+        "never assigns the state scale",
+        "or itself where it is to keep the value it starts with",
+    )
 
 
 @pytest.mark.parametrize("returned", ["None", "an expression", "a list", "a state"])

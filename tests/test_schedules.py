@@ -12,6 +12,7 @@ import learnerdsl as ld
 from learnerdsl.schedules import (
     constant,
     cosine,
+    cosine_restarts,
     exponential,
     inverse_time,
     join,
@@ -20,6 +21,7 @@ from learnerdsl.schedules import (
     polynomial,
     updates_done,
     warmup,
+    wsd,
 )
 
 
@@ -143,7 +145,7 @@ def test_schedules_are_joined_by_one_boundary_less():
 
 @pytest.mark.parametrize("value", [None, "0.1", True], ids=repr)
 def test_a_constant_schedule_needs_a_number(value):
-    with pytest.raises(ld.LearnerError, match="is not an expression"):
+    with pytest.raises(ld.HyperparameterError, match="is a number that is not NaN, got"):
         constant(value)
 
 
@@ -174,6 +176,51 @@ def test_a_schedule_of_other_symbols_than_the_step_is_refused(symbol):
 def test_a_schedule_of_what_is_no_expression_is_refused(value):
     with pytest.raises(ld.LearnerError, match="expression"):
         ld.Schedule(value)
+
+
+EXPRESSIONS = {
+    "conditions": ld.where((ld.step > 3) & (ld.step < 7) | ~(ld.step > 10), ld.step / 3, 2),
+    "every fourth": ld.where(ld.equal(ld.step % 4, 0), 1.5, 0.1),
+    "clipped": ld.clip(ld.step / 3 - 1, 0, 2),
+    "negative": -((ld.step / 3 + sympy.Rational(1, 2)) ** 3) / 7,
+    "quotients": 2 / (ld.step / 3 + 1) ** 2 - 3 / (7 * ld.step),
+    "products": (ld.step / 2 - sympy.Rational(1, 3)) * (ld.step / 5 + 1) / 3,
+    "powers": sympy.Rational(2, 3) ** ld.step + ld.step ** sympy.Rational(-2, 3),
+    "remainders": ld.step % 3 / 5 + (-ld.step / 2) % 3,
+    "floats": 0.1 * ld.step - sympy.Rational(1, 10),
+    "exp": ld.exp(-ld.step / 3) / 7,
+    "tanh": ld.tanh(ld.step / 7 - 1) * ld.sign(ld.step / 7 - 1),
+    "ceil": ld.ceil(ld.step / 7 - sympy.Rational(1, 3)) - ld.abs(ld.log(ld.step / 7)),
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_has_the_values_that_sympy_computes_exactly(name):
+    exact = [float(EXPRESSIONS[name].subs(ld.step, step).evalf(30)) for step in range(1, 31)]
+    assert list(ld.Schedule(EXPRESSIONS[name]).values(30)) == pytest.approx(exact, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [cosine(0.1, 5), wsd(0.1, 2, 1, 3), cosine_restarts(0.1, 3), warmup(constant(0.1), 3)],
+    ids=["cosine", "wsd", "restarts", "warmup"],
+)
+def test_the_expression_of_a_schedule_may_be_part_of_a_rule(schedule, backend):
+    @ld.rule
+    def scheduled(p, g):
+        return ld.assign(p, p - schedule.expression * g)
+
+    fallen = falls(scheduled([np.zeros(1)], backend=backend), 8)
+    assert fallen == pytest.approx(list(schedule.values(8)), rel=1e-12, abs=1e-15)
+
+
+def test_a_schedule_in_a_rule_is_refused_with_what_to_write():
+    @ld.rule
+    def scheduled(p, g):
+        return ld.assign(p, p - cosine(0.1, 5) * g)
+
+    with pytest.raises(ld.HyperparameterError, match=r"within a rule write schedule\.expression"):
+        scheduled([np.zeros(1)])
 
 
 # Schedules that fail

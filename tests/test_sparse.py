@@ -70,6 +70,24 @@ def test_elementwise_rule_moves_named_rows_as_a_dense_update_of_them_alone(probl
     np.testing.assert_array_equal(sparse.parameters["table"][ROWS], rows["table"])
 
 
+def test_sparse_adam_is_that_of_torch_on_rows_that_come_and_go():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    table = rng.standard_normal((12, 6))
+    theirs = torch.tensor(table, requires_grad=True)
+    their_learner = torch.optim.SparseAdam([theirs], lr=0.05, betas=(0.8, 0.95), eps=1e-3)
+    learner = learners.sparse_adam([table], lr=0.05, beta1=0.8, beta2=0.95, eps=1e-3)
+    for count in (5, 1, 0, 12, 3, 7):
+        rows = rng.integers(0, 12, count)
+        values = rng.standard_normal((count, 6))
+        learner.update([ld.RowSparse(rows, values, (12, 6))])
+        theirs.grad = torch.sparse_coo_tensor(
+            torch.tensor(rows[None]), torch.tensor(values), (12, 6), check_invariants=True
+        )
+        their_learner.step()
+        np.testing.assert_allclose(table, theirs.detach().numpy(), rtol=1e-12)
+
+
 def test_dense_updates_go_on_after_a_sparse_one(problem):
     params, gradients = problem
     learner = learners.sgd(params, lr=1.0)

@@ -1,10 +1,11 @@
 """Names in generated code: the user's own, made unique where Python or the kernel has them."""
 
 import keyword
+import re
 
 import sympy
 
-from learnerdsl.ir import Kernel
+from learnerdsl.ir import Kernel, Rank
 
 KERNEL_FUNCTIONS = (
     "abs",
@@ -23,6 +24,7 @@ KERNEL_FUNCTIONS = (
     "float64_array",
     "floor",
     "inf",
+    "int64",
     "larger",
     "log",
     "maximum",
@@ -44,8 +46,15 @@ KERNEL_FUNCTIONS = (
 )
 """What generated code may import, in the order in which it does."""
 
-_LOCAL = ("arrays", "count", "grad_start", "i", "key", "model", "range", "start", "sums", "tensor")
+_LOCAL = (
+    *("arrays", "count", "first", "float", "grad_start", "here", "i", "k", "key", "matrices"),
+    *("model", "np", "offset", "part", "range", "row_number", "start", "sums", "tensor"),
+)
 RESERVED = frozenset((*KERNEL_FUNCTIONS, *_LOCAL))
+
+
+def _is_reserved(name: str) -> bool:
+    return name in RESERVED or keyword.iskeyword(name) or bool(re.fullmatch(r"axis\d+", name))
 
 
 class Names:
@@ -57,13 +66,17 @@ class Names:
         self.values: dict[sympy.Basic, str] = {
             symbol: self.unique(f"{symbol.name}_i") for symbol in kernel.arrays
         }
+        for symbol, domain in kernel.domains.items():
+            if domain.rank == Rank.VECTOR and isinstance(symbol, sympy.Symbol):
+                self.arrays[symbol] = self.unique(symbol.name)
+                self.values[symbol] = self.unique(f"{symbol.name}_i")
         for symbol in kernel.domains:
             if symbol not in self.values:
                 self.values[symbol] = self.unique(str(symbol))
 
     def unique(self, name: str) -> str:
         """`name`, with underscores behind it until nothing else is called so."""
-        while name in self.taken or name in RESERVED or keyword.iskeyword(name):
+        while name in self.taken or _is_reserved(name):
             name += "_"
         self.taken.add(name)
         return name

@@ -33,6 +33,20 @@ from learnerdsl.expr.functions import sqrt as sqrt
 from learnerdsl.expr.functions import tan as tan
 from learnerdsl.expr.functions import tanh as tanh
 from learnerdsl.expr.functions import where as where
+from learnerdsl.expr.matrices import SQUARE_SHAPES as SQUARE_SHAPES
+from learnerdsl.expr.matrices import Eigenvectors as Eigenvectors
+from learnerdsl.expr.matrices import Identity as Identity
+from learnerdsl.expr.matrices import InverseRoot as InverseRoot
+from learnerdsl.expr.matrices import MatMul as MatMul
+from learnerdsl.expr.matrices import MatrixFunction as MatrixFunction
+from learnerdsl.expr.matrices import Orthonormal as Orthonormal
+from learnerdsl.expr.matrices import Transpose as Transpose
+from learnerdsl.expr.matrices import eigenvectors as eigenvectors
+from learnerdsl.expr.matrices import identity as identity
+from learnerdsl.expr.matrices import inverse_root as inverse_root
+from learnerdsl.expr.matrices import matmul as matmul
+from learnerdsl.expr.matrices import orthonormal as orthonormal
+from learnerdsl.expr.matrices import transpose as transpose
 from learnerdsl.expr.reductions import MaxOver as MaxOver
 from learnerdsl.expr.reductions import Reduction as Reduction
 from learnerdsl.expr.reductions import SumOver as SumOver
@@ -43,6 +57,8 @@ from learnerdsl.expr.reductions import size as size
 from learnerdsl.expr.reductions import sum as sum
 from learnerdsl.expr.symbols import CLOCK as CLOCK
 from learnerdsl.expr.symbols import STATE_SHAPES as STATE_SHAPES
+from learnerdsl.expr.symbols import AxisSize as AxisSize
+from learnerdsl.expr.symbols import AxisState as AxisState
 from learnerdsl.expr.symbols import Clock as Clock
 from learnerdsl.expr.symbols import ExtraArray as ExtraArray
 from learnerdsl.expr.symbols import ExtraScalar as ExtraScalar
@@ -51,6 +67,7 @@ from learnerdsl.expr.symbols import GradientSymbol as GradientSymbol
 from learnerdsl.expr.symbols import GradientValue as GradientValue
 from learnerdsl.expr.symbols import Hyperparameter as Hyperparameter
 from learnerdsl.expr.symbols import LetValue as LetValue
+from learnerdsl.expr.symbols import MatrixState as MatrixState
 from learnerdsl.expr.symbols import ModelState as ModelState
 from learnerdsl.expr.symbols import Named as Named
 from learnerdsl.expr.symbols import NewValue as NewValue

@@ -1,5 +1,6 @@
 """Sums, means, norms and maxima: over a tensor, over the model, or over axes."""
 
+import re
 from typing import Any, ClassVar, Literal
 
 import sympy
@@ -9,6 +10,7 @@ from sympy.printing.precedence import PRECEDENCE
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression, sqrt, where
 from learnerdsl.expr.symbols import (
+    AxisSize,
     GradientSymbol,
     ParameterSymbol,
     StateSymbol,
@@ -16,9 +18,12 @@ from learnerdsl.expr.symbols import (
     tensor_size,
 )
 
+Axis = int | tuple[int, ...] | None
+_AXES = re.compile(r"axes( -?\d+)+")
+
 
 class Reduction(sympy.Expr):
-    """A value reduced over all elements of a tensor or of the model.
+    """A value reduced over all elements of a tensor or of the model, or over axes of a tensor.
 
     `sympy.diff` with respect to an element symbol gives the derivative with respect to that
     element's own contribution, as in the gradient of a loss with a norm in it.
@@ -30,9 +35,9 @@ class Reduction(sympy.Expr):
     symbol_latex = ""
 
     def __new__(cls, argument: Any, over: Any = "tensor", block: Any = 0) -> "Reduction":
-        """Build the node; `over` is "tensor" or "model", `block` that of `sum`."""
+        """Build the node; `over` is "tensor", "model" or the axes, `block` that of `sum`."""
         over = str(over)
-        if over not in ("tensor", "model"):
+        if over not in ("tensor", "model") and not _AXES.fullmatch(over):
             msg = f"A reduction cannot range over {over!r}; write over='tensor' or over='model'."
             raise RuleError(msg)
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
@@ -47,8 +52,13 @@ class Reduction(sympy.Expr):
 
     @property
     def over(self) -> str:
-        """What it ranges over: "tensor" or "model"."""
+        """What it ranges over: "tensor", "model", or axes as "axes 0 1"."""
         return str(self.args[1])
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes it ranges over; none where it ranges over the tensor or the model."""
+        return tuple(int(number) for number in self.over.split()[1:])
 
     @property
     def block(self) -> int:
@@ -57,10 +67,13 @@ class Reduction(sympy.Expr):
 
     def _latex(self, printer: Any) -> str:
         body = printer.parenthesize(self.argument, PRECEDENCE["Mul"])
+        if self.axes:
+            return rf"{self.symbol_latex}_{{\mathrm{{axis}}\,{_listed(self.axes)}}} {body}"
         return rf"{self.symbol_latex}_{{\mathrm{{{self.over}}}}} {body}"
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.operation}({printer.doprint(self.argument)}, over={self.over!r})"
+        range_ = f"axis={_listed(self.axes)}" if self.axes else f"over={self.over!r}"
+        return f"{self.operation}({printer.doprint(self.argument)}, {range_})"
 
 
 class SumOver(Reduction):
@@ -87,8 +100,8 @@ class MaxOver(Reduction):
         return where(attained, sympy.diff(self.argument, symbol), 0)
 
 
-def sum(x: Any, over: str = "tensor", block: int = 0) -> sympy.Expr:
-    """The sum of `x` over all elements of each tensor, or of the model; 0 over none.
+def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
+    """The sum of `x` over all elements of each tensor, or of the model, or over axes; 0 over none.
 
     Args:
         x: an expression.
@@ -97,34 +110,72 @@ def sum(x: Any, over: str = "tensor", block: int = 0) -> sympy.Expr:
             dtype and in memory order, so many elements at a time and these sums to the total (the
             elements left over at the end one by one). That is slower and less exact: it is there
             to reproduce the rounding of another library, for tensors of up to one chunk.
+        axis: number of an axis or a tuple of them, as in NumPy. The result has one value for each
+            index of the other axes, and meets other values as if those axes were kept.
     """
-    return SumOver(x, over, block)
+    return SumOver(x, _range(over, axis), block)
 
 
-def mean(x: Any, over: str = "tensor", block: int = 0) -> sympy.Expr:
-    """The mean of `x` over all elements of each tensor, or of the model; NaN over none.
+def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
+    """The mean of `x` over all elements of each tensor, or of the model, or over axes.
 
-    See `sum` for the arguments.
+    NaN over none. See `sum` for the arguments.
     """
-    return SumOver(x, over, block) / (tensor_size if over == "tensor" else model_size)
+    total = SumOver(x, _range(over, axis), block)
+    if axis is not None:
+        return total / _axes_size(axis)
+    return total / (tensor_size if over == "tensor" else model_size)
 
 
-def norm(x: Any, over: str = "tensor") -> sympy.Expr:
-    """The Euclidean norm of `x` over all elements of each tensor, or of the model."""
-    return sqrt(SumOver(expression(x) ** 2, over))
+def norm(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """The Euclidean norm of `x` over each tensor, or over the model, or over axes; see `sum`."""
+    return sqrt(SumOver(expression(x) ** 2, _range(over, axis)))
 
 
-def max(x: Any, over: str = "tensor") -> sympy.Expr:
-    """The largest `x` among all elements of each tensor, or of the model; NaN if there is one."""
-    return MaxOver(x, over)
+def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """The largest `x` of each tensor, of the model, or along axes; NaN if there is one."""
+    return MaxOver(x, _range(over, axis))
 
 
-def size(x: Any, over: str = "tensor") -> sympy.Expr:
-    """Number of elements of the tensor that `x`, a parameter or state, is of; or of the model."""
+def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """Number of elements of the tensor that `x`, a parameter or state, is of; or of the model.
+
+    With `axis`, the number of indices of that axis, or the product of those of several.
+    """
     if not isinstance(x, (ParameterSymbol, GradientSymbol, StateSymbol)):
         msg = f"size({x}) is not defined; write the size of the parameter, the gradient or a state."
         raise RuleError(msg)
+    if axis is not None:
+        return _axes_size(axis)
     if over not in ("tensor", "model"):
         msg = f"A size cannot range over {over!r}; write over='tensor' or over='model'."
         raise RuleError(msg)
     return tensor_size if over == "tensor" else model_size
+
+
+def _range(over: str, axis: Axis) -> str:
+    """What a reduction ranges over, as text."""
+    if axis is None:
+        return over
+    if over != "tensor":
+        msg = f"A reduction over axes is one over each tensor; leave out over={over!r}."
+        raise RuleError(msg)
+    return f"axes {' '.join(map(str, _axes(axis)))}"
+
+
+def _axes(axis: Any) -> tuple[int, ...]:
+    """The axes as a tuple; RuleError if they are none."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    whole = all(isinstance(a, int) and not isinstance(a, bool) for a in axes)
+    if not axes or not whole or len(set(axes)) < len(axes):
+        msg = f"axis={axis!r} is no axis; write a number as in NumPy, or a tuple of different ones."
+        raise RuleError(msg)
+    return tuple(sorted(axes))
+
+
+def _axes_size(axis: Any) -> sympy.Expr:
+    return sympy.Mul(*(AxisSize(number) for number in _axes(axis)))
+
+
+def _listed(axes: tuple[int, ...]) -> str:
+    return str(axes[0]) if len(axes) == 1 else str(axes)

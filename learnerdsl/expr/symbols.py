@@ -61,13 +61,10 @@ ExtraSymbol = ExtraScalar | ExtraArray
 
 
 class StateSymbol(RuleSymbol):
-    """A state variable, as it was before this update.
-
-    Subclasses say what it ranges over; a state factored into rows or columns would be one more.
-    """
+    """A state variable, as it was before this update; subclasses say what it ranges over."""
 
     __slots__ = ()
-    shape = "element"
+    shape: Any = "element"
 
 
 class TensorState(StateSymbol):
@@ -82,6 +79,32 @@ class ModelState(StateSymbol):
 
     __slots__ = ()
     shape = "model"
+
+
+class AxisState(StateSymbol):
+    """A state with one value for each index of some axes: a tuple of axis numbers, its shape."""
+
+    __slots__ = ("shape",)
+    shape: Any
+
+    def __new__(cls, name: str, owner: str, shape: tuple[int, ...]) -> Any:
+        """Create the symbol."""
+        symbol = super().__new__(cls, name, owner)
+        symbol.shape = shape
+        return symbol
+
+    def __getnewargs_ex__(self) -> Any:
+        """What pickle needs to build the symbol again."""
+        return (self.name, self.owner, self.shape), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.shape)
+
+
+class MatrixState(AxisState):
+    """A square matrix for each matrix: shape ("rows", "rows") or ("cols", "cols")."""
+
+    __slots__ = ()
 
 
 STATE_SHAPES: dict[str, type[StateSymbol]] = {
@@ -123,6 +146,24 @@ class TensorScalar(RuleSymbol):
     """A scalar of the tensor at hand that the learner keeps: its size, its number."""
 
     __slots__ = ()
+
+
+class AxisSize(TensorScalar):
+    """Number of indices of an axis, counted as NumPy does."""
+
+    __slots__ = ("axis",)
+    axis: int
+
+    def __new__(cls, axis: int) -> Any:
+        """Create the symbol; `rows` and `cols` are the last two axes."""
+        name = {-1: "cols", -2: "rows"}.get(axis, f"dim{axis}".replace("-", "_minus_"))
+        symbol = super().__new__(cls, name, integer=True, nonnegative=True)
+        symbol.axis = axis
+        return symbol
+
+    def __getnewargs_ex__(self) -> Any:
+        """What pickle needs to build the symbol again."""
+        return (self.axis,), {}
 
 
 class Position(RuleSymbol):

@@ -9,22 +9,51 @@ import sympy
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
     UNARY_FUNCTIONS,
+    AxisSize,
     Draw,
+    Eigenvectors,
+    Identity,
+    MatMul,
+    MatrixFunction,
     MaxOver,
+    Orthonormal,
     Reduction,
     SumOver,
+    Transpose,
     UniformDraw,
     seed,
     step,
 )
 from learnerdsl.interpret.philox import philox
+from learnerdsl.rule import Assignment
+
+MISSING: Any = object()
+"""The value of a symbol that is not given but computed, or of a state that a tensor has not."""
 
 
 class Evaluation:
-    """Evaluates expressions for one tensor after the other, each expression once."""
+    """Evaluates expressions for one tensor after the other, each expression once.
 
-    def __init__(self, symbols: dict[Any, list[Any]], parameters: Sequence[Any], xp: Any) -> None:
+    Args:
+        symbols: symbol -> for each tensor its value, or MISSING.
+        definitions: for each tensor, symbol -> the line of its rule that gives the value.
+        peer: function of a reduction over the model and the numbers of two tensors: the reduction
+            that the rule of the second one writes for that of the first.
+        parameters: arrays.
+        xp: array namespace.
+    """
+
+    def __init__(
+        self,
+        symbols: dict[Any, list[Any]],
+        definitions: Sequence[dict[Any, Assignment]],
+        peer: Callable[[Reduction, int, int], Reduction],
+        parameters: Sequence[Any],
+        xp: Any,
+    ) -> None:
         self.symbols = symbols
+        self.definitions = definitions
+        self.peer = peer
         self.parameters = parameters
         self.xp = xp
         self.known: dict[Any, Any] = {}
@@ -41,13 +70,15 @@ class Evaluation:
     def compute(self, expr: Any, k: int) -> Any:
         """The same, anew."""
         if expr.is_Symbol:
-            return self.symbols[expr][k]
+            return self.symbol(expr, k)
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
             return float(expr)
         if isinstance(expr, Reduction):
             return self.reduce(expr, k)
         if isinstance(expr, Draw):
             return self.draw(expr, k)
+        if isinstance(expr, (MatrixFunction, Identity)):
+            return self.matrix(expr, k)
         if isinstance(expr, sympy.Piecewise):
             return self.choose(expr, k)
         if expr.func in _STRUCTURE:
@@ -56,6 +87,36 @@ class Evaluation:
             return self.call(UNARY_FUNCTIONS[expr.func], self(expr.args[0], k))
         msg = f"the interpreter does not know {expr.func} in {expr}"
         raise InternalError(msg)
+
+    def symbol(self, symbol: Any, k: int) -> Any:
+        """A given value, or that of the line which computes it."""
+        if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
+            return self.symbols[symbol][k]
+        if isinstance(symbol, AxisSize):
+            return float(np.shape(self.parameters[k])[symbol.axis])
+        line = self.definitions[k][symbol]
+        value = self(line.expression, k)
+        return _rounded(value, self.parameters[k]) if line.rounded else value
+
+    def matrix(self, expr: Any, k: int) -> Any:
+        """A function of matrices, over the last two axes."""
+        xp = self.xp
+        if isinstance(expr, Identity):
+            side = np.shape(self.parameters[k])[-2 if expr.side == "rows" else -1]
+            return xp.eye(side, dtype=self.parameters[k].dtype)
+        values = [self(argument, k) for argument in expr.args]
+        if isinstance(expr, MatMul):
+            return xp.matmul(*values)
+        if isinstance(expr, Transpose):
+            return xp.swapaxes(values[0], -1, -2)
+        if isinstance(expr, Orthonormal):
+            return xp.linalg.qr(values[0])[0]
+        roots, vectors = xp.linalg.eigh(values[0])
+        if isinstance(expr, Eigenvectors):
+            return xp.flip(vectors, (-1,))
+        least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
+        powers = xp.maximum(roots, least) ** (-1.0 / values[1])
+        return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
     def draw(self, expr: Draw, k: int) -> Any:
         """Random numbers of tensor number `k`, by Philox4x32-10 in NumPy."""
@@ -170,7 +231,8 @@ class Evaluation:
     def reduce(self, expr: Reduction, k: int) -> Any:
         """Over one tensor, or over all of them in order; in float64."""
         if expr.over == "model":
-            parts = [self.reduce_tensor(expr, j) for j in range(len(self.parameters))]
+            peers = [self.peer(expr, k, j) for j in range(len(self.parameters))]
+            parts = [self.reduce_tensor(e, j) for j, e in enumerate(peers)]
         else:
             parts = [self.reduce_tensor(expr, k)]
         result = parts[0]
@@ -184,6 +246,9 @@ class Evaluation:
         """The sum or maximum over one tensor."""
         value = self.xp.asarray(self(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
+        if expr.axes:
+            join = self.xp.sum if isinstance(expr, SumOver) else self.xp.max
+            return join(value, expr.axes, keepdims=True)
         if isinstance(expr, SumOver) and expr.block:
             return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
         if isinstance(expr, SumOver):
@@ -243,3 +308,7 @@ def _wide(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """A float64 scalar as a Python float, which takes the dtype of the array it meets."""
     return float(value) if isinstance(value, np.float64) else value
+
+
+def _rounded(value: Any, parameter: Any) -> Any:
+    return float(parameter.dtype.type(value)) if isinstance(value, float) else value

@@ -1,53 +1,50 @@
 """One update of every tensor, and what comes before and after it."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import sympy
 
-from learnerdsl.expr import CLOCK, tensor_size
-from learnerdsl.interpret.evaluation import Evaluation
+from learnerdsl.errors import InternalError
+from learnerdsl.expr import CLOCK, Reduction, StateSymbol, tensor_size
+from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.rule import Rule
 
 _CLOCK = {symbol.name: symbol for symbol in CLOCK}
 
 Values = dict[str, Any]
-"""State name -> a list with one array (or float) for each tensor, or one float for the model."""
+"""State name -> a list with one array (or float) for each tensor, or one float for the model.
+
+Where tensors follow different rules, a tensor without the state has None."""
+
+Rules = Rule | Sequence[Rule]
+"""One rule for all tensors, or one for each: the same function, traced for tensors of its shape."""
 
 
 def initial_states(
-    rule: Rule,
+    rules: Rules,
     parameters: Sequence[Any],
     hyperparameters: Sequence[Mapping[str, float]],
     xp: Any = np,
 ) -> Values:
-    """The states of `rule` before the first update.
+    """The states before the first update.
 
     Args:
-        rule: a traced rule.
+        rules: traced rules.
         parameters: the arrays that will be updated.
         hyperparameters: for each tensor, name -> value.
         xp: array namespace.
     """
-    symbols = _symbol_values(rule, parameters, None, {}, hyperparameters, {})
-    evaluate = Evaluation(symbols, parameters, xp)
-    states: Values = {}
-    for spec in rule.states:
-        if spec.symbol.shape == "element":
-            states[spec.symbol.name] = [
-                _like(evaluate(spec.init, k), parameter, xp)
-                for k, parameter in enumerate(parameters)
-            ]
-        elif spec.symbol.shape == "tensor":
-            states[spec.symbol.name] = [evaluate(spec.init, k) for k in range(len(parameters))]
-        else:
-            states[spec.symbol.name] = evaluate(spec.init, 0)
-    return states
+    each = _of_each(rules, len(parameters))
+    symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {})
+    evaluate = _evaluation(each, symbols, parameters, xp)
+    return _by_state(each, parameters, lambda k, spec: evaluate(spec.init, k), xp)
 
 
 def interpret(
-    rule: Rule,
+    rules: Rules,
     parameters: Sequence[Any],
     gradients: Sequence[Any],
     states: Values,
@@ -60,7 +57,7 @@ def interpret(
     """One update of every tensor.
 
     Args:
-        rule: a traced rule.
+        rules: traced rules.
         parameters: arrays.
         gradients: arrays of the same shapes.
         states: what `initial_states` or the previous update returned.
@@ -74,31 +71,24 @@ def interpret(
     Returns:
         The new parameters and the new states.
     """
-    symbols = _symbol_values(rule, parameters, gradients, states, hyperparameters, clock)
-    count = len(parameters)
-    for extra in rule.extras:
+    each = _of_each(rules, len(parameters))
+    symbols = _symbol_values(each, parameters, gradients, states, hyperparameters, clock)
+    for extra in each[0].extras:
         value = (extras or {})[extra.name]
-        symbols[extra] = [float(value)] * count if extra.shape == "model" else list(value)
-    evaluate = Evaluation(symbols, parameters, xp)
+        is_number = extra.shape == "model"
+        symbols[extra] = [float(value)] * len(each) if is_number else list(value)
+    evaluate = _evaluation(each, symbols, parameters, xp)
     evaluate.positions = positions
-    for line in rule.lines:
-        values = [evaluate(line.expression, k) for k in range(count)]
-        if line.rounded:
-            values = [_rounded(v, p) for v, p in zip(values, parameters, strict=True)]
-        symbols[line.value] = values
-    new = {line.target.name: symbols[line.value] for line in rule.lines}
-    new_states: Values = {}
-    for spec in rule.states:
-        values = new[spec.symbol.name]
-        if spec.symbol.shape == "element":
-            values = [_like(v, p, xp) for v, p in zip(values, parameters, strict=True)]
-        new_states[spec.symbol.name] = values[0] if spec.symbol.shape == "model" else values
-    updated = [_like(v, p, xp) for v, p in zip(new[rule.parameter.name], parameters, strict=True)]
+    new = [{line.target: line.value for line in rule.lines} for rule in each]
+    new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
+    updated = [
+        _like(evaluate(new[k][rule.parameter], k), parameters[k], xp) for k, rule in enumerate(each)
+    ]
     return updated, new_states
 
 
 def evaluation_parameters(
-    rule: Rule,
+    rules: Rules,
     parameters: Sequence[Any],
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
@@ -106,15 +96,80 @@ def evaluation_parameters(
     xp: Any = np,
 ) -> list[Any]:
     """The parameters to evaluate a model with after an update; see `interpret` for arguments."""
-    if rule.evaluation is None:
-        return [xp.asarray(p) for p in parameters]
-    symbols = _symbol_values(rule, parameters, None, states, hyperparameters, clock)
-    evaluate = Evaluation(symbols, parameters, xp)
-    return [_like(evaluate(rule.evaluation, k), p, xp) for k, p in enumerate(parameters)]
+    each = _of_each(rules, len(parameters))
+    symbols = _symbol_values(each, parameters, None, states, hyperparameters, clock)
+    evaluate = _evaluation(each, symbols, parameters, xp)
+    return [
+        xp.asarray(p) if rule.evaluation is None else _like(evaluate(rule.evaluation, k), p, xp)
+        for k, (rule, p) in enumerate(zip(each, parameters, strict=True))
+    ]
+
+
+def shape_of_state(symbol: StateSymbol, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a state of a parameter; that of a state per tensor or model is ()."""
+    kind = symbol.shape
+    if kind in ("tensor", "model"):
+        return ()
+    if kind == "element":
+        return shape
+    if isinstance(kind[0], str):
+        side = shape[-2] if kind[0] == "rows" else shape[-1]
+        return (*shape[:-2], side, side)
+    return tuple(shape[axis] for axis in kind)
+
+
+def _of_each(rules: Rules, count: int) -> list[Rule]:
+    return [rules] * count if isinstance(rules, Rule) else list(rules)
+
+
+def _evaluation(rules: list[Rule], symbols: Any, parameters: Any, xp: Any) -> Evaluation:
+    definitions = [{line.value: line for line in rule.lines} for rule in rules]
+    peers = {rule: _model_reductions(rule) for rule in set(rules)}
+
+    def peer(expr: Reduction, k: int, j: int) -> Reduction:
+        if rules[j] is rules[k] or rules[j] == rules[k]:
+            return expr
+        theirs, own = peers[rules[j]], peers[rules[k]]
+        if len(theirs) != len(own):
+            msg = f"variants of {rules[j].name} reduce over the model differently"
+            raise InternalError(msg)
+        return theirs[own.index(expr)]
+
+    return Evaluation(symbols, definitions, peer, parameters, xp)
+
+
+@lru_cache(maxsize=64)
+def _model_reductions(rule: Rule) -> list[Reduction]:
+    """All reductions over the model, in the order in which they are written."""
+    expressions = [*(spec.init for spec in rule.states), *(line.expression for line in rule.lines)]
+    found = (
+        node
+        for expression in expressions
+        for node in sympy.postorder_traversal(expression)
+        if isinstance(node, Reduction) and node.over == "model"
+    )
+    return list(dict.fromkeys(found))
+
+
+def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:
+    """The value of every state of every tensor, as an array of its shape."""
+    states: Values = {}
+    for k, (rule, parameter) in enumerate(zip(rules, parameters, strict=True)):
+        for spec in rule.states:
+            name, shape = spec.symbol.name, spec.symbol.shape
+            if shape == "model":
+                if name not in states:
+                    states[name] = value(k, spec)
+                continue
+            own = states.setdefault(name, [None] * len(rules))
+            own[k] = value(k, spec)
+            if shape != "tensor":
+                own[k] = _like(own[k], parameter, xp, spec.symbol)
+    return states
 
 
 def _symbol_values(
-    rule: Rule,
+    rules: list[Rule],
     parameters: Sequence[Any],
     gradients: Sequence[Any] | None,
     states: Values,
@@ -123,15 +178,18 @@ def _symbol_values(
 ) -> dict[sympy.Basic, list[Any]]:
     """Symbol -> its value for each tensor."""
     count = len(parameters)
-    symbols: dict[Any, list[Any]] = {rule.parameter: list(parameters)}
+    symbols: dict[Any, list[Any]] = {rules[0].parameter: list(parameters)}
     if gradients is not None:
-        symbols[rule.gradient] = list(gradients)
-    for hyper in rule.hyperparameters:
+        symbols[rules[0].gradient] = list(gradients)
+    for hyper in rules[0].hyperparameters:
         symbols[hyper] = [float(values[hyper.name]) for values in hyperparameters]
-    for spec in rule.states:
-        if spec.symbol.name in states:
-            value = states[spec.symbol.name]
-            symbols[spec.symbol] = [value] * count if spec.symbol.shape == "model" else list(value)
+    for k, rule in enumerate(rules):
+        for spec in rule.states:
+            if spec.symbol.name in states:
+                value = states[spec.symbol.name]
+                is_model = spec.symbol.shape == "model"
+                own = value if is_model else _kept(spec.symbol, value[k], parameters[k].ndim)
+                symbols.setdefault(spec.symbol, [MISSING] * count)[k] = own
     sizes = [float(np.prod(np.shape(p))) for p in parameters]
     symbols[tensor_size] = sizes
     totals = {**clock, "model_size": sum(sizes)}
@@ -140,11 +198,23 @@ def _symbol_values(
     return symbols
 
 
-def _rounded(value: Any, parameter: Any) -> Any:
-    return float(parameter.dtype.type(value)) if isinstance(value, float) else value
+def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
+    """A state over some axes with the other axes kept, so that it meets values of all axes."""
+    axes = symbol.shape
+    if not isinstance(axes, tuple) or isinstance(axes[0], str):
+        return value
+    sizes = dict(zip(axes, value.shape, strict=True))
+    return value.reshape(tuple(sizes.get(axis, 1) for axis in range(ndim)))
 
 
-def _like(value: Any, parameter: Any, xp: Any) -> Any:
-    """`value` as an array of the parameter's shape and dtype."""
+def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None) -> Any:
+    """`value` as an array of the parameter's dtype and its shape, or that of a state."""
     array = xp.asarray(value, dtype=parameter.dtype)
-    return xp.broadcast_to(array, parameter.shape) if array.shape != parameter.shape else array
+    shape = tuple(parameter.shape)
+    if symbol is None or symbol.shape == "element":
+        return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array
+    wanted = shape_of_state(symbol, shape)
+    if isinstance(symbol.shape[0], str):
+        return xp.broadcast_to(array, wanted)
+    kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
+    return xp.reshape(xp.broadcast_to(array, kept), wanted)

@@ -1,28 +1,159 @@
 """The builtin learners. Each is a rule like those that users write, readable beside its paper."""
 
+from learnerdsl.learners.a2grad import a2grad
+from learnerdsl.learners.adabound import adabound, adamod
 from learnerdsl.learners.adadelta import adadelta
-from learnerdsl.learners.adagrad import adagrad
+from learnerdsl.learners.adagrad import adagrad, adagrad_optax
 from learnerdsl.learners.adam import adam, adamw
-from learnerdsl.learners.adamax import adamax
-from learnerdsl.learners.amsgrad import amsgrad
+from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
+from learnerdsl.learners.adamax import adamax, adamaxw
+from learnerdsl.learners.adamc import adam_uncorrected, adamc
+from learnerdsl.learners.adan import adan
+from learnerdsl.learners.adasmooth import adasmooth
+from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
+from learnerdsl.learners.adopt import adopt
+from learnerdsl.learners.aggmo import aggmo
+from learnerdsl.learners.amos import amos
+from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
+from learnerdsl.learners.apollo import aida, apollo
+from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.belief import acprop, adabelief
+from learnerdsl.learners.cautious import cautious_adamw, grams
+from learnerdsl.learners.cocob import cocob
+from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
+from learnerdsl.learners.dadapt_adam import dadapt_adamw, dadapt_adan
+from learnerdsl.learners.dadapt_sgd import dadapt_lion, dadapt_sgd
+from learnerdsl.learners.exadam import adamg, exadam
+from learnerdsl.learners.fadam import fadam
+from learnerdsl.learners.focus import focus
+from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.gravity import gravity, kate
 from learnerdsl.learners.lamb import lamb
+from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars
 from learnerdsl.learners.lion import lion
-from learnerdsl.learners.rmsprop import rmsprop
+from learnerdsl.learners.madgrad import madgrad
+from learnerdsl.learners.mars import mars_adamw, mars_lion
+from learnerdsl.learners.msvag import msvag
+from learnerdsl.learners.nadam import nadam
+from learnerdsl.learners.nadamw import nadamw, nadamw_timm
+from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.optimistic_adam import optimistic_adam_v2
+from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
+from learnerdsl.learners.padam import diffgrad, padam
+from learnerdsl.learners.pid import pid
+from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.prodigy import prodigy, prodigy_official
+from learnerdsl.learners.qhadam import qhadam
+from learnerdsl.learners.qhm import accsgd, qhm
+from learnerdsl.learners.radam import radam, radam_optax
+from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
+from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
+from learnerdsl.learners.rprop import rprop
+from learnerdsl.learners.schedule_free import schedule_free_adamw, schedule_free_sgd
+from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
+from learnerdsl.learners.sgd_sai import sgd_sai
+from learnerdsl.learners.sgdw import sgd_keras, sgdw
+from learnerdsl.learners.sign import sign_sgd, signum, tiger
+from learnerdsl.learners.sophia import adahessian, sophia
+from learnerdsl.learners.srmm import srmm
+from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.vsgd import vsgd
+from learnerdsl.learners.yogi import yogi
 
 __all__ = [
+    "a2grad",
+    "accsgd",
+    "acprop",
+    "adabelief",
+    "adabound",
     "adadelta",
     "adagrad",
+    "adagrad_optax",
+    "adahessian",
     "adam",
+    "adam_keras",
+    "adam_uncorrected",
     "adamax",
+    "adamaxw",
+    "adamc",
+    "adamg",
+    "adamod",
     "adamw",
+    "adan",
+    "adanorm",
+    "adapnm",
+    "adasmooth",
+    "ademamix",
+    "adopt",
+    "aggmo",
+    "aida",
+    "amos",
     "amsgrad",
+    "amsgrad_optax",
+    "apollo",
+    "asgd",
+    "cautious_adamw",
+    "cocob",
+    "dadapt_adagrad",
+    "dadapt_adamw",
+    "dadapt_adan",
+    "dadapt_lion",
+    "dadapt_sgd",
+    "diffgrad",
+    "exadam",
+    "fadam",
+    "focus",
+    "ftrl",
+    "grams",
+    "gravity",
+    "kate",
     "lamb",
+    "laprop",
     "lars",
     "lion",
+    "madgrad",
+    "mars_adamw",
+    "mars_lion",
     "momentum_sgd",
+    "msvag",
+    "nadam",
+    "nadamw",
+    "nadamw_timm",
     "nesterov",
+    "noisy_sgd",
+    "optimistic_adam_v2",
+    "optimistic_gradient_descent",
+    "padam",
+    "pid",
+    "pnm",
+    "prodigy",
+    "prodigy_official",
+    "qhadam",
+    "qhm",
+    "radam",
+    "radam_optax",
     "rmsprop",
+    "rmsprop_centered",
+    "rmsprop_momentum",
+    "rmsprop_optax",
+    "rprop",
+    "schedule_free_adamw",
+    "schedule_free_radam",
+    "schedule_free_sgd",
     "sgd",
+    "sgd_keras",
+    "sgd_sai",
+    "sgdw",
+    "sign_sgd",
+    "signum",
+    "simplified_ademamix",
+    "sophia",
+    "sparse_adam",
+    "srmm",
+    "stable_adamw",
+    "tiger",
+    "vsgd",
+    "yogi",
 ]

@@ -1,7 +1,7 @@
 """Adagrad: a learning rate per element, from the sum of all squared gradients."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
+from learnerdsl.expr import sqrt, step, where
 from learnerdsl.rule import assign, state
 
 
@@ -48,3 +48,41 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
     lr_t = lr / (1 + (step - 1) * lr_decay)
     s_new = assign(s, s + g**2)
     return assign(p, p - lr_t * g / (sqrt(s_new) + eps))
+
+
+@rule
+def adagrad_optax(p, g, lr=1e-2, initial_accumulator=0.1, eps=1e-7):
+    r"""Adagrad as in optax: epsilon is inside the root, sums start at 0.1.
+
+    $$s \leftarrow s + g^2 \qquad
+    p \leftarrow p - \eta \frac{g}{\sqrt{s + \epsilon}}$$
+
+    and elements with $s = 0$ stay. The start at 0.1 holds the first steps back where gradients are
+    small, where `adagrad` takes steps of $\eta$ at once. As `optax.adagrad`, and as Keras.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        initial_accumulator: value from which every sum starts.
+        eps: $\epsilon$, added under the root.
+
+    State variables: `s`, the sum of squared gradients.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adagrad_optax
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adagrad_optax([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.905, 0.905, 0.905], dtype=float32)
+
+    References:
+        Duchi et al., [Adaptive Subgradient Methods for Online Learning and Stochastic
+        Optimization](https://jmlr.org/papers/v12/duchi11a.html), 2011.
+    """
+    s = state("s", init=initial_accumulator)
+    s_new = assign(s, s + g**2)
+    return assign(p, p - lr * g * where(s_new > 0, 1 / sqrt(s_new + eps), 0))

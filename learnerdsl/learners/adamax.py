@@ -1,4 +1,4 @@
-"""Adamax: Adam with the infinity norm in place of the root mean square."""
+"""Adamax and AdamaxW: Adam with the infinity norm in place of the root mean square."""
 
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, step
@@ -49,3 +49,47 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     u_new = assign(u, maximum(beta2 * u, abs(g) + eps))
     return assign(p, p - lr / (1 - beta1**step) * m_new / u_new)
+
+
+@rule
+def adamaxw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
+    r"""AdamaxW: Adamax with weight decay beside the division instead of inside it.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
+    p \leftarrow p - \eta \left( \frac{m}{(1 - \beta_1^t)\, u} + \lambda p \right)$$
+
+    For what Adamax is for, with a decay that shrinks all weights alike. As `optax.adamaxw`: the
+    decay is multiplied by the learning rate.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the largest gradient that is kept.
+        eps: $\epsilon$, added to each absolute gradient.
+        weight_decay: decoupled weight decay $\lambda$.
+
+    State variables: `m`, the running mean of the gradient; `u`, its decaying maximum.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adamaxw
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adamaxw([weights], lr=0.1, weight_decay=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.89, 0.89, 0.89], dtype=float32)
+
+    References:
+        Kingma and Ba, [Adam: A Method for Stochastic
+        Optimization](https://arxiv.org/abs/1412.6980), section 7.1, 2015; Loshchilov and Hutter,
+        [Decoupled Weight Decay Regularization](https://arxiv.org/abs/1711.05101), 2019.
+    """
+    m, u = state("m"), state("u")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    u_new = assign(u, maximum(beta2 * u, abs(g) + eps))
+    m_hat = m_new / (1 - beta1**step)
+    return assign(p, p - lr * (m_hat / u_new + weight_decay * p))

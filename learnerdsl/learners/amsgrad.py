@@ -57,3 +57,51 @@ def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     m_hat = m_new / (1 - beta1**step)
     v_hat = v_max_new / (1 - beta2**step)
     return assign(p, p - lr * m_hat / (sqrt(v_hat) + eps))
+
+
+@rule
+def amsgrad_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    r"""AMSGrad of optax: the maximum is taken of the corrected second moment.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+
+    $$\hat{m} = \frac{m}{1 - \beta_1^t} \qquad
+    \hat{v}_{\max} \leftarrow \max\!\left( \hat{v}_{\max}, \frac{v}{1 - \beta_2^t} \right) \qquad
+    p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}_{\max}} + \epsilon}$$
+
+    The first gradients count in full and for good, so that one large gradient at the start holds
+    an element back even more than in `amsgrad`. As `optax.amsgrad`; no setting of
+    `torch.optim.Adam` gives the same steps.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root.
+
+    State variables: `m` and `v`, the running means of the gradient and of its square; `v_hat_max`,
+    the largest corrected `v` so far.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import amsgrad_optax
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = amsgrad_optax([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Reddi et al., [On the Convergence of Adam and
+        Beyond](https://openreview.net/forum?id=ryQu7f-RZ), 2018.
+    """
+    m, v, v_hat_max = state("m"), state("v"), state("v_hat_max")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    m_hat = m_new / (1 - beta1**step)
+    largest = assign(v_hat_max, maximum(v_hat_max, v_new / (1 - beta2**step)))
+    return assign(p, p - lr * m_hat / (sqrt(largest) + eps))

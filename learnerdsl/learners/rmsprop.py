@@ -46,3 +46,41 @@ def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     g = g + weight_decay * p
     v_new = assign(v, alpha * v + (1 - alpha) * g**2)
     return assign(p, p - lr * g / (sqrt(v_new) + eps))
+
+
+@rule
+def rmsprop_optax(p, g, lr=1e-3, alpha=0.9, eps=1e-8):
+    r"""RMSprop as in optax: epsilon is inside the root.
+
+    $$v \leftarrow \alpha v + (1 - \alpha)\, g^2 \qquad
+    p \leftarrow p - \eta \frac{g}{\sqrt{v + \epsilon}}$$
+
+    Equals `rmsprop` where gradients are far above $\sqrt{\epsilon}$ (1e-4 by default) and takes
+    shorter steps below. As `optax.rmsprop`, and as Keras, whose $\epsilon$ is 1e-7.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        alpha: share $\alpha$ of the running mean that is kept.
+        eps: $\epsilon$, added under the root.
+
+    State variables: `v`, the running mean of squared gradients.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import rmsprop_optax
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = rmsprop_optax([weights], lr=0.01)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.968, 0.968, 0.968], dtype=float32)
+
+    References:
+        Hinton, [Neural Networks for Machine Learning, lecture
+        6e](https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf), 2012.
+    """
+    v = state("v")
+    v_new = assign(v, alpha * v + (1 - alpha) * g**2)
+    return assign(p, p - lr * g / sqrt(v_new + eps))

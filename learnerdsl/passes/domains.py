@@ -1,16 +1,26 @@
 """Types every symbol by what it ranges over, and refuses values stored where they do not fit.
 
 Assumes lowered blocks in dependency order. Afterwards `kernel.domains` knows every symbol and each
-block has the domain of what it computes; a reduction's block has the domain ELEMENT it loops over.
+block has the domain of what it computes; a reduction over elements has the domain ELEMENT it loops
+over, one over a vector has become a computation with the vector's other axes counted.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, position, tensor_size
-from learnerdsl.ir import Block, Domain, Kernel
+from learnerdsl.expr import (
+    CLOCK,
+    AxisSize,
+    MaxOver,
+    SumOver,
+    position,
+    tensor_number,
+    tensor_size,
+)
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, Reduce
 
 _OF_SHAPE = {"model": Domain.MODEL, "tensor": Domain.TENSOR, "element": Domain.ELEMENT}
 
@@ -20,31 +30,88 @@ def type_domains(kernel: Kernel) -> Kernel:
     known: dict[sympy.Basic, Domain] = dict.fromkeys(
         (*CLOCK, *kernel.hyperparameters), Domain.MODEL
     )
-    known |= {tensor_size: Domain.TENSOR, position: Domain.ELEMENT}
+    known |= {tensor_size: Domain.TENSOR, tensor_number: Domain.TENSOR, position: Domain.ELEMENT}
     known |= {kernel.parameter: Domain.ELEMENT, kernel.gradient: Domain.ELEMENT}
+    known |= dict.fromkeys(_axis_sizes(kernel), Domain.TENSOR)
     for symbol in (*kernel.extras, *kernel.states):
-        known[symbol] = _OF_SHAPE[getattr(symbol, "shape", "element")]
+        known[symbol] = _domain_of_shape(getattr(symbol, "shape", "element"), kernel.ndim)
     typed = replace(kernel, domains=known)
-    blocks: list[Block] = []
-    for block in kernel.blocks:
-        for reduce in block.reduces:
-            known[reduce.symbol] = _OF_SHAPE[reduce.over]
-        for compute in block.computes:
-            known[compute.symbol] = typed.domain_of(compute.expression)
-        for store in block.stores:
-            _check_fits(kernel, store.target, known[store.target], known[store.value])
-            if known[store.target] == Domain.ELEMENT:
-                known[store.value] = Domain.ELEMENT
-        domain = max((known[c.symbol] for c in block.computes), default=Domain.ELEMENT)
-        blocks.append(replace(block, domain=domain))
+    blocks = [_typed(block, typed, known) for block in kernel.blocks]
     return replace(kernel, blocks=tuple(blocks), domains=known)
 
 
-def _check_fits(kernel: Kernel, target: sympy.Basic, room: Domain, needed: Domain) -> None:
-    if needed > room:
+def _axis_sizes(kernel: Kernel) -> set[AxisSize]:
+    own = {AxisSize(axis) for axis in range(kernel.ndim or 0)}
+    items = (item for block in kernel.blocks for item in (*block.computes, *block.reduces))
+    return own.union(*(item.expression.atoms(AxisSize) for item in items))
+
+
+def _domain_of_shape(shape: Any, ndim: int | None) -> Domain:
+    if isinstance(shape, str):
+        return _OF_SHAPE[shape]
+    if isinstance(next(iter(shape), 0), str):
+        return Domain.of_sides(*shape)
+    return Domain.of_axes(shape, ndim)
+
+
+def _typed(block: Block, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Block:
+    """The block with its domain; enters what it computes into `known`."""
+    for reduce in block.reduces:
+        return _typed_reduction(reduce, kernel, known)
+    for compute in block.computes:
+        known[compute.symbol] = kernel.domain_of(compute.expression)
+    for store in block.stores:
+        room = known[store.target]
+        _check_fits(kernel, store.target, known[store.value])
+        if room.rank >= Rank.VECTOR:
+            known[store.value] = room
+    domain = max((known[c.symbol] for c in block.computes), key=lambda d: d.rank)
+    return replace(block, domain=domain)
+
+
+def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Block:
+    """A pass over the elements, or a computation where only some axes need to be gone over."""
+    own = kernel.domain_of(reduce.expression)
+    if own.rank == Rank.MATRIX:
         msg = (
-            f"Rule {kernel.name} assigns a value with one number for each {needed.name.lower()} "
-            f"to the state {target}, which holds one for each {room.name.lower()}; reduce it with "
-            f"sum, mean, norm or max, or declare the state with shape={needed.name.lower()!r}."
+            f"Rule {kernel.name} reduces {reduce.expression}, a matrix of {' by '.join(own.sides)};"
+            " reductions are over values for each element of the parameter."
         )
         raise RuleError(msg)
+    node = {"sum": SumOver, "max": MaxOver}[reduce.kind](reduce.expression, reduce.over)
+    if own.rank == Rank.VECTOR and reduce.over != "model":
+        inner = known[reduce.symbol] = kernel.domain_of(node)
+        factor = _count_of_others(node.axes, own, kernel.ndim or 0)
+        value = factor * node if reduce.kind == "sum" else node
+        return Block(inner, computes=(Compute(reduce.symbol, value),))
+    ndim = kernel.ndim or 0
+    left = {axis for axis in range(ndim) if axis not in {a % ndim for a in node.axes}}
+    if node.axes:
+        known[reduce.symbol] = Domain.of_axes(left, ndim)
+    else:
+        known[reduce.symbol] = _OF_SHAPE[reduce.over]
+    return Block(Domain.ELEMENT, reduces=(reduce,))
+
+
+def _count_of_others(axes: tuple[int, ...], own: Domain, ndim: int) -> sympy.Expr:
+    """How often a sum over `axes` (or all) meets each value of a vector, which lacks some."""
+    over = {axis % ndim for axis in axes} if axes else set(range(ndim))
+    return sympy.Mul(*(AxisSize(axis) for axis in sorted(over - set(own.axes))))
+
+
+def _check_fits(kernel: Kernel, target: sympy.Basic, needed: Domain) -> None:
+    room = kernel.domains[target]
+    if room.joined(needed, kernel.ndim) == room:
+        return
+    each = {Rank.VECTOR: "index of axes", Rank.MATRIX: "entry of a matrix of"}
+    many, one = (
+        f"{each[d.rank]} {d.axes}" if d.rank in each else d.rank.name.lower()
+        for d in (needed, room)
+    )
+    remedy = repr(needed.axes or needed.rank.name.lower())
+    msg = (
+        f"Rule {kernel.name} assigns a value with one number for each {many} "
+        f"to the state {target}, which holds one for each {one}; reduce it with "
+        f"sum, mean, norm or max, or declare the state with shape={remedy}."
+    )
+    raise RuleError(msg)

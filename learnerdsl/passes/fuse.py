@@ -7,27 +7,43 @@ from the level of its new value on, as long as no later pass still reads the old
 that needs the new value reads it back from memory instead of computing it again. The search starts
 from the earliest valid passes and moves writes while that saves loads or stores.
 
-Afterwards the blocks alternate: MODEL and TENSOR scalars, ELEMENT pass, scalars, ..., scalars.
-Stores of scalar states come last, so that every block sees the old values.
+What a function of matrices takes must lie in memory, so it is a barrier too: its operands are
+written to temporary matrices by an earlier pass, and what it gives is read by a later one.
+
+Afterwards the blocks alternate: MODEL and TENSOR scalars, MATRIX functions, ELEMENT pass, scalars,
+..., scalars, functions. Stores of scalars and square matrices come last, so that every block sees
+the old values.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import Position
-from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Reduce, Store
+from learnerdsl.expr import Named, Position
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Rank, Reduce, Store
 
 Definition = Compute | Reduce
 Writes = dict[Any, int]
 """Array -> number of the pass that stores it."""
 
+_FEW = 256
+"""Most choices that are all compared."""
+
+_SCALARS = {Domain.MODEL: (Rank.MODEL,), Domain.TENSOR: (Rank.TENSOR, Rank.VECTOR)}
+"""Domain of a block of scalars -> ranks of what it computes."""
+
 
 def fuse(kernel: Kernel) -> Kernel:
     """One block for each pass, and one for the scalars of each domain before and after it."""
-    return kernel.with_blocks(_Fusion(kernel).blocks())
+    fusion = _Fusion(kernel)
+    blocks = tuple(fusion.blocks())
+    temporaries = tuple(fusion.temporaries.values())
+    domains = kernel.domains | dict.fromkeys(temporaries, Domain.ELEMENT)
+    return replace(kernel, blocks=blocks, temporaries=temporaries, domains=domains)
 
 
 @dataclass(frozen=True)
@@ -45,15 +61,20 @@ class _Fusion:
         self.kernel = kernel
         self.order: list[Definition] = []
         self.stores: list[Store] = []
+        self.on_matrices: set[Any] = set()
         for block in kernel.blocks:
             self.order += [*block.computes, *block.reduces]
             self.stores += block.stores
+            if block.domain == Domain.MATRIX:
+                self.on_matrices |= {compute.symbol for compute in block.computes}
         self.definitions: dict[Any, Definition] = {item.symbol: item for item in self.order}
         self.levels = self.find_levels()
         self.element_stores = [s for s in self.stores if self.is_element(s.target)]
         self.target_of: dict[Any, Any] = {s.value: s.target for s in self.element_stores}
         self.reduces = [item for item in self.order if isinstance(item, Reduce)]
+        self.temporaries = self.find_temporaries()
         needed = [self.levels[s.value] for s in self.element_stores]
+        needed += [self.levels[s] for s in self.temporaries if s not in self.on_matrices]
         self.count = 1 + max([*needed, *(self.input_level(r) for r in self.reduces)])
 
     def is_element(self, symbol: sympy.Basic) -> bool:
@@ -63,9 +84,30 @@ class _Fusion:
         """Symbol -> number of passes that must have run before it can be computed."""
         levels: dict[Any, int] = {}
         for item in self.order:
-            below = max((levels.get(s, 0) for s in item.expression.free_symbols), default=0)
+            symbols = item.expression.free_symbols
+            below = max((levels.get(s, 0) for s in symbols), default=0)
+            if item.symbol in self.on_matrices:
+                operands = [s for s in symbols if self.is_computed_in_a_pass(s)]
+                below = max([below, *(levels[s] + 1 for s in operands)])
             levels[item.symbol] = below + isinstance(item, Reduce)
         return levels
+
+    def is_computed_in_a_pass(self, symbol: Any) -> bool:
+        """Whether a symbol of elements has to be written to memory to be one of matrices."""
+        is_new = symbol in self.definitions and symbol not in self.on_matrices
+        return is_new and self.is_element(symbol)
+
+    def find_temporaries(self) -> dict[Any, sympy.Symbol]:
+        """Symbol -> the array that hands it from passes to functions of matrices, or back."""
+        found: list[Any] = []
+        for item in self.order:
+            inside = item.symbol in self.on_matrices
+            for symbol in sorted(item.expression.free_symbols, key=str):
+                crosses = (symbol in self.on_matrices) != inside and self.is_element(symbol)
+                if crosses and symbol in self.definitions:
+                    found.append(symbol)
+        found += [s.value for s in self.element_stores if s.value in self.on_matrices]
+        return {s: Named(f"{s.name}_matrix", s.owner) for s in dict.fromkeys(found)}
 
     def input_level(self, reduce: Reduce) -> int:
         return self.levels[reduce.symbol] - 1
@@ -78,31 +120,60 @@ class _Fusion:
             raise InternalError(msg)
         blocks: list[Block] = []
         for k, plan in enumerate(passes):
-            blocks += self.scalar_blocks(k)
+            blocks += [*self.scalar_blocks(k), self.matrix_block(k)]
             reduces = tuple(r for r in self.reduces if self.input_level(r) == k)
             stores = tuple(s for s in self.element_stores if writes[s.target] == k)
+            stores += tuple(Store(self.temporaries[s], s) for s in self.handed_over(k))
             blocks.append(Block(Domain.ELEMENT, plan.loads, plan.computes, reduces, stores))
-        return blocks + self.scalar_blocks(self.count)
+        return [*blocks, *self.scalar_blocks(self.count), self.matrix_block(self.count)]
+
+    def handed_over(self, k: int) -> list[Any]:
+        """What pass `k` computes for functions of matrices."""
+        return [s for s in self.temporaries if s not in self.on_matrices and self.levels[s] == k]
+
+    def matrix_block(self, level: int) -> Block:
+        """The functions of matrices before pass `level`; after the last, the stores of matrices."""
+        here = [i for i in self.order if isinstance(i, Compute) and i.symbol in self.on_matrices]
+        here = [item for item in here if self.levels[item.symbol] == level]
+        own = {item.symbol for item in here}
+        needed = {s for item in here for s in item.expression.free_symbols} - own
+        stores = [Store(self.temporaries[s], s) for s in self.temporaries if s in own]
+        if level == self.count:
+            stores += [s for s in self.stores if self.kernel.domains[s.target].rank == Rank.MATRIX]
+            needed |= {s.value for s in stores} - own
+        wide: list[Any] = [s for s in needed if self.kernel.domains[s].rank >= Rank.ELEMENT]
+        arrays: dict[Any, Any] = {s: self.temporaries.get(s, s) for s in wide}
+        loads = tuple(Load(s, arrays[s]) for s in sorted(wide, key=str))
+        return Block(Domain.MATRIX, loads, tuple(here), stores=tuple(stores))
 
     def scalar_blocks(self, level: int) -> list[Block]:
         """The scalars that can be computed before pass `level`; after the last, their stores."""
         blocks: list[Block] = []
-        for domain in (Domain.MODEL, Domain.TENSOR):
+        domains = self.kernel.domains
+        for domain, ranks in _SCALARS.items():
             here = [
                 item
                 for item in self.order
                 if isinstance(item, Compute)
-                and self.kernel.domains[item.symbol] == domain
+                and domains[item.symbol].rank in ranks
+                and item.symbol not in self.on_matrices
                 and self.levels[item.symbol] == level
             ]
-            stores = [s for s in self.stores if self.kernel.domains[s.target] == domain]
+            stores = [s for s in self.stores if domains[s.target].rank in ranks]
             last = tuple(stores) if level == self.count else ()
             blocks.append(Block(domain, computes=tuple(here), stores=last))
         return blocks
 
     def choose_writes(self) -> Writes:
-        """Array -> the pass that writes it: earliest valid, then moved while that saves traffic."""
+        """Array -> the pass that writes it, with the least traffic and then as early as can be.
+
+        All choices are compared where they are few, else writes are moved while that saves traffic.
+        """
         writes = {s.target: self.levels[s.value] for s in self.element_stores}
+        choices = [range(level, self.count) for level in writes.values()]
+        if math.prod(map(len, choices)) <= _FEW:
+            every = (dict(zip(writes, places, strict=True)) for places in product(*choices))
+            return min(every, key=self.traffic)
         while self.plan(writes) is None:
             self.delay_one(writes)
         best = self.traffic(writes)
@@ -120,9 +191,9 @@ class _Fusion:
     def delay_one(self, writes: Writes) -> None:
         """Move the first write that a later pass forbids to that pass."""
         for k in range(self.count):
-            for load in self.needs(k, writes).loads:
-                if load.symbol == load.array and writes.get(load.array, k) < k:
-                    writes[load.array] = k
+            for array in self.read_as_old(k, self.needs(k, writes)):
+                if writes.get(array, k) < k:
+                    writes[array] = k
                     return
         msg = f"the writes of {self.kernel.name} are invalid for no reason"
         raise InternalError(msg)
@@ -138,14 +209,19 @@ class _Fusion:
         """The passes for these writes, or None if a pass needs a value that is overwritten."""
         passes = [self.needs(k, writes) for k in range(self.count)]
         for k, plan in enumerate(passes):
-            for load in plan.loads:
-                if load.symbol == load.array and writes.get(load.array, k) < k:
-                    return None
+            if any(writes.get(array, k) < k for array in self.read_as_old(k, plan)):
+                return None
         return passes
+
+    def read_as_old(self, k: int, plan: _Pass) -> list[Any]:
+        """The arrays that pass `k`, or the functions of matrices before it, read as they were."""
+        loads = [*self.matrix_block(k).loads, *plan.loads]
+        return [load.array for load in loads if load.symbol == load.array]
 
     def needs(self, k: int, writes: Writes) -> _Pass:
         """Everything pass `k` has to read and compute for its stores and reductions."""
         roots: list[Any] = [s.value for s in self.element_stores if writes[s.target] == k]
+        roots += self.handed_over(k)
         for reduce in self.reduces:
             if self.input_level(reduce) == k:
                 roots += reduce.expression.free_symbols
@@ -161,12 +237,18 @@ class _Fusion:
             target = self.target_of.get(symbol)
             if symbol not in self.definitions:
                 loads[symbol] = Load(symbol, symbol)
+            elif symbol in self.on_matrices or self.is_handed_over_before(symbol, k):
+                loads[symbol] = Load(symbol, self.temporaries[symbol])
             elif target is not None and writes[target] < k:
                 loads[symbol] = Load(symbol, target)
             else:
                 computed.add(symbol)
                 pending += self.definitions[symbol].expression.free_symbols
-        arrays = {array: i for i, array in enumerate(self.kernel.arrays)}
+        known = (*self.kernel.arrays, *self.temporaries.values())
+        arrays = {array: i for i, array in enumerate(known)}
         ordered = sorted(loads.values(), key=lambda load: (arrays[load.array], str(load.symbol)))
         kept = (i for i in self.order if isinstance(i, Compute) and i.symbol in computed)
         return _Pass(tuple(ordered), tuple(kept))
+
+    def is_handed_over_before(self, symbol: Any, k: int) -> bool:
+        return symbol in self.temporaries and self.levels[symbol] < k

@@ -2,8 +2,9 @@
 
 Assumes fused blocks. In every expression of an ELEMENT pass the scalar factors of a product and the
 scalar terms of a sum are collected into one coefficient, which becomes a statement of the scalar
-block before that pass (or an earlier one that has all it needs) and is evaluated there in float64.
-Afterwards an ELEMENT expression contains scalars only as symbols and numbers.
+block before that pass and is evaluated there in float64. The same happens to factors and terms with
+one value for each index of some axes, and to scalars among functions of matrices. Afterwards an
+ELEMENT expression contains scalars and vectors only as symbols and numbers.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.expr import Hyperparameter, Named
-from learnerdsl.ir import Block, Compute, Domain, Kernel, rebuild
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, rebuild
 
 
 def hoist(kernel: Kernel) -> Kernel:
@@ -20,7 +21,7 @@ def hoist(kernel: Kernel) -> Kernel:
     hoisting = _Hoisting(kernel, dict(kernel.domains))
     blocks: list[Block] = []
     for block in kernel.blocks:
-        if block.domain != Domain.ELEMENT:
+        if block.domain not in (Domain.ELEMENT, Domain.MATRIX):
             blocks.append(block)
             continue
         computes = [replace(c, expression=hoisting.rewrite(c.expression)) for c in block.computes]
@@ -32,10 +33,13 @@ def hoist(kernel: Kernel) -> Kernel:
 
 def _extend_scalars(blocks: list[Block], hoisting: "_Hoisting") -> None:
     """Append the new coefficients to the scalar blocks right before the pass at hand."""
-    for domain, offset in ((Domain.TENSOR, 1), (Domain.MODEL, 2)):
-        new = [c for c in hoisting.fresh if hoisting.domains[c.symbol] == domain]
-        block = blocks[-offset]
-        blocks[-offset] = replace(block, computes=(*block.computes, *new))
+    for domain in (Domain.TENSOR, Domain.MODEL):
+        is_model = domain == Domain.MODEL
+        new = [
+            c for c in hoisting.fresh if (hoisting.domains[c.symbol] == Domain.MODEL) == is_model
+        ]
+        place = max(k for k, block in enumerate(blocks) if block.domain == domain)
+        blocks[place] = replace(blocks[place], computes=(*blocks[place].computes, *new))
     hoisting.fresh.clear()
 
 
@@ -49,14 +53,23 @@ class _Hoisting:
     fresh: list[Compute] = field(default_factory=list)
     numbered: int = 0
 
-    def is_scalar(self, expression: sympy.Basic) -> bool:
-        return all(self.domains[s] != Domain.ELEMENT for s in expression.free_symbols)
+    def __post_init__(self) -> None:
+        """Find the sums that are kept in float64, whatever the number type of the elements."""
+        reduces = [reduce for block in self.kernel.blocks for reduce in block.reduces]
+        ranks = {reduce.symbol: self.domains[reduce.symbol].rank for reduce in reduces}
+        self.sums_of_axes = {symbol for symbol, rank in ranks.items() if rank == Rank.VECTOR}
+
+    def domain_of(self, expression: sympy.Basic) -> Domain:
+        return replace(self.kernel, domains=self.domains).domain_of(expression)
+
+    def is_narrow(self, expression: sympy.Basic) -> bool:
+        return self.domain_of(expression).rank < Rank.ELEMENT
 
     def rewrite(self, expression: Any) -> Any:
         """`expression` with its scalar parts replaced by symbols."""
-        if expression.is_Atom:
+        if expression.is_Atom and expression not in self.sums_of_axes:
             return expression
-        if isinstance(expression, sympy.Expr) and self.is_scalar(expression):
+        if isinstance(expression, sympy.Expr) and self.is_narrow(expression):
             return self.coefficient(expression)
         if isinstance(expression, sympy.Mul):
             return self.split(expression, sympy.Mul)
@@ -68,26 +81,39 @@ class _Hoisting:
         return rebuild(expression, arguments)
 
     def split(self, expression: Any, kind: Any) -> sympy.Expr:
-        """A sum or product with its scalar arguments collected into one."""
-        scalars = [a for a in expression.args if self.is_scalar(a)]
-        others = [self.rewrite(a) for a in expression.args if not self.is_scalar(a)]
+        """A sum or product with its narrow arguments collected into one for each domain."""
+        narrow: dict[Domain, list[Any]] = {}
+        others: list[Any] = []
+        for argument in expression.args:
+            domain = self.domain_of(argument)
+            if domain.rank >= Rank.ELEMENT:
+                others.append(self.rewrite(argument))
+            else:
+                wide = domain if domain.rank == Rank.VECTOR else Domain.TENSOR
+                narrow.setdefault(wide, []).append(argument)
+        scalars = narrow.pop(Domain.TENSOR, [])
         if kind is sympy.Mul and sympy.S.NegativeOne in scalars:
             scalars.remove(sympy.S.NegativeOne)
             others.insert(0, sympy.S.NegativeOne)
+        for vectors in narrow.values():
+            # Numbers join the first of the vectors: one operation less for every element.
+            others.append(self.coefficient(kind(*scalars, *vectors)))
+            scalars = []
         if scalars:
             others.append(self.coefficient(kind(*scalars)))
+        if kind is sympy.Mul and others[-1].is_number and others[-1].is_negative:
+            others = [sympy.S.NegativeOne, *others[:-1], -others[-1]]
         return kind(*others, evaluate=False)
 
     def coefficient(self, expression: sympy.Expr) -> sympy.Expr:
         """A symbol for a scalar expression; symbols and numbers stand for themselves."""
-        if expression.is_Atom or expression.is_number:
+        if (expression.is_Atom and expression not in self.sums_of_axes) or expression.is_number:
             return expression
         if expression.is_Mul and expression.args[0].is_negative:
             return -self.coefficient(-expression)
         if expression not in self.known:
-            widest = max(self.domains[s] for s in expression.free_symbols)
             symbol = Named(self.name_for(expression), self.kernel.name)
-            self.domains[symbol] = widest
+            self.domains[symbol] = self.domain_of(expression)
             self.known[expression] = symbol
             self.fresh.append(Compute(symbol, expression, str(expression), hoisted=True))
         return self.known[expression]

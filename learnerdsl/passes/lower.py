@@ -29,6 +29,8 @@ def lower(rule: Rule) -> Kernel:
         extras=rule.extras,
         states=tuple(spec.symbol for spec in rule.states),
         blocks=tuple(blocks),
+        ndim=rule.ndim,
+        constants=tuple(line.target for line in rule.lines if line.expression == line.target),
     )
 
 
@@ -36,7 +38,9 @@ def _statement(line: Assignment, expression: sympy.Expr) -> Block:
     compute = Compute(
         line.value, expression, note=f"{line.target} <- {expression}", rounded=line.rounded
     )
-    stores = () if line.target == line.value else (Store(line.target, line.value),)
+    # A state that keeps its value is not written.
+    unchanged = line.value == line.target or expression == line.target
+    stores = () if unchanged else (Store(line.target, line.value),)
     return Block(None, computes=(compute,), stores=stores)
 
 

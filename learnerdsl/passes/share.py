@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import sympy
 
-from learnerdsl.expr import Named
+from learnerdsl.expr import MatrixFunction, Named
 from learnerdsl.ir import Block, Compute, Kernel, rebuild
 
 
@@ -41,7 +41,7 @@ class _Sharing:
         self.repeated = {expression for expression, times in uses.items() if times > 1}
 
     def count_uses(self, expression: sympy.Basic, uses: "Counter[sympy.Basic]") -> None:
-        if expression.is_Atom:
+        if expression.is_Atom or _is_lazy(expression):
             return
         if _worth_a_name(expression):
             uses[expression] += 1
@@ -58,7 +58,7 @@ class _Sharing:
         return replace(self.source, computes=tuple(self.computes), reduces=tuple(reduces))
 
     def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
-        if expression.is_Atom:
+        if expression.is_Atom or _is_lazy(expression):
             return expression
         if expression in self.names:
             return self.names[expression]
@@ -72,6 +72,11 @@ class _Sharing:
             self.computes.append(Compute(symbol, result))  # type: ignore[arg-type]
             return symbol
         return result
+
+
+def _is_lazy(expression: sympy.Basic) -> bool:
+    """Whether parts of it are better left alone: a choice between costly functions of matrices."""
+    return isinstance(expression, sympy.Piecewise) and expression.has(MatrixFunction)
 
 
 def _worth_a_name(expression: sympy.Basic) -> bool:

@@ -8,13 +8,14 @@ that could be hoisted out.
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import CLOCK, position, tensor_size
-from learnerdsl.ir import Block, Domain, Kernel
+from learnerdsl.expr import CLOCK, AxisSize, position, tensor_size
+from learnerdsl.ir import Block, Domain, Kernel, Rank
 
 
 def verify(kernel: Kernel) -> Kernel:
     """The same kernel, after checking it."""
     scalars: set[sympy.Basic] = {*CLOCK, tensor_size, position, *kernel.hyperparameters}
+    scalars |= {symbol for symbol in kernel.domains if isinstance(symbol, AxisSize)}
     inputs = (*kernel.extras, *kernel.states)
     scalars |= {s for s in inputs if kernel.domains[s] != Domain.ELEMENT}
     written: set[sympy.Basic] = set()
@@ -33,7 +34,7 @@ def verify(kernel: Kernel) -> Kernel:
             scalars |= {reduce.symbol for reduce in block.reduces}
         else:
             scalars |= known
-    missing = {kernel.parameter, *kernel.states} - written
+    missing = {kernel.parameter, *kernel.states} - written - {*kernel.constants}
     _require(not missing, kernel, f"{missing} never stored")
     return kernel
 
@@ -47,8 +48,9 @@ def _check_values(kernel: Kernel, block: Block, known: set[sympy.Basic]) -> None
         if block.domain == Domain.ELEMENT:
             _check_hoisted(kernel, item.expression)
         else:
-            fits = kernel.domain_of(item.expression) <= (block.domain or Domain.MODEL)
-            _require(fits, kernel, f"{item} in a block of domain {block.domain!r}")
+            room = _ROOM.get(block.domain or Domain.MODEL, Rank.MATRIX)
+            fits = kernel.domain_of(item.expression).rank <= room
+            _require(fits, kernel, f"{item} in a block of domain {block.domain}")
 
 
 def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:
@@ -57,10 +59,14 @@ def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:
             composite = [
                 a
                 for a in node.args
-                if a.free_symbols and not a.is_Atom and kernel.domain_of(a) != Domain.ELEMENT
+                if a.free_symbols and not a.is_Atom and kernel.domain_of(a).rank < Rank.ELEMENT
             ]
             bare = [a for a in composite if not a.could_extract_minus_sign()]
             _require(not bare, kernel, f"scalar arithmetic {bare} left in a loop")
+
+
+_ROOM = {Domain.MODEL: Rank.MODEL, Domain.TENSOR: Rank.VECTOR}
+"""Domain of a block of scalars -> how wide its values may be."""
 
 
 def _require(holds: bool, kernel: Kernel, what: str) -> None:

@@ -13,7 +13,9 @@ from learnerdsl.rule.language import combine as combine
 from learnerdsl.rule.language import evaluate as evaluate
 from learnerdsl.rule.language import extra as extra
 from learnerdsl.rule.language import let as let
+from learnerdsl.rule.language import ndim as ndim
 from learnerdsl.rule.language import normal as normal
+from learnerdsl.rule.language import shape as shape
 from learnerdsl.rule.language import state as state
 from learnerdsl.rule.language import uniform as uniform
 from learnerdsl.rule.members import Member as Member
@@ -22,5 +24,6 @@ from learnerdsl.rule.members import check_new_names as check_new_names
 from learnerdsl.rule.members import rule_member as rule_member
 from learnerdsl.rule.members import shared as shared
 from learnerdsl.rule.members import transform_member as transform_member
+from learnerdsl.rule.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
 from learnerdsl.rule.tracing import signature as signature
 from learnerdsl.rule.tracing import trace as trace

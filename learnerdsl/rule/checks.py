@@ -12,8 +12,11 @@ from sympy.logic.boolalg import BooleanAtom
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     UNARY_FUNCTIONS,
+    AxisSize,
     Clock,
     Draw,
+    Identity,
+    MatrixFunction,
     Position,
     Reduction,
     RuleSymbol,
@@ -25,7 +28,7 @@ def check_lines(rule: Any) -> None:
     """Every symbol known and defined before use, every state and the parameter assigned."""
     for spec in rule.states:
         place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
-        _check_start(spec.init, place)
+        _check_start(spec.init, place, rule.ndim)
         for symbol in spec.init.free_symbols:
             if symbol.owner not in ("", rule.name):
                 msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
@@ -36,7 +39,7 @@ def check_lines(rule: Any) -> None:
     defined: set[sympy.Basic] = set()
     for number, line in enumerate(rule.lines, 1):
         place = f"{line.target} <- {line.expression} (statement {number} of rule {rule.name})"
-        _check_nodes(line.expression, place)
+        _check_nodes(line.expression, place, rule.ndim)
         for symbol in sorted(line.expression.free_symbols, key=str):
             if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
                 continue
@@ -59,7 +62,7 @@ def check_lines(rule: Any) -> None:
     if forgotten:
         msg = (
             f"Rule {rule.name} never assigns the state {names(forgotten)}; "
-            "assign it a new value, or write a constant instead of a state."
+            "assign it a new value, or itself where it is to keep the value it starts with."
         )
         raise RuleError(msg)
 
@@ -83,13 +86,23 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     )
 
 
-def _check_start(expr: sympy.Basic, place: str) -> None:
+def _check_start(expr: sympy.Basic, place: str, ndim: int | None) -> None:
     """The same for a start value, which may be infinite."""
     if expr.is_finite is not False:
-        _check_nodes(expr, place)
+        _check_nodes(expr, place, ndim)
 
 
-def _check_nodes(expr: sympy.Basic, place: str) -> None:
+def _check_axes(axes: tuple[int, ...], ndim: int | None, place: str) -> None:
+    """Refuse axes that the tensors have not."""
+    if axes and ndim is not None and not all(-ndim <= axis < ndim for axis in axes):
+        msg = (
+            f"{place}: a tensor with {ndim} axes has not all of the axes {axes}; write another "
+            "rule for such tensors under `if learnerdsl.ndim(p) ...:`."
+        )
+        raise RuleError(msg)
+
+
+def _check_nodes(expr: sympy.Basic, place: str, ndim: int | None) -> None:
     """Refuse functions and numbers that no kernel can compute."""
     for node in sympy.preorder_traversal(expr):
         if isinstance(node, sympy.Number) or node is sympy.zoo:
@@ -99,6 +112,10 @@ def _check_nodes(expr: sympy.Basic, place: str) -> None:
         elif node is sympy.I or node.is_commutative is False:
             msg = f"{place}: {node} is not a real number; rules compute with real numbers only."
             raise RuleError(msg)
+        elif isinstance(node, Reduction):
+            _check_axes(node.axes, ndim, place)
+        elif isinstance(node, AxisSize):
+            _check_axes((node.axis,), ndim, place)
         elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
             known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
             msg = (
@@ -127,6 +144,8 @@ _KNOWN_NODES = (
     BooleanAtom,
     Reduction,
     Draw,
+    MatrixFunction,
+    Identity,
     Str,
 )
 

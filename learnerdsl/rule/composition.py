@@ -30,7 +30,7 @@ from learnerdsl.expr import (
 from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.rule.members import Chained, Member, refuse_collision
-from learnerdsl.rule.tracing import check_result, choose_options, run
+from learnerdsl.rule.tracing import axes_of, check_result, choose_options, run
 
 
 def only_when(condition: Any) -> None:
@@ -90,8 +90,8 @@ class ChainTrace(Trace):
         used: names of the member at hand that were looked up.
     """
 
-    def __init__(self, chain: Chained) -> None:
-        super().__init__(chain.name)
+    def __init__(self, chain: Chained, shape: tuple[int, ...]) -> None:
+        super().__init__(chain.name, shape)
         self.owners = dict(chain.owners)
         self.member: Member | None = None
         self.conditions: list[sympy.Expr] | None = None
@@ -137,15 +137,17 @@ class _Hold:
     updates: ModelState
 
 
-def trace_chain(chain: Chained, options: Mapping[str, OptionValue], doc: str) -> Rule:
-    """The Rule that a chain describes, specialised for the given options.
+def trace_chain(
+    chain: Chained, options: Mapping[str, OptionValue], shape: tuple[int, ...], doc: str
+) -> Rule:
+    """The Rule that a chain describes, specialised for the given options and shape.
 
     Raises:
         RuleError: a member does not do what its place asks for, or two states have one name.
         UnknownNameError: `options` names no option, or a name that was changed does not exist.
     """
     chosen = choose_options(chain.name, chain.options, options)
-    trace_now = ChainTrace(chain)
+    trace_now = ChainTrace(chain, tuple(shape))
     rule_member = chain.members[chain.rule_index]
     parameter_name, gradient_name = rule_member.inputs
     owner = chain.name
@@ -176,6 +178,7 @@ def trace_chain(chain: Chained, options: Mapping[str, OptionValue], doc: str) ->
         lines=tuple(_without_unused(trace_now.lines)),
         extras=tuple(trace_now.extras),
         evaluation=tracing.evaluation,
+        ndim=axes_of(trace_now),
         doc=doc,
     )
 

@@ -19,8 +19,10 @@ from learnerdsl.rule.definition import Assignment, StateSpec
 class Trace:
     """What a rule function has declared so far."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self.name = name
+        self.shape = shape
+        self.asked = False
         self.parameter: ParameterSymbol
         self.gradient: GradientSymbol
         self.names: set[str] = set()
@@ -30,6 +32,12 @@ class Trace:
         self.extras: list[ExtraSymbol] = []
         self.evaluation: sympy.Expr | None = None
         self.draws = 0
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the parameter; the rule is for tensors of that many from now on."""
+        self.asked = True
+        return len(self.shape)
 
     def take_name(self, name: str, what: str) -> str:
         """`name`, if it is an identifier that nothing else in this rule has."""

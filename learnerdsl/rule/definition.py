@@ -64,6 +64,7 @@ class Rule:
         extras: what an update is given beside the gradients.
         evaluation: the parameters to evaluate a model with, by the states and parameters after an
             update; None where they are the parameters themselves.
+        ndim: number of axes of the parameters it is for; None where it is for all.
         doc: docstring of the function.
     """
 
@@ -78,6 +79,7 @@ class Rule:
     lines: tuple[Assignment, ...]
     extras: tuple[ExtraSymbol, ...] = ()
     evaluation: sympy.Expr | None = None
+    ndim: int | None = None
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

@@ -11,13 +11,16 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
+    SQUARE_SHAPES,
     STATE_SHAPES,
+    AxisState,
     ExtraArray,
     ExtraScalar,
     ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
+    MatrixState,
     Named,
     NewValue,
     NormalDraw,
@@ -39,7 +42,9 @@ from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, StateSpec
 
 
-def state(name: str, init: Any = 0.0, shape: str = "element") -> StateSymbol | LetValue:
+def state(
+    name: str, init: Any = 0.0, shape: str | tuple[Any, ...] = "element"
+) -> StateSymbol | LetValue:
     """Declare a state variable and return the symbol of its old value.
 
     Args:
@@ -49,19 +54,19 @@ def state(name: str, init: Any = 0.0, shape: str = "element") -> StateSymbol | L
             the first update, whose old value it is: `state("last", init=g)`. A scalar state may
             start from reductions: `state("d", init=1e-6 * norm(p), shape="tensor")`.
         shape: "element" (one value per element of the parameter, in its dtype), "tensor" (one
-            float64 scalar per parameter) or "model" (one float64 scalar for the whole learner).
+            float64 scalar per parameter) or "model" (one float64 scalar for the whole learner);
+            "rows" (all axes but the last), "cols" (all but the last but one) or a tuple of axes,
+            one value for each index of those, in the parameter's dtype; ("rows", "rows") or
+            ("cols", "cols"), a square matrix for each matrix of the last two axes.
 
     Raises:
         RuleError: the name is taken or not an identifier, the shape unknown, or `init` uses a
             state or the step, or has one number for each element where the state has not.
     """
     trace_now = tracing_now("state(...)")
-    if not isinstance(shape, str) or shape not in STATE_SHAPES:
-        msg = f"State {name!r} cannot have shape {shape!r}; write one of {', '.join(STATE_SHAPES)}."
-        raise RuleError(msg)
-    symbol = STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
+    symbol = _state_symbol(trace_now, name, shape)
     start = expression(init)
-    _check_start(name, start, shape)
+    _check_start(name, start, symbol.shape)
     if not start.has(GradientSymbol):
         trace_now.states.append(StateSpec(symbol, start))
         return symbol
@@ -72,8 +77,70 @@ def state(name: str, init: Any = 0.0, shape: str = "element") -> StateSymbol | L
     return old
 
 
-def _check_start(name: str, start: sympy.Expr, shape: str) -> None:
+def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
+    """The symbol of a state of that shape, with axes counted from 0."""
+    if shape in SQUARE_SHAPES:
+        _require_matrix(trace_now, f"State {name!r} of shape {shape}")
+        return MatrixState(trace_now.take_name(name, "state"), trace_now.name, shape)
+    if isinstance(shape, str) and shape in STATE_SHAPES:
+        return STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
+    axes: Any = shape
+    if shape in ("rows", "cols"):
+        _require_matrix(trace_now, f"State {name!r} of shape {shape!r}")
+        left_out = trace_now.ndim - (1 if shape == "rows" else 2)
+        axes = tuple(a for a in range(trace_now.ndim) if a != left_out)
+    if not isinstance(axes, tuple) or not all(type(axis) is int for axis in axes):
+        known = ", ".join((*STATE_SHAPES, "rows", "cols"))
+        msg = (
+            f"State {name!r} cannot have shape {shape!r}; write one of {known}, a tuple of axes, "
+            "('rows', 'rows') or ('cols', 'cols')."
+        )
+        raise RuleError(msg)
+    ndim = trace_now.ndim
+    if any(not -ndim <= axis < ndim for axis in axes):
+        msg = f"State {name!r} of axes {shape!r} needs more axes than a tensor with {ndim} has."
+        raise RuleError(msg)
+    kept = tuple(sorted({axis % ndim for axis in axes}))
+    if len(kept) == ndim:
+        return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
+    return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
+
+
+def _require_matrix(trace_now: Trace, what: str) -> None:
+    if trace_now.ndim < 2:
+        msg = (
+            f"{what} needs a tensor with at least 2 axes, this one has {trace_now.ndim}; "
+            "write another rule for it under `if learnerdsl.ndim(p) < 2:`."
+        )
+        raise RuleError(msg)
+
+
+def ndim(x: Any) -> int:
+    """Number of axes of the parameter: a plain number, so that Python's `if` chooses a rule.
+
+    A learner traces a rule that asks for it once for each number of axes among its parameters.
+    """
+    return len(shape(x))
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The shape of the parameter, as plain numbers; see `ndim`.
+
+    A learner traces the rule once for each shape, and compiles each different outcome: choose by
+    it (`rows > cols`), but write sizes into expressions as `size(p, axis=0)`.
+    """
+    trace_now = tracing_now("shape(...)")
+    if not isinstance(x, (ParameterSymbol, GradientSymbol)):
+        msg = f"The shape of {x} is not known; write that of the parameter or the gradient."
+        raise RuleError(msg)
+    trace_now.asked = True
+    return trace_now.shape
+
+
+def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
     """Refuse a start value that cannot be known, or that has more numbers than the state."""
+    if isinstance(shape, tuple):
+        shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
     foreign = [s for s in start.free_symbols if not isinstance(s, known) and s != model_size]
     narrow = {"element": (), "tensor": (Reduction,), "model": (_over_model,)}[shape]

@@ -7,14 +7,23 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
-from learnerdsl.expr import GradientSymbol, Hyperparameter, NewValue, ParameterSymbol
+from learnerdsl.expr import (
+    AxisSize,
+    GradientSymbol,
+    Hyperparameter,
+    Identity,
+    MatrixFunction,
+    NewValue,
+    ParameterSymbol,
+    Reduction,
+)
 from learnerdsl.rule.checks import names
 from learnerdsl.rule.context import Trace, current_trace
 from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.rule.language import Combination
 from learnerdsl.schedules import Schedule
 
-LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed")
+LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "shape")
 """Keyword arguments of every learner, which no rule can have as well."""
 
 _HINTS = {
@@ -25,8 +34,15 @@ _HINTS = {
 """What a TypeError of SymPy's says, and what the user should have written."""
 
 
+DEFAULT_SHAPE = (32, 64)
+"""The shape of a parameter for which a rule is traced to be shown."""
+
+
 def trace(
-    function: Callable[..., Any], version: int = 1, options: Mapping[str, OptionValue] | None = None
+    function: Callable[..., Any],
+    version: int = 1,
+    options: Mapping[str, OptionValue] | None = None,
+    shape: tuple[int, ...] = DEFAULT_SHAPE,
 ) -> Rule:
     """Run `function` once over symbols and return the rule it describes.
 
@@ -35,6 +51,7 @@ def trace(
             (float, schedule or callable default) and options (bool, int or str default).
         version: number of this definition, for checkpoints.
         options: values of options to specialise for; the others keep their defaults.
+        shape: shape of the parameters to specialise for, where the function asks for it.
 
     Raises:
         RuleError: the function does not describe an update rule; the message names the line.
@@ -42,7 +59,7 @@ def trace(
     """
     parameter_name, gradient_name, hypers, defaults = signature(function)
     chosen = choose_options(function.__name__, defaults, options or {})
-    current = Trace(function.__name__)
+    current = Trace(function.__name__, tuple(shape))
     parameter = ParameterSymbol(current.take_name(parameter_name, "parameter"), current.name)
     gradient = GradientSymbol(current.take_name(gradient_name, "gradient"), current.name)
     current.parameter = parameter
@@ -63,6 +80,7 @@ def trace(
         lines=tuple(current.lines),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
+        ndim=axes_of(current),
         doc=inspect.getdoc(function) or "",
     )
     check_result(rule.name, rule.lines, result)
@@ -82,6 +100,23 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
         raise RuleError(msg) from error
     finally:
         current_trace.reset(token)
+
+
+def axes_of(current: Trace) -> int | None:
+    """The number of axes of the parameter, if what was declared depends on it."""
+    return current.ndim if current.asked or _uses_axes(current) else None
+
+
+def _uses_axes(current: Trace) -> bool:
+    """Whether what the rule says depends on the number of axes."""
+
+    def is_one(node: Any) -> bool:
+        axes = isinstance(node, Reduction) and node.axes
+        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
+
+    return any(
+        is_one(node) for line in current.lines for node in sympy.preorder_traversal(line.expression)
+    )
 
 
 def signature(

@@ -11,22 +11,21 @@ import numba
 import numpy as np
 from numba.core import config
 
-from learnerdsl.codegen.cpu import print_finite_check
+from learnerdsl.codegen.cpu import Functions, print_finite_check
+from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.dtypes import NUMBER_TYPES
-from learnerdsl.expr import CLOCK
-from learnerdsl.ir import Block
+from learnerdsl.errors import ArrayError
+from learnerdsl.expr import CLOCK, AxisSize, MatrixState
+from learnerdsl.interpret import shape_of_state
+from learnerdsl.ir import Block, Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
+from learnerdsl.runtime.chunks import CHUNK, PART_ROWS, split_evenly, tabulate_chunks
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
-from learnerdsl.runtime.sparse import chunks_of_rows
+from learnerdsl.runtime.sparse import chunks_of_rows, values_of
 from learnerdsl.runtime.stepping import step_through
-
-CHUNK = 4_096
-"""Elements of a chunk. Reductions sum chunk by chunk, so this is part of their value's definition.
-Larger chunks are no faster, and two threads cannot share a few of them evenly: 16,384 took 1.25
-times as long for 100,000 elements."""
 
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
@@ -88,6 +87,7 @@ class CpuEngine:
         groups: which group every parameter is in.
         check_finite: whether to refuse updates with gradients that are not finite.
         seed: of the random numbers of rules that draw some.
+        numbers: number of each tensor, on which random numbers depend; from 0 on if not given.
     """
 
     def __init__(
@@ -97,22 +97,31 @@ class CpuEngine:
         groups: Groups,
         check_finite: bool,
         seed: int,
+        numbers: Sequence[int] | None = None,
     ) -> None:
         self.program = program
+        self.uses_matrices = any(functions.matrix for functions in program.levels)
         layout = program.layout
         kind = NUMBER_TYPES[program.dtype]
         element_states = layout.element_states
-        given = len(layout.arrays) - len(element_states)
+        own = (*element_states, *program.kernel.temporaries)
+        given = len(layout.arrays) - len(own)
         shapes = [p.shape for p in parameters]
-        self.arena = Arena(shapes, kind, len(element_states), given)
+        self.arena = Arena(shapes, kind, len(own), given)
         self.sizes = np.array([p.size for p in parameters], np.int64)
         self.model_rows = np.zeros((groups.count, len(layout.model)))
         self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
         self.model_rows[:, 2] = 1.0
         self.set_seed(seed)
-        self.tensor_rows[:, 1] = np.arange(len(parameters))
+        self.tensor_rows[:, 1] = np.arange(len(parameters)) if numbers is None else numbers
+        for slot, symbol in enumerate(layout.tensor):
+            if isinstance(symbol, AxisSize):
+                self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
         self.clock = self.model_rows[:, :3]
-        self.addresses = self.tabulate_addresses(parameters, len(element_states))
+        self.steps = self.elements_of_chunks(shapes)
+        self.vectors = [self.make_vectors(k, p.shape) for k, p in enumerate(parameters)]
+        self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
+        self.addresses = self.tabulate_addresses(parameters, len(own))
         self.states = self.view_states(element_states, len(parameters))
         names = {s.name: s for s in program.kernel.states if s in layout.model}
         self.model_states = {
@@ -122,7 +131,47 @@ class CpuEngine:
         self.has_rows = False
         self.count_nonfinite: Any = None
         self.frame = self.build_frame(np.array(groups.of_parameters, np.int64), check_finite)
-        self.use_chunks(tabulate_chunks(self.sizes))
+        self.use_chunks(tabulate_chunks(self.sizes, self.steps))
+
+    def elements_of_chunks(self, shapes: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """How many elements a chunk of each tensor has: whole rows where a pass goes by rows."""
+        if not self.program.layout.by_rows:
+            return np.full(len(shapes), CHUNK, np.int64)
+        widths = np.array([max(1, shape[-1]) for shape in shapes], np.int64)
+        rows = np.maximum(1, CHUNK // widths)
+        if CHUNK_ROWS in self.program.layout.tensor:
+            rows = np.maximum(rows, PART_ROWS)
+            self.tensor_rows[:, self.program.layout.tensor.index(CHUNK_ROWS)] = rows
+            parts = np.maximum(1, -(-self.sizes // (rows * widths)))
+            self.tensor_rows[:, self.program.layout.tensor.index(PARTS)] = parts
+        return rows * widths
+
+    def make_vectors(self, k: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """The vectors of a tensor, and the parts of those that are summed over chunks."""
+        return {v.symbol.name: self.make_vector(v, k, shape) for v in self.program.layout.vectors}
+
+    def make_vector(self, vector: Vector, k: int, shape: tuple[int, ...]) -> np.ndarray:
+        """One vector of a tensor."""
+        kind = np.float64 if vector.is_wide else NUMBER_TYPES[self.program.dtype].numpy
+        own = tuple(shape[axis] for axis in vector.axes)
+        if vector.in_parts:
+            parts = self.tensor_rows[k, self.program.layout.tensor.index(PARTS)]
+            own = (int(parts), *own)
+        return np.full(own, vector.start, kind)
+
+    def gather_matrices(
+        self, k: int, parameter: np.ndarray, own: Sequence[Any]
+    ) -> dict[str, np.ndarray]:
+        """What functions of matrices find under their names, but for what updates are given."""
+        kernel = self.program.kernel
+        arrays = self.arena.arrays[k * len(own) : (k + 1) * len(own)]
+        found = {symbol.name: array for symbol, array in zip(own, arrays, strict=True)}
+        found[kernel.parameter.name] = parameter
+        for symbol in kernel.states:
+            if isinstance(symbol, MatrixState):
+                shape = shape_of_state(symbol, parameter.shape)
+                found[symbol.name] = np.zeros(shape, parameter.dtype)
+        return found
 
     def set_seed(self, seed: int) -> None:
         """Draw the random numbers of this seed."""
@@ -132,10 +181,50 @@ class CpuEngine:
         """Launch on all threads of Numba, or in the calling thread alone."""
         self.is_parallel = is_parallel and not _settings.DISABLE_JIT
         driver = launch_on_threads if is_parallel else launch_serial
-        self.launch = functools.partial(driver, self.frame)
+        self.frame[Frame.FIRST_UNIT] = 0
+        self.frame[Frame.LAST_UNIT] = self.units
+        self.launch_units = functools.partial(driver, self.frame)
         if _settings.DISABLE_JIT:
             kernels = (load_kernels(self.program), self.program.levels, self.count_nonfinite)
-            self.launch = functools.partial(step_through, self.tables, *kernels)
+            self.launch_units = functools.partial(self.step, *kernels)
+        self.launch = self.launch_units
+        if self.uses_matrices:
+            self.launch = functools.partial(self.run, 0, self.units)
+
+    @property
+    def units(self) -> int:
+        """How many units an update has; see `Frame`."""
+        return 1 + 2 * len(self.program.levels)
+
+    def step(self, module: ModuleType, levels: Sequence[Functions], finite: Any) -> float:
+        """The units at hand, in Python."""
+        units = range(int(self.frame[Frame.FIRST_UNIT]), int(self.frame[Frame.LAST_UNIT]))
+        return step_through(self.tables, module, levels, finite, units)
+
+    def run(self, first: int, last: int) -> float:
+        """The units from `first` up to `last`, and the functions of matrices among them."""
+        for start, stop, name in self.stretches(first, last):
+            self.frame[Frame.FIRST_UNIT], self.frame[Frame.LAST_UNIT] = start, stop
+            refused = self.launch_units()
+            if refused:
+                return refused
+            if name:
+                function = getattr(load_kernels(self.program), name)
+                for k, matrices in enumerate(self.matrices):
+                    model = self.model_rows[self.groups[k]]
+                    with np.errstate(all="ignore"):
+                        function(matrices, model, self.tensor_rows[k])
+        return 0.0
+
+    def stretches(self, first: int, last: int) -> list[tuple[int, int, str]]:
+        """Units that run in one launch, and the function of matrices after them."""
+        found: list[tuple[int, int, str]] = []
+        for level, functions in enumerate(self.program.levels):
+            after_scalars = 2 * level + 2
+            if functions.matrix and first < after_scalars <= last:
+                found.append((first, after_scalars, functions.matrix))
+                first = after_scalars
+        return [*found, (first, last, "")]
 
     @property
     def threads(self) -> str:
@@ -146,11 +235,13 @@ class CpuEngine:
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
         """Address table: a row for each tensor; gradients are bound later."""
-        given = len(self.program.layout.arrays) - states
-        table = np.zeros((len(parameters), given + states), np.uint64)
+        layout = self.program.layout
+        given = len(layout.arrays) - states
+        table = np.zeros((len(parameters), len(layout.columns)), np.uint64)
         for k, parameter in enumerate(parameters):
             own = self.arena.arrays[k * states : (k + 1) * states]
             table[k, 0] = address_of(parameter)
+            own += list(self.vectors[k].values())
             table[k, given:] = [address_of(state) for state in own]
         return table
 
@@ -158,12 +249,15 @@ class CpuEngine:
         self, element_states: Sequence[Any], tensors: int
     ) -> dict[str, list[np.ndarray]]:
         """The states of every tensor as arrays that updates write to."""
-        count, slots = len(element_states), self.program.layout.tensor
+        slots = self.program.layout.tensor
         states = {
-            s.name: [self.arena.arrays[k * count + j] for k in range(tensors)]
-            for j, s in enumerate(element_states)
+            s.name: [self.matrices[k][s.name] for k in range(tensors)] for s in element_states
         }
         for symbol in self.program.kernel.states:
+            rank = self.program.kernel.domains[symbol].rank
+            if rank in (Rank.VECTOR, Rank.MATRIX):
+                held = self.vectors if rank == Rank.VECTOR else self.matrices
+                states[symbol.name] = [held[k][symbol.name] for k in range(tensors)]
             if symbol in slots:
                 column = self.tensor_rows[:, slots.index(symbol)]
                 states[symbol.name] = [column[k : k + 1].reshape(()) for k in range(tensors)]
@@ -171,6 +265,7 @@ class CpuEngine:
 
     def build_frame(self, groups: np.ndarray, check_finite: bool) -> np.ndarray:
         """All tables, and the array that tells a driver where they are."""
+        self.groups = groups
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
             Frame.TENSOR_GROUPS: groups,
@@ -222,8 +317,15 @@ class CpuEngine:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
         if not rows and not self.has_rows:
             return
+        layout = self.program.layout
+        if layout.by_rows or self.uses_matrices:
+            msg = (
+                f"{self.program.rule.name} works on axes or matrices of whole tensors, which a "
+                "row-sparse gradient does not have; pass gradient.to_dense()."
+            )
+            raise ArrayError(msg)
         self.has_rows = bool(rows)
-        chunks = tabulate_chunks(self.sizes)
+        chunks = tabulate_chunks(self.sizes, self.steps)
         if rows:
             parts = [chunks[~np.isin(chunks[:, 0], list(rows))]]
             parts += [chunks_of_rows(k, r, self.widths[k], CHUNK) for k, r in rows.items()]
@@ -236,7 +338,11 @@ class CpuEngine:
         module = load_kernels(self.program)
         table = np.zeros((len(self.program.levels), 5), np.uint64)
         column = 0
-        passes = [len(block.reduces) for block in self.program.kernel.passes]
+        counted = self.program.layout.reduces
+        passes = [
+            sum(reduce in counted for reduce in block.reduces)
+            for block in self.program.kernel.passes
+        ]
         for k, functions in enumerate(self.program.levels):
             for j, name in enumerate((functions.model, functions.tensor, functions.element)):
                 table[k, j] = address_of_kernel(getattr(module, name)) if name else 0
@@ -262,8 +368,11 @@ class CpuEngine:
         addresses: Sequence[int],
     ) -> None:
         """Put the addresses into the table."""
-        del arrays
         self.addresses[indices, column] = addresses
+        if self.uses_matrices:
+            name = self.program.layout.arrays[column].name
+            for index, array in zip(indices, arrays, strict=True):
+                self.matrices[index][name] = values_of(array)
 
     def set_extra(self, name: str, value: float) -> None:
         """Put the value into every group's row."""
@@ -273,20 +382,3 @@ class CpuEngine:
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
         self.model_rows[group, len(CLOCK) + index] = value
-
-
-def tabulate_chunks(sizes: np.ndarray) -> np.ndarray:
-    """Chunk table of whole tensors: rows of (tensor, start, start in the gradient, count)."""
-    counts = -(-sizes // CHUNK)
-    first = np.cumsum(counts) - counts
-    tensor = np.repeat(np.arange(len(sizes)), counts)
-    start = (np.arange(len(tensor)) - first[tensor]) * CHUNK
-    count = np.minimum(CHUNK, sizes[tensor] - start)
-    return np.ascontiguousarray(np.stack([tensor, start, start, count], axis=1).astype(np.int64))
-
-
-def split_evenly(costs: np.ndarray, parts: int) -> np.ndarray:
-    """Bounds of at most `parts` runs of about equal cost."""
-    total = np.concatenate([[0], np.cumsum(costs)])
-    wanted = np.linspace(0, total[-1], min(parts, max(1, len(costs))) + 1)
-    return np.unique(np.searchsorted(total, wanted)).astype(np.int64)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from learnerdsl.interpret import initial_states, interpret
+from learnerdsl.interpret import initial_states, interpret, shape_of_state
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Gradient
 from learnerdsl.runtime.sparse import values_of
@@ -24,12 +24,13 @@ class Engine(Protocol):
     """Runs updates of one rule on one list of parameter arrays.
 
     Attributes:
-        states: state name -> one array for each tensor; views of the memory that updates use.
+        states: state name -> one array for each tensor, None where its rule has no such state;
+            views of the memory that updates use.
         model_states: state name -> a float64 array with the value for each group.
         clock: float64 array of step count, samples seen and minibatch size for each group.
     """
 
-    states: dict[str, list[np.ndarray]]
+    states: dict[str, list[Any]]
     model_states: dict[str, np.ndarray]
     clock: np.ndarray
 
@@ -74,15 +75,16 @@ class Engine(Protocol):
 
 def fill_states(
     engine: Engine,
-    rule: Rule,
+    rules: Sequence[Rule],
     parameters: Sequence[np.ndarray],
     hyperparameters: Sequence[Mapping[str, float]],
 ) -> None:
     """Give every state of an engine its start value."""
-    start = initial_states(rule, parameters, hyperparameters)
+    start = initial_states(rules, parameters, hyperparameters)
     for name, arrays in engine.states.items():
         for array, value in zip(arrays, start[name], strict=True):
-            array[...] = value
+            if array is not None:
+                array[...] = value
     for name, values in engine.model_states.items():
         values[:] = start[name]
 
@@ -91,7 +93,7 @@ class NumpyEngine:
     """The oracle as a backend: slow, and independent of the compiler.
 
     Args:
-        rule: a traced rule.
+        rules: for each tensor a traced rule.
         parameters: arrays that are updated in place.
         groups: which group every parameter is in.
         check_finite: whether to refuse updates with gradients that are not finite.
@@ -100,13 +102,14 @@ class NumpyEngine:
 
     def __init__(
         self,
-        rule: Rule,
+        rules: Sequence[Rule],
         parameters: Sequence[np.ndarray],
         groups: Groups,
         check_finite: bool,
         seed: int,
     ) -> None:
-        self.rule = rule
+        self.rules = rules
+        self.rule = rule = rules[0]
         self.seed = seed
         self.parameters = parameters
         self.groups = groups.of_parameters
@@ -119,17 +122,19 @@ class NumpyEngine:
         self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]
         self.clock = np.zeros((count, 3))
-        self.states: dict[str, list[np.ndarray]] = {}
+        self.states: dict[str, list[Any]] = {}
         self.model_states: dict[str, np.ndarray] = {}
         self.rows: dict[int, np.ndarray] = {}
-        self.tensor_states = {s.symbol.name for s in rule.states if s.symbol.shape == "tensor"}
-        for spec in rule.states:
-            if spec.symbol.shape == "model":
-                self.model_states[spec.symbol.name] = np.zeros(count)
-            elif spec.symbol.shape == "tensor":
-                self.states[spec.symbol.name] = [np.zeros(()) for _ in parameters]
-            else:
-                self.states[spec.symbol.name] = [np.zeros_like(p) for p in parameters]
+        shapes = {s.symbol.name: s.symbol.shape for one in rules for s in one.states}
+        self.tensor_states = {name for name, shape in shapes.items() if shape == "tensor"}
+        for k, (one, p) in enumerate(zip(rules, parameters, strict=True)):
+            for symbol in (spec.symbol for spec in one.states):
+                if symbol.shape == "model":
+                    self.model_states[symbol.name] = np.zeros(count)
+                else:
+                    own = self.states.setdefault(symbol.name, [None] * len(parameters))
+                    kind = np.float64 if symbol.shape == "tensor" else p.dtype
+                    own[k] = np.zeros(shape_of_state(symbol, p.shape), kind)
 
     def bind(
         self,
@@ -153,7 +158,9 @@ class NumpyEngine:
 
     def selected(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The rows to update of each array, the whole array where none were selected."""
-        return [a[self.rows[k]] if k in self.rows else a for k, a in enumerate(arrays)]
+        return [
+            a[self.rows[k]] if k in self.rows and a is not None else a for k, a in enumerate(arrays)
+        ]
 
     def selected_extras(self) -> dict[str, list[np.ndarray]]:
         """The extras that are arrays."""
@@ -166,7 +173,8 @@ class NumpyEngine:
     def write(self, arrays: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
         """Copy new values into the rows they were computed for."""
         for k, (array, value) in enumerate(zip(arrays, values, strict=True)):
-            array[self.rows.get(k, ...)] = value
+            if array is not None:
+                array[self.rows.get(k, ...)] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Keep the value."""
@@ -186,14 +194,14 @@ class NumpyEngine:
         self.clock[:, 0] += 1.0
         step, samples, minibatch_size = self.clock[0]
         states: dict[str, Any] = {
-            name: [float(a) for a in arrays]
+            name: [None if a is None else float(a) for a in arrays]
             if name in self.tensor_states
             else self.selected(arrays)
             for name, arrays in self.states.items()
         }
         states |= {name: float(values[0]) for name, values in self.model_states.items()}
         updated, new_states = interpret(
-            self.rule,
+            self.rules,
             self.selected(self.parameters),
             gradients,
             states,
@@ -202,10 +210,16 @@ class NumpyEngine:
             positions=self.positions() if self.rows else None,
             extras={**self.extras, **self.selected_extras()},
         )
+        # A new value may be the old array of another state: all are copied before one is written.
+        new_states = {
+            n: [np.array(v) for v in values] if isinstance(values, list) else values
+            for n, values in new_states.items()
+        }
         for name, arrays in self.states.items():
             if name in self.tensor_states:
                 for array, value in zip(arrays, new_states[name], strict=True):
-                    array[...] = value
+                    if array is not None:
+                        array[...] = value
             else:
                 self.write(arrays, new_states[name])
         for name, values in self.model_states.items():

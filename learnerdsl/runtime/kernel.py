@@ -26,6 +26,7 @@ nan = math.nan
 inf = math.inf
 float32 = np.float32
 float64 = np.float64
+int64 = np.int64
 abs = abs
 acos = math.acos
 asin = math.asin
@@ -44,7 +45,7 @@ _TABLE = types.CPointer(types.uint64)
 _COUNT = types.int64
 PASS_SIGNATURE = types.void(_TABLE, _ROW, _ROW, _COUNT, _COUNT, _COUNT, _ROW)
 MODEL_SIGNATURE = types.void(_ROW)
-TENSOR_SIGNATURE = types.void(_ROW, _ROW)
+TENSOR_SIGNATURE = types.void(_TABLE, _ROW, _ROW)
 
 _WORD = np.uint64(0xFFFFFFFF)
 
@@ -66,7 +67,7 @@ def model_scalars(function: Callable[..., None]) -> Kernel:
 
 
 def tensor_scalars(function: Callable[..., None]) -> Kernel:
-    """Scalars of one tensor: f(model, tensor)."""
+    """Scalars of one tensor, and values for indices of its axes: f(arrays, model, tensor)."""
     return compile_kernel(function, TENSOR_SIGNATURE)
 
 

@@ -41,7 +41,9 @@ class Frame(IntEnum):
     PROGRAM = 17  # uint64 (levels, 5): model, tensor and pass function, first and last reduce
     REDUCE_TABLE = 18  # int64 (reduces, 3): is a maximum, is over the model, slot in its row
     FINITE_PASS = 19  # function that counts what is not finite, or 0
-    FIELDS = 20
+    FIRST_UNIT = 20  # what a launch runs, from the check for what is not finite, which is unit 0,
+    LAST_UNIT = 21  # over the scalars (odd) and the pass (even) of each level, up to this one
+    FIELDS = 22
 
 
 STEP, SAMPLES, MINIBATCH_SIZE = 0, 1, 2
@@ -76,7 +78,7 @@ def _caller(name: str, arguments: str) -> Any:
 
 _call_pass = _caller("call_pass", "pppiiip")
 _call_model = _caller("call_model", "p")
-_call_tensor = _caller("call_tensor", "pp")
+_call_tensor = _caller("call_tensor", "ppp")
 
 
 @njit(**OPTIONS)
@@ -130,8 +132,9 @@ def _run_scalars(frame: Any, level: int) -> None:
         groups = _counts(frame, Frame.TENSOR_GROUPS, tensors)
         for tensor in range(tensors):
             model = _row(frame, Frame.MODEL_ROWS, Frame.MODEL_WIDTH, groups[tensor])
+            arrays = _row(frame, Frame.ADDRESSES, Frame.ARRAYS, tensor)
             own = _row(frame, Frame.TENSOR_ROWS, Frame.TENSOR_WIDTH, tensor)
-            _call_tensor(tensor_function, (model, own))
+            _call_tensor(tensor_function, (arrays, model, own))
 
 
 @njit(**OPTIONS)
@@ -193,42 +196,45 @@ def _advance(frame: Any, slot: int, amount_slot: int) -> None:
         rows[group * width + slot] += amount
 
 
-CHECK = -1
-"""The level before the first: the pass that looks for gradients that are not finite."""
+CHECK = 0
+"""The unit before the first level: the pass that looks for gradients that are not finite."""
 
 
 @njit(**OPTIONS)
-def _before(frame: Any, level: int) -> Any:
-    """Everything of a level before its pass; returns the pass function, or 0."""
-    if level == CHECK:
+def _before(frame: Any, unit: int) -> Any:
+    """The scalars of a level, if that is the unit; returns the function of a pass, or 0."""
+    if unit == CHECK:
         return frame[Frame.FINITE_PASS]
+    level = (unit - 1) // 2
+    if unit % 2 == 0:
+        return carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)[5 * level + 2]
     if level == 0:
         _advance(frame, STEP, -1)
     _run_scalars(frame, level)
-    return carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)[5 * level + 2]
+    return np.uint64(0)
 
 
 @njit(**OPTIONS)
-def _after(frame: Any, level: int, function: Any) -> float:
-    """Everything of a level after its pass; returns how many gradient values forbid the update."""
-    if level == CHECK:
+def _after(frame: Any, unit: int, function: Any) -> float:
+    """Everything after a pass; returns how many gradient values forbid the update."""
+    if unit == CHECK:
         return _count_nonfinite(frame) if function != 0 else 0.0
     if function != 0:
-        _combine(frame, level)
-    if level == np.int64(frame[Frame.LEVELS]) - 1:
+        _combine(frame, (unit - 1) // 2)
+    if unit == 2 * np.int64(frame[Frame.LEVELS]):
         _advance(frame, SAMPLES, MINIBATCH_SIZE)
     return 0.0
 
 
 @njit("float64(uint64[::1])", cache=True, nogil=True, **OPTIONS)
 def launch_serial(frame: Any) -> float:
-    """One update in this thread; returns how many gradient values forbid it, normally 0."""
-    for level in range(CHECK, np.int64(frame[Frame.LEVELS])):
-        function = _before(frame, level)
+    """Units of an update in this thread; returns how many gradient values forbid it, normally 0."""
+    for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
+        function = _before(frame, unit)
         if function != 0:
             for span in range(np.int64(frame[Frame.SPANS])):
                 _run_span(frame, function, span)
-        refused = _after(frame, level, function)
+        refused = _after(frame, unit, function)
         if refused != 0:
             return refused
     return 0.0
@@ -236,13 +242,13 @@ def launch_serial(frame: Any) -> float:
 
 @njit("float64(uint64[::1])", cache=True, nogil=True, parallel=True, **OPTIONS)
 def launch_parallel(frame: Any) -> float:
-    """One update by all threads of Numba; bitwise the same result as `launch_serial`."""
-    for level in range(CHECK, np.int64(frame[Frame.LEVELS])):
-        function = _before(frame, level)
+    """The same by all threads of Numba; bitwise the same result as `launch_serial`."""
+    for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
+        function = _before(frame, unit)
         if function != 0:
             for span in prange(np.int64(frame[Frame.SPANS])):
                 _run_span(frame, function, span)
-        refused = _after(frame, level, function)
+        refused = _after(frame, unit, function)
         if refused != 0:
             return refused
     return 0.0

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.dtypes import NumberType
-from learnerdsl.errors import ArrayError, HyperparameterError, LearnerError, NonFiniteError
+from learnerdsl.errors import (
+    ArrayError,
+    HyperparameterError,
+    LearnerError,
+    NonFiniteError,
+    RuleError,
+)
 from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.pipeline import compile_rule
 from learnerdsl.rule import Rule
@@ -26,6 +32,7 @@ from learnerdsl.runtime.memory import (
     check_parameters,
     named_arrays,
 )
+from learnerdsl.runtime.mixed import MixedEngine
 from learnerdsl.runtime.sparse import RowSparse, values_of
 
 BACKENDS = ("auto", "cpu", "numpy")
@@ -38,7 +45,8 @@ class Learner:
     Made by calling a rule: `learner = adam(params, lr=1e-3)`.
 
     Args:
-        rule: a traced rule.
+        rule: a traced rule, or a function of a parameter's shape that gives one, for rules that
+            treat tensors of different shapes differently.
         params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64.
             The learner keeps them and updates their memory; they may have any shape.
         backend: "cpu" (compiled), "numpy" (interpreted: slow, the oracle) or "auto", which follows
@@ -55,7 +63,7 @@ class Learner:
 
     def __init__(
         self,
-        rule: Rule,
+        rule: Rule | Callable[[tuple[int, ...]], Rule],
         params: Arrays,
         *,
         backend: str = "auto",
@@ -66,7 +74,6 @@ class Learner:
     ) -> None:
         _check_choice("backend", backend, BACKENDS)
         _check_choice("nonfinite", nonfinite, NONFINITE)
-        self._rule = rule
         self._backend = "cpu" if backend == "auto" else backend
         self._nonfinite = nonfinite
         self._seed = _checked_seed(seed)
@@ -74,14 +81,16 @@ class Learner:
         self._parameters = named_arrays(params, "Parameters")
         self._kind = check_parameters(self._parameters)
         self._names = list(self._parameters)
+        self._rules = [_rule_for(rule, name, p) for name, p in self._parameters.items()]
+        self._rule = self._rules[0]
         self._groups, overrides = group_numbers(self._names, groups or ())
-        self._hyper = HyperTable(rule, hyperparameters or {}, overrides)
+        self._hyper = HyperTable(self._rule, hyperparameters or {}, overrides)
         self._engine = self._make_engine(self._kind)
         self._hyper.attach(self._engine)
         self._engine.clock[:, 2] = self._minibatch_size = 1
         self.reset()
         self._check = GradientCheck(self._parameters)
-        self._extras = ExtraInputs(rule, self._parameters, self._is_mapping, self._engine)
+        self._extras = ExtraInputs(self._rule, self._parameters, self._is_mapping, self._engine)
         self._bound: tuple[Any, ...] = (object(),) * len(self._names)
         self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
 
@@ -90,10 +99,12 @@ class Learner:
         check_finite = self._nonfinite != "propagate"
         groups = Groups(self._groups, len(self._hyper.settings))
         # Also for the oracle: the compiler refuses values stored where they do not fit.
-        program = compile_rule(self._rule, kind.name, "cpu")
+        programs = [compile_rule(rule, kind.name, "cpu") for rule in self._rules]
         if self._backend == "numpy":
-            return NumpyEngine(self._rule, arrays, groups, check_finite, self._seed)
-        return CpuEngine(program, arrays, groups, check_finite, self._seed)
+            return NumpyEngine(self._rules, arrays, groups, check_finite, self._seed)
+        if len(set(self._rules)) > 1:
+            return MixedEngine(programs, arrays, groups, check_finite, self._seed)
+        return CpuEngine(programs[0], arrays, groups, check_finite, self._seed)
 
     def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
         """Do one update of all parameters, in place.
@@ -187,7 +198,7 @@ class Learner:
         """
         states = self._engine.states
         return {
-            name: {state: arrays[k] for state, arrays in states.items()}
+            name: {state: a[k] for state, a in states.items() if a[k] is not None}
             for k, name in enumerate(self._names)
         }
 
@@ -218,7 +229,7 @@ class Learner:
         of the parameters.
         """
         values = evaluation_parameters(
-            self._rule,
+            self._rules,
             list(self._parameters.values()),
             {**self._engine.states, **self.model_state},
             self._hyper.values(self._groups),
@@ -251,7 +262,7 @@ class Learner:
         except BaseException:
             self._engine.clock[:] = clock
             raise
-        fill_states(self._engine, self._rule, arrays, values)
+        fill_states(self._engine, self._rules, arrays, values)
 
     def __reduce__(self) -> Any:
         """Refused: the tables of a learner hold addresses of its arrays."""
@@ -334,6 +345,22 @@ class Learner:
             f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
             f"step {self.step_count}, backend {self._backend}>"
         )
+
+
+def _rule_for(rule: Any, name: Name, parameter: np.ndarray) -> Rule:
+    """The rule for a parameter, or an error that names it."""
+    try:
+        own = rule if isinstance(rule, Rule) else rule(parameter.shape)
+    except RuleError as error:
+        msg = f"Parameter {name!r} of shape {parameter.shape}: {error}"
+        raise RuleError(msg) from None
+    if own.ndim is not None and own.ndim != parameter.ndim:
+        msg = (
+            f"Parameter {name!r} has {parameter.ndim} axes, but rule {own.name} was traced for "
+            f"{own.ndim}; make the learner by calling the decorated function."
+        )
+        raise RuleError(msg)
+    return own
 
 
 def _picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:

@@ -10,42 +10,56 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.codegen.cpu import Functions
-from learnerdsl.runtime.launch import Frame
+from learnerdsl.runtime.launch import CHECK, Frame
 
 Tables = dict[Frame, np.ndarray]
 
 
 def step_through(
-    tables: Tables, module: ModuleType, levels: Sequence[Functions], count_nonfinite: Any
+    tables: Tables,
+    module: ModuleType,
+    levels: Sequence[Functions],
+    count_nonfinite: Any,
+    units: range,
 ) -> float:
-    """One update; returns how many gradient values forbid it, as the compiled drivers do.
+    """Units of an update; returns how many gradient values forbid it, as the drivers do.
 
     Args:
         tables: the tables of the engine, by their field in the frame.
         module: the generated module.
         levels: names of its functions, in the order in which they run.
         count_nonfinite: function that counts what is not finite, or None.
+        units: what to run; see `Frame`.
     """
-    model_rows, tensor_rows = tables[Frame.MODEL_ROWS], tables[Frame.TENSOR_ROWS]
+    model_rows = tables[Frame.MODEL_ROWS]
     with np.errstate(all="ignore"):
-        if count_nonfinite is not None:
-            _run_pass(tables, count_nonfinite)
-            found = float(tables[Frame.CHUNK_SUMS][:, 0].sum())
-            if found:
-                return found
-        model_rows[:, 0] += 1.0
-        for level, names in enumerate(levels):
-            if names.model:
-                for row in model_rows:
-                    getattr(module, names.model)(row)
-            if names.tensor:
-                for row, group in zip(tensor_rows, tables[Frame.TENSOR_GROUPS], strict=True):
-                    getattr(module, names.tensor)(model_rows[group], row)
-            if names.element:
-                _run_pass(tables, getattr(module, names.element))
+        for unit in units:
+            level = (unit - 1) // 2
+            if unit == CHECK and count_nonfinite is not None:
+                _run_pass(tables, count_nonfinite)
+                found = float(tables[Frame.CHUNK_SUMS][:, 0].sum())
+                if found:
+                    return found
+            elif unit % 2:
+                model_rows[:, 0] += unit == 1
+                _run_scalars(tables, module, levels[level])
+            elif unit != CHECK and levels[level].element:
+                _run_pass(tables, getattr(module, levels[level].element))
                 _combine(tables, level)
-        model_rows[:, 1] += model_rows[:, 2]
+        if units.stop > 2 * len(levels):
+            model_rows[:, 1] += model_rows[:, 2]
     return 0.0
+
+
+def _run_scalars(tables: Tables, module: ModuleType, names: Functions) -> None:
+    model_rows, tensor_rows = tables[Frame.MODEL_ROWS], tables[Frame.TENSOR_ROWS]
+    if names.model:
+        for row in model_rows:
+            getattr(module, names.model)(row)
+    if names.tensor:
+        groups = tables[Frame.TENSOR_GROUPS]
+        for arrays, row, group in zip(tables[Frame.ADDRESSES], tensor_rows, groups, strict=True):
+            getattr(module, names.tensor)(arrays, model_rows[group], row)
 
 
 def _run_pass(tables: Tables, function: Callable[..., None]) -> None:

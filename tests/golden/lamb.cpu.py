@@ -68,7 +68,7 @@ def lamb_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def lamb_tensor_scalars_2(model, tensor):
+def lamb_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     sum_1 = tensor[2]

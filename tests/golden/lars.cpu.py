@@ -32,7 +32,7 @@ def lars_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def lars_tensor_scalars_2(model, tensor):
+def lars_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     trust_coefficient = model[8]

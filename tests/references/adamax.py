@@ -1,4 +1,4 @@
-"""Adamax with epsilon inside the maximum."""
+"""Adamax with epsilon inside the maximum, and AdamaxW."""
 
 import numpy as np
 
@@ -13,3 +13,11 @@ def adamax(params, grads, state, t, *, lr, beta1, beta2, eps, weight_decay):
         state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * g
         state["u"][i] = np.maximum(beta2 * state["u"][i], np.abs(g) + eps)
         p[...] = p - (lr / (1.0 - beta1**t)) * (state["m"][i] / state["u"][i])
+
+
+def adamaxw(params, grads, state, t, *, lr, beta1, beta2, eps, weight_decay):
+    """Adamax of the gradient alone, and the decay beside it."""
+    before = [p.copy() for p in params]
+    adamax(params, grads, state, t, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0)
+    for p, old in zip(params, before, strict=True):
+        p[...] = p - lr * weight_decay * old

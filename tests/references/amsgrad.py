@@ -1,4 +1,4 @@
-"""AMSGrad that keeps the maximum of the raw second moment and corrects it afterwards."""
+"""AMSGrad with the maximum of the raw second moment (torch), and of the corrected one (optax)."""
 
 import numpy as np
 
@@ -16,3 +16,16 @@ def amsgrad(params, grads, state, t, *, lr, beta1, beta2, eps, weight_decay):
         m_hat = state["m"][i] / (1.0 - beta1**t)
         v_hat = state["v_max"][i] / (1.0 - beta2**t)
         p[...] = p - lr * (m_hat / (np.sqrt(v_hat) + eps))
+
+
+def amsgrad_optax(params, grads, state, t, *, lr, beta1, beta2, eps):
+    """The same with the maximum taken of the corrected second moment."""
+    if t == 1:
+        for name in ("m", "v", "largest"):
+            state[name] = [np.zeros(p.shape) for p in params]
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * g
+        state["v"][i] = beta2 * state["v"][i] + (1.0 - beta2) * (g * g)
+        state["largest"][i] = np.maximum(state["largest"][i], state["v"][i] / (1.0 - beta2**t))
+        m_hat = state["m"][i] / (1.0 - beta1**t)
+        p[...] = p - lr * (m_hat / (np.sqrt(state["largest"][i]) + eps))

@@ -1,0 +1,130 @@
+"""Text of functions of whole matrices: NumPy, whose products are BLAS."""
+
+from typing import Any
+
+import sympy
+from sympy.core.sorting import default_sort_key
+
+from learnerdsl.codegen.printer import ATOM, Printer
+from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.expr import (
+    UNARY_FUNCTIONS,
+    Eigenvectors,
+    Identity,
+    InverseRoot,
+    MatMul,
+    MatrixFunction,
+    Orthonormal,
+    Transpose,
+)
+from learnerdsl.ir import Block, Domain, Rank
+
+MATRIX_FUNCTIONS = ("eigenvectors", "inverse_root", "orthonormal")
+"""What generated code may import beside NumPy."""
+
+
+def print_matrices(text: Text, block: Block, name: str) -> list[str]:
+    """The function of a block on matrices; nothing if it would do nothing."""
+    if not block.computes and not block.stores:
+        return []
+    own: set[sympy.Basic] = {c.symbol for c in block.computes}
+    narrow = {
+        s for s in symbols_of(block.computes) - own if text.kernel.domains[s].rank < Rank.VECTOR
+    }
+    printer = _MatrixPrinter(text)
+    names = text.names.values
+    # Python's floats take the number type of the matrices they meet, NumPy's do not.
+    lines = text.read_rows(narrow, "float")
+    lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
+    lines += [line for c in block.computes for line in text.compute(c, printer)]
+    kept = own - {store.value for store in block.stores}
+    later = _needed_later(text, block) & kept
+    lines += [f"matrices[{str(s)!r}] = {names[s]}" for s in sorted(later, key=str)]
+    for store in block.stores:
+        lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
+    return [
+        f"def {name}(matrices, model, tensor):",
+        f'{INDENT}"""Functions of whole matrices, of one tensor, in NumPy."""',
+        *(INDENT + line for line in lines),
+    ]
+
+
+def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
+    """What other blocks on matrices read."""
+    others = [b for b in text.kernel.blocks if b.domain == Domain.MATRIX and b is not block]
+    return {load.symbol for other in others for load in other.loads}
+
+
+class _MatrixPrinter(Printer):
+    """Prints expressions of NumPy arrays, choices between costly ones as Python's `if`."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.names.values, text.scalar_names, "float64")
+        self.kernel = text.kernel
+
+    def call(self, expr: Any) -> str:
+        """A function of NumPy, or one of matrices."""
+        if isinstance(expr, (MatrixFunction, Identity)):
+            return self.matrix(expr)
+        if expr.func in UNARY_FUNCTIONS:
+            name = {"acos": "arccos", "asin": "arcsin", "atan": "arctan"}.get(
+                UNARY_FUNCTIONS[expr.func], UNARY_FUNCTIONS[expr.func]
+            )
+            return f"np.{name}({self(expr.args[0])})"
+        return super().call(expr)
+
+    def matrix(self, expr: Any) -> str:
+        """A function of matrices."""
+        if isinstance(expr, Identity):
+            like = f"matrices[{str(self.kernel.parameter)!r}]"
+            axis = -2 if expr.side == "rows" else -1
+            return f"np.eye({like}.shape[{axis}], dtype={like}.dtype)"
+        arguments = [self(argument) for argument in expr.args]
+        if isinstance(expr, MatMul):
+            return f"np.matmul({', '.join(arguments)})"
+        if isinstance(expr, Transpose):
+            return f"np.swapaxes({arguments[0]}, -1, -2)"
+        names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
+        return f"{MATRIX_FUNCTIONS[names[expr.func]]}({', '.join(arguments)})"
+
+    def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
+        """Square roots by NumPy's function, others as powers."""
+        if exponent == sympy.Rational(1, 2):
+            return f"np.sqrt({self(base)})", ATOM
+        return f"({self(base)}) ** {float(exponent)!r}", ATOM
+
+    def choice(self, expr: Any) -> str:
+        """Only one branch is computed where the condition is one for the whole tensor."""
+        wide = any(
+            self.kernel.domains[s].rank >= Rank.ELEMENT
+            for _, condition in expr.args
+            for s in condition.free_symbols
+        )
+        if not wide:
+            return super().choice(expr)
+        text = "np.nan"
+        for value, condition in reversed(expr.args):
+            if condition == sympy.true:
+                text = self(value)
+            else:
+                text = f"np.where({self(condition)}, {self(value)}, {text})"
+        return text
+
+    def extreme(self, expr: sympy.Basic) -> str:
+        """NaN propagates."""
+        name = "np.maximum" if isinstance(expr, sympy.Max) else "np.minimum"
+        texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
+        result = texts[0]
+        for text in texts[1:]:
+            result = f"{name}({result}, {text})"
+        return result
+
+    def condition(self, expr: sympy.Basic) -> str:
+        """Conditions of elements are joined by NumPy's operators."""
+        wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
+        if wide and isinstance(expr, (sympy.And, sympy.Or)):
+            sign = " & " if isinstance(expr, sympy.And) else " | "
+            return sign.join(f"({self(a)})" for a in sorted(expr.args, key=default_sort_key))
+        if wide and isinstance(expr, sympy.Not):
+            return f"~({self(expr.args[0])})"
+        return super().condition(expr)

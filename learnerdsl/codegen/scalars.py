@@ -1,0 +1,175 @@
+"""Text of the scalars: of the model, and of a tensor with its values for each index of axes."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import sympy
+
+from learnerdsl.codegen.layout import PARTS, Vector
+from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.codegen.vectors import count_of, flat_index
+from learnerdsl.expr import Reduction, SumOver
+from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
+
+
+def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
+    """The function of the scalars of the model; nothing if it would do nothing."""
+    if not block.computes and not block.stores:
+        return []
+    printer = text.printer("float64")
+    lines = text.read_rows(_read(block))
+    lines += [line for c in block.computes for line in text.compute(c, printer)]
+    lines += _write_row(text, block, Domain.MODEL)
+    return [
+        "@model_scalars",
+        f"def {name}(model):",
+        f'{INDENT}"""Scalars of the model, in float64."""',
+        *(INDENT + line for line in lines),
+    ]
+
+
+def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block | None) -> list[str]:
+    """The function of the scalars and vectors of a tensor; nothing if it would do nothing.
+
+    `last_pass` is the pass before it, whose chunks may have left parts of reductions over axes.
+    """
+    reduces = last_pass.reduces if last_pass else ()
+    in_parts = [text.vectors[r.symbol] for r in reduces if r.symbol in text.vectors]
+    in_parts = [vector for vector in in_parts if vector.in_parts]
+    if not block.computes and not block.stores and not in_parts:
+        return []
+    vectors = _Vectors(text)
+    lines = text.read_rows(_read(block))
+    lines += vectors.views(block, in_parts)
+    lines += [line for vector in in_parts for line in vectors.join_parts(vector)]
+    for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
+        lines += vectors.statements(domain, list(group))
+    lines += _write_row(text, block, Domain.TENSOR)
+    lines += [line for store in block.stores for line in vectors.copy(store)]
+    return [
+        "@tensor_scalars",
+        f"def {name}(arrays, model, tensor):",
+        f'{INDENT}"""Scalars of a tensor, in float64."""',
+        *(INDENT + line for line in lines),
+    ]
+
+
+def _read(block: Block) -> set[sympy.Basic]:
+    """What a block of scalars reads from the rows."""
+    own: set[sympy.Basic] = {c.symbol for c in block.computes}
+    return (symbols_of(block.computes) | {store.value for store in block.stores}) - own
+
+
+def _write_row(text: Text, block: Block, domain: Domain) -> list[str]:
+    """Values that later blocks use, then new states."""
+    row, values = text.layout.row(domain), text.names.values
+    row_name = "model" if domain == Domain.MODEL else "tensor"
+    kept = [(c.symbol, c.symbol) for c in block.computes if c.symbol in row]
+    kept += [(store.target, store.value) for store in block.stores if store.target in row]
+    return [f"{row_name}[{row.index(place)}] = {values[value]}" for place, value in kept]
+
+
+class _Vectors:
+    """Text of loops over the indices of some axes, in float64."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.printer = text.printer("float64")
+
+    def loop_of(self, compute: Compute) -> tuple[Domain, sympy.Basic | None]:
+        """What can be computed in one loop has the same key; a reduction has a loop of its own."""
+        domain = self.text.kernel.domains[compute.symbol]
+        is_reduction = isinstance(compute.expression, Reduction)
+        if is_reduction or domain.rank == Rank.VECTOR:
+            return domain, compute.symbol if is_reduction else None
+        return Domain.TENSOR, None
+
+    def views(self, block: Block, in_parts: list[Vector]) -> list[str]:
+        """Sizes, and the arrays of all vectors that the function meets."""
+        text = self.text
+        used = symbols_of(block.computes) | {c.symbol for c in block.computes}
+        used |= {symbol for store in block.stores for symbol in (store.target, store.value)}
+        vectors = text.vectors_in(used | {vector.symbol for vector in in_parts})
+        axes = {axis for vector in vectors for axis in vector.axes}
+        lines = text.read_axes(axes)
+        for vector in vectors:
+            if vector in in_parts:
+                count = f"{count_of(vector.axes)} * {text.tensor_slot(PARTS)}"
+                view = text.view(vector, "0", count)
+                lines.append(f"{text.names.arrays[vector.symbol]} = {view}")
+            else:
+                lines.append(text.whole_view(vector))
+        return lines
+
+    def join_parts(self, vector: Vector) -> list[str]:
+        """Sums the parts of all chunks into the first, in chunk order."""
+        text = self.text
+        name, count = text.names.arrays[vector.symbol], count_of(vector.axes)
+        if vector.start == 0.0:
+            join = f"{name}[k] += {name}[part * {count} + k]"
+        else:
+            join = f"{name}[k] = maximum({name}[k], {name}[part * {count} + k])"
+        return [
+            f"for part in range(1, {text.tensor_slot(PARTS)}):",
+            f"{INDENT}for k in range({count}):",
+            f"{INDENT * 2}{join}",
+        ]
+
+    def statements(self, key: tuple[Domain, sympy.Basic | None], group: list[Compute]) -> list[str]:
+        """Scalars as they are, vectors in a loop, a reduction in a loop over what it reduces."""
+        domain, reduced = key
+        if reduced is not None:
+            return self.reduction(group[0])
+        if domain == Domain.TENSOR:
+            return [line for c in group for line in self.text.compute(c, self.printer)]
+        body = list(self.reads(group, domain.axes))
+        for compute in group:
+            body += self.text.compute(compute, self.printer)
+            array = self.text.names.arrays[compute.symbol]
+            body.append(f"{array}[k] = {self.text.names.values[compute.symbol]}")
+        return [f"for k in range({count_of(domain.axes)}):", *(INDENT + line for line in body)]
+
+    def reads(self, group: list[Compute], axes: tuple[int, ...]) -> Iterator[str]:
+        """The values of vectors at index `k` over `axes`."""
+        own = {c.symbol for c in group}
+        names = self.text.names
+        for vector in self.text.vectors_in(symbols_of(group) - own):
+            index = flat_index(vector.axes, axes, "k")
+            value = f"float64({names.arrays[vector.symbol]}[{index}])"
+            yield f"{names.values[vector.symbol]} = {value}"
+
+    def reduction(self, compute: Compute) -> list[str]:
+        """A sum or maximum of a vector."""
+        text, node = self.text, compute.expression
+        argument = as_expr(node.args[0])
+        axes = text.kernel.domain_of(argument).axes
+        result = text.kernel.domains[compute.symbol].axes
+        value, is_sum = self.printer(argument), isinstance(node, SumOver)
+        start = "0.0" if is_sum else "-inf"
+        name = text.names.values[compute.symbol]
+        before = [f"{name} = {start}"]
+        if result:
+            name = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
+            array = text.names.arrays[compute.symbol]
+            before = [f"for k in range({count_of(result)}):", f"{INDENT}{array}[k] = {start}"]
+        join = f"{name} += {value}" if is_sum else f"{name} = maximum({name}, {value})"
+        return [
+            *([f"# {compute.note}"] if compute.note else []),
+            *before,
+            f"for k in range({count_of(axes)}):",
+            *(INDENT + line for line in self.reads([compute], axes)),
+            f"{INDENT}{join}",
+        ]
+
+    def copy(self, store: Store) -> list[str]:
+        """The new value of a vector state goes to its memory."""
+        if store.target not in self.text.vectors:
+            return []
+        axes = self.text.vectors[store.target].axes
+        target, source = self.text.names.arrays[store.target], store.value
+        vector = self.text.vectors.get(source)
+        value = self.text.names.values[source]
+        if vector is not None:
+            index = flat_index(vector.axes, axes, "k")
+            value = f"{self.text.names.arrays[source]}[{index}]"
+        return [f"for k in range({count_of(axes)}):", f"{INDENT}{target}[k] = {value}"]

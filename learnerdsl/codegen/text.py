@@ -1,0 +1,101 @@
+"""What the printers of all functions of a kernel share: names, reads and statements."""
+
+from collections.abc import Iterable
+
+import sympy
+
+from learnerdsl.codegen.layout import Layout, Vector
+from learnerdsl.codegen.naming import Names
+from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.vectors import axis_name, count_of
+from learnerdsl.expr import AxisSize
+from learnerdsl.ir import Compute, Kernel, Rank, Reduce
+
+INDENT = "    "
+
+
+class Text:
+    """Text of the parts of a function.
+
+    Args:
+        kernel: what is printed.
+        layout: where its values lie.
+        dtype: number type of the elements.
+    """
+
+    def __init__(self, kernel: Kernel, layout: Layout, dtype: str) -> None:
+        self.kernel = kernel
+        self.layout = layout
+        self.dtype = dtype
+        self.names = Names(kernel)
+        self.notes = {
+            c.symbol: c.note for block in kernel.blocks for c in block.computes if c.hoisted
+        }
+        narrow = [s for s, domain in kernel.domains.items() if domain.rank < Rank.ELEMENT]
+        self.scalar_names = frozenset(self.names.values[s] for s in narrow)
+        self.vectors: dict[sympy.Basic, Vector] = {v.symbol: v for v in layout.vectors}
+
+    def printer(self, dtype: str, origin: str = "start") -> Printer:
+        """A printer of expressions of one number type."""
+        return Printer(self.names.values, self.scalar_names, dtype, origin)
+
+    def read_rows(self, symbols: set[sympy.Basic], cast: str = "") -> list[str]:
+        """Reads of the scalars that a block uses, in the order of the rows."""
+        lines: list[str] = []
+        for row_name, row in (("model", self.layout.model), ("tensor", self.layout.tensor)):
+            for slot, symbol in enumerate(row):
+                if symbol in symbols:
+                    value = f"{row_name}[{slot}]"
+                    text = f"{cast}({value})" if cast else value
+                    note = f"  # {self.notes[symbol]}" if symbol in self.notes else ""
+                    lines.append(f"{self.names.values[symbol]} = {text}{note}")
+        return lines
+
+    def tensor_slot(self, symbol: sympy.Basic) -> str:
+        """A whole number of the tensor's row."""
+        return f"int64(tensor[{self.layout.tensor.index(symbol)}])"
+
+    def read_axes(self, axes: Iterable[int]) -> list[str]:
+        """Numbers of indices of some axes."""
+        return [
+            f"{axis_name(axis)} = {self.tensor_slot(AxisSize(axis))}" for axis in sorted(set(axes))
+        ]
+
+    def compute(self, compute: Compute, printer: Printer) -> list[str]:
+        """The statement, under the line of the rule it comes from."""
+        text = printer(compute.expression)
+        if compute.rounded and printer.dtype == "float64" and self.dtype != "float64":
+            text = f"float64({self.dtype}({text}))"
+        name = self.names.values[compute.symbol]
+        note = [f"# {compute.note}"] if compute.note and not compute.hoisted else []
+        return [*note, f"{name} = {text}"]
+
+    def view(self, vector: Vector, start: str, count: str) -> str:
+        """A piece of the array of a vector."""
+        kind = "float64" if vector.is_wide else self.dtype
+        column = len(self.layout.arrays) + self.layout.vectors.index(vector)
+        return f"{kind}_array(arrays[{column}], {start}, {count})"
+
+    def whole_view(self, vector: Vector) -> str:
+        """The array of a vector, under its name."""
+        name = self.names.arrays[vector.symbol]
+        return f"{name} = {self.view(vector, '0', count_of(vector.axes))}"
+
+    def vectors_in(self, symbols: set[sympy.Basic]) -> list[Vector]:
+        """The vectors among some symbols, in the order of their columns."""
+        return [vector for vector in self.layout.vectors if vector.symbol in symbols]
+
+
+def symbols_of(items: Iterable[Compute | Reduce]) -> set[sympy.Basic]:
+    """The symbols that some statements use."""
+    return {symbol for item in items for symbol in item.expression.free_symbols}
+
+
+def widened(reduce: Reduce, printer: Printer) -> str:
+    """The reduced value in float64; a square is squared there, so that it cannot overflow."""
+    expression = reduce.expression
+    if printer.dtype == "float64":
+        return printer(expression)
+    if isinstance(expression, sympy.Pow) and expression.exp == 2:
+        return f"float64({printer(expression.base)})**2"
+    return f"float64({printer(expression)})"

@@ -1,0 +1,97 @@
+"""Adam without its corrections, and AdamW with corrected decay."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import sqrt, step
+from learnerdsl.rule import assign, state
+
+
+@rule
+def adam_uncorrected(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    r"""Adam without correcting the running means for their start at zero.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
+    p \leftarrow p - \eta \frac{m}{\sqrt{v} + \epsilon}$$
+
+    With the usual betas the first steps are about three times those of `adam`, because $v$ comes
+    up more slowly than $m$; a warm-up makes up for it. As `mlx.optimizers.Adam`, which corrects
+    nothing unless it is told to.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root.
+
+    State variables: `m` and `v`, the running means of the gradient and of its square.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adam_uncorrected
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adam_uncorrected([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.684, 0.684, 0.684], dtype=float32)
+
+    References:
+        Kingma and Ba, [Adam: A Method for Stochastic
+        Optimization](https://arxiv.org/abs/1412.6980), 2015.
+    """
+    m, v = state("m"), state("v")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    return assign(p, p - lr * m_new / (sqrt(v_new) + eps))
+
+
+@rule
+def adamc(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2, max_lr=1e-3):
+    r"""AdamC: AdamW with corrected decay, which falls with the square of the learning rate.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+
+    $$p \leftarrow \left( 1 - \frac{\eta^2}{\eta_{\max}} \lambda \right) p \qquad
+    p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
+
+    For weights that a normalisation layer follows: AdamW keeps the ratio of their gradients to
+    their norm in balance only while the rate is constant, and lets gradients grow as it falls.
+    Other weights are better in a group of `adamw`. As `corrected_weight_decay` in timm; without
+    a schedule it is AdamW.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root of the corrected $v$.
+        weight_decay: decoupled weight decay $\lambda$ at the largest rate.
+        max_lr: the largest rate $\eta_{\max}$ of the schedule.
+
+    State variables: `m` and `v`, the running means of the gradient and of its square.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adamc
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adamc([weights], lr=0.05, max_lr=0.1, weight_decay=1.0)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.925, 0.925, 0.925], dtype=float32)
+
+    References:
+        Defazio, [Why Gradients Rapidly Increase Near the End of
+        Training](https://arxiv.org/abs/2506.02285), 2025.
+    """
+    m, v = state("m"), state("v")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    m_hat = m_new / (1 - beta1**step)
+    v_hat = v_new / (1 - beta2**step)
+    decay = lr**2 / max_lr * weight_decay
+    return assign(p, (1 - decay) * p - lr * m_hat / (sqrt(v_hat) + eps))

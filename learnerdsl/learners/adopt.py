@@ -1,0 +1,54 @@
+"""ADOPT: Adam that normalises each gradient before it enters the momentum."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import clip, maximum, sqrt, step, where
+from learnerdsl.rule import assign, combine, let, state
+
+
+@rule
+def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
+    r"""ADOPT: momentum of gradients that were divided by the second moment before them.
+
+    $$c = (t - 1)^{1/4} \qquad
+    \hat{g} = \operatorname{clip}\!\left( \frac{g}{\max(\sqrt{v}, \epsilon)}, -c, c \right)$$
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, \hat{g} \qquad
+    p \leftarrow p - \eta m \qquad
+    v \leftarrow \begin{cases} g^2 & t = 1 \\ \beta_2 v + (1 - \beta_2)\, g^2 & t > 1 \end{cases}$$
+
+    with the old $v$ in $\hat{g}$. Converges with any $\beta_2$, where Adam needs one that suits the
+    problem. The first update only fills $v$ and moves nothing, since $c = 0$. As the authors' code
+    and `optax.contrib.adopt`, both with clipping. (timm has the exponent 0.333.)
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean normalised gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, the least divisor.
+
+    State variables: `m`, the running mean of the normalised gradient; `v`, of the square of the
+    gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adopt
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adopt([weights], lr=0.1)
+        >>> learner.update([weights.copy()]), learner.update([weights.copy()])
+        (True, True)
+        >>> weights.round(3)
+        array([0.99, 0.99, 0.99], dtype=float32)
+
+    References:
+        Taniguchi et al., [ADOPT: Modified Adam Can Converge with Any β2 with the Optimal
+        Rate](https://arxiv.org/abs/2411.02853), 2024.
+    """
+    m, v = state("m"), state("v")
+    limit = let("limit", (step - 1) ** 0.25)
+    g_hat = clip(g / maximum(sqrt(v), eps), -limit, limit)
+    m_new = assign(m, beta1 * m + (1 - beta1) * g_hat)
+    p_new = assign(p, p - lr * m_new)
+    v_new = assign(v, where(step > 1, beta2 * v + (1 - beta2) * g**2, g**2))
+    return combine([p_new, v_new])

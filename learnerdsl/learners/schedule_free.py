@@ -1,0 +1,141 @@
+"""Schedule-free learners: an average of the weights in place of a falling learning rate."""
+
+from typing import Any
+
+from learnerdsl.define import rule
+from learnerdsl.expr import equal, maximum, minimum, sqrt, step, where
+from learnerdsl.rule import assign, combine, evaluate, let, state
+
+
+def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:
+    """The share of the newest z in the average x; two scalars are kept for it."""
+    lr_max, weight_sum = state("lr_max", shape="model"), state("weight_sum", shape="model")
+    lr_max_new = assign(lr_max, maximum(lr_max, lr))
+    weight = let("weight", step**r * lr_max_new**weight_lr_power)
+    weight_sum_new = assign(weight_sum, weight_sum + weight)
+    return let("share", where(equal(weight_sum_new, 0), 0, weight / weight_sum_new))
+
+
+@rule
+def schedule_free_sgd(
+    p, g, lr=1.0, beta=0.9, weight_decay=0.0, warmup_steps=0.0, r=0.0, weight_lr_power=2.0
+):
+    r"""Schedule-free SGD: gradients are taken between the newest weights and their average.
+
+    $$\eta_t = \eta \min(1, t / T) \qquad
+    w_t = t^r \left( \max_{i \le t} \eta_i \right)^q \qquad
+    c = \frac{w_t}{\sum_{i \le t} w_i} \qquad
+    g \leftarrow g + \lambda p$$
+
+    $$z' = z - \eta_t g \qquad
+    x' = (1 - c)\, x + c z' \qquad
+    p' = \beta x' + (1 - \beta) z'$$
+
+    The parameters are the paper's $y$, where gradients belong, and $x$ is not stored. Needs no
+    schedule and no length of training known ahead; use a larger rate than with momentum. Evaluate
+    with `learner.evaluation_parameters()`, which is $x$: the parameters themselves are worse. As
+    `schedulefree.SGDScheduleFree`; `optax.contrib.schedule_free_sgd` is the same without warm-up.
+
+    Args:
+        p: the parameter.
+        g: its gradient, at the parameter.
+        lr: learning rate $\eta$, the same for all groups.
+        beta: share $\beta$ of the average in the parameter, above 0; takes the place of momentum.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+        warmup_steps: $T$, updates in which the rate rises to `lr`.
+        r: power of the step in the weights of the average.
+        weight_lr_power: $q$, power of the rate in the weights of the average.
+
+    State variables: `z`, the weights of plain SGD; for the model `lr_max` and `weight_sum`.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import schedule_free_sgd
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = schedule_free_sgd([weights], lr=0.1)
+        >>> [learner.update([weights.copy()]) for _ in range(2)]
+        [True, True]
+        >>> weights.round(4)
+        array([0.8505, 0.8505, 0.8505], dtype=float32)
+        >>> learner.evaluation_parameters()[0].round(4)
+        array([0.855, 0.855, 0.855], dtype=float32)
+
+    References:
+        Defazio et al., [The Road Less Scheduled](https://arxiv.org/abs/2405.15682), 2024.
+    """
+    z = state("z", init=p)
+    lr_t = let("lr_t", lr * minimum(1, step / maximum(1, warmup_steps)))
+    c = share_of_newest(lr_t, r, weight_lr_power)
+    g = g + weight_decay * p
+    z_new = assign(z, z - lr_t * g)
+    # x is eliminated: x = (p - (1 - beta) z) / beta.
+    p_new = assign(p, p + c * (z - p) - lr_t * (1 - beta * (1 - c)) * g)
+    evaluate(p_new + (1 - 1 / beta) * (z_new - p_new))
+    return combine([p_new, z_new])
+
+
+@rule
+def schedule_free_adamw(
+    p,
+    g,
+    lr=2.5e-3,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    warmup_steps=0.0,
+    r=0.0,
+    weight_lr_power=2.0,
+):
+    r"""Schedule-free AdamW: the average of the weights replaces momentum and schedule.
+
+    $$v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
+    u = \frac{g}{\sqrt{v / (1 - \beta_2^t)} + \epsilon} + \lambda p$$
+
+    $$z' = z - \eta_t u \qquad
+    x' = (1 - c)\, x + c z' \qquad
+    p' = \beta_1 x' + (1 - \beta_1) z'$$
+
+    with $\eta_t$ and $c$ of `schedule_free_sgd`. Needs as much memory as AdamW and no length of
+    training known ahead; give it a warm-up, and try rates some times those of AdamW. Evaluate with
+    `learner.evaluation_parameters()`, which is $x$. As `schedulefree.AdamWScheduleFree`;
+    `optax.contrib.schedule_free_adamw` is the same without warm-up.
+
+    Args:
+        p: the parameter.
+        g: its gradient, at the parameter.
+        lr: learning rate $\eta$, the same for all groups.
+        beta1: share $\beta_1$ of the average in the parameter, above 0.
+        beta2: share $\beta_2$ of the mean squared gradient that is kept.
+        eps: $\epsilon$, added to the root.
+        weight_decay: decoupled weight decay $\lambda$, taken at the parameter.
+        warmup_steps: updates in which the rate rises to `lr`.
+        r: power of the step in the weights of the average.
+        weight_lr_power: power of the rate in the weights of the average.
+
+    State variables: `z`, the weights without averaging, and `v`; `lr_max` and `weight_sum`.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import schedule_free_adamw
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = schedule_free_adamw([weights], lr=0.1)
+        >>> [learner.update([weights.copy()]) for _ in range(2)]
+        [True, True]
+        >>> weights.round(4)
+        array([0.848, 0.848, 0.848], dtype=float32)
+        >>> learner.evaluation_parameters()[0].round(4)
+        array([0.8527, 0.8527, 0.8527], dtype=float32)
+
+    References:
+        Defazio et al., [The Road Less Scheduled](https://arxiv.org/abs/2405.15682), 2024.
+    """
+    z, v = state("z", init=p), state("v")
+    lr_t = let("lr_t", lr * minimum(1, step / maximum(1, warmup_steps)))
+    c = share_of_newest(lr_t, r, weight_lr_power)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    u = let("u", g / (sqrt(v_new / (1 - beta2**step)) + eps) + weight_decay * p)
+    z_new = assign(z, z - lr_t * u)
+    p_new = assign(p, p + c * (z - p) - lr_t * (1 - beta1 * (1 - c)) * u)
+    evaluate(p_new + (1 - 1 / beta1) * (z_new - p_new))
+    return combine([p_new, z_new])

@@ -1,0 +1,115 @@
+"""Steps of one length for all elements: the sign of the gradient, or of its running mean."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import sign
+from learnerdsl.rule import assign, state
+
+
+@rule
+def sign_sgd(p, g, lr=1e-3):
+    r"""SignSGD: a step of the same length in every element, against the gradient.
+
+    $$p \leftarrow p - \eta \operatorname{sgn}(g)$$
+
+    Needs no memory and does not care about the size of gradients, so one learning rate suits all
+    layers; noise does not average out, so batches have to be large. As `optax.sign_sgd`: elements
+    with a gradient of 0 stay.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$, the length of a step.
+
+    State variables: none.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import sign_sgd
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = sign_sgd([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Bernstein et al., [signSGD: Compressed Optimisation for Non-Convex
+        Problems](https://arxiv.org/abs/1802.04434), 2018.
+    """
+    return assign(p, p - lr * sign(g))
+
+
+@rule
+def signum(p, g, lr=1e-3, beta=0.9):
+    r"""Signum: the sign of a running mean of the gradient.
+
+    $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
+    p \leftarrow p - \eta \operatorname{sgn}(m)$$
+
+    SignSGD with momentum, which bears smaller batches; the steps never get shorter by themselves,
+    so the learning rate has to fall in the end. As `optax.signum`: the gradient is weighed by
+    $1 - \beta$, which matters only where $\beta$ changes.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$, the length of a step.
+        beta: share $\beta$ of the mean gradient that is kept.
+
+    State variables: `m`, the running mean of the gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import signum
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = signum([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Bernstein et al., [signSGD: Compressed Optimisation for Non-Convex
+        Problems](https://arxiv.org/abs/1802.04434), 2018.
+    """
+    m = state("m")
+    m_new = assign(m, beta * m + (1 - beta) * g)
+    return assign(p, p - lr * sign(m_new))
+
+
+@rule
+def tiger(p, g, lr=1e-3, beta=0.965, weight_decay=1e-2):
+    r"""Tiger: Signum with decoupled weight decay.
+
+    $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
+    p \leftarrow p - \eta\, (\operatorname{sgn}(m) + \lambda p)$$
+
+    Half the memory of Adam; made for transformers, where it is Lion with both of its betas equal.
+    As `pytorch_optimizer.Tiger`. The author also scales the learning rate by the size of each kind
+    of weight, which groups with their own rates do here.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$, the length of a step.
+        beta: share $\beta$ of the mean gradient that is kept.
+        weight_decay: decoupled weight decay $\lambda$.
+
+    State variables: `m`, the running mean of the gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import tiger
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = tiger([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.899, 0.899, 0.899], dtype=float32)
+
+    References:
+        Su, [Tiger: A Tight-fisted Optimizer](https://github.com/bojone/tiger), 2023.
+    """
+    m = state("m")
+    m_new = assign(m, beta * m + (1 - beta) * g)
+    return assign(p, p - lr * (sign(m_new) + weight_decay * p))

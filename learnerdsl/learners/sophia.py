@@ -1,0 +1,120 @@
+"""Sophia and AdaHessian: steps divided by an estimate of the Hessian matrix's diagonal."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import clip, equal, maximum, sqrt, step, where
+from learnerdsl.rule import assign, combine, extra, state
+
+
+@rule
+def sophia(
+    p,
+    g,
+    lr=1e-4,
+    beta1=0.965,
+    beta2=0.99,
+    gamma=0.01,
+    clip_threshold=1.0,
+    eps=1e-8,
+    weight_decay=1e-4,
+    update_interval=10,
+):
+    r"""Sophia: momentum divided by the curvature, and clipped.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    u = \mathrm{clip} \left( \frac{m / (1 - \beta_1^t)}{\max(\gamma h, \epsilon)},
+    -\rho, \rho \right) \qquad
+    p \leftarrow p - \eta (u + \lambda p)$$
+
+    $$h \leftarrow \beta_2 h + (1 - \beta_2)\, \hat{h}
+    \quad \text{at the steps } 1, k + 1, 2k + 1, \ldots$$
+
+    with the estimate $\hat{h}$ of the Hessian matrix's diagonal that
+    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random
+    signs $z$. Where the curvature is small or negative the step is a sign, so it cannot
+    explode. The estimate costs a Hessian-vector product: at the other steps it is not looked at,
+    and may be anything. As `optax.contrib.sophia`: the step uses $h$ of before this update.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$, the size of clipped steps.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean curvature that is kept.
+        gamma: factor $\gamma$ of the curvature; with more of it fewer elements are clipped.
+        clip_threshold: $\rho$, the largest entry of $u$.
+        eps: $\epsilon$, lower bound of the divisor.
+        weight_decay: decoupled weight decay $\lambda$.
+        update_interval: steps $k$ from one use of the estimate to the next; an option.
+
+    State variables: `m`, the running mean of the gradient, and `h`, that of the curvature.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import sophia
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = sophia([weights], lr=0.1, weight_decay=0.0)
+        >>> learner.update([weights.copy()], hessian_diag=[np.ones(3, np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Liu et al., [Sophia: A Scalable Stochastic Second-order Optimizer for Language Model
+        Pre-training](https://arxiv.org/abs/2305.14342), 2024.
+    """
+    m, h = state("m"), state("h")
+    h_hat = extra("hessian_diag")
+    m_hat = assign(m, beta1 * m + (1 - beta1) * g) / (1 - beta1**step)
+    u = clip(m_hat / maximum(gamma * h, eps), -clip_threshold, clip_threshold)
+    is_used = equal((step - 1) % update_interval, 0)
+    h_new = assign(h, where(is_used, beta2 * h + (1 - beta2) * h_hat, h))
+    return combine([assign(p, p - lr * (u + weight_decay * p)), h_new])
+
+
+@rule
+def adahessian(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    r"""AdaHessian: Adam with the diagonal of the Hessian matrix in place of the gradient's square.
+
+    $$p \leftarrow (1 - \eta \lambda)\, p \qquad
+    m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, \hat{h}^2$$
+
+    $$p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
+
+    with the estimate $\hat{h}$ of the Hessian matrix's diagonal that
+    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random
+    signs $z$. Steps are those of Newton's method where the matrix is diagonal; each needs an
+    estimate, which about doubles the cost of a gradient. As `timm.optim.Adahessian` with its
+    `hessian_power` of 1. The paper averages $\lvert \hat{h} \rvert$ over the kernel of a
+    convolution, which is left to the caller.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share $\beta_2$ of the mean squared curvature that is kept.
+        eps: $\epsilon$, added to the root of the corrected $v$.
+        weight_decay: decoupled weight decay $\lambda$.
+
+    State variables: `m`, the running mean of the gradient, and `v`, that of the squared curvature.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adahessian
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = adahessian([weights])
+        >>> learner.update([weights.copy()], hessian_diag=[np.full(3, 2, np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.95, 0.95, 0.95], dtype=float32)
+
+    References:
+        Yao et al., [ADAHESSIAN: An Adaptive Second Order Optimizer for Machine
+        Learning](https://arxiv.org/abs/2006.00719), 2021.
+    """
+    m, v = state("m"), state("v")
+    h_hat = extra("hessian_diag")
+    m_hat = assign(m, beta1 * m + (1 - beta1) * g) / (1 - beta1**step)
+    v_hat = assign(v, beta2 * v + (1 - beta2) * h_hat**2) / (1 - beta2**step)
+    return assign(p, (1 - lr * weight_decay) * p - lr * m_hat / (sqrt(v_hat) + eps))

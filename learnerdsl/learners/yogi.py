@@ -1,0 +1,56 @@
+"""Yogi: Adam whose second moment changes by steps of bounded size."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import sign, sqrt, step
+from learnerdsl.rule import assign, let, state
+
+
+@rule
+def yogi(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e-6):
+    r"""Yogi: Adam with an additive change of the second moment, towards the squared gradient.
+
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
+    v \leftarrow v - (1 - \beta_2) \operatorname{sign}(v - g^2)\, g^2$$
+
+    $$\hat{m} = \frac{m}{1 - \beta_1^t} \qquad
+    \hat{v} = \frac{v}{1 - \beta_2^t} \qquad
+    p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
+
+    Where gradients become small or sparse, $v$ falls slowly, so that steps do not suddenly grow as
+    those of Adam can; in exchange it is slow to forget large gradients. As `optax.yogi`: both
+    states start from 1e-6 and are corrected as if from zero. The large $\epsilon$ is the paper's
+    and part of the method.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: $\beta_2$; $v$ changes by the share $1 - \beta_2$ of the squared gradient.
+        eps: $\epsilon$, added to the root of the corrected $\hat{v}$.
+        initial_accumulator: value of `m` and `v` at the start.
+
+    State variables: `m`, the running mean of the gradient; `v`, the second moment.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import yogi
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = yogi([weights], lr=0.1)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.9, 0.9, 0.9], dtype=float32)
+
+    References:
+        Zaheer et al., [Adaptive Methods for Nonconvex
+        Optimization](https://papers.nips.cc/paper/8186-adaptive-methods-for-nonconvex-optimization),
+        2018.
+    """
+    m, v = state("m", init=initial_accumulator), state("v", init=initial_accumulator)
+    square = let("square", g**2)
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, v - (1 - beta2) * sign(v - square) * square)
+    m_hat = m_new / (1 - beta1**step)
+    v_hat = v_new / (1 - beta2**step)
+    return assign(p, p - lr * m_hat / (sqrt(v_hat) + eps))

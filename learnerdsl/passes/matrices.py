@@ -1,0 +1,143 @@
+"""Separates what works on whole matrices from what works element by element.
+
+Assumes typed blocks of one statement each. Afterwards functions of matrices appear in blocks of
+domain MATRIX alone, whose operands are symbols of matrices, or expressions of one such symbol and
+numbers. What lies between two functions of matrices is computed there as well, so that a chain of
+products needs no passes over memory in between.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from learnerdsl.expr import Draw, MatrixFunction, Named
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr, rebuild
+
+
+def separate_matrices(kernel: Kernel) -> Kernel:
+    """Blocks of matrices, and blocks without them."""
+    uses = any(
+        c.expression.has(MatrixFunction) or kernel.domains[c.symbol].rank == Rank.MATRIX
+        for block in kernel.blocks
+        for c in block.computes
+    )
+    return _Separation(kernel).kernel() if uses else kernel
+
+
+class _Separation:
+    """The statements of a kernel, and which of them are of matrices."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.source = kernel
+        self.domains = dict(kernel.domains)
+        self.blocks: list[Block] = []
+        self.count = 0
+
+    def kernel(self) -> Kernel:
+        for block in self.source.blocks:
+            self.extract(block)
+        on_matrices = self.between()
+        result: list[Block] = []
+        for block in self.blocks:
+            if block.computes and block.computes[0].symbol in on_matrices:
+                result += self.with_operands(block, on_matrices)
+            else:
+                result.append(block)
+        return replace(self.source, blocks=tuple(result), domains=self.domains)
+
+    def domain_of(self, expression: sympy.Basic) -> Domain:
+        return replace(self.source, domains=self.domains).domain_of(expression)
+
+    def extract(self, block: Block) -> None:
+        """Give each function of matrices in an expression of elements a block of its own."""
+        if block.domain != Domain.ELEMENT:
+            domain = block.domain
+            is_matrix = domain is not None and domain.rank == Rank.MATRIX
+            self.blocks.append(replace(block, domain=Domain.MATRIX) if is_matrix else block)
+        elif block.computes and isinstance(block.computes[0].expression, MatrixFunction):
+            self.blocks.append(Block(Domain.MATRIX, computes=block.computes))
+            self.blocks.append(Block(Domain.ELEMENT, stores=block.stores))
+        else:
+            computes = tuple(self.bare(c) for c in block.computes)
+            reduces = tuple(self.bare(r) for r in block.reduces)
+            self.blocks.append(replace(block, computes=computes, reduces=reduces))
+
+    def bare(self, item: Any) -> Any:
+        return replace(item, expression=self.replaced(item.expression))
+
+    def replaced(self, expression: Any) -> Any:
+        """`expression` with symbols for its functions of matrices."""
+        if not expression.has(MatrixFunction):
+            return expression
+        if isinstance(expression, MatrixFunction):
+            symbol = self.fresh("product", self.domain_of(expression))
+            compute = Compute(symbol, as_expr(expression), note=f"{symbol} <- {expression}")
+            self.blocks.append(Block(Domain.MATRIX, computes=(compute,)))
+            return symbol
+        return rebuild(expression, [self.replaced(argument) for argument in expression.args])
+
+    def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
+        self.count += 1
+        symbol = Named(f"{name}_{self.count}", self.source.name)
+        self.domains[symbol] = domain
+        return symbol
+
+    def between(self) -> set[sympy.Basic]:
+        """Symbols computed on matrices: functions of them, and what lies between two of these."""
+        alone = [block for block in self.blocks if block.domain == Domain.MATRIX]
+        own: set[sympy.Basic] = {c.symbol for block in alone for c in block.computes}
+        after = set(own)
+        for block in self.blocks:
+            for compute in block.computes:
+                if self.passes_on(compute, block) and compute.expression.free_symbols & after:
+                    after.add(compute.symbol)
+        before: set[sympy.Basic] = set()
+        for block in reversed(self.blocks):
+            for compute in block.computes:
+                if compute.symbol in own or compute.symbol in before:
+                    before |= compute.expression.free_symbols
+        return own | (after & before) | self.of_matrices_alone(own)
+
+    def of_matrices_alone(self, own: set[sympy.Basic]) -> set[sympy.Basic]:
+        """What joins several results of functions of matrices, so that one is handed over."""
+        found: set[sympy.Basic] = set()
+        for block in self.blocks:
+            for compute in block.computes:
+                symbols = compute.expression.free_symbols
+                wide = {s for s in symbols if self.domains[s].rank >= Rank.VECTOR}
+                if len(wide) > 1 and wide <= own | found and self.passes_on(compute, block):
+                    found.add(compute.symbol)
+        return found
+
+    def passes_on(self, compute: Compute, block: Block) -> bool:
+        return self.domains[compute.symbol] == Domain.ELEMENT and not compute.expression.has(Draw)
+
+    def with_operands(self, block: Block, on_matrices: set[sympy.Basic]) -> list[Block]:
+        """The block on matrices, after blocks that compute operands of several values."""
+        before: list[Block] = []
+
+        def operand(expression: Any) -> Any:
+            if expression.is_Atom or not isinstance(expression, sympy.Expr):
+                return expression
+            ready = not expression.has(MatrixFunction) and not (
+                expression.free_symbols & on_matrices
+            )
+            if ready and self.needs_a_pass(expression):
+                symbol = self.fresh("operand", Domain.ELEMENT)
+                note = f"{symbol} <- {expression}"
+                compute = Compute(symbol, expression, note=note)
+                before.append(Block(Domain.ELEMENT, computes=(compute,)))
+                return symbol
+            return rebuild(expression, [operand(argument) for argument in expression.args])
+
+        computes = tuple(replace(c, expression=operand(c.expression)) for c in block.computes)
+        # An element state takes its value in a pass, a matrix state in the last block of matrices.
+        stores = Block(block.domain, stores=block.stores)
+        return [*before, Block(Domain.MATRIX, computes=computes), stores]
+
+    def needs_a_pass(self, expression: Any) -> bool:
+        """Whether an operand is of several matrices, or of more than matrices and numbers."""
+        wide = [s for s in expression.free_symbols if self.domains[s].rank >= Rank.VECTOR]
+        elements = [s for s in wide if self.domains[s] == Domain.ELEMENT]
+        return bool(elements) and (len(wide) > 1 or expression.has(Draw))

@@ -1,0 +1,190 @@
+"""Engines of one rule traced differently for tensors of different shapes, run as one."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from learnerdsl.errors import LearnerError
+from learnerdsl.expr import CLOCK
+from learnerdsl.pipeline import Program, stages
+from learnerdsl.rule import Rule
+from learnerdsl.runtime.cpu import CpuEngine
+from learnerdsl.runtime.engine import Groups
+from learnerdsl.runtime.memory import Gradient
+
+
+class MixedEngine:
+    """One CPU engine for each variant of a rule; see `Engine`.
+
+    Sums over the model are added up where every variant has reached them. Model rows start with
+    the same slots in all variants (clock, hyperparameters, extras, states of the model); those of
+    the first engine count.
+
+    Args:
+        programs: for each tensor the compiled variant of the rule.
+        parameters: arrays that are updated in place.
+        groups: which group every parameter is in.
+        check_finite: whether to refuse updates with gradients that are not finite.
+        seed: of the random numbers of rules that draw some.
+    """
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        parameters: Sequence[np.ndarray],
+        groups: Groups,
+        check_finite: bool,
+        seed: int,
+    ) -> None:
+        variants = {program.rule: program for program in programs}
+        self.members: dict[Rule, list[int]] = {rule: [] for rule in variants}
+        for k, program in enumerate(programs):
+            self.members[program.rule].append(k)
+        self.engines = [
+            CpuEngine(
+                variants[rule],
+                [parameters[k] for k in own],
+                Groups([groups.of_parameters[k] for k in own], groups.count),
+                check_finite,
+                seed,
+                own,
+            )
+            for rule, own in self.members.items()
+        ]
+        self.place = {
+            k: (engine, index)
+            for engine, own in zip(self.engines, self.members.values(), strict=True)
+            for index, k in enumerate(own)
+        }
+        self.first = self.engines[0]
+        rule = self.first.program.rule
+        model_states = [s for s in rule.states if s.symbol.shape == "model"]
+        scalars = [extra for extra in rule.extras if extra.shape == "model"]
+        self.shared = len(CLOCK) + len(rule.hyperparameters) + len(scalars) + len(model_states)
+        self.clock = self.first.clock
+        self.model_states = self.first.model_states
+        self.states = self.gather_states(len(parameters))
+        self.meetings = _meetings([engine.program for engine in self.engines])
+        self.count_model()
+
+    def gather_states(self, count: int) -> dict[str, list[np.ndarray]]:
+        """State name -> for each tensor its array, or None where its variant has no such state."""
+        states: dict[str, list] = {}
+        for k, (engine, index) in self.place.items():
+            for name, arrays in engine.states.items():
+                states.setdefault(name, [None] * count)[k] = arrays[index]
+        return states
+
+    def count_model(self) -> None:
+        """The size of the model is that of all variants together."""
+        slot = [symbol.name for symbol in CLOCK].index("model_size")
+        self.first.model_rows[:, slot] = sum(e.tensor_rows[:, 0].sum() for e in self.engines)
+
+    @property
+    def threads(self) -> str:
+        """What runs the updates, of the first variant."""
+        return self.first.threads
+
+    def use_threads(self, is_parallel: bool) -> None:
+        """Launch on all threads of Numba, or in the calling thread alone."""
+        for engine in self.engines:
+            engine.use_threads(is_parallel)
+
+    def bind(
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
+    ) -> None:
+        """Hand the arrays to the engines of their tensors."""
+        for k, array, address in zip(indices, arrays, addresses, strict=True):
+            engine, index = self.place[k]
+            engine.bind(column, [index], [array], [address])
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Select rows in the engines of their tensors."""
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            engine.select_rows({own.index(k): r for k, r in rows.items() if k in own})
+        self.count_model()
+
+    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
+        """Set it in the row that counts."""
+        self.first.set_hyperparameter(group, index, value)
+
+    def set_seed(self, seed: int) -> None:
+        """Set it in the row that counts."""
+        self.first.set_seed(seed)
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Set it in the row that counts."""
+        self.first.set_extra(name, value)
+
+    def launch(self) -> float:
+        """One update of all tensors; returns how many gradient values forbid it."""
+        for engine in self.engines[1:]:
+            engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
+        refused = sum(engine.run(0, 1) for engine in self.engines)
+        if refused:
+            return refused
+        reached = [1] * len(self.engines)
+        for levels, slots in self.meetings:
+            for e, engine in enumerate(self.engines):
+                stop = 2 * levels[e] + 3
+                engine.run(reached[e], stop)
+                reached[e] = stop
+            self.join_totals(slots)
+        for engine, start in zip(self.engines, reached, strict=True):
+            engine.run(start, engine.units)
+        return 0.0
+
+    def join_totals(self, slots: Sequence[tuple[bool, Sequence[int]]]) -> None:
+        """Give every variant the sum, or the maximum, of what all of them found."""
+        for is_maximum, places in slots:
+            parts = [e.model_rows[0, slot] for e, slot in zip(self.engines, places, strict=True)]
+            total = np.max(parts) if is_maximum else sum(parts)
+            for engine, slot in zip(self.engines, places, strict=True):
+                engine.model_rows[:, slot] = total
+
+
+Meeting = tuple[tuple[int, ...], list[tuple[bool, list[int]]]]
+"""For each variant the level of a pass; then, for each sum over the model that it completes,
+whether that is a maximum, and its slot in each variant."""
+
+
+def _meetings(programs: Sequence[Program]) -> list[Meeting]:
+    """Where the variants have to wait for each other."""
+    own = [_model_sums(program) for program in programs]
+    name = programs[0].rule.name
+    if len({tuple(kind for _, kind, _ in sums) for sums in own}) > 1:
+        msg = (
+            f"Rule {name} reduces over the model differently for tensors of different shapes; "
+            "write these reductions before the branches on ndim or shape."
+        )
+        raise LearnerError(msg)
+    meetings: dict[tuple[int, ...], list[tuple[bool, list[int]]]] = {}
+    for sums in zip(*own, strict=True):
+        levels = tuple(level for level, _, _ in sums)
+        meetings.setdefault(levels, []).append((sums[0][1] == "max", [s for _, _, s in sums]))
+    ordered = sorted(meetings.items())
+    for (before, _), (after, _) in pairwise(ordered):
+        if any(a > b for a, b in zip(before, after, strict=True)):
+            msg = f"Rule {name} needs its reductions over the model in another order in a variant."
+            raise LearnerError(msg)
+    return ordered
+
+
+def _model_sums(program: Program) -> list[tuple[int, str, int]]:
+    """(level, kind, slot) of the reductions over the model, in the order they are written in."""
+    written = [r.symbol for block in stages(program.rule)["lower"].blocks for r in block.reduces]
+    found = [
+        (
+            written.index(reduce.symbol),
+            (level, reduce.kind, program.layout.model.index(reduce.symbol)),
+        )
+        for level, block in enumerate(program.kernel.passes)
+        for reduce in block.reduces
+        if reduce.over == "model"
+    ]
+    return [where for _, where in sorted(found)]

@@ -1,0 +1,237 @@
+"""What a schedule is, and how several make one: arithmetic, products, one after the other."""
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import sympy
+
+from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.expr import expression as as_expression
+from learnerdsl.expr import step
+from learnerdsl.schedules.checks import boundaries_between, count, number
+from learnerdsl.schedules.evaluation import function_of_step
+
+updates_done = step - 1
+
+
+@dataclass(frozen=True, repr=False)
+class Schedule:
+    """A hyperparameter as an expression of `learnerdsl.step`.
+
+    Schedules, numbers and expressions of the step are added, multiplied and so on; SymPy's
+    functions take schedules too.
+
+    Args:
+        expression: a SymPy expression whose only symbol is `learnerdsl.step`.
+
+    >>> from learnerdsl import step, sqrt
+    >>> rate = Schedule(0.1 / sqrt(step))
+    >>> rate(4)
+    0.05
+    >>> 2 * rate + 1
+    Schedule(1 + 0.2/sqrt(step))
+    """
+
+    expression: sympy.Expr
+
+    # NumPy's and SymPy's numbers leave arithmetic with a schedule to the schedule.
+    __array_ufunc__ = None
+    _op_priority = math.inf
+
+    def __post_init__(self) -> None:
+        """Check the symbols."""
+        if not isinstance(self.expression, sympy.Expr):
+            msg = f"A schedule is a SymPy expression of learnerdsl.step, got {self.expression!r}."
+            raise HyperparameterError(msg)
+        foreign = sorted(str(symbol) for symbol in self.expression.free_symbols - {step})
+        if foreign:
+            msg = (
+                f"The schedule {self.expression} depends on {', '.join(foreign)}; "
+                "only learnerdsl.step may appear in it (within a rule write schedule.expression)."
+            )
+            raise HyperparameterError(msg)
+        if self.expression.has(sympy.nan, sympy.zoo):
+            msg = f"The schedule {self.expression} has no value; look for a division by zero."
+            raise HyperparameterError(msg)
+
+    @cached_property
+    def _evaluate(self) -> Callable[[int], Any]:
+        return function_of_step(self.expression)
+
+    def __call__(self, step_count: int) -> float:
+        """The value at update number `step_count`, counted from 1."""
+        return float(self._evaluate(step_count))
+
+    def values(self, updates: int) -> np.ndarray:
+        """The values of the first updates, for a plot or a table.
+
+        >>> from learnerdsl.schedules import linear
+        >>> linear(1.0, 0.0, steps=4).values(6)
+        array([1.  , 0.75, 0.5 , 0.25, 0.  , 0.  ])
+        """
+        total = count("updates", updates, least=0)
+        return np.array([self(step_count) for step_count in range(1, total + 1)], np.float64)
+
+    def derivative(self) -> "Schedule":
+        """The derivative with respect to the step; a floor counts as constant, a jump as none.
+
+        >>> from learnerdsl.schedules import inverse_time
+        >>> inverse_time(0.5, 1).derivative()
+        Schedule(-0.5/step**2)
+        """
+        smooth = self.expression.replace(sympy.Mod, lambda a, b: a - b * sympy.floor(a / b))
+        floors = {floor: sympy.Dummy(real=True) for floor in smooth.atoms(sympy.floor)}
+        slope: Any = sympy.diff(smooth.xreplace(floors), step)
+        if slope.has(sympy.I):
+            msg = (
+                f"The schedule {self.expression} has values at whole steps only, so no derivative."
+            )
+            raise HyperparameterError(msg)
+        return Schedule(slope.xreplace({dummy: floor for floor, dummy in floors.items()}))
+
+    def latex(self) -> str:
+        """The expression in LaTeX; the step is called t, as in rules."""
+        # With dots, since SymPy would write 0.1 times 0.5 to a power as 0.1 {0.5}^{...}.
+        return sympy.latex(self.expression, mul_symbol="dot", symbol_names={step: "t"})
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.expression})"
+
+    def _sympy_(self) -> sympy.Expr:
+        return self.expression
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles hold the expression; functions built at run time have no pickle.
+        return Schedule, (self.expression,)
+
+    def __neg__(self) -> "Schedule":
+        return Schedule(-self.expression)
+
+    def __add__(self, other: Any) -> "Schedule":
+        return _combined(operator.add, self, other)
+
+    def __radd__(self, other: Any) -> "Schedule":
+        return _combined(operator.add, other, self)
+
+    def __sub__(self, other: Any) -> "Schedule":
+        return _combined(operator.sub, self, other)
+
+    def __rsub__(self, other: Any) -> "Schedule":
+        return _combined(operator.sub, other, self)
+
+    def __mul__(self, other: Any) -> "Schedule":
+        return _combined(operator.mul, self, other)
+
+    def __rmul__(self, other: Any) -> "Schedule":
+        return _combined(operator.mul, other, self)
+
+    def __truediv__(self, other: Any) -> "Schedule":
+        return _combined(operator.truediv, self, other)
+
+    def __rtruediv__(self, other: Any) -> "Schedule":
+        return _combined(operator.truediv, other, self)
+
+    def __pow__(self, other: Any) -> "Schedule":
+        return _combined(operator.pow, self, other)
+
+    def __rpow__(self, other: Any) -> "Schedule":
+        return _combined(operator.pow, other, self)
+
+
+def _combined(function: Callable[[Any, Any], sympy.Expr], left: Any, right: Any) -> Schedule:
+    """`function` of two operands, or NotImplemented, from which Python makes its TypeError."""
+    try:
+        return Schedule(function(_operand(left), _operand(right)))
+    except RuleError:
+        return NotImplemented
+
+
+def _operand(value: Any) -> sympy.Expr:
+    if isinstance(value, Real) and not isinstance(value, (bool, sympy.Expr)):
+        return number("A factor or term", value)
+    return as_expression(value)
+
+
+def constant(value: float) -> Schedule:
+    r"""The same value at every update: $\eta$.
+
+    Args:
+        value: the value $\eta$.
+
+    Source: optax.constant_schedule,
+    https://optax.readthedocs.io/en/latest/api/optimizer_schedules.html
+
+    >>> constant(0.1).values(3)
+    array([0.1, 0.1, 0.1])
+    """
+    return Schedule(number("value", value))
+
+
+def product(schedules: Sequence[Schedule]) -> Schedule:
+    """The product of schedules, all counted from the first update.
+
+    Args:
+        schedules: one or more; of all but one the values are factors, such as 1, 0.9, 0.81.
+
+    Source: torch.optim.lr_scheduler.ChainedScheduler,
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ChainedScheduler.html
+
+    >>> from learnerdsl.schedules import exponential, held
+    >>> product([held(0.8, factor=0.5, steps=2), exponential(1.0, 0.5)]).values(4)
+    array([0.4, 0.2, 0.2, 0.1])
+    """
+    _require_schedules(schedules)
+    return Schedule(sympy.Mul(*(schedule.expression for schedule in schedules)))
+
+
+def join(
+    schedules: Sequence[Schedule], boundaries: Sequence[int], relative: bool = True
+) -> Schedule:
+    """One schedule after the other: the i-th for $b_{i-1} ≤ k < b_i$.
+
+    Args:
+        schedules: one more than there are boundaries.
+        boundaries: numbers of updates done at which the next schedule takes over, increasing.
+        relative: whether a schedule counts from where it takes over, or from the very start.
+
+    Source: optax.join_schedules,
+    https://optax.readthedocs.io/en/latest/api/optimizer_schedules.html
+
+    >>> from learnerdsl.schedules import linear
+    >>> join([constant(1.0), linear(1.0, 0.0, steps=2)], [3]).values(6)
+    array([1. , 1. , 1. , 1. , 0.5, 0. ])
+    """
+    _require_schedules(schedules)
+    starts = boundaries_between("schedules", len(schedules), boundaries)
+    pieces: list[Any] = [
+        schedule.expression.xreplace({step: step - start}) if relative else schedule.expression
+        for schedule, start in zip(schedules, [0, *starts], strict=True)
+    ]
+    return piecewise(pieces, starts)
+
+
+def piecewise(pieces: Sequence[sympy.Expr], ends: Sequence[Any]) -> Schedule:
+    """The first piece whose end the step has not passed; the last one has no end."""
+    conditions = [step <= end for end in ends]
+    return Schedule(sympy.Piecewise(*zip(pieces, [*conditions, sympy.true], strict=True)))
+
+
+def _require_schedules(schedules: Sequence[Any]) -> None:
+    if isinstance(schedules, Schedule) or not schedules:
+        msg = f"Give a list of one or more schedules, got {schedules!r}."
+        raise HyperparameterError(msg)
+    for schedule in schedules:
+        if not isinstance(schedule, Schedule):
+            msg = (
+                f"{schedule!r} is no schedule; write learnerdsl.schedules.constant(...) or another."
+            )
+            raise HyperparameterError(msg)

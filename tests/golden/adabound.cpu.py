@@ -1,0 +1,90 @@
+"""The rule adabound over p, g, m, v, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    maximum,
+    minimum,
+    model_scalars,
+    sqrt,
+    tensor_scalars,
+)
+
+
+@model_scalars
+def adabound_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    lr = model[5]
+    beta1 = model[6]
+    beta2 = model[7]
+    weight_decay = model[11]
+    one_minus_beta1 = 1.0 - beta1
+    one_minus_beta2 = 1.0 - beta2
+    c1 = 1.0 - lr * weight_decay
+    c4 = lr * sqrt(1.0 - beta2 ** step) / (1.0 - beta1 ** step)
+    model[12] = one_minus_beta1
+    model[13] = one_minus_beta2
+    model[14] = c1
+    model[15] = c4
+
+
+@tensor_scalars
+def adabound_tensor_scalars_1(model, tensor):
+    """Scalars of a tensor, in float64."""
+    step = model[0]
+    lr = model[5]
+    final_lr = model[8]
+    gamma = model[9]
+    first_lr = tensor[2]
+    # first_lr <- first_lr
+    first_lr_new = first_lr
+    t1 = 1.0 / first_lr
+    c2 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
+    c3 = t1 * final_lr * lr * (1.0 - 1.0 / (1.0 + step * gamma))
+    tensor[3] = first_lr_new
+    tensor[4] = c2
+    tensor[5] = c3
+
+
+@element_pass
+def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, m, v; writes m, v, p."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[10])
+    one_minus_beta1 = float32(model[12])  # 1 - beta1
+    one_minus_beta2 = float32(model[13])  # 1 - beta2
+    c1 = float32(model[14])  # -lr*weight_decay + 1
+    c4 = float32(model[15])  # lr*sqrt(1 - beta2**step)/(1 - beta1**step)
+    c2 = float32(tensor[4])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
+    c3 = float32(tensor[5])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        m_i = m[i]
+        v_i = v[i]
+        # m <- g*(1 - beta1) + beta1*m
+        m_new = one_minus_beta1 * g_i + beta1 * m_i
+        # v <- g**2*(1 - beta2) + beta2*v
+        v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
+        # p <- -m_new*Min(final_lr*lr*(1 + 1/(step*gamma))/first_lr, Max(final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr, lr*sqrt(1 - beta2**step)/((1 - beta1**step)*(eps + sqrt(v_new))))) + p*(-lr*weight_decay + 1)
+        p_new = c1 * p_i - m_new * minimum(c2, maximum(c3, c4 / (eps + sqrt(v_new))))
+        m[i] = m_new
+        v[i] = v_new
+        p[i] = p_new
+
+
+@tensor_scalars
+def adabound_tensor_scalars_2(model, tensor):
+    """Scalars of a tensor, in float64."""
+    first_lr_new = tensor[3]
+    tensor[2] = first_lr_new

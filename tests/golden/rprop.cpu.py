@@ -1,0 +1,41 @@
+"""The rule rprop over p, g, d, last, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    maximum,
+    minimum,
+    sign,
+)
+
+
+@element_pass
+def rprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, d, last; writes d, last, p."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    d = float32_array(arrays[2], start, count)
+    last = float32_array(arrays[3], start, count)
+    eta_minus = float32(model[6])
+    eta_plus = float32(model[7])
+    step_min = float32(model[8])
+    step_max = float32(model[9])
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        d_i = d[i]
+        last_i = last[i]
+        t1 = g_i * last_i
+        # d <- Min(step_max, Max(step_min, d*Piecewise((eta_plus, g*last > 0), (Piecewise((eta_minus, g*last < 0), (1, True)), True))))
+        d_new = minimum(step_max, maximum(step_min, d_i * (eta_plus if t1 > float32(0.0) else (eta_minus if t1 < float32(0.0) else float32(1.0)))))
+        # last <- Piecewise((0, g*last < 0), (g, True))
+        last_new = (float32(0.0) if t1 < float32(0.0) else g_i)
+        # p <- -d_new*sign(last_new) + p
+        p_new = p_i - d_new * sign(last_new)
+        d[i] = d_new
+        last[i] = last_new
+        p[i] = p_new

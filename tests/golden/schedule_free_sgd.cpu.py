@@ -1,0 +1,74 @@
+"""The rule schedule_free_sgd over p, g, z, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    maximum,
+    minimum,
+    model_scalars,
+)
+
+
+@model_scalars
+def schedule_free_sgd_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    lr = model[5]
+    beta = model[6]
+    warmup_steps = model[8]
+    r = model[9]
+    weight_lr_power = model[10]
+    lr_max = model[11]
+    weight_sum = model[12]
+    # lr_t <- lr*Min(1, step/Max(1, warmup_steps))
+    lr_t = lr * minimum(1.0, step / maximum(1.0, warmup_steps))
+    # lr_max <- Max(lr_t, lr_max)
+    lr_max_new = maximum(lr_t, lr_max)
+    # weight <- step**r*lr_max_new**weight_lr_power
+    weight = step ** r * lr_max_new ** weight_lr_power
+    # weight_sum <- weight + weight_sum
+    weight_sum_new = weight + weight_sum
+    # share <- Piecewise((0, Eq(weight_sum_new, 0)), (weight/weight_sum_new, True))
+    share = (0.0 if weight_sum_new == 0.0 else weight / weight_sum_new)
+    c1 = lr_t * (1.0 - beta * (1.0 - share))
+    model[13] = lr_t
+    model[14] = lr_max_new
+    model[15] = weight_sum_new
+    model[16] = share
+    model[17] = c1
+
+
+@element_pass
+def schedule_free_sgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, z; writes z, p."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    z = float32_array(arrays[2], start, count)
+    weight_decay = float32(model[7])
+    lr_t = float32(model[13])
+    share = float32(model[16])
+    c1 = float32(model[17])  # lr_t*(-beta*(1 - share) + 1)
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        z_i = z[i]
+        t1 = g_i + weight_decay * p_i
+        # z <- -lr_t*(g + weight_decay*p) + z
+        z_new = z_i - lr_t * t1
+        # p <- -lr_t*(g + weight_decay*p)*(-beta*(1 - share) + 1) + share*(-p + z) + p
+        p_new = p_i + share * (z_i - p_i) - c1 * t1
+        z[i] = z_new
+        p[i] = p_new
+
+
+@model_scalars
+def schedule_free_sgd_scalars_2(model):
+    """Scalars of the model, in float64."""
+    lr_max_new = model[14]
+    weight_sum_new = model[15]
+    model[11] = lr_max_new
+    model[12] = weight_sum_new
