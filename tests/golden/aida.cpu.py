@@ -65,7 +65,7 @@ def aida_scalars_2(model):
 
 
 @tensor_scalars
-def aida_tensor_scalars_2(model, tensor):
+def aida_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     xi = model[8]
     sum_1 = tensor[2]

@@ -61,7 +61,7 @@ def apollo_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def apollo_tensor_scalars_2(model, tensor):
+def apollo_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     eps = model[7]
     rebound = model[8]

@@ -57,7 +57,7 @@ def mars_adamw_scalars_2(model):
 
 
 @tensor_scalars
-def mars_adamw_tensor_scalars_2(model, tensor):
+def mars_adamw_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     beta2 = model[7]

@@ -46,7 +46,7 @@ def mars_lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def mars_lion_tensor_scalars_2(model, tensor):
+def mars_lion_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     sum_1 = tensor[2]
