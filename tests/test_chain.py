@@ -215,7 +215,7 @@ def test_a_transform_may_set_the_parameter_to_anything():
     def back(p, new):
         return p
 
-    assert updated(ld.chain(sgd, back)) == 1.0
+    assert updated(ld.chain(momentum_sgd, back)) == 1.0
 
 
 def test_values_of_one_name_in_several_members_are_kept_apart():

@@ -287,7 +287,7 @@ def test_a_new_name_is_an_identifier(new):
     refused(lambda: ld.renamed(ema, decay=new), "decay=", repr(new), "Python identifier")
 
 
-@pytest.mark.parametrize("new", ["params", "backend", "groups", "nonfinite", "seed"])
+@pytest.mark.parametrize("new", ["params", "backend", "groups", "nonfinite", "seed", "shape"])
 def test_a_new_name_is_none_that_every_learner_has(new):
     refused(lambda: ld.renamed(ema, decay=new), f"decay={new!r}", "every learner")
 

@@ -79,7 +79,7 @@ def cautious_adam_scalars_2(model):
 
 
 @tensor_scalars
-def cautious_adam_tensor_scalars_2(model, tensor):
+def cautious_adam_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     size = tensor[0]
     sum_1 = tensor[2]

@@ -76,7 +76,7 @@ def lamb_lookahead_scalars_2(model):
 
 
 @tensor_scalars
-def lamb_lookahead_tensor_scalars_2(model, tensor):
+def lamb_lookahead_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     sum_1 = tensor[2]
