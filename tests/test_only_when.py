@@ -227,3 +227,33 @@ def test_held_chains_resume_bitwise(tmp_path):
         resumed.update(one)
     for whole, part in zip(params, parted, strict=True):
         np.testing.assert_array_equal(whole, part)
+
+
+@ld.rule
+def by_shape(p, g, lr=0.1):
+    """Another rule for matrices than for the rest, which counts steps."""
+    if ld.ndim(p) == 2:
+        return ld.assign(p, p - lr * g / ld.norm(g, axis=0) / ld.step)
+    m = ld.state("m")
+    return ld.assign(p, p - lr * ld.assign(m, m / 2 + g))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_variants_for_shapes_are_clipped_and_held_together(backend):
+    params, gradients = problem(7)
+    plain = [p.copy() for p in params]
+    chain = ld.chain(clip_by_global_norm, accumulate, by_shape, ema)
+    learner = chain(params, k=2, max_norm=0.5, decay=0.5, backend=backend)
+    wanted = by_shape(plain, backend=backend)
+    clipped = []
+    for k, one in enumerate(gradients, 1):
+        size = np.sqrt(sum(np.sum(g**2) for g in one))
+        clipped.append([np.asarray(g * min(1, 0.5 / size)) for g in one])
+        learner.update(one)
+        if k % 2 == 0:
+            wanted.update(mean(clipped[-2:]))
+        for p, q in zip(params, plain, strict=True):
+            np.testing.assert_allclose(p, q, rtol=1e-12, atol=1e-13)
+    assert learner.model_state["accumulate_updates"] == 3
+    assert set(learner.state[0]) == {"accumulated", "average"}
+    assert set(learner.state[1]) == {"accumulated", "m", "average"}

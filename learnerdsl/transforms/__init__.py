@@ -2,6 +2,7 @@
 
 from learnerdsl.transforms.averaging import ema, lookahead, swa
 from learnerdsl.transforms.clipping import (
+    adaptive_clip,
     clip_by_block_rms,
     clip_by_global_norm,
     clip_by_norm,
@@ -14,24 +15,27 @@ from learnerdsl.transforms.decay import (
     decoupled_weight_decay,
     fixed_weight_decay,
 )
-from learnerdsl.transforms.filtering import cautious, grokfast_ema, orthograd, zero_nans
+from learnerdsl.transforms.filtering import cautious, centralize, grokfast_ema, orthograd, zero_nans
 from learnerdsl.transforms.gating import accumulate, apply_if_finite
 from learnerdsl.transforms.noise import add_noise, perturb
 from learnerdsl.transforms.projection import (
     non_negative,
     project_box,
     project_l2_ball,
+    project_max_norm,
     soft_threshold,
 )
 from learnerdsl.transforms.scaling import normalize_by_global_norm, scale_by_block_rms, trust_ratio
 
 __all__ = [
     "accumulate",
+    "adaptive_clip",
     "add_decayed_weights",
     "add_noise",
     "apply_if_finite",
     "cautious",
     "cautious_weight_decay",
+    "centralize",
     "clip_by_block_rms",
     "clip_by_global_norm",
     "clip_by_norm",
@@ -48,6 +52,7 @@ __all__ = [
     "perturb",
     "project_box",
     "project_l2_ball",
+    "project_max_norm",
     "scale_by_block_rms",
     "soft_threshold",
     "swa",

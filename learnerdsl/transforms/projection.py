@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import abs, clip, maximum, minimum, norm, sign
-from learnerdsl.rule import shared
+from learnerdsl.rule import ndim, shared
 
 
 @transform(place="after")
@@ -138,3 +138,40 @@ def soft_threshold(p, new, lr=shared, l1=1e-4):
         with Cumulative Penalty](https://aclanthology.org/P09-1054/), 2009.
     """
     return sign(new) * maximum(abs(new) - lr * l1, 0)
+
+
+@transform(place="after")
+def project_max_norm(p, new, largest_norm=2.0):
+    r"""Keeps the norm of the weights of each unit within a limit.
+
+    $$p'_i \leftarrow p'_i \min\left(1, \frac{c}{\lVert p'_i \rVert}\right)$$
+
+    where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
+    vectors are one unit. Used with dropout. As `torch.renorm` and the `MaxNorm` of Keras, without
+    their $10^{-7}$.
+
+    Args:
+        p: the parameter before the update.
+        new: its new value $p'$.
+        largest_norm: $c$.
+
+    State variables: none.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import project_max_norm
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(sgd, project_max_norm)([weights], lr=0.1, largest_norm=1.0)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.377, 0.538, 0.754], dtype=float32)
+
+    References:
+        Srivastava et al., [Dropout: A Simple Way to Prevent Neural Networks from
+        Overfitting](https://jmlr.org/papers/v15/srivastava14a.html), 2014, section 5.1.
+    """
+    others = tuple(range(1, ndim(p))) or None
+    return new * minimum(1, largest_norm / norm(new, axis=others))

@@ -41,6 +41,24 @@ def clip_grad_norm(params, grads, state, t, *, max_norm):
     return [coefficient * g for g in grads]
 
 
+def units(a):
+    """The axes of a unit, for sums that keep them."""
+    return {"axis": tuple(range(1, a.ndim)) if a.ndim > 1 else None, "keepdims": True}
+
+
+def adaptive_clip(params, grads, state, t, *, clip_factor, clip_eps):
+    result = []
+    for p, g in zip(params, grads, strict=True):
+        largest = clip_factor * np.maximum(np.sqrt(np.sum(p * p, **units(p))), clip_eps)
+        size = np.sqrt(np.sum(g * g, **units(g)))
+        result.append(np.where(size < largest, g, g * (largest / np.maximum(size, 1e-6))))
+    return result
+
+
+def centralize(params, grads, state, t):
+    return [g - np.mean(g, **units(g)) if g.ndim > 1 else g for g in grads]
+
+
 def normalize_by_global_norm(params, grads, state, t, *, norm_scale, norm_eps):
     return [g * norm_scale / (total_norm(grads) + norm_eps) for g in grads]
 
@@ -165,6 +183,11 @@ def project_box(params, new, grads, state, t, *, low, high):
 def project_l2_ball(params, new, grads, state, t, *, radius):
     norm = total_norm(new)
     return [n if norm <= radius else n / norm * radius for n in new]
+
+
+def project_max_norm(params, new, grads, state, t, *, largest_norm):
+    with np.errstate(divide="ignore"):
+        return [n * np.minimum(1.0, largest_norm / np.sqrt(np.sum(n * n, **units(n)))) for n in new]
 
 
 def soft_threshold(params, new, grads, state, t, *, lr, l1):

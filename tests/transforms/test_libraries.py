@@ -41,9 +41,9 @@ def run_optax(make: Callable[[Any], Any], params: Arrays, sequence, project=None
 
 
 def run_torch(
-    make: Callable[[Any, Any], Any], params: Arrays, sequence, change=None
+    make: Callable[[Any, Any], Any], params: Arrays, sequence, change=None, after=None
 ) -> list[Arrays]:
-    """The same for torch; `change` works on the gradients first."""
+    """The same for torch; `change` works on the gradients, `after` on the parameters."""
     torch = pytest.importorskip("torch")
     tensors = [torch.nn.Parameter(torch.tensor(p)) for p in params]
     learner = make(torch, tensors)
@@ -54,6 +54,8 @@ def run_torch(
         if change is not None:
             change(torch, tensors)
         learner.step()
+        if after is not None:
+            after(torch, tensors)
         path.append([t.detach().numpy().copy() for t in tensors])
     return path
 
@@ -94,6 +96,7 @@ OPTAX = {
         *first(our.add_decayed_weights, "add_decayed_weights", 0.1),
         {"coupled_decay": 0.1},
     ),
+    "centralize": (*first(our.centralize, "centralize"), {}),
     "zero_nans": (*first(our.zero_nans, "zero_nans"), {}),
     "accumulate": (
         ld.chain(our.accumulate, adam),
@@ -192,21 +195,45 @@ def torch_adam(torch, tensors):
 
 
 @pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
-@pytest.mark.parametrize("name", ["clip_grad_norm", "clip_by_value"])
-def test_clipping_follows_torch(name, gradient_size):
+@pytest.mark.parametrize("name", ["clip_grad_norm", "clip_by_value", "adaptive_clip"])
+def test_clipping_follows_torch_and_timm(name, gradient_size):
     params, sequence = problem(gradient_size)
     limit = 0.5 * gradient_size
+    adaptive_clip_grad = timm_module("agc", "utils").adaptive_clip_grad
 
     def change(torch, tensors):
         if name == "clip_grad_norm":
             torch.nn.utils.clip_grad_norm_(tensors, limit)
+        elif name == "adaptive_clip":
+            adaptive_clip_grad(tensors, limit, eps=0.3)
         else:
             torch.nn.utils.clip_grad_value_(tensors, limit)
 
     expected = run_torch(torch_adam, params, sequence, change)
-    argument = {"clip_grad_norm": "max_norm", "clip_by_value": "max_value"}[name]
+    arguments = {
+        "clip_grad_norm": {"max_norm": limit},
+        "clip_by_value": {"max_value": limit},
+        "adaptive_clip": {"clip_factor": limit, "clip_eps": 0.3},
+    }
     chain = ld.chain(getattr(our, name), adam)
-    assert_follows(chain, expected, params, sequence, **{argument: limit})
+    assert_follows(chain, expected, params, sequence, **arguments[name])
+
+
+def test_the_largest_norm_of_units_is_that_of_torch():
+    def project(torch, tensors):
+        for tensor in tensors:
+            units = tensor.data.reshape(1, -1) if tensor.ndim == 1 else tensor.data
+            tensor.data = torch.renorm(units, 2, 0, 1.0).reshape(tensor.shape)
+
+    params, sequence = problem()
+    expected = run_torch(torch_adam, params, sequence, after=project)
+    own = [p.copy() for p in params]
+    learner = ld.chain(adam, our.project_max_norm)(own, lr=LR, largest_norm=1.0)
+    for gradients, wanted in zip(sequence, expected, strict=True):
+        learner.update(gradients)
+        for a, b in zip(own, wanted, strict=True):
+            # torch adds 1e-7 to the norm.
+            np.testing.assert_allclose(a, b, rtol=0, atol=2e-6)
 
 
 def test_cautious_follows_timm():

@@ -4,17 +4,19 @@ import inspect
 
 import numpy as np
 import pytest
+from transforms import references
+from transforms.problems import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
 
 import learnerdsl as ld
 from learnerdsl import transforms
 from learnerdsl.learners import adam, adamw, lamb, sgd
-from transforms import references
-from transforms.problems import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
 
 NAMES = transforms.__all__
 PASSES = {
+    "adaptive_clip": 2,
     "apply_if_finite": 2,
     "cautious": 2,
+    "centralize": 2,
     "clip_by_block_rms": 2,
     "clip_by_global_norm": 2,
     "clip_by_norm": 2,
@@ -22,6 +24,7 @@ PASSES = {
     "normalize_by_global_norm": 2,
     "orthograd": 3,
     "project_l2_ball": 2,
+    "project_max_norm": 2,
     "scale_by_block_rms": 2,
     "trust_ratio": 2,
 }
@@ -53,12 +56,11 @@ def test_transform_follows_its_reference(name, rule):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", NAMES)
-def test_transform_follows_the_oracle(name, rule, dtype):
-    start, gradients, hypers = problem(name, rule, dtype)
-    path, _ = follow(name, rule, start, gradients, hypers)
-    expected, _ = follow(name, rule, start, gradients, hypers, backend="numpy")
+def test_transform_follows_the_oracle(name, dtype):
+    start, gradients, hypers = problem(name, "adam", dtype)
+    path, _ = follow(name, "adam", start, gradients, hypers)
+    expected, _ = follow(name, "adam", start, gradients, hypers, backend="numpy")
     tolerance = {"float32": 2e-5, "float64": 1e-12}[dtype]
     for got, wanted in zip(path, expected, strict=True):
         for a, b in zip([*got[0], *got[1]], [*wanted[0], *wanted[1]], strict=True):
