@@ -73,6 +73,7 @@ from learnerdsl.expr.symbols import Named as Named
 from learnerdsl.expr.symbols import NewValue as NewValue
 from learnerdsl.expr.symbols import ParameterSymbol as ParameterSymbol
 from learnerdsl.expr.symbols import Position as Position
+from learnerdsl.expr.symbols import RingState as RingState
 from learnerdsl.expr.symbols import RuleSymbol as RuleSymbol
 from learnerdsl.expr.symbols import StateSymbol as StateSymbol
 from learnerdsl.expr.symbols import TensorScalar as TensorScalar

@@ -3,12 +3,15 @@
 from learnerdsl.learners.a2grad import a2grad
 from learnerdsl.learners.adabound import adabound, adamod
 from learnerdsl.learners.adadelta import adadelta
+from learnerdsl.learners.adagc import adagc
 from learnerdsl.learners.adagrad import adagrad, adagrad_optax
+from learnerdsl.learners.adai import adai, adams
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.adan import adan
+from learnerdsl.learners.adashift import adashift
 from learnerdsl.learners.adasmooth import adasmooth
 from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
 from learnerdsl.learners.adopt import adopt
@@ -17,32 +20,38 @@ from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
 from learnerdsl.learners.apollo import aida, apollo
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.belief import acprop, adabelief
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adam import dadapt_adamw, dadapt_adan
 from learnerdsl.learners.dadapt_sgd import dadapt_lion, dadapt_sgd
+from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
+from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
 from learnerdsl.learners.gravity import gravity, kate
-from learnerdsl.learners.lamb import lamb
+from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
-from learnerdsl.learners.lars import lars
+from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars import mars_adamw, mars_lion
+from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.optimistic_adam import optimistic_adam_v2
 from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
 from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.polyak import alig, polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.qhm import accsgd, qhm
@@ -59,6 +68,7 @@ from learnerdsl.learners.sign import sign_sgd, signum, tiger
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.stable_spam import stable_spam
 from learnerdsl.learners.vsgd import vsgd
 from learnerdsl.learners.yogi import yogi
 
@@ -69,9 +79,11 @@ __all__ = [
     "adabelief",
     "adabound",
     "adadelta",
+    "adagc",
     "adagrad",
     "adagrad_optax",
     "adahessian",
+    "adai",
     "adam",
     "adam_keras",
     "adam_uncorrected",
@@ -80,20 +92,24 @@ __all__ = [
     "adamc",
     "adamg",
     "adamod",
+    "adams",
     "adamw",
     "adan",
     "adanorm",
     "adapnm",
+    "adashift",
     "adasmooth",
     "ademamix",
     "adopt",
     "aggmo",
     "aida",
+    "alig",
     "amos",
     "amsgrad",
     "amsgrad_optax",
     "apollo",
     "asgd",
+    "avagrad",
     "cautious_adamw",
     "cocob",
     "dadapt_adagrad",
@@ -102,32 +118,43 @@ __all__ = [
     "dadapt_lion",
     "dadapt_sgd",
     "diffgrad",
+    "dog",
+    "dowg",
     "exadam",
     "fadam",
     "focus",
+    "fromage",
     "ftrl",
     "grams",
     "gravity",
     "kate",
+    "l_dog",
     "lamb",
+    "lamb_timm",
     "laprop",
     "lars",
+    "lars_timm",
     "lion",
     "madgrad",
     "mars_adamw",
     "mars_lion",
     "momentum_sgd",
+    "momo",
+    "momo_adam",
     "msvag",
     "nadam",
     "nadamw",
     "nadamw_timm",
     "nesterov",
     "noisy_sgd",
+    "novograd",
+    "novograd_timm",
     "optimistic_adam_v2",
     "optimistic_gradient_descent",
     "padam",
     "pid",
     "pnm",
+    "polyak_sgd",
     "prodigy",
     "prodigy_official",
     "qhadam",
@@ -153,6 +180,7 @@ __all__ = [
     "sparse_adam",
     "srmm",
     "stable_adamw",
+    "stable_spam",
     "tiger",
     "vsgd",
     "yogi",

@@ -68,7 +68,7 @@ def dadapt_sgd_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         s_new = s_i + a * t1
         # p <- momentum*p + (1 - momentum)*(-s_new + p0)
         p_new = one_minus_momentum * (p0_i - s_new) + momentum * p_i
-        sum_2 = accumulate(sum_2, float64(a * t1 * s_i))
+        sum_2 = accumulate(sum_2, float64(a) * float64(t1) * float64(s_i))
         sum_3 = accumulate(sum_3, float64(s_new)**2)
         s[i] = s_new
         p[i] = p_new
