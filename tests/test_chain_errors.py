@@ -369,3 +369,25 @@ def test_a_counter_of_one_name_is_refused():
         ld.chain(accumulate, other, sgd).trace,
         "'accumulate_updates' is a name of accumulate and of a state of accumulate",
     )
+
+
+@ld.rule
+def remembering(p, g, lr=1.0):
+    past = ld.state("past", ring=2)
+    return ld.combine([ld.assign(past, g), ld.assign(p, p - lr * (g + past[2]))])
+
+
+def test_a_ring_cannot_be_held_back():
+    refused(
+        ld.chain(accumulate, remembering).trace,
+        "Chain accumulate_remembering holds back the ring of past_2",
+        "in states of their own",
+    )
+
+
+def test_a_ring_that_is_not_held_back_keeps_the_gradients_that_the_rule_got():
+    weights = np.zeros(1)
+    learner = ld.chain(plain, remembering, ema)([weights], share=2.0)
+    for gradient in (1.0, 10.0, 100.0):
+        learner.update([np.array([gradient])])
+    assert weights[0] == -(2 + 20 + 200 + 2)

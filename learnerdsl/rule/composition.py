@@ -23,6 +23,7 @@ from learnerdsl.expr import (
     NewValue,
     ParameterSymbol,
     Reduction,
+    RingState,
     expression,
     step,
     where,
@@ -321,6 +322,13 @@ class _Tracing:
             return
         lines: list[Assignment] = []
         for line in self.trace.lines[start:]:
+            if isinstance(line.target, RingState):
+                msg = (
+                    f"Chain {self.trace.name} holds back the ring of {line.target}, which moves on "
+                    "with every update of the learner; after only_when keep past values in states "
+                    "of their own, assign(older, newer)."
+                )
+                raise RuleError(msg)
             value = replaced(line.expression, {step: hold.step})
             if line.target != line.value:
                 value = where(hold.flag > 0, value, line.target)
