@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import learnerdsl as ld
-from learnerdsl import learners
+from learnerdsl import learners, transforms
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "learnerdsl").rglob("*.py"))
@@ -59,7 +59,7 @@ def test_public_name_has_a_docstring(name):
     assert not is_documentable or inspect.getdoc(thing)
 
 
-@pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__}))
+@pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__, *transforms.__all__}))
 def test_public_name_is_in_the_documentation(name):
     assert name in DOCUMENTED
 
@@ -74,3 +74,4 @@ def test_builtin_has_mathematics_an_example_and_a_source(name):
 
 def test_builtins_are_listed_in_order():
     assert sorted(learners.__all__) == learners.__all__
+    assert sorted(transforms.__all__) == transforms.__all__

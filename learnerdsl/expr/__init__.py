@@ -64,6 +64,7 @@ from learnerdsl.expr.symbols import ExtraArray as ExtraArray
 from learnerdsl.expr.symbols import ExtraScalar as ExtraScalar
 from learnerdsl.expr.symbols import ExtraSymbol as ExtraSymbol
 from learnerdsl.expr.symbols import GradientSymbol as GradientSymbol
+from learnerdsl.expr.symbols import GradientValue as GradientValue
 from learnerdsl.expr.symbols import Hyperparameter as Hyperparameter
 from learnerdsl.expr.symbols import LetValue as LetValue
 from learnerdsl.expr.symbols import MatrixState as MatrixState

@@ -157,6 +157,12 @@ class LetValue(Named):
     __slots__ = ()
 
 
+class GradientValue(LetValue, GradientSymbol):
+    """The gradient as a transform passes it on: to what follows it is the gradient."""
+
+    __slots__ = ()
+
+
 class Clock(RuleSymbol):
     """A scalar that the learner keeps, the same for every rule."""
 

@@ -80,7 +80,7 @@ def state(
         trace_now.states.append(StateSpec(symbol, start))
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero))
-    old = LetValue(trace_now.take_name(f"{name}_old", "state"), trace_now.name)
+    old = LetValue(trace_now.take_name(f"{symbol.name}_old", "state"), trace_now.name)
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol
     return old
