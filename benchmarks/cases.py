@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.ceilings import NUMBA_LOOP, TRAFFIC, TRAFFIC_LOOP
 from benchmarks.custom import FULL_STEP, MY_RMSPROP
+from benchmarks.library import MUON, RULES, matrices, transformer_block
 from benchmarks.peers import (
     ADAM,
     NEW_GRADIENTS,
@@ -104,6 +105,11 @@ def flat_rmsprop(exponent: int) -> Case:
     return Case(f"my-rmsprop-1e{exponent}", size, MY_RMSPROP, placements=FLAT_PLACEMENTS)
 
 
+def block_rule(name: str, kinds: tuple[PeerKind, ...]) -> Case:
+    """A builtin rule on one block of a transformer."""
+    return Case(f"{name}-block", transformer_block, kinds, is_quick=False)
+
+
 CASES = (
     flat_adam(3, {FUSED: 50}),
     flat_adam(4, {FUSED: 15}),
@@ -122,6 +128,8 @@ CASES = (
     flat_rmsprop(4),
     flat_rmsprop(6),
     flat_rmsprop(7),
+    *(block_rule(name, kinds) for name, kinds in RULES.items()),
+    Case("muon-block", matrices, MUON, is_quick=False),
 )
 """All cases in the order in which they run."""
 
@@ -136,7 +144,7 @@ def make_data(shapes: Shapes) -> tuple[Arrays, Arrays]:
 
 def disagreement(kind: PeerKind, reference: PeerKind) -> float:
     """How far a peer is from the reference after a few updates, relative to the way they went."""
-    params, grads = make_data([(777,)])
+    params, grads = make_data([(21, 37)])
     results = []
     for each in (kind, reference):
         peer = each.make([p.copy() for p in params], [g.copy() for g in grads])

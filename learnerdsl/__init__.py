@@ -1,6 +1,11 @@
 """Write an optimizer as SymPy expressions; run it as one fused kernel."""
 
 from learnerdsl import schedules as schedules
+from learnerdsl.compose import Chain as Chain
+from learnerdsl.compose import Transform as Transform
+from learnerdsl.compose import chain as chain
+from learnerdsl.compose import renamed as renamed
+from learnerdsl.compose import transform as transform
 from learnerdsl.define import Learner as Learner
 from learnerdsl.define import UpdateRule as UpdateRule
 from learnerdsl.define import rule as rule
@@ -58,7 +63,9 @@ from learnerdsl.rule import extra as extra
 from learnerdsl.rule import let as let
 from learnerdsl.rule import ndim as ndim
 from learnerdsl.rule import normal as normal
+from learnerdsl.rule import only_when as only_when
 from learnerdsl.rule import shape as shape
+from learnerdsl.rule import shared as shared
 from learnerdsl.rule import state as state
 from learnerdsl.rule import uniform as uniform
 from learnerdsl.runtime.sparse import RowSparse as RowSparse

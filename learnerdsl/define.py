@@ -86,10 +86,13 @@ class UpdateRule:
         if first is not None and first.ndim is None:
             return first
         if (key, shape) not in self._traced:
-            traced = trace(self._function, self.version, options, shape)
+            traced = self._trace(options, shape)
             self._traced[key, None if traced.ndim is None else shape] = traced
             return traced
         return self._traced[key, shape]
+
+    def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
+        return trace(self._function, self.version, options, shape)
 
     def __call__(
         self,

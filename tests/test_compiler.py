@@ -257,3 +257,16 @@ def test_changed_assignments_make_a_learner():
     weights = np.ones(1)
     ld.Learner(changed, [weights], hyperparameters={"lr": 1.0}).update([np.ones(1)])
     np.testing.assert_allclose(weights, 1 - 1 / 1.25)
+
+
+def test_squares_and_products_are_reduced_in_float64_also_where_they_are_shared():
+    @ld.rule
+    def tiny(p, g, lr=1.0):
+        square = ld.let("square", g**2)
+        total = ld.norm(g) + ld.norm(g, over="model") + ld.sqrt(ld.sum(2 * g * p))
+        return ld.assign(p, p - lr * total * (1 + square))
+
+    start = np.full(4, 1e-25, np.float32)
+    weights = start.copy()
+    tiny([weights]).update([start.copy()])
+    np.testing.assert_allclose(weights, start * (1 - 4 - np.sqrt(8)), rtol=1e-6)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import learnerdsl as ld
-from learnerdsl import learners
+from learnerdsl import learners, transforms
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "learnerdsl").rglob("*.py"))
@@ -29,7 +29,8 @@ def lines(path):
 
 @pytest.mark.parametrize("path", [*SOURCES, *OTHERS], ids=lambda p: str(p.relative_to(ROOT)))
 def test_file_is_short_enough_to_read(path):
-    limit = 150 if path.parent == ROOT / "learnerdsl" / "learners" else 400
+    is_rule = path.parent == ROOT / "learnerdsl" / "learners" and path.name != "__init__.py"
+    limit = 150 if is_rule else 400
     assert lines(path) <= limit
 
 
@@ -58,7 +59,7 @@ def test_public_name_has_a_docstring(name):
     assert not is_documentable or inspect.getdoc(thing)
 
 
-@pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__}))
+@pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__, *transforms.__all__}))
 def test_public_name_is_in_the_documentation(name):
     assert name in DOCUMENTED
 
@@ -73,3 +74,4 @@ def test_builtin_has_mathematics_an_example_and_a_source(name):
 
 def test_builtins_are_listed_in_order():
     assert sorted(learners.__all__) == learners.__all__
+    assert sorted(transforms.__all__) == transforms.__all__

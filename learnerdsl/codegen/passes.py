@@ -6,7 +6,7 @@ from learnerdsl.codegen.layout import CHUNK_ROWS, Vector
 from learnerdsl.codegen.printer import Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
 from learnerdsl.codegen.vectors import axis_name, count_of, flat_index
-from learnerdsl.expr import Draw
+from learnerdsl.expr import Draw, RingState
 from learnerdsl.ir import Block, Rank, Reduce
 
 
@@ -44,7 +44,11 @@ def _views(text: Text, block: Block, start: str, grad_start: str, count: str) ->
     lines: list[str] = []
     for array in block.arrays:
         first = grad_start if array == text.kernel.gradient else start
-        column = text.layout.arrays.index(array)
+        column: int | str = text.layout.arrays.index(array)
+        if isinstance(array, RingState):
+            # Values of a ring lie where the step says, so that none is moved.
+            base = column + 1 - array.lag
+            column = f"{base} + (int64(model[0]) - {array.lag}) % {array.length}"
         view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
         lines.append(f"{text.names.arrays[array]} = {view}")
     return lines

@@ -6,6 +6,7 @@ import sympy
 
 from learnerdsl.codegen.layout import Layout, Vector
 from learnerdsl.codegen.naming import Names
+from learnerdsl.codegen.operations import is_reciprocal
 from learnerdsl.codegen.printer import Printer
 from learnerdsl.codegen.vectors import axis_name, count_of
 from learnerdsl.expr import AxisSize
@@ -92,10 +93,20 @@ def symbols_of(items: Iterable[Compute | Reduce]) -> set[sympy.Basic]:
 
 
 def widened(reduce: Reduce, printer: Printer) -> str:
-    """The reduced value in float64; a square is squared there, so that it cannot overflow."""
+    """The reduced value in float64; squares and products are of that, so that none overflows."""
     expression = reduce.expression
     if printer.dtype == "float64":
         return printer(expression)
     if isinstance(expression, sympy.Pow) and expression.exp == 2:
         return f"float64({printer(expression.base)})**2"
+    if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
+        factors = sorted((a for a in expression.args if a != -1), key=printer.rank)
+        sign = "-" if -1 in expression.args else ""
+        return sign + " * ".join(_widened_factor(factor, printer) for factor in factors)
     return f"float64({printer(expression)})"
+
+
+def _widened_factor(factor: sympy.Basic, printer: Printer) -> str:
+    if isinstance(factor, sympy.Pow) and factor.exp == 2:
+        return f"float64({printer(factor.base)})**2"
+    return f"float64({printer(factor)})"

@@ -64,6 +64,7 @@ from learnerdsl.expr.symbols import ExtraArray as ExtraArray
 from learnerdsl.expr.symbols import ExtraScalar as ExtraScalar
 from learnerdsl.expr.symbols import ExtraSymbol as ExtraSymbol
 from learnerdsl.expr.symbols import GradientSymbol as GradientSymbol
+from learnerdsl.expr.symbols import GradientValue as GradientValue
 from learnerdsl.expr.symbols import Hyperparameter as Hyperparameter
 from learnerdsl.expr.symbols import LetValue as LetValue
 from learnerdsl.expr.symbols import MatrixState as MatrixState
@@ -72,6 +73,7 @@ from learnerdsl.expr.symbols import Named as Named
 from learnerdsl.expr.symbols import NewValue as NewValue
 from learnerdsl.expr.symbols import ParameterSymbol as ParameterSymbol
 from learnerdsl.expr.symbols import Position as Position
+from learnerdsl.expr.symbols import RingState as RingState
 from learnerdsl.expr.symbols import RuleSymbol as RuleSymbol
 from learnerdsl.expr.symbols import StateSymbol as StateSymbol
 from learnerdsl.expr.symbols import TensorScalar as TensorScalar

@@ -101,6 +101,33 @@ class AxisState(StateSymbol):
         return (*super()._hashable_content(), self.shape)
 
 
+class RingState(StateSymbol):
+    """The value that a ring of past values was given some updates ago.
+
+    Attributes:
+        lag: how many updates ago; the oldest has the length of the ring.
+        length: how many values the ring holds.
+    """
+
+    __slots__ = ("lag", "length")
+    lag: int
+    length: int
+
+    def __new__(cls, name: str, owner: str, lag: int, length: int) -> Any:
+        """Create the symbol of the ring called `name`."""
+        symbol = super().__new__(cls, f"{name}_{lag}", owner)
+        symbol.lag = lag
+        symbol.length = length
+        return symbol
+
+    def __getnewargs_ex__(self) -> Any:
+        """What pickle needs to build the symbol again."""
+        return (self.name.rpartition("_")[0], self.owner, self.lag, self.length), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.lag, self.length)
+
+
 class MatrixState(AxisState):
     """A square matrix for each matrix: shape ("rows", "rows") or ("cols", "cols")."""
 
@@ -126,6 +153,12 @@ class NewValue(Named):
 
 class LetValue(Named):
     """An intermediate value with a name of its own."""
+
+    __slots__ = ()
+
+
+class GradientValue(LetValue, GradientSymbol):
+    """The gradient as a transform passes it on: to what follows it is the gradient."""
 
     __slots__ = ()
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import CLOCK, Reduction, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.rule import Rule
 
@@ -79,12 +80,23 @@ def interpret(
         symbols[extra] = [float(value)] * len(each) if is_number else list(value)
     evaluate = _evaluation(each, symbols, parameters, xp)
     evaluate.positions = positions
-    new = [{line.target: line.value for line in rule.lines} for rule in each]
+    new = [_new_values(rule) for rule in each]
     new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
     updated = [
         _like(evaluate(new[k][rule.parameter], k), parameters[k], xp) for k, rule in enumerate(each)
     ]
     return updated, new_states
+
+
+def _new_values(rule: Rule) -> dict[Any, Any]:
+    """State or parameter -> the symbol of its new value; values of rings grow older by one."""
+    new: dict[Any, Any] = {line.target: line.value for line in rule.lines}
+    rings = [s.symbol for s in rule.states if isinstance(s.symbol, RingState)]
+    for oldest in [s for s in rings if s.lag == s.length]:
+        end = rings.index(oldest) + 1
+        own = rings[end - oldest.length : end]
+        new |= {own[0]: new[oldest], **{old: young for young, old in pairwise(own)}}
+    return new
 
 
 def evaluation_parameters(

@@ -5,13 +5,16 @@ from learnerdsl.learners.adabound import adabound, adamod
 from learnerdsl.learners.adadelta import adadelta
 from learnerdsl.learners.adafactor import adafactor
 from learnerdsl.learners.adafactor_optax import adafactor_bv, adafactor_optax
+from learnerdsl.learners.adagc import adagc
 from learnerdsl.learners.adagrad import adagrad, adagrad_optax
+from learnerdsl.learners.adai import adai, adams
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
 from learnerdsl.learners.adam_mini import adam_mini
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.adan import adan
+from learnerdsl.learners.adashift import adashift
 from learnerdsl.learners.adasmooth import adasmooth
 from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
 from learnerdsl.learners.adopt import adopt
@@ -20,6 +23,7 @@ from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
 from learnerdsl.learners.apollo import aida, apollo
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.belief import acprop, adabelief
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious import cautious_adamw, grams
@@ -27,27 +31,32 @@ from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adam import dadapt_adamw, dadapt_adan
 from learnerdsl.learners.dadapt_sgd import dadapt_lion, dadapt_sgd
+from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import adamg, exadam
 from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
+from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
 from learnerdsl.learners.gravity import gravity, kate
-from learnerdsl.learners.lamb import lamb
+from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
-from learnerdsl.learners.lars import lars
+from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars import mars_adamw, mars_lion
+from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.optimistic_adam import optimistic_adam_v2
 from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
 from learnerdsl.learners.padam import diffgrad, padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.polyak import alig, polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.qhm import accsgd, qhm
@@ -68,6 +77,7 @@ from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.stable_spam import stable_spam
 from learnerdsl.learners.tam import adatam, tam
 from learnerdsl.learners.vsgd import vsgd
 from learnerdsl.learners.yogi import yogi
@@ -82,9 +92,11 @@ __all__ = [
     "adafactor",
     "adafactor_bv",
     "adafactor_optax",
+    "adagc",
     "adagrad",
     "adagrad_optax",
     "adahessian",
+    "adai",
     "adam",
     "adam_keras",
     "adam_mini",
@@ -95,21 +107,25 @@ __all__ = [
     "adamg",
     "adamod",
     "adamp",
+    "adams",
     "adamw",
     "adan",
     "adanorm",
     "adapnm",
+    "adashift",
     "adasmooth",
     "adatam",
     "ademamix",
     "adopt",
     "aggmo",
     "aida",
+    "alig",
     "amos",
     "amsgrad",
     "amsgrad_optax",
     "apollo",
     "asgd",
+    "avagrad",
     "came",
     "cautious_adamw",
     "cocob",
@@ -119,21 +135,29 @@ __all__ = [
     "dadapt_lion",
     "dadapt_sgd",
     "diffgrad",
+    "dog",
+    "dowg",
     "exadam",
     "fadam",
     "focus",
+    "fromage",
     "ftrl",
     "grams",
     "gravity",
     "kate",
+    "l_dog",
     "lamb",
+    "lamb_timm",
     "laprop",
     "lars",
+    "lars_timm",
     "lion",
     "madgrad",
     "mars_adamw",
     "mars_lion",
     "momentum_sgd",
+    "momo",
+    "momo_adam",
     "msvag",
     "nadam",
     "nadamw",
@@ -141,11 +165,14 @@ __all__ = [
     "nero",
     "nesterov",
     "noisy_sgd",
+    "novograd",
+    "novograd_timm",
     "optimistic_adam_v2",
     "optimistic_gradient_descent",
     "padam",
     "pid",
     "pnm",
+    "polyak_sgd",
     "prodigy",
     "prodigy_official",
     "qhadam",
@@ -175,6 +202,7 @@ __all__ = [
     "sparse_adam",
     "srmm",
     "stable_adamw",
+    "stable_spam",
     "tam",
     "tiger",
     "vsgd",

@@ -1,7 +1,7 @@
 """LARS: momentum with a learning rate for each tensor, from the norms of weights and gradient."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import equal, norm, where
+from learnerdsl.expr import equal, minimum, norm, step, where
 from learnerdsl.rule import assign, let, state
 
 
@@ -53,3 +53,73 @@ def lars(p, g, lr=1.0, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, e
     trust = let("trust", where(equal(p_norm, 0) | equal(g_norm, 0), 1, ratio))
     b_new = assign(b, momentum * b - lr * trust * g)
     return assign(p, p + b_new)
+
+
+@rule
+def lars_timm(
+    p,
+    g,
+    lr=1.0,
+    momentum=0.9,
+    dampening=0.0,
+    weight_decay=0.0,
+    trust_coefficient=1e-3,
+    eps=1e-8,
+    trust_clip=False,
+    always_adapt=False,
+):
+    r"""LARS with the learning rate outside the buffer; LARC with its ratio clipped.
+
+    $$r = \tau \frac{\lVert p \rVert}
+    {\lVert g \rVert + \lambda \lVert p \rVert + \epsilon} \qquad
+    b \leftarrow \mu b + (1 - \delta_t)\, r (g + \lambda p) \qquad
+    p \leftarrow p - \eta b$$
+
+    with the norms over one tensor, $r = 1$ where one of them is 0, $\delta_1 = 0$ and
+    $\delta_t = \delta$ afterwards. For very large batches, as `lars`. As `timm.optim.Lars`: $r$ is
+    the paper's, from the gradient without decay, and a change of the learning rate acts on the
+    whole buffer. Without weight decay there is no adaptation ($r = 1$) unless `always_adapt` is
+    set, so that biases and gains in a group with a decay of 0 are left alone. LARC (`trust_clip`)
+    takes $\min(r / \eta, 1)$ for $r$: the step is then never larger than that of plain momentum.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        momentum: share $\mu$ of the buffer that is kept (0 in the constructor of timm, 0.9 in its
+            factory).
+        dampening: $\delta$, what is held back of each gradient after the first.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+        trust_coefficient: $\tau$, the ratio of a step to the weights at a learning rate of 1.
+        eps: $\epsilon$, added to the norms in the denominator.
+        trust_clip: whether to clip the ratio as LARC does.
+        always_adapt: whether to adapt without weight decay as well.
+
+    State variables: `b`, the momentum buffer.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import lars_timm
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = lars_timm([weights], lr=10.0, always_adapt=True)
+        >>> learner.update([weights.copy()])
+        True
+        >>> weights.round(3)
+        array([0.99, 0.99, 0.99], dtype=float32)
+
+    References:
+        You et al., [Large Batch Training of Convolutional
+        Networks](https://arxiv.org/abs/1708.03888), 2017.
+    """
+    b = state("b")
+    p_norm, g_norm = norm(p), norm(g)
+    ratio = trust_coefficient * p_norm / (g_norm + weight_decay * p_norm + eps)
+    trust = where(equal(p_norm, 0) | equal(g_norm, 0), 1, ratio)
+    if trust_clip:
+        trust = minimum(trust / lr, 1)
+    if not always_adapt:
+        trust = where(equal(weight_decay, 0), 1, trust)
+    trust = let("trust", trust)
+    keep = where(step > 1, 1 - dampening, 1)
+    b_new = assign(b, momentum * b + keep * trust * (g + weight_decay * p))
+    return assign(p, p - lr * b_new)

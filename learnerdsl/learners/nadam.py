@@ -37,7 +37,7 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
         momentum_decay: $\psi$, how fast $\mu_t$ grows to $\beta_1$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square;
-    `mu_product`, the product of all $\mu_t$ so far, one number for the model.
+    `mu_product`, the product of all $\mu_t$ so far, one number for each tensor.
 
     Example:
         >>> import numpy as np
@@ -54,7 +54,7 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
         Adam](https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ), 2016.
     """
     m, v = state("m"), state("v")
-    mu_product = state("mu_product", init=1.0, shape="model")
+    mu_product = state("mu_product", init=1.0, shape="tensor")
     g = g + weight_decay * p
     mu = let("mu", beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay)))
     mu_next = let("mu_next", beta1 * (1 - 0.5 * 0.96 ** ((step + 1) * momentum_decay)))

@@ -9,7 +9,7 @@ from learnerdsl.rule import assign, combine, evaluate, let, state
 
 def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:
     """The share of the newest z in the average x; two scalars are kept for it."""
-    lr_max, weight_sum = state("lr_max", shape="model"), state("weight_sum", shape="model")
+    lr_max, weight_sum = state("lr_max", shape="tensor"), state("weight_sum", shape="tensor")
     lr_max_new = assign(lr_max, maximum(lr_max, lr))
     weight = let("weight", step**r * lr_max_new**weight_lr_power)
     weight_sum_new = assign(weight_sum, weight_sum + weight)
@@ -46,7 +46,7 @@ def schedule_free_sgd(
         r: power of the step in the weights of the average.
         weight_lr_power: $q$, power of the rate in the weights of the average.
 
-    State variables: `z`, the weights of plain SGD; for the model `lr_max` and `weight_sum`.
+    State variables: `z`, the weights of plain SGD; for each tensor `lr_max` and `weight_sum`.
 
     Example:
         >>> import numpy as np

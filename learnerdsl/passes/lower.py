@@ -11,6 +11,7 @@ import sympy
 from learnerdsl.expr import Named, Reduction
 from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr, rebuild
 from learnerdsl.rule import Assignment, Rule
+from learnerdsl.rule.checks import is_kept_in_ring
 
 
 def lower(rule: Rule) -> Kernel:
@@ -30,8 +31,14 @@ def lower(rule: Rule) -> Kernel:
         states=tuple(spec.symbol for spec in rule.states),
         blocks=tuple(blocks),
         ndim=rule.ndim,
-        constants=tuple(line.target for line in rule.lines if line.expression == line.target),
+        constants=_constants(rule),
     )
+
+
+def _constants(rule: Rule) -> tuple[sympy.Symbol, ...]:
+    """States that no update writes."""
+    unchanged = [line.target for line in rule.lines if line.expression == line.target]
+    return (*unchanged, *(spec.symbol for spec in rule.states if is_kept_in_ring(spec.symbol)))
 
 
 def _statement(line: Assignment, expression: sympy.Expr) -> Block:

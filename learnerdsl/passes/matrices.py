@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Draw, MatrixFunction, Named
+from learnerdsl.expr import Draw, MatrixFunction, Named, RingState
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr, rebuild
 
 
@@ -117,18 +117,22 @@ class _Separation:
         """The block on matrices, after blocks that compute operands of several values."""
         before: list[Block] = []
 
+        def materialised(expression: Any) -> Any:
+            symbol = self.fresh("operand", Domain.ELEMENT)
+            compute = Compute(symbol, expression, note=f"{symbol} <- {expression}")
+            before.append(Block(Domain.ELEMENT, computes=(compute,)))
+            return symbol
+
         def operand(expression: Any) -> Any:
+            if isinstance(expression, RingState):
+                return materialised(expression)
             if expression.is_Atom or not isinstance(expression, sympy.Expr):
                 return expression
             ready = not expression.has(MatrixFunction) and not (
                 expression.free_symbols & on_matrices
             )
             if ready and self.needs_a_pass(expression):
-                symbol = self.fresh("operand", Domain.ELEMENT)
-                note = f"{symbol} <- {expression}"
-                compute = Compute(symbol, expression, note=note)
-                before.append(Block(Domain.ELEMENT, computes=(compute,)))
-                return symbol
+                return materialised(expression)
             return rebuild(expression, [operand(argument) for argument in expression.args])
 
         computes = tuple(replace(c, expression=operand(c.expression)) for c in block.computes)

@@ -5,12 +5,13 @@ but for negations. Numbers are not reassociated: only equal subtrees are shared.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import sympy
 
 from learnerdsl.expr import MatrixFunction, Named
-from learnerdsl.ir import Block, Compute, Kernel, rebuild
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, as_expr, rebuild
 
 
 def share(kernel: Kernel) -> Kernel:
@@ -36,8 +37,8 @@ class _Sharing:
         self.names: dict[sympy.Basic, sympy.Symbol] = {}
         self.computes: list[Compute] = []
         uses: Counter[sympy.Basic] = Counter()
-        for item in (*block.computes, *block.reduces):
-            self.count_uses(item.expression, uses)
+        for expression in (*(c.expression for c in block.computes), *self.reduced()):
+            self.count_uses(expression, uses)
         self.repeated = {expression for expression, times in uses.items() if times > 1}
 
     def count_uses(self, expression: sympy.Basic, uses: "Counter[sympy.Basic]") -> None:
@@ -54,8 +55,25 @@ class _Sharing:
         for compute in self.source.computes:
             expression = self.rewrite(compute.expression)
             self.computes.append(replace(compute, expression=expression))
-        reduces = [replace(r, expression=self.rewrite(r.expression)) for r in self.source.reduces]
+        reduces = [self.rewritten(reduce) for reduce in self.source.reduces]
         return replace(self.source, computes=tuple(self.computes), reduces=tuple(reduces))
+
+    def reduced(self) -> Iterator[sympy.Basic]:
+        """The parts of reductions that may have a name.
+
+        A square or product on top is left alone: it is one of float64, which cannot overflow.
+        """
+        for reduce in self.source.reduces:
+            expression = reduce.expression
+            yield from expression.args if _is_widened(expression) else (expression,)
+
+    def rewritten(self, reduce: Reduce) -> Reduce:
+        """The reduction with names for the parts that have one."""
+        expression = reduce.expression
+        if not _is_widened(expression):
+            return replace(reduce, expression=as_expr(self.rewrite(expression)))
+        parts = [self.rewrite(argument) for argument in expression.args]
+        return replace(reduce, expression=as_expr(rebuild(expression, parts)))
 
     def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
         if expression.is_Atom or _is_lazy(expression):
@@ -72,6 +90,12 @@ class _Sharing:
             self.computes.append(Compute(symbol, result))  # type: ignore[arg-type]
             return symbol
         return result
+
+
+def _is_widened(expression: sympy.Basic) -> bool:
+    """Whether a reduced value is computed in float64 from parts in the parameter's number type."""
+    square = isinstance(expression, sympy.Pow) and expression.exp == 2
+    return square or isinstance(expression, sympy.Mul)
 
 
 def _is_lazy(expression: sympy.Basic) -> bool:

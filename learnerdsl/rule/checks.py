@@ -19,6 +19,7 @@ from learnerdsl.expr import (
     MatrixFunction,
     Position,
     Reduction,
+    RingState,
     RuleSymbol,
     TensorScalar,
 )
@@ -58,13 +59,19 @@ def check_lines(rule: Any) -> None:
             f"end it with assign({rule.parameter}, ...)."
         )
         raise RuleError(msg)
-    forgotten = [spec.symbol for spec in rule.states if spec.symbol not in assigned]
+    symbols = [spec.symbol for spec in rule.states]
+    forgotten = [s for s in symbols if s not in assigned and not is_kept_in_ring(s)]
     if forgotten:
         msg = (
             f"Rule {rule.name} never assigns the state {names(forgotten)}; "
             "assign it a new value, or itself where it is to keep the value it starts with."
         )
         raise RuleError(msg)
+
+
+def is_kept_in_ring(symbol: Any) -> bool:
+    """Whether a state stays where it is, as younger values of rings do."""
+    return isinstance(symbol, RingState) and symbol.lag < symbol.length
 
 
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:

@@ -40,11 +40,12 @@ from learnerdsl.expr import (
 from learnerdsl.rule.checks import names
 from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, StateSpec
+from learnerdsl.rule.rings import Ring
 
 
 def state(
-    name: str, init: Any = 0.0, shape: str | tuple[Any, ...] = "element"
-) -> StateSymbol | LetValue:
+    name: str, init: Any = 0.0, shape: str | tuple[Any, ...] = "element", ring: int | None = None
+) -> Any:
     """Declare a state variable and return the symbol of its old value.
 
     Args:
@@ -58,20 +59,28 @@ def state(
             "rows" (all axes but the last), "cols" (all but the last but one) or a tuple of axes,
             one value for each index of those, in the parameter's dtype; ("rows", "rows") or
             ("cols", "cols"), a square matrix for each matrix of the last two axes.
+        ring: how many of the last values to keep, one per element each: `past = state("past",
+            ring=3)` gives `past[1]`, the value assigned at the last update, to `past[3]`.
 
     Raises:
         RuleError: the name is taken or not an identifier, the shape unknown, or `init` uses a
             state or the step, or has one number for each element where the state has not.
     """
     trace_now = tracing_now("state(...)")
-    symbol = _state_symbol(trace_now, name, shape)
     start = expression(init)
+    if ring is not None:
+        if shape != "element" or start.has(GradientSymbol):
+            msg = f"State {name!r} is a ring: leave out its shape, and start it from no gradient."
+            raise RuleError(msg)
+        _check_start(name, start, shape)
+        return Ring(trace_now, trace_now.take_name(name, "state"), ring, start)
+    symbol = _state_symbol(trace_now, name, shape)
     _check_start(name, start, symbol.shape)
     if not start.has(GradientSymbol):
         trace_now.states.append(StateSpec(symbol, start))
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero))
-    old = LetValue(trace_now.take_name(f"{name}_old", "state"), trace_now.name)
+    old = LetValue(trace_now.take_name(f"{symbol.name}_old", "state"), trace_now.name)
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol
     return old
@@ -244,6 +253,7 @@ def assign(target: Any, value: Any) -> NewValue:
             already.
     """
     trace_now = tracing_now("assign(...)")
+    target = target[len(target)] if isinstance(target, Ring) else target
     target = trace_now.old_values.get(target, target)
     _check_target(trace_now, target)
     if any(line.target == target for line in trace_now.lines):

@@ -1,7 +1,7 @@
 """Tracing: a Python function over symbols becomes a Rule, and every mistake gets an error."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -19,7 +19,7 @@ from learnerdsl.expr import (
 )
 from learnerdsl.rule.checks import names
 from learnerdsl.rule.context import Trace, current_trace
-from learnerdsl.rule.definition import HyperDefault, OptionValue, Rule
+from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.rule.language import Combination
 from learnerdsl.schedules import Schedule
 
@@ -58,7 +58,7 @@ def trace(
         UnknownNameError: `options` names no option of the function.
     """
     parameter_name, gradient_name, hypers, defaults = signature(function)
-    chosen = _choose_options(function.__name__, defaults, dict(options or {}))
+    chosen = choose_options(function.__name__, defaults, options or {})
     current = Trace(function.__name__, tuple(shape))
     parameter = ParameterSymbol(current.take_name(parameter_name, "parameter"), current.name)
     gradient = GradientSymbol(current.take_name(gradient_name, "gradient"), current.name)
@@ -67,17 +67,7 @@ def trace(
     symbols = {
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
-    token = current_trace.set(current)
-    try:
-        result = function(parameter, gradient, **symbols, **chosen)
-    except TypeError as error:
-        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
-        if hint is None:
-            raise
-        msg = f"Rule {current.name} is run over symbols, not numbers; {hint}."
-        raise RuleError(msg) from error
-    finally:
-        current_trace.reset(token)
+    result = run(current, lambda: function(parameter, gradient, **symbols, **chosen))
     rule = Rule(
         name=current.name,
         version=version,
@@ -90,11 +80,31 @@ def trace(
         lines=tuple(current.lines),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
-        ndim=current.ndim if current.asked or _uses_axes(current) else None,
+        ndim=axes_of(current),
         doc=inspect.getdoc(function) or "",
     )
-    _check_result(rule, result)
+    check_result(rule.name, rule.lines, result)
     return rule
+
+
+def run(current: Trace, function: Callable[[], Any]) -> Any:
+    """What `function` returns while it declares states and values in `current`."""
+    token = current_trace.set(current)
+    try:
+        return function()
+    except TypeError as error:
+        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
+        if hint is None:
+            raise
+        msg = f"Rule {current.name} is run over symbols, not numbers; {hint}."
+        raise RuleError(msg) from error
+    finally:
+        current_trace.reset(token)
+
+
+def axes_of(current: Trace) -> int | None:
+    """The number of axes of the parameter, if what was declared depends on it."""
+    return current.ndim if current.asked or _uses_axes(current) else None
 
 
 def _uses_axes(current: Trace) -> bool:
@@ -123,12 +133,20 @@ def signature(
     if not function.__name__.isidentifier():
         msg = f"A rule needs a name, got {function.__name__}; write it as a function with def."
         raise RuleError(msg)
+    hypers, options = sort_arguments(function.__name__, arguments[2:])
+    return arguments[0].name, arguments[1].name, hypers, options
+
+
+def sort_arguments(
+    function_name: str, arguments: Iterable[inspect.Parameter]
+) -> tuple[dict[str, HyperDefault], dict[str, OptionValue]]:
+    """Hyperparameters and options among the arguments with a default."""
     hypers: dict[str, HyperDefault] = {}
     options: dict[str, OptionValue] = {}
-    for argument in arguments[2:]:
+    for argument in arguments:
         if argument.name in LEARNER_ARGUMENTS:
             msg = (
-                f"Argument {argument.name!r} of {function.__name__} is called like one that every "
+                f"Argument {argument.name!r} of {function_name} is called like one that every "
                 "learner has; choose another name."
             )
             raise RuleError(msg)
@@ -139,20 +157,21 @@ def signature(
             hypers[argument.name] = default
         else:
             msg = (
-                f"Argument {argument.name!r} of {function.__name__} needs a default: a float or a "
+                f"Argument {argument.name!r} of {function_name} needs a default: a float or a "
                 "schedule for a hyperparameter, a bool, int or str for a compile-time option."
             )
             raise RuleError(msg)
-    return arguments[0].name, arguments[1].name, hypers, options
+    return hypers, options
 
 
 def _is_schedule(default: Any) -> bool:
     return callable(default) and default is not inspect.Parameter.empty
 
 
-def _choose_options(
-    rule_name: str, defaults: dict[str, OptionValue], given: dict[str, OptionValue]
+def choose_options(
+    rule_name: str, defaults: Mapping[str, OptionValue], given: Mapping[str, OptionValue]
 ) -> dict[str, OptionValue]:
+    """The value of every option; the given ones must exist and be of the type of the default."""
     for name, value in given.items():
         if name not in defaults:
             known = ", ".join(defaults) or "none"
@@ -168,7 +187,7 @@ def _choose_options(
     return {**defaults, **given}
 
 
-def _check_result(rule: Rule, result: Any) -> None:
+def check_result(rule_name: str, lines: Sequence[Assignment], result: Any) -> None:
     """Every assign must be returned, or be needed by one that is."""
     if isinstance(result, NewValue):
         reached = {result}
@@ -176,18 +195,18 @@ def _check_result(rule: Rule, result: Any) -> None:
         reached = set(result.values)
     else:
         msg = (
-            f"Rule {rule.name} returned {result!r}; "
+            f"Rule {rule_name} returned {result!r}; "
             "return the last assign(...), or combine([...]) of several."
         )
         raise RuleError(msg)
-    for line in reversed(rule.lines):
+    for line in reversed(lines):
         if line.value in reached:
             reached |= line.expression.free_symbols
-    lost = [line for line in rule.lines if line.value not in reached]
+    lost = [line for line in lines if line.value not in reached]
     if lost:
         targets = names(line.target for line in lost)
         msg = (
-            f"Rule {rule.name} returns nothing that depends on {targets}; "
+            f"Rule {rule_name} returns nothing that depends on {targets}; "
             "return combine([...]) with every assign, and drop a let(...) that is not used."
         )
         raise RuleError(msg)

@@ -15,7 +15,7 @@ from learnerdsl.codegen.cpu import Functions, print_finite_check
 from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import ArrayError
-from learnerdsl.expr import CLOCK, AxisSize, MatrixState
+from learnerdsl.expr import CLOCK, AxisSize, MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Block, Rank
 from learnerdsl.pipeline import Program
@@ -122,7 +122,8 @@ class CpuEngine:
         self.vectors = [self.make_vectors(k, p.shape) for k, p in enumerate(parameters)]
         self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
         self.addresses = self.tabulate_addresses(parameters, len(own))
-        self.states = self.view_states(element_states, len(parameters))
+        self.own_states = self.view_states(element_states, len(parameters))
+        self.rings = [s for s in element_states if isinstance(s, RingState)]
         names = {s.name: s for s in program.kernel.states if s in layout.model}
         self.model_states = {
             name: self.model_rows[:, layout.model.index(s)] for name, s in names.items()
@@ -172,6 +173,16 @@ class CpuEngine:
                 shape = shape_of_state(symbol, parameter.shape)
                 found[symbol.name] = np.zeros(shape, parameter.dtype)
         return found
+
+    @property
+    def states(self) -> dict[str, list[np.ndarray]]:
+        """State name -> one array for each tensor; those of rings by how old their values are."""
+        states = dict(self.own_states)
+        for symbol in self.rings:
+            base = self.rings.index(symbol) + 1 - symbol.lag
+            slot = (int(self.clock[0, 0]) + 1 - symbol.lag) % symbol.length
+            states[symbol.name] = self.own_states[self.rings[base + slot].name]
+        return states
 
     def set_seed(self, seed: int) -> None:
         """Draw the random numbers of this seed."""
@@ -261,7 +272,8 @@ class CpuEngine:
             if symbol in slots:
                 column = self.tensor_rows[:, slots.index(symbol)]
                 states[symbol.name] = [column[k : k + 1].reshape(()) for k in range(tensors)]
-        return states
+        declared = (symbol.name for symbol in self.program.kernel.states)
+        return {name: states[name] for name in declared if name in states}
 
     def build_frame(self, groups: np.ndarray, check_finite: bool) -> np.ndarray:
         """All tables, and the array that tells a driver where they are."""
@@ -318,10 +330,10 @@ class CpuEngine:
         if not rows and not self.has_rows:
             return
         layout = self.program.layout
-        if layout.by_rows or self.uses_matrices:
+        if layout.by_rows or self.uses_matrices or self.rings:
             msg = (
-                f"{self.program.rule.name} works on axes or matrices of whole tensors, which a "
-                "row-sparse gradient does not have; pass gradient.to_dense()."
+                f"{self.program.rule.name} works on axes, matrices or past values of whole tensors,"
+                " which a row-sparse gradient does not have; pass gradient.to_dense()."
             )
             raise ArrayError(msg)
         self.has_rows = bool(rows)

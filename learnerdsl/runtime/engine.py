@@ -24,15 +24,20 @@ class Engine(Protocol):
     """Runs updates of one rule on one list of parameter arrays.
 
     Attributes:
-        states: state name -> one array for each tensor, None where its rule has no such state;
-            views of the memory that updates use.
         model_states: state name -> a float64 array with the value for each group.
         clock: float64 array of step count, samples seen and minibatch size for each group.
     """
 
-    states: dict[str, list[Any]]
     model_states: dict[str, np.ndarray]
     clock: np.ndarray
+
+    @property
+    def states(self) -> dict[str, list[Any]]:
+        """State name -> one array for each tensor, None where its rule has no such state.
+
+        They are views of the memory that updates use.
+        """
+        ...
 
     @property
     def threads(self) -> str:

@@ -309,13 +309,13 @@ class Learner:
             CheckpointError: the state dict is of another rule or model; nothing has changed then.
         """
         checkpoint.check_matches(state_dict, self.state_dict(), self._hyper.checked)
-        for name, states in self.state.items():
-            for state, array in states.items():
-                array[...] = state_dict["state"][name][state]
         for name, values in self._engine.model_states.items():
             values[:] = state_dict["model_state"][name]
         self._engine.clock[:, 0] = state_dict["step_count"]
         self._engine.clock[:, 1] = state_dict["samples"]
+        for name, states in self.state.items():
+            for state, array in states.items():
+                array[...] = state_dict["state"][name][state]
         self._seed = state_dict["seed"]
         self._engine.set_seed(self._seed)
         for own, saved in zip(self._hyper.settings, state_dict["hyperparameters"], strict=False):

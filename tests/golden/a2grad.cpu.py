@@ -52,7 +52,7 @@ def a2grad_scalars_2(model):
 
 
 @tensor_scalars
-def a2grad_tensor_scalars_2(model, tensor):
+def a2grad_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     beta = model[5]
@@ -92,7 +92,7 @@ def a2grad_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def a2grad_tensor_scalars_3(model, tensor):
+def a2grad_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     v_new = tensor[4]
     tensor[2] = v_new

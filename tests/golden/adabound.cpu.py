@@ -34,7 +34,7 @@ def adabound_scalars_1(model):
 
 
 @tensor_scalars
-def adabound_tensor_scalars_1(model, tensor):
+def adabound_tensor_scalars_1(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     lr = model[5]
@@ -46,9 +46,8 @@ def adabound_tensor_scalars_1(model, tensor):
     t1 = 1.0 / first_lr
     c2 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
     c3 = t1 * final_lr * lr * (1.0 - 1.0 / (1.0 + step * gamma))
-    tensor[3] = first_lr_new
-    tensor[4] = c2
-    tensor[5] = c3
+    tensor[3] = c2
+    tensor[4] = c3
 
 
 @element_pass
@@ -65,8 +64,8 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta2 = float32(model[13])  # 1 - beta2
     c1 = float32(model[14])  # -lr*weight_decay + 1
     c4 = float32(model[15])  # lr*sqrt(1 - beta2**step)/(1 - beta1**step)
-    c2 = float32(tensor[4])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
-    c3 = float32(tensor[5])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
+    c2 = float32(tensor[3])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
+    c3 = float32(tensor[4])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -81,10 +80,3 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new
-
-
-@tensor_scalars
-def adabound_tensor_scalars_2(model, tensor):
-    """Scalars of a tensor, in float64."""
-    first_lr_new = tensor[3]
-    tensor[2] = first_lr_new

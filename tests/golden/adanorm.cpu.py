@@ -45,7 +45,7 @@ def adanorm_scalars_2(model):
 
 
 @tensor_scalars
-def adanorm_tensor_scalars_2(model, tensor):
+def adanorm_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     rho = model[8]
@@ -93,7 +93,7 @@ def adanorm_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def adanorm_tensor_scalars_3(model, tensor):
+def adanorm_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     e_new = tensor[4]
     tensor[2] = e_new

@@ -43,7 +43,7 @@ def aida_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # m <- beta1*m + (1 - beta1)*(g + weight_decay*p)
         m_new = one_minus_beta1 * t1 + beta1 * m_i
         sum_1 = accumulate(sum_1, float64(t1)**2)
-        sum_2 = accumulate(sum_2, float64(t1 * m_new))
+        sum_2 = accumulate(sum_2, float64(t1) * float64(m_new))
         sum_3 = accumulate(sum_3, float64(m_new)**2)
         m[i] = m_new
     sums[0] = sum_1
@@ -65,7 +65,7 @@ def aida_scalars_2(model):
 
 
 @tensor_scalars
-def aida_tensor_scalars_2(model, tensor):
+def aida_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     xi = model[8]
     sum_1 = tensor[2]

@@ -26,7 +26,7 @@ def amos_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def amos_tensor_scalars_2(model, tensor):
+def amos_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     lr = model[5]
@@ -74,7 +74,7 @@ def amos_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def amos_tensor_scalars_3(model, tensor):
+def amos_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     q_new = tensor[5]
     b_new = tensor[6]

@@ -52,8 +52,8 @@ def apollo_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # square <- d**2
         square = d_i**2
         sum_1 = accumulate(sum_1, float64(square)**2)
-        sum_2 = accumulate(sum_2, float64(square * B_i))
-        sum_3 = accumulate(sum_3, float64(y * d_i))
+        sum_2 = accumulate(sum_2, float64(square) * float64(B_i))
+        sum_3 = accumulate(sum_3, float64(y) * float64(d_i))
         m[i] = m_new
     sums[0] = sum_1
     sums[1] = sum_2
@@ -61,7 +61,7 @@ def apollo_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def apollo_tensor_scalars_2(model, tensor):
+def apollo_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     eps = model[7]
     rebound = model[8]

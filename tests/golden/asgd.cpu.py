@@ -51,7 +51,7 @@ def asgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def asgd_tensor_scalars_2(model, tensor):
+def asgd_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     eta_new = model[9]
     mu_new = model[10]

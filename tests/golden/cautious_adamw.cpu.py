@@ -58,7 +58,7 @@ def cautious_adamw_scalars_2(model):
 
 
 @tensor_scalars
-def cautious_adamw_tensor_scalars_2(model, tensor):
+def cautious_adamw_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     lr = model[5]

@@ -14,7 +14,7 @@ from learnerdsl.runtime.kernel import (
 
 @element_pass
 def cocob_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, scale, total, reward, gradients, start_; writes start_, scale, total, reward, gradients, p."""
+    """Reads p, g, scale, total, reward, gradients, start_; writes scale, total, reward, gradients, p."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     scale = float32_array(arrays[2], start, count)
@@ -44,7 +44,6 @@ def cocob_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         gradients_new = gradients_i - g_i
         # p <- gradients_new*(reward_new + scale_new)/(scale_new*Max(alpha*scale_new, scale_new + total_new)) + start_new
         p_new = start_new + gradients_new * (reward_new + scale_new) / scale_new / maximum(alpha * scale_new, scale_new + total_new)
-        start_[i] = start_new
         scale[i] = scale_new
         total[i] = total_new
         reward[i] = reward_new

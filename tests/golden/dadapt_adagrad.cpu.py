@@ -32,7 +32,7 @@ def dadapt_adagrad_scalars_1(model):
 
 @element_pass
 def dadapt_adagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, alpha, s, p0; writes alpha, s, p, p0."""
+    """Reads p, g, alpha, s, p0; writes alpha, s, p."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     alpha = float32_array(arrays[2], start, count)
@@ -63,15 +63,12 @@ def dadapt_adagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums)
         t3 = float32(1.0) / root
         # p <- momentum*p + (1 - momentum)*(p0 - s_new/root)
         p_new = one_minus_momentum * (p0_i - t3 * s_new) + momentum * p_i
-        # p0 <- p0
-        p0_new = p0_i
-        sum_1 = accumulate(sum_1, float64(t2 * t3))
+        sum_1 = accumulate(sum_1, float64(t2) * float64(t3))
         sum_2 = accumulate(sum_2, float64(abs(s_new)))
-        sum_3 = accumulate(sum_3, float64(t3 * s_new**2))
+        sum_3 = accumulate(sum_3, float64(t3) * float64(s_new)**2)
         alpha[i] = alpha_new
         s[i] = s_new
         p[i] = p_new
-        p0[i] = p0_new
     sums[0] = sum_1
     sums[1] = sum_2
     sums[2] = sum_3

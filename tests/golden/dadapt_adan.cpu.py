@@ -91,9 +91,9 @@ def dadapt_adan_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         p_new = c4 * (p_i - t3 * (m_new + beta2 * u_new))
         # last <- g
         last_new = g_i
-        sum_1 = accumulate(sum_1, float64(t3 * g_i**2))
+        sum_1 = accumulate(sum_1, float64(t3) * float64(g_i)**2)
         sum_2 = accumulate(sum_2, float64(abs(s_new)))
-        sum_3 = accumulate(sum_3, float64(t3 * s_new**2))
+        sum_3 = accumulate(sum_3, float64(t3) * float64(s_new)**2)
         m[i] = m_new
         u[i] = u_new
         v[i] = v_new

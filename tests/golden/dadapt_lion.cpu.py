@@ -71,7 +71,7 @@ def dadapt_lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = beta2 * m_i + c2 * g_i
         # s <- a*u*(1 - root) + root*s
         s_new = root * s_i + c3 * u
-        sum_1 = accumulate(sum_1, float64(u * s_i))
+        sum_1 = accumulate(sum_1, float64(u) * float64(s_i))
         sum_2 = accumulate(sum_2, float64(abs(s_new)))
         p[i] = p_new
         m[i] = m_new

@@ -47,7 +47,7 @@ def dadapt_sgd_scalars_2(model):
 
 @element_pass
 def dadapt_sgd_pass_2(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, s, p0; writes s, p, p0."""
+    """Reads p, g, s, p0; writes s, p."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     s = float32_array(arrays[2], start, count)
@@ -68,13 +68,10 @@ def dadapt_sgd_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         s_new = s_i + a * t1
         # p <- momentum*p + (1 - momentum)*(-s_new + p0)
         p_new = one_minus_momentum * (p0_i - s_new) + momentum * p_i
-        # p0 <- p0
-        p0_new = p0_i
-        sum_2 = accumulate(sum_2, float64(a * t1 * s_i))
+        sum_2 = accumulate(sum_2, float64(a) * float64(t1) * float64(s_i))
         sum_3 = accumulate(sum_3, float64(s_new)**2)
         s[i] = s_new
         p[i] = p_new
-        p0[i] = p0_new
     sums[1] = sum_2
     sums[2] = sum_3
 

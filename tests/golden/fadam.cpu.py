@@ -42,7 +42,7 @@ def fadam_scalars_2(model):
 
 
 @tensor_scalars
-def fadam_tensor_scalars_2(model, tensor):
+def fadam_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     eps = model[8]
     eps2 = model[9]
@@ -87,7 +87,7 @@ def fadam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def fadam_tensor_scalars_3(model, tensor):
+def fadam_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     clip = model[10]

@@ -51,7 +51,7 @@ def gravity_scalars_2(model):
 
 
 @tensor_scalars
-def gravity_tensor_scalars_2(model, tensor):
+def gravity_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     max_1 = tensor[2]
     c1 = max_1**2

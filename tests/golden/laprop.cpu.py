@@ -29,7 +29,7 @@ def laprop_scalars_1(model):
 
 
 @tensor_scalars
-def laprop_tensor_scalars_1(model, tensor):
+def laprop_tensor_scalars_1(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     beta1 = model[6]
@@ -80,7 +80,7 @@ def laprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def laprop_tensor_scalars_2(model, tensor):
+def laprop_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr_mean_new = tensor[4]
     weight_new = tensor[5]

@@ -27,7 +27,7 @@ def madgrad_scalars_1(model):
 
 @element_pass
 def madgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, q, s, start_; writes q, s, start_, p."""
+    """Reads p, g, q, s, start_; writes q, s, p."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
     q = float32_array(arrays[2], start, count)
@@ -53,5 +53,4 @@ def madgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         p_new = one_minus_momentum * (start_new - s_new / (eps + q_new ** float32(0.3333333333333333))) + momentum * p_i
         q[i] = q_new
         s[i] = s_new
-        start_[i] = start_new
         p[i] = p_new

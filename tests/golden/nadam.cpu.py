@@ -9,6 +9,7 @@ from learnerdsl.runtime.kernel import (
     float32_array,
     model_scalars,
     sqrt,
+    tensor_scalars,
 )
 
 
@@ -19,24 +20,33 @@ def nadam_scalars_1(model):
     beta1 = model[6]
     beta2 = model[7]
     momentum_decay = model[10]
-    mu_product = model[11]
     # mu <- beta1*(1 - 0.5*0.96**(step*momentum_decay))
     mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
     # mu_next <- beta1*(1 - 0.5*0.96**(momentum_decay*(step + 1)))
     mu_next = beta1 * (1.0 - 0.5 * 0.96 ** (momentum_decay * (step + 1.0)))
-    # mu_product <- mu*mu_product
-    mu_product_new = mu * mu_product
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
     c1 = 1.0 / (1.0 - beta2 ** step)
-    c2 = (1.0 - mu) / (1.0 - mu_product_new)
-    c3 = mu_next / (1.0 - mu_next * mu_product_new)
-    model[12] = mu_product_new
+    model[11] = mu
+    model[12] = mu_next
     model[13] = one_minus_beta1
     model[14] = one_minus_beta2
     model[15] = c1
-    model[16] = c2
-    model[17] = c3
+
+
+@tensor_scalars
+def nadam_tensor_scalars_1(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    mu = model[11]
+    mu_next = model[12]
+    mu_product = tensor[2]
+    # mu_product <- mu*mu_product
+    mu_product_new = mu * mu_product
+    c2 = (1.0 - mu) / (1.0 - mu_product_new)
+    c3 = mu_next / (1.0 - mu_next * mu_product_new)
+    tensor[3] = mu_product_new
+    tensor[4] = c2
+    tensor[5] = c3
 
 
 @element_pass
@@ -54,8 +64,8 @@ def nadam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta1 = float32(model[13])  # 1 - beta1
     one_minus_beta2 = float32(model[14])  # 1 - beta2
     c1 = float32(model[15])  # 1/(1 - beta2**step)
-    c2 = float32(model[16])  # (1 - mu)/(1 - mu_product_new)
-    c3 = float32(model[17])  # mu_next/(-mu_next*mu_product_new + 1)
+    c2 = float32(tensor[4])  # (1 - mu)/(1 - mu_product_new)
+    c3 = float32(tensor[5])  # mu_next/(-mu_next*mu_product_new + 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -73,8 +83,8 @@ def nadam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         p[i] = p_new
 
 
-@model_scalars
-def nadam_scalars_2(model):
-    """Scalars of the model, in float64."""
-    mu_product_new = model[12]
-    model[11] = mu_product_new
+@tensor_scalars
+def nadam_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    mu_product_new = tensor[3]
+    tensor[2] = mu_product_new

@@ -21,61 +21,39 @@ from learnerdsl.runtime.kernel import (
 def prodigy_official_scalars_1(model):
     """Scalars of the model, in float64."""
     lr = model[5]
-    beta1 = model[6]
     beta2 = model[7]
     d0 = model[10]
     d = model[13]
     # a <- lr*d
     a = lr * d
-    c1 = d * (1.0 - beta1)
-    c2 = d**2 * (1.0 - beta2)
-    c3 = sqrt(beta2)
-    c4 = a * d / d0
+    c1 = sqrt(beta2)
+    c2 = a * d / d0
     model[18] = a
     model[19] = c1
     model[20] = c2
-    model[21] = c3
-    model[22] = c4
 
 
 @element_pass
 def prodigy_official_pass_1(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, m, v, s, p0; writes m, v, s, p0."""
+    """Reads p, g, s, p0; writes s."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
-    m = float32_array(arrays[2], start, count)
-    v = float32_array(arrays[3], start, count)
     s = float32_array(arrays[4], start, count)
     p0 = float32_array(arrays[5], start, count)
-    beta1 = float32(model[6])
-    beta2 = float32(model[7])
-    c1 = float32(model[19])  # d*(1 - beta1)
-    c2 = float32(model[20])  # d**2*(1 - beta2)
-    c3 = float32(model[21])  # sqrt(beta2)
-    c4 = float32(model[22])  # a*d/d0
+    c1 = float32(model[19])  # sqrt(beta2)
+    c2 = float32(model[20])  # a*d/d0
     sum_1 = 0.0
     sum_2 = 0.0
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
-        m_i = m[i]
-        v_i = v[i]
         s_i = s[i]
         p0_i = p0[i]
-        # m <- g*d*(1 - beta1) + beta1*m
-        m_new = beta1 * m_i + c1 * g_i
-        # v <- g**2*d**2*(1 - beta2) + beta2*v
-        v_new = beta2 * v_i + c2 * g_i**2
         # s <- g*a*d/d0 + sqrt(beta2)*s
-        s_new = c3 * s_i + c4 * g_i
-        # p0 <- p0
-        p0_new = p0_i
-        sum_1 = accumulate(sum_1, float64(g_i * (p0_i - p_i)))
+        s_new = c1 * s_i + c2 * g_i
+        sum_1 = accumulate(sum_1, float64(g_i) * float64(p0_i - p_i))
         sum_2 = accumulate(sum_2, float64(abs(s_new)))
-        m[i] = m_new
-        v[i] = v_new
         s[i] = s_new
-        p0[i] = p0_new
     sums[0] = sum_1
     sums[1] = sum_2
 
@@ -83,6 +61,7 @@ def prodigy_official_pass_1(arrays, model, tensor, start, grad_start, count, sum
 @model_scalars
 def prodigy_official_scalars_2(model):
     """Scalars of the model, in float64."""
+    beta1 = model[6]
     beta2 = model[7]
     eps = model[8]
     d0 = model[10]
@@ -104,37 +83,53 @@ def prodigy_official_scalars_2(model):
     base = (maximum(d_hat, d) if d == d0 else d)
     # d <- Min(d_max_new, growth_rate*base)
     d_new = minimum(d_max_new, growth_rate * base)
+    c3 = d * (1.0 - beta1)
+    c4 = d**2 * (1.0 - beta2)
     c5 = eps * d_new
-    model[23] = r_new
-    model[24] = d_max_new
-    model[25] = d_new
+    model[21] = r_new
+    model[22] = d_max_new
+    model[23] = d_new
+    model[24] = c3
+    model[25] = c4
     model[26] = c5
 
 
 @element_pass
 def prodigy_official_pass_2(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, m, v; writes p."""
+    """Reads p, g, m, v; writes m, v, p."""
     p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
     weight_decay = float32(model[9])
     a = float32(model[18])
+    c3 = float32(model[24])  # d*(1 - beta1)
+    c4 = float32(model[25])  # d**2*(1 - beta2)
     c5 = float32(model[26])  # eps*d_new
     for i in range(count):
         p_i = p[i]
-        m_new = m[i]
-        v_new = v[i]
+        g_i = g[i]
+        m_i = m[i]
+        v_i = v[i]
+        # m <- g*d*(1 - beta1) + beta1*m
+        m_new = beta1 * m_i + c3 * g_i
+        # v <- g**2*d**2*(1 - beta2) + beta2*v
+        v_new = beta2 * v_i + c4 * g_i**2
         # p <- -a*(weight_decay*p + m_new/(eps*d_new + sqrt(v_new))) + p
         p_new = p_i - a * (m_new / (c5 + sqrt(v_new)) + weight_decay * p_i)
+        m[i] = m_new
+        v[i] = v_new
         p[i] = p_new
 
 
 @model_scalars
 def prodigy_official_scalars_3(model):
     """Scalars of the model, in float64."""
-    r_new = model[23]
-    d_max_new = model[24]
-    d_new = model[25]
+    r_new = model[21]
+    d_max_new = model[22]
+    d_new = model[23]
     model[14] = r_new
     model[15] = d_max_new
     model[13] = d_new

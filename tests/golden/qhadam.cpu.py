@@ -25,7 +25,7 @@ def qhadam_scalars_1(model):
 
 
 @tensor_scalars
-def qhadam_tensor_scalars_1(model, tensor):
+def qhadam_tensor_scalars_1(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     beta2 = model[7]
@@ -87,7 +87,7 @@ def qhadam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def qhadam_tensor_scalars_2(model, tensor):
+def qhadam_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     w1_new = tensor[4]
     w2_new = tensor[5]

@@ -10,6 +10,7 @@ from learnerdsl.runtime.kernel import (
     maximum,
     model_scalars,
     sqrt,
+    tensor_scalars,
 )
 
 
@@ -18,12 +19,7 @@ def schedule_free_radam_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
     lr = model[5]
-    beta1 = model[6]
     beta2 = model[7]
-    r = model[10]
-    weight_lr_power = model[11]
-    lr_max = model[12]
-    weight_sum = model[13]
     t1 = 1.0 - beta2
     # rho_inf <- -1 + 2/(1 - beta2)
     rho_inf = 2.0 / t1 - 1.0
@@ -33,6 +29,24 @@ def schedule_free_radam_scalars_1(model):
     rho = rho_inf - 2.0 * t3 * t2 * step
     # lr_t <- lr*Piecewise((sqrt(rho_inf*(rho - 4)*(rho - 2)/(rho*(rho_inf - 4)*(rho_inf - 2))), rho > 4), (0, True))
     lr_t = lr * (sqrt(rho_inf * (rho - 4.0) * (rho - 2.0) / rho / (rho_inf - 4.0) / (rho_inf - 2.0)) if rho > 4.0 else 0.0)
+    one_minus_beta2 = t1
+    c1 = t3
+    model[12] = rho
+    model[13] = lr_t
+    model[14] = one_minus_beta2
+    model[15] = c1
+
+
+@tensor_scalars
+def schedule_free_radam_tensor_scalars_1(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    step = model[0]
+    beta1 = model[6]
+    r = model[10]
+    weight_lr_power = model[11]
+    lr_t = model[13]
+    lr_max = tensor[2]
+    weight_sum = tensor[3]
     # lr_max <- Max(lr_t, lr_max)
     lr_max_new = maximum(lr_t, lr_max)
     # weight <- step**r*lr_max_new**weight_lr_power
@@ -41,17 +55,11 @@ def schedule_free_radam_scalars_1(model):
     weight_sum_new = weight + weight_sum
     # share <- Piecewise((0, Eq(weight_sum_new, 0)), (weight/weight_sum_new, True))
     share = (0.0 if weight_sum_new == 0.0 else weight / weight_sum_new)
-    one_minus_beta2 = t1
-    c1 = t3
     c2 = lr_t * (1.0 - beta1 * (1.0 - share))
-    model[14] = rho
-    model[15] = lr_t
-    model[16] = lr_max_new
-    model[17] = weight_sum_new
-    model[18] = share
-    model[19] = one_minus_beta2
-    model[20] = c1
-    model[21] = c2
+    tensor[4] = lr_max_new
+    tensor[5] = weight_sum_new
+    tensor[6] = share
+    tensor[7] = c2
 
 
 @element_pass
@@ -64,12 +72,12 @@ def schedule_free_radam_pass_1(arrays, model, tensor, start, grad_start, count, 
     beta2 = float32(model[7])
     eps = float32(model[8])
     weight_decay = float32(model[9])
-    rho = float32(model[14])
-    lr_t = float32(model[15])
-    share = float32(model[18])
-    one_minus_beta2 = float32(model[19])  # 1 - beta2
-    c1 = float32(model[20])  # 1/(1 - beta2**step)
-    c2 = float32(model[21])  # lr_t*(-beta1*(1 - share) + 1)
+    rho = float32(model[12])
+    lr_t = float32(model[13])
+    one_minus_beta2 = float32(model[14])  # 1 - beta2
+    c1 = float32(model[15])  # 1/(1 - beta2**step)
+    share = float32(tensor[6])
+    c2 = float32(tensor[7])  # lr_t*(-beta1*(1 - share) + 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -88,10 +96,10 @@ def schedule_free_radam_pass_1(arrays, model, tensor, start, grad_start, count, 
         p[i] = p_new
 
 
-@model_scalars
-def schedule_free_radam_scalars_2(model):
-    """Scalars of the model, in float64."""
-    lr_max_new = model[16]
-    weight_sum_new = model[17]
-    model[12] = lr_max_new
-    model[13] = weight_sum_new
+@tensor_scalars
+def schedule_free_radam_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    lr_max_new = tensor[4]
+    weight_sum_new = tensor[5]
+    tensor[2] = lr_max_new
+    tensor[3] = weight_sum_new

@@ -10,6 +10,7 @@ from learnerdsl.runtime.kernel import (
     maximum,
     minimum,
     model_scalars,
+    tensor_scalars,
 )
 
 
@@ -18,14 +19,22 @@ def schedule_free_sgd_scalars_1(model):
     """Scalars of the model, in float64."""
     step = model[0]
     lr = model[5]
-    beta = model[6]
     warmup_steps = model[8]
-    r = model[9]
-    weight_lr_power = model[10]
-    lr_max = model[11]
-    weight_sum = model[12]
     # lr_t <- lr*Min(1, step/Max(1, warmup_steps))
     lr_t = lr * minimum(1.0, step / maximum(1.0, warmup_steps))
+    model[11] = lr_t
+
+
+@tensor_scalars
+def schedule_free_sgd_tensor_scalars_1(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    step = model[0]
+    beta = model[6]
+    r = model[9]
+    weight_lr_power = model[10]
+    lr_t = model[11]
+    lr_max = tensor[2]
+    weight_sum = tensor[3]
     # lr_max <- Max(lr_t, lr_max)
     lr_max_new = maximum(lr_t, lr_max)
     # weight <- step**r*lr_max_new**weight_lr_power
@@ -35,11 +44,10 @@ def schedule_free_sgd_scalars_1(model):
     # share <- Piecewise((0, Eq(weight_sum_new, 0)), (weight/weight_sum_new, True))
     share = (0.0 if weight_sum_new == 0.0 else weight / weight_sum_new)
     c1 = lr_t * (1.0 - beta * (1.0 - share))
-    model[13] = lr_t
-    model[14] = lr_max_new
-    model[15] = weight_sum_new
-    model[16] = share
-    model[17] = c1
+    tensor[4] = lr_max_new
+    tensor[5] = weight_sum_new
+    tensor[6] = share
+    tensor[7] = c1
 
 
 @element_pass
@@ -49,9 +57,9 @@ def schedule_free_sgd_pass_1(arrays, model, tensor, start, grad_start, count, su
     g = float32_array(arrays[1], grad_start, count)
     z = float32_array(arrays[2], start, count)
     weight_decay = float32(model[7])
-    lr_t = float32(model[13])
-    share = float32(model[16])
-    c1 = float32(model[17])  # lr_t*(-beta*(1 - share) + 1)
+    lr_t = float32(model[11])
+    share = float32(tensor[6])
+    c1 = float32(tensor[7])  # lr_t*(-beta*(1 - share) + 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -65,10 +73,10 @@ def schedule_free_sgd_pass_1(arrays, model, tensor, start, grad_start, count, su
         p[i] = p_new
 
 
-@model_scalars
-def schedule_free_sgd_scalars_2(model):
-    """Scalars of the model, in float64."""
-    lr_max_new = model[14]
-    weight_sum_new = model[15]
-    model[11] = lr_max_new
-    model[12] = weight_sum_new
+@tensor_scalars
+def schedule_free_sgd_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    lr_max_new = tensor[4]
+    weight_sum_new = tensor[5]
+    tensor[2] = lr_max_new
+    tensor[3] = weight_sum_new

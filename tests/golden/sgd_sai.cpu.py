@@ -45,7 +45,7 @@ def sgd_sai_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def sgd_sai_tensor_scalars_2(model, tensor):
+def sgd_sai_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     step = model[0]
     eps = model[7]
@@ -79,7 +79,7 @@ def sgd_sai_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def sgd_sai_tensor_scalars_3(model, tensor):
+def sgd_sai_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     ratio_new = tensor[5]
     tensor[2] = ratio_new

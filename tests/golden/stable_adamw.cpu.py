@@ -68,7 +68,7 @@ def stable_adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def stable_adamw_tensor_scalars_2(model, tensor):
+def stable_adamw_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     weight_decay = model[9]

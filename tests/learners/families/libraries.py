@@ -82,10 +82,10 @@ def run_optax(
     return trajectory
 
 
-def timm_module(name: str) -> ModuleType:
-    """`timm.optim.<name>`, without the rest of timm, which needs torchvision."""
+def timm_module(name: str, folder: str = "optim") -> ModuleType:
+    """`timm.<folder>.<name>`, without the rest of timm, which needs torchvision."""
     pytest.importorskip("torch")
-    for package in ("timm", "timm.optim"):
+    for package in ("timm", f"timm.{folder}"):
         if package not in sys.modules:
             found = importlib.util.find_spec(package)
             if found is None:
@@ -93,7 +93,7 @@ def timm_module(name: str) -> ModuleType:
             bare = ModuleType(package)
             bare.__path__ = list(found.submodule_search_locations or ())
             sys.modules[package] = bare
-    return importlib.import_module(f"timm.optim.{name}")
+    return importlib.import_module(f"timm.{folder}.{name}")
 
 
 def same(hyper: Hyper) -> Hyper:

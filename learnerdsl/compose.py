@@ -1,0 +1,206 @@
+"""`@transform` and `chain`: what composes with any rule, and one rule made of several pieces."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, overload
+
+from learnerdsl.define import UpdateRule
+from learnerdsl.errors import RuleError
+from learnerdsl.rule import (
+    Member,
+    Rule,
+    chained,
+    check_new_names,
+    rule_member,
+    trace_chain,
+    transform_member,
+)
+
+
+class Transform:
+    """Maps the gradient before a rule, or the new parameter after it; made by `transform`.
+
+    Attributes:
+        name: name of the function.
+        hyperparameters: name -> default of the runtime scalars.
+        options: name -> default of the compile-time options.
+        place: "before" or "after" the rule, or "any".
+    """
+
+    def __init__(self, member: Member) -> None:
+        functools.update_wrapper(self, member.function)
+        self.member = member
+        self.name = member.name
+        self.place = member.place
+        self.hyperparameters = {member.public(n): v for n, v in member.hypers.items()}
+        self.options = {member.public(n): v for n, v in member.options.items()}
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        """Refused: a transform is no rule."""
+        example = f"adam, {self.name}" if self.place == "after" else f"{self.name}, adam"
+        msg = (
+            f"{self.name} is a transform and cannot update parameters by itself; put it into a "
+            f"chain with a rule: chain({example})(params)."
+        )
+        raise RuleError(msg)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(self.member.public(name) for name in self.member.arguments)
+        return f"<transform {self.name}({arguments})>"
+
+
+@overload
+def transform(function: Callable[..., Any], /) -> Transform: ...
+@overload
+def transform(
+    *, place: Literal["before", "after", "any"] = "any", version: int = 1
+) -> Callable[[Callable[..., Any]], Transform]: ...
+def transform(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    place: Literal["before", "after", "any"] = "any",
+    version: int = 1,
+) -> Transform | Callable[[Callable[..., Any]], Transform]:
+    """Make a transform out of a function over symbols, for use in a `chain`.
+
+    Args:
+        function: before the rule of a chain it is called as `f(p, g, ...)` and returns the gradient
+            that the next member gets. After the rule it is called as `f(p, new, ...)`, where `p` is
+            the parameter before the update and `new` the value it would get, and returns the value
+            it gets instead; with a third argument without default, `f(p, new, g, ...)`, it also has
+            the gradient as the rule got it. Further arguments are as those of a rule; the default
+            `shared` means the argument of that name that another member has. It may use `state`,
+            `assign` (of its own states), `let` and `extra`, and before the rule `only_when`.
+        place: "before" or "after" lets a chain refuse it on the other side of the rule.
+        version: number of this definition; it is part of the version of a chain.
+
+    Raises:
+        RuleError: the arguments are not those of a transform.
+
+    >>> import learnerdsl as ld
+    >>> @ld.transform
+    ... def clip_by_largest(p, g, limit=1.0):
+    ...     return g * ld.minimum(1, limit / ld.max(ld.abs(g)))
+    >>> clip_by_largest
+    <transform clip_by_largest(limit)>
+    """
+    if function is None:
+        return lambda f: Transform(transform_member(f, place, version))
+    return Transform(transform_member(function, place, version))
+
+
+class Chain(UpdateRule):
+    """Transforms and one rule as one rule, compiled together; made by `chain`.
+
+    It is used and shown like any rule: its hyperparameters and options are those of all members.
+    """
+
+    def __init__(self, members: tuple[Member, ...], name: str | None) -> None:
+        self._chained = chained(members, name)
+        self.members = self._chained.members
+        self.name = self.__name__ = self._chained.name
+        self.version = self._chained.version
+        names = [member.name for member in self.members]
+        self.__doc__ = f"{', then '.join(names)}, as one rule."
+        self.__signature__ = self._signature()
+        self._hyper_names = tuple(self._chained.hypers)
+        self._option_names = tuple(self._chained.options)
+        self._traced = {}
+
+    def _signature(self) -> inspect.Signature:
+        inputs = self.members[self._chained.rule_index].inputs
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        defaults = {**self._chained.hypers, **self._chained.options}
+        arguments = [inspect.Parameter(n, kind, default=v) for n, v in defaults.items()]
+        return inspect.Signature([*(inspect.Parameter(n, kind) for n in inputs), *arguments])
+
+    def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
+        return trace_chain(self._chained, options, shape, self.__doc__ or "")
+
+    def __repr__(self) -> str:
+        names = ", ".join(member.name for member in self.members)
+        arguments = ", ".join((*self._hyper_names, *self._option_names))
+        return f"<chain of {names}: {self.name}({arguments})>"
+
+
+def chain(*members: Transform | UpdateRule, name: str | None = None) -> Chain:
+    """One rule out of one rule and transforms, in the order in which they act.
+
+    Transforms before the rule map the gradient, those after it the new parameter. The chain is
+    traced as one rule, so its members share the passes over memory, and it is called and shown as
+    any rule is.
+
+    Args:
+        members: rules, transforms, or chains, whose members take their places.
+        name: name of the chain; without one the names of its members, joined by underscores.
+
+    Raises:
+        RuleError: there is not exactly one rule, a transform is on the wrong side of it, or two
+            members have an argument or state of the same name (see `renamed`).
+
+    >>> import learnerdsl as ld
+    >>> from learnerdsl.learners import adamw
+    >>> @ld.transform
+    ... def clip(p, g, max_norm=1.0):
+    ...     return g * ld.minimum(1, max_norm / ld.norm(g, over="model"))
+    >>> @ld.transform
+    ... def shrink(p, new, share=1e-3):
+    ...     return new - share * p
+    >>> print(ld.chain(clip, adamw, shrink).plan())
+    clip_adamw_shrink (float32): 2 passes, 32 bytes per element
+      pass 1: reads g; writes nothing
+        sum_1 = sum over model of g**2
+      pass 2: reads p, g, m, v; writes m, v, p
+    """
+    return Chain(tuple(one for member in members for one in _members(member)), name)
+
+
+@overload
+def renamed(member: Transform, /, **names: str) -> Transform: ...
+@overload
+def renamed(member: UpdateRule, /, **names: str) -> Chain: ...
+def renamed(member: Transform | UpdateRule, /, **names: str) -> Transform | Chain:
+    """The same transform or rule with other names for its arguments and states.
+
+    Args:
+        member: a transform or rule.
+        names: `old="new"` for hyperparameters, options, states and what `let` named.
+
+    Raises:
+        RuleError: a new name cannot be one.
+        UnknownNameError: there is no such name; for states when the chain is first traced.
+
+    >>> import learnerdsl as ld
+    >>> from learnerdsl.learners import adam
+    >>> @ld.transform
+    ... def ema(p, new, decay=0.99):
+    ...     average = ld.state("average", init=p)
+    ...     ld.assign(average, decay * average + (1 - decay) * new)
+    ...     return new
+    >>> slow = ld.renamed(ema, decay="slow_decay", average="slow_average")
+    >>> [str(spec.symbol) for spec in ld.chain(adam, ema, slow).trace().states]
+    ['m', 'v', 'average', 'slow_average']
+    """
+    own = _members(member)
+    if len(own) != 1:
+        msg = f"renamed takes one rule or transform; rename the members of {member.name} instead."
+        raise RuleError(msg)
+    check_new_names(own[0].name, names)
+    changed = own[0].renamed(names)
+    return Transform(changed) if isinstance(member, Transform) else Chain((changed,), member.name)
+
+
+def _members(member: Any) -> tuple[Member, ...]:
+    if isinstance(member, Chain):
+        return member.members
+    if isinstance(member, Transform):
+        return (member.member,)
+    if isinstance(member, UpdateRule):
+        return (rule_member(member.__wrapped__, member.version),)  # type: ignore[attr-defined]
+    msg = (
+        f"A chain is made of rules and transforms, got {member!r}; "
+        "write @learnerdsl.transform above a function of (p, g, ...) or (p, new, ...)."
+    )
+    raise RuleError(msg)

@@ -1,0 +1,84 @@
+"""Updates that are only made now and then: of several gradients at once, or of finite ones."""
+
+from learnerdsl.compose import transform
+from learnerdsl.expr import abs, equal, step, sum, where
+from learnerdsl.rule import assign, only_when, state
+
+LARGEST = 1e308
+"""No sum of finite float32 numbers is larger; NaN and infinity are not smaller."""
+
+
+@transform(place="before")
+def accumulate(p, g, k=4):
+    r"""Lets the rule act on the mean of k gradients at every k-th update.
+
+    $$a \leftarrow a + g \qquad
+    \text{if } k \mid t: \quad g = a / k,\ a \leftarrow 0,\ \text{then the rule}$$
+
+    Large batches in little memory. On other updates nothing after it in the chain changes, and the
+    rule's step counts its own updates, as in `optax.MultiSteps`. Schedules are functions of all
+    updates. `k` is compiled in.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        k: number of gradients.
+
+    State variables: `accumulated`, the sum so far; `accumulate_updates`, the updates of the rule.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import accumulate
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(accumulate, sgd)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([1., 1., 1.], dtype=float32)
+
+    References:
+        [optax.MultiSteps](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).
+    """
+    accumulated = state("accumulated")
+    total = accumulated + g
+    is_last = equal(step % k, 0)
+    assign(accumulated, where(is_last, 0, total))
+    only_when(is_last)
+    return total / k
+
+
+@transform(place="before")
+def apply_if_finite(p, g):
+    r"""Lets the rule act only when all gradients are finite.
+
+    $$\text{if } \textstyle\sum |g| < \infty: \quad \text{the rule}$$
+
+    Otherwise nothing after it in the chain changes; the step of the learner goes on, and
+    `learner.model_state["apply_if_finite_updates"]` counts the updates made. A learner's own
+    `nonfinite="skip"` does not count such steps at all.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+
+    State variables: `apply_if_finite_updates`, the updates of the rule.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import apply_if_finite
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(apply_if_finite, sgd)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.7, 1. , 1.4], dtype=float32)
+
+    References:
+        [optax.apply_if_finite](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).
+    """
+    only_when(sum(abs(g), over="model") < LARGEST)
+    return g

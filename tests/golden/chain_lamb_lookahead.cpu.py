@@ -1,0 +1,119 @@
+"""The rule lamb_lookahead over p, g, m, v, slow, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    accumulate,
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    model_scalars,
+    sqrt,
+    tensor_scalars,
+)
+
+
+@model_scalars
+def lamb_lookahead_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    beta1 = model[6]
+    beta2 = model[7]
+    one_minus_beta1 = 1.0 - beta1
+    one_minus_beta2 = 1.0 - beta2
+    c1 = 1.0 / (1.0 - beta2 ** step)
+    c2 = 1.0 / (1.0 - beta1 ** step)
+    model[11] = one_minus_beta1
+    model[12] = one_minus_beta2
+    model[13] = c1
+    model[14] = c2
+
+
+@element_pass
+def lamb_lookahead_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, m, v; writes m, v."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    one_minus_beta1 = float32(model[11])  # 1 - beta1
+    one_minus_beta2 = float32(model[12])  # 1 - beta2
+    c1 = float32(model[13])  # 1/(1 - beta2**step)
+    c2 = float32(model[14])  # 1/(1 - beta1**step)
+    sum_1 = 0.0
+    sum_2 = 0.0
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        m_i = m[i]
+        v_i = v[i]
+        # m <- g*(1 - beta1) + beta1*m
+        m_new = one_minus_beta1 * g_i + beta1 * m_i
+        # v <- g**2*(1 - beta2) + beta2*v
+        v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
+        # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
+        u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
+        sum_1 = accumulate(sum_1, float64(u)**2)
+        sum_2 = accumulate(sum_2, float64(p_i)**2)
+        m[i] = m_new
+        v[i] = v_new
+    sums[0] = sum_1
+    sums[1] = sum_2
+
+
+@model_scalars
+def lamb_lookahead_scalars_2(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    c4 = step % 6.0
+    model[15] = c4
+
+
+@tensor_scalars
+def lamb_lookahead_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    lr = model[5]
+    sum_1 = tensor[2]
+    sum_2 = tensor[3]
+    t1 = sqrt(sum_2)
+    # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (sqrt(sum_2)/sqrt(sum_1), True))
+    trust = (1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1))
+    c3 = lr * trust
+    tensor[4] = c3
+
+
+@element_pass
+def lamb_lookahead_pass_2(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, m, v, slow; writes slow, p."""
+    p = float32_array(arrays[0], start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    slow = float32_array(arrays[4], start, count)
+    eps = float32(model[8])
+    weight_decay = float32(model[9])
+    slow_step = float32(model[10])
+    c1 = float32(model[13])  # 1/(1 - beta2**step)
+    c2 = float32(model[14])  # 1/(1 - beta1**step)
+    c4 = float32(model[15])  # Mod(step, 6)
+    c3 = float32(tensor[4])  # lr*trust
+    for i in range(count):
+        p_i = p[i]
+        m_new = m[i]
+        v_new = v[i]
+        slow_i = slow[i]
+        # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
+        u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
+        # lamb_update <- -lr*trust*u
+        lamb_update = -c3 * u
+        # slow <- Piecewise((slow_step*(lamb_update + p - slow) + slow, Eq(Mod(step, 6), 0)), (slow, True))
+        slow_new = (slow_i + slow_step * (lamb_update + p_i - slow_i) if c4 == float32(0.0) else slow_i)
+        # p <- Piecewise((slow_new, Eq(Mod(step, 6), 0)), (lamb_update + p, True))
+        p_new = (slow_new if c4 == float32(0.0) else lamb_update + p_i)
+        slow[i] = slow_new
+        p[i] = p_new

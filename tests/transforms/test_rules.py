@@ -1,0 +1,34 @@
+"""Every builtin rule in chains: held back or not, it is the same rule."""
+
+import numpy as np
+import pytest
+from learners.problems import ARRAY_EXTRAS, SCALAR_EXTRAS
+
+import learnerdsl as ld
+from learnerdsl import learners, transforms
+
+RINGS = {"adashift"}
+"""Rules that keep rings of past values, which cannot be held back."""
+accumulate = ld.renamed(transforms.accumulate, k="micro_steps")
+ema = ld.renamed(transforms.ema, average="ema_average", decay="ema_decay")
+
+
+def followed(rule, **options):
+    """The parameters after some updates."""
+    rng = np.random.default_rng(1)
+    params = [rng.standard_normal((4, 3)), rng.standard_normal(3)]
+    learner = rule(params, backend="numpy", **options)
+    extras = dict.fromkeys(SCALAR_EXTRAS, 1.5)
+    extras |= {name: [np.ones(p.shape) for p in params] for name in ARRAY_EXTRAS}
+    for _ in range(3):
+        gradients = [rng.standard_normal(p.shape) for p in params]
+        learner.update(gradients, **{name: extras[name] for name in learner.extras})
+    return params
+
+
+@pytest.mark.parametrize("name", sorted(set(learners.__all__) - RINGS))
+def test_a_rule_that_is_always_let_through_is_itself(name):
+    rule = getattr(learners, name)
+    chain = ld.chain(transforms.zero_nans, accumulate, rule, ema)
+    for got, wanted in zip(followed(chain, micro_steps=1), followed(rule), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10)

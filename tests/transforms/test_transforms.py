@@ -1,0 +1,169 @@
+"""The battery that every transform passes, before or after sgd and adam."""
+
+import inspect
+
+import numpy as np
+import pytest
+from transforms import references
+from transforms.problems import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
+
+import learnerdsl as ld
+from learnerdsl import transforms
+from learnerdsl.learners import adam, adamw, lamb, sgd
+
+NAMES = transforms.__all__
+PASSES = {
+    "adaptive_clip": 2,
+    "apply_if_finite": 2,
+    "cautious": 2,
+    "centralize": 2,
+    "clip_by_block_rms": 2,
+    "clip_by_global_norm": 2,
+    "clip_by_norm": 2,
+    "clip_grad_norm": 2,
+    "normalize_by_global_norm": 2,
+    "orthograd": 3,
+    "project_l2_ball": 2,
+    "project_max_norm": 2,
+    "scale_by_block_rms": 2,
+    "trust_ratio": 2,
+}
+STATES = {"ema": "average", "swa": "swa_average", "lookahead": "slow"}
+GOLDEN = {
+    "clip_adamw_ema": ld.chain(
+        transforms.clip_by_global_norm, adamw, transforms.ema, name="clip_adamw_ema"
+    ),
+    "accumulate_adam": ld.chain(transforms.accumulate, adam),
+    "cautious_adam": ld.chain(
+        adam, transforms.cautious, transforms.decoupled_weight_decay, name="cautious_adam"
+    ),
+    "lamb_lookahead": ld.chain(lamb, transforms.lookahead),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - RANDOM))
+def test_transform_follows_its_reference(name, rule):
+    start, gradients, hypers = problem(name, rule)
+    path, learner = follow(name, rule, start, gradients, hypers)
+    expected, state = follow_by_hand(name, rule, start, gradients, hypers)
+    for (params, _), wanted in zip(path, expected, strict=True):
+        for a, b in zip(params, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+    if name in STATES:
+        for k, wanted in enumerate(state[STATES[name]]):
+            np.testing.assert_allclose(learner.state[k][STATES[name]], wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_transform_follows_the_oracle(name, dtype):
+    start, gradients, hypers = problem(name, "adam", dtype)
+    path, _ = follow(name, "adam", start, gradients, hypers)
+    expected, _ = follow(name, "adam", start, gradients, hypers, backend="numpy")
+    tolerance = {"float32": 2e-5, "float64": 1e-12}[dtype]
+    for got, wanted in zip(path, expected, strict=True):
+        for a, b in zip([*got[0], *got[1]], [*wanted[0], *wanted[1]], strict=True):
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"apply_if_finite"}))
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_propagate_as_in_numpy(name, bad):
+    ends = []
+    for backend in ("cpu", "numpy"):
+        params = [np.linspace(-1, 1, 40, dtype=np.float32), np.ones(2, np.float32)]
+        options = {"k": 1} if name == "accumulate" else {}
+        learner = chain_of(name, "adam")(params, backend=backend, **options)
+        gradients = [np.linspace(1, 2, 40, dtype=np.float32), np.ones(2, np.float32)]
+        gradients[0][[0, 17, 39]] = bad
+        for _ in range(2):
+            learner.update(gradients)
+        ends.append([*params, *(a for s in learner.state.values() for a in s.values())])
+    for compiled, oracle in zip(*ends, strict=True):
+        np.testing.assert_array_equal(np.isnan(compiled), np.isnan(oracle))
+        np.testing.assert_array_equal(np.isinf(compiled), np.isinf(oracle))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_serial_and_parallel_launches_agree_bitwise(name):
+    rng = np.random.default_rng(5)
+    start = [rng.standard_normal(n).astype(np.float32) for n in (50_001, 3)]
+    gradients = [rng.standard_normal(p.size).astype(np.float32) for p in start]
+    ends = []
+    for is_parallel in (False, True):
+        params = [p.copy() for p in start]
+        learner = chain_of(name, "sgd")(params)
+        learner._engine.use_threads(is_parallel)
+        for _ in range(2):
+            learner.update(gradients)
+        ends.append(params)
+    for serial, parallel in zip(*ends, strict=True):
+        np.testing.assert_array_equal(serial, parallel)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_pass_is_taken_that_is_not_needed(name):
+    assert len(chain_of(name, "adam").plan().passes) == PASSES.get(name, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transform_composes_with_every_kind_of_rule(name):
+    transform = getattr(transforms, name)
+    for rule in (sgd, lamb):
+        before, after = (transform, rule, transforms.ema), (transforms.zero_nans, rule, transform)
+        if name in ("ema", "zero_nans"):
+            continue
+        weights = np.ones(5)
+        chain = ld.chain(*(before if transform.place == "before" else after))
+        assert chain([weights]).update([np.ones(5)])
+        assert np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - RANDOM))
+def test_every_transform_has_a_reference(name):
+    assert callable(getattr(references, name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transform_says_what_it_needs(name):
+    transform = getattr(transforms, name)
+    assert transform.place in ("before", "after")
+    text = inspect.getdoc(transform)
+    for part in ("$$", "Args:", "State variables: ", "http", f"transforms import {name}\n"):
+        assert part in text
+    for argument in inspect.signature(transform).parameters:
+        assert f"    {argument}: " in text
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_generated_code_is_the_golden_file(name, golden):
+    golden(f"chain_{name}.cpu.py", GOLDEN[name].source("cpu"))
+
+
+@pytest.mark.parametrize("name", ["add_noise", "perturb"])
+def test_noise_is_made_of_the_numbers_of_a_rule_that_draws_them(name):
+    @ld.rule
+    def drawing(p, g):
+        return ld.assign(p, ld.normal())
+
+    drawn, noisy, plain = np.zeros(1000), np.zeros(1000), np.zeros(1000)
+    chain = chain_of(name, "sgd")
+    learners = [drawing([drawn], seed=3), chain([noisy], lr=1.0, seed=3), sgd([plain], lr=1.0)]
+    sizes = {"add_noise": lambda t: -np.sqrt(0.01 / t**0.55), "perturb": lambda t: 1e-3}
+    for t in range(1, 4):
+        before = noisy.copy()
+        for learner in learners:
+            learner.update([np.ones(1000)])
+        np.testing.assert_allclose(noisy - before + 1, sizes[name](t) * drawn, atol=1e-12)
+    assert np.std(drawn) == pytest.approx(1, abs=0.1)
+
+
+def test_evaluation_parameters_are_the_averages():
+    for name, state in (("ema", "average"), ("swa", "swa_average")):
+        weights = np.ones(3)
+        learner = chain_of(name, "sgd")([weights], lr=0.5)
+        for _ in range(3):
+            learner.update([np.ones(3)])
+        np.testing.assert_array_equal(learner.evaluation_parameters()[0], learner.state[0][state])
+        assert not np.array_equal(learner.evaluation_parameters()[0], weights)
