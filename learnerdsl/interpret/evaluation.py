@@ -246,9 +246,12 @@ class Evaluation:
         """The sum or maximum over one tensor."""
         value = self.xp.asarray(self(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
+        if expr.axes and isinstance(expr, SumOver):
+            return self.xp.sum(value, expr.axes, keepdims=True)
         if expr.axes:
-            join = self.xp.sum if isinstance(expr, SumOver) else self.xp.max
-            return join(value, expr.axes, keepdims=True)
+            lowest = self.xp.sum(value, expr.axes, keepdims=True) - np.inf
+            is_empty = any(value.shape[axis] == 0 for axis in expr.axes)
+            return lowest if is_empty else self.xp.max(value, expr.axes, keepdims=True)
         if isinstance(expr, SumOver) and expr.block:
             return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
         if isinstance(expr, SumOver):

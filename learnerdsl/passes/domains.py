@@ -15,6 +15,7 @@ from learnerdsl.expr import (
     CLOCK,
     AxisSize,
     MaxOver,
+    Named,
     SumOver,
     position,
     tensor_number,
@@ -82,8 +83,12 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     if own.rank == Rank.VECTOR and reduce.over != "model":
         inner = known[reduce.symbol] = kernel.domain_of(node)
         factor = _count_of_others(node.axes, own, kernel.ndim or 0)
-        value = factor * node if reduce.kind == "sum" else node
-        return Block(inner, computes=(Compute(reduce.symbol, value),))
+        if reduce.kind == "max" or factor == 1:
+            return Block(inner, computes=(Compute(reduce.symbol, node),))
+        once = Named(f"{reduce.symbol.name}_once", kernel.name)
+        known[once] = inner
+        scaled = Compute(reduce.symbol, factor * once)
+        return Block(inner, computes=(Compute(once, node), scaled))
     ndim = kernel.ndim or 0
     left = {axis for axis in range(ndim) if axis not in {a % ndim for a in node.axes}}
     if node.axes:

@@ -130,8 +130,9 @@ class NumpyEngine:
         self.states: dict[str, list[Any]] = {}
         self.model_states: dict[str, np.ndarray] = {}
         self.rows: dict[int, np.ndarray] = {}
-        shapes = {s.symbol.name: s.symbol.shape for one in rules for s in one.states}
-        self.tensor_states = {name for name, shape in shapes.items() if shape == "tensor"}
+        self.tensor_states = [
+            {s.symbol.name for s in one.states if s.symbol.shape == "tensor"} for one in rules
+        ]
         for k, (one, p) in enumerate(zip(rules, parameters, strict=True)):
             for symbol in (spec.symbol for spec in one.states):
                 if symbol.shape == "model":
@@ -162,9 +163,9 @@ class NumpyEngine:
         self.rows = dict(rows)
 
     def selected(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The rows to update of each array, the whole array where none were selected."""
+        """The rows to update of each array; all of it where none were selected, or of a scalar."""
         return [
-            a[self.rows[k]] if k in self.rows and a is not None else a for k, a in enumerate(arrays)
+            a[self.rows[k]] if k in self.rows and np.ndim(a) else a for k, a in enumerate(arrays)
         ]
 
     def selected_extras(self) -> dict[str, list[np.ndarray]]:
@@ -179,7 +180,7 @@ class NumpyEngine:
         """Copy new values into the rows they were computed for."""
         for k, (array, value) in enumerate(zip(arrays, values, strict=True)):
             if array is not None:
-                array[self.rows.get(k, ...)] = value
+                array[self.rows.get(k, ...) if array.ndim else ...] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Keep the value."""
@@ -199,9 +200,10 @@ class NumpyEngine:
         self.clock[:, 0] += 1.0
         step, samples, minibatch_size = self.clock[0]
         states: dict[str, Any] = {
-            name: [None if a is None else float(a) for a in arrays]
-            if name in self.tensor_states
-            else self.selected(arrays)
+            name: [
+                float(a) if name in scalars else a
+                for a, scalars in zip(self.selected(arrays), self.tensor_states, strict=True)
+            ]
             for name, arrays in self.states.items()
         }
         states |= {name: float(values[0]) for name, values in self.model_states.items()}
@@ -221,12 +223,7 @@ class NumpyEngine:
             for n, values in new_states.items()
         }
         for name, arrays in self.states.items():
-            if name in self.tensor_states:
-                for array, value in zip(arrays, new_states[name], strict=True):
-                    if array is not None:
-                        array[...] = value
-            else:
-                self.write(arrays, new_states[name])
+            self.write(arrays, new_states[name])
         for name, values in self.model_states.items():
             values[:] = new_states[name]
         self.write(self.parameters, updated)
