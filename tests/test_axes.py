@@ -60,3 +60,23 @@ def test_the_largest_of_no_element_is_minus_infinity(backend):
     learner = largest_of_columns(params, backend=backend)
     learner.update([p.copy() for p in params])
     np.testing.assert_array_equal(learner.state[0]["v"], np.full(3, -np.inf))
+
+
+@ld.rule
+def from_the_start(p, g, lr=1.0):
+    """A vector and a scalar that keep what they start with."""
+    mean = ld.state("mean", init=ld.mean(p, axis=-1), shape="rows")
+    scale = ld.state("scale", init=ld.norm(p), shape="tensor")
+    moved = ld.assign(p, mean - lr * scale * g)
+    return ld.combine([moved, ld.assign(mean, mean), ld.assign(scale, scale)])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_states_that_keep_their_value_start_from_reductions_and_cost_nothing(backend):
+    params = np.array([[1.0, 3.0], [5.0, 1.0]])
+    learner = from_the_start([params], backend=backend)
+    learner.update([np.ones((2, 2))])
+    np.testing.assert_array_equal(learner.state[0]["mean"], [2.0, 3.0])
+    np.testing.assert_array_equal(params, np.array([[2.0, 2.0], [3.0, 3.0]]) - 6.0)
+    assert "mean_new" not in from_the_start.source()
+    assert "scale_new" not in from_the_start.source()

@@ -18,7 +18,10 @@ def lower(rule: Rule) -> Kernel:
     """One block for each statement of the rule."""
     reductions: dict[Reduction, sympy.Symbol] = {}
     blocks: list[Block] = []
+    used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
     for line in rule.lines:
+        if line.expression == line.target and line.value not in used:
+            continue  # A state that keeps its value.
         expression = _normalise(line.expression)
         bare = _extract_reductions(expression, rule.name, reductions, blocks)
         blocks.append(_statement(line, as_expr(bare)))

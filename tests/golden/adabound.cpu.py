@@ -41,8 +41,6 @@ def adabound_tensor_scalars_1(arrays, model, tensor):
     final_lr = model[8]
     gamma = model[9]
     first_lr = tensor[2]
-    # first_lr <- first_lr
-    first_lr_new = first_lr
     t1 = 1.0 / first_lr
     c2 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
     c3 = t1 * final_lr * lr * (1.0 - 1.0 / (1.0 + step * gamma))

@@ -58,10 +58,9 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
-            t1 = g_i**2
             sum_1 = accumulate(sum_1, float64(p_i)**2)
-            sum_2_i = accumulate(sum_2_i, float64(t1))
-            sum_3[i] += float64(t1)
+            sum_2_i = accumulate(sum_2_i, float64(g_i)**2)
+            sum_3[i] += float64(g_i)**2
         sum_2[here] = sum_2_i
     sums[0] = sum_1
 
@@ -106,12 +105,12 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         # row <- row + b*(-row + sum_2/cols)
         row_new_i = row_i + b * (sum_2_i / cols - row_i)
         row_new[k] = row_new_i
-    t2 = 1.0 / rows
+    t1 = 1.0 / rows
     for k in range(axis1):
         col_i = float64(col[k])
         sum_3_i = float64(sum_3[k])
         # col <- col + b*(-col + sum_3/rows)
-        col_new_i = col_i + b * (t2 * sum_3_i - col_i)
+        col_new_i = col_i + b * (t1 * sum_3_i - col_i)
         col_new[k] = col_new_i
     sum_4 = 0.0
     for k in range(axis0):
@@ -119,7 +118,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         sum_4 += row_new_i
     for k in range(axis1):
         col_new_i = float64(col_new[k])
-        c2_i = col_new_i / maximum(least, t2 * sum_4)
+        c2_i = col_new_i / maximum(least, t1 * sum_4)
         c2[k] = c2_i
     tensor[10] = alpha
 

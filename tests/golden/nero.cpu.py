@@ -17,28 +17,6 @@ from learnerdsl.runtime.kernel import (
 )
 
 
-@tensor_scalars
-def nero_tensor_scalars_1(arrays, model, tensor):
-    """Scalars of a tensor, in float64."""
-    scale = tensor[4]
-    axis0 = int64(tensor[2])
-    centre = float32_array(arrays[3], 0, axis0)
-    length = float32_array(arrays[4], 0, axis0)
-    centre_new = float64_array(arrays[8], 0, axis0)
-    length_new = float64_array(arrays[9], 0, axis0)
-    for k in range(axis0):
-        centre_i = float64(centre[k])
-        length_i = float64(length[k])
-        # centre <- centre
-        centre_new_i = centre_i
-        centre_new[k] = centre_new_i
-        # length <- length
-        length_new_i = length_i
-        length_new[k] = length_new_i
-    # scale <- scale
-    scale_new = scale
-
-
 @element_pass
 def nero_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads g; writes nothing."""
@@ -69,9 +47,9 @@ def nero_tensor_scalars_2(arrays, model, tensor):
     v = float32_array(arrays[2], 0, axis0)
     length = float32_array(arrays[4], 0, axis0)
     sum_1 = float64_array(arrays[5], 0, axis0)
-    v_new = float64_array(arrays[10], 0, axis0)
-    c1 = float32_array(arrays[11], 0, axis0)
-    c2 = float32_array(arrays[12], 0, axis0)
+    v_new = float64_array(arrays[8], 0, axis0)
+    c1 = float32_array(arrays[9], 0, axis0)
+    c2 = float32_array(arrays[10], 0, axis0)
     for k in range(axis0):
         v_i = float64(v[k])
         length_i = float64(length[k])
@@ -93,8 +71,8 @@ def nero_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     first = start // axis1
     step = float32(model[0])
     centre = float32_array(arrays[3], 0, axis0)
-    c1 = float32_array(arrays[11], 0, axis0)
-    c2 = float32_array(arrays[12], 0, axis0)
+    c1 = float32_array(arrays[9], 0, axis0)
+    c2 = float32_array(arrays[10], 0, axis0)
     sum_2 = float64_array(arrays[6], 0, axis0)
     sum_3 = float64_array(arrays[7], 0, axis0)
     for row_number in range(count // axis1):
@@ -126,8 +104,8 @@ def nero_tensor_scalars_3(arrays, model, tensor):
     axis0 = int64(tensor[2])
     sum_2 = float64_array(arrays[6], 0, axis0)
     sum_3 = float64_array(arrays[7], 0, axis0)
-    c3 = float32_array(arrays[13], 0, axis0)
-    c4 = float32_array(arrays[14], 0, axis0)
+    c3 = float32_array(arrays[11], 0, axis0)
+    c4 = float32_array(arrays[12], 0, axis0)
     t1 = 1.0 / dim1
     for k in range(axis0):
         sum_2_i = float64(sum_2[k])
@@ -146,10 +124,10 @@ def nero_pass_3(arrays, model, tensor, start, grad_start, count, sums):
     first = start // axis1
     step = float32(model[0])
     centre = float32_array(arrays[3], 0, axis0)
-    c1 = float32_array(arrays[11], 0, axis0)
-    c2 = float32_array(arrays[12], 0, axis0)
-    c3 = float32_array(arrays[13], 0, axis0)
-    c4 = float32_array(arrays[14], 0, axis0)
+    c1 = float32_array(arrays[9], 0, axis0)
+    c2 = float32_array(arrays[10], 0, axis0)
+    c3 = float32_array(arrays[11], 0, axis0)
+    c4 = float32_array(arrays[12], 0, axis0)
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
@@ -175,6 +153,6 @@ def nero_tensor_scalars_4(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     axis0 = int64(tensor[2])
     v = float32_array(arrays[2], 0, axis0)
-    v_new = float64_array(arrays[10], 0, axis0)
+    v_new = float64_array(arrays[8], 0, axis0)
     for k in range(axis0):
         v[k] = v_new[k]

@@ -29,8 +29,6 @@ def nero_tensor_scalars_1(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     lr = model[5]
     scale = tensor[3]
-    # scale <- scale
-    scale_new = scale
     c2 = lr * scale
     tensor[4] = c2
 

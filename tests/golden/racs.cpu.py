@@ -37,9 +37,8 @@ def racs_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         sum_1_i = 0.0
         for i in range(axis1):
             g_i = g[i]
-            t1 = g_i**2
-            sum_1_i = accumulate(sum_1_i, float64(t1))
-            sum_2[i] += float64(t1)
+            sum_1_i = accumulate(sum_1_i, float64(g_i)**2)
+            sum_2[i] += float64(g_i)**2
         sum_1[here] = sum_1_i
 
 
@@ -63,18 +62,18 @@ def racs_tensor_scalars_2(arrays, model, tensor):
     for part in range(1, int64(tensor[5])):
         for k in range(axis1):
             sum_2[k] += sum_2[part * axis1 + k]
-    t2 = 1.0 - beta
+    t1 = 1.0 - beta
     for k in range(axis0):
         s_i = float64(s[k])
         sum_1_i = float64(sum_1[k])
         # s <- s*beta + sum_1*(1 - beta)/dim1
-        s_new_i = s_i * beta + t2 * sum_1_i / dim1
+        s_new_i = s_i * beta + t1 * sum_1_i / dim1
         s_new[k] = s_new_i
     for k in range(axis1):
         q_i = float64(q[k])
         sum_2_i = float64(sum_2[k])
         # q <- q*beta + sum_2*(1 - beta)/dim0
-        q_new_i = q_i * beta + t2 * sum_2_i / dim0
+        q_new_i = q_i * beta + t1 * sum_2_i / dim0
         q_new[k] = q_new_i
         c1_i = 1.0 / sqrt(eps + q_new_i)
         c1[k] = c1_i
@@ -126,11 +125,11 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     eps = model[9]
     theta = tensor[6]
     sum_3 = tensor[7]
-    t3 = sqrt(sum_3)
+    t2 = sqrt(sum_3)
     # c <- Piecewise((1, Eq(step, 1)), (gamma/Max(gamma, sqrt(sum_3)/(eps + theta)), True))
-    c = (1.0 if step == 1.0 else gamma / maximum(gamma, t3 / (eps + theta)))
+    c = (1.0 if step == 1.0 else gamma / maximum(gamma, t2 / (eps + theta)))
     # theta <- c*sqrt(sum_3)
-    theta_new = t3 * c
+    theta_new = t2 * c
     c4 = alpha * lr * c
     tensor[8] = theta_new
     tensor[9] = c4
