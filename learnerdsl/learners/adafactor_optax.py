@@ -54,13 +54,12 @@ def adafactor_optax(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adafactor_optax
-        >>> weights = np.ones((2, 3), np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = adafactor_optax([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.9, 0.9, 0.9]], dtype=float32)
 
     References:
         Shazeer and Stern, [Adafactor: Adaptive Learning Rates with Sublinear Memory
@@ -117,13 +116,12 @@ def adafactor_bv(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adafactor_bv
-        >>> weights = np.ones((2, 3), np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = adafactor_bv([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([[0.99, 0.99, 0.99],
-               [0.99, 0.99, 0.99]], dtype=float32)
+        array([[0.99, 0.99, 0.99]], dtype=float32)
 
     References:
         Zhai et al., [Scaling Vision Transformers](https://arxiv.org/abs/2106.04560), 2022.

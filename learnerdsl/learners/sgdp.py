@@ -31,9 +31,8 @@ def sgdp(
     $$p \leftarrow \left(1 - \frac{\eta \lambda}{1 - \mu}\right) p - \eta u$$
 
     with norms, products and the number $n$ of elements first over each index of the first axis,
-    and if that condition does not hold, over the whole tensor; vectors are never projected. For
-    networks with batch or layer normalisation, where momentum makes weights grow and steps
-    relative to them fall. As `timm.optim.SGDP`, whose weight decay is divided by $1 - \mu$, too.
+    and else over the whole tensor; vectors are never projected. For networks with normalisation,
+    where momentum makes weights grow. As `timm.optim.SGDP`, also in the division by $1 - \mu$.
 
     Args:
         p: the parameter.
@@ -52,17 +51,15 @@ def sgdp(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import sgdp
-        >>> weights = np.ones((2, 3), np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = sgdp([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.9, 0.9, 0.9]], dtype=float32)
 
     References:
-        Heo et al., [AdamP: Slowing Down the Slowdown for Momentum Optimizers on Scale-invariant
-        Weights](https://arxiv.org/abs/2006.08217), 2021.
+        Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.
     """
     b = state("b")
     b_new = assign(b, momentum * b + (1 - dampening) * g)
@@ -94,7 +91,7 @@ def adamp(
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} u$$
 
     with $u$ and $\lambda$ changed in between as in `sgdp`, for the same networks. With Nesterov,
-    $\beta_1 m + (1 - \beta_1) g$ stands for $m$ in $u$. As `timm.optim.AdamP`.
+    $\beta_1 m + (1 - \beta_1) g$ is in place of $m$. As `timm.optim.AdamP`.
 
     Args:
         p: the parameter.
@@ -113,17 +110,15 @@ def adamp(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adamp
-        >>> weights = np.ones((2, 3), np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = adamp([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.9, 0.9, 0.9]], dtype=float32)
 
     References:
-        Heo et al., [AdamP: Slowing Down the Slowdown for Momentum Optimizers on Scale-invariant
-        Weights](https://arxiv.org/abs/2006.08217), 2021.
+        Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.
     """
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
@@ -131,8 +126,8 @@ def adamp(
     ahead = beta1 * m_new + (1 - beta1) * g if nesterov else m_new
     u = let("u", ahead / (sqrt(v_new / (1 - beta2**step)) + eps))
     along, ratio = _radial(p, g, u, delta, wd_ratio, eps)
-    step_size = lr / (1 - beta1**step)
-    return assign(p, p * (1 - lr * weight_decay * ratio) - step_size * (u - along * p))
+    rate = lr / (1 - beta1**step)
+    return assign(p, p * (1 - lr * weight_decay * ratio) - rate * (u - along * p))
 
 
 def _radial(p, g, u, delta, wd_ratio, eps):
@@ -142,16 +137,14 @@ def _radial(p, g, u, delta, wd_ratio, eps):
     inner = tuple(range(1, ndim(p)))
     by_row = [sum(x, axis=inner) for x in (p**2, g**2, g * p, p * u)]
     total = [mean(x) * size(p, axis=0) for x in by_row]
-    cosine, row_part = _alignment(*by_row, eps)
-    rows_fit = max(cosine) < delta / sqrt(size(p, axis=inner))
-    cosine, part = _alignment(*total, eps)
+    (cosines, row_parts), (cosine, part) = _alignment(*by_row, eps), _alignment(*total, eps)
+    rows_fit = max(cosines) < delta / sqrt(size(p, axis=inner))
     fits = cosine < delta / sqrt(size(p))
-    along = let("along", where(rows_fit, row_part, where(fits, part, 0)))
+    along = let("along", where(rows_fit, row_parts, where(fits, part, 0)))
     return along, let("ratio", where(rows_fit | fits, wd_ratio, 1))
 
 
 def _alignment(p_squared, g_squared, gp, pu, eps):
     """The size of the cosine between gradient and weights; the part of u along p."""
-    length = sqrt(p_squared)
-    cosine = abs(gp) / maximum(length, eps) / maximum(sqrt(g_squared), eps)
-    return cosine, pu / (length + eps) ** 2
+    cosine = abs(gp) / maximum(sqrt(p_squared), eps) / maximum(sqrt(g_squared), eps)
+    return cosine, pu / (sqrt(p_squared) + eps) ** 2
