@@ -80,3 +80,12 @@ def test_states_that_keep_their_value_start_from_reductions_and_cost_nothing(bac
     np.testing.assert_array_equal(params, np.array([[2.0, 2.0], [3.0, 3.0]]) - 6.0)
     assert "mean_new" not in from_the_start.source()
     assert "scale_new" not in from_the_start.source()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("rule", [by_blocks, largest_of_columns, from_the_start])
+def test_rules_of_axes_refuse_gradients_of_some_rows(rule, backend):
+    learner = rule([np.ones((4, 3))], backend=backend)
+    gradient = ld.RowSparse(np.array([1, 2]), np.ones((2, 3)), (4, 3))
+    with pytest.raises(ld.ArrayError, match="to_dense"):
+        learner.update([gradient])
