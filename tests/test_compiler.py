@@ -270,3 +270,16 @@ def test_squares_and_products_are_reduced_in_float64_also_where_they_are_shared(
     weights = start.copy()
     tiny([weights]).update([start.copy()])
     np.testing.assert_allclose(weights, start * (1 - 4 - np.sqrt(8)), rtol=1e-6)
+
+
+def test_a_rule_that_changes_nothing_needs_no_pass():
+    @ld.rule
+    def still(p, g, lr=0.1):
+        return ld.assign(p, p)
+
+    weights = np.arange(3.0)
+    learner = still([weights])
+    assert learner.update([np.ones(3)])
+    assert learner.step_count == 1
+    assert learner.plan().bytes_per_element == 0
+    np.testing.assert_array_equal(weights, np.arange(3.0))

@@ -84,7 +84,8 @@ class _Source:
         ]
         if "np." in body:
             header += ["import numpy as np", ""]
-        header += ["from learnerdsl.runtime.kernel import (", *(f"    {n}," for n in used), ")"]
+        if used:
+            header += ["from learnerdsl.runtime.kernel import (", *(f"    {n}," for n in used), ")"]
         if on_matrices:
             names = ", ".join(on_matrices)
             header.append(f"from learnerdsl.runtime.matrices import {names}")

@@ -75,7 +75,8 @@ class _Fusion:
         self.temporaries = self.find_temporaries()
         needed = [self.levels[s.value] for s in self.element_stores]
         needed += [self.levels[s] for s in self.temporaries if s not in self.on_matrices]
-        self.count = 1 + max([*needed, *(self.input_level(r) for r in self.reduces)])
+        needed += [self.input_level(reduce) for reduce in self.reduces]
+        self.count = 1 + max(needed, default=-1)
 
     def is_element(self, symbol: sympy.Basic) -> bool:
         return self.kernel.domains[symbol] == Domain.ELEMENT
