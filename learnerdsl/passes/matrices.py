@@ -97,21 +97,31 @@ class _Separation:
             for compute in block.computes:
                 if compute.symbol in own or compute.symbol in before:
                     before |= compute.expression.free_symbols
-        return own | (after & before) | self.of_matrices_alone(own)
+        return self.of_matrices_alone(own | (after & before))
 
     def of_matrices_alone(self, own: set[sympy.Basic]) -> set[sympy.Basic]:
-        """What joins several results of functions of matrices, so that one is handed over."""
-        found: set[sympy.Basic] = set()
+        """`own` and what joins several of them, so that one is handed over."""
+        found = set(own)
         for block in self.blocks:
             for compute in block.computes:
                 symbols = compute.expression.free_symbols
                 wide = {s for s in symbols if self.domains[s].rank >= Rank.VECTOR}
-                if len(wide) > 1 and wide <= own | found and self.passes_on(compute, block):
+                if len(wide) > 1 and wide <= found and self.passes_on(compute, block):
                     found.add(compute.symbol)
         return found
 
     def passes_on(self, compute: Compute, block: Block) -> bool:
-        return self.domains[compute.symbol] == Domain.ELEMENT and not compute.expression.has(Draw)
+        is_of_elements = self.domains[compute.symbol] == Domain.ELEMENT
+        return is_of_elements and not self.is_bound_to_a_pass(compute.expression)
+
+    def is_bound_to_a_pass(self, expression: Any) -> bool:
+        """Whether it has what only passes know: vectors and random numbers."""
+        if isinstance(expression, MatrixFunction):
+            return False
+        if isinstance(expression, sympy.Symbol):
+            return self.domains[expression].rank == Rank.VECTOR
+        is_random = isinstance(expression, Draw)
+        return is_random or any(self.is_bound_to_a_pass(a) for a in expression.args)
 
     def with_operands(self, block: Block, on_matrices: set[sympy.Basic]) -> list[Block]:
         """The block on matrices, after blocks that compute operands of several values."""
@@ -120,10 +130,13 @@ class _Separation:
         def operand(expression: Any) -> Any:
             if expression.is_Atom or not isinstance(expression, sympy.Expr):
                 return expression
+            is_bound = self.is_bound_to_a_pass(expression)
+            if is_bound:
+                expression = self.without_functions(expression, operand, before)
             ready = not expression.has(MatrixFunction) and not (
                 expression.free_symbols & on_matrices
             )
-            if ready and self.needs_a_pass(expression):
+            if is_bound or (ready and self.needs_a_pass(expression)):
                 symbol = self.fresh("operand", Domain.ELEMENT)
                 note = f"{symbol} <- {expression}"
                 compute = Compute(symbol, expression, note=note)
@@ -136,8 +149,21 @@ class _Separation:
         stores = Block(block.domain, stores=block.stores)
         return [*before, Block(Domain.MATRIX, computes=computes), stores]
 
+    def without_functions(self, expression: Any, operand: Any, before: list[Block]) -> Any:
+        """`expression` with symbols for functions of matrices, computed in blocks `before`."""
+        if isinstance(expression, MatrixFunction):
+            symbol = self.fresh("product", self.domain_of(expression))
+            note = f"{symbol} <- {expression}"
+            compute = Compute(symbol, operand(expression), note=note)
+            before.append(Block(Domain.MATRIX, computes=(compute,)))
+            return symbol
+        if not expression.has(MatrixFunction):
+            return expression
+        arguments = [self.without_functions(a, operand, before) for a in expression.args]
+        return rebuild(expression, arguments)
+
     def needs_a_pass(self, expression: Any) -> bool:
         """Whether an operand is of several matrices, or of more than matrices and numbers."""
         wide = [s for s in expression.free_symbols if self.domains[s].rank >= Rank.VECTOR]
         elements = [s for s in wide if self.domains[s] == Domain.ELEMENT]
-        return bool(elements) and (len(wide) > 1 or expression.has(Draw))
+        return bool(elements) and len(wide) > 1
