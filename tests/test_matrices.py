@@ -380,6 +380,16 @@ def test_a_chain_of_products_takes_no_passes_between_them():
     assert len(preconditioned.plan().passes) == 1
 
 
+def test_an_operand_that_is_written_twice_is_handed_over_once():
+    def decayed(p, g, decay=0.1):
+        g = g + decay * p
+        return ld.assign(p, p - ld.matmul(ld.matmul(g, ld.transpose(g)), g))
+
+    first, last = ld.rule(decayed).plan().passes
+    assert first.writes == ("operand_1_matrix",)
+    assert last.reads == ("p", "product_1_matrix")
+
+
 def test_rules_of_matrices_can_be_shown():
     assert r"L_t^{-1/4}" not in preconditioned.latex()
     assert r"\left(g_t\right)" not in preconditioned.latex()

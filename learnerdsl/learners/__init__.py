@@ -8,6 +8,7 @@ from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
+from learnerdsl.learners.adamuon import adamuon, scion
 from learnerdsl.learners.adan import adan
 from learnerdsl.learners.adasmooth import adasmooth
 from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
@@ -35,6 +36,8 @@ from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars import mars_adamw, mars_lion
 from learnerdsl.learners.msvag import msvag
+from learnerdsl.learners.muon import muon, muon_with_adamw
+from learnerdsl.learners.muon_optax import muon_optax
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.noisy_sgd import noisy_sgd
@@ -55,7 +58,9 @@ from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 from learnerdsl.learners.sgd_sai import sgd_sai
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
+from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign import sign_sgd, signum, tiger
+from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
@@ -80,6 +85,7 @@ __all__ = [
     "adamc",
     "adamg",
     "adamod",
+    "adamuon",
     "adamw",
     "adan",
     "adanorm",
@@ -118,6 +124,9 @@ __all__ = [
     "mars_lion",
     "momentum_sgd",
     "msvag",
+    "muon",
+    "muon_optax",
+    "muon_with_adamw",
     "nadam",
     "nadamw",
     "nadamw_timm",
@@ -142,13 +151,16 @@ __all__ = [
     "schedule_free_adamw",
     "schedule_free_radam",
     "schedule_free_sgd",
+    "scion",
     "sgd",
     "sgd_keras",
     "sgd_sai",
     "sgdw",
+    "shampoo",
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "soap",
     "sophia",
     "sparse_adam",
     "srmm",

@@ -33,6 +33,7 @@ class _Separation:
         self.domains = dict(kernel.domains)
         self.blocks: list[Block] = []
         self.count = 0
+        self.operands: dict[Any, sympy.Symbol] = {}
 
     def kernel(self) -> Kernel:
         for block in self.source.blocks:
@@ -137,7 +138,9 @@ class _Separation:
                 expression.free_symbols & on_matrices
             )
             if is_bound or (ready and self.needs_a_pass(expression)):
-                symbol = self.fresh("operand", Domain.ELEMENT)
+                if expression in self.operands:
+                    return self.operands[expression]
+                symbol = self.operands[expression] = self.fresh("operand", Domain.ELEMENT)
                 note = f"{symbol} <- {expression}"
                 compute = Compute(symbol, expression, note=note)
                 before.append(Block(Domain.ELEMENT, computes=(compute,)))

@@ -9,6 +9,7 @@ from learners.problems import (
     SCALAR_EXTRAS,
     STEPS,
     assert_same_path,
+    fitted,
     hyperparameters,
     problem,
     trajectory,
@@ -58,6 +59,7 @@ def follow(rule, start, sequence, hypers, **arguments):
 def run(rule, dtype, shapes, hypers, **arguments):
     """Start, gradients and end of a run; the gradients are rounded to the dtype."""
     rng = np.random.default_rng([7, *rule.name.encode()])
+    shapes = fitted(rule.name, shapes)
     start = [np.array(rng.standard_normal(shape), dtype) for shape in shapes]
     sequence = [[np.array(rng.standard_normal(shape), dtype) for shape in shapes] for _ in hypers]
     return start, sequence, follow(rule, start, sequence, hypers, **arguments)
@@ -132,12 +134,13 @@ def test_compiled_rule_follows_the_oracle(name, dtype):
 def test_nonfinite_gradients_propagate_as_in_numpy(name, bad):
     ends = []
     for backend in ("cpu", "numpy"):
-        params = [np.linspace(-1, 1, 40, dtype=np.float32), np.ones((), np.float32)]
+        many, one = fitted(name, ((40,), ()))
+        params = [np.linspace(-1, 1, 40, dtype=np.float32).reshape(many), np.ones(one, np.float32)]
         learner = RULES[name](params, backend=backend)
-        gradient = np.linspace(1, 2, 40, dtype=np.float32)
-        update_once(learner, [gradient, np.ones((), np.float32)])
-        gradient[[0, 17, 39]] = bad
-        update_once(learner, [gradient, np.ones((), np.float32)])
+        gradient = np.linspace(1, 2, 40, dtype=np.float32).reshape(many)
+        update_once(learner, [gradient, np.ones(one, np.float32)])
+        gradient.flat[[0, 17, 39]] = bad
+        update_once(learner, [gradient, np.ones(one, np.float32)])
         states = [a for s in learner.state.values() for a in s.values()]
         ends.append([*params, *states])
     for compiled, oracle in zip(*ends, strict=True):
@@ -153,7 +156,8 @@ def test_every_builtin_has_a_reference(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
-    params = {"w": np.ones((3, 4), dtype), "b": np.ones((), dtype)}
+    shapes = fitted(name, {"w": (3, 4), "b": ()})
+    params = {n: np.ones(shape, dtype) for n, shape in shapes.items()}
     learner = RULES[name](params)
     update_once(learner, params)
     shapes = {spec.symbol.name: spec.symbol.shape for spec in RULES[name].trace().states}
@@ -168,7 +172,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
 @pytest.mark.parametrize("name", BUILTINS)
 def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
     rng = np.random.default_rng(13)
-    shapes = {"w": (3, 4), "b": (5,)}
+    shapes = fitted(name, {"w": (3, 4), "b": (5,)})
     gradients = [{n: rng.standard_normal(s) for n, s in shapes.items()} for _ in range(6)]
     whole = {n: np.ones(s) for n, s in shapes.items()}
     learner = RULES[name](whole)
@@ -188,23 +192,25 @@ def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
 @pytest.mark.parametrize("name", BUILTINS)
 def test_every_hyperparameter_takes_a_schedule(name):
     names = [str(symbol) for symbol in RULES[name].trace().hyperparameters]
-    plain, scheduled = np.ones(7), np.ones(7)
-    defaults = RULES[name]([np.ones(7)]).hyperparameters
+    (shape,) = fitted(name, ((7,),))
+    plain, scheduled = np.ones(shape), np.ones(shape)
+    defaults = RULES[name]([np.ones(shape)]).hyperparameters
     learners_ = [
         RULES[name]([plain]),
         RULES[name]([scheduled], **{n: ld.schedules.constant(defaults[n]) for n in names}),
     ]
     for learner in learners_:
         for _ in range(3):
-            update_once(learner, [np.linspace(-1, 1, 7)])
+            update_once(learner, [np.linspace(-1, 1, 7).reshape(shape)])
     np.testing.assert_array_equal(plain, scheduled)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_serial_and_parallel_launches_agree_bitwise(name):
     rng = np.random.default_rng(5)
-    start = [rng.standard_normal(n).astype(np.float32) for n in (70_001, 3, 20_000)]
-    gradients = [rng.standard_normal(p.size).astype(np.float32) for p in start]
+    shapes = fitted(name, ((70_001,), (3,), (20_000,)))
+    start = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    gradients = [rng.standard_normal(p.shape).astype(np.float32) for p in start]
     ends = []
     for is_parallel in (False, True):
         params = [p.copy() for p in start]
