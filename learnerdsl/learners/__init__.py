@@ -3,9 +3,12 @@
 from learnerdsl.learners.a2grad import a2grad
 from learnerdsl.learners.adabound import adabound, adamod
 from learnerdsl.learners.adadelta import adadelta
+from learnerdsl.learners.adafactor import adafactor
+from learnerdsl.learners.adafactor_optax import adafactor_bv, adafactor_optax
 from learnerdsl.learners.adagrad import adagrad, adagrad_optax
 from learnerdsl.learners.adam import adam, adamw
 from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
+from learnerdsl.learners.adam_mini import adam_mini
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
 from learnerdsl.learners.adamuon import adamuon, scion
@@ -19,6 +22,7 @@ from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
 from learnerdsl.learners.apollo import aida, apollo
 from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.belief import acprop, adabelief
+from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious import cautious_adamw, grams
 from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
@@ -40,6 +44,7 @@ from learnerdsl.learners.muon import muon, muon_with_adamw
 from learnerdsl.learners.muon_optax import muon_optax
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
+from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
 from learnerdsl.learners.optimistic_adam import optimistic_adam_v2
 from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
@@ -49,7 +54,9 @@ from learnerdsl.learners.pnm import adapnm, pnm
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.qhm import accsgd, qhm
+from learnerdsl.learners.racs import racs
 from learnerdsl.learners.radam import radam, radam_optax
+from learnerdsl.learners.ranger import ranger
 from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
@@ -57,13 +64,16 @@ from learnerdsl.learners.schedule_free import schedule_free_adamw, schedule_free
 from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 from learnerdsl.learners.sgd_sai import sgd_sai
+from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign import sign_sgd, signum, tiger
 from learnerdsl.learners.soap import soap
+from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.tam import adatam, tam
 from learnerdsl.learners.vsgd import vsgd
 from learnerdsl.learners.yogi import yogi
 
@@ -74,23 +84,29 @@ __all__ = [
     "adabelief",
     "adabound",
     "adadelta",
+    "adafactor",
+    "adafactor_bv",
+    "adafactor_optax",
     "adagrad",
     "adagrad_optax",
     "adahessian",
     "adam",
     "adam_keras",
+    "adam_mini",
     "adam_uncorrected",
     "adamax",
     "adamaxw",
     "adamc",
     "adamg",
     "adamod",
+    "adamp",
     "adamuon",
     "adamw",
     "adan",
     "adanorm",
     "adapnm",
     "adasmooth",
+    "adatam",
     "ademamix",
     "adopt",
     "aggmo",
@@ -100,6 +116,7 @@ __all__ = [
     "amsgrad_optax",
     "apollo",
     "asgd",
+    "came",
     "cautious_adamw",
     "cocob",
     "dadapt_adagrad",
@@ -130,6 +147,7 @@ __all__ = [
     "nadam",
     "nadamw",
     "nadamw_timm",
+    "nero",
     "nesterov",
     "noisy_sgd",
     "optimistic_adam_v2",
@@ -141,8 +159,10 @@ __all__ = [
     "prodigy_official",
     "qhadam",
     "qhm",
+    "racs",
     "radam",
     "radam_optax",
+    "ranger",
     "rmsprop",
     "rmsprop_centered",
     "rmsprop_momentum",
@@ -155,16 +175,19 @@ __all__ = [
     "sgd",
     "sgd_keras",
     "sgd_sai",
+    "sgdp",
     "sgdw",
     "shampoo",
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "sm3",
     "soap",
     "sophia",
     "sparse_adam",
     "srmm",
     "stable_adamw",
+    "tam",
     "tiger",
     "vsgd",
     "yogi",

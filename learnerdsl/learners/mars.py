@@ -2,11 +2,21 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, norm, sign, sqrt, step
-from learnerdsl.rule import assign, combine, let, state
+from learnerdsl.rule import assign, combine, let, ndim, state
 
 
 @rule
-def mars_adamw(p, g, lr=3e-3, beta1=0.9, beta2=0.99, gamma=0.025, eps=1e-8, weight_decay=0.0):
+def mars_adamw(
+    p,
+    g,
+    lr=3e-3,
+    beta1=0.9,
+    beta2=0.99,
+    gamma=0.025,
+    eps=1e-8,
+    weight_decay=0.0,
+    optimize_1d=False,
+):
     r"""MARS-AdamW: AdamW on gradients corrected by how they changed since the last step.
 
     $$c = g + \gamma \frac{\beta_1}{1 - \beta_1} (g - g') \qquad
@@ -18,10 +28,9 @@ def mars_adamw(p, g, lr=3e-3, beta1=0.9, beta2=0.99, gamma=0.025, eps=1e-8, weig
     p \leftarrow p - \eta \left( \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
     + \lambda p \right)$$
 
-    with the norm over one tensor, and $c = g$ at the first step. For large language models, where
-    it needs fewer tokens than AdamW for the same loss. As
-    `timm.optim.Mars(mars_type="adamw", optimize_1d=True)`: all tensors are treated alike, whereas
-    timm by default leaves those of one dimension to AdamW (here: a group of `adamw`).
+    with the norm over one tensor, and $c = g$ at the first step, and for tensors of fewer than two
+    axes always. For large language models, where it needs fewer tokens than AdamW for the same
+    loss. As `timm.optim.Mars`.
 
     Args:
         p: the parameter.
@@ -32,36 +41,44 @@ def mars_adamw(p, g, lr=3e-3, beta1=0.9, beta2=0.99, gamma=0.025, eps=1e-8, weig
         gamma: strength $\gamma$ of the reduction of variance; 0 for none.
         eps: $\epsilon$, added to the root of the corrected $v$.
         weight_decay: decoupled weight decay $\lambda$.
+        optimize_1d: whether vectors are treated like matrices, too.
 
     State variables: `m` and `v`, the running means of the corrected gradient and of its square;
-    `previous`, the last gradient $g'$.
+    `previous`, the last gradient $g'$, where it counts.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import mars_adamw
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = mars_adamw([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([[0.9, 0.9, 0.9]], dtype=float32)
 
     References:
         Yuan et al., [MARS: Unleashing the Power of Variance Reduction for Training Large
         Models](https://arxiv.org/abs/2411.10438), 2024.
     """
-    m, v, previous = state("m"), state("v"), state("previous", init=g)
-    c = _corrected(g, previous, beta1, gamma)
-    m_new = assign(m, beta1 * m + (1 - beta1) * c)
-    v_new = assign(v, beta2 * v + (1 - beta2) * c**2)
-    m_hat = m_new / (1 - beta1**step)
-    v_hat = v_new / (1 - beta2**step)
-    moved = assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
+    if ndim(p) < 2 and not optimize_1d:
+        return _adamw(p, g, lr, beta1, beta2, eps, weight_decay)
+    previous = state("previous", init=g)
+    moved = _adamw(p, _corrected(g, previous, beta1, gamma), lr, beta1, beta2, eps, weight_decay)
     return combine([moved, assign(previous, g)])
 
 
 @rule
-def mars_lion(p, g, lr=3e-3, beta1=0.9, gamma=0.025, weight_decay=0.0):
+def mars_lion(
+    p,
+    g,
+    lr=3e-3,
+    beta1=0.9,
+    beta2=0.99,
+    gamma=0.025,
+    eps=1e-8,
+    weight_decay=0.0,
+    optimize_1d=False,
+):
     r"""MARS-Lion: the sign of a momentum of gradients of reduced variance.
 
     $$c = g + \gamma \frac{\beta_1}{1 - \beta_1} (g - g') \qquad
@@ -71,40 +88,53 @@ def mars_lion(p, g, lr=3e-3, beta1=0.9, gamma=0.025, weight_decay=0.0):
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, c \qquad
     p \leftarrow p - \eta (\mathrm{sign}(m) + \lambda p)$$
 
-    with the norm over one tensor, and $c = g$ at the first step. Needs a rate several times lower
-    than `mars_adamw`, as `lion` does beside `adamw`. As
-    `timm.optim.Mars(mars_type="lion", optimize_1d=True)`: all tensors are treated alike, whereas
-    timm by default leaves those of one dimension to AdamW (here: a group of `adamw`).
+    with the norm over one tensor, and $c = g$ at the first step. Tensors of fewer than two axes
+    are left to AdamW. Needs a rate several times lower than `mars_adamw`, as `lion` does beside
+    `adamw`. As `timm.optim.Mars(mars_type="lion")`.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$, the size of every step.
         beta1: share $\beta_1$ of the mean gradient that is kept.
+        beta2: share of the mean squared gradient that is kept for vectors.
         gamma: strength $\gamma$ of the reduction of variance; 0 for none.
+        eps: added to the root of the corrected mean square for vectors.
         weight_decay: decoupled weight decay $\lambda$.
+        optimize_1d: whether vectors are treated like matrices, too.
 
     State variables: `m`, the running mean of the corrected gradient; `previous`, the last
-    gradient $g'$.
+    gradient $g'$; for vectors `m` and `v`, the running means of the gradient and of its square.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import mars_lion
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones((1, 3), np.float32)
         >>> learner = mars_lion([weights], lr=0.1)
         >>> learner.update([weights.copy()])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([[0.9, 0.9, 0.9]], dtype=float32)
 
     References:
         Yuan et al., [MARS: Unleashing the Power of Variance Reduction for Training Large
         Models](https://arxiv.org/abs/2411.10438), 2024.
     """
+    if ndim(p) < 2 and not optimize_1d:
+        return _adamw(p, g, lr, beta1, beta2, eps, weight_decay)
     m, previous = state("m"), state("previous", init=g)
     m_new = assign(m, beta1 * m + (1 - beta1) * _corrected(g, previous, beta1, gamma))
     moved = assign(p, p - lr * (sign(m_new) + weight_decay * p))
     return combine([moved, assign(previous, g)])
+
+
+def _adamw(p, g, lr, beta1, beta2, eps, weight_decay):
+    m, v = state("m"), state("v")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    m_hat = m_new / (1 - beta1**step)
+    v_hat = v_new / (1 - beta2**step)
+    return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
 
 
 def _corrected(g, previous, beta1, gamma):

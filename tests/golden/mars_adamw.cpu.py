@@ -1,4 +1,4 @@
-"""The rule mars_adamw over p, g, m, v, previous, in float32, for the CPU.
+"""The rule mars_adamw over p, g, previous, m, v, in float32, for the CPU.
 
 Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
@@ -29,7 +29,7 @@ def mars_adamw_scalars_1(model):
 def mars_adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads g, previous; writes nothing."""
     g = float32_array(arrays[1], grad_start, count)
-    previous = float32_array(arrays[4], start, count)
+    previous = float32_array(arrays[2], start, count)
     step = float32(model[0])
     c1 = float32(model[11])  # beta1*gamma/(1 - beta1)
     sum_1 = 0.0
@@ -57,27 +57,27 @@ def mars_adamw_scalars_2(model):
 
 
 @tensor_scalars
-def mars_adamw_tensor_scalars_2(model, tensor):
+def mars_adamw_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
     beta2 = model[7]
-    sum_1 = tensor[2]
+    sum_1 = tensor[4]
     # c_norm <- Max(1, sqrt(sum_1))
     c_norm = maximum(1.0, sqrt(sum_1))
     c2 = (1.0 - beta1) / c_norm
     c3 = (1.0 - beta2) / c_norm**2
-    tensor[3] = c2
-    tensor[4] = c3
+    tensor[5] = c2
+    tensor[6] = c3
 
 
 @element_pass
 def mars_adamw_pass_2(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, g, m, v, previous; writes m, v, p, previous."""
+    """Reads p, g, previous, m, v; writes m, v, p, previous."""
     p = float32_array(arrays[0], start, count)
     g = float32_array(arrays[1], grad_start, count)
-    m = float32_array(arrays[2], start, count)
-    v = float32_array(arrays[3], start, count)
-    previous = float32_array(arrays[4], start, count)
+    previous = float32_array(arrays[2], start, count)
+    m = float32_array(arrays[3], start, count)
+    v = float32_array(arrays[4], start, count)
     step = float32(model[0])
     lr = float32(model[5])
     beta1 = float32(model[6])
@@ -87,14 +87,14 @@ def mars_adamw_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     c1 = float32(model[11])  # beta1*gamma/(1 - beta1)
     c4 = float32(model[12])  # 1/(1 - beta2**step)
     c5 = float32(model[13])  # 1/(1 - beta1**step)
-    c2 = float32(tensor[3])  # (1 - beta1)/c_norm
-    c3 = float32(tensor[4])  # (1 - beta2)/c_norm**2
+    c2 = float32(tensor[5])  # (1 - beta1)/c_norm
+    c3 = float32(tensor[6])  # (1 - beta2)/c_norm**2
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
+        previous_i = previous[i]
         m_i = m[i]
         v_i = v[i]
-        previous_i = previous[i]
         # previous_old <- Piecewise((g, Eq(step, 1)), (previous, True))
         previous_old = (g_i if step == float32(1.0) else previous_i)
         # c <- g + beta1*gamma*(g - previous_old)/(1 - beta1)

@@ -21,9 +21,9 @@ from learnerdsl.runtime.kernel import (
 def mars_lion_scalars_1(model):
     """Scalars of the model, in float64."""
     beta1 = model[6]
-    gamma = model[7]
+    gamma = model[8]
     c1 = beta1 * gamma / (1.0 - beta1)
-    model[9] = c1
+    model[11] = c1
 
 
 @element_pass
@@ -32,7 +32,7 @@ def mars_lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     previous = float32_array(arrays[3], start, count)
     step = float32(model[0])
-    c1 = float32(model[9])  # beta1*gamma/(1 - beta1)
+    c1 = float32(model[11])  # beta1*gamma/(1 - beta1)
     sum_1 = 0.0
     for i in range(count):
         g_i = g[i]
@@ -46,14 +46,14 @@ def mars_lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 
 
 @tensor_scalars
-def mars_lion_tensor_scalars_2(model, tensor):
+def mars_lion_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     beta1 = model[6]
-    sum_1 = tensor[2]
+    sum_1 = tensor[4]
     # c_norm <- Max(1, sqrt(sum_1))
     c_norm = maximum(1.0, sqrt(sum_1))
     c2 = (1.0 - beta1) / c_norm
-    tensor[3] = c2
+    tensor[5] = c2
 
 
 @element_pass
@@ -66,9 +66,9 @@ def mars_lion_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     step = float32(model[0])
     lr = float32(model[5])
     beta1 = float32(model[6])
-    weight_decay = float32(model[8])
-    c1 = float32(model[9])  # beta1*gamma/(1 - beta1)
-    c2 = float32(tensor[3])  # (1 - beta1)/c_norm
+    weight_decay = float32(model[10])
+    c1 = float32(model[11])  # beta1*gamma/(1 - beta1)
+    c2 = float32(tensor[5])  # (1 - beta1)/c_norm
     for i in range(count):
         p_i = p[i]
         g_i = g[i]

@@ -19,16 +19,23 @@ from rules import my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
+from learnerdsl.interpret import shape_of_state
 
 RULES = {name: getattr(learners, name) for name in learners.__all__} | {"my_rmsprop": my_rmsprop}
 BUILTINS = learners.__all__
-SHAPES = ((), (1,), (0,), (7, 5), (3, 4, 2), (100_003,))
+SHAPES = ((), (1,), (0,), (7, 5), (3, 4, 2), (130, 129), (100_003,))
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def variants(rule):
+    """The rule traced for a number, a vector and tensors of two and three axes."""
+    shapes = fitted(rule.name, ((), (7,), (7, 5), (3, 4, 2)))
+    return [rule.trace(shape=shape) for shape in shapes]
 
 
 def start_values(rule):
     """Names of the hyperparameters that states start from; they count at construction alone."""
-    inits = (spec.init for spec in rule.trace().states)
+    inits = (spec.init for variant in variants(rule) for spec in variant.states)
     return {str(symbol) for init in inits for symbol in init.free_symbols}
 
 
@@ -136,12 +143,14 @@ def test_nonfinite_gradients_propagate_as_in_numpy(name, bad):
     for backend in ("cpu", "numpy"):
         many, one = fitted(name, ((40,), ()))
         params = [np.linspace(-1, 1, 40, dtype=np.float32).reshape(many), np.ones(one, np.float32)]
+        params.append(params[0].reshape(8, 5).copy())
         learner = RULES[name](params, backend=backend)
         gradient = np.linspace(1, 2, 40, dtype=np.float32).reshape(many)
-        update_once(learner, [gradient, np.ones(one, np.float32)])
-        gradient.flat[[0, 17, 39]] = bad
-        update_once(learner, [gradient, np.ones(one, np.float32)])
-        states = [a for s in learner.state.values() for a in s.values()]
+        for is_bad in (False, True):
+            if is_bad:
+                gradient.flat[[0, 17, 39]] = bad
+            update_once(learner, [gradient, np.ones(one, np.float32), gradient.reshape(8, 5)])
+        states = [a for s in learner.state.values() for _, a in sorted(s.items())]
         ends.append([*params, *states])
     for compiled, oracle in zip(*ends, strict=True):
         np.testing.assert_array_equal(np.isnan(compiled), np.isnan(oracle))
@@ -156,17 +165,21 @@ def test_every_builtin_has_a_reference(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
-    shapes = fitted(name, {"w": (3, 4), "b": ()})
+    shapes = fitted(name, {"w": (3, 4), "v": (5,), "b": ()})
     params = {n: np.ones(shape, dtype) for n, shape in shapes.items()}
     learner = RULES[name](params)
     update_once(learner, params)
-    shapes = {spec.symbol.name: spec.symbol.shape for spec in RULES[name].trace().states}
     for parameter, states in learner.state.items():
-        assert params[parameter].dtype == dtype
+        p = params[parameter]
+        assert p.dtype == dtype
+        symbols = {
+            spec.symbol.name: spec.symbol for spec in RULES[name].trace(shape=p.shape).states
+        }
+        assert states.keys() == symbols.keys()
         for state, array in states.items():
-            per_element = shapes[state] == "element"
-            assert array.shape == (params[parameter].shape if per_element else ())
-            assert array.dtype == (dtype if per_element else np.float64)
+            is_scalar = symbols[state].shape in ("tensor", "model")
+            assert array.shape == shape_of_state(symbols[state], p.shape)
+            assert array.dtype == (np.float64 if is_scalar else dtype)
 
 
 @pytest.mark.parametrize("name", BUILTINS)
@@ -208,7 +221,7 @@ def test_every_hyperparameter_takes_a_schedule(name):
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_serial_and_parallel_launches_agree_bitwise(name):
     rng = np.random.default_rng(5)
-    shapes = fitted(name, ((70_001,), (3,), (20_000,)))
+    shapes = fitted(name, ((70_001,), (3,), (200, 100)))
     start = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
     gradients = [rng.standard_normal(p.shape).astype(np.float32) for p in start]
     ends = []
@@ -242,6 +255,8 @@ def test_plans_have_the_known_traffic():
 @pytest.mark.parametrize("name", learners.__all__)
 def test_generated_code_is_the_golden_file(name, golden):
     golden(f"{name}.cpu.py", RULES[name].source("cpu"))
+    if fitted(name, ((64,),)) == ((64,),) and RULES[name].trace().ndim is not None:
+        golden(f"{name}.vector.cpu.py", RULES[name].source("cpu", shape=(64,)))
 
 
 def test_hyperparameters_change_every_step_in_these_tests():

@@ -96,23 +96,33 @@ def fadam(params, grads, state, t, *, lr, beta1, beta2, eps, eps2, clip, weight_
 
 
 def mars_adamw(params, grads, state, t, *, lr, beta1, beta2, gamma, eps, weight_decay):
-    """MARS-AdamW of Yuan et al. (2024); the first step has no gradient to compare with."""
+    """MARS-AdamW of Yuan et al. (2024), AdamW for vectors; the first step compares nothing."""
     if t == 1:
         _zeros(state, params, "m", "v")
-    for i, (p, c) in enumerate(zip(params, _corrected(grads, state, t, beta1, gamma), strict=True)):
-        m = state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * c
-        v = state["v"][i] = beta2 * state["v"][i] + (1.0 - beta2) * c**2
-        direction = m / (1.0 - beta1**t) / (np.sqrt(v / (1.0 - beta2**t)) + eps)
+    corrected = _corrected(grads, state, t, beta1, gamma)
+    for i, (p, g, c) in enumerate(zip(params, grads, corrected, strict=True)):
+        used = g if p.ndim < 2 else c
+        p[...] -= lr * (_adam_step(state, i, used, t, beta1, beta2, eps) + weight_decay * p)
+
+
+def mars_lion(params, grads, state, t, *, lr, beta1, beta2, gamma, eps, weight_decay):
+    """MARS-Lion of Yuan et al. (2024), AdamW for vectors."""
+    if t == 1:
+        _zeros(state, params, "m", "v")
+    corrected = _corrected(grads, state, t, beta1, gamma)
+    for i, (p, g, c) in enumerate(zip(params, grads, corrected, strict=True)):
+        if p.ndim < 2:
+            direction = _adam_step(state, i, g, t, beta1, beta2, eps)
+        else:
+            state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * c
+            direction = np.sign(state["m"][i])
         p[...] = p - lr * (direction + weight_decay * p)
 
 
-def mars_lion(params, grads, state, t, *, lr, beta1, gamma, weight_decay):
-    """MARS-Lion of Yuan et al. (2024)."""
-    if t == 1:
-        _zeros(state, params, "m")
-    for i, (p, c) in enumerate(zip(params, _corrected(grads, state, t, beta1, gamma), strict=True)):
-        m = state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * c
-        p[...] = p - lr * (np.sign(m) + weight_decay * p)
+def _adam_step(state, i, g, t, beta1, beta2, eps):
+    m = state["m"][i] = beta1 * state["m"][i] + (1.0 - beta1) * g
+    v = state["v"][i] = beta2 * state["v"][i] + (1.0 - beta2) * g**2
+    return m / (1.0 - beta1**t) / (np.sqrt(v / (1.0 - beta2**t)) + eps)
 
 
 def aida(params, grads, state, t, *, lr, beta1, beta2, xi, eps, weight_decay):

@@ -47,13 +47,13 @@ def _timm(module: str, optimizer: str, *problem: Any, **fixed: Any) -> Any:
     )
 
 
-def _mars_lion(*problem: Any) -> Any:
+def _mars(mars_type: str, *problem: Any) -> Any:
+    def names(hyper: Hyper, _: int) -> dict:
+        given = torch_names(hyper)
+        return {**given, "betas_1d": given["betas"]}
+
     learner = timm_module("mars").Mars
-    return run_stepper(
-        lambda tensors, _: learner(tensors, mars_type="lion", optimize_1d=True),
-        lambda hyper, _: {**without(hyper, "beta1"), "betas": (hyper["beta1"], 0.99)},
-        *problem,
-    )
+    return run_stepper(lambda tensors, _: learner(tensors, mars_type=mars_type), names, *problem)
 
 
 def _adamg(hyper: Hyper) -> dict:
@@ -125,8 +125,8 @@ TRUSTED = {
     "fadam": _fadam,
     "gravity": partial(_po, "Gravity", same),
     "laprop": _laprop,
-    "mars_adamw": partial(_timm, "mars", "Mars", optimize_1d=True),
-    "mars_lion": _mars_lion,
+    "mars_adamw": partial(_mars, "adamw"),
+    "mars_lion": partial(_mars, "lion"),
     "msvag": partial(_po, "MSVAG", same),
     "qhadam": _qhadam,
     "sophia": _sophia,

@@ -1,0 +1,158 @@
+"""The rule sgdp over p, g, b, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    abs,
+    accumulate,
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    float64_array,
+    inf,
+    int64,
+    maximum,
+    model_scalars,
+    sqrt,
+    tensor_scalars,
+)
+
+
+@model_scalars
+def sgdp_scalars_1(model):
+    """Scalars of the model, in float64."""
+    dampening = model[7]
+    one_minus_dampening = 1.0 - dampening
+    model[12] = one_minus_dampening
+
+
+@element_pass
+def sgdp_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, b; writes b."""
+    axis0 = int64(tensor[2])
+    axis1 = int64(tensor[3])
+    first = start // axis1
+    momentum = float32(model[6])
+    one_minus_dampening = float32(model[12])  # 1 - dampening
+    sum_1 = float64_array(arrays[3], 0, axis0)
+    sum_2 = float64_array(arrays[4], 0, axis0)
+    sum_3 = float64_array(arrays[5], 0, axis0)
+    sum_4 = float64_array(arrays[6], 0, axis0)
+    sum_6 = 0.0
+    sum_7 = 0.0
+    sum_8 = 0.0
+    sum_9 = 0.0
+    for row_number in range(count // axis1):
+        here = first + row_number
+        offset = row_number * axis1
+        p = float32_array(arrays[0], start + offset, axis1)
+        g = float32_array(arrays[1], grad_start + offset, axis1)
+        b = float32_array(arrays[2], start + offset, axis1)
+        sum_1_i = 0.0
+        sum_2_i = 0.0
+        sum_3_i = 0.0
+        sum_4_i = 0.0
+        for i in range(axis1):
+            p_i = p[i]
+            g_i = g[i]
+            b_i = b[i]
+            # b <- g*(1 - dampening) + momentum*b
+            b_new = one_minus_dampening * g_i + momentum * b_i
+            # u <- b_new
+            u = b_new
+            t1 = p_i**2
+            t2 = u * p_i
+            t3 = g_i**2
+            t4 = g_i * p_i
+            sum_1_i = accumulate(sum_1_i, float64(t1))
+            sum_2_i = accumulate(sum_2_i, float64(t2))
+            sum_3_i = accumulate(sum_3_i, float64(t3))
+            sum_4_i = accumulate(sum_4_i, float64(t4))
+            sum_6 = accumulate(sum_6, float64(t1))
+            sum_7 = accumulate(sum_7, float64(t2))
+            sum_8 = accumulate(sum_8, float64(t3))
+            sum_9 = accumulate(sum_9, float64(t4))
+            b[i] = b_new
+        sum_1[here] = sum_1_i
+        sum_2[here] = sum_2_i
+        sum_3[here] = sum_3_i
+        sum_4[here] = sum_4_i
+    sums[0] = sum_6
+    sums[1] = sum_7
+    sums[2] = sum_8
+    sums[3] = sum_9
+
+
+@tensor_scalars
+def sgdp_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    lr = model[5]
+    momentum = model[6]
+    weight_decay = model[8]
+    eps = model[9]
+    delta = model[10]
+    wd_ratio = model[11]
+    size = tensor[0]
+    dim1 = tensor[3]
+    sum_6 = tensor[4]
+    sum_7 = tensor[5]
+    sum_8 = tensor[6]
+    sum_9 = tensor[7]
+    axis0 = int64(tensor[2])
+    sum_1 = float64_array(arrays[3], 0, axis0)
+    sum_2 = float64_array(arrays[4], 0, axis0)
+    sum_3 = float64_array(arrays[5], 0, axis0)
+    sum_4 = float64_array(arrays[6], 0, axis0)
+    t5 = float64_array(arrays[7], 0, axis0)
+    along = float32_array(arrays[8], 0, axis0)
+    for k in range(axis0):
+        sum_1_i = float64(sum_1[k])
+        t5_i = sqrt(sum_1_i)
+        t5[k] = t5_i
+    max_5 = -inf
+    for k in range(axis0):
+        sum_3_i = float64(sum_3[k])
+        sum_4_i = float64(sum_4[k])
+        t5_i = float64(t5[k])
+        max_5 = maximum(max_5, abs(sum_4_i) / maximum(eps, sqrt(sum_3_i)) / maximum(eps, t5_i))
+    t6 = delta / sqrt(dim1)
+    t7 = sqrt(sum_6)
+    t8 = abs(sum_9) / maximum(eps, sqrt(sum_8)) / maximum(eps, t7)
+    t9 = delta / sqrt(size)
+    for k in range(axis0):
+        sum_2_i = float64(sum_2[k])
+        t5_i = float64(t5[k])
+        # along <- Piecewise((sum_2/(eps + sqrt(sum_1))**2, max_5 < delta/sqrt(dim1)), (Piecewise((sum_7/(eps + sqrt(sum_6))**2, Abs(sum_9)/(Max(eps, sqrt(sum_6))*Max(eps, sqrt(sum_8))) < delta/sqrt(size)), (0, True)), True))
+        along_i = (sum_2_i / (t5_i + eps)**2 if max_5 < t6 else (sum_7 / (t7 + eps)**2 if t8 < t9 else 0.0))
+        along[k] = along_i
+    # ratio <- Piecewise((wd_ratio, (max_5 < delta/sqrt(dim1)) | (Abs(sum_9)/(Max(eps, sqrt(sum_6))*Max(eps, sqrt(sum_8))) < delta/sqrt(size))), (1, True))
+    ratio = (wd_ratio if (max_5 < t6) or (t8 < t9) else 1.0)
+    c1 = 1.0 - lr * weight_decay * ratio / (1.0 - momentum)
+    tensor[8] = c1
+
+
+@element_pass
+def sgdp_pass_2(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, b; writes p."""
+    axis0 = int64(tensor[2])
+    axis1 = int64(tensor[3])
+    first = start // axis1
+    lr = float32(model[5])
+    c1 = float32(tensor[8])  # -lr*weight_decay*ratio/(1 - momentum) + 1
+    along = float32_array(arrays[8], 0, axis0)
+    for row_number in range(count // axis1):
+        here = first + row_number
+        offset = row_number * axis1
+        p = float32_array(arrays[0], start + offset, axis1)
+        b = float32_array(arrays[2], start + offset, axis1)
+        along_i = along[here]
+        for i in range(axis1):
+            p_i = p[i]
+            b_new = b[i]
+            # u <- b_new
+            u = b_new
+            # p <- -lr*(-along*p + u) + p*(-lr*weight_decay*ratio/(1 - momentum) + 1)
+            p_new = c1 * p_i - lr * (u - along_i * p_i)
+            p[i] = p_new

@@ -1,0 +1,106 @@
+"""The rule sm3 over p, g, m, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    float64_array,
+    inf,
+    int64,
+    larger,
+    maximum,
+    minimum,
+    model_scalars,
+    nan,
+    sqrt,
+    tensor_scalars,
+)
+
+
+@model_scalars
+def sm3_scalars_1(model):
+    """Scalars of the model, in float64."""
+    momentum = model[6]
+    one_minus_momentum = 1.0 - momentum
+    model[8] = one_minus_momentum
+
+
+@element_pass
+def sm3_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, m; writes m, p."""
+    axis0 = int64(tensor[2])
+    axis1 = int64(tensor[3])
+    first = start // axis1
+    lr = float32(model[5])
+    momentum = float32(model[6])
+    eps = float32(model[7])
+    one_minus_momentum = float32(model[8])  # 1 - momentum
+    v0 = float32_array(arrays[3], 0, axis0)
+    part = first // int64(tensor[4])
+    max_1 = float64_array(arrays[5], 0, axis0)
+    max_2_part = float64_array(arrays[6], part * axis1, axis1)
+    for k in range(axis1):
+        max_2_part[k] = -inf
+    for row_number in range(count // axis1):
+        here = first + row_number
+        offset = row_number * axis1
+        p = float32_array(arrays[0], start + offset, axis1)
+        g = float32_array(arrays[1], grad_start + offset, axis1)
+        m = float32_array(arrays[2], start + offset, axis1)
+        v0_i = v0[here]
+        v1 = float32_array(arrays[4], 0, axis1)
+        max_2 = float64_array(arrays[6], part * axis1, axis1)
+        max_1_i = -inf
+        max_1_i_nan = False
+        for i in range(axis1):
+            p_i = p[i]
+            g_i = g[i]
+            m_i = m[i]
+            v1_i = v1[i]
+            # nu <- g**2 + Min(v0, v1)
+            nu = g_i**2 + minimum(v0_i, v1_i)
+            # m <- momentum*m + (1 - momentum)*Piecewise((g/sqrt(eps + nu), nu > 0), (0, True))
+            m_new = one_minus_momentum * (g_i / sqrt(nu + eps) if nu > float32(0.0) else float32(0.0)) + momentum * m_i
+            # p <- -lr*m_new + p
+            p_new = p_i - lr * m_new
+            max_1_i_i = float64(nu)
+            max_1_i = larger(max_1_i, max_1_i_i)
+            max_1_i_nan |= max_1_i_i != max_1_i_i
+            max_2[i] = maximum(max_2[i], float64(nu))
+            m[i] = m_new
+            p[i] = p_new
+        max_1[here] = nan if max_1_i_nan else max_1_i
+
+
+@tensor_scalars
+def sm3_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    axis0 = int64(tensor[2])
+    axis1 = int64(tensor[3])
+    v0 = float32_array(arrays[3], 0, axis0)
+    v1 = float32_array(arrays[4], 0, axis1)
+    max_1 = float64_array(arrays[5], 0, axis0)
+    max_2 = float64_array(arrays[6], 0, axis1 * int64(tensor[5]))
+    v0_new = float64_array(arrays[7], 0, axis0)
+    v1_new = float64_array(arrays[8], 0, axis1)
+    for part in range(1, int64(tensor[5])):
+        for k in range(axis1):
+            max_2[k] = maximum(max_2[k], max_2[part * axis1 + k])
+    for k in range(axis0):
+        max_1_i = float64(max_1[k])
+        # v0 <- max_1
+        v0_new_i = max_1_i
+        v0_new[k] = v0_new_i
+    for k in range(axis1):
+        max_2_i = float64(max_2[k])
+        # v1 <- max_2
+        v1_new_i = max_2_i
+        v1_new[k] = v1_new_i
+    for k in range(axis0):
+        v0[k] = v0_new[k]
+    for k in range(axis1):
+        v1[k] = v1_new[k]
