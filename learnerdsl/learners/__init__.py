@@ -68,8 +68,8 @@ from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign import sign_sgd, signum, tiger
-from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sm3 import sm3
+from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw

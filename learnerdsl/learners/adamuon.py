@@ -46,6 +46,8 @@ def adamuon(
         >>> learner.update([np.eye(2), np.ones(2)])
         True
         >>> weights.round(3), bias.round(3)
+        (array([[0.972, 0.   ],
+               [0.   , 0.972]]), array([0.9, 0.9]))
 
     References:
         Si, Zhang and Shen, [AdaMuon: Adaptive Muon
@@ -100,6 +102,8 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
         >>> learner.update([np.eye(2), np.ones(2)])
         True
         >>> weights.round(3), bias.round(3)
+        (array([[0.889, 0.   ],
+               [0.   , 0.889]]), array([0.9, 0.9]))
 
     References:
         Pethick et al., [Training Deep Learning Models with Norm-Constrained

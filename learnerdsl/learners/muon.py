@@ -144,6 +144,8 @@ def muon_with_adamw(
         >>> learner.update([np.eye(2), np.ones(2)])
         True
         >>> weights.round(3), bias.round(3)
+        (array([[0.879, 0.   ],
+               [0.   , 0.879]]), array([0.9, 0.9]))
 
     References:
         Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.

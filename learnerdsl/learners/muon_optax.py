@@ -59,6 +59,8 @@ def muon_optax(
         >>> learner.update([np.eye(2), np.ones(2)])
         True
         >>> weights.round(3), bias.round(3)
+        (array([[0.889, 0.   ],
+               [0.   , 0.889]]), array([0.853, 0.853]))
 
     References:
         Jordan et al., [Muon: An optimizer for hidden layers in neural

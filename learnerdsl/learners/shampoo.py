@@ -39,6 +39,8 @@ def shampoo(p, g, lr=1e-3, weight_decay=0.0, eps=1e-6, every=1):
         >>> learner.update([np.array([[3.0, 0.0], [0.0, -0.1]])])
         True
         >>> weights.round(3)
+        array([[0.9, 0. ],
+               [0. , 1.1]])
 
     References:
         Gupta, Koren and Singer, [Shampoo: Preconditioned Stochastic Tensor

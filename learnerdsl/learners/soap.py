@@ -71,6 +71,8 @@ def soap(
         >>> for _ in range(2):
         ...     _ = learner.update([np.array([[2.0, 1.0], [0.0, 1.0]])])
         >>> weights.round(3)
+        array([[ 0.905, -0.032],
+               [ 0.032,  0.905]])
 
     References:
         Vyas et al., [SOAP: Improving and Stabilizing Shampoo using
@@ -80,11 +82,12 @@ def soap(
     is_first = equal(step, 1)
     m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
     t = maximum(step - 1, 1)
-    rate = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
+    rate = where(is_first, 0, lr * sqrt(1 - beta2**t) / (1 - beta1**t))
+    kept = where(is_first, 1, 1 - lr * weight_decay)
     if ndim(p) < 2:
         v_new = assign(v, where(is_first, v, beta2 * v + (1 - beta2) * g**2))
         u = m_new / (sqrt(v_new) + eps)
-        return assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
+        return assign(p, kept * (p - rate * u))
 
     squares = {"left": ("rows", "rows"), "right": ("cols", "cols")}
     left, right = (state(name, shape=shape) for name, shape in squares.items())
@@ -93,7 +96,7 @@ def soap(
     v_now = let("v_now", where(is_first, v, beta2 * v + (1 - beta2) * turned**2))
     scaled = matmul(matmul(transpose(q_left), m_new), q_right) / (sqrt(v_now) + eps)
     u = matmul(matmul(q_left, let("scaled", scaled)), transpose(q_right))
-    p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
+    p_new = assign(p, kept * (p - rate * u))
 
     left_new = assign(left, shampoo_beta * left + (1 - shampoo_beta) * matmul(g, transpose(g)))
     right_new = assign(right, shampoo_beta * right + (1 - shampoo_beta) * matmul(transpose(g), g))

@@ -56,7 +56,7 @@ class _Separation:
             domain = block.domain
             is_matrix = domain is not None and domain.rank == Rank.MATRIX
             self.blocks.append(replace(block, domain=Domain.MATRIX) if is_matrix else block)
-        elif block.computes and isinstance(block.computes[0].expression, MatrixFunction):
+        elif block.computes and self.is_whole(block.computes[0].expression):
             self.blocks.append(Block(Domain.MATRIX, computes=block.computes))
             self.blocks.append(Block(Domain.ELEMENT, stores=block.stores))
         else:
@@ -71,12 +71,21 @@ class _Separation:
         """`expression` with symbols for its functions of matrices."""
         if not expression.has(MatrixFunction):
             return expression
-        if isinstance(expression, MatrixFunction):
+        if self.is_whole(expression):
             symbol = self.fresh("product", self.domain_of(expression))
             compute = Compute(symbol, as_expr(expression), note=f"{symbol} <- {expression}")
             self.blocks.append(Block(Domain.MATRIX, computes=(compute,)))
             return symbol
         return rebuild(expression, [self.replaced(argument) for argument in expression.args])
+
+    def is_whole(self, expression: Any) -> bool:
+        """Whether it is a function of matrices, or a choice of one that is the same everywhere."""
+        if not isinstance(expression, sympy.Piecewise):
+            return isinstance(expression, MatrixFunction)
+        conditions = {s for branch in expression.args for s in branch.args[1].free_symbols}
+        is_narrow = all(self.domains[s].rank < Rank.VECTOR for s in conditions)
+        has_functions = expression.has(MatrixFunction)
+        return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
 
     def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
         self.count += 1

@@ -38,7 +38,7 @@ def muon(params, grads, state, t, *, lr, momentum, weight_decay, eps):
     for p, g, m in zip(params, grads, state["m"], strict=True):
         m[...] = momentum * m + (1 - momentum) * g
         x = _orthogonal((1 - momentum) * g + momentum * m, eps)
-        scale = np.sqrt(max(1, p.shape[-2] / p.shape[-1]))
+        scale = np.sqrt(max(1, p.shape[-2] / max(p.shape[-1], 1)))
         p[...] = p * (1 - lr * weight_decay) - lr * scale * x
 
 
@@ -64,8 +64,8 @@ def muon_with_adamw(
     for p, g, m, v in zip(params, grads, state["m"], state["v"], strict=True):
         if p.ndim == 2:
             own = {"m": [m]}
-            muon([p], [g], own, max(t, 2), lr=lr, momentum=momentum, weight_decay=weight_decay,
-                 eps=eps)  # fmt: skip
+            hypers = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "eps": eps}
+            muon([p], [g], own, max(t, 2), **hypers)
         else:
             _adamw(p, g, m, v, t, adamw_lr, beta1, beta2, adamw_eps, adamw_weight_decay)
 
@@ -92,7 +92,8 @@ def muon_optax(
         m[...] = b * m + (1 - b) * g
         u = b * m / (1 - b ** (t + 1)) + (1 - b) * g / (1 - b**t)
         if p.ndim == 2:
-            u = np.sqrt(max(1, p.shape[1] / p.shape[0])) * _orthogonal(u, eps, is_added=True)
+            scale = np.sqrt(max(1, p.shape[1] / max(p.shape[0], 1)))
+            u = scale * _orthogonal(u, eps, is_added=True)
             p[...] = p - lr * (u + weight_decay * p)
         else:
             v[...] = beta2 * v + (1 - beta2) * (g * g)
@@ -123,7 +124,7 @@ def scion(params, grads, state, t, *, lr, momentum, weight_decay, scale, eps):
     for p, g, m in zip(params, grads, state["m"], strict=True):
         m[...] = (1 - momentum) * m + momentum * g
         if p.ndim >= 2:
-            u = np.sqrt(p.shape[-2] / p.shape[-1]) * _orthogonal(m, 1e-7)
+            u = np.sqrt(p.shape[-2] / max(p.shape[-1], 1)) * _orthogonal(m, 1e-7)
         else:
-            u = m / (np.sqrt(np.mean(m * m, keepdims=True)) + eps)
+            u = m / (np.sqrt(np.sum(m * m) / max(m.size, 1)) + eps)
         p[...] = p * (1 - lr * weight_decay) - lr * scale * u
