@@ -14,6 +14,7 @@ from learnerdsl.expr import (
     InverseRoot,
     MatMul,
     MatrixFunction,
+    MatrixState,
     Orthonormal,
     Transpose,
 )
@@ -36,9 +37,15 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     # Python's floats take the number type of the matrices they meet, NumPy's do not.
     lines = text.read_rows(narrow, "float")
     lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
-    lines += [line for c in block.computes for line in text.compute(c, printer)]
     kept = own - {store.value for store in block.stores}
     later = _needed_later(text, block) & kept
+    lasting = later | {s.value for s in block.stores if isinstance(s.target, MatrixState)}
+    views = _views(text, block)
+    for compute in block.computes:
+        lines += text.compute(compute, printer)
+        if compute.symbol in lasting and views[compute.symbol]:
+            # It would change with the state that it is a view of.
+            lines.append(f"{names[compute.symbol]} = np.copy({names[compute.symbol]})")
     lines += [f"matrices[{str(s)!r}] = {names[s]}" for s in sorted(later, key=str)]
     for store in block.stores:
         lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
@@ -53,6 +60,30 @@ def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
     """What other blocks on matrices read."""
     others = [b for b in text.kernel.blocks if b.domain == Domain.MATRIX and b is not block]
     return {load.symbol for other in others for load in other.loads}
+
+
+def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
+    """Symbol -> what an update changes of whose memory its value may be a view."""
+    changing = {text.kernel.parameter, *text.kernel.states}
+    found: dict[sympy.Basic, set[sympy.Basic]] = {}
+
+    def of(expr: Any) -> set[sympy.Basic]:
+        if expr.is_Symbol:
+            return found.get(expr, {expr} & changing)
+        if isinstance(expr, Transpose):
+            return of(expr.args[0])
+        if isinstance(expr, sympy.Piecewise):
+            return {view for branch in expr.args for view in of(branch.args[0])}
+        return set()
+
+    targets = {store.value: store.target for b in text.kernel.blocks for store in b.stores}
+    for compute in block.computes:
+        views = of(compute.expression)
+        if not compute.expression.has(Transpose):
+            # A state that keeps its value takes it from its own memory.
+            views -= {targets.get(compute.symbol)}
+        found[compute.symbol] = views
+    return found
 
 
 class _MatrixPrinter(Printer):

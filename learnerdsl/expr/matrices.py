@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import sympy
 from sympy.core.symbol import Str
+from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression
@@ -23,13 +24,23 @@ class MatrixFunction(sympy.Expr):
     is_real = True
     name: ClassVar[str]
     text: ClassVar[str]
+    needs_no_brackets: ClassVar[tuple[type, ...]] = ()
 
     def __new__(cls, *arguments: Any) -> "MatrixFunction":
         """Build the node from expressions."""
         return sympy.Expr.__new__(cls, *(expression(a) for a in arguments))
 
     def _latex(self, printer: Any) -> str:
-        return self.text.format(*(rf"\left({printer.doprint(a)}\right)" for a in self.args))
+        return self.text.format(*(self._operand(printer, a) for a in self.args))
+
+    def _operand(self, printer: Any, argument: Any) -> str:
+        text = printer.doprint(argument)
+        is_bare = argument.is_Atom or isinstance(argument, self.needs_no_brackets)
+        return text if is_bare else rf"\left({text}\right)"
+
+    def _pretty(self, printer: Any) -> Any:
+        arguments = prettyForm(*printer._print_seq(self.args, delimiter=", ").parens())
+        return prettyForm(*arguments.left(self.name))
 
     def _sympystr(self, printer: Any) -> str:
         return f"{self.name}({', '.join(printer.doprint(a) for a in self.args)})"
@@ -39,7 +50,8 @@ class MatMul(MatrixFunction):
     """The product of two matrices."""
 
     name = "matmul"
-    text = "{0} {1}"
+    text = r"{0} \, {1}"
+    needs_no_brackets = (MatrixFunction,)
 
 
 class Transpose(MatrixFunction):
@@ -60,14 +72,14 @@ class Eigenvectors(MatrixFunction):
     """The orthonormal eigenvectors of a symmetric matrix, largest eigenvalue first."""
 
     name = "eigenvectors"
-    text = r"\mathrm{{eigenvectors}}{0}"
+    text = r"\mathrm{{eigenvectors}}\,{0}"
 
 
 class Orthonormal(MatrixFunction):
     """An orthonormal basis of the columns: Q of the QR decomposition."""
 
     name = "orthonormal"
-    text = r"\mathrm{{qr}}{0}"
+    text = r"\mathrm{{qr}}\,{0}"
 
 
 class Identity(sympy.Expr):
@@ -91,6 +103,9 @@ class Identity(sympy.Expr):
     def _latex(self, printer: Any) -> str:
         del printer
         return rf"I_{{\mathrm{{{self.side}}}}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(self._sympystr(printer))
 
     def _sympystr(self, printer: Any) -> str:
         del printer

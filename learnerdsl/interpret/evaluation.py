@@ -111,9 +111,14 @@ class Evaluation:
             return xp.swapaxes(values[0], -1, -2)
         if isinstance(expr, Orthonormal):
             return xp.linalg.qr(values[0])[0]
-        roots, vectors = xp.linalg.eigh(values[0])
+        is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
+        roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None], values[0], 0.0))
+        roots = xp.where(is_finite, roots, xp.nan)
+        vectors = xp.where(is_finite[..., None], vectors, xp.nan)
         if isinstance(expr, Eigenvectors):
             return xp.flip(vectors, (-1,))
+        if 0 in vectors.shape:
+            return vectors
         least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
         powers = xp.maximum(roots, least) ** (-1.0 / values[1])
         return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
@@ -190,14 +195,18 @@ class Evaluation:
         return _wide(base) ** self(exponent, k)
 
     def choose(self, expr: Any, k: int) -> Any:
-        """The value of the first branch whose condition holds."""
-        branches = [(self(value, k), self(condition, k)) for value, condition in expr.args]
-        result = float("nan")
+        """The value of the first branch whose condition holds; the others are not computed."""
+        branches: list[tuple[Any, Any]] = []
+        result: Any = float("nan")
+        for value, condition in expr.args:
+            holds = self(condition, k)
+            if not isinstance(holds, (bool, np.bool_)):
+                branches.append((self(value, k), holds))
+            elif holds:
+                result = self(value, k)
+                break
         for value, condition in reversed(branches):
-            if isinstance(condition, (bool, np.bool_)):
-                result = value if condition else result
-            else:
-                result = self.xp.where(condition, value, result)
+            result = self.xp.where(condition, value, result)
         return result
 
     def extreme(self, expr: Any, k: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.errors import InternalError
+from learnerdsl.errors import InternalError, RuleError
 from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.rule import Rule
@@ -226,7 +226,13 @@ def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None
     if symbol is None or symbol.shape == "element":
         return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array
     wanted = shape_of_state(symbol, shape)
-    if isinstance(symbol.shape[0], str):
-        return xp.broadcast_to(array, wanted)
+    is_matrix = isinstance(symbol.shape[0], str)
     kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
-    return xp.reshape(xp.broadcast_to(array, kept), wanted)
+    try:
+        return xp.reshape(xp.broadcast_to(array, wanted if is_matrix else kept), wanted)
+    except ValueError:
+        msg = (
+            f"State {symbol.name} of {symbol.owner} has the shape {wanted}, but what it is to "
+            f"start from has {tuple(array.shape)}."
+        )
+        raise RuleError(msg) from None

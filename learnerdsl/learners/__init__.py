@@ -13,6 +13,7 @@ from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
 from learnerdsl.learners.adam_mini import adam_mini
 from learnerdsl.learners.adamax import adamax, adamaxw
 from learnerdsl.learners.adamc import adam_uncorrected, adamc
+from learnerdsl.learners.adamuon import adamuon, scion
 from learnerdsl.learners.adan import adan
 from learnerdsl.learners.adashift import adashift
 from learnerdsl.learners.adasmooth import adasmooth
@@ -46,6 +47,8 @@ from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
+from learnerdsl.learners.muon import muon, muon_with_adamw
+from learnerdsl.learners.muon_optax import muon_optax
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.nero import nero
@@ -72,8 +75,10 @@ from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 from learnerdsl.learners.sgd_sai import sgd_sai
 from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
+from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign import sign_sgd, signum, tiger
 from learnerdsl.learners.sm3 import sm3
+from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import adahessian, sophia
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
@@ -108,6 +113,7 @@ __all__ = [
     "adamod",
     "adamp",
     "adams",
+    "adamuon",
     "adamw",
     "adan",
     "adanorm",
@@ -159,6 +165,9 @@ __all__ = [
     "momo",
     "momo_adam",
     "msvag",
+    "muon",
+    "muon_optax",
+    "muon_with_adamw",
     "nadam",
     "nadamw",
     "nadamw_timm",
@@ -189,15 +198,18 @@ __all__ = [
     "schedule_free_adamw",
     "schedule_free_radam",
     "schedule_free_sgd",
+    "scion",
     "sgd",
     "sgd_keras",
     "sgd_sai",
     "sgdp",
     "sgdw",
+    "shampoo",
     "sign_sgd",
     "signum",
     "simplified_ademamix",
     "sm3",
+    "soap",
     "sophia",
     "sparse_adam",
     "srmm",

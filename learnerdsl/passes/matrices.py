@@ -33,6 +33,7 @@ class _Separation:
         self.domains = dict(kernel.domains)
         self.blocks: list[Block] = []
         self.count = 0
+        self.operands: dict[Any, sympy.Symbol] = {}
 
     def kernel(self) -> Kernel:
         for block in self.source.blocks:
@@ -55,7 +56,7 @@ class _Separation:
             domain = block.domain
             is_matrix = domain is not None and domain.rank == Rank.MATRIX
             self.blocks.append(replace(block, domain=Domain.MATRIX) if is_matrix else block)
-        elif block.computes and isinstance(block.computes[0].expression, MatrixFunction):
+        elif block.computes and self.is_whole(block.computes[0].expression):
             self.blocks.append(Block(Domain.MATRIX, computes=block.computes))
             self.blocks.append(Block(Domain.ELEMENT, stores=block.stores))
         else:
@@ -70,12 +71,21 @@ class _Separation:
         """`expression` with symbols for its functions of matrices."""
         if not expression.has(MatrixFunction):
             return expression
-        if isinstance(expression, MatrixFunction):
+        if self.is_whole(expression):
             symbol = self.fresh("product", self.domain_of(expression))
             compute = Compute(symbol, as_expr(expression), note=f"{symbol} <- {expression}")
             self.blocks.append(Block(Domain.MATRIX, computes=(compute,)))
             return symbol
         return rebuild(expression, [self.replaced(argument) for argument in expression.args])
+
+    def is_whole(self, expression: Any) -> bool:
+        """Whether it is a function of matrices, or a choice of one that is the same everywhere."""
+        if not isinstance(expression, sympy.Piecewise):
+            return isinstance(expression, MatrixFunction)
+        conditions = {s for branch in expression.args for s in branch.args[1].free_symbols}
+        is_narrow = all(self.domains[s].rank < Rank.VECTOR for s in conditions)
+        has_functions = expression.has(MatrixFunction)
+        return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
 
     def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
         self.count += 1
@@ -97,28 +107,40 @@ class _Separation:
             for compute in block.computes:
                 if compute.symbol in own or compute.symbol in before:
                     before |= compute.expression.free_symbols
-        return own | (after & before) | self.of_matrices_alone(own)
+        return self.of_matrices_alone(own | (after & before))
 
     def of_matrices_alone(self, own: set[sympy.Basic]) -> set[sympy.Basic]:
-        """What joins several results of functions of matrices, so that one is handed over."""
-        found: set[sympy.Basic] = set()
+        """`own` and what joins several of them, so that one is handed over."""
+        found = set(own)
         for block in self.blocks:
             for compute in block.computes:
                 symbols = compute.expression.free_symbols
                 wide = {s for s in symbols if self.domains[s].rank >= Rank.VECTOR}
-                if len(wide) > 1 and wide <= own | found and self.passes_on(compute, block):
+                if len(wide) > 1 and wide <= found and self.passes_on(compute, block):
                     found.add(compute.symbol)
         return found
 
     def passes_on(self, compute: Compute, block: Block) -> bool:
-        return self.domains[compute.symbol] == Domain.ELEMENT and not compute.expression.has(Draw)
+        is_of_elements = self.domains[compute.symbol] == Domain.ELEMENT
+        return is_of_elements and not self.is_bound_to_a_pass(compute.expression)
+
+    def is_bound_to_a_pass(self, expression: Any) -> bool:
+        """Whether it has what only passes know: vectors and random numbers."""
+        if isinstance(expression, MatrixFunction):
+            return False
+        if isinstance(expression, sympy.Symbol):
+            return self.domains[expression].rank == Rank.VECTOR
+        is_random = isinstance(expression, Draw)
+        return is_random or any(self.is_bound_to_a_pass(a) for a in expression.args)
 
     def with_operands(self, block: Block, on_matrices: set[sympy.Basic]) -> list[Block]:
         """The block on matrices, after blocks that compute operands of several values."""
         before: list[Block] = []
 
         def materialised(expression: Any) -> Any:
-            symbol = self.fresh("operand", Domain.ELEMENT)
+            if expression in self.operands:
+                return self.operands[expression]
+            symbol = self.operands[expression] = self.fresh("operand", Domain.ELEMENT)
             compute = Compute(symbol, expression, note=f"{symbol} <- {expression}")
             before.append(Block(Domain.ELEMENT, computes=(compute,)))
             return symbol
@@ -128,10 +150,13 @@ class _Separation:
                 return materialised(expression)
             if expression.is_Atom or not isinstance(expression, sympy.Expr):
                 return expression
+            is_bound = self.is_bound_to_a_pass(expression)
+            if is_bound:
+                expression = self.without_functions(expression, operand, before)
             ready = not expression.has(MatrixFunction) and not (
                 expression.free_symbols & on_matrices
             )
-            if ready and self.needs_a_pass(expression):
+            if is_bound or (ready and self.needs_a_pass(expression)):
                 return materialised(expression)
             return rebuild(expression, [operand(argument) for argument in expression.args])
 
@@ -140,8 +165,21 @@ class _Separation:
         stores = Block(block.domain, stores=block.stores)
         return [*before, Block(Domain.MATRIX, computes=computes), stores]
 
+    def without_functions(self, expression: Any, operand: Any, before: list[Block]) -> Any:
+        """`expression` with symbols for functions of matrices, computed in blocks `before`."""
+        if isinstance(expression, MatrixFunction):
+            symbol = self.fresh("product", self.domain_of(expression))
+            note = f"{symbol} <- {expression}"
+            compute = Compute(symbol, operand(expression), note=note)
+            before.append(Block(Domain.MATRIX, computes=(compute,)))
+            return symbol
+        if not expression.has(MatrixFunction):
+            return expression
+        arguments = [self.without_functions(a, operand, before) for a in expression.args]
+        return rebuild(expression, arguments)
+
     def needs_a_pass(self, expression: Any) -> bool:
         """Whether an operand is of several matrices, or of more than matrices and numbers."""
         wide = [s for s in expression.free_symbols if self.domains[s].rank >= Rank.VECTOR]
         elements = [s for s in wide if self.domains[s] == Domain.ELEMENT]
-        return bool(elements) and (len(wide) > 1 or expression.has(Draw))
+        return bool(elements) and len(wide) > 1

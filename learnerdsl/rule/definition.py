@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
+    AxisState,
     ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
     Named,
     ParameterSymbol,
+    RingState,
     StateSymbol,
     expression,
 )
-from learnerdsl.rule.checks import check_lines, names
+from learnerdsl.rule.checks import check_lines, names, uses_axes
 from learnerdsl.schedules import Schedule
 
 OptionValue = bool | int | str
@@ -85,6 +88,13 @@ class Rule:
     def __post_init__(self) -> None:
         """Refuse what cannot be an update rule."""
         check_lines(self)
+
+    @cached_property
+    def needs_whole_tensors(self) -> bool:
+        """Whether some rows of a tensor are not enough: it works on axes, or on past values."""
+        symbols = [spec.symbol for spec in self.states]
+        kept = any(isinstance(s, (AxisState, RingState)) for s in symbols)
+        return kept or uses_axes(self.lines)
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

@@ -8,16 +8,12 @@ import sympy
 
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.expr import (
-    AxisSize,
     GradientSymbol,
     Hyperparameter,
-    Identity,
-    MatrixFunction,
     NewValue,
     ParameterSymbol,
-    Reduction,
 )
-from learnerdsl.rule.checks import names
+from learnerdsl.rule.checks import names, uses_axes
 from learnerdsl.rule.context import Trace, current_trace
 from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.rule.language import Combination
@@ -104,19 +100,7 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
 
 def axes_of(current: Trace) -> int | None:
     """The number of axes of the parameter, if what was declared depends on it."""
-    return current.ndim if current.asked or _uses_axes(current) else None
-
-
-def _uses_axes(current: Trace) -> bool:
-    """Whether what the rule says depends on the number of axes."""
-
-    def is_one(node: Any) -> bool:
-        axes = isinstance(node, Reduction) and node.axes
-        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
-
-    return any(
-        is_one(node) for line in current.lines for node in sympy.preorder_traversal(line.expression)
-    )
+    return current.ndim if current.asked or uses_axes(current.lines) else None
 
 
 def signature(

@@ -23,7 +23,7 @@ from learnerdsl.runtime.chunks import CHUNK, PART_ROWS, split_evenly, tabulate_c
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
-from learnerdsl.runtime.sparse import chunks_of_rows, refuse_rows, values_of
+from learnerdsl.runtime.sparse import chunks_of_rows, values_of
 from learnerdsl.runtime.stepping import step_through
 
 SPANS_PER_THREAD = 8
@@ -328,7 +328,6 @@ class CpuEngine:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
         if not rows and not self.has_rows:
             return
-        refuse_rows(self.program.rule)
         self.has_rows = bool(rows)
         chunks = tabulate_chunks(self.sizes, self.steps)
         if rows:

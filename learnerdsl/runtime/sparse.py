@@ -4,11 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy
 
 from learnerdsl.errors import ArrayError
-from learnerdsl.expr import AxisState, MatrixFunction, Reduction, RingState
-from learnerdsl.rule import Rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,23 +83,6 @@ class RowSparse:
 def values_of(gradient: Any) -> Any:
     """The array that holds the values of a gradient."""
     return gradient.values if isinstance(gradient, RowSparse) else gradient
-
-
-def refuse_rows(rule: Rule) -> None:
-    """Raise an ArrayError if the rule needs more of a tensor than some of its rows."""
-    expressions = [line.expression for line in rule.lines]
-    needs_axes = any(
-        isinstance(node, MatrixFunction) or (isinstance(node, Reduction) and node.axes)
-        for expression in expressions
-        for node in sympy.preorder_traversal(expression)
-    )
-    keeps_more = any(isinstance(spec.symbol, (AxisState, RingState)) for spec in rule.states)
-    if needs_axes or keeps_more:
-        msg = (
-            f"{rule.name} works on axes, matrices or past values of whole tensors, "
-            "which a row-sparse gradient does not have; pass gradient.to_dense()."
-        )
-        raise ArrayError(msg)
 
 
 def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

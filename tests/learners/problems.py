@@ -34,11 +34,20 @@ ARRAY_EXTRAS = {"hessian_diag": (0.1, 2.0)}
 EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
 
+def fitted(name, shapes):
+    """The shapes, or ones like them that the rule is made for; also as values of a dict."""
+    fit = families.SHAPES.get(name, tuple)
+    if isinstance(shapes, dict):
+        return {key: fit(shape) for key, shape in shapes.items()}
+    return tuple(fit(shape) for shape in shapes)
+
+
 def hyperparameters(name, rng, shapes=SHAPES, steps=STEPS, **fixed):
     """A dict of hyperparameters for each step, all drawn anew except the fixed ones."""
     parameters = inspect.signature(REFERENCES[name]).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     fixed = {n: value for n, value in fixed.items() if n in names}
+    shapes = fitted(name, shapes)
     own = families.RANGES.get(name, {})
 
     def draw(n):
@@ -62,6 +71,7 @@ def trajectory(name, params, gradients, hypers):
 def problem(name, gradient_size, shapes=SHAPES):
     """A random generator, parameters of unit size and gradients of the given size."""
     rng = np.random.default_rng([SEED, *name.encode()])
+    shapes = fitted(name, shapes)
     params = [np.array(rng.standard_normal(shape)) for shape in shapes]
     gradients = [
         [np.array(gradient_size * rng.standard_normal(shape)) for shape in shapes]

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from learners.families import PASSES
+from learners.families import PASSES, ROUNDING
 from learners.problems import (
     ARRAY_EXTRAS,
     EXTRAS,
     SCALAR_EXTRAS,
     STEPS,
     assert_same_path,
+    fitted,
     hyperparameters,
     problem,
     trajectory,
@@ -28,7 +29,8 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
 def variants(rule):
     """The rule traced for a number, a vector and tensors of two and three axes."""
-    return [rule.trace(shape=shape) for shape in ((), (7,), (7, 5), (3, 4, 2))]
+    shapes = fitted(rule.name, ((), (7,), (7, 5), (3, 4, 2)))
+    return [rule.trace(shape=shape) for shape in shapes]
 
 
 def start_values(rule):
@@ -64,6 +66,7 @@ def follow(rule, start, sequence, hypers, **arguments):
 def run(rule, dtype, shapes, hypers, **arguments):
     """Start, gradients and end of a run; the gradients are rounded to the dtype."""
     rng = np.random.default_rng([7, *rule.name.encode()])
+    shapes = fitted(rule.name, shapes)
     start = [np.array(rng.standard_normal(shape), dtype) for shape in shapes]
     sequence = [[np.array(rng.standard_normal(shape), dtype) for shape in shapes] for _ in hypers]
     return start, sequence, follow(rule, start, sequence, hypers, **arguments)
@@ -112,7 +115,8 @@ def test_compiled_rule_follows_the_reference(name, shapes, dtype):
     start, sequence, path = run(RULES[name], dtype, shapes, hypers)
     wide = [[g.astype(np.float64) for g in gradients] for gradients in sequence]
     expected = trajectory(name, [p.astype(np.float64) for p in start], wide, hypers)
-    assert_close(start, path, expected, TOLERANCE[dtype])
+    factor = ROUNDING.get(name, (1, ""))[0]
+    assert_close(start, path, expected, factor * TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
@@ -138,14 +142,15 @@ def test_compiled_rule_follows_the_oracle(name, dtype):
 def test_nonfinite_gradients_propagate_as_in_numpy(name, bad):
     ends = []
     for backend in ("cpu", "numpy"):
-        params = [np.linspace(-1, 1, 40, dtype=np.float32), np.ones((), np.float32)]
+        many, one = fitted(name, ((40,), ()))
+        params = [np.linspace(-1, 1, 40, dtype=np.float32).reshape(many), np.ones(one, np.float32)]
         params.append(params[0].reshape(8, 5).copy())
         learner = RULES[name](params, backend=backend)
-        gradient = np.linspace(1, 2, 40, dtype=np.float32)
+        gradient = np.linspace(1, 2, 40, dtype=np.float32).reshape(many)
         for is_bad in (False, True):
             if is_bad:
-                gradient[[0, 17, 39]] = bad
-            update_once(learner, [gradient, np.ones((), np.float32), gradient.reshape(8, 5)])
+                gradient.flat[[0, 17, 39]] = bad
+            update_once(learner, [gradient, np.ones(one, np.float32), gradient.reshape(8, 5)])
         states = [a for s in learner.state.values() for _, a in sorted(s.items())]
         ends.append([*params, *states])
     for compiled, oracle in zip(*ends, strict=True):
@@ -161,7 +166,8 @@ def test_every_builtin_has_a_reference(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
-    params = {"w": np.ones((3, 4), dtype), "v": np.ones(5, dtype), "b": np.ones((), dtype)}
+    shapes = fitted(name, {"w": (3, 4), "v": (5,), "b": ()})
+    params = {n: np.ones(shape, dtype) for n, shape in shapes.items()}
     learner = RULES[name](params)
     update_once(learner, params)
     for parameter, states in learner.state.items():
@@ -180,7 +186,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
 @pytest.mark.parametrize("name", BUILTINS)
 def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
     rng = np.random.default_rng(13)
-    shapes = {"w": (3, 4), "b": (5,)}
+    shapes = fitted(name, {"w": (3, 4), "b": (5,)})
     gradients = [{n: rng.standard_normal(s) for n, s in shapes.items()} for _ in range(6)]
     whole = {n: np.ones(s) for n, s in shapes.items()}
     learner = RULES[name](whole)
@@ -200,22 +206,23 @@ def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
 @pytest.mark.parametrize("name", BUILTINS)
 def test_every_hyperparameter_takes_a_schedule(name):
     names = [str(symbol) for symbol in RULES[name].trace().hyperparameters]
-    plain, scheduled = np.ones(7), np.ones(7)
-    defaults = RULES[name]([np.ones(7)]).hyperparameters
+    (shape,) = fitted(name, ((7,),))
+    plain, scheduled = np.ones(shape), np.ones(shape)
+    defaults = RULES[name]([np.ones(shape)]).hyperparameters
     learners_ = [
         RULES[name]([plain]),
         RULES[name]([scheduled], **{n: ld.schedules.constant(defaults[n]) for n in names}),
     ]
     for learner in learners_:
         for _ in range(3):
-            update_once(learner, [np.linspace(-1, 1, 7)])
+            update_once(learner, [np.linspace(-1, 1, 7).reshape(shape)])
     np.testing.assert_array_equal(plain, scheduled)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_serial_and_parallel_launches_agree_bitwise(name):
     rng = np.random.default_rng(5)
-    shapes = (70_001, 3, (200, 100))
+    shapes = fitted(name, ((70_001,), (3,), (200, 100)))
     start = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
     gradients = [rng.standard_normal(p.shape).astype(np.float32) for p in start]
     ends = []
@@ -249,7 +256,7 @@ def test_plans_have_the_known_traffic():
 @pytest.mark.parametrize("name", learners.__all__)
 def test_generated_code_is_the_golden_file(name, golden):
     golden(f"{name}.cpu.py", RULES[name].source("cpu"))
-    if RULES[name].trace().ndim is not None:
+    if fitted(name, ((64,),)) == ((64,),) and RULES[name].trace().ndim is not None:
         golden(f"{name}.vector.cpu.py", RULES[name].source("cpu", shape=(64,)))
 
 

@@ -10,6 +10,8 @@ A module may define these dicts, all by the name of a rule:
 * `NO_ZEROS`: the reason why the library gives nonsense where a parameter or gradient is zero;
 * `RANGES`: hyperparameter -> interval that the tests draw it from, where it is not the usual one;
 * `TRAINING`: arguments with which the rule learns well, where a rate of 0.02 does not;
+* `ROUNDING`: (factor, why), where the rounding of the kernel grows by more than is usual;
+* `SHAPES`: a function from shapes that the tests try to the ones that the rule is made for;
 * `PASSES`: number of passes over memory, where it is not 1;
 * `SCALAR`: the mathematical reason why the rule's loops cannot be vectorised.
 """
@@ -33,3 +35,5 @@ RANGES = _collect("RANGES")
 TRAINING = _collect("TRAINING")
 PASSES = _collect("PASSES")
 SCALAR = _collect("SCALAR")
+SHAPES = _collect("SHAPES")
+ROUNDING = _collect("ROUNDING")

@@ -1,0 +1,159 @@
+"""Muon: momentum made orthogonal."""
+
+from typing import Any
+
+from learnerdsl.define import rule
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import maximum, size, sqrt, step
+from learnerdsl.learners.newton_schulz import orthogonalized
+from learnerdsl.rule import assign, let, ndim, state
+
+
+def _muon_step(p: Any, g: Any, lr: Any, momentum: Any, weight_decay: Any, eps: Any, options: Any):
+    """What both rules do with a matrix."""
+    nesterov, ns_steps, adjust_lr_fn = options
+    m = state("m")
+    m_new = assign(m, momentum * m + (1 - momentum) * g)
+    u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
+    x = orthogonalized(u, p, ns_steps, eps)
+    rows, cols = size(p, axis=-2), size(p, axis=-1)
+    if adjust_lr_fn == "original":
+        scale = sqrt(maximum(1, rows / cols))
+    elif adjust_lr_fn == "match_rms_adamw":
+        scale = 0.2 * sqrt(maximum(rows, cols))
+    else:
+        msg = f"adjust_lr_fn={adjust_lr_fn!r} is not known; write 'original' or 'match_rms_adamw'."
+        raise RuleError(msg)
+    return assign(p, p - lr * (weight_decay * p + scale * x))
+
+
+@rule
+def muon(
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.95,
+    weight_decay=0.1,
+    eps=1e-7,
+    nesterov=True,
+    ns_steps=5,
+    adjust_lr_fn="original",
+):
+    r"""Muon: the nearest orthogonal matrix to the momentum, by five products of matrices.
+
+    $$m \leftarrow \mu m + (1 - \mu)\, g \qquad
+    u = \mu m + (1 - \mu)\, g \qquad
+    X \leftarrow \frac{u}{\max(\lVert u \rVert, \epsilon)}$$
+
+    $$\text{5 times:} \quad A = X X^\top \qquad
+    X \leftarrow 3.4445\, X + (-4.775\, A + 2.0315\, A^2)\, X$$
+
+    $$p \leftarrow (1 - \eta\lambda)\, p - \eta \sqrt{\max(1, \text{rows} / \text{cols})}\, X$$
+
+    For the weight matrices of hidden layers, where every direction gets a step of about the same
+    length; not for vectors, embeddings and last layers (see `muon_with_adamw`). As
+    `torch.optim.Muon`, but for bfloat16: the products have the parameter's dtype. Vectors are
+    refused as there; tensors of more axes, which torch refuses, are stacks of matrices.
+
+    Args:
+        p: the parameter, a matrix of (output, input).
+        g: its gradient.
+        lr: learning rate $\eta$.
+        momentum: share $\mu$ of the mean gradient that is kept.
+        weight_decay: decoupled weight decay $\lambda$.
+        eps: $\epsilon$, the least norm to divide by.
+        nesterov: whether $u$ is $m$ looked ahead; else it is $m$.
+        ns_steps: number of iterations.
+        adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps as long as those of
+            AdamW: $0.2 \sqrt{\max(\text{rows}, \text{cols})}$ in place of the root.
+
+    State variables: `m`, the running mean of the gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import muon
+        >>> weights = np.ones((2, 2))
+        >>> learner = muon([weights], lr=0.1)
+        >>> learner.update([np.array([[3.0, 0.0], [0.0, -0.1]])])
+        True
+        >>> weights.round(2)
+        array([[0.92, 0.99],
+               [0.99, 1.08]])
+
+    References:
+        Jordan et al., [Muon: An optimizer for hidden layers in neural
+        networks](https://kellerjordan.github.io/posts/muon/), 2024; Liu et al., [Muon is Scalable
+        for LLM Training](https://arxiv.org/abs/2502.16982), 2025.
+    """
+    if ndim(p) < 2:
+        msg = f"muon is for matrices, not for ndim {ndim(p)}; use muon_with_adamw."
+        raise RuleError(msg)
+    return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+
+
+@rule
+def muon_with_adamw(
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.95,
+    weight_decay=0.1,
+    eps=1e-7,
+    adamw_lr=3e-4,
+    beta1=0.9,
+    beta2=0.95,
+    adamw_eps=1e-10,
+    adamw_weight_decay=0.0,
+    nesterov=True,
+    ns_steps=5,
+    adjust_lr_fn="original",
+):
+    r"""Muon for matrices, AdamW for everything else.
+
+    $$p \leftarrow \begin{cases} \mathrm{Muon}_{\eta, \mu, \lambda, \epsilon}(p, g) &
+    \text{if } p \text{ has two axes} \\
+    \mathrm{AdamW}_{\eta', \beta_1, \beta_2, \epsilon', \lambda'}(p, g) & \text{else} \end{cases}$$
+
+    One learner for a whole network. Embeddings and last layers are matrices, too, which Muon does
+    not suit: give them a learner of their own. The two rules are `muon` and `adamw`, as in
+    `torch.optim`; the defaults of AdamW are those of Jordan's `MuonWithAuxAdam`.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate of matrices.
+        momentum: share of the mean gradient of a matrix that is kept.
+        weight_decay: decoupled weight decay of matrices.
+        eps: the least norm to divide by.
+        adamw_lr: learning rate of the others.
+        beta1: share of their mean gradient that is kept.
+        beta2: share of their mean squared gradient that is kept.
+        adamw_eps: added to the root.
+        adamw_weight_decay: decoupled weight decay of the others.
+        nesterov: as in `muon`.
+        ns_steps: as in `muon`.
+        adjust_lr_fn: as in `muon`.
+
+    State variables: `m`, the running mean of the gradient; `v` of tensors that are no matrices.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import muon_with_adamw
+        >>> weights, bias = np.eye(2), np.ones(2)
+        >>> learner = muon_with_adamw([weights, bias], lr=0.1, adamw_lr=0.1)
+        >>> learner.update([np.eye(2), np.ones(2)])
+        True
+        >>> weights.round(3), bias.round(3)
+        (array([[0.879, 0.   ],
+               [0.   , 0.879]]), array([0.9, 0.9]))
+
+    References:
+        Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.
+    """
+    if ndim(p) == 2:
+        return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+    m, v = state("m"), state("v")
+    m_new = assign(m, beta1 * m + (1 - beta1) * g)
+    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+    m_hat, v_hat = m_new / (1 - beta1**step), v_new / (1 - beta2**step)
+    return assign(p, p - adamw_lr * (m_hat / (sqrt(v_hat) + adamw_eps) + adamw_weight_decay * p))

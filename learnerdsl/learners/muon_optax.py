@@ -1,0 +1,83 @@
+"""Muon in optax's convention: bias correction, and Nesterov Adam for what is no matrix."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import maximum, size, sqrt, step
+from learnerdsl.learners.newton_schulz import orthogonalized
+from learnerdsl.rule import assign, let, ndim, state
+
+
+@rule
+def muon_optax(
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.95,
+    weight_decay=0.0,
+    eps=1e-8,
+    beta1=0.9,
+    beta2=0.999,
+    adamw_weight_decay=0.0,
+    nesterov=True,
+    ns_steps=5,
+):
+    r"""Muon as optax has it: the mean gradient is corrected for its start, weights are (in, out).
+
+    $$m \leftarrow \mu m + (1 - \mu)\, g \qquad
+    u = \mu \frac{m}{1 - \mu^{t+1}} + (1 - \mu) \frac{g}{1 - \mu^t} \qquad
+    X \leftarrow \frac{u}{\lVert u \rVert + \epsilon}$$
+
+    $$\text{5 times:} \quad A = X X^\top \qquad
+    X \leftarrow 3.4445\, X + (-4.775\, A + 2.0315\, A^2)\, X$$
+
+    $$p \leftarrow p - \eta \left(\sqrt{\max(1, \text{cols} / \text{rows})}\, X
+    + \lambda p\right)$$
+
+    Equals `optax.contrib.muon`. Differs from `muon` where rows and columns differ in number, and in
+    the first steps, by the weight of $g$ in $u$. What has not two axes is updated by `optax.adamw`
+    with `nesterov` (see `nadam_optax`) and the same learning rate.
+
+    Args:
+        p: the parameter, a matrix of (input, output).
+        g: its gradient.
+        lr: learning rate $\eta$ of both rules; optax has no default.
+        momentum: share $\mu$ of the mean gradient that is kept.
+        weight_decay: decoupled weight decay $\lambda$ of matrices.
+        eps: $\epsilon$, added to the norm, and to the root in Adam.
+        beta1: share of the mean gradient that Adam keeps.
+        beta2: share of the mean squared gradient that Adam keeps.
+        adamw_weight_decay: decoupled weight decay of what is no matrix.
+        nesterov: whether both rules look ahead.
+        ns_steps: number of iterations.
+
+    State variables: `m`, the running mean of the gradient; `v` of tensors that are no matrices.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import muon_optax
+        >>> weights, bias = np.eye(2), np.ones(2)
+        >>> learner = muon_optax([weights, bias], lr=0.1)
+        >>> learner.update([np.eye(2), np.ones(2)])
+        True
+        >>> weights.round(3), bias.round(3)
+        (array([[0.889, 0.   ],
+               [0.   , 0.889]]), array([0.853, 0.853]))
+
+    References:
+        Jordan et al., [Muon: An optimizer for hidden layers in neural
+        networks](https://kellerjordan.github.io/posts/muon/), 2024.
+    """
+    m = state("m")
+    keep, decay = (momentum, weight_decay) if ndim(p) == 2 else (beta1, adamw_weight_decay)
+    m_new = assign(m, keep * m + (1 - keep) * g)
+    if nesterov:
+        u = keep * m_new / (1 - keep ** (step + 1)) + (1 - keep) * g / (1 - keep**step)
+    else:
+        u = m_new / (1 - keep**step)
+    if ndim(p) == 2:
+        x = orthogonalized(let("u", u), p, ns_steps, eps, is_added=True)
+        update = sqrt(maximum(1, size(p, axis=-1) / size(p, axis=-2))) * x
+    else:
+        v = state("v")
+        v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
+        update = u / (sqrt(v_new / (1 - beta2**step)) + eps)
+    return assign(p, p - lr * (update + decay * p))

@@ -1,0 +1,63 @@
+"""Shampoo: matrices that precondition rows and columns."""
+
+from learnerdsl.define import rule
+from learnerdsl.expr import equal, identity, inverse_root, matmul, sqrt, step, transpose, where
+from learnerdsl.rule import assign, let, ndim, state
+
+
+@rule
+def shampoo(p, g, lr=1e-3, weight_decay=0.0, eps=1e-6, every=1):
+    r"""Shampoo: AdaGrad with a matrix for the rows and one for the columns.
+
+    $$g \leftarrow g + \lambda p \qquad
+    L \leftarrow L + g g^\top \qquad
+    R \leftarrow R + g^\top g \qquad
+    p \leftarrow p - \eta\, L^{-1/4} g\, R^{-1/4}$$
+
+    $L$ and $R$ start from $\epsilon I$. Takes the correlations of rows and of columns into
+    account, for sides of some thousands at most; as in AdaGrad steps only become shorter. As
+    algorithm 1 of the paper and `pytorch_optimizer.Shampoo` without momentum. Tensors of more than
+    two axes are stacks of matrices here (there each axis has a matrix), and a vector has
+    $L$ on the diagonal only, so it is updated by $g / \sqrt{\epsilon + \sum g^2}$.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        weight_decay: coefficient $\lambda$ of the L2 penalty.
+        eps: $\epsilon$, on the diagonals at the start.
+        every: number of steps from one computation of the roots to the next.
+
+    State variables: `left` and `right`, the sums $L$ and $R$, and `left_root` and `right_root`
+        where `every` is not 1; of vectors `total`, the sum of squares.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import shampoo
+        >>> weights = np.eye(2)
+        >>> learner = shampoo([weights], lr=0.1)
+        >>> learner.update([np.array([[3.0, 0.0], [0.0, -0.1]])])
+        True
+        >>> weights.round(3)
+        array([[0.9, 0. ],
+               [0. , 1.1]])
+
+    References:
+        Gupta, Koren and Singer, [Shampoo: Preconditioned Stochastic Tensor
+        Optimization](https://arxiv.org/abs/1802.09568), 2018.
+    """
+    g = let("decayed", g + weight_decay * p)
+    if ndim(p) < 2:
+        total = state("total", init=eps)
+        return assign(p, p - lr * g / sqrt(assign(total, total + g**2)))
+    left = state("left", init=eps * identity("rows"), shape=("rows", "rows"))
+    right = state("right", init=eps * identity("cols"), shape=("cols", "cols"))
+    left_power = inverse_root(assign(left, left + matmul(g, transpose(g))), 4)
+    right_power = inverse_root(assign(right, right + matmul(transpose(g), g)), 4)
+    if every != 1:
+        is_due = equal((step - 1) % every, 0)
+        left_root = state("left_root", shape=("rows", "rows"))
+        right_root = state("right_root", shape=("cols", "cols"))
+        left_power = assign(left_root, where(is_due, left_power, left_root))
+        right_power = assign(right_root, where(is_due, right_power, right_root))
+    return assign(p, p - lr * matmul(matmul(left_power, g), right_power))

@@ -1,0 +1,63 @@
+"""The rule soap over p, g, m, v, in float32, for the CPU.
+
+Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
+"""
+
+from learnerdsl.runtime.kernel import (
+    element_pass,
+    float32,
+    float32_array,
+    maximum,
+    model_scalars,
+    sqrt,
+)
+
+
+@model_scalars
+def soap_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    lr = model[5]
+    beta1 = model[6]
+    beta2 = model[7]
+    weight_decay = model[10]
+    one_minus_beta1 = 1.0 - beta1
+    one_minus_beta2 = 1.0 - beta2
+    t1 = maximum(1.0, step - 1.0)
+    c1 = (0.0 if step == 1.0 else lr * sqrt(1.0 - beta2 ** t1) / (1.0 - beta1 ** t1))
+    c2 = (1.0 if step == 1.0 else 1.0 - lr * weight_decay)
+    model[11] = one_minus_beta1
+    model[12] = one_minus_beta2
+    model[13] = c1
+    model[14] = c2
+
+
+@element_pass
+def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
+    """Reads p, g, m, v; writes m, v, p."""
+    p = float32_array(arrays[0], start, count)
+    g = float32_array(arrays[1], grad_start, count)
+    m = float32_array(arrays[2], start, count)
+    v = float32_array(arrays[3], start, count)
+    step = float32(model[0])
+    beta1 = float32(model[6])
+    beta2 = float32(model[7])
+    eps = float32(model[9])
+    one_minus_beta1 = float32(model[11])  # 1 - beta1
+    one_minus_beta2 = float32(model[12])  # 1 - beta2
+    c1 = float32(model[13])  # Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))
+    c2 = float32(model[14])  # Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+    for i in range(count):
+        p_i = p[i]
+        g_i = g[i]
+        m_i = m[i]
+        v_i = v[i]
+        # m <- Piecewise((m, Eq(step, 1)), (g*(1 - beta1) + beta1*m, True))
+        m_new = (m_i if step == float32(1.0) else one_minus_beta1 * g_i + beta1 * m_i)
+        # v <- Piecewise((v, Eq(step, 1)), (g**2*(1 - beta2) + beta2*v, True))
+        v_new = (v_i if step == float32(1.0) else one_minus_beta2 * g_i**2 + beta2 * v_i)
+        # p <- (-m_new*Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))/(eps + sqrt(v_new)) + p)*Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+        p_new = c2 * (p_i - c1 * m_new / (eps + sqrt(v_new)))
+        m[i] = m_new
+        v[i] = v_new
+        p[i] = p_new
