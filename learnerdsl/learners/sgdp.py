@@ -137,7 +137,7 @@ def _radial(p, g, u, delta, wd_ratio, eps):
     inner = tuple(range(1, ndim(p)))
     by_row = [sum(x, axis=inner) for x in (p**2, g**2, g * p, p * u)]
     total = [mean(x) * size(p, axis=0) for x in by_row]
-    (cosines, row_parts), (cosine, part) = _alignment(*by_row, eps), _alignment(*total, eps)
+    (cosines, row_parts), (cosine, part) = _alignment(*by_row, eps=eps), _alignment(*total, eps=eps)
     rows_fit = max(cosines) < delta / sqrt(size(p, axis=inner))
     fits = cosine < delta / sqrt(size(p))
     along = let("along", where(rows_fit, row_parts, where(fits, part, 0)))
