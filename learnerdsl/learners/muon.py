@@ -78,7 +78,7 @@ def muon(
         True
         >>> weights.round(2)
         array([[0.92, 0.99],
-               [0.99, 1.08]])
+               [0.99, 1.1 ]])
 
     References:
         Jordan et al., [Muon: An optimizer for hidden layers in neural
@@ -91,23 +91,13 @@ def muon(
     return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
 
 
+# fmt: off
 @rule
 def muon_with_adamw(
-    p,
-    g,
-    lr=1e-3,
-    momentum=0.95,
-    weight_decay=0.1,
-    eps=1e-7,
-    adamw_lr=3e-4,
-    beta1=0.9,
-    beta2=0.95,
-    adamw_eps=1e-10,
-    adamw_weight_decay=0.0,
-    nesterov=True,
-    ns_steps=5,
-    adjust_lr_fn="original",
+    p, g, lr=1e-3, momentum=0.95, weight_decay=0.1, eps=1e-7, adamw_lr=3e-4, beta1=0.9, beta2=0.95,
+    adamw_eps=1e-10, adamw_weight_decay=0.0, nesterov=True, ns_steps=5, adjust_lr_fn="original",
 ):
+    # fmt: on
     r"""Muon for matrices, AdamW for everything else.
 
     $$p \leftarrow \begin{cases} \mathrm{Muon}_{\eta, \mu, \lambda, \epsilon}(p, g) &

@@ -1,0 +1,94 @@
+"""Rules that work on whole matrices, for several tests, and a run of them."""
+
+import numpy as np
+
+import learnerdsl as ld
+
+
+def run(rule, shapes, dtype="float64", backend="cpu", steps=4, bad_at=None, **settings):
+    """Parameters and states after some updates; a gradient may hold NaN at one of them."""
+    rng = np.random.default_rng(0)
+    params = [np.array(rng.standard_normal(s), dtype) for s in shapes]
+    learner = rule(params, backend=backend, **settings)
+    for step in range(steps):
+        gradients = [np.array(rng.standard_normal(s), dtype) for s in shapes]
+        if step == bad_at:
+            gradients[0].flat[0] = np.nan
+        learner.update(gradients)
+    return [*params, *(a for s in learner.state.values() for a in s.values())]
+
+
+@ld.rule
+def preconditioned(p, g, lr=0.1, every=2):
+    """Square states of both sides, roots of them in every other step."""
+    left = ld.state("left", init=1e-3 * ld.identity("rows"), shape=("rows", "rows"))
+    right = ld.state("right", init=1e-3 * ld.identity("cols"), shape=("cols", "cols"))
+    left_root = ld.state("left_root", shape=("rows", "rows"))
+    right_root = ld.state("right_root", init=ld.identity("cols"), shape=("cols", "cols"))
+    left_new = ld.assign(left, left + ld.matmul(g, ld.transpose(g)))
+    right_new = ld.assign(right, right + ld.matmul(ld.transpose(g), g))
+    now = ld.equal((ld.step - 1) % every, 0)
+    a = ld.assign(left_root, ld.where(now, ld.inverse_root(left_new, 4), left_root))
+    b = ld.assign(right_root, ld.where(now, ld.inverse_root(right_new, 4), right_root))
+    return ld.assign(p, p - lr * ld.matmul(ld.matmul(a, g), b))
+
+
+@ld.rule
+def newton_schulz(p, g, lr=0.1):
+    """A chain of products after a reduction, with arithmetic between them."""
+    x = ld.let("x_0", g / (ld.norm(g) + 1e-7))
+    for k in range(1, 4):
+        gram = ld.let(f"gram_{k}", ld.matmul(x, ld.transpose(x)))
+        x = ld.let(f"x_{k}", 1.5 * x - ld.matmul(gram, x) / 2)
+    return ld.assign(p, p - lr * x)
+
+
+@ld.rule
+def barriers(p, g, lr=0.1):
+    """Products, then reductions of them over rows, the tensor and the model, then products."""
+    m, rows = ld.state("m"), ld.state("rows", shape="rows")
+    x = ld.let("x", ld.matmul(ld.matmul(g, ld.transpose(g)), g))
+    rows_new = ld.assign(rows, 0.9 * rows + ld.mean(x**2, axis=-1) + 1e-3)
+    m_new = ld.assign(m, 0.9 * m + x / ld.sqrt(rows_new) + ld.exp(-ld.abs(x)))
+    y = ld.let("y", m_new / (1 + ld.norm(x) + ld.max(ld.abs(x), over="model")))
+    z = ld.let("z", ld.where((y > 0) & (g > 0) | (p < 0), y, ld.maximum(y, 0.1, -y)))
+    return ld.assign(p, p - lr * ld.matmul(ld.matmul(z, ld.transpose(y)), p) / (1 + ld.norm(z)))
+
+
+@ld.rule
+def bound_to_passes(p, g, lr=0.1):
+    """Vectors and random numbers among the operands, which only passes know."""
+    rows, cols = ld.norm(g, axis=-1) + 1, ld.mean(g**2, axis=-2) + 1
+    x = ld.let("x", ld.matmul(g, ld.transpose(g / cols)))
+    y = ld.let("y", ld.matmul(x, p))
+    z = ld.let("z", ld.matmul(ld.transpose(y / rows), y + ld.normal()))
+    w = ld.matmul(ld.matmul(y, z) / cols + ld.uniform(), ld.matmul(ld.transpose(p / cols), y))
+    return ld.assign(p, p - lr * w / (1 + ld.norm(w)))
+
+
+@ld.rule
+def scaled(p, g, lr=0.1, keep=0.9):
+    """Square matrices that meet hyperparameters, the clock, sizes and reductions."""
+    left = ld.state("left", init=keep * ld.identity("rows"), shape=("rows", "rows"))
+    grown = keep * left + (1 - keep) / (1 - keep**ld.step) * ld.matmul(g, ld.transpose(g))
+    left_new = ld.assign(left, grown + ld.size(p) * ld.identity("rows"))
+    root = ld.inverse_root(left_new / (1 + ld.norm(g)), 2)
+    return ld.assign(p, p - lr * ld.matmul(root, ld.sqrt(ld.abs(g))))
+
+
+@ld.rule
+def noisy(p, g, lr=0.1):
+    """Random operands."""
+    x = ld.matmul(ld.normal(), ld.transpose(g + ld.uniform()))
+    return ld.assign(p, p - lr * ld.matmul(x, g))
+
+
+@ld.rule
+def from_first(p, g, lr=0.1):
+    """A state that starts from the first gradient, old and new in one product."""
+    m = ld.state("m", init=g)
+    m_new = ld.assign(m, 0.9 * m + 0.1 * g)
+    return ld.assign(p, p - lr * ld.matmul(ld.matmul(m, ld.transpose(m_new)), m))
+
+
+RULES = [preconditioned, newton_schulz, barriers, bound_to_passes, scaled, noisy, from_first]
