@@ -12,8 +12,6 @@ RULES = {name: getattr(learners, name) for name in learners.__all__}
 RULES |= {r.name: r for r in (my_rmsprop, clipped_adamw_ema, largest_gradients)}
 SHAPE = (12, 6)
 MORE = {n for n, r in RULES.items() if any(e.shape != "model" for e in r.trace().extras)}
-    name for name, rule in RULES.items() if any(e.shape != "model" for e in rule.trace().extras)
-}
 """Rules that are given arrays beside the gradients."""
 
 
