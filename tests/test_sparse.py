@@ -6,10 +6,31 @@ from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
+from learnerdsl.runtime.sparse import refuse_rows
 
 RULES = {name: getattr(learners, name) for name in learners.__all__}
 RULES |= {r.name: r for r in (my_rmsprop, clipped_adamw_ema, largest_gradients)}
+SHAPE = (12, 6)
+MORE = {n for n, r in RULES.items() if any(e.shape != "model" for e in r.trace().extras)}
+"""Rules that are given arrays beside the gradients."""
+
+
+def needs_whole_tensors(rule):
+    """Whether updates of the rule cannot be of some rows."""
+    try:
+        refuse_rows(rule.trace(shape=SHAPE))
+    except ld.ArrayError:
+        return True
+    return False
+
+
+WHOLE = {name for name in RULES if needs_whole_tensors(RULES[name])}
+BY_ROWS = sorted(RULES.keys() - WHOLE - MORE)
 ROWS = np.array([1, 2, 3, 7, 11])
+
+
+def update(learner, gradients):
+    learner.update(gradients, **dict.fromkeys(getattr(learner, "extras", ()), 100.0))
 
 
 def arrays_of(learner):
@@ -29,15 +50,15 @@ def problem():
     return params, gradients
 
 
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", BY_ROWS)
 def test_rows_without_gradient_stay_bitwise(name, problem):
     params, gradients = problem
     learner = RULES[name](params)
     dense = {"table": np.ones((12, 6), np.float32), "bias": gradients["bias"]}
-    learner.update(dense)
+    update(learner, dense)
     before = [a.copy() for a in arrays_of(learner)]
-    learner.update(gradients)
-    learner.update(gradients)
+    for _ in range(8):
+        update(learner, gradients)
     others = np.setdiff1d(np.arange(12), ROWS)
     for now, then in zip(arrays_of(learner), before, strict=True):
         if now.shape == (12, 6):
@@ -45,7 +66,7 @@ def test_rows_without_gradient_stay_bitwise(name, problem):
     assert not np.array_equal(params["table"][ROWS], before[0][ROWS])
 
 
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", BY_ROWS)
 def test_named_rows_move_as_the_oracle_moves_them(name, problem):
     params, gradients = problem
     ends = []
@@ -53,7 +74,7 @@ def test_named_rows_move_as_the_oracle_moves_them(name, problem):
         copies = {n: p.copy() for n, p in params.items()}
         learner = RULES[name](copies, backend=backend)
         for _ in range(3):
-            learner.update(gradients)
+            update(learner, gradients)
         ends.append(arrays_of(learner))
     for compiled, oracle in zip(*ends, strict=True):
         np.testing.assert_allclose(compiled, oracle, rtol=2e-5, atol=1e-7)
@@ -103,6 +124,15 @@ def test_many_rows_in_runs_longer_than_a_chunk():
     gradient = ld.RowSparse(rows, np.ones((rows.size, 3), np.float32), table.shape)
     learners.sgd([table], lr=1.0).update([gradient])
     np.testing.assert_array_equal(table, -gradient.to_dense())
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("name", sorted(WHOLE - MORE))
+def test_rules_of_whole_tensors_refuse_rows(name, backend, problem):
+    params, gradients = problem
+    learner = RULES[name](params, backend=backend)
+    with pytest.raises(ld.ArrayError, match="to_dense"):
+        update(learner, gradients)
 
 
 def test_no_rows_at_all_change_nothing():

@@ -44,7 +44,7 @@ def sgdp(
         eps: $\epsilon$, added to the norm, and the least norm for the cosine.
         delta: $\delta$, the cosine below which weights count as without a scale.
         wd_ratio: $r$, the share of the decay that is left where steps are projected.
-        nesterov: whether to look ahead as Nesterov's momentum does.
+        nesterov: whether to look ahead.
 
     State variables: `b`, the momentum buffer.
 
@@ -65,8 +65,7 @@ def sgdp(
     b_new = assign(b, momentum * b + (1 - dampening) * g)
     u = let("u", g + momentum * b_new if nesterov else b_new)
     along, ratio = _radial(p, g, u, delta, wd_ratio, eps)
-    decay = 1 - lr * weight_decay * ratio / (1 - momentum)
-    return assign(p, p * decay - lr * (u - along * p))
+    return assign(p, p * (1 - lr * weight_decay * ratio / (1 - momentum)) - lr * (u - along * p))
 
 
 @rule
@@ -90,8 +89,8 @@ def adamp(
 
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} u$$
 
-    with $u$ and $\lambda$ changed in between as in `sgdp`, for the same networks. With Nesterov,
-    $\beta_1 m + (1 - \beta_1) g$ is in place of $m$. As `timm.optim.AdamP`.
+    with $u$ and $\lambda$ changed in between as in `sgdp`, for its networks; $m$ stands for
+    $\beta_1 m + (1 - \beta_1) g$ with Nesterov. As `timm.optim.AdamP`.
 
     Args:
         p: the parameter.
@@ -126,8 +125,8 @@ def adamp(
     ahead = beta1 * m_new + (1 - beta1) * g if nesterov else m_new
     u = let("u", ahead / (sqrt(v_new / (1 - beta2**step)) + eps))
     along, ratio = _radial(p, g, u, delta, wd_ratio, eps)
-    rate = lr / (1 - beta1**step)
-    return assign(p, p * (1 - lr * weight_decay * ratio) - rate * (u - along * p))
+    move = lr / (1 - beta1**step) * (u - along * p)
+    return assign(p, p * (1 - lr * weight_decay * ratio) - move)
 
 
 def _radial(p, g, u, delta, wd_ratio, eps):
@@ -137,14 +136,15 @@ def _radial(p, g, u, delta, wd_ratio, eps):
     inner = tuple(range(1, ndim(p)))
     by_row = [sum(x, axis=inner) for x in (p**2, g**2, g * p, p * u)]
     total = [mean(x) * size(p, axis=0) for x in by_row]
-    (cosines, row_parts), (cosine, part) = _alignment(*by_row, eps=eps), _alignment(*total, eps=eps)
+    (cosines, row_parts), (cosine, part) = _alignment(by_row, eps), _alignment(total, eps)
     rows_fit = max(cosines) < delta / sqrt(size(p, axis=inner))
     fits = cosine < delta / sqrt(size(p))
     along = let("along", where(rows_fit, row_parts, where(fits, part, 0)))
     return along, let("ratio", where(rows_fit | fits, wd_ratio, 1))
 
 
-def _alignment(p_squared, g_squared, gp, pu, eps):
+def _alignment(sums, eps):
     """The size of the cosine between gradient and weights; the part of u along p."""
+    p_squared, g_squared, gp, pu = sums
     cosine = abs(gp) / maximum(sqrt(p_squared), eps) / maximum(sqrt(g_squared), eps)
     return cosine, pu / (sqrt(p_squared) + eps) ** 2
