@@ -6,7 +6,6 @@ from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
-from learnerdsl.runtime.sparse import refuse_rows
 
 RULES = {name: getattr(learners, name) for name in learners.__all__}
 RULES |= {r.name: r for r in (my_rmsprop, clipped_adamw_ema, largest_gradients)}
@@ -15,16 +14,7 @@ MORE = {n for n, r in RULES.items() if any(e.shape != "model" for e in r.trace()
 """Rules that are given arrays beside the gradients."""
 
 
-def needs_whole_tensors(rule):
-    """Whether updates of the rule cannot be of some rows."""
-    try:
-        refuse_rows(rule.trace(shape=SHAPE))
-    except ld.ArrayError:
-        return True
-    return False
-
-
-WHOLE = {name for name in RULES if needs_whole_tensors(RULES[name])}
+WHOLE = {n for n, r in RULES.items() if r.trace(shape=SHAPE).needs_whole_tensors}
 BY_ROWS = sorted(RULES.keys() - WHOLE - MORE)
 ROWS = np.array([1, 2, 3, 7, 11])
 
