@@ -14,6 +14,7 @@ from learners.families.steppers import (
     corrected_eps,
     late_adam,
     run_stepper,
+    step_timm,
     without,
     without_hidden_eps,
 )
@@ -34,13 +35,6 @@ def _adamc(*problem: Any) -> Any:
         return {**torch_names(without(hyper, "max_lr")), "max_lr_snapshot": hyper["max_lr"]}
 
     return run_stepper(make, settings, *problem)
-
-
-def _timm(module: str, optimizer: str, *problem: Any, **fixed: Any) -> Any:
-    learner = getattr(timm_module(module), optimizer)
-    return run_stepper(
-        lambda tensors, _: learner(tensors, **fixed), lambda h, _: torch_names(h), *problem
-    )
 
 
 def _unrooted(optimizer: str, *problem: Any, **fixed: Any) -> Any:
@@ -84,7 +78,7 @@ TRUSTED = {
     "adamc": _adamc,
     "adamod": partial(_po, "AdaMod", torch_names),
     "adanorm": _adanorm,
-    "cautious_adamw": partial(_timm, "adamw", "AdamWLegacy", caution=True, foreach=False),
+    "cautious_adamw": partial(step_timm, "adamw", "AdamWLegacy", caution=True, foreach=False),
     "diffgrad": partial(_unrooted, "DiffGrad", weight_decouple=False),
     "exadam": partial(_po, "EXAdam", torch_names),
     "grams": partial(_po, "Grams", torch_names),

@@ -14,7 +14,7 @@ from learners.families.libraries import (
     timm_module,
     torch_names,
 )
-from learners.families.steppers import run_stepper, without, without_hidden_eps
+from learners.families.steppers import run_stepper, step_timm, without, without_hidden_eps
 
 _po = partial(run_torch, module="pytorch_optimizer", foreach=False)
 
@@ -35,16 +35,9 @@ def _laprop(*problem: Any) -> Any:
     # timm keeps the sum of weights in the default dtype.
     torch.set_default_dtype(torch.float64)
     try:
-        return _timm("laprop", "LaProp", *problem, foreach=False)
+        return step_timm("laprop", "LaProp", *problem, foreach=False)
     finally:
         torch.set_default_dtype(usual)
-
-
-def _timm(module: str, optimizer: str, *problem: Any, **fixed: Any) -> Any:
-    learner = getattr(timm_module(module), optimizer)
-    return run_stepper(
-        lambda tensors, _: learner(tensors, **fixed), lambda h, _: torch_names(h), *problem
-    )
 
 
 def _mars(mars_type: str, *problem: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learners.families.libraries import Arrays, Hyper
+from learners.families.libraries import Arrays, Hyper, timm_module, torch_names
 
 
 def run_stepper(
@@ -68,3 +68,11 @@ def without_hidden_eps(name: str) -> type:
 def corrected_eps(hyper: Hyper, t: int) -> float:
     """The epsilon that, added before v is corrected, is ours afterwards."""
     return hyper["eps"] * float(np.sqrt(1 - hyper["beta2"] ** t))
+
+
+def step_timm(module: str, optimizer: str, *problem: Any, **fixed: Any) -> Any:
+    """The parameters after each step of a learner of timm."""
+    learner = getattr(timm_module(module), optimizer)
+    return run_stepper(
+        lambda tensors, _: learner(tensors, **fixed), lambda h, _: torch_names(h), *problem
+    )
