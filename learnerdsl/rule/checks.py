@@ -74,6 +74,16 @@ def is_kept_in_ring(symbol: Any) -> bool:
     return isinstance(symbol, RingState) and symbol.lag < symbol.length
 
 
+def uses_axes(lines: Iterable[Any]) -> bool:
+    """Whether what some lines say depends on the axes of the tensors."""
+
+    def is_one(node: Any) -> bool:
+        axes = isinstance(node, Reduction) and node.axes
+        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
+
+    return any(is_one(node) for line in lines for node in sympy.preorder_traversal(line.expression))
+
+
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:
     if symbol in own_values:
         reduced = any(r.has(symbol) for r in line.expression.atoms(Reduction))
@@ -123,6 +133,13 @@ def _check_nodes(expr: sympy.Basic, place: str, ndim: int | None) -> None:
             _check_axes(node.axes, ndim, place)
         elif isinstance(node, AxisSize):
             _check_axes((node.axis,), ndim, place)
+        elif isinstance(node, (MatrixFunction, Identity)):
+            if ndim is not None and ndim < 2:
+                msg = (
+                    f"{place}: {node} is of a matrix, which a tensor with ndim {ndim} is not; "
+                    "write another rule for such tensors under `if learnerdsl.ndim(p) < 2:`."
+                )
+                raise RuleError(msg)
         elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
             known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
             msg = (
@@ -151,8 +168,6 @@ _KNOWN_NODES = (
     BooleanAtom,
     Reduction,
     Draw,
-    MatrixFunction,
-    Identity,
     Str,
 )
 

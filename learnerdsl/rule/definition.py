@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -14,10 +15,11 @@ from learnerdsl.expr import (
     LetValue,
     Named,
     ParameterSymbol,
+    RingState,
     StateSymbol,
     expression,
 )
-from learnerdsl.rule.checks import check_lines, names
+from learnerdsl.rule.checks import check_lines, names, uses_axes
 from learnerdsl.schedules import Schedule
 
 OptionValue = bool | int | str
@@ -85,6 +87,13 @@ class Rule:
     def __post_init__(self) -> None:
         """Refuse what cannot be an update rule."""
         check_lines(self)
+
+    @cached_property
+    def works_on_axes(self) -> bool:
+        """Whether tensors are more to it than elements in a row, each with values of its own."""
+        states = [spec.symbol for spec in self.states]
+        has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
+        return has_axes or uses_axes(self.lines)
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

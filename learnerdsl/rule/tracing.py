@@ -8,16 +8,12 @@ import sympy
 
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.expr import (
-    AxisSize,
     GradientSymbol,
     Hyperparameter,
-    Identity,
-    MatrixFunction,
     NewValue,
     ParameterSymbol,
-    Reduction,
 )
-from learnerdsl.rule.checks import names
+from learnerdsl.rule.checks import names, uses_axes
 from learnerdsl.rule.context import Trace, current_trace
 from learnerdsl.rule.definition import HyperDefault, OptionValue, Rule
 from learnerdsl.rule.language import Combination
@@ -90,23 +86,11 @@ def trace(
         lines=tuple(current.lines),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
-        ndim=current.ndim if current.asked or _uses_axes(current) else None,
+        ndim=current.ndim if current.asked or uses_axes(current.lines) else None,
         doc=inspect.getdoc(function) or "",
     )
     _check_result(rule, result)
     return rule
-
-
-def _uses_axes(current: Trace) -> bool:
-    """Whether what the rule says depends on the number of axes."""
-
-    def is_one(node: Any) -> bool:
-        axes = isinstance(node, Reduction) and node.axes
-        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
-
-    return any(
-        is_one(node) for line in current.lines for node in sympy.preorder_traversal(line.expression)
-    )
 
 
 def signature(

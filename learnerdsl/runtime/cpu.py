@@ -14,7 +14,6 @@ from numba.core import config
 from learnerdsl.codegen.cpu import Functions, print_finite_check
 from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.dtypes import NUMBER_TYPES
-from learnerdsl.errors import ArrayError
 from learnerdsl.expr import CLOCK, AxisSize, MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Block, Rank
@@ -329,13 +328,6 @@ class CpuEngine:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
         if not rows and not self.has_rows:
             return
-        layout = self.program.layout
-        if layout.by_rows or self.uses_matrices or self.rings:
-            msg = (
-                f"{self.program.rule.name} works on axes, matrices or past values of whole tensors,"
-                " which a row-sparse gradient does not have; pass gradient.to_dense()."
-            )
-            raise ArrayError(msg)
         self.has_rows = bool(rows)
         chunks = tabulate_chunks(self.sizes, self.steps)
         if rows:

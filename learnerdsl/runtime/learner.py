@@ -149,8 +149,17 @@ class Learner:
         """Check the arrays that are new, all of them before one is used."""
         changed = [k for k, array in enumerate(arrays) if array is not self._bound[k]]
         new = [arrays[k] for k in changed]
-        self._engine.bind(1, changed, new, self._check.addresses(changed, new))
+        addresses = self._check.addresses(changed, new)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
+        for k in rows:
+            if self._rules[k].works_on_axes:
+                msg = (
+                    f"{self._rule.name} works on axes, matrices or past values of whole tensors, "
+                    f"but the gradient of {self._names[k]!r} is row-sparse; "
+                    "pass gradient.to_dense()."
+                )
+                raise ArrayError(msg)
+        self._engine.bind(1, changed, new, addresses)
         self._engine.select_rows(rows)
         self._bound = arrays
 
