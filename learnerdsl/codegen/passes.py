@@ -93,7 +93,9 @@ def _without_unused(lines: list[str]) -> list[str]:
 
 
 class _Totals:
-    """Text of reductions to scalars."""
+    """Text of reductions to scalars; `number` is that of an element within its chunk."""
+
+    number = "i"
 
     def __init__(self, text: Text, printer: Printer) -> None:
         self.text = text
@@ -111,14 +113,15 @@ class _Totals:
 
     def add(self, reduce: Reduce) -> list[str]:
         """One more element; a maximum keeps apart whether it has met NaN."""
-        name, block = self.text.names.values[reduce.symbol], reduce.block
+        name, block, number = self.text.names.values[reduce.symbol], reduce.block, self.number
         if block:
+            place = f"{number} % {block}"
             return [
                 f"{name}_i = {self.printer(reduce.expression)}",
-                f"{name}_block = {name}_i if i % {block} == 0 else {name}_block + {name}_i",
-                f"if i >= count - count % {block}:",
+                f"{name}_block = {name}_i if {place} == 0 else {name}_block + {name}_i",
+                f"if {number} >= count - count % {block}:",
                 f"{INDENT}{name} = {name} + {name}_i",
-                f"elif i % {block} == {block - 1}:",
+                f"elif {place} == {block - 1}:",
                 f"{INDENT}{name} = {name} + {name}_block",
             ]
         value = widened(reduce, self.printer)
@@ -142,6 +145,8 @@ class _Totals:
 
 class _TotalsByRows(_Totals):
     """Text of reductions, those over axes included; `last` is the last axis."""
+
+    number = "(offset + i)"
 
     def __init__(self, text: Text, printer: Printer, last: int) -> None:
         super().__init__(text, printer)

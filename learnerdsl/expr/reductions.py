@@ -113,7 +113,7 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> symp
         axis: number of an axis or a tuple of them, as in NumPy. The result has one value for each
             index of the other axes, and meets other values as if those axes were kept.
     """
-    return SumOver(x, _range(over, axis), block)
+    return SumOver(x, _range(over, axis, block), block)
 
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
@@ -121,7 +121,7 @@ def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sym
 
     NaN over none. See `sum` for the arguments.
     """
-    total = SumOver(x, _range(over, axis), block)
+    total = SumOver(x, _range(over, axis, block), block)
     if axis is not None:
         return total / _axes_size(axis)
     return total / (tensor_size if over == "tensor" else model_size)
@@ -153,10 +153,13 @@ def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     return tensor_size if over == "tensor" else model_size
 
 
-def _range(over: str, axis: Axis) -> str:
+def _range(over: str, axis: Axis, block: Any = 0) -> str:
     """What a reduction ranges over, as text."""
     if axis is None:
         return over
+    if block != 0:
+        msg = f"A sum over axes is in float64 and not in blocks; leave out block={block!r}."
+        raise RuleError(msg)
     if over != "tensor":
         msg = f"A reduction over axes is one over each tensor; leave out over={over!r}."
         raise RuleError(msg)

@@ -93,7 +93,7 @@ class Rule:
         """Whether tensors are more to it than elements in a row, each with values of its own."""
         states = [spec.symbol for spec in self.states]
         has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
-        return has_axes or uses_axes(self.lines)
+        return has_axes or uses_axes(line.expression for line in self.lines)
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

@@ -86,11 +86,18 @@ def trace(
         lines=tuple(current.lines),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
-        ndim=current.ndim if current.asked or uses_axes(current.lines) else None,
+        ndim=current.ndim if current.asked or uses_axes(_written(current)) else None,
         doc=inspect.getdoc(function) or "",
     )
     _check_result(rule, result)
     return rule
+
+
+def _written(current: Trace) -> list[sympy.Basic]:
+    """All expressions of a rule."""
+    start = [spec.init for spec in current.states]
+    shown = [] if current.evaluation is None else [current.evaluation]
+    return [*start, *(line.expression for line in current.lines), *shown]
 
 
 def signature(
