@@ -1,6 +1,7 @@
 """Sums, means, norms and maxima: over a tensor, over the model, or over axes."""
 
 import re
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal
 
 import sympy
@@ -20,6 +21,9 @@ from learnerdsl.expr.symbols import (
 
 Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
+
+written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
+"""Takes the reductions over the model in the order in which a rule under trace writes them."""
 
 
 class Reduction(sympy.Expr):
@@ -43,7 +47,11 @@ class Reduction(sympy.Expr):
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
             msg = f"A sum takes its elements in blocks of a whole number, got block={block!r}."
             raise RuleError(msg)
-        return sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
+        node = sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
+        record = written.get()
+        if record is not None and over == "model":
+            record.append(node)
+        return node
 
     @property
     def argument(self) -> sympy.Expr:

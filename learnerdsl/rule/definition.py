@@ -15,6 +15,7 @@ from learnerdsl.expr import (
     LetValue,
     Named,
     ParameterSymbol,
+    Reduction,
     RingState,
     StateSymbol,
     expression,
@@ -67,6 +68,7 @@ class Rule:
         evaluation: the parameters to evaluate a model with, by the states and parameters after an
             update; None where they are the parameters themselves.
         ndim: number of axes of the parameters it is for; None where it is for all.
+        written: reductions over the model, in the order in which the function wrote them.
         doc: docstring of the function.
     """
 
@@ -82,6 +84,7 @@ class Rule:
     extras: tuple[ExtraSymbol, ...] = ()
     evaluation: sympy.Expr | None = None
     ndim: int | None = None
+    written: tuple[Reduction, ...] = ()
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

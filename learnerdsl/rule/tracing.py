@@ -12,6 +12,7 @@ from learnerdsl.expr import (
     Hyperparameter,
     NewValue,
     ParameterSymbol,
+    written,
 )
 from learnerdsl.rule.checks import names, uses_axes
 from learnerdsl.rule.context import Trace, current_trace
@@ -63,7 +64,7 @@ def trace(
     symbols = {
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
-    token = current_trace.set(current)
+    token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
         result = function(parameter, gradient, **symbols, **chosen)
     except TypeError as error:
@@ -74,6 +75,7 @@ def trace(
         raise RuleError(msg) from error
     finally:
         current_trace.reset(token)
+        written.reset(recording)
     rule = Rule(
         name=current.name,
         version=version,
@@ -87,6 +89,7 @@ def trace(
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=current.ndim if current.asked or uses_axes(_written(current)) else None,
+        written=tuple(dict.fromkeys(current.model_reductions)),
         doc=inspect.getdoc(function) or "",
     )
     _check_result(rule, result)
