@@ -41,20 +41,25 @@ class Learner(runtime.Learner):
         return str(load_kernels(self.program).__file__)
 
     def plan(self) -> inspection.Plan:
-        """The passes over memory, and their traffic."""
-        return inspection.plan(self.program)
+        """The passes over memory of the first parameter, and their traffic."""
+        return self.plans[0]
+
+    @property
+    def plans(self) -> tuple[inspection.Plan, ...]:
+        """The passes over memory of every variant; most rules have one."""
+        return tuple(inspection.plan(program) for program in self.programs)
 
     def cost(self) -> inspection.Cost:
-        """Traffic, memory and arithmetic per element."""
+        """Traffic, memory and arithmetic per element of the first parameter."""
         return inspection.cost(self.program)
 
     def llvm(self) -> str:
         """The optimised LLVM of every function, also when it came from the disk cache."""
-        return inspection.llvm(self.program)
+        return "\n".join(inspection.llvm(program) for program in self.programs)
 
     def asm(self) -> str:
         """The assembly of every function, also when it came from the disk cache."""
-        return inspection.asm(self.program)
+        return "\n".join(inspection.asm(program) for program in self.programs)
 
 
 class UpdateRule:

@@ -6,8 +6,9 @@ each index of some axes, the vectors, have columns behind those of the arrays.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import sympy
 
@@ -24,7 +25,9 @@ class Vector:
         symbol: what it holds.
         axes: the axes, counted from 0.
         is_wide: whether it is of float64, not of the parameter's number type.
-        in_parts: whether every chunk has one of its own, until they are summed.
+        in_parts: whether every chunk has a part of its own, until they are summed.
+        outer: those of its axes that chunks go along from first to last, so that a part needs the
+            few of their indices that its chunk meets.
         start: the value of one that no chunk has written.
     """
 
@@ -32,8 +35,17 @@ class Vector:
     axes: tuple[int, ...]
     is_wide: bool
     in_parts: bool = False
+    outer: tuple[int, ...] = ()
     start: float = 0.0
 
+
+def _inner_size(vector: Vector, shape: Sequence[int]) -> int:
+    """How many values a vector has for an index of its outer axes."""
+    return math.prod(shape[axis] for axis in vector.axes if axis not in vector.outer)
+
+
+PART_SHARE = 8
+"""Elements of a chunk for each value of its part of a sum, at least."""
 
 CHUNK_ROWS = TensorScalar("chunk_rows", integer=True)
 PARTS = TensorScalar("parts", integer=True)
@@ -50,7 +62,8 @@ class Layout:
         reduces: the reductions to scalars of all passes, in order; chunk sums have a column for
             each.
         vectors: columns of the address table behind those of the arrays.
-        by_rows: whether chunks are made of whole rows.
+        row_axes: the axes of a row, the last ones that all vectors of passes have together or not
+            at all, where a pass goes by rows; none elsewhere.
     """
 
     arrays: tuple[sympy.Symbol, ...]
@@ -58,7 +71,24 @@ class Layout:
     tensor: tuple[sympy.Symbol, ...]
     reduces: tuple[Reduce, ...]
     vectors: tuple[Vector, ...]
-    by_rows: bool
+    row_axes: tuple[int, ...]
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The axes that number the rows."""
+        return tuple(range(self.row_axes[0])) if self.row_axes else ()
+
+    def length_of_part(self, vector: Vector, shape: Sequence[int], chunk_rows: int) -> int:
+        """How many values a part has, for a tensor of this shape."""
+        inner = math.prod(shape[axis] for axis in self.leading if axis not in vector.outer)
+        most = ((chunk_rows - 1) // max(1, inner) + 2) * _inner_size(vector, shape)
+        return min(math.prod(shape[axis] for axis in vector.axes), most)
+
+    def rows_for_parts(self, shape: Sequence[int]) -> int:
+        """How many rows a chunk needs so that the parts are a small part of the tensor."""
+        width = max(1, math.prod(shape[axis] for axis in self.row_axes))
+        sizes = [_inner_size(vector, shape) for vector in self.vectors if vector.in_parts]
+        return max(-(-PART_SHARE * size // width) for size in sizes)
 
     @property
     def columns(self) -> tuple[sympy.Symbol, ...]:
@@ -79,7 +109,8 @@ def lay_out(kernel: Kernel) -> Layout:
     """Give every scalar that crosses a block boundary a slot."""
     every = tuple(reduce for block in kernel.passes for reduce in block.reduces)
     reduces = tuple(r for r in every if kernel.domains[r.symbol].rank < Rank.VECTOR)
-    vectors = tuple(_vectors(kernel, every))
+    row_axes = _row_axes(kernel)
+    vectors = tuple(_vectors(kernel, every, row_axes))
     sizes = sorted((s for s in kernel.domains if isinstance(s, AxisSize)), key=lambda s: s.axis)
     parts = (CHUNK_ROWS, PARTS) if any(vector.in_parts for vector in vectors) else ()
     extras = [s for s in kernel.extras if kernel.domains[s] == Domain.MODEL]
@@ -95,11 +126,27 @@ def lay_out(kernel: Kernel) -> Layout:
         ),
         reduces=reduces,
         vectors=vectors,
-        by_rows=any(is_structured(block, kernel) for block in kernel.passes),
+        row_axes=row_axes,
     )
 
 
-def _vectors(kernel: Kernel, reduces: tuple[Reduce, ...]) -> Iterator[Vector]:
+def _row_axes(kernel: Kernel) -> tuple[int, ...]:
+    """As many of the last axes as can be gone along in one loop."""
+    if not any(is_structured(block, kernel) for block in kernel.passes):
+        return ()
+    items = [item for block in kernel.passes for item in (*block.computes, *block.reduces)]
+    symbols = {s for item in items for s in (item.symbol, *item.expression.free_symbols)}
+    domains = [kernel.domains[symbol] for symbol in symbols]
+    vectors = [set(domain.axes) for domain in domains if domain.rank == Rank.VECTOR]
+    first = last = (kernel.ndim or 1) - 1
+    while first and all((first - 1 in axes) == (last in axes) for axes in vectors):
+        first -= 1
+    return tuple(range(first, last + 1))
+
+
+def _vectors(
+    kernel: Kernel, reduces: tuple[Reduce, ...], row_axes: tuple[int, ...]
+) -> Iterator[Vector]:
     """States, reductions over axes, and what is computed from them."""
     domains = kernel.domains
     in_loops = {
@@ -114,9 +161,10 @@ def _vectors(kernel: Kernel, reduces: tuple[Reduce, ...]) -> Iterator[Vector]:
     for reduce in reduces:
         axes = domains[reduce.symbol].axes
         if axes:
-            in_parts = axes != tuple(range((kernel.ndim or 1) - 1))
+            leading = tuple(range(row_axes[0]))
+            outer = tuple(takewhile(axes.__contains__, leading))
             start = 0.0 if reduce.kind == "sum" else -math.inf
-            yield Vector(reduce.symbol, axes, True, in_parts, start)
+            yield Vector(reduce.symbol, axes, True, axes != leading, outer, start)
     for block in kernel.blocks:
         for compute in block.computes:
             if block.domain == Domain.TENSOR and domains[compute.symbol].rank == Rank.VECTOR:

@@ -47,8 +47,9 @@ KERNEL_FUNCTIONS = (
 """What generated code may import, in the order in which it does."""
 
 _LOCAL = (
-    *("arrays", "count", "first", "float", "grad_start", "here", "i", "k", "key", "matrices"),
-    *("model", "np", "offset", "part", "range", "row_number", "start", "sums", "tensor"),
+    *("arrays", "chunk_rows", "count", "first", "float", "grad_start", "here", "i", "k", "key"),
+    *("matrices", "max", "min", "model", "np", "offset", "part", "range", "row", "row_number"),
+    *("start", "sums", "tensor"),
 )
 RESERVED = frozenset((*KERNEL_FUNCTIONS, *_LOCAL))
 

@@ -86,14 +86,16 @@ def _without_unused(lines: list[str]) -> list[str]:
     kept: list[str] = []
     for number, line in enumerate(lines):
         name = line.split(" = ")[0].strip()
-        is_index = re.fullmatch(r"axis\d+|first|here", name)
+        is_index = re.fullmatch(r"axis\d+|chunk_rows|first|here|part|row", name)
         if not is_index or re.search(rf"\b{name}\b", "\n".join(lines[number + 1 :])):
             kept.append(line)
     return kept if len(kept) == len(lines) else _without_unused(kept)
 
 
 class _Totals:
-    """Text of reductions to scalars."""
+    """Text of reductions to scalars; `number` is that of an element within its chunk."""
+
+    number = "i"
 
     def __init__(self, text: Text, printer: Printer) -> None:
         self.text = text
@@ -111,14 +113,15 @@ class _Totals:
 
     def add(self, reduce: Reduce) -> list[str]:
         """One more element; a maximum keeps apart whether it has met NaN."""
-        name, block = self.text.names.values[reduce.symbol], reduce.block
+        name, block, number = self.text.names.values[reduce.symbol], reduce.block, self.number
         if block:
+            place = f"{number} % {block}"
             return [
                 f"{name}_i = {self.printer(reduce.expression)}",
-                f"{name}_block = {name}_i if i % {block} == 0 else {name}_block + {name}_i",
-                f"if i >= count - count % {block}:",
+                f"{name}_block = {name}_i if {place} == 0 else {name}_block + {name}_i",
+                f"if {number} >= count - count % {block}:",
                 f"{INDENT}{name} = {name} + {name}_i",
-                f"elif i % {block} == {block - 1}:",
+                f"elif {place} == {block - 1}:",
                 f"{INDENT}{name} = {name} + {name}_block",
             ]
         value = widened(reduce, self.printer)
@@ -141,7 +144,9 @@ class _Totals:
 
 
 class _TotalsByRows(_Totals):
-    """Text of reductions, those over axes included; `last` is the last axis."""
+    """Text of reductions, those over axes included; `last` is an axis of the rows."""
+
+    number = "(offset + i)"
 
     def __init__(self, text: Text, printer: Printer, last: int) -> None:
         super().__init__(text, printer)
@@ -167,8 +172,10 @@ class _ByRows:
     def __init__(self, text: Text, block: Block) -> None:
         self.text = text
         self.block = block
-        self.last = (text.kernel.ndim or 1) - 1
-        self.leading = tuple(range(self.last))
+        self.row_axes = text.layout.row_axes
+        self.last = self.row_axes[-1]
+        self.leading = text.layout.leading
+        self.width = axis_name(self.last) if len(self.row_axes) == 1 else "row"
         self.printer = text.printer(text.dtype, "start + offset")
         self.reduces = _TotalsByRows(text, self.printer, self.last)
         used = symbols_of((*block.computes, *block.reduces))
@@ -182,9 +189,8 @@ class _ByRows:
         self.scalars = [r for r in block.reduces if r not in over_axes]
 
     def lines(self, name: str) -> list[str]:
-        width = axis_name(self.last)
         lines = self.before()
-        lines.append(f"for row_number in range(count // {width}):")
+        lines.append(f"for row_number in range(count // {self.width}):")
         lines += [INDENT + line for line in self.row()]
         lines += [self.reduces.hand_over(r) for r in self.scalars]
         lines = _without_unused(lines)
@@ -194,12 +200,14 @@ class _ByRows:
         """Sizes, scalars, and the vectors that rows have one value of."""
         text = self.text
         lines = text.read_axes(range(self.last + 1))
-        lines.append(f"first = start // {axis_name(self.last)}")
+        lines.append(f"row = {count_of(self.row_axes)}")
+        lines.append(f"first = start // {self.width}")
         lines += _scalars(text, self.block)
         lines += [text.whole_view(vector) for vector in self.across]
         outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
         if any(vector.in_parts for vector in outputs):
-            lines.append(f"part = first // {text.tensor_slot(CHUNK_ROWS)}")
+            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
+            lines.append("part = first // chunk_rows")
         for vector in outputs:
             lines += self.output(vector)
         return lines + [line for r in self.scalars for line in self.reduces.start(r)]
@@ -209,16 +217,26 @@ class _ByRows:
         if not vector.in_parts:
             return [self.text.whole_view(vector)]
         name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
-        whole = f"{name}_part"
+        length, first = self.text.part(vector, "first")
+        lines = [f"{name}_count = {length}"]
+        if vector.outer:
+            lines.append(f"{name}_first = {first}")
+        start = f"{count} + part * {name}_count"
         return [
-            f"{whole} = {self.text.view(vector, f'part * {count}', count)}",
-            f"for k in range({count}):",
-            f"{INDENT}{whole}[k] = {vector.start!r}",
+            *lines,
+            f"{name}_part = {self.text.view(vector, start, f'{name}_count')}",
+            f"for k in range({name}_count):",
+            f"{INDENT}{name}_part[k] = {vector.start!r}",
         ]
+
+    def place(self, vector: Vector, index: str) -> str:
+        """Where the value at an index of a vector is in the part of a chunk."""
+        first = f"{self.text.names.arrays[vector.symbol]}_first"
+        return f"{index} - {first}" if vector.in_parts and vector.outer else index
 
     def row(self) -> list[str]:
         """One row: pieces of the arrays, its values of vectors, the loop along it, its totals."""
-        text, names, width = self.text, self.text.names, axis_name(self.last)
+        text, names, width = self.text, self.text.names, self.width
         lines = ["here = first + row_number", f"offset = row_number * {width}"]
         lines += _views(text, self.block, "start + offset", "grad_start + offset", width)
         for vector in self.across:
@@ -229,10 +247,11 @@ class _ByRows:
             lines.append(f"{names.arrays[vector.symbol]} = {text.view(vector, start, width)}")
         for reduce in self.sums_along:
             vector = text.vectors[reduce.symbol]
-            start = f"part * {count_of(vector.axes)}"
-            if self.start_along(vector) != "0":
-                start += f" + {self.start_along(vector)}"
-            lines.append(f"{names.arrays[reduce.symbol]} = {text.view(vector, start, width)}")
+            name = names.arrays[vector.symbol]
+            start = f"{count_of(vector.axes)} + part * {name}_count"
+            place = self.place(vector, self.start_along(vector))
+            start += "" if place == "0" else f" + {place}"
+            lines.append(f"{name} = {text.view(vector, start, width)}")
         lines += [line for r in self.sums_across for line in self.reduces.start(r)]
         lines.append(f"for i in range({width}):")
         body = _body(text, self.block, self.printer, self.reduces, self.along)
@@ -241,14 +260,15 @@ class _ByRows:
 
     def start_along(self, vector: Vector) -> str:
         """Where a row's piece of a vector starts."""
-        index = flat_index(vector.axes[:-1], self.leading, "here")
-        return "0" if index == "0" else f"({index}) * {axis_name(self.last)}"
+        own = [axis for axis in vector.axes if axis not in self.row_axes]
+        index = flat_index(own, self.leading, "here")
+        return "0" if index == "0" else f"({index}) * {self.width}"
 
     def finish(self, reduce: Reduce) -> list[str]:
         """The total of a row goes where it belongs."""
         vector = self.text.vectors[reduce.symbol]
         name, total = self.text.names.arrays[reduce.symbol], self.reduces.total(reduce)
-        index = flat_index(vector.axes, self.leading, "here")
+        index = self.place(vector, flat_index(vector.axes, self.leading, "here"))
         if not vector.in_parts:
             return [f"{name}[{index}] = {total}"]
         if reduce.kind == "sum":

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import sympy
 
-from learnerdsl.codegen.layout import PARTS, Vector
+from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.codegen.vectors import count_of, flat_index
 from learnerdsl.expr import Reduction, SumOver
@@ -91,27 +91,33 @@ class _Vectors:
         used |= {symbol for store in block.stores for symbol in (store.target, store.value)}
         vectors = text.vectors_in(used | {vector.symbol for vector in in_parts})
         axes = {axis for vector in vectors for axis in vector.axes}
+        axes |= {axis for v in in_parts if v.outer for axis in text.layout.leading}
         lines = text.read_axes(axes)
-        for vector in vectors:
-            if vector in in_parts:
-                count = f"{count_of(vector.axes)} * {text.tensor_slot(PARTS)}"
-                view = text.view(vector, "0", count)
-                lines.append(f"{text.names.arrays[vector.symbol]} = {view}")
-            else:
-                lines.append(text.whole_view(vector))
-        return lines
+        if any(vector.outer for vector in in_parts):
+            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
+        return lines + [text.whole_view(vector) for vector in vectors]
 
     def join_parts(self, vector: Vector) -> list[str]:
-        """Sums the parts of all chunks into the first, in chunk order."""
+        """Sums the parts of all chunks, in chunk order."""
         text = self.text
         name, count = text.names.arrays[vector.symbol], count_of(vector.axes)
-        if vector.start == 0.0:
-            join = f"{name}[k] += {name}[part * {count} + k]"
-        else:
-            join = f"{name}[k] = maximum({name}[k], {name}[part * {count} + k])"
+        length, first = text.part(vector, "(part * chunk_rows)")
+        here, times = f"{name}[k]", f"{name}_count"
+        lines = [f"{name}_count = {length}"]
+        if vector.outer:
+            lines.append(f"{name}_first = {first}")
+            here, times = f"{name}[{name}_first + k]", f"min({name}_count, {count} - {name}_first)"
+        start = f"{count} + part * {name}_count"
+        value = f"{name}_part[k]"
+        is_sum = vector.start == 0.0
+        join = f"{here} += {value}" if is_sum else f"{here} = maximum({here}, {value})"
+        lines.append(f"{name}_part = {text.view(vector, start, f'{name}_count')}")
         return [
-            f"for part in range(1, {text.tensor_slot(PARTS)}):",
-            f"{INDENT}for k in range({count}):",
+            f"for k in range({count}):",
+            f"{INDENT}{name}[k] = {vector.start!r}",
+            f"for part in range({text.tensor_slot(PARTS)}):",
+            *(INDENT + line for line in lines),
+            f"{INDENT}for k in range({times}):",
             f"{INDENT * 2}{join}",
         ]
 

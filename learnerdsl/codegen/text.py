@@ -82,6 +82,17 @@ class Text:
         name = self.names.arrays[vector.symbol]
         return f"{name} = {self.view(vector, '0', count_of(vector.axes))}"
 
+    def part(self, vector: Vector, row: str) -> tuple[str, str]:
+        """How many values a part of a vector has, and the first in that of the chunk from `row`."""
+        count = count_of(vector.axes)
+        if not vector.outer:
+            return count, "0"
+        inner = count_of(a for a in self.layout.leading if a not in vector.outer)
+        one = count_of(a for a in vector.axes if a not in vector.outer)
+        times = "" if one == "1" else f" * {one}"
+        most = f"((chunk_rows - 1) // max(1, {inner}) + 2){times}"
+        return f"min({count}, {most})", f"{row} // max(1, {inner}){times}"
+
     def vectors_in(self, symbols: set[sympy.Basic]) -> list[Vector]:
         """The vectors among some symbols, in the order of their columns."""
         return [vector for vector in self.layout.vectors if vector.symbol in symbols]

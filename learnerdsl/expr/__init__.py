@@ -55,6 +55,7 @@ from learnerdsl.expr.reductions import mean as mean
 from learnerdsl.expr.reductions import norm as norm
 from learnerdsl.expr.reductions import size as size
 from learnerdsl.expr.reductions import sum as sum
+from learnerdsl.expr.reductions import written as written
 from learnerdsl.expr.symbols import CLOCK as CLOCK
 from learnerdsl.expr.symbols import STATE_SHAPES as STATE_SHAPES
 from learnerdsl.expr.symbols import AxisSize as AxisSize

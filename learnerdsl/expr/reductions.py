@@ -1,6 +1,7 @@
 """Sums, means, norms and maxima: over a tensor, over the model, or over axes."""
 
 import re
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal
 
 import sympy
@@ -20,6 +21,9 @@ from learnerdsl.expr.symbols import (
 
 Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
+
+written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
+"""Takes the reductions over the model in the order in which a rule under trace writes them."""
 
 
 class Reduction(sympy.Expr):
@@ -43,7 +47,11 @@ class Reduction(sympy.Expr):
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
             msg = f"A sum takes its elements in blocks of a whole number, got block={block!r}."
             raise RuleError(msg)
-        return sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
+        node = sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
+        record = written.get()
+        if record is not None and over == "model":
+            record.append(node)
+        return node
 
     @property
     def argument(self) -> sympy.Expr:
@@ -113,7 +121,7 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> symp
         axis: number of an axis or a tuple of them, as in NumPy. The result has one value for each
             index of the other axes, and meets other values as if those axes were kept.
     """
-    return SumOver(x, _range(over, axis), block)
+    return SumOver(x, _range(over, axis, block), block)
 
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
@@ -121,7 +129,7 @@ def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sym
 
     NaN over none. See `sum` for the arguments.
     """
-    total = SumOver(x, _range(over, axis), block)
+    total = SumOver(x, _range(over, axis, block), block)
     if axis is not None:
         return total / _axes_size(axis)
     return total / (tensor_size if over == "tensor" else model_size)
@@ -153,10 +161,13 @@ def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     return tensor_size if over == "tensor" else model_size
 
 
-def _range(over: str, axis: Axis) -> str:
+def _range(over: str, axis: Axis, block: Any = 0) -> str:
     """What a reduction ranges over, as text."""
     if axis is None:
         return over
+    if block != 0:
+        msg = f"A sum over axes is in float64 and not in blocks; leave out block={block!r}."
+        raise RuleError(msg)
     if over != "tensor":
         msg = f"A reduction over axes is one over each tensor; leave out over={over!r}."
         raise RuleError(msg)

@@ -255,17 +255,24 @@ class Evaluation:
         """The sum or maximum over one tensor."""
         value = self.xp.asarray(self(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
-        if expr.axes and isinstance(expr, SumOver):
-            return self.xp.sum(value, expr.axes, keepdims=True)
         if expr.axes:
-            lowest = self.xp.sum(value, expr.axes, keepdims=True) - np.inf
-            is_empty = any(value.shape[axis] == 0 for axis in expr.axes)
-            return lowest if is_empty else self.xp.max(value, expr.axes, keepdims=True)
+            return self.reduce_axes(expr, value)
         if isinstance(expr, SumOver) and expr.block:
             return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
         if isinstance(expr, SumOver):
             return self.xp.sum(value)
         return self.xp.max(value) if 0 not in np.shape(value) else -np.inf
+
+    def reduce_axes(self, expr: Reduction, value: Any) -> Any:
+        """The sum or maximum over some axes, which are kept; a maximum of nothing is -infinity."""
+        if isinstance(expr, SumOver):
+            return self.xp.sum(value, expr.axes, keepdims=True)
+        shape = list(np.shape(value))
+        if any(shape[axis] == 0 for axis in expr.axes):
+            for axis in expr.axes:
+                shape[axis] = 1
+            return self.xp.full(tuple(shape), -np.inf, dtype=self.xp.float64)
+        return self.xp.max(value, expr.axes, keepdims=True)
 
 
 def _sum_in_blocks(values: np.ndarray, size: int) -> float:

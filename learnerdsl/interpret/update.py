@@ -1,17 +1,16 @@
 """One update of every tensor, and what comes before and after it."""
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import sympy
 
-from learnerdsl.errors import InternalError, RuleError
+from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
-from learnerdsl.rule import Rule
+from learnerdsl.rule import Rule, model_reductions, shown, starts, values
 
 _CLOCK = {symbol.name: symbol for symbol in CLOCK}
 
@@ -40,7 +39,7 @@ def initial_states(
     """
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {})
-    evaluate = _evaluation(each, symbols, parameters, xp)
+    evaluate = _evaluation(each, symbols, parameters, xp, starts)
     return _by_state(each, parameters, lambda k, spec: evaluate(spec.init, k), xp)
 
 
@@ -78,7 +77,7 @@ def interpret(
         value = (extras or {})[extra.name]
         is_number = extra.shape == "model"
         symbols[extra] = [float(value)] * len(each) if is_number else list(value)
-    evaluate = _evaluation(each, symbols, parameters, xp)
+    evaluate = _evaluation(each, symbols, parameters, xp, values)
     evaluate.positions = positions
     new = [_new_values(rule) for rule in each]
     new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
@@ -110,7 +109,7 @@ def evaluation_parameters(
     """The parameters to evaluate a model with after an update; see `interpret` for arguments."""
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, None, states, hyperparameters, clock)
-    evaluate = _evaluation(each, symbols, parameters, xp)
+    evaluate = _evaluation(each, symbols, parameters, xp, shown)
     return [
         xp.asarray(p) if rule.evaluation is None else _like(evaluate(rule.evaluation, k), p, xp)
         for k, (rule, p) in enumerate(zip(each, parameters, strict=True))
@@ -134,33 +133,23 @@ def _of_each(rules: Rules, count: int) -> list[Rule]:
     return [rules] * count if isinstance(rules, Rule) else list(rules)
 
 
-def _evaluation(rules: list[Rule], symbols: Any, parameters: Any, xp: Any) -> Evaluation:
+def _evaluation(
+    rules: list[Rule],
+    symbols: Any,
+    parameters: Any,
+    xp: Any,
+    place: Callable[[Rule], list[sympy.Expr]],
+) -> Evaluation:
+    """An evaluation of the expressions that stand in one place of the rules."""
     definitions = [{line.value: line for line in rule.lines} for rule in rules]
-    peers = {rule: _model_reductions(rule) for rule in set(rules)}
+    peers = {rule: model_reductions(rule, place(rule)) for rule in set(rules)}
 
     def peer(expr: Reduction, k: int, j: int) -> Reduction:
         if rules[j] is rules[k] or rules[j] == rules[k]:
             return expr
-        theirs, own = peers[rules[j]], peers[rules[k]]
-        if len(theirs) != len(own):
-            msg = f"variants of {rules[j].name} reduce over the model differently"
-            raise InternalError(msg)
-        return theirs[own.index(expr)]
+        return peers[rules[j]][peers[rules[k]].index(expr)]
 
     return Evaluation(symbols, definitions, peer, parameters, xp)
-
-
-@lru_cache(maxsize=64)
-def _model_reductions(rule: Rule) -> list[Reduction]:
-    """All reductions over the model, in the order in which they are written."""
-    expressions = [*(spec.init for spec in rule.states), *(line.expression for line in rule.lines)]
-    found = (
-        node
-        for expression in expressions
-        for node in sympy.postorder_traversal(expression)
-        if isinstance(node, Reduction) and node.over == "model"
-    )
-    return list(dict.fromkeys(found))
 
 
 def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:

@@ -16,10 +16,12 @@ from learnerdsl.expr import (
     AxisSize,
     MaxOver,
     Named,
+    Reduction,
     SumOver,
     position,
     tensor_number,
     tensor_size,
+    where,
 )
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, Reduce
 
@@ -81,14 +83,7 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
         raise RuleError(msg)
     node = {"sum": SumOver, "max": MaxOver}[reduce.kind](reduce.expression, reduce.over)
     if own.rank == Rank.VECTOR and reduce.over != "model":
-        inner = known[reduce.symbol] = kernel.domain_of(node)
-        factor = _count_of_others(node.axes, own, kernel.ndim or 0)
-        if reduce.kind == "max" or factor == 1:
-            return Block(inner, computes=(Compute(reduce.symbol, node),))
-        once = Named(f"{reduce.symbol.name}_once", kernel.name)
-        known[once] = inner
-        scaled = Compute(reduce.symbol, factor * once)
-        return Block(inner, computes=(Compute(once, node), scaled))
+        return _reduction_of_vector(reduce, node, kernel, known)
     ndim = kernel.ndim or 0
     left = {axis for axis in range(ndim) if axis not in {a % ndim for a in node.axes}}
     if node.axes:
@@ -96,6 +91,21 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     else:
         known[reduce.symbol] = _OF_SHAPE[reduce.over]
     return Block(Domain.ELEMENT, reduces=(reduce,))
+
+
+def _reduction_of_vector(
+    reduce: Reduce, node: Reduction, kernel: Kernel, known: dict[sympy.Basic, Domain]
+) -> Block:
+    """Each value once, and then as often as there are indices of the axes that the vector lacks."""
+    own = kernel.domain_of(reduce.expression)
+    count = _count_of_others(node.axes, own, kernel.ndim or 0)
+    inner = known[reduce.symbol] = kernel.domain_of(node)
+    if count == 1:
+        return Block(inner, computes=(Compute(reduce.symbol, node),))
+    once = Named(f"{reduce.symbol}_once", kernel.name)
+    known[once] = inner
+    value = count * once if reduce.kind == "sum" else where(count > 0, once, -sympy.oo)
+    return Block(inner, computes=(Compute(once, node), Compute(reduce.symbol, value)))
 
 
 def _count_of_others(axes: tuple[int, ...], own: Domain, ndim: int) -> sympy.Expr:

@@ -10,7 +10,7 @@ import sympy
 
 from learnerdsl.expr import Named, Reduction
 from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr, rebuild
-from learnerdsl.rule import Assignment, Rule
+from learnerdsl.rule import Assignment, Rule, model_reductions
 from learnerdsl.rule.checks import is_kept_in_ring
 
 
@@ -22,6 +22,9 @@ def lower(rule: Rule) -> Kernel:
     for line in rule.lines:
         if line.expression == line.target and line.value not in used:
             continue  # A state that keeps its value.
+        for reduction in model_reductions(rule, [line.expression]):
+            # In the order of the rule: variants of a rule find each other's sums by it.
+            _extract_reductions(_normalise(reduction), rule.name, reductions, blocks)
         expression = _normalise(line.expression)
         bare = _extract_reductions(expression, rule.name, reductions, blocks)
         blocks.append(_statement(line, as_expr(bare)))

@@ -27,3 +27,8 @@ from learnerdsl.rule.members import transform_member as transform_member
 from learnerdsl.rule.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
 from learnerdsl.rule.tracing import signature as signature
 from learnerdsl.rule.tracing import trace as trace
+from learnerdsl.rule.variants import check_variants as check_variants
+from learnerdsl.rule.variants import model_reductions as model_reductions
+from learnerdsl.rule.variants import shown as shown
+from learnerdsl.rule.variants import starts as starts
+from learnerdsl.rule.variants import values as values

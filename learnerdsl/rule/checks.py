@@ -11,12 +11,15 @@ from sympy.logic.boolalg import BooleanAtom
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
+    SQUARE_SHAPES,
     UNARY_FUNCTIONS,
     AxisSize,
     Clock,
     Draw,
+    GradientSymbol,
     Identity,
     MatrixFunction,
+    ParameterSymbol,
     Position,
     Reduction,
     RingState,
@@ -30,6 +33,7 @@ def check_lines(rule: Any) -> None:
     for spec in rule.states:
         place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
         _check_start(spec.init, place, rule.ndim)
+        _check_breadth(spec, place, rule.ndim or 0)
         for symbol in spec.init.free_symbols:
             if symbol.owner not in ("", rule.name):
                 msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
@@ -74,14 +78,37 @@ def is_kept_in_ring(symbol: Any) -> bool:
     return isinstance(symbol, RingState) and symbol.lag < symbol.length
 
 
-def uses_axes(lines: Iterable[Any]) -> bool:
-    """Whether what some lines say depends on the axes of the tensors."""
+def _check_breadth(spec: Any, place: str, ndim: int) -> None:
+    """Refuse a start value with more numbers than the state."""
+    shape = spec.symbol.shape
+    room = {"element": range(ndim), "tensor": (), "model": ()}.get(shape, shape)
+    needed = _axes_of(spec.init, ndim)
+    if shape not in SQUARE_SHAPES and needed - set(room):
+        msg = (
+            f"{place}: {spec.init} has one number for each index of axes {tuple(sorted(needed))}, "
+            f"the state one for each index of {tuple(room)}; reduce it over the other axes."
+        )
+        raise RuleError(msg)
+
+
+def _axes_of(expr: Any, ndim: int) -> set[int]:
+    """The axes over which a start value differs."""
+    if isinstance(expr, (ParameterSymbol, GradientSymbol, Draw)):
+        return set(range(ndim))
+    if isinstance(expr, Reduction):
+        gone = expr.axes or range(ndim)
+        return _axes_of(expr.argument, ndim) - {axis % ndim for axis in gone}
+    return set().union(*(_axes_of(argument, ndim) for argument in expr.args))
+
+
+def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
+    """Whether what some expressions say depends on the axes of the tensors."""
 
     def is_one(node: Any) -> bool:
         axes = isinstance(node, Reduction) and node.axes
         return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
 
-    return any(is_one(node) for line in lines for node in sympy.preorder_traversal(line.expression))
+    return any(is_one(node) for e in expressions for node in sympy.preorder_traversal(e))
 
 
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:
@@ -116,6 +143,9 @@ def _check_axes(axes: tuple[int, ...], ndim: int | None, place: str) -> None:
             f"{place}: a tensor with {ndim} axes has not all of the axes {axes}; write another "
             "rule for such tensors under `if learnerdsl.ndim(p) ...:`."
         )
+        raise RuleError(msg)
+    if axes and ndim is not None and len({axis % ndim for axis in axes}) < len(axes):
+        msg = f"{place}: the axes {axes} of a tensor with {ndim} axes name one twice."
         raise RuleError(msg)
 
 

@@ -31,7 +31,7 @@ from learnerdsl.expr import (
 from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.rule.members import Chained, Member, refuse_collision
-from learnerdsl.rule.tracing import axes_of, check_result, choose_options, run
+from learnerdsl.rule.tracing import axes_of, check_result, choose_options, run, written_in
 
 
 def only_when(condition: Any) -> None:
@@ -180,6 +180,7 @@ def trace_chain(
         extras=tuple(trace_now.extras),
         evaluation=tracing.evaluation,
         ndim=axes_of(trace_now),
+        written=written_in(trace_now),
         doc=doc,
     )
 

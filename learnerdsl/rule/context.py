@@ -11,6 +11,7 @@ from learnerdsl.expr import (
     GradientSymbol,
     Named,
     ParameterSymbol,
+    Reduction,
     StateSymbol,
 )
 from learnerdsl.rule.definition import Assignment, StateSpec
@@ -32,6 +33,7 @@ class Trace:
         self.extras: list[ExtraSymbol] = []
         self.evaluation: sympy.Expr | None = None
         self.draws = 0
+        self.model_reductions: list[Reduction] = []
 
     @property
     def ndim(self) -> int:

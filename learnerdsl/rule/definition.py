@@ -9,13 +9,13 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
-    AxisState,
     ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
     Named,
     ParameterSymbol,
+    Reduction,
     RingState,
     StateSymbol,
     expression,
@@ -68,6 +68,7 @@ class Rule:
         evaluation: the parameters to evaluate a model with, by the states and parameters after an
             update; None where they are the parameters themselves.
         ndim: number of axes of the parameters it is for; None where it is for all.
+        written: reductions over the model, in the order in which the function wrote them.
         doc: docstring of the function.
     """
 
@@ -83,6 +84,7 @@ class Rule:
     extras: tuple[ExtraSymbol, ...] = ()
     evaluation: sympy.Expr | None = None
     ndim: int | None = None
+    written: tuple[Reduction, ...] = ()
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -92,9 +94,9 @@ class Rule:
     @cached_property
     def needs_whole_tensors(self) -> bool:
         """Whether some rows of a tensor are not enough: it works on axes, or on past values."""
-        symbols = [spec.symbol for spec in self.states]
-        kept = any(isinstance(s, (AxisState, RingState)) for s in symbols)
-        return kept or uses_axes(self.lines)
+        states = [spec.symbol for spec in self.states]
+        has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
+        return has_axes or uses_axes(line.expression for line in self.lines)
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

@@ -88,6 +88,8 @@ def state(
 
 def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
     """The symbol of a state of that shape, with axes counted from 0."""
+    if shape == ():
+        shape = "tensor"
     if shape in SQUARE_SHAPES:
         _require_matrix(trace_now, f"State {name!r} of shape {shape}")
         return MatrixState(trace_now.take_name(name, "state"), trace_now.name, shape)

@@ -12,6 +12,8 @@ from learnerdsl.expr import (
     Hyperparameter,
     NewValue,
     ParameterSymbol,
+    Reduction,
+    written,
 )
 from learnerdsl.rule.checks import names, uses_axes
 from learnerdsl.rule.context import Trace, current_trace
@@ -77,6 +79,7 @@ def trace(
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=axes_of(current),
+        written=written_in(current),
         doc=inspect.getdoc(function) or "",
     )
     check_result(rule.name, rule.lines, result)
@@ -85,7 +88,7 @@ def trace(
 
 def run(current: Trace, function: Callable[[], Any]) -> Any:
     """What `function` returns while it declares states and values in `current`."""
-    token = current_trace.set(current)
+    token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
         return function()
     except TypeError as error:
@@ -96,11 +99,24 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
         raise RuleError(msg) from error
     finally:
         current_trace.reset(token)
+        written.reset(recording)
 
 
 def axes_of(current: Trace) -> int | None:
     """The number of axes of the parameter, if what was declared depends on it."""
-    return current.ndim if current.asked or uses_axes(current.lines) else None
+    return current.ndim if current.asked or uses_axes(_expressions(current)) else None
+
+
+def written_in(current: Trace) -> tuple[Reduction, ...]:
+    """The reductions over the model, in the order in which the function wrote them."""
+    return tuple(dict.fromkeys(current.model_reductions))
+
+
+def _expressions(current: Trace) -> list[sympy.Basic]:
+    """All expressions of a rule."""
+    start = [spec.init for spec in current.states]
+    shown = [] if current.evaluation is None else [current.evaluation]
+    return [*start, *(line.expression for line in current.lines), *shown]
 
 
 def signature(

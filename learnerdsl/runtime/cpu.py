@@ -1,6 +1,7 @@
 """The CPU backend: builds the tables of a program once and launches it over all tensors."""
 
 import functools
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -135,12 +136,14 @@ class CpuEngine:
 
     def elements_of_chunks(self, shapes: Sequence[tuple[int, ...]]) -> np.ndarray:
         """How many elements a chunk of each tensor has: whole rows where a pass goes by rows."""
-        if not self.program.layout.by_rows:
+        axes = self.program.layout.row_axes
+        if not axes:
             return np.full(len(shapes), CHUNK, np.int64)
-        widths = np.array([max(1, shape[-1]) for shape in shapes], np.int64)
+        widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
         rows = np.maximum(1, CHUNK // widths)
         if CHUNK_ROWS in self.program.layout.tensor:
-            rows = np.maximum(rows, PART_ROWS)
+            least = [self.program.layout.rows_for_parts(shape) for shape in shapes]
+            rows = np.maximum(np.maximum(rows, PART_ROWS), least)
             self.tensor_rows[:, self.program.layout.tensor.index(CHUNK_ROWS)] = rows
             parts = np.maximum(1, -(-self.sizes // (rows * widths)))
             self.tensor_rows[:, self.program.layout.tensor.index(PARTS)] = parts
@@ -155,8 +158,10 @@ class CpuEngine:
         kind = np.float64 if vector.is_wide else NUMBER_TYPES[self.program.dtype].numpy
         own = tuple(shape[axis] for axis in vector.axes)
         if vector.in_parts:
-            parts = self.tensor_rows[k, self.program.layout.tensor.index(PARTS)]
-            own = (int(parts), *own)
+            slots = self.program.layout.tensor
+            rows, parts = (int(self.tensor_rows[k, slots.index(s)]) for s in (CHUNK_ROWS, PARTS))
+            length = self.program.layout.length_of_part(vector, shape, rows)
+            own = (math.prod(own) + parts * length,)
         return np.full(own, vector.start, kind)
 
     def gather_matrices(

@@ -18,7 +18,7 @@ from learnerdsl.errors import (
 )
 from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.pipeline import compile_rule
-from learnerdsl.rule import Rule
+from learnerdsl.rule import Rule, check_variants
 from learnerdsl.runtime import checkpoint
 from learnerdsl.runtime.cpu import CpuEngine
 from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine, fill_states
@@ -83,6 +83,7 @@ class Learner:
         self._names = list(self._parameters)
         self._rules = [_rule_for(rule, name, p) for name, p in self._parameters.items()]
         self._rule = self._rules[0]
+        check_variants(self._rules)
         self._groups, overrides = group_numbers(self._names, groups or ())
         self._hyper = HyperTable(self._rule, hyperparameters or {}, overrides)
         self._engine = self._make_engine(self._kind)

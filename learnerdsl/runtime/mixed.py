@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from learnerdsl.errors import LearnerError
+from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
 from learnerdsl.pipeline import Program, stages
 from learnerdsl.rule import Rule
@@ -156,13 +156,6 @@ whether that is a maximum, and its slot in each variant."""
 def _meetings(programs: Sequence[Program]) -> list[Meeting]:
     """Where the variants have to wait for each other."""
     own = [_model_sums(program) for program in programs]
-    name = programs[0].rule.name
-    if len({tuple(kind for _, kind, _ in sums) for sums in own}) > 1:
-        msg = (
-            f"Rule {name} reduces over the model differently for tensors of different shapes; "
-            "write these reductions before the branches on ndim or shape."
-        )
-        raise LearnerError(msg)
     meetings: dict[tuple[int, ...], list[tuple[bool, list[int]]]] = {}
     for sums in zip(*own, strict=True):
         levels = tuple(level for level, _, _ in sums)
@@ -170,8 +163,12 @@ def _meetings(programs: Sequence[Program]) -> list[Meeting]:
     ordered = sorted(meetings.items())
     for (before, _), (after, _) in pairwise(ordered):
         if any(a > b for a, b in zip(before, after, strict=True)):
-            msg = f"Rule {name} needs its reductions over the model in another order in a variant."
-            raise LearnerError(msg)
+            msg = (
+                f"Rule {programs[0].rule.name} needs its reductions over the model in another "
+                "order for tensors of other shapes; write one that needs another below it in all "
+                "branches on ndim or shape."
+            )
+            raise RuleError(msg)
     return ordered
 
 
