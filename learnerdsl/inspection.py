@@ -3,7 +3,9 @@
 import ast
 import html
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import sympy
@@ -13,7 +15,7 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
-from learnerdsl.ir import Block, Domain
+from learnerdsl.ir import Block, Domain, Kernel
 from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.cpu import bytes_per_element, load_kernels
@@ -28,11 +30,13 @@ class Pass:
         reads: names of the arrays it loads.
         writes: names of the arrays it stores.
         reduces: what it reduces, as text.
+        functions: what functions of whole matrices compute before it.
     """
 
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     reduces: tuple[str, ...]
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Plan:
             f"{self.bytes_per_element} bytes per element"
         ]
         for number, one in enumerate(self.passes, 1):
+            if one.functions:
+                lines.append(f"  on whole matrices: {', '.join(one.functions)}")
             writes = f"writes {', '.join(one.writes)}" if one.writes else "writes nothing"
             lines.append(f"  pass {number}: reads {', '.join(one.reads)}; {writes}")
             lines += [f"    {text}" for text in one.reduces]
@@ -96,16 +102,24 @@ def plan(program: Program) -> Plan:
     return Plan(
         name=program.rule.name,
         dtype=program.dtype,
-        passes=tuple(_pass(block) for block in blocks),
+        passes=tuple(_pass(block, before) for block, before in _with_functions(program.kernel)),
         bytes_per_element=bytes_per_element(blocks, itemsize),
     )
 
 
-def _pass(block: Block) -> Pass:
+def _with_functions(kernel: Kernel) -> Iterator[tuple[Block, Block]]:
+    """Every pass, and the functions of matrices before it."""
+    for before, block in pairwise(kernel.blocks):
+        if block.domain == Domain.ELEMENT:
+            yield block, before
+
+
+def _pass(block: Block, before: Block) -> Pass:
     return Pass(
         reads=tuple(str(load.array) for load in block.loads),
         writes=tuple(str(store.target) for store in block.stores),
         reduces=tuple(str(reduce) for reduce in block.reduces),
+        functions=tuple(str(compute.symbol) for compute in before.computes),
     )
 
 

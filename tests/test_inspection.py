@@ -123,3 +123,14 @@ def test_rules_keep_the_name_and_the_documentation_of_their_function():
     assert (switched.__name__, switched.__doc__) == ("switched", "A rule with an option.")
     assert list(inspect.signature(switched).parameters) == ["p", "g", "lr", "nesterov"]
     assert repr(switched) == "<rule switched(lr, nesterov)>"
+
+
+def test_a_plan_shows_functions_of_matrices_before_the_pass_that_reads_them():
+    @ld.rule
+    def rotated(p, g, lr=0.1):
+        gram = ld.let("gram", ld.matmul(g, ld.transpose(g)))
+        return ld.assign(p, p - lr * ld.matmul(gram, g))
+
+    plan = rotated.plan()
+    assert [one.functions for one in plan.passes] == [("gram", "product_1")]
+    assert "  on whole matrices: gram, product_1\n  pass 1: reads p" in str(plan)
