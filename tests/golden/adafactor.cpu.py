@@ -42,10 +42,12 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
     first = start // axis1
-    part = first // int64(tensor[6])
+    chunk_rows = int64(tensor[6])
+    part = first // chunk_rows
     sum_2 = float64_array(arrays[4], 0, axis0)
-    sum_3_part = float64_array(arrays[5], part * axis1, axis1)
-    for k in range(axis1):
+    sum_3_count = axis1
+    sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
+    for k in range(sum_3_count):
         sum_3_part[k] = 0.0
     sum_1 = 0.0
     for row_number in range(count // axis1):
@@ -53,7 +55,7 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         offset = row_number * axis1
         p = float32_array(arrays[0], start + offset, axis1)
         g = float32_array(arrays[1], grad_start + offset, axis1)
-        sum_3 = float64_array(arrays[5], part * axis1, axis1)
+        sum_3 = float64_array(arrays[5], axis1 + part * sum_3_count, axis1)
         sum_2_i = 0.0
         for i in range(axis1):
             p_i = p[i]
@@ -87,20 +89,24 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
     sum_1 = tensor[8]
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
-    row = float32_array(arrays[2], 0, axis0)
+    row_ = float32_array(arrays[2], 0, axis0)
     col = float32_array(arrays[3], 0, axis1)
     sum_2 = float64_array(arrays[4], 0, axis0)
-    sum_3 = float64_array(arrays[5], 0, axis1 * int64(tensor[7]))
+    sum_3 = float64_array(arrays[5], 0, axis1)
     row_new = float32_array(arrays[6], 0, axis0)
     col_new = float64_array(arrays[7], 0, axis1)
     c2 = float32_array(arrays[8], 0, axis1)
-    for part in range(1, int64(tensor[7])):
-        for k in range(axis1):
-            sum_3[k] += sum_3[part * axis1 + k]
+    for k in range(axis1):
+        sum_3[k] = 0.0
+    for part in range(int64(tensor[7])):
+        sum_3_count = axis1
+        sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
+        for k in range(sum_3_count):
+            sum_3[k] += sum_3_part[k]
     # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(1/sqrt(step), lr)
     alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(1.0 / sqrt(step), lr)
     for k in range(axis0):
-        row_i = float64(row[k])
+        row_i = float64(row_[k])
         sum_2_i = float64(sum_2[k])
         # row <- row + b*(-row + sum_2/cols)
         row_new_i = row_i + b * (sum_2_i / cols - row_i)
@@ -200,11 +206,11 @@ def adafactor_tensor_scalars_4(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
-    row = float32_array(arrays[2], 0, axis0)
+    row_ = float32_array(arrays[2], 0, axis0)
     col = float32_array(arrays[3], 0, axis1)
     row_new = float32_array(arrays[6], 0, axis0)
     col_new = float64_array(arrays[7], 0, axis1)
     for k in range(axis0):
-        row[k] = row_new[k]
+        row_[k] = row_new[k]
     for k in range(axis1):
         col[k] = col_new[k]

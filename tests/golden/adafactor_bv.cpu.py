@@ -36,16 +36,18 @@ def adafactor_bv_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     axis1 = int64(tensor[3])
     first = start // axis1
     eps = float32(model[10])
-    part = first // int64(tensor[4])
+    chunk_rows = int64(tensor[4])
+    part = first // chunk_rows
     sum_1 = float64_array(arrays[5], 0, axis0)
-    sum_2_part = float64_array(arrays[6], part * axis1, axis1)
-    for k in range(axis1):
+    sum_2_count = axis1
+    sum_2_part = float64_array(arrays[6], axis1 + part * sum_2_count, sum_2_count)
+    for k in range(sum_2_count):
         sum_2_part[k] = 0.0
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
-        sum_2 = float64_array(arrays[6], part * axis1, axis1)
+        sum_2 = float64_array(arrays[6], axis1 + part * sum_2_count, axis1)
         sum_1_i = 0.0
         for i in range(axis1):
             g_i = g[i]
@@ -73,20 +75,24 @@ def adafactor_bv_tensor_scalars_2(arrays, model, tensor):
     dim1 = tensor[3]
     axis0 = int64(tensor[2])
     axis1 = int64(tensor[3])
-    row = float32_array(arrays[3], 0, axis0)
+    row_ = float32_array(arrays[3], 0, axis0)
     col = float32_array(arrays[4], 0, axis1)
     sum_1 = float64_array(arrays[5], 0, axis0)
-    sum_2 = float64_array(arrays[6], 0, axis1 * int64(tensor[5]))
+    sum_2 = float64_array(arrays[6], 0, axis1)
     row_new = float64_array(arrays[7], 0, axis0)
     col_new = float64_array(arrays[8], 0, axis1)
     by_row = float32_array(arrays[9], 0, axis0)
     by_col = float64_array(arrays[10], 0, axis1)
     c1 = float32_array(arrays[11], 0, axis1)
-    for part in range(1, int64(tensor[5])):
-        for k in range(axis1):
-            sum_2[k] += sum_2[part * axis1 + k]
+    for k in range(axis1):
+        sum_2[k] = 0.0
+    for part in range(int64(tensor[5])):
+        sum_2_count = axis1
+        sum_2_part = float64_array(arrays[6], axis1 + part * sum_2_count, sum_2_count)
+        for k in range(sum_2_count):
+            sum_2[k] += sum_2_part[k]
     for k in range(axis0):
-        row_i = float64(row[k])
+        row_i = float64(row_[k])
         sum_1_i = float64(sum_1[k])
         # row <- row + b*(-row + sum_1/dim1)
         row_new_i = row_i + b * (sum_1_i / dim1 - row_i)
@@ -152,11 +158,11 @@ def adafactor_bv_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     axis0 = int64(tensor[2])
     axis1 = int64(tensor[3])
-    row = float32_array(arrays[3], 0, axis0)
+    row_ = float32_array(arrays[3], 0, axis0)
     col = float32_array(arrays[4], 0, axis1)
     row_new = float64_array(arrays[7], 0, axis0)
     col_new = float64_array(arrays[8], 0, axis1)
     for k in range(axis0):
-        row[k] = row_new[k]
+        row_[k] = row_new[k]
     for k in range(axis1):
         col[k] = col_new[k]

@@ -22,19 +22,22 @@ def adatam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads g, m; writes nothing."""
     axis1 = int64(tensor[3])
     first = start // axis1
-    part = first // int64(tensor[4])
-    sum_1_part = float64_array(arrays[5], part * axis1, axis1)
-    for k in range(axis1):
+    chunk_rows = int64(tensor[4])
+    part = first // chunk_rows
+    sum_1_count = axis1
+    sum_1_part = float64_array(arrays[5], axis1 + part * sum_1_count, sum_1_count)
+    for k in range(sum_1_count):
         sum_1_part[k] = 0.0
-    sum_2_part = float64_array(arrays[6], part * axis1, axis1)
-    for k in range(axis1):
+    sum_2_count = axis1
+    sum_2_part = float64_array(arrays[6], axis1 + part * sum_2_count, sum_2_count)
+    for k in range(sum_2_count):
         sum_2_part[k] = 0.0
     for row_number in range(count // axis1):
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
         m = float32_array(arrays[2], start + offset, axis1)
-        sum_1 = float64_array(arrays[5], part * axis1, axis1)
-        sum_2 = float64_array(arrays[6], part * axis1, axis1)
+        sum_1 = float64_array(arrays[5], axis1 + part * sum_1_count, axis1)
+        sum_2 = float64_array(arrays[6], axis1 + part * sum_2_count, axis1)
         for i in range(axis1):
             g_i = g[i]
             m_i = m[i]
@@ -62,17 +65,25 @@ def adatam_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     decay_rate = model[8]
     axis1 = int64(tensor[3])
-    sum_1 = float64_array(arrays[5], 0, axis1 * int64(tensor[5]))
-    sum_2 = float64_array(arrays[6], 0, axis1 * int64(tensor[5]))
+    sum_1 = float64_array(arrays[5], 0, axis1)
+    sum_2 = float64_array(arrays[6], 0, axis1)
     momentum_length = float64_array(arrays[7], 0, axis1)
     gradient_length = float64_array(arrays[8], 0, axis1)
     c1 = float32_array(arrays[9], 0, axis1)
-    for part in range(1, int64(tensor[5])):
-        for k in range(axis1):
-            sum_1[k] += sum_1[part * axis1 + k]
-    for part in range(1, int64(tensor[5])):
-        for k in range(axis1):
-            sum_2[k] += sum_2[part * axis1 + k]
+    for k in range(axis1):
+        sum_1[k] = 0.0
+    for part in range(int64(tensor[5])):
+        sum_1_count = axis1
+        sum_1_part = float64_array(arrays[5], axis1 + part * sum_1_count, sum_1_count)
+        for k in range(sum_1_count):
+            sum_1[k] += sum_1_part[k]
+    for k in range(axis1):
+        sum_2[k] = 0.0
+    for part in range(int64(tensor[5])):
+        sum_2_count = axis1
+        sum_2_part = float64_array(arrays[6], axis1 + part * sum_2_count, sum_2_count)
+        for k in range(sum_2_count):
+            sum_2[k] += sum_2_part[k]
     for k in range(axis1):
         sum_1_i = float64(sum_1[k])
         sum_2_i = float64(sum_2[k])

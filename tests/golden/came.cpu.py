@@ -25,16 +25,18 @@ def came_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     axis1 = int64(tensor[5])
     first = start // axis1
     eps1 = float32(model[9])
-    part = first // int64(tensor[6])
+    chunk_rows = int64(tensor[6])
+    part = first // chunk_rows
     sum_1 = float64_array(arrays[7], 0, axis0)
-    sum_2_part = float64_array(arrays[8], part * axis1, axis1)
-    for k in range(axis1):
+    sum_2_count = axis1
+    sum_2_part = float64_array(arrays[8], axis1 + part * sum_2_count, sum_2_count)
+    for k in range(sum_2_count):
         sum_2_part[k] = 0.0
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
-        sum_2 = float64_array(arrays[8], part * axis1, axis1)
+        sum_2 = float64_array(arrays[8], axis1 + part * sum_2_count, axis1)
         sum_1_i = 0.0
         for i in range(axis1):
             g_i = g[i]
@@ -52,20 +54,24 @@ def came_tensor_scalars_2(arrays, model, tensor):
     cols = tensor[3]
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
-    row = float32_array(arrays[3], 0, axis0)
+    row_ = float32_array(arrays[3], 0, axis0)
     col = float32_array(arrays[4], 0, axis1)
     sum_1 = float64_array(arrays[7], 0, axis0)
-    sum_2 = float64_array(arrays[8], 0, axis1 * int64(tensor[7]))
+    sum_2 = float64_array(arrays[8], 0, axis1)
     row_new = float64_array(arrays[11], 0, axis0)
     col_new = float64_array(arrays[12], 0, axis1)
     by_row = float32_array(arrays[13], 0, axis0)
     by_col = float32_array(arrays[14], 0, axis1)
-    for part in range(1, int64(tensor[7])):
-        for k in range(axis1):
-            sum_2[k] += sum_2[part * axis1 + k]
+    for k in range(axis1):
+        sum_2[k] = 0.0
+    for part in range(int64(tensor[7])):
+        sum_2_count = axis1
+        sum_2_part = float64_array(arrays[8], axis1 + part * sum_2_count, sum_2_count)
+        for k in range(sum_2_count):
+            sum_2[k] += sum_2_part[k]
     t2 = 1.0 - beta2
     for k in range(axis0):
-        row_i = float64(row[k])
+        row_i = float64(row_[k])
         sum_1_i = float64(sum_1[k])
         # row <- row*beta2 + sum_1*(1 - beta2)/cols
         row_new_i = row_i * beta2 + t2 * sum_1_i / cols
@@ -145,10 +151,12 @@ def came_pass_3(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta1 = float32(model[13])  # 1 - beta1
     c1 = float32(tensor[9])  # 1/Max(1, sqrt(sum_4)/(clip_threshold*sqrt(size)))
     by_row = float32_array(arrays[13], 0, axis0)
-    part = first // int64(tensor[6])
+    chunk_rows = int64(tensor[6])
+    part = first // chunk_rows
     sum_5 = float64_array(arrays[9], 0, axis0)
-    sum_6_part = float64_array(arrays[10], part * axis1, axis1)
-    for k in range(axis1):
+    sum_6_count = axis1
+    sum_6_part = float64_array(arrays[10], axis1 + part * sum_6_count, sum_6_count)
+    for k in range(sum_6_count):
         sum_6_part[k] = 0.0
     for row_number in range(count // axis1):
         here = first + row_number
@@ -157,7 +165,7 @@ def came_pass_3(arrays, model, tensor, start, grad_start, count, sums):
         m = float32_array(arrays[2], start + offset, axis1)
         by_row_i = by_row[here]
         by_col = float32_array(arrays[14], 0, axis1)
-        sum_6 = float64_array(arrays[10], part * axis1, axis1)
+        sum_6 = float64_array(arrays[10], axis1 + part * sum_6_count, axis1)
         sum_5_i = 0.0
         for i in range(axis1):
             g_i = g[i]
@@ -197,15 +205,19 @@ def came_tensor_scalars_4(arrays, model, tensor):
     deviation_row = float32_array(arrays[5], 0, axis0)
     deviation_col = float32_array(arrays[6], 0, axis1)
     sum_5 = float64_array(arrays[9], 0, axis0)
-    sum_6 = float64_array(arrays[10], 0, axis1 * int64(tensor[7]))
+    sum_6 = float64_array(arrays[10], 0, axis1)
     deviation_row_new = float64_array(arrays[15], 0, axis0)
     deviation_col_new = float64_array(arrays[16], 0, axis1)
     deviation_by_row = float32_array(arrays[17], 0, axis0)
     deviation_by_col = float64_array(arrays[18], 0, axis1)
     c3 = float32_array(arrays[19], 0, axis1)
-    for part in range(1, int64(tensor[7])):
-        for k in range(axis1):
-            sum_6[k] += sum_6[part * axis1 + k]
+    for k in range(axis1):
+        sum_6[k] = 0.0
+    for part in range(int64(tensor[7])):
+        sum_6_count = axis1
+        sum_6_part = float64_array(arrays[10], axis1 + part * sum_6_count, sum_6_count)
+        for k in range(sum_6_count):
+            sum_6[k] += sum_6_part[k]
     t5 = 1.0 - beta3
     for k in range(axis0):
         deviation_row_i = float64(deviation_row[k])
@@ -267,7 +279,7 @@ def came_tensor_scalars_5(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
-    row = float32_array(arrays[3], 0, axis0)
+    row_ = float32_array(arrays[3], 0, axis0)
     col = float32_array(arrays[4], 0, axis1)
     deviation_row = float32_array(arrays[5], 0, axis0)
     deviation_col = float32_array(arrays[6], 0, axis1)
@@ -276,7 +288,7 @@ def came_tensor_scalars_5(arrays, model, tensor):
     deviation_row_new = float64_array(arrays[15], 0, axis0)
     deviation_col_new = float64_array(arrays[16], 0, axis1)
     for k in range(axis0):
-        row[k] = row_new[k]
+        row_[k] = row_new[k]
     for k in range(axis1):
         col[k] = col_new[k]
     for k in range(axis0):

@@ -24,16 +24,18 @@ def racs_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     axis0 = int64(tensor[2])
     axis1 = int64(tensor[3])
     first = start // axis1
-    part = first // int64(tensor[4])
+    chunk_rows = int64(tensor[4])
+    part = first // chunk_rows
     sum_1 = float64_array(arrays[4], 0, axis0)
-    sum_2_part = float64_array(arrays[5], part * axis1, axis1)
-    for k in range(axis1):
+    sum_2_count = axis1
+    sum_2_part = float64_array(arrays[5], axis1 + part * sum_2_count, sum_2_count)
+    for k in range(sum_2_count):
         sum_2_part[k] = 0.0
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
-        sum_2 = float64_array(arrays[5], part * axis1, axis1)
+        sum_2 = float64_array(arrays[5], axis1 + part * sum_2_count, axis1)
         sum_1_i = 0.0
         for i in range(axis1):
             g_i = g[i]
@@ -54,14 +56,18 @@ def racs_tensor_scalars_2(arrays, model, tensor):
     s = float32_array(arrays[2], 0, axis0)
     q = float32_array(arrays[3], 0, axis1)
     sum_1 = float64_array(arrays[4], 0, axis0)
-    sum_2 = float64_array(arrays[5], 0, axis1 * int64(tensor[5]))
+    sum_2 = float64_array(arrays[5], 0, axis1)
     s_new = float64_array(arrays[6], 0, axis0)
     q_new = float64_array(arrays[7], 0, axis1)
     c1 = float32_array(arrays[8], 0, axis1)
     c2 = float32_array(arrays[9], 0, axis0)
-    for part in range(1, int64(tensor[5])):
-        for k in range(axis1):
-            sum_2[k] += sum_2[part * axis1 + k]
+    for k in range(axis1):
+        sum_2[k] = 0.0
+    for part in range(int64(tensor[5])):
+        sum_2_count = axis1
+        sum_2_part = float64_array(arrays[5], axis1 + part * sum_2_count, sum_2_count)
+        for k in range(sum_2_count):
+            sum_2[k] += sum_2_part[k]
     t1 = 1.0 - beta
     for k in range(axis0):
         s_i = float64(s[k])

@@ -92,12 +92,13 @@ def sgdp_tensor_scalars_2(arrays, model, tensor):
         sum_1_i = float64(sum_1[k])
         t1_i = sqrt(sum_1_i)
         t1[k] = t1_i
-    max_5 = -inf
+    max_5_once = -inf
     for k in range(axis0):
         sum_3_i = float64(sum_3[k])
         sum_4_i = float64(sum_4[k])
         t1_i = float64(t1[k])
-        max_5 = maximum(max_5, abs(sum_4_i) / maximum(eps, sqrt(sum_3_i)) / maximum(eps, t1_i))
+        max_5_once = maximum(max_5_once, abs(sum_4_i) / maximum(eps, sqrt(sum_3_i)) / maximum(eps, t1_i))
+    max_5 = (max_5_once if dim1 > 0.0 else -inf)
     sum_6_once = 0.0
     for k in range(axis0):
         sum_1_i = float64(sum_1[k])

@@ -40,10 +40,12 @@ def sm3_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[7])
     one_minus_momentum = float32(model[8])  # 1 - momentum
     v0 = float32_array(arrays[3], 0, axis0)
-    part = first // int64(tensor[4])
+    chunk_rows = int64(tensor[4])
+    part = first // chunk_rows
     max_1 = float64_array(arrays[5], 0, axis0)
-    max_2_part = float64_array(arrays[6], part * axis1, axis1)
-    for k in range(axis1):
+    max_2_count = axis1
+    max_2_part = float64_array(arrays[6], axis1 + part * max_2_count, max_2_count)
+    for k in range(max_2_count):
         max_2_part[k] = -inf
     for row_number in range(count // axis1):
         here = first + row_number
@@ -53,7 +55,7 @@ def sm3_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m = float32_array(arrays[2], start + offset, axis1)
         v0_i = v0[here]
         v1 = float32_array(arrays[4], 0, axis1)
-        max_2 = float64_array(arrays[6], part * axis1, axis1)
+        max_2 = float64_array(arrays[6], axis1 + part * max_2_count, axis1)
         max_1_i = -inf
         max_1_i_nan = False
         for i in range(axis1):
@@ -84,12 +86,16 @@ def sm3_tensor_scalars_2(arrays, model, tensor):
     v0 = float32_array(arrays[3], 0, axis0)
     v1 = float32_array(arrays[4], 0, axis1)
     max_1 = float64_array(arrays[5], 0, axis0)
-    max_2 = float64_array(arrays[6], 0, axis1 * int64(tensor[5]))
+    max_2 = float64_array(arrays[6], 0, axis1)
     v0_new = float64_array(arrays[7], 0, axis0)
     v1_new = float64_array(arrays[8], 0, axis1)
-    for part in range(1, int64(tensor[5])):
-        for k in range(axis1):
-            max_2[k] = maximum(max_2[k], max_2[part * axis1 + k])
+    for k in range(axis1):
+        max_2[k] = -inf
+    for part in range(int64(tensor[5])):
+        max_2_count = axis1
+        max_2_part = float64_array(arrays[6], axis1 + part * max_2_count, max_2_count)
+        for k in range(max_2_count):
+            max_2[k] = maximum(max_2[k], max_2_part[k])
     for k in range(axis0):
         max_1_i = float64(max_1[k])
         # v0 <- max_1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from learners.problems import ARRAY_EXTRAS, SCALAR_EXTRAS
+from learners.problems import ARRAY_EXTRAS, SCALAR_EXTRAS, fitted
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -13,10 +13,11 @@ accumulate = ld.renamed(transforms.accumulate, k="micro_steps")
 ema = ld.renamed(transforms.ema, average="ema_average", decay="ema_decay")
 
 
-def followed(rule, **options):
-    """The parameters after some updates."""
+def followed(rule, name, **options):
+    """The parameters after some updates, of shapes that the learner called `name` takes."""
     rng = np.random.default_rng(1)
-    params = [rng.standard_normal((4, 3)), rng.standard_normal(3)]
+    shapes = fitted(name, {"w": (4, 3), "b": (3,)}).values()
+    params = [rng.standard_normal(shape) for shape in shapes]
     learner = rule(params, backend="numpy", **options)
     extras = dict.fromkeys(SCALAR_EXTRAS, 1.5)
     extras |= {name: [np.ones(p.shape) for p in params] for name in ARRAY_EXTRAS}
@@ -30,5 +31,5 @@ def followed(rule, **options):
 def test_a_rule_that_is_always_let_through_is_itself(name):
     rule = getattr(learners, name)
     chain = ld.chain(transforms.zero_nans, accumulate, rule, ema)
-    for got, wanted in zip(followed(chain, micro_steps=1), followed(rule), strict=True):
+    for got, wanted in zip(followed(chain, name, micro_steps=1), followed(rule, name), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-10)
