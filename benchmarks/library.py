@@ -47,7 +47,9 @@ def of_optax(make: Callable[[Any], Any], params: Arrays, grads: Arrays) -> Peer:
         return optax.apply_updates(parameters, updates), state
 
     own = [jax.numpy.array(p) for p in params]
-    return JittedLoop(update, (own, transform.init(own)), grads).peer()
+    # A copy: some states start as the parameters, and one array cannot be given away twice.
+    state = jax.tree.map(jax.numpy.copy, transform.init(own))
+    return JittedLoop(update, (own, state), grads).peer()
 
 
 def peers(
@@ -87,7 +89,7 @@ RULES: dict[str, Peers] = {
     "adabelief": peers("adabelief", "", lambda o: o.adabelief(1e-3)),
     "prodigy": peers("prodigy", "", lambda o: o.contrib.prodigy(1.0)),
     "adafactor": peers("adafactor", "Adafactor"),
-    "sm3": peers("sm3", "", lambda o: o.sm3(1.0)),
+    "sm3": peers("sm3", "", lambda o: o.sm3(1e-3)),
 }
 """Rule -> its peers, on a block of a transformer."""
 
