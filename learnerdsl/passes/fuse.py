@@ -77,6 +77,7 @@ class _Fusion:
         needed += [self.levels[s] for s in self.temporaries if s not in self.on_matrices]
         needed += [self.input_level(reduce) for reduce in self.reduces]
         self.count = 1 + max(needed, default=-1)
+        self.matrix_blocks = [self.matrix_block(level) for level in range(self.count + 1)]
 
     def is_element(self, symbol: sympy.Basic) -> bool:
         return self.kernel.domains[symbol] == Domain.ELEMENT
@@ -121,12 +122,12 @@ class _Fusion:
             raise InternalError(msg)
         blocks: list[Block] = []
         for k, plan in enumerate(passes):
-            blocks += [*self.scalar_blocks(k), self.matrix_block(k)]
+            blocks += [*self.scalar_blocks(k), self.matrix_blocks[k]]
             reduces = tuple(r for r in self.reduces if self.input_level(r) == k)
             stores = tuple(s for s in self.element_stores if writes[s.target] == k)
             stores += tuple(Store(self.temporaries[s], s) for s in self.handed_over(k))
             blocks.append(Block(Domain.ELEMENT, plan.loads, plan.computes, reduces, stores))
-        return [*blocks, *self.scalar_blocks(self.count), self.matrix_block(self.count)]
+        return [*blocks, *self.scalar_blocks(self.count), self.matrix_blocks[self.count]]
 
     def handed_over(self, k: int) -> list[Any]:
         """What pass `k` computes for functions of matrices."""
@@ -216,7 +217,7 @@ class _Fusion:
 
     def read_as_old(self, k: int, plan: _Pass) -> list[Any]:
         """The arrays that pass `k`, or the functions of matrices before it, read as they were."""
-        loads = [*self.matrix_block(k).loads, *plan.loads]
+        loads = [*self.matrix_blocks[k].loads, *plan.loads]
         return [load.array for load in loads if load.symbol == load.array]
 
     def needs(self, k: int, writes: Writes) -> _Pass:

@@ -100,6 +100,7 @@ class CpuEngine:
         numbers: Sequence[int] | None = None,
     ) -> None:
         self.program = program
+        self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         layout = program.layout
         kind = NUMBER_TYPES[program.dtype]
@@ -200,7 +201,7 @@ class CpuEngine:
         self.frame[Frame.LAST_UNIT] = self.units
         self.launch_units = functools.partial(driver, self.frame)
         if _settings.DISABLE_JIT:
-            kernels = (load_kernels(self.program), self.program.levels, self.count_nonfinite)
+            kernels = (self.module, self.program.levels, self.count_nonfinite)
             self.launch_units = functools.partial(self.step, *kernels)
         self.launch = self.launch_units
         if self.uses_matrices:
@@ -224,7 +225,7 @@ class CpuEngine:
             if refused:
                 return refused
             if name:
-                function = getattr(load_kernels(self.program), name)
+                function = getattr(self.module, name)
                 for k, matrices in enumerate(self.matrices):
                     model = self.model_rows[self.groups[k]]
                     with np.errstate(all="ignore"):
@@ -344,7 +345,7 @@ class CpuEngine:
 
     def tabulate_program(self) -> np.ndarray:
         """For each level: its functions, and the columns of the sums its pass leaves."""
-        module = load_kernels(self.program)
+        module = self.module
         table = np.zeros((len(self.program.levels), 5), np.uint64)
         column = 0
         counted = self.program.layout.reduces
