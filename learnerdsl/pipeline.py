@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from learnerdsl.codegen.cpu import Functions, print_cpu
+from learnerdsl.codegen.cpu import print_cpu
+from learnerdsl.codegen.cuda import print_cuda
 from learnerdsl.codegen.layout import Layout, lay_out
+from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import DtypeError, HyperparameterError
 from learnerdsl.ir import Kernel
@@ -26,7 +28,8 @@ PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("share", share),
     ("verify", verify),
 )
-TARGETS = ("cpu",)
+PRINTERS = {"cpu": print_cpu, "cuda": print_cuda}
+"""Targets, and what prints a kernel for them."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,20 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
     Args:
         rule: a traced rule.
         dtype: "float32" or "float64".
-        target: "cpu".
+        target: "cpu" or "cuda".
 
     Raises:
         HyperparameterError: unknown target.
     """
-    if target not in TARGETS:
-        msg = f"There is no code generator for target {target!r}; choose from {', '.join(TARGETS)}."
+    if target not in PRINTERS:
+        msg = (
+            f"There is no code generator for target {target!r}; choose from {', '.join(PRINTERS)}."
+        )
         raise HyperparameterError(msg)
     if dtype not in NUMBER_TYPES:
         msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
         raise DtypeError(msg)
     kernel = stages(rule)["verify"]
     layout = lay_out(kernel)
-    source, levels = print_cpu(kernel, layout, dtype)
+    source, levels = PRINTERS[target](kernel, layout, dtype)
     return Program(rule, kernel, layout, dtype, target, source, levels)

@@ -1,4 +1,4 @@
-"""Text of functions of whole matrices: NumPy, whose products are BLAS."""
+"""Text of functions of whole matrices: NumPy, whose products are BLAS, or a namespace like it."""
 
 from typing import Any
 
@@ -25,17 +25,37 @@ MATRIX_FUNCTIONS = ("eigenvectors", "inverse_root", "orthonormal")
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
-    """The function of a block on matrices; nothing if it would do nothing."""
+    """The function of a block on matrices, in NumPy; nothing if it would do nothing."""
+    # Python's floats take the number type of the matrices they meet, NumPy's do not.
+    lines = _lines(text, block, "np", "float")
+    return [
+        f"def {name}(matrices, model, tensor):",
+        f'{INDENT}"""Functions of whole matrices, of one tensor, in NumPy."""',
+        *(INDENT + line for line in lines),
+    ] * bool(lines)
+
+
+def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
+    """The function of a block on matrices, in the library of a device that `xp` stands for."""
+    lines = _lines(text, block, "xp", "xp.scalar")
+    return [
+        f"def {name}(xp, matrices, model, tensor):",
+        f'{INDENT}"""Functions of whole matrices, of one tensor, in a library of the device."""',
+        *(INDENT + line for line in lines),
+    ] * bool(lines)
+
+
+def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
+    """What the function does; `scalar` is what reads of scalars are passed through."""
     if not block.computes and not block.stores:
         return []
     own: set[sympy.Basic] = {c.symbol for c in block.computes}
     narrow = {
         s for s in symbols_of(block.computes) - own if text.kernel.domains[s].rank < Rank.VECTOR
     }
-    printer = _MatrixPrinter(text)
+    printer = _MatrixPrinter(text, xp)
     names = text.names.values
-    # Python's floats take the number type of the matrices they meet, NumPy's do not.
-    lines = text.read_rows(narrow, "float")
+    lines = text.read_rows(narrow, scalar)
     lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
     kept = own - {store.value for store in block.stores}
     later = _needed_later(text, block) & kept
@@ -45,15 +65,11 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
         lines += text.compute(compute, printer)
         if compute.symbol in lasting and views[compute.symbol]:
             # It would change with the state that it is a view of.
-            lines.append(f"{names[compute.symbol]} = np.copy({names[compute.symbol]})")
+            lines.append(f"{names[compute.symbol]} = {xp}.copy({names[compute.symbol]})")
     lines += [f"matrices[{str(s)!r}] = {names[s]}" for s in sorted(later, key=str)]
     for store in block.stores:
         lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
-    return [
-        f"def {name}(matrices, model, tensor):",
-        f'{INDENT}"""Functions of whole matrices, of one tensor, in NumPy."""',
-        *(INDENT + line for line in lines),
-    ]
+    return lines
 
 
 def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
@@ -89,19 +105,20 @@ def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
 class _MatrixPrinter(Printer):
     """Prints expressions of NumPy arrays, choices between costly ones as Python's `if`."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, xp: str) -> None:
         super().__init__(text.names.values, text.scalar_names, "float64")
+        self.xp = xp
         self.kernel = text.kernel
 
     def call(self, expr: Any) -> str:
-        """A function of NumPy, or one of matrices."""
+        """A function of the namespace, or one of matrices."""
         if isinstance(expr, (MatrixFunction, Identity)):
             return self.matrix(expr)
         if expr.func in UNARY_FUNCTIONS:
             name = {"acos": "arccos", "asin": "arcsin", "atan": "arctan"}.get(
                 UNARY_FUNCTIONS[expr.func], UNARY_FUNCTIONS[expr.func]
             )
-            return f"np.{name}({self(expr.args[0])})"
+            return f"{self.xp}.{name}({self(expr.args[0])})"
         return super().call(expr)
 
     def matrix(self, expr: Any) -> str:
@@ -109,19 +126,20 @@ class _MatrixPrinter(Printer):
         if isinstance(expr, Identity):
             like = f"matrices[{str(self.kernel.parameter)!r}]"
             axis = -2 if expr.side == "rows" else -1
-            return f"np.eye({like}.shape[{axis}], dtype={like}.dtype)"
+            return f"{self.xp}.eye({like}.shape[{axis}], dtype={like}.dtype)"
         arguments = [self(argument) for argument in expr.args]
         if isinstance(expr, MatMul):
-            return f"np.matmul({', '.join(arguments)})"
+            return f"{self.xp}.matmul({', '.join(arguments)})"
         if isinstance(expr, Transpose):
-            return f"np.swapaxes({arguments[0]}, -1, -2)"
+            return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
         names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
-        return f"{MATRIX_FUNCTIONS[names[expr.func]]}({', '.join(arguments)})"
+        prefix = "" if self.xp == "np" else f"{self.xp}."
+        return f"{prefix}{MATRIX_FUNCTIONS[names[expr.func]]}({', '.join(arguments)})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Square roots by NumPy's function, others as powers."""
         if exponent == sympy.Rational(1, 2):
-            return f"np.sqrt({self(base)})", ATOM
+            return f"{self.xp}.sqrt({self(base)})", ATOM
         return f"({self(base)}) ** {float(exponent)!r}", ATOM
 
     def choice(self, expr: Any) -> str:
@@ -133,17 +151,17 @@ class _MatrixPrinter(Printer):
         )
         if not wide:
             return super().choice(expr)
-        text = "np.nan"
+        text = f"{self.xp}.nan"
         for value, condition in reversed(expr.args):
             if condition == sympy.true:
                 text = self(value)
             else:
-                text = f"np.where({self(condition)}, {self(value)}, {text})"
+                text = f"{self.xp}.where({self(condition)}, {self(value)}, {text})"
         return text
 
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates."""
-        name = "np.maximum" if isinstance(expr, sympy.Max) else "np.minimum"
+        name = f"{self.xp}.{'maximum' if isinstance(expr, sympy.Max) else 'minimum'}"
         texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
         result = texts[0]
         for text in texts[1:]:

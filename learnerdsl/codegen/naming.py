@@ -46,12 +46,33 @@ KERNEL_FUNCTIONS = (
 )
 """What generated code may import, in the order in which it does."""
 
+_BY_BLOCKS = (
+    *("aligned", "element", "lanes_for", "load2", "load4", "maximum_of", "store2", "store4"),
+    *("sum_of", "sync", "tensor_vectors", "thread", "threads"),
+)
+CUDA_FUNCTIONS = tuple(
+    sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {"accumulate", "larger"}, key=str.lower)
+)
+"""What generated code for CUDA may import."""
+
 _LOCAL = (
     *("arrays", "chunk_rows", "count", "first", "float", "grad_start", "here", "i", "k", "key"),
+    *(
+        "group",
+        "is_row",
+        "lane",
+        "lanes",
+        "packs",
+        "row_count",
+        "scratch",
+        "turn",
+        "turns",
+        "width",
+    ),
     *("matrices", "max", "min", "model", "np", "offset", "part", "range", "row", "row_number"),
     *("start", "sums", "tensor"),
 )
-RESERVED = frozenset((*KERNEL_FUNCTIONS, *_LOCAL))
+RESERVED = frozenset((*KERNEL_FUNCTIONS, *CUDA_FUNCTIONS, *_LOCAL))
 
 
 def _is_reserved(name: str) -> bool:

@@ -33,7 +33,7 @@ class Printer:
         names: symbol -> the name it has in the text.
         scalars: names of the symbols that are scalars; they are written first in a product.
         dtype: "float64", or the type that constants are cast to.
-        origin: text of the number of the element that loops count from.
+        position: text of the number of the element within its tensor.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Printer:
         names: Mapping[sympy.Basic, str],
         scalars: frozenset[str],
         dtype: str,
-        origin: str = "start",
+        position: str = "start + i",
     ) -> None:
-        self.origin = origin
+        self.position = position
         self.names = names
         self.scalars = scalars
         self.dtype = dtype
@@ -77,7 +77,7 @@ class Printer:
         if isinstance(expr, (sympy.Max, sympy.Min)):
             return self.extreme(expr)
         if isinstance(expr, Draw):
-            return f"{expr.distribution}_{self.dtype}(key, {self.origin} + i, {expr.stream})"
+            return f"{expr.distribution}_{self.dtype}(key, {self.position}, {expr.stream})"
         if expr.func in UNARY_FUNCTIONS:
             return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})"
         msg = f"no text for {expr.func} in {expr}"

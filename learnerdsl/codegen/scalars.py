@@ -17,9 +17,9 @@ def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
     if not block.computes and not block.stores:
         return []
     printer = text.printer("float64")
-    lines = text.read_rows(_read(block))
+    lines = text.read_rows(read_by(block))
     lines += [line for c in block.computes for line in text.compute(c, printer)]
-    lines += _write_row(text, block, Domain.MODEL)
+    lines += write_row(text, block, Domain.MODEL)
     return [
         "@model_scalars",
         f"def {name}(model):",
@@ -38,13 +38,13 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
     in_parts = [vector for vector in in_parts if vector.in_parts]
     if not block.computes and not block.stores and not in_parts:
         return []
-    vectors = _Vectors(text)
-    lines = text.read_rows(_read(block))
+    vectors = Vectors(text)
+    lines = text.read_rows(read_by(block))
     lines += vectors.views(block, in_parts)
     lines += [line for vector in in_parts for line in vectors.join_parts(vector)]
     for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
         lines += vectors.statements(domain, list(group))
-    lines += _write_row(text, block, Domain.TENSOR)
+    lines += write_row(text, block, Domain.TENSOR)
     lines += [line for store in block.stores for line in vectors.copy(store)]
     return [
         "@tensor_scalars",
@@ -54,13 +54,13 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
     ]
 
 
-def _read(block: Block) -> set[sympy.Basic]:
+def read_by(block: Block) -> set[sympy.Basic]:
     """What a block of scalars reads from the rows."""
     own: set[sympy.Basic] = {c.symbol for c in block.computes}
     return (symbols_of(block.computes) | {store.value for store in block.stores}) - own
 
 
-def _write_row(text: Text, block: Block, domain: Domain) -> list[str]:
+def write_row(text: Text, block: Block, domain: Domain) -> list[str]:
     """Values that later blocks use, then new states."""
     row, values = text.layout.row(domain), text.names.values
     row_name = "model" if domain == Domain.MODEL else "tensor"
@@ -69,8 +69,16 @@ def _write_row(text: Text, block: Block, domain: Domain) -> list[str]:
     return [f"{row_name}[{row.index(place)}] = {values[value]}" for place, value in kept]
 
 
-class _Vectors:
-    """Text of loops over the indices of some axes, in float64."""
+class Vectors:
+    """Text of loops over the indices of some axes, in float64.
+
+    Attributes:
+        over: head of a loop over a number of indices.
+        between: what stands between two loops, one of which reads what the other wrote.
+    """
+
+    over = "for k in range({count}):"
+    between: tuple[str, ...] = ()
 
     def __init__(self, text: Text) -> None:
         self.text = text
@@ -133,7 +141,8 @@ class _Vectors:
             body += self.text.compute(compute, self.printer)
             array = self.text.names.arrays[compute.symbol]
             body.append(f"{array}[k] = {self.text.names.values[compute.symbol]}")
-        return [f"for k in range({count_of(domain.axes)}):", *(INDENT + line for line in body)]
+        head = self.over.format(count=count_of(domain.axes))
+        return [head, *(INDENT + line for line in body), *self.between]
 
     def reads(self, group: list[Compute], axes: tuple[int, ...]) -> Iterator[str]:
         """The values of vectors at index `k` over `axes`."""
@@ -152,20 +161,31 @@ class _Vectors:
         result = text.kernel.domains[compute.symbol].axes
         value, is_sum = self.printer(argument), isinstance(node, SumOver)
         start = "0.0" if is_sum else "-inf"
+        note = [f"# {compute.note}"] if compute.note else []
         name = text.names.values[compute.symbol]
-        before = [f"{name} = {start}"]
+        place = name
         if result:
-            name = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
-            array = text.names.arrays[compute.symbol]
-            before = [f"for k in range({count_of(result)}):", f"{INDENT}{array}[k] = {start}"]
-        join = f"{name} += {value}" if is_sum else f"{name} = maximum({name}, {value})"
+            place = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
+        join = f"{place} += {value}" if is_sum else f"{place} = maximum({place}, {value})"
+        loop = [*(INDENT + line for line in self.reads([compute], axes)), f"{INDENT}{join}"]
+        if not result:
+            return [*note, *self.to_scalar(name, start, count_of(axes), loop)]
+        array = text.names.arrays[compute.symbol]
         return [
-            *([f"# {compute.note}"] if compute.note else []),
-            *before,
-            f"for k in range({count_of(axes)}):",
-            *(INDENT + line for line in self.reads([compute], axes)),
-            f"{INDENT}{join}",
+            *note,
+            self.over.format(count=count_of(result)),
+            f"{INDENT}{array}[k] = {start}",
+            *self.between,
+            *self.to_vector(count_of(axes), loop),
         ]
+
+    def to_scalar(self, name: str, start: str, count: str, loop: list[str]) -> list[str]:
+        """A reduction to one value."""
+        return [f"{name} = {start}", self.over.format(count=count), *loop]
+
+    def to_vector(self, count: str, loop: list[str]) -> list[str]:
+        """A reduction to values for some axes, into which several indices go."""
+        return [f"for k in range({count}):", *loop]
 
     def copy(self, store: Store) -> list[str]:
         """The new value of a vector state goes to its memory."""
@@ -178,4 +198,5 @@ class _Vectors:
         if vector is not None:
             index = flat_index(vector.axes, axes, "k")
             value = f"{self.text.names.arrays[source]}[{index}]"
-        return [f"for k in range({count_of(axes)}):", f"{INDENT}{target}[k] = {value}"]
+        head = self.over.format(count=count_of(axes))
+        return [head, f"{INDENT}{target}[k] = {value}", *self.between]

@@ -36,9 +36,9 @@ class Text:
         self.scalar_names = frozenset(self.names.values[s] for s in narrow)
         self.vectors: dict[sympy.Basic, Vector] = {v.symbol: v for v in layout.vectors}
 
-    def printer(self, dtype: str, origin: str = "start") -> Printer:
+    def printer(self, dtype: str, position: str = "start + i") -> Printer:
         """A printer of expressions of one number type."""
-        return Printer(self.names.values, self.scalar_names, dtype, origin)
+        return Printer(self.names.values, self.scalar_names, dtype, position)
 
     def read_rows(self, symbols: set[sympy.Basic], cast: str = "") -> list[str]:
         """Reads of the scalars that a block uses, in the order of the rows."""

@@ -10,7 +10,9 @@ from learnerdsl.runtime.kernel import (
     float32,
     float32_array,
 )
-from learnerdsl.runtime.matrices import inverse_root
+from learnerdsl.runtime.matrices import (
+    inverse_root,
+)
 
 
 @element_pass

@@ -13,7 +13,10 @@ from learnerdsl.runtime.kernel import (
     model_scalars,
     sqrt,
 )
-from learnerdsl.runtime.matrices import eigenvectors, orthonormal
+from learnerdsl.runtime.matrices import (
+    eigenvectors,
+    orthonormal,
+)
 
 
 @model_scalars

@@ -1,0 +1,215 @@
+"""Kernel -> the Python source of Numba functions for CUDA.
+
+As on the CPU there is a function for each block of a kernel, and a pass sees one chunk of one
+tensor. But a block of threads works on it together: each of them takes 16 bytes of every array at a
+time, does the same to each element of those, and goes on behind the others.
+"""
+
+import textwrap
+
+from learnerdsl.codegen.cuda_rows import BLOCK_SCRATCH, CudaTotals, print_cuda_pass_by_rows
+from learnerdsl.codegen.cuda_scalars import print_cuda_tensor_scalars
+from learnerdsl.codegen.layout import Layout
+from learnerdsl.codegen.matrices import print_cuda_matrices
+from learnerdsl.codegen.naming import CUDA_FUNCTIONS
+from learnerdsl.codegen.passes import heading, read_scalars, statements, views
+from learnerdsl.codegen.scalars import print_model_scalars
+from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
+from learnerdsl.codegen.text import INDENT, Text, widened
+from learnerdsl.codegen.vectors import is_structured
+from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.expr import Draw
+from learnerdsl.ir import Block, Kernel
+
+PACK_BYTES = 16
+"""What a thread loads or stores of an array at once."""
+
+WIDTH = 84
+"""Columns after which a long call is continued on the next line."""
+
+
+def print_cuda(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Functions, ...]]:
+    """The source text of a kernel and the names of its functions, level by level."""
+    return print_kernel(kernel, layout, dtype, CUDA)
+
+
+def _element(text: Text, block: Block, name: str) -> list[Lines]:
+    """A pass over memory: by rows, in a given order, or in packs of elements."""
+    if is_structured(block, text.kernel):
+        return [print_cuda_pass_by_rows(text, block, name)]
+    if any(reduce.block for reduce in block.reduces):
+        return [_print_in_order(text, block, name)]
+    return _InPacks(text, block, name).functions()
+
+
+CUDA = Target(
+    name="CUDA",
+    about="A pass sees one chunk of one tensor, by all threads of a block.",
+    imports=(("learnerdsl.runtime.cuda.kernel", CUDA_FUNCTIONS),),
+    model_scalars=print_model_scalars,
+    tensor_scalars=print_cuda_tensor_scalars,
+    matrices=print_cuda_matrices,
+    element=_element,
+)
+
+
+def _print_in_order(text: Text, block: Block, name: str) -> Lines:
+    """A pass whose sums have a given order: one thread does a chunk, element by element."""
+    printer = text.printer(text.dtype)
+    reduces = CudaTotals(text, printer)
+    lines = views(text, block, "start", "grad_start", "count")
+    lines += read_scalars(text, block)
+    lines += [line for r in block.reduces for line in reduces.start(r)]
+    lines.append("for i in range(0 if thread() == 0 else count, count):")
+    lines += [INDENT + line for line in statements(text, block, printer, reduces, [])]
+    lines += [line for r in block.reduces for line in reduces.hand_over(r)]
+    head = heading(text, block, name, BLOCK_SCRATCH)
+    return [*head, *(INDENT + line for line in lines)]
+
+
+class _InPacks:
+    """A pass in which the order of elements does not matter, and the function of one element."""
+
+    def __init__(self, text: Text, block: Block, name: str) -> None:
+        self.text = text
+        self.block = block
+        self.name = name
+        self.element = name.replace("_pass_", "_element_")
+        self.length = PACK_BYTES // NUMBER_TYPES[text.dtype].itemsize
+        self.items = (*block.computes, *block.reduces)
+        self.draws = any(item.expression.has(Draw) for item in self.items)
+        self.totals = CudaTotals(text, text.printer(text.dtype))
+        values = text.names.values
+        self.loaded = [values[load.symbol] for load in block.loads]
+        self.arrays = [text.names.arrays[load.array] for load in block.loads]
+        self.loads = list(zip(self.loaded, self.arrays, strict=True))
+        self.targets = [text.names.arrays[store.target] for store in block.stores]
+        self.stored = [values[store.value] for store in block.stores]
+        self.reduced = [values[reduce.symbol] for reduce in block.reduces]
+
+    def functions(self) -> list[Lines]:
+        """The function of an element, and the pass."""
+        return [self.element_function(), self.whole_pass()]
+
+    def scalars(self) -> list[str]:
+        """Names of the scalars that an element needs, in the order in which the pass reads them."""
+        return [line.split(" = ")[0] for line in read_scalars(self.text, self.block)]
+
+    def element_function(self) -> Lines:
+        """What is done to an element: from what is loaded to what is stored and what is summed."""
+        printer = self.text.printer(self.text.dtype, "i")
+        body = [line for c in self.block.computes for line in self.text.compute(c, printer)]
+        results = [*self.stored, *(widened(reduce, printer) for reduce in self.block.reduces)]
+        arguments = [*self.loaded, *(["i"] if self.draws else []), *self.scalars()]
+        return [
+            "@element",
+            *_call(f"def {self.element}", arguments, ":"),
+            f'{INDENT}"""What pass {self.name.rpartition("_")[2]} does to an element."""',
+            *(INDENT + line for line in body),
+            f"{INDENT}return {', '.join(results)}",
+        ]
+
+    def whole_pass(self) -> Lines:
+        """The loop over packs, then one over what is left."""
+        text, block, length = self.text, self.block, self.length
+        lines = views(text, block, "start", "grad_start", "count")
+        lines += read_scalars(text, block)
+        lines += [line for r in block.reduces for line in self.totals.start(r)]
+        touched = dict.fromkeys((*self.arrays, *self.targets))
+        conditions = " & ".join(f"aligned({array})" for array in touched)
+        lines.append(f"packs = count // {length} if {conditions} else 0")
+        lines.append("for k in range(thread(), packs, threads()):")
+        lines += [INDENT + line for line in self.pack()]
+        lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
+        lines += [INDENT + line for line in self.single()]
+        lines += [line for r in block.reduces for line in self.totals.hand_over(r)]
+        head = heading(text, block, self.name, BLOCK_SCRATCH)
+        return [*head, *(INDENT + line for line in lines)]
+
+    def pack(self) -> Lines:
+        """One value of 16 bytes of every array."""
+        lines: Lines = []
+        for name, array in self.loads:
+            lines.append(f"{self.of_lanes(name)} = load{self.length}({array}, k)")
+        for lane in range(self.length):
+            lines += self.call(
+                lane, f"{self.length} * k + {lane}" if lane else f"{self.length} * k"
+            )
+        for name, array in zip(self.stored, self.targets, strict=True):
+            lines.append(f"store{self.length}({array}, k, {self.of_lanes(name, stored=True)})")
+        for reduce, name in zip(self.block.reduces, self.reduced, strict=True):
+            for lane in range(self.length):
+                lines.append(self.totals.join(reduce, self.lane(name, lane)))
+        return lines
+
+    def single(self) -> Lines:
+        """One element, where packs are not possible."""
+        lines = [f"{self.lane(n, None)} = {a}[i]" for n, a in self.loads]
+        lines += self.call(None, "i")
+        for name, array in zip(self.stored, self.targets, strict=True):
+            lines.append(f"{array}[i] = {self.result(name, None)}")
+        for reduce, name in zip(self.block.reduces, self.reduced, strict=True):
+            lines.append(self.totals.join(reduce, self.lane(name, None)))
+        return lines
+
+    def call(self, lane: int | None, position: str) -> Lines:
+        """The function of an element, called for a lane of a pack."""
+        arguments = [self.lane(name, lane) for name in self.loaded]
+        arguments += [f"start + {position}"] if self.draws else []
+        arguments += self.scalars()
+        results = [self.result(name, lane) for name in self.stored]
+        results += [self.lane(name, lane) for name in self.reduced]
+        return _call(f"{', '.join(results)} = {self.element}", arguments)
+
+    def lane(self, name: str, lane: int | None) -> str:
+        """The name of a value in one lane of a pack, or of a single element."""
+        stem, taken = name.removesuffix("_i"), self.text.names.taken
+        while any(f"{stem}_{other}" in taken for other in range(self.length)):
+            stem += "_"
+        return f"{stem}_{'i' if lane is None else lane}"
+
+    def result(self, name: str, lane: int | None) -> str:
+        """The name of a value that is stored; it may be one that was loaded."""
+        return self.lane(f"new_{name}" if name in self.loaded else name, lane)
+
+    def of_lanes(self, name: str, stored: bool = False) -> str:
+        """The names of a value in all lanes of a pack."""
+        named = self.result if stored else self.lane
+        return ", ".join(named(name, lane) for lane in range(self.length))
+
+
+def _call(head: str, arguments: list[str], end: str = "") -> Lines:
+    """A call or the head of a function, on as many lines as it needs."""
+    whole = f"{head}({', '.join(arguments)}){end}"
+    if len(whole) <= WIDTH:
+        return [whole]
+    wrapped = textwrap.wrap(", ".join(arguments) + ",", WIDTH - len(INDENT))
+    return [f"{head}(", *(INDENT + line for line in wrapped), f"){end}"]
+
+
+def print_cuda_finite_check(dtype: str) -> str:
+    """The module of a pass that counts the gradient values that are NaN or infinite."""
+    return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
+
+from learnerdsl.runtime.cuda.kernel import (
+    abs,
+    element_pass,
+    {dtype}_array,
+    inf,
+    sum_of,
+    thread,
+    threads,
+)
+
+
+@element_pass
+def count_nonfinite(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads g; writes nothing."""
+    g = {dtype}_array(arrays[1], grad_start, count)
+    nonfinite = 0.0
+    for i in range(thread(), count, threads()):
+        nonfinite += 0.0 if abs(g[i]) < inf else 1.0
+    nonfinite = sum_of(nonfinite, threads(), scratch)
+    if thread() == 0:
+        sums[0] = nonfinite
+'''

@@ -1,0 +1,177 @@
+"""Text of the passes that meet values of some axes only: they go row by row, and along each row."""
+
+import re
+
+from learnerdsl.codegen.layout import CHUNK_ROWS, Vector
+from learnerdsl.codegen.passes import Totals, heading, read_scalars, statements, views
+from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
+from learnerdsl.codegen.vectors import axis_name, count_of, flat_index
+from learnerdsl.ir import Block, Rank, Reduce
+
+
+def print_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:
+    """The function of a pass that goes over the rows of a chunk, and along each of them."""
+    return ByRows(text, block).lines(name)
+
+
+def without_unused(lines: list[str]) -> list[str]:
+    """The lines without sizes and indices that nothing uses."""
+    kept: list[str] = []
+    for number, line in enumerate(lines):
+        name = line.split(" = ")[0].strip()
+        is_index = re.fullmatch(r"axis\d+|chunk_rows|first|here|part|row", name)
+        if not is_index or re.search(rf"\b{name}\b", "\n".join(lines[number + 1 :])):
+            kept.append(line)
+    return kept if len(kept) == len(lines) else without_unused(kept)
+
+
+class TotalsByRows(Totals):
+    """Text of reductions, those over axes included; `last` is an axis of the rows."""
+
+    number = "(offset + i)"
+
+    def __init__(self, text: Text, printer: Printer, last: int) -> None:
+        super().__init__(text, printer)
+        self.last = last
+
+    def along_rows(self, reduce: Reduce) -> bool:
+        """Whether it has a value for each element of a row, so that it is summed in memory."""
+        return self.last in self.text.kernel.domains[reduce.symbol].axes
+
+    def add(self, reduce: Reduce) -> list[str]:
+        """One more element."""
+        if not self.along_rows(reduce):
+            return super().add(reduce)
+        array, value = self.text.names.arrays[reduce.symbol], widened(reduce, self.printer)
+        if reduce.kind == "sum":
+            return [f"{array}[i] += {value}"]
+        return [f"{array}[i] = maximum({array}[i], {value})"]
+
+
+class ByRows:
+    """A pass that meets values of some axes only.
+
+    Attributes:
+        more: further arguments of the function.
+        clear: head of a loop over a part of a sum, which fills it anew.
+        along_row: head of the loop along a row.
+    """
+
+    more = ""
+    clear = "for k in range({count}):"
+    along_row = "for i in range({width}):"
+    totals_of = TotalsByRows
+
+    def __init__(self, text: Text, block: Block) -> None:
+        self.text = text
+        self.block = block
+        self.row_axes = text.layout.row_axes
+        self.last = self.row_axes[-1]
+        self.leading = text.layout.leading
+        self.width = axis_name(self.last) if len(self.row_axes) == 1 else "row"
+        self.printer = text.printer(text.dtype, "start + offset + i")
+        self.reduces = self.totals_of(text, self.printer, self.last)
+        used = symbols_of((*block.computes, *block.reduces))
+        vectors = text.vectors_in(used)
+        self.along = [v for v in vectors if self.last in v.axes]
+        self.across = [v for v in vectors if self.last not in v.axes]
+        domains = text.kernel.domains
+        over_axes = [r for r in block.reduces if domains[r.symbol].rank == Rank.VECTOR]
+        self.sums_along = [r for r in over_axes if self.reduces.along_rows(r)]
+        self.sums_across = [r for r in over_axes if not self.reduces.along_rows(r)]
+        self.scalars = [r for r in block.reduces if r not in over_axes]
+
+    def lines(self, name: str) -> list[str]:
+        """The whole function."""
+        lines = [*self.before(), *self.loop(), *self.after()]
+        head = heading(self.text, self.block, name, self.more)
+        return [*head, *(INDENT + line for line in without_unused(lines))]
+
+    def loop(self) -> list[str]:
+        """The loop over the rows."""
+        header = f"for row_number in range(count // {self.width}):"
+        return [header, *(INDENT + line for line in self.row())]
+
+    def after(self) -> list[str]:
+        """The totals of the chunk are handed over."""
+        return [line for r in self.scalars for line in self.reduces.hand_over(r)]
+
+    def before(self) -> list[str]:
+        """Sizes, scalars, and the vectors that rows have one value of."""
+        text = self.text
+        lines = text.read_axes(range(self.last + 1))
+        lines.append(f"row = {count_of(self.row_axes)}")
+        lines.append(f"first = start // {self.width}")
+        lines += read_scalars(text, self.block)
+        lines += [text.whole_view(vector) for vector in self.across]
+        outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
+        if any(vector.in_parts for vector in outputs):
+            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
+            lines.append("part = first // chunk_rows")
+        for vector in outputs:
+            lines += self.output(vector)
+        return lines + [line for r in self.scalars for line in self.reduces.start(r)]
+
+    def output(self, vector: Vector) -> list[str]:
+        """The array of a reduction; every chunk has a part of its own, which it clears first."""
+        if not vector.in_parts:
+            return [self.text.whole_view(vector)]
+        name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
+        length, first = self.text.part(vector, "first")
+        lines = [f"{name}_count = {length}"]
+        if vector.outer:
+            lines.append(f"{name}_first = {first}")
+        start = f"{count} + part * {name}_count"
+        return [
+            *lines,
+            f"{name}_part = {self.text.view(vector, start, f'{name}_count')}",
+            self.clear.format(count=f"{name}_count"),
+            f"{INDENT}{name}_part[k] = {vector.start!r}",
+        ]
+
+    def place(self, vector: Vector, index: str) -> str:
+        """Where the value at an index of a vector is in the part of a chunk."""
+        first = f"{self.text.names.arrays[vector.symbol]}_first"
+        return f"{index} - {first}" if vector.in_parts and vector.outer else index
+
+    def row(self) -> list[str]:
+        """One row: pieces of the arrays, its values of vectors, the loop along it, its totals."""
+        text, names, width = self.text, self.text.names, self.width
+        lines = ["here = first + row_number", f"offset = row_number * {width}"]
+        lines += views(text, self.block, "start + offset", "grad_start + offset", width)
+        for vector in self.across:
+            index = flat_index(vector.axes, self.leading, "here")
+            lines.append(f"{names.values[vector.symbol]} = {names.arrays[vector.symbol]}[{index}]")
+        for vector in self.along:
+            start = self.start_along(vector)
+            lines.append(f"{names.arrays[vector.symbol]} = {text.view(vector, start, width)}")
+        for reduce in self.sums_along:
+            vector = text.vectors[reduce.symbol]
+            name = names.arrays[vector.symbol]
+            start = f"{count_of(vector.axes)} + part * {name}_count"
+            place = self.place(vector, self.start_along(vector))
+            start += "" if place == "0" else f" + {place}"
+            lines.append(f"{name} = {text.view(vector, start, width)}")
+        lines += [line for r in self.sums_across for line in self.reduces.start(r)]
+        lines.append(self.along_row.format(width=width))
+        body = statements(text, self.block, self.printer, self.reduces, self.along)
+        lines += [INDENT + line for line in body]
+        return lines + [line for r in self.sums_across for line in self.finish(r)]
+
+    def start_along(self, vector: Vector) -> str:
+        """Where a row's piece of a vector starts."""
+        own = [axis for axis in vector.axes if axis not in self.row_axes]
+        index = flat_index(own, self.leading, "here")
+        return "0" if index == "0" else f"({index}) * {self.width}"
+
+    def finish(self, reduce: Reduce) -> list[str]:
+        """The total of a row goes where it belongs."""
+        vector = self.text.vectors[reduce.symbol]
+        name, total = self.text.names.arrays[reduce.symbol], self.reduces.total(reduce)
+        index = self.place(vector, flat_index(vector.axes, self.leading, "here"))
+        if not vector.in_parts:
+            return [f"{name}[{index}] = {total}"]
+        if reduce.kind == "sum":
+            return [f"{name}_part[{index}] += {total}"]
+        return [f"{name}_part[{index}] = maximum({name}_part[{index}], {total})"]

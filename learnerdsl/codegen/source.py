@@ -1,0 +1,108 @@
+"""Kernel -> the Python source of a module with its functions; a target says how each is printed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from learnerdsl.codegen.layout import Layout
+from learnerdsl.codegen.naming import RESERVED
+from learnerdsl.codegen.text import Text
+from learnerdsl.ir import Block, Kernel
+
+Lines = list[str]
+
+
+@dataclass(frozen=True)
+class Functions:
+    """Names of the functions of one level, in the order in which they run; "" where there is none.
+
+    Attributes:
+        model: scalars of the model.
+        tensor: scalars and vectors of a tensor.
+        matrix: functions of whole matrices, in Python.
+        element: the pass over memory.
+    """
+
+    model: str
+    tensor: str
+    matrix: str
+    element: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """How the functions of a kernel are printed for one kind of machine.
+
+    Attributes:
+        name: what it is called in the head of a module.
+        about: what its functions see, in a sentence.
+        imports: (module, names that code may import from it) pairs.
+        model_scalars: prints the scalars of the model: (text, block, name).
+        tensor_scalars: those of a tensor: (text, block, name, pass before it).
+        matrices: functions of whole matrices: (text, block, name).
+        element: a pass over memory, as one or more functions: (text, block, name).
+    """
+
+    name: str
+    about: str
+    imports: tuple[tuple[str, tuple[str, ...]], ...]
+    model_scalars: Callable[[Text, Block, str], Lines]
+    tensor_scalars: Callable[[Text, Block, str, Block | None], Lines]
+    matrices: Callable[[Text, Block, str], Lines]
+    element: Callable[[Text, Block, str], list[Lines]]
+
+
+def print_kernel(
+    kernel: Kernel, layout: Layout, dtype: str, target: Target
+) -> tuple[str, tuple[Functions, ...]]:
+    """The source text of a kernel and the names of its functions, level by level."""
+    text = Text(kernel, layout, dtype)
+    functions: list[Lines] = []
+
+    def add(lines: Lines, name: str) -> str:
+        if lines:
+            functions.append(lines)
+        return name if lines else ""
+
+    levels: list[Functions] = []
+    blocks = list(kernel.blocks)
+    last_pass: Block | None = None
+    for k, start in enumerate(range(0, len(blocks), 4), 1):
+        model, tensor, matrix = blocks[start : start + 3]
+        element = blocks[start + 3] if start + 3 < len(blocks) else None
+        names = [f"{kernel.name}_{n}_{k}" for n in ("scalars", "tensor_scalars", "matrices")]
+        name = f"{kernel.name}_pass_{k}" if element else ""
+        level = Functions(
+            model=add(target.model_scalars(text, model, names[0]), names[0]),
+            tensor=add(target.tensor_scalars(text, tensor, names[1], last_pass), names[1]),
+            matrix=add(target.matrices(text, matrix, names[2]), names[2]),
+            element=name,
+        )
+        levels.append(level)
+        if element:
+            functions += target.element(text, element, name)
+        last_pass = element
+    head = f"The rule {kernel.name} over {', '.join(map(str, kernel.arrays))}, in {dtype}"
+    return _module(head, functions, target), tuple(levels)
+
+
+def _module(head: str, functions: list[Lines], target: Target) -> str:
+    """The whole module: what it is, what it imports, its functions."""
+    body = "\n\n\n".join("\n".join(lines) for lines in functions)
+    code = re.sub(r'#.*|""".*"""|\b(np|xp)\.\w+', "", body)
+    lines = [
+        f'"""{head}, for {target.name}.',
+        "",
+        f"Written by learnerdsl; changes are lost. {target.about}",
+        '"""',
+        "",
+    ]
+    if "np." in body:
+        lines += ["import numpy as np", ""]
+    for module, names in target.imports:
+        # What is not reserved may be the name of a value, too: only calls count.
+        ends = {name: r"\b" if name in RESERVED else r"\(" for name in names}
+        used = [name for name in names if re.search(rf"\b{name}{ends[name]}", code)]
+        if used:
+            lines += [f"from {module} import (", *(f"    {name}," for name in used), ")"]
+    return "\n".join(lines) + "\n\n\n" + body + "\n"
