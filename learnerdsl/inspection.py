@@ -18,8 +18,9 @@ from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
 from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
-from learnerdsl.runtime.cpu import bytes_per_element, load_kernels
+from learnerdsl.runtime.cpu import load_kernels
 from learnerdsl.runtime.kernel import compile_kernel
+from learnerdsl.runtime.tables import bytes_per_element
 
 
 @dataclass(frozen=True)

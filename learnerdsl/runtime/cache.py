@@ -24,10 +24,10 @@ import numpy as np
 import platformdirs
 
 from learnerdsl.errors import InternalError
-from learnerdsl.runtime import functions, kernel
+from learnerdsl.runtime import functions, kernel, random
 
 VARIABLE = "LEARNERDSL_CACHE_DIR"
-_IMPORTED_CODE = (Path(kernel.__file__), Path(functions.__file__))
+_IMPORTED_CODE = (Path(kernel.__file__), Path(functions.__file__), Path(random.__file__))
 
 
 def directory() -> Path:

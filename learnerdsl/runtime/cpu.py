@@ -1,7 +1,6 @@
 """The CPU backend: builds the tables of a program once and launches it over all tensors."""
 
 import functools
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -12,20 +11,21 @@ import numba
 import numpy as np
 from numba.core import config
 
-from learnerdsl.codegen.cpu import Functions, print_finite_check
-from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
+from learnerdsl.codegen.cpu import print_finite_check
+from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
-from learnerdsl.expr import CLOCK, AxisSize, MatrixState, RingState
+from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
-from learnerdsl.ir import Block, Rank
+from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
-from learnerdsl.runtime.chunks import CHUNK, PART_ROWS, split_evenly, tabulate_chunks
-from learnerdsl.runtime.engine import Groups
+from learnerdsl.runtime.chunks import split_evenly
+from learnerdsl.runtime.engine import Groups, HostStates
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
-from learnerdsl.runtime.sparse import chunks_of_rows, values_of
+from learnerdsl.runtime.sparse import values_of
 from learnerdsl.runtime.stepping import step_through
+from learnerdsl.runtime.tables import MODEL_SIZE, SEED, Tables, bytes_per_element
 
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
@@ -73,12 +73,7 @@ def address_of_kernel(kernel: Any) -> int:
     return getattr(kernel, "address", 0)
 
 
-def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
-    """Memory traffic of all passes together: every load and every store of an array."""
-    return itemsize * sum(len(block.loads) + len(block.stores) for block in passes)
-
-
-class CpuEngine:
+class CpuEngine(Tables, HostStates):
     """Runs a program over one list of parameter arrays; see `Engine`.
 
     Args:
@@ -99,28 +94,16 @@ class CpuEngine:
         seed: int,
         numbers: Sequence[int] | None = None,
     ) -> None:
-        self.program = program
+        super().__init__(program, [p.shape for p in parameters], groups, seed, numbers)
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         layout = program.layout
-        kind = NUMBER_TYPES[program.dtype]
         element_states = layout.element_states
         own = (*element_states, *program.kernel.temporaries)
         given = len(layout.arrays) - len(own)
-        shapes = [p.shape for p in parameters]
-        self.arena = Arena(shapes, kind, len(own), given)
-        self.sizes = np.array([p.size for p in parameters], np.int64)
-        self.model_rows = np.zeros((groups.count, len(layout.model)))
-        self.tensor_rows = np.zeros((len(parameters), len(layout.tensor)))
-        self.model_rows[:, 2] = 1.0
-        self.set_seed(seed)
-        self.tensor_rows[:, 1] = np.arange(len(parameters)) if numbers is None else numbers
-        for slot, symbol in enumerate(layout.tensor):
-            if isinstance(symbol, AxisSize):
-                self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
+        self.arena = Arena(self.shapes, NUMBER_TYPES[program.dtype], len(own), given)
         self.clock = self.model_rows[:, :3]
-        self.steps = self.elements_of_chunks(shapes)
-        self.vectors = [self.make_vectors(k, p.shape) for k, p in enumerate(parameters)]
+        self.vectors = [self.make_vectors(k) for k in range(len(parameters))]
         self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
         self.addresses = self.tabulate_addresses(parameters, len(own))
         self.own_states = self.view_states(element_states, len(parameters))
@@ -129,41 +112,20 @@ class CpuEngine:
         self.model_states = {
             name: self.model_rows[:, layout.model.index(s)] for name, s in names.items()
         }
-        self.widths = [p.size // max(1, p.shape[0]) if p.ndim else 1 for p in parameters]
         self.has_rows = False
         self.count_nonfinite: Any = None
-        self.frame = self.build_frame(np.array(groups.of_parameters, np.int64), check_finite)
-        self.use_chunks(tabulate_chunks(self.sizes, self.steps))
+        self.frame = self.build_frame(check_finite)
+        self.use_chunks(self.chunks_of({}))
 
-    def elements_of_chunks(self, shapes: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """How many elements a chunk of each tensor has: whole rows where a pass goes by rows."""
-        axes = self.program.layout.row_axes
-        if not axes:
-            return np.full(len(shapes), CHUNK, np.int64)
-        widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
-        rows = np.maximum(1, CHUNK // widths)
-        if CHUNK_ROWS in self.program.layout.tensor:
-            least = [self.program.layout.rows_for_parts(shape) for shape in shapes]
-            rows = np.maximum(np.maximum(rows, PART_ROWS), least)
-            self.tensor_rows[:, self.program.layout.tensor.index(CHUNK_ROWS)] = rows
-            parts = np.maximum(1, -(-self.sizes // (rows * widths)))
-            self.tensor_rows[:, self.program.layout.tensor.index(PARTS)] = parts
-        return rows * widths
-
-    def make_vectors(self, k: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    def make_vectors(self, k: int) -> dict[str, np.ndarray]:
         """The vectors of a tensor, and the parts of those that are summed over chunks."""
-        return {v.symbol.name: self.make_vector(v, k, shape) for v in self.program.layout.vectors}
-
-    def make_vector(self, vector: Vector, k: int, shape: tuple[int, ...]) -> np.ndarray:
-        """One vector of a tensor."""
-        kind = np.float64 if vector.is_wide else NUMBER_TYPES[self.program.dtype].numpy
-        own = tuple(shape[axis] for axis in vector.axes)
-        if vector.in_parts:
-            slots = self.program.layout.tensor
-            rows, parts = (int(self.tensor_rows[k, slots.index(s)]) for s in (CHUNK_ROWS, PARTS))
-            length = self.program.layout.length_of_part(vector, shape, rows)
-            own = (math.prod(own) + parts * length,)
-        return np.full(own, vector.start, kind)
+        own = NUMBER_TYPES[self.program.dtype].numpy
+        return {
+            v.symbol.name: np.full(
+                self.shape_of_vector(v, k), v.start, np.float64 if v.is_wide else own
+            )
+            for v in self.program.layout.vectors
+        }
 
     def gather_matrices(
         self, k: int, parameter: np.ndarray, own: Sequence[Any]
@@ -191,7 +153,11 @@ class CpuEngine:
 
     def set_seed(self, seed: int) -> None:
         """Draw the random numbers of this seed."""
-        self.model_rows[:, 4] = seed
+        self.model_rows[:, SEED] = seed
+
+    def set_model_size(self, value: float) -> None:
+        """Number of elements of the model, where other engines have some of it."""
+        self.model_rows[:, MODEL_SIZE] = value
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on all threads of Numba, or in the calling thread alone."""
@@ -280,16 +246,15 @@ class CpuEngine:
         declared = (symbol.name for symbol in self.program.kernel.states)
         return {name: states[name] for name in declared if name in states}
 
-    def build_frame(self, groups: np.ndarray, check_finite: bool) -> np.ndarray:
+    def build_frame(self, check_finite: bool) -> np.ndarray:
         """All tables, and the array that tells a driver where they are."""
-        self.groups = groups
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
-            Frame.TENSOR_GROUPS: groups,
+            Frame.TENSOR_GROUPS: self.groups,
             Frame.MODEL_ROWS: self.model_rows,
             Frame.TENSOR_ROWS: self.tensor_rows,
             Frame.PROGRAM: self.tabulate_program(),
-            Frame.REDUCE_TABLE: self.tabulate_reduces(),
+            Frame.REDUCE_TABLE: self.reduces,
         }
         frame = np.zeros(Frame.FIELDS, np.uint64)
         frame[Frame.TENSORS] = len(self.sizes)
@@ -310,13 +275,12 @@ class CpuEngine:
 
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Launch over these chunks from now on, on as many threads as they are worth."""
-        tensors = len(self.sizes)
-        counted = np.bincount(chunks[:, 0], chunks[:, 3], tensors)
+        counted = self.count(chunks)
         spans = split_evenly(chunks[:, 3] + CHUNK_COST, SPANS_PER_THREAD * numba.get_num_threads())
         changed = {
             Frame.CHUNK_TABLE: chunks,
             Frame.SPAN_TABLE: spans,
-            Frame.TENSOR_CHUNKS: np.searchsorted(chunks[:, 0], np.arange(tensors + 1)),
+            Frame.TENSOR_CHUNKS: self.bounds_of(chunks),
             Frame.CHUNK_SUMS: np.zeros((len(chunks), int(self.frame[Frame.REDUCES]))),
         }
         for field, table in changed.items():
@@ -324,8 +288,6 @@ class CpuEngine:
         self.tables |= changed
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
-        self.tensor_rows[:, 0] = counted
-        self.model_rows[:, 3] = counted.sum()
         itemsize = NUMBER_TYPES[self.program.dtype].itemsize
         traffic = bytes_per_element(self.program.kernel.passes, itemsize) * counted.sum()
         self.use_threads(traffic >= PARALLEL_BYTES and numba.get_num_threads() > 1)
@@ -335,39 +297,15 @@ class CpuEngine:
         if not rows and not self.has_rows:
             return
         self.has_rows = bool(rows)
-        chunks = tabulate_chunks(self.sizes, self.steps)
-        if rows:
-            parts = [chunks[~np.isin(chunks[:, 0], list(rows))]]
-            parts += [chunks_of_rows(k, r, self.widths[k], CHUNK) for k, r in rows.items()]
-            chunks = np.concatenate(parts)
-            chunks = np.ascontiguousarray(chunks[np.argsort(chunks[:, 0], kind="stable")])
-        self.use_chunks(chunks)
+        self.use_chunks(self.chunks_of(rows))
 
     def tabulate_program(self) -> np.ndarray:
         """For each level: its functions, and the columns of the sums its pass leaves."""
-        module = self.module
         table = np.zeros((len(self.program.levels), 5), np.uint64)
-        column = 0
-        counted = self.program.layout.reduces
-        passes = [
-            sum(reduce in counted for reduce in block.reduces)
-            for block in self.program.kernel.passes
-        ]
         for k, functions in enumerate(self.program.levels):
             for j, name in enumerate((functions.model, functions.tensor, functions.element)):
-                table[k, j] = address_of_kernel(getattr(module, name)) if name else 0
-            count = passes[k] if k < len(passes) else 0
-            table[k, 3:] = column, column + count
-            column += count
-        return table
-
-    def tabulate_reduces(self) -> np.ndarray:
-        """For each reduction: whether it is a maximum, over the model, and where it goes."""
-        layout = self.program.layout
-        table = np.zeros((max(1, len(layout.reduces)), 3), np.int64)
-        for r, reduce in enumerate(layout.reduces):
-            row = layout.model if reduce.over == "model" else layout.tensor
-            table[r] = reduce.kind == "max", reduce.over == "model", row.index(reduce.symbol)
+                table[k, j] = address_of_kernel(getattr(self.module, name)) if name else 0
+            table[k, 3:] = self.reduce_columns[k]
         return table
 
     def bind(
@@ -386,9 +324,8 @@ class CpuEngine:
 
     def set_extra(self, name: str, value: float) -> None:
         """Put the value into every group's row."""
-        slots = [symbol.name for symbol in self.program.layout.model]
-        self.model_rows[:, slots.index(name)] = value
+        self.model_rows[:, self.extra_slot(name)] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
-        self.model_rows[group, len(CLOCK) + index] = value
+        self.model_rows[group, self.hyperparameter_slot(index)] = value

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
 
+from learnerdsl.errors import LearnerError
 from learnerdsl.interpret import initial_states, interpret, shape_of_state
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Gradient
@@ -21,15 +22,7 @@ class Groups:
 
 
 class Engine(Protocol):
-    """Runs updates of one rule on one list of parameter arrays.
-
-    Attributes:
-        model_states: state name -> a float64 array with the value for each group.
-        clock: float64 array of step count, samples seen and minibatch size for each group.
-    """
-
-    model_states: dict[str, np.ndarray]
-    clock: np.ndarray
+    """Runs updates of one rule on one list of parameter arrays."""
 
     @property
     def states(self) -> dict[str, list[Any]]:
@@ -37,6 +30,45 @@ class Engine(Protocol):
 
         They are views of the memory that updates use.
         """
+        ...
+
+    def read_states(self) -> dict[str, list[Any]]:
+        """Copies of the states, in NumPy."""
+        ...
+
+    def read_model_states(self) -> dict[str, float]:
+        """State name -> value, of the states of the model."""
+        ...
+
+    def write_states(self, values: Mapping[str, Any]) -> None:
+        """Give states their values: an array for each tensor, or one number for the model."""
+        ...
+
+    @property
+    def step_count(self) -> int:
+        """Number of updates done."""
+        ...
+
+    @property
+    def planned_steps(self) -> int:
+        """Number of updates before the next one, for its schedules."""
+        ...
+
+    @property
+    def samples(self) -> float:
+        """Number of samples seen."""
+        ...
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done, of so many samples."""
+        ...
+
+    def set_minibatch_size(self, value: float) -> None:
+        """Number of samples of the next updates."""
+        ...
+
+    def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
+        """Numbers of the tensors whose gradients hold NaN or infinity, after a refused update."""
         ...
 
     @property
@@ -73,8 +105,15 @@ class Engine(Protocol):
         """Draw the random numbers of this seed from now on."""
         ...
 
-    def launch(self) -> float:
-        """Do one update and advance the clock, or return how many gradient values forbid it."""
+    def launch(self) -> Any:
+        """Do one update and advance the clock, or return how many gradient values forbid it.
+
+        A device gives an object whose `float` is that number, and which waits for it then.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Send what has changed to the device, and count an update that a graph replays."""
         ...
 
 
@@ -86,15 +125,88 @@ def fill_states(
 ) -> None:
     """Give every state of an engine its start value."""
     start = initial_states(rules, parameters, hyperparameters)
-    for name, arrays in engine.states.items():
-        for array, value in zip(arrays, start[name], strict=True):
-            if array is not None:
-                array[...] = value
-    for name, values in engine.model_states.items():
-        values[:] = start[name]
+    engine.write_states(start)
 
 
-class NumpyEngine:
+class HostStates:
+    """States and clock of an engine that keeps them in NumPy arrays.
+
+    Attributes:
+        model_states: state name -> a float64 array with the value for each group.
+        clock: float64 array of step count, samples seen and minibatch size for each group.
+    """
+
+    model_states: dict[str, np.ndarray]
+    clock: np.ndarray
+    states: Any
+
+    def read_states(self) -> dict[str, list[Any]]:
+        """Copies of the states."""
+        return {
+            name: [None if array is None else array.copy() for array in arrays]
+            for name, arrays in self.states.items()
+        }
+
+    def read_model_states(self) -> dict[str, float]:
+        """State name -> value, of the states of the model."""
+        return {name: float(values[0]) for name, values in self.model_states.items()}
+
+    def write_states(self, values: Mapping[str, Any]) -> None:
+        """Give states their values: an array for each tensor, or one number for the model."""
+        for name, arrays in self.states.items():
+            for array, value in zip(arrays, values[name], strict=True):
+                if array is not None:
+                    array[...] = value
+        for name, own in self.model_states.items():
+            own[:] = values[name]
+
+    @property
+    def step_count(self) -> int:
+        """Number of updates done."""
+        return int(self.clock[0, 0])
+
+    @property
+    def planned_steps(self) -> int:
+        """Number of updates before the next one."""
+        return self.step_count
+
+    @property
+    def samples(self) -> float:
+        """Number of samples seen."""
+        return float(self.clock[0, 1])
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done, of so many samples."""
+        self.clock[:, :2] = step_count, samples
+
+    def set_minibatch_size(self, value: float) -> None:
+        """Number of samples of the next updates."""
+        self.clock[:, 2] = value
+
+    def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
+        """Numbers of the tensors whose gradients hold NaN or infinity."""
+        return [k for k, g in enumerate(gradients) if not np.isfinite(values_of(g)).all()]
+
+    def refresh(self) -> None:
+        """Nothing is replayed on the host."""
+        msg = "Updates are replayed from CUDA graphs only; this learner works on the host."
+        raise LearnerError(msg)
+
+
+class Done:
+    """Whether an update was done; `bool` of it waits for the device."""
+
+    def __init__(self, refusal: SupportsFloat) -> None:
+        self._refusal = refusal
+
+    def __bool__(self) -> bool:
+        return not float(self._refusal)
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+
+class NumpyEngine(HostStates):
     """The oracle as a backend: slow, and independent of the compiler.
 
     Args:

@@ -1,6 +1,6 @@
 """What an update is given beside the gradients: checked, and handed to the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -17,25 +17,28 @@ class ExtraInputs:
 
     Args:
         rule: a traced rule.
-        parameters: name -> array.
+        parameters: their names.
         is_mapping: whether arrays come in a dict, as the parameters did.
-        engine: what takes the values.
+        check: function of what arrays are that makes a check of them.
     """
 
     def __init__(
-        self, rule: Rule, parameters: dict[Name, np.ndarray], is_mapping: bool, engine: Engine
+        self,
+        rule: Rule,
+        parameters: Sequence[Name],
+        is_mapping: bool,
+        check: Callable[[str], GradientCheck],
     ) -> None:
         self.names = tuple(extra.name for extra in rule.extras)
         self.rule_name = rule.name
         self.is_mapping = is_mapping
-        self.engine = engine
         self.parameters = list(parameters)
         self.scalars = [extra.name for extra in rule.extras if extra.shape == "model"]
         arrays = [extra.name for extra in rule.extras if extra.shape == "element"]
         self.columns = {name: column for column, name in enumerate(arrays, 2)}
-        self.checks = {name: GradientCheck(parameters, name) for name in arrays}
+        self.checks = {name: check(name) for name in arrays}
 
-    def take(self, given: Mapping[str, Any]) -> None:
+    def take(self, given: Mapping[str, Any], engine: Engine) -> None:
         """Check all of them, then give them to the engine.
 
         Raises:
@@ -47,9 +50,9 @@ class ExtraInputs:
         indices = range(len(self.parameters))
         found = {n: self.checks[n].addresses(indices, a) for n, a in arrays.items()}
         for name, addresses in found.items():
-            self.engine.bind(self.columns[name], indices, arrays[name], addresses)
+            engine.bind(self.columns[name], indices, arrays[name], addresses)
         for name, value in numbers.items():
-            self.engine.set_extra(name, value)
+            engine.set_extra(name, value)
 
     def refuse_names(self, given: Mapping[str, Any]) -> None:
         """Raise unless what is given is what the rule asks for."""

@@ -21,6 +21,7 @@ from learnerdsl.runtime.functions import INLINE, OPTIONS
 from learnerdsl.runtime.functions import exp as exp
 from learnerdsl.runtime.functions import log as log
 from learnerdsl.runtime.functions import tanh as tanh
+from learnerdsl.runtime.random import random_functions
 
 nan = math.nan
 inf = math.inf
@@ -46,8 +47,6 @@ _COUNT = types.int64
 PASS_SIGNATURE = types.void(_TABLE, _ROW, _ROW, _COUNT, _COUNT, _COUNT, _ROW)
 MODEL_SIGNATURE = types.void(_ROW)
 TENSOR_SIGNATURE = types.void(_TABLE, _ROW, _ROW)
-
-_WORD = np.uint64(0xFFFFFFFF)
 
 Kernel = Any
 
@@ -145,59 +144,9 @@ def _sign(x: Any) -> Any:
     return select
 
 
-@njit(**INLINE)
-def random_key(model: Any, tensor: Any) -> Any:
-    """What the random numbers of a tensor share: seed (two words), step and tensor number."""
-    seed, step = np.uint64(model[4]), np.uint64(model[0])
-    return seed & _WORD, seed >> np.uint64(32), step & _WORD, np.uint64(tensor[1]) & _WORD
-
-
-@njit(**INLINE)
-def _philox(key: Any, position: Any, stream: Any) -> Any:
-    """Four random words for one element: Philox4x32-10 (Salmon et al., 2011)."""
-    k0, k1, c2, c3 = key
-    c0 = np.uint64(position) & _WORD
-    c1 = (np.uint64(position) >> np.uint64(32)) | (np.uint64(stream) << np.uint64(16))
-    for _ in range(10):
-        product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-        c0, c2 = (product1 >> np.uint64(32)) ^ c1 ^ k0, (product0 >> np.uint64(32)) ^ c3 ^ k1
-        c1, c3 = product1 & _WORD, product0 & _WORD
-        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & _WORD, (k1 + np.uint64(0xBB67AE85)) & _WORD
-    return c0, c1, c2, c3
-
-
-@njit(**INLINE)
-def _fraction(high: Any, low: Any) -> Any:
-    """53 bits of two words, as a number from 0 up to and without 1."""
-    return np.float64((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
-
-
-@njit(**INLINE)
-def uniform_float64(key: Any, position: Any, stream: Any) -> Any:
-    """Uniform from 0 up to and without 1."""
-    words = _philox(key, position, stream)
-    return _fraction(words[0], words[1])
-
-
-@njit(**INLINE)
-def uniform_float32(key: Any, position: Any, stream: Any) -> Any:
-    """Uniform from 0 up to and without 1: the leading 24 bits, so that it is not rounded to 1."""
-    return np.float32(_philox(key, position, stream)[0] >> np.uint64(8)) * np.float32(2.0**-24)
-
-
-@njit(**INLINE)
-def normal_float64(key: Any, position: Any, stream: Any) -> Any:
-    """Standard normal, by Box and Muller's formula."""
-    words = _philox(key, position, stream)
-    radius = math.sqrt(-2.0 * log(1.0 - _fraction(words[0], words[1])))
-    return radius * math.cos(2.0 * math.pi * _fraction(words[2], words[3]))
-
-
-@njit(**INLINE)
-def normal_float32(key: Any, position: Any, stream: Any) -> Any:
-    """Standard normal, rounded from float64."""
-    return np.float32(normal_float64(key, position, stream))
-
+random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
+    njit(**INLINE), log, math.cos
+)
 
 if config.DISABLE_JIT:
 

@@ -1,5 +1,6 @@
 """The Learner: a rule at work on arrays of the caller."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.dtypes import NumberType
 from learnerdsl.errors import (
     ArrayError,
     HyperparameterError,
@@ -17,25 +17,20 @@ from learnerdsl.errors import (
     RuleError,
 )
 from learnerdsl.interpret import evaluation_parameters
-from learnerdsl.pipeline import compile_rule
 from learnerdsl.rule import Rule, check_variants
 from learnerdsl.runtime import checkpoint
-from learnerdsl.runtime.cpu import CpuEngine
-from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine, fill_states
+from learnerdsl.runtime.backends import choose_backend
+from learnerdsl.runtime.engine import Done, Groups, fill_states
 from learnerdsl.runtime.extras import ExtraInputs
 from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
 from learnerdsl.runtime.memory import (
     Arrays,
-    GradientCheck,
     Gradients,
     Name,
-    check_parameters,
     named_arrays,
 )
-from learnerdsl.runtime.mixed import MixedEngine
-from learnerdsl.runtime.sparse import RowSparse, values_of
+from learnerdsl.runtime.sparse import RowSparse
 
-BACKENDS = ("auto", "cpu", "numpy")
 NONFINITE = ("propagate", "skip", "raise")
 
 
@@ -72,40 +67,30 @@ class Learner:
         seed: int = 0,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
-        _check_choice("backend", backend, BACKENDS)
         _check_choice("nonfinite", nonfinite, NONFINITE)
-        self._backend = "cpu" if backend == "auto" else backend
         self._nonfinite = nonfinite
         self._seed = _checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
         self._parameters = named_arrays(params, "Parameters")
-        self._kind = check_parameters(self._parameters)
+        self._backend = choose_backend(backend, self._parameters)
+        self._kind = self._backend.kind
         self._names = list(self._parameters)
-        self._rules = [_rule_for(rule, name, p) for name, p in self._parameters.items()]
+        self._rules = [_rule_for(rule, name, s) for name, s in self._backend.shapes.items()]
         self._rule = self._rules[0]
         check_variants(self._rules)
         self._groups, overrides = group_numbers(self._names, groups or ())
         self._hyper = HyperTable(self._rule, hyperparameters or {}, overrides)
-        self._engine = self._make_engine(self._kind)
+        count = Groups(self._groups, len(self._hyper.settings))
+        check_finite = nonfinite != "propagate"
+        self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
         self._hyper.attach(self._engine)
-        self._engine.clock[:, 2] = self._minibatch_size = 1
+        self._minibatch_size: float = 1
+        self._engine.set_minibatch_size(1)
         self.reset()
-        self._check = GradientCheck(self._parameters)
-        self._extras = ExtraInputs(self._rule, self._parameters, self._is_mapping, self._engine)
+        self._check = self._backend.check()
+        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, self._backend.check)
         self._bound: tuple[Any, ...] = (object(),) * len(self._names)
         self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
-
-    def _make_engine(self, kind: NumberType) -> Engine:
-        arrays = list(self._parameters.values())
-        check_finite = self._nonfinite != "propagate"
-        groups = Groups(self._groups, len(self._hyper.settings))
-        # Also for the oracle: the compiler refuses values stored where they do not fit.
-        programs = [compile_rule(rule, kind.name, "cpu") for rule in self._rules]
-        if self._backend == "numpy":
-            return NumpyEngine(self._rules, arrays, groups, check_finite, self._seed)
-        if len(set(self._rules)) > 1:
-            return MixedEngine(programs, arrays, groups, check_finite, self._seed)
-        return CpuEngine(programs[0], arrays, groups, check_finite, self._seed)
 
     def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
         """Do one update of all parameters, in place.
@@ -128,7 +113,7 @@ class Learner:
         if minibatch_size != self._minibatch_size:
             self._set_minibatch_size(minibatch_size)
         if extras or self._extras.names:
-            self._extras.take(extras)
+            self._extras.take(extras, self._engine)
         try:
             fits = len(gradients) == len(self._names)
             arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
@@ -142,9 +127,8 @@ class Learner:
             self._bind(arrays)
         if self._hyper.scheduled:
             self._hyper.refresh()
-        if self._engine.launch():
-            return self._refuse_nonfinite()
-        return True
+        refusal = self._engine.launch()
+        return True if self._nonfinite == "propagate" else self._settle(refusal)
 
     def _bind(self, arrays: tuple[Any, ...]) -> None:
         """Check the arrays that are new, all of them before one is used."""
@@ -173,16 +157,15 @@ class Learner:
             raise ArrayError(msg)
         self._check.refuse_names(list(named_arrays(gradients, "Gradients")))
 
-    def _refuse_nonfinite(self) -> bool:
+    def _settle(self, refusal: Any) -> Any:
+        """What `update` answers where gradients that are not finite forbid it."""
         if self._nonfinite == "skip":
-            return False
-        bad = [
-            repr(name)
-            for name, array in zip(self._names, self._bound, strict=True)
-            if not np.isfinite(values_of(array)).all()
-        ]
-        msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
-        raise NonFiniteError(msg)
+            return refusal == 0 if isinstance(refusal, float) else Done(refusal)
+        if float(refusal):
+            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound)]
+            msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
+            raise NonFiniteError(msg)
+        return True
 
     def _set_minibatch_size(self, value: float) -> None:
         if (
@@ -193,7 +176,7 @@ class Learner:
             msg = f"minibatch_size must be a positive number of samples, got {value!r}."
             raise HyperparameterError(msg)
         self._minibatch_size = value
-        self._engine.clock[:, 2] = value
+        self._engine.set_minibatch_size(value)
 
     @property
     def parameters(self) -> Mapping[Name, np.ndarray]:
@@ -206,7 +189,10 @@ class Learner:
 
         A state of shape "tensor" is a float64 array of shape ().
         """
-        states = self._engine.states
+        return self._by_parameter(self._engine.states)
+
+    def _by_parameter(self, states: Mapping[str, Sequence[Any]]) -> dict[Name, dict[str, Any]]:
+        """Parameter -> state name -> array."""
         return {
             name: {state: a[k] for state, a in states.items() if a[k] is not None}
             for k, name in enumerate(self._names)
@@ -215,17 +201,17 @@ class Learner:
     @property
     def model_state(self) -> dict[str, float]:
         """Values of the states of shape "model"."""
-        return {name: float(values[0]) for name, values in self._engine.model_states.items()}
+        return self._engine.read_model_states()
 
     @property
     def step_count(self) -> int:
         """Number of updates done."""
-        return int(self._engine.clock[0, 0])
+        return self._engine.step_count
 
     @property
     def samples(self) -> float:
         """Number of samples seen: the sum of `minibatch_size` over the updates done."""
-        return float(self._engine.clock[0, 1])
+        return self._engine.samples
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -240,12 +226,12 @@ class Learner:
         """
         values = evaluation_parameters(
             self._rules,
-            list(self._parameters.values()),
-            {**self._engine.states, **self.model_state},
+            self._backend.on_host(),
+            {**self._engine.read_states(), **self.model_state},
             self._hyper.values(self._groups),
             {"step": self.step_count, "samples": self.samples, "minibatch_size": 1, "seed": 0},
         )
-        return {n: np.array(v) for n, v in zip(self._names, values, strict=True)}
+        return dict(zip(self._names, self._backend.from_host(values), strict=True))
 
     @property
     def threads(self) -> str:
@@ -264,15 +250,14 @@ class Learner:
 
     def reset(self) -> None:
         """Give all states their start values and count steps from 0; parameters stay."""
-        arrays = list(self._parameters.values())
-        clock = self._engine.clock.copy()
-        self._engine.clock[:, :2] = 0.0
+        clock = self._engine.step_count, self._engine.samples
+        self._engine.set_clock(0, 0.0)
         try:
             values = self._hyper.values(self._groups)
         except BaseException:
-            self._engine.clock[:] = clock
+            self._engine.set_clock(*clock)
             raise
-        fill_states(self._engine, self._rules, arrays, values)
+        fill_states(self._engine, self._rules, self._backend.on_host(), values)
 
     def __reduce__(self) -> Any:
         """Refused: the tables of a learner hold addresses of its arrays."""
@@ -286,10 +271,6 @@ class Learner:
         list with a dict for each group; None where a schedule gives the value), "state" (parameter
         -> state -> array) and "model_state".
         """
-        states = {
-            name: {state: array.copy() for state, array in states.items()}
-            for name, states in self.state.items()
-        }
         return {
             "rule": self._rule.name,
             "version": self._rule.version,
@@ -298,14 +279,16 @@ class Learner:
             "samples": self.samples,
             "seed": self._seed,
             "parameters": [
-                [str(name), list(array.shape), array.dtype.name, group]
-                for (name, array), group in zip(self._parameters.items(), self._groups, strict=True)
+                [str(name), list(shape), self._kind.name, group]
+                for (name, shape), group in zip(
+                    self._backend.shapes.items(), self._groups, strict=True
+                )
             ],
             "hyperparameters": [
                 {name: None if callable(value) else value for name, value in group.items()}
                 for group in self._hyper.settings
             ],
-            "state": states,
+            "state": self._by_parameter(self._engine.read_states()),
             "model_state": self.model_state,
         }
 
@@ -319,13 +302,14 @@ class Learner:
             CheckpointError: the state dict is of another rule or model; nothing has changed then.
         """
         checkpoint.check_matches(state_dict, self.state_dict(), self._hyper.checked)
-        for name, values in self._engine.model_states.items():
-            values[:] = state_dict["model_state"][name]
-        self._engine.clock[:, 0] = state_dict["step_count"]
-        self._engine.clock[:, 1] = state_dict["samples"]
-        for name, states in self.state.items():
-            for state, array in states.items():
-                array[...] = state_dict["state"][name][state]
+        # First the clock: it says in which memory each value of a ring is.
+        self._engine.set_clock(state_dict["step_count"], state_dict["samples"])
+        given = state_dict["state"]
+        states = {
+            state: [given[name].get(state) for name in self._names]
+            for state in {state: None for own in given.values() for state in own}
+        }
+        self._engine.write_states({**states, **state_dict["model_state"]})
         self._seed = state_dict["seed"]
         self._engine.set_seed(self._seed)
         for own, saved in zip(self._hyper.settings, state_dict["hyperparameters"], strict=False):
@@ -350,23 +334,23 @@ class Learner:
         self.load_state_dict(checkpoint.read(path, self.state_dict()))
 
     def __repr__(self) -> str:
-        count = sum(array.size for array in self._parameters.values())
+        count = sum(map(math.prod, self._backend.shapes.values()))
         return (
             f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
-            f"step {self.step_count}, backend {self._backend}>"
+            f"step {self.step_count}, backend {self._backend.name}>"
         )
 
 
-def _rule_for(rule: Any, name: Name, parameter: np.ndarray) -> Rule:
+def _rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
     """The rule for a parameter, or an error that names it."""
     try:
-        own = rule if isinstance(rule, Rule) else rule(parameter.shape)
+        own = rule if isinstance(rule, Rule) else rule(shape)
     except RuleError as error:
-        msg = f"Parameter {name!r} of shape {parameter.shape}: {error}"
+        msg = f"Parameter {name!r} of shape {shape}: {error}"
         raise RuleError(msg) from None
-    if own.ndim is not None and own.ndim != parameter.ndim:
+    if own.ndim is not None and own.ndim != len(shape):
         msg = (
-            f"Parameter {name!r} has {parameter.ndim} axes, but rule {own.name} was traced for "
+            f"Parameter {name!r} has {len(shape)} axes, but rule {own.name} was traced for "
             f"{own.ndim}; make the learner by calling the decorated function."
         )
         raise RuleError(msg)

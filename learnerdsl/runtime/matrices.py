@@ -1,37 +1,42 @@
-"""Functions of whole matrices that generated code imports beside NumPy's own."""
+"""Functions of whole matrices that generated code imports beside NumPy's own.
+
+`xp` is NumPy, or a library with its names.
+"""
+
+from typing import Any
 
 import numpy as np
 
 
-def inverse_root(a: np.ndarray, order: float) -> np.ndarray:
+def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
     """`a ** (-1/order)` of symmetric matrices, by their eigenvalues.
 
     Eigenvalues below the rounding error of the largest count as that.
     """
-    roots, vectors = decomposed(a)
-    largest = np.max(np.abs(roots), axis=-1, keepdims=True, initial=0)
+    roots, vectors = decomposed(a, xp)
+    largest = xp.max(xp.abs(roots), axis=-1, keepdims=True, initial=0)
     least = np.finfo(roots.dtype).eps * largest
-    powers = np.maximum(roots, least) ** (-1.0 / order)
-    return np.matmul(vectors * powers[..., None, :], np.swapaxes(vectors, -1, -2))
+    powers = xp.maximum(roots, least) ** (-1.0 / order)
+    return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
-def eigenvectors(a: np.ndarray) -> np.ndarray:
+def eigenvectors(a: Any, xp: Any = np) -> Any:
     """The orthonormal eigenvectors of symmetric matrices as columns, largest eigenvalue first."""
-    return decomposed(a)[1][..., ::-1]
+    return decomposed(a, xp)[1][..., ::-1]
 
 
-def decomposed(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
     """Eigenvalues in ascending order and eigenvectors; NaN of matrices that are not finite."""
-    is_finite = np.asarray(np.isfinite(a).all((-2, -1)))
+    is_finite = xp.asarray(xp.isfinite(a).all((-2, -1)))
     if is_finite.all():
-        roots, vectors = np.linalg.eigh(a)
+        roots, vectors = xp.linalg.eigh(a)
         return roots, vectors
-    roots, vectors = np.linalg.eigh(np.where(is_finite[..., None, None], a, 0))
+    roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None, None], a, 0))
     roots[~is_finite] = np.nan
     vectors[~is_finite] = np.nan
     return roots, vectors
 
 
-def orthonormal(a: np.ndarray) -> np.ndarray:
+def orthonormal(a: Any, xp: Any = np) -> Any:
     """Q of the QR decomposition."""
-    return np.linalg.qr(a)[0]
+    return xp.linalg.qr(a)[0]

@@ -106,14 +106,24 @@ class GradientCheck:
     """
 
     def __init__(self, parameters: dict[Name, np.ndarray], what: str = "gradient") -> None:
-        self.what = what
-        self.names = list(parameters)
-        self.shapes = [array.shape for array in parameters.values()]
         self.dtype = next(iter(parameters.values())).dtype
-        spans = [(*span_of(array), name) for name, array in parameters.items() if array.size]
-        spans.sort(key=lambda span: span[:2])
-        self.owners = [name for _, _, name in spans]
-        self.bounds = [bound for start, end, _ in spans for bound in (start, end)]
+        spans = [(*span_of(array), name) for name, array in parameters.items()]
+        self.take(what, list(parameters), [a.shape for a in parameters.values()], spans)
+
+    def take(
+        self,
+        what: str,
+        names: list[Name],
+        shapes: list[tuple[int, ...]],
+        spans: Sequence[tuple[int, int, Name]],
+    ) -> None:
+        """Take over what the parameters are, and where: first byte, end, name of each."""
+        self.what = what
+        self.names = names
+        self.shapes = shapes
+        taken = sorted((span for span in spans if span[0] < span[1]), key=lambda span: span[:2])
+        self.owners = [name for _, _, name in taken]
+        self.bounds = [bound for start, end, _ in taken for bound in (start, end)]
         self.bounds.append(sys.maxsize)
 
     def addresses(self, indices: Sequence[int], gradients: Sequence[Any]) -> list[int]:
@@ -134,11 +144,9 @@ class GradientCheck:
             else:
                 self.check_one(index, gradient)
                 address = address_of(values_of(gradient))
-            # The sorted bounds of the parameters alternate start, end, start, ..., so an even
-            # number of them below the address is a gap, which the next one ends.
             below = bisect_right(bounds, address)
             if below % 2 or bounds[below] < address + gradient.nbytes:
-                self.refuse_overlap(index, gradient, below)
+                self.refuse_if_overlapping(index, address, gradient.nbytes)
             found.append(address)
         return found
 
@@ -159,9 +167,12 @@ class GradientCheck:
             )
             raise ArrayError(msg)
 
-    def refuse_overlap(self, index: int, gradient: np.ndarray | RowSparse, below: int) -> None:
-        """Raise if the array shares memory with a parameter; an empty one cannot."""
-        if gradient.nbytes:
+    def refuse_if_overlapping(self, index: int, address: int, nbytes: int) -> None:
+        """Raise if an array shares memory with a parameter; an empty one cannot."""
+        # The sorted bounds of the parameters alternate start, end, start, ..., so an even number of
+        # them below the address is a gap, which the next one ends.
+        below = bisect_right(self.bounds, address)
+        if nbytes and (below % 2 or self.bounds[below] < address + nbytes):
             msg = (
                 f"The {self.what} of {self.names[index]!r} overlaps parameter "
                 f"{self.owners[below // 2]!r} in memory; pass a copy of it."

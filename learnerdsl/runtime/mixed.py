@@ -1,7 +1,8 @@
 """Engines of one rule traced differently for tensors of different shapes, run as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +10,12 @@ from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
 from learnerdsl.pipeline import Program, stages
 from learnerdsl.rule import Rule
-from learnerdsl.runtime.cpu import CpuEngine
-from learnerdsl.runtime.engine import Groups
+from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.memory import Gradient
 
 
-class MixedEngine:
-    """One CPU engine for each variant of a rule; see `Engine`.
+class MixedEngine(HostStates):
+    """One engine for each variant of a rule; see `Engine`.
 
     Sums over the model are added up where every variant has reached them. Model rows start with
     the same slots in all variants (clock, hyperparameters, extras, states of the model); those of
@@ -23,35 +23,17 @@ class MixedEngine:
 
     Args:
         programs: for each tensor the compiled variant of the rule.
-        parameters: arrays that are updated in place.
-        groups: which group every parameter is in.
-        check_finite: whether to refuse updates with gradients that are not finite.
-        seed: of the random numbers of rules that draw some.
+        make: function of a variant and of the numbers of its tensors that makes an engine.
     """
 
     def __init__(
-        self,
-        programs: Sequence[Program],
-        parameters: Sequence[np.ndarray],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
+        self, programs: Sequence[Program], make: Callable[[Program, list[int]], Any]
     ) -> None:
         variants = {program.rule: program for program in programs}
         self.members: dict[Rule, list[int]] = {rule: [] for rule in variants}
         for k, program in enumerate(programs):
             self.members[program.rule].append(k)
-        self.engines = [
-            CpuEngine(
-                variants[rule],
-                [parameters[k] for k in own],
-                Groups([groups.of_parameters[k] for k in own], groups.count),
-                check_finite,
-                seed,
-                own,
-            )
-            for rule, own in self.members.items()
-        ]
+        self.engines = [make(variants[rule], own) for rule, own in self.members.items()]
         self.place = {
             k: (engine, index)
             for engine, own in zip(self.engines, self.members.values(), strict=True)
@@ -62,24 +44,28 @@ class MixedEngine:
         model_states = [s for s in rule.states if s.symbol.shape == "model"]
         scalars = [extra for extra in rule.extras if extra.shape == "model"]
         self.shared = len(CLOCK) + len(rule.hyperparameters) + len(scalars) + len(model_states)
-        self.clock = self.first.clock
-        self.model_states = self.first.model_states
-        self.states = self.gather_states(len(parameters))
         self.meetings = _meetings([engine.program for engine in self.engines])
+        self.take_over(len(programs))
         self.count_model()
 
-    def gather_states(self, count: int) -> dict[str, list[np.ndarray]]:
+    def take_over(self, count: int) -> None:
+        """What the engines have for `count` tensors is this engine's."""
+        self.clock = self.first.clock
+        self.model_states = self.first.model_states
+        self.states = self.gather([engine.states for engine in self.engines], count)
+
+    def gather(self, of_engines: Sequence[Mapping[str, list[Any]]], count: int) -> dict[str, list]:
         """State name -> for each tensor its array, or None where its variant has no such state."""
-        states: dict[str, list] = {}
+        states: dict[str, list[Any]] = {}
         for k, (engine, index) in self.place.items():
-            for name, arrays in engine.states.items():
+            for name, arrays in of_engines[self.engines.index(engine)].items():
                 states.setdefault(name, [None] * count)[k] = arrays[index]
         return states
 
     def count_model(self) -> None:
         """The size of the model is that of all variants together."""
-        slot = [symbol.name for symbol in CLOCK].index("model_size")
-        self.first.model_rows[:, slot] = sum(e.tensor_rows[:, 0].sum() for e in self.engines)
+        size = sum(engine.tensor_rows[:, 0].sum() for engine in self.engines)
+        self.first.set_model_size(float(size))
 
     @property
     def threads(self) -> str:
@@ -121,27 +107,30 @@ class MixedEngine:
         """Set it in the row that counts."""
         self.first.set_extra(name, value)
 
-    def launch(self) -> float:
+    def launch(self) -> Any:
         """One update of all tensors; returns how many gradient values forbid it."""
         for engine in self.engines[1:]:
             engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
         refused = sum(engine.run(0, 1) for engine in self.engines)
-        if refused:
-            return refused
+        if not refused:
+            self.proceed()
+        return refused
+
+    def proceed(self) -> None:
+        """All but the check, from one meeting of the variants to the next."""
         reached = [1] * len(self.engines)
-        for levels, slots in self.meetings:
+        for number, (levels, _) in enumerate(self.meetings):
             for e, engine in enumerate(self.engines):
                 stop = 2 * levels[e] + 3
                 engine.run(reached[e], stop)
                 reached[e] = stop
-            self.join_totals(slots)
+            self.join_totals(number)
         for engine, start in zip(self.engines, reached, strict=True):
             engine.run(start, engine.units)
-        return 0.0
 
-    def join_totals(self, slots: Sequence[tuple[bool, Sequence[int]]]) -> None:
-        """Give every variant the sum, or the maximum, of what all of them found."""
-        for is_maximum, places in slots:
+    def join_totals(self, number: int) -> None:
+        """Give every variant the sums, or the maxima, of what all of them found at a meeting."""
+        for is_maximum, places in self.meetings[number][1]:
             parts = [e.model_rows[0, slot] for e, slot in zip(self.engines, places, strict=True)]
             total = np.max(parts) if is_maximum else sum(parts)
             for engine, slot in zip(self.engines, places, strict=True):

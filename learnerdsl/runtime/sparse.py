@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import ArrayError
+from learnerdsl.runtime.interop import copy_to_host, is_on_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,8 @@ class RowSparse:
 
     Args:
         indices: integers of shape (n,), rows of the parameter; a row named twice is summed.
-        values: array of shape (n, *shape[1:]) and the parameter's dtype.
+        values: array of shape (n, *shape[1:]) and the parameter's dtype. On a GPU the rows have to
+            be in increasing order, each once, as PyTorch's `gradient.coalesce()` has them.
         shape: shape of the parameter.
 
     Raises:
@@ -33,23 +35,22 @@ class RowSparse:
            [2., 2.]], dtype=float32)
     """
 
-    indices: np.ndarray
-    values: np.ndarray
+    indices: Any
+    values: Any
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
         """Check that the parts fit, and sort the rows."""
-        indices, shape = np.asarray(self.indices), tuple(self.shape)
+        indices, shape = copy_to_host(self.indices), tuple(self.shape)
         if not shape or indices.ndim != 1 or indices.dtype.kind not in "iu":
             msg = (
                 f"A row-sparse gradient needs integer indices of shape (n,) and a shape with rows, "
                 f"got indices of shape {indices.shape} and {indices.dtype}, and shape {shape}."
             )
             raise ArrayError(msg)
-        if not isinstance(self.values, np.ndarray) or self.values.shape != (
-            indices.size,
-            *shape[1:],
-        ):
+        on_device = is_on_device(self.values)
+        is_array = on_device or isinstance(self.values, np.ndarray)
+        if not is_array or tuple(self.values.shape) != (indices.size, *shape[1:]):
             msg = (
                 f"{indices.size} rows of shape {shape[1:]} need values of shape "
                 f"{(indices.size, *shape[1:])}, got {np.shape(self.values)}."
@@ -58,7 +59,15 @@ class RowSparse:
         if indices.size and not (indices.min() >= 0 and indices.max() < shape[0]):
             msg = f"Rows {indices.min()} to {indices.max()} are not all in 0 to {shape[0] - 1}."
             raise ArrayError(msg)
-        indices, values = _summed(indices.astype(np.int64), self.values)
+        indices, values = indices.astype(np.int64), self.values
+        if not on_device:
+            indices, values = _summed(indices, values)
+        elif not np.all(indices[1:] > indices[:-1]):
+            msg = (
+                "The rows of a row-sparse gradient on a GPU must be in increasing order, each "
+                "once; in PyTorch, gradient.coalesce() has them so."
+            )
+            raise ArrayError(msg)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "indices", indices)
         object.__setattr__(self, "values", values)
@@ -74,9 +83,10 @@ class RowSparse:
         return self.values.nbytes
 
     def to_dense(self) -> np.ndarray:
-        """The gradient as an array of its whole shape."""
-        dense = np.zeros(self.shape, self.dtype)
-        dense[self.indices] = self.values
+        """The gradient as a NumPy array of its whole shape."""
+        values = copy_to_host(self.values)
+        dense = np.zeros(self.shape, values.dtype)
+        dense[self.indices] = values
         return dense
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.codegen.cpu import Functions
+from learnerdsl.codegen.source import Functions
 from learnerdsl.runtime.launch import CHECK, Frame
 
 Tables = dict[Frame, np.ndarray]

@@ -1,0 +1,133 @@
+"""What a Learner needs to know of where its arrays are: on the host, or on a device."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from learnerdsl.dtypes import NumberType
+from learnerdsl.errors import HyperparameterError, LearnerError
+from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.rule import Rule
+from learnerdsl.runtime.cpu import CpuEngine
+from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine
+from learnerdsl.runtime.interop import is_on_device
+from learnerdsl.runtime.memory import GradientCheck, Name, check_parameters
+from learnerdsl.runtime.mixed import MixedEngine
+
+BACKENDS = ("auto", "cpu", "cuda", "numpy")
+
+
+class Backend(Protocol):
+    """Arrays of one place, and what updates them.
+
+    Attributes:
+        name: "cpu", "cuda" or "numpy".
+        kind: number type of the parameters.
+        shapes: their shapes.
+    """
+
+    name: str
+    kind: NumberType
+    shapes: dict[Name, tuple[int, ...]]
+
+    def check(self, what: str = "gradient") -> GradientCheck:
+        """Checks arrays that belong to the parameters."""
+        ...
+
+    def on_host(self) -> list[np.ndarray]:
+        """The parameters in NumPy: themselves, or copies."""
+        ...
+
+    def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
+        """New arrays of the place of the parameters."""
+        ...
+
+    def engine(
+        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
+    ) -> Engine:
+        """What does the updates."""
+        ...
+
+
+class HostBackend:
+    """NumPy arrays; see `Backend`.
+
+    Args:
+        name: "cpu", compiled, or "numpy", interpreted.
+        parameters: name -> array.
+    """
+
+    def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
+        self.name = name
+        self.parameters = parameters
+        self.kind = check_parameters(parameters)
+        self.shapes = {name: array.shape for name, array in parameters.items()}
+
+    def check(self, what: str = "gradient") -> GradientCheck:
+        """Checks arrays that belong to the parameters."""
+        return GradientCheck(self.parameters, what)
+
+    def on_host(self) -> list[np.ndarray]:
+        """The parameters."""
+        return list(self.parameters.values())
+
+    def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
+        """The arrays, as new ones."""
+        return [np.array(array) for array in arrays]
+
+    def engine(
+        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
+    ) -> Engine:
+        """What does the updates."""
+        arrays = self.on_host()
+        # Also for the oracle: the compiler refuses values stored where they do not fit.
+        programs = [compile_rule(rule, self.kind.name, "cpu") for rule in rules]
+        if self.name == "numpy":
+            return NumpyEngine(rules, arrays, groups, check_finite, seed)
+
+        def make(program: Program, own: list[int]) -> CpuEngine:
+            parts = of_members(groups, own)
+            return CpuEngine(program, [arrays[k] for k in own], parts, check_finite, seed, own)
+
+        return engine_of(programs, make, MixedEngine)
+
+
+def of_members(groups: Groups, own: Sequence[int]) -> Groups:
+    """The groups of some of the parameters."""
+    return Groups([groups.of_parameters[k] for k in own], groups.count)
+
+
+def engine_of(
+    programs: Sequence[Program], make: Callable[[Program, list[int]], Any], mixed: Any
+) -> Any:
+    """One engine for all tensors, or one for each variant of the rule."""
+    if len({program.rule for program in programs}) == 1:
+        return make(programs[0], list(range(len(programs))))
+    return mixed(programs, make)
+
+
+def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
+    """The backend of this name for these arrays; "auto" follows the arrays.
+
+    Raises:
+        LearnerError: there is no such backend, it is not installed, or the arrays are elsewhere.
+    """
+    if name not in BACKENDS:
+        listed = ", ".join(map(repr, BACKENDS))
+        msg = f"backend={name!r} is not known; choose one of {listed}."
+        raise HyperparameterError(msg)
+    if name == "auto":
+        name = "cuda" if any(map(is_on_device, parameters.values())) else "cpu"
+    if name != "cuda":
+        return HostBackend(name, dict(parameters))
+    try:
+        cuda = importlib.import_module("learnerdsl.runtime.cuda.backend")
+    except ImportError as error:
+        msg = (
+            f"backend='cuda' needs numba-cuda, which cannot be imported ({error}); "
+            "install it with pip install 'learnerdsl[cuda]'."
+        )
+        raise LearnerError(msg) from None
+    return cuda.CudaBackend(dict(parameters))

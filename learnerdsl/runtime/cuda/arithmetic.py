@@ -1,0 +1,88 @@
+"""Functions of numbers for CUDA kernels that Numba has not, or not as NumPy defines them.
+
+NaN propagates through `maximum`, `minimum` and `sign`. What is not here is that of Python's `math`,
+which Numba maps to NVIDIA's libdevice in the type of the argument. In Numba's CUDA simulator all of
+them are NumPy's.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.runtime.cuda import SIMULATED
+
+if SIMULATED:
+    acos, asin, atan = np.arccos, np.arcsin, np.arctan
+    cos, cosh, sin, sinh, tan, tanh = np.cos, np.cosh, np.sin, np.sinh, np.tan, np.tanh
+    exp, log, sqrt, ceil, floor = np.exp, np.log, np.sqrt, np.ceil, np.floor
+    maximum, minimum, sign = np.maximum, np.minimum, np.sign
+else:
+    from llvmlite import ir
+    from numba import types
+    from numba.cuda import cgutils
+    from numba.cuda.extending import intrinsic
+
+    acos, asin, atan = math.acos, math.asin, math.atan
+    cos, cosh, sin, sinh, tan, tanh = math.cos, math.cosh, math.sin, math.sinh, math.tan, math.tanh
+    exp, log, sqrt = math.exp, math.log, math.sqrt
+
+    def _wider(a: Any, b: Any) -> Any:
+        return types.float64 if types.float64 in (a, b) else types.float32
+
+    def _extreme(name: str, comparison: str) -> Any:
+        """An intrinsic: `a` where it compares so with `b`, or is NaN, else `b`."""
+
+        def choose(typing_context: Any, a: Any, b: Any) -> Any:
+            del typing_context
+
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                del context, signature
+                is_first = builder.fcmp_ordered(comparison, *args)
+                is_nan = builder.fcmp_unordered("uno", args[0], args[0])
+                return builder.select(builder.or_(is_first, is_nan), *args)
+
+            kind = _wider(a, b)
+            return kind(kind, kind), generate
+
+        choose.__name__ = name
+        return intrinsic(choose)
+
+    maximum = _extreme("maximum", ">")
+    minimum = _extreme("minimum", "<")
+
+    @intrinsic
+    def sign(typing_context: Any, x: Any) -> Any:
+        """-1, 0 or 1; NaN for NaN."""
+        del typing_context
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            (value,) = args
+            zero, one = ir.Constant(value.type, 0.0), ir.Constant(value.type, 1.0)
+            minus = ir.Constant(value.type, -1.0)
+            below = builder.select(builder.fcmp_ordered("<", value, zero), minus, value)
+            return builder.select(builder.fcmp_ordered(">", value, zero), one, below)
+
+        return x(x), generate
+
+    def _libdevice(name: str) -> Any:
+        """An intrinsic that calls libdevice's function of this name."""
+
+        def call(typing_context: Any, x: Any) -> Any:
+            del typing_context
+
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                del context, signature
+                kind = ir.FunctionType(args[0].type, [args[0].type])
+                symbol = f"__nv_{name}" if x == types.float64 else f"__nv_{name}f"
+                function = cgutils.get_or_insert_function(builder.module, kind, symbol)
+                return builder.call(function, args)
+
+            return x(x), generate
+
+        call.__name__ = name
+        return intrinsic(call)
+
+    ceil = _libdevice("ceil")
+    floor = _libdevice("floor")

@@ -1,0 +1,211 @@
+"""Arrays on a device, of whatever library: where they are, and whether they can be updated."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.dtypes import NumberType, number_type
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.cuda import SIMULATED
+from learnerdsl.runtime.interop import is_on_device, is_simulated
+from learnerdsl.runtime.memory import GradientCheck, Name
+from learnerdsl.runtime.sparse import values_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array is.
+
+    Attributes:
+        address: of its first element; 0 for an empty one.
+        shape: its shape.
+        dtype: NumPy's name of its dtype, or its own where NumPy has none.
+        device: number of the device.
+        is_contiguous: whether it is in row-major order without gaps.
+        is_writable: whether it may be written to.
+    """
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: str
+    device: int
+    is_contiguous: bool
+    is_writable: bool = True
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+def locate(array: Any, what: str) -> Place:
+    """Where an array is, or an error that says that it is on no device."""
+    if isinstance(array, np.ndarray) or not is_on_device(array):
+        msg = (
+            f"{what} is a {type(array).__name__} in the memory of the host; backend='cuda' needs "
+            "arrays on a GPU (of PyTorch, CuPy or Numba, for example array.to('cuda') or "
+            "numba.cuda.to_device(array))."
+        )
+        raise ArrayError(msg)
+    if hasattr(array, "data_ptr"):
+        # PyTorch; its own interface refuses tensors that require gradients.
+        dtype = str(array.dtype).removeprefix("torch.")
+        shape = tuple(array.shape)
+        return Place(array.data_ptr(), shape, dtype, array.get_device(), array.is_contiguous())
+    if hasattr(array, "__cuda_array_interface__"):
+        return _by_interface(array.__cuda_array_interface__)
+    if is_simulated(array):
+        own = array._ary
+        return Place(own.ctypes.data, own.shape, own.dtype.name, 0, own.flags.c_contiguous)
+    return _by_dlpack(array)
+
+
+def _by_interface(interface: dict[str, Any]) -> Place:
+    """`__cuda_array_interface__`, https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html."""
+    address, is_read_only = interface["data"]
+    shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    strides = interface.get("strides")
+    expected = _row_major(shape, dtype.itemsize)
+    is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
+    device = ordinal_of(address) if address else -1
+    return Place(address, shape, dtype.name, device, is_contiguous, not is_read_only)
+
+
+def _by_dlpack(array: Any) -> Place:
+    """DLPack, by NVIDIA's reader of it; the stream is not waited for."""
+    utils: Any = importlib.import_module("cuda.core.utils")
+    view = utils.StridedMemoryView.from_dlpack(array, stream_ptr=-1)
+    shape, dtype = tuple(view.shape), np.dtype(view.dtype)
+    strides = view.strides
+    expected = _row_major(shape, 1)
+    is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
+    return Place(view.ptr, shape, dtype.name, view.device_id, is_contiguous, not view.readonly)
+
+
+def _row_major(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    strides: list[int] = []
+    for length in reversed(shape):
+        strides.append(itemsize)
+        itemsize *= length
+    return tuple(reversed(strides))
+
+
+def ordinal_of(address: int) -> int:
+    """The number of the device that this memory is on, or -1 if it is no device's."""
+    if SIMULATED:
+        return 0
+    driver: Any = importlib.import_module("cuda.bindings.driver")
+    kind = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    status, ordinal = driver.cuPointerGetAttribute(kind, address)
+    return -1 if int(status) else int(ordinal)
+
+
+def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[Name, Place]]:
+    """Refuse arrays that cannot be updated in place together; returns their type and places."""
+    if not arrays:
+        msg = "A learner needs at least one parameter array, got none."
+        raise ArrayError(msg)
+    places = {name: locate(array, f"Parameter {name!r}") for name, array in arrays.items()}
+    kinds: dict[str, Name] = {}
+    devices: dict[int, Name] = {}
+    for name, place in places.items():
+        what = f"Parameter {name!r}"
+        kinds.setdefault(_kind(place, what).name, name)
+        _check_layout(place, what)
+        if place.nbytes:
+            devices.setdefault(place.device, name)
+        if not place.is_writable:
+            msg = f"{what} is read-only, so it cannot be updated in place; pass a copy of it."
+            raise ArrayError(msg)
+    if len(kinds) > 1:
+        listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
+        msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
+        raise DtypeError(msg)
+    if len(devices) > 1:
+        listed = " and ".join(f"{name!r} on {device}" for device, name in devices.items())
+        msg = f"Parameters are on different devices: {listed}. Make one learner for each device."
+        raise ArrayError(msg)
+    _refuse_overlap(places)
+    return number_type(next(iter(kinds))), places
+
+
+def _kind(place: Place, what: str) -> NumberType:
+    try:
+        return number_type(place.dtype, what)
+    except TypeError:
+        # NumPy has no such type, for example bfloat16.
+        msg = f"{what} has dtype {place.dtype}, which cannot be updated; use float32 or float64."
+        raise DtypeError(msg) from None
+
+
+def _check_layout(place: Place, what: str) -> None:
+    if not place.is_contiguous:
+        msg = (
+            f"{what} of shape {place.shape} is not contiguous in row-major order; "
+            "pass a contiguous copy (array.contiguous() in PyTorch, cupy.ascontiguousarray(array))."
+        )
+        raise ArrayError(msg)
+    if place.nbytes and place.address % np.dtype(place.dtype).itemsize:
+        msg = f"{what} is not aligned to its dtype {place.dtype}; pass a plain copy of it."
+        raise ArrayError(msg)
+
+
+def _refuse_overlap(places: dict[Name, Place]) -> None:
+    spans = sorted(
+        ((place.address, place.address + place.nbytes, name) for name, place in places.items()),
+        key=lambda span: span[:2],
+    )
+    for (_, end, first), (start, _, second) in pairwise(spans):
+        if start < end:
+            msg = (
+                f"Parameters {first!r} and {second!r} overlap in memory; "
+                "pass one of them, or a copy."
+            )
+            raise ArrayError(msg)
+
+
+class DeviceGradientCheck(GradientCheck):
+    """Checks gradients on a device, or other arrays like them, against their parameters.
+
+    Args:
+        parameters: name -> where the parameter is.
+        what: what the arrays are, for the messages.
+    """
+
+    def __init__(self, parameters: dict[Name, Place], what: str = "gradient") -> None:
+        places = list(parameters.values())
+        self.dtype_name = places[0].dtype
+        self.device = max(place.device for place in places)
+        spans = [(p.address, p.address + p.nbytes, name) for name, p in parameters.items()]
+        self.take(what, list(parameters), [place.shape for place in places], spans)
+
+    def addresses(self, indices: Sequence[int], gradients: Sequence[Any]) -> list[int]:
+        """Addresses of new gradients, or an error that says why one cannot be used."""
+        found: list[int] = []
+        for index, gradient in zip(indices, gradients, strict=True):
+            values = values_of(gradient)
+            place = locate(values, f"The {self.what} of {self.names[index]!r}")
+            self.check_place(index, place, gradient)
+            self.refuse_if_overlapping(index, place.address, place.nbytes)
+            found.append(place.address)
+        return found
+
+    def check_place(self, index: int, place: Place, gradient: Any) -> None:
+        """Raise unless the array has the layout, dtype, shape and device that is needed."""
+        name = self.names[index]
+        what = f"The {self.what} of {name!r}"
+        _check_layout(place, what)
+        if place.dtype != self.dtype_name:
+            msg = f"{what} has dtype {place.dtype}, its parameter {self.dtype_name}; convert it."
+            raise DtypeError(msg)
+        shape = place.shape if values_of(gradient) is gradient else gradient.shape
+        if shape != self.shapes[index]:
+            msg = f"{what} has shape {shape}, its parameter {self.shapes[index]}."
+            raise ArrayError(msg)
+        if place.nbytes and place.device != self.device:
+            msg = f"{what} is on device {place.device}, its parameter on {self.device}."
+            raise ArrayError(msg)

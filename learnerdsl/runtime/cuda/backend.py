@@ -1,0 +1,86 @@
+"""Arrays on a CUDA device, and what updates them."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.rule import Rule
+from learnerdsl.runtime.backends import engine_of, of_members
+from learnerdsl.runtime.cuda.arrays import DeviceGradientCheck, check_device_parameters
+from learnerdsl.runtime.cuda.device import Device, DeviceView
+from learnerdsl.runtime.cuda.driver import device_number
+from learnerdsl.runtime.cuda.engine import CudaEngine
+from learnerdsl.runtime.cuda.matrices import namespace_for
+from learnerdsl.runtime.cuda.matrix_stage import as_view
+from learnerdsl.runtime.cuda.mixed import CudaMixedEngine
+from learnerdsl.runtime.engine import Engine, Groups
+from learnerdsl.runtime.interop import copy_to_host, stream_of
+from learnerdsl.runtime.memory import Name
+
+
+class CudaBackend:
+    """Arrays on one CUDA device; see `Backend`.
+
+    Args:
+        parameters: name -> array.
+        device: what they are on; found from their addresses if not given.
+    """
+
+    name = "cuda"
+
+    def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
+        self.parameters = parameters
+        self.kind, self.places = check_device_parameters(parameters)
+        self.shapes = {name: place.shape for name, place in self.places.items()}
+        ordinal = max(place.device for place in self.places.values())
+        self.device = device or device_number(max(ordinal, 0))
+        first = next(iter(parameters.values()))
+        self.stream = functools.partial(stream_of, first, ordinal)
+
+    def check(self, what: str = "gradient") -> DeviceGradientCheck:
+        """Checks arrays that belong to the parameters."""
+        return DeviceGradientCheck(self.places, what)
+
+    def on_host(self) -> list[np.ndarray]:
+        """Copies of the parameters."""
+        return [copy_to_host(array) for array in self.parameters.values()]
+
+    def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
+        """New arrays on the device."""
+        views: list[Any] = []
+        with self.device.activate():
+            for array in map(np.ascontiguousarray, arrays):
+                memory = self.device.allocate(array.nbytes)
+                self.device.upload(memory.address, array, self.stream())
+                view = DeviceView(self.device, memory, memory.address, array.shape, array.dtype)
+                views.append(view)
+        return views
+
+    def engine(
+        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
+    ) -> Engine:
+        """What does the updates."""
+        programs = [compile_rule(rule, self.kind.name, "cuda") for rule in rules]
+        places = list(self.places.values())
+
+        def make(program: Program, own: list[int]) -> CudaEngine:
+            engine = CudaEngine(
+                program,
+                [places[k] for k in own],
+                of_members(groups, own),
+                check_finite,
+                seed,
+                self.device,
+                self.stream,
+                own,
+            )
+            if engine.matrix_stages:
+                arrays = list(self.parameters.values())
+                namespace = namespace_for(arrays[0], program.rule.name)
+                engine.use_library(namespace, [as_view(engine, arrays[k]) for k in own])
+            return engine
+
+        return engine_of(programs, make, CudaMixedEngine)

@@ -1,0 +1,158 @@
+"""A GPU through NVIDIA's driver."""
+
+import ctypes
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.errors import LearnerError
+from learnerdsl.runtime.cuda import SIMULATED
+from learnerdsl.runtime.cuda.compiling import CudaKernel
+from learnerdsl.runtime.cuda.device import Device, Launch, SimulatedDevice
+
+
+class _DriverMemory:
+    """Bytes of a device; the driver takes them back when nothing refers to this any more."""
+
+    def __init__(self, driver: Any, address: int) -> None:
+        self._free = driver.cuMemFree
+        self.address = address
+
+    def __del__(self) -> None:
+        self._free(self.address)
+
+
+class DriverDevice:
+    """A GPU, through NVIDIA's driver.
+
+    Args:
+        ordinal: its number.
+    """
+
+    def __init__(self, ordinal: int) -> None:
+        self._driver: Any = importlib.import_module("cuda.bindings.driver")
+        self._call(self._driver.cuInit(0))
+        device = self._call(self._driver.cuDeviceGet(ordinal))
+        # The primary context is the one that torch, CuPy and Numba use.
+        self._context = self._call(self._driver.cuDevicePrimaryCtxRetain(device))
+        attribute = self._driver.CUdevice_attribute
+        major, minor = (
+            int(self._call(self._driver.cuDeviceGetAttribute(kind, device)))
+            for kind in (
+                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+            )
+        )
+        self.capability = (major, minor)
+        self.name = _text(self._call(self._driver.cuDeviceGetName(128, device)))
+        self._functions: dict[CudaKernel, tuple[Any, Any]] = {}
+
+    def _call(self, result: tuple[Any, ...]) -> Any:
+        """What the driver returns, or an error that says what it complains of."""
+        status, *values = result
+        if int(status):
+            _, name = self._driver.cuGetErrorName(status)
+            _, text = self._driver.cuGetErrorString(status)
+            msg = f"The CUDA driver answers {_text(name)}: {_text(text)}."
+            raise LearnerError(msg)
+        return values[0] if len(values) == 1 else values
+
+    def activate(self) -> Any:
+        """What is called inside it is meant for this device."""
+        return _Current(self)
+
+    def allocate(self, nbytes: int) -> _DriverMemory:
+        """Memory that is zero."""
+        with self.activate():
+            address = int(self._call(self._driver.cuMemAlloc(max(nbytes, 1))))
+            memory = _DriverMemory(self._driver, address)
+            self._call(self._driver.cuMemsetD8(address, 0, max(nbytes, 1)))
+        return memory
+
+    def upload(self, address: int, array: np.ndarray, stream: int) -> None:
+        """Copy to the device. The driver takes pageable memory over before it returns."""
+        if array.nbytes:
+            source = array.ctypes.data
+            self._call(self._driver.cuMemcpyHtoDAsync(address, source, array.nbytes, stream))
+
+    def upload_in_graph(self, address: int, array: np.ndarray, stream: int) -> Any:
+        """Record a copy from locked memory, which is kept for the replays."""
+        locked = int(self._call(self._driver.cuMemAllocHost(max(array.nbytes, 1))))
+        ctypes.memmove(locked, array.ctypes.data, array.nbytes)
+        self._call(self._driver.cuMemcpyHtoDAsync(address, locked, array.nbytes, stream))
+        return locked
+
+    def download(self, array: np.ndarray, address: int, stream: int) -> None:
+        """Copy from the device, and wait for that."""
+        if array.nbytes:
+            target = array.ctypes.data
+            self._call(self._driver.cuMemcpyDtoHAsync(target, address, array.nbytes, stream))
+            self._call(self._driver.cuStreamSynchronize(stream))
+
+    def copy(self, target: int, source: int, nbytes: int, stream: int) -> None:
+        """Copy within the device."""
+        if nbytes:
+            self._call(self._driver.cuMemcpyDtoDAsync(target, source, nbytes, stream))
+
+    def load(self, kernel: CudaKernel) -> Any:
+        """The kernel's function in the machine code for this device."""
+        if kernel not in self._functions:
+            with self.activate():
+                module = self._call(self._driver.cuModuleLoadData(kernel.cubin(self.capability)))
+                name = kernel.name.encode()
+                function = self._call(self._driver.cuModuleGetFunction(module, name))
+            self._functions[kernel] = function, module
+        return self._functions[kernel][0]
+
+    def launch(self, launch: Launch, stream: int) -> None:
+        """Start a kernel."""
+        if launch.blocks:
+            self._call(
+                self._driver.cuLaunchKernel(
+                    launch.handle,
+                    *(launch.blocks, 1, 1),
+                    *(launch.kernel.threads, 1, 1),
+                    0,
+                    stream,
+                    launch.words.address,
+                    0,
+                )
+            )
+
+    def is_capturing(self, stream: int) -> bool:
+        """Whether the stream is captured."""
+        return int(self._call(self._driver.cuStreamIsCapturing(stream))) != 0
+
+    def synchronize(self) -> None:
+        """Wait until everything that was started is done."""
+        self._call(self._driver.cuCtxSynchronize())
+
+
+class _Current:
+    """Makes the context of a device the current one of this thread, and puts back what was."""
+
+    def __init__(self, device: DriverDevice) -> None:
+        self.device = device
+        self.before: Any = None
+
+    def __enter__(self) -> None:
+        driver = self.device._driver
+        self.before = self.device._call(driver.cuCtxGetCurrent())
+        if int(self.before) != int(self.device._context):
+            self.device._call(driver.cuCtxSetCurrent(self.device._context))
+
+    def __exit__(self, *error: object) -> None:
+        if int(self.before) != int(self.device._context):
+            self.device._call(self.device._driver.cuCtxSetCurrent(self.before))
+
+
+@functools.lru_cache(maxsize=64)
+def device_number(ordinal: int) -> Device:
+    """The device of this number; the simulator where it is on."""
+    return SimulatedDevice() if SIMULATED else DriverDevice(ordinal)
+
+
+def _text(value: Any) -> str:
+    return value.split(b"\0")[0].decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,280 @@
+"""The CUDA engine: a program at work on arrays of a device."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.codegen.cuda import print_cuda_finite_check
+from learnerdsl.errors import LearnerError
+from learnerdsl.pipeline import Program
+from learnerdsl.runtime import cache
+from learnerdsl.runtime.cuda import between
+from learnerdsl.runtime.cuda.arrays import Place
+from learnerdsl.runtime.cuda.device import Device, Launch, Words
+from learnerdsl.runtime.cuda.kernel import THREADS
+from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
+from learnerdsl.runtime.cuda.schedule import FIRST_INPUT, Scheduler
+from learnerdsl.runtime.cuda.states import DeviceStates
+from learnerdsl.runtime.engine import Groups
+from learnerdsl.runtime.memory import Gradient
+from learnerdsl.runtime.tables import MINIBATCH_SIZE, MODEL_SIZE, SEED
+
+
+def load_kernels(program: Program) -> ModuleType:
+    """The module with the kernels of a program."""
+    return cache.load(f"{program.rule.name}-{program.dtype}-cuda", program.source)
+
+
+OUTCOMES = 256
+"""How many updates may pass before one is asked whether it was refused."""
+
+
+class Refusal:
+    """How many gradient values forbid an update; `float` of it waits for the device."""
+
+    def __init__(self, engine: "CudaEngine", address: int) -> None:
+        self._engine = engine
+        self._address = address
+        self._launches = engine.launches
+        self._known: float | None = None
+
+    def __float__(self) -> float:
+        if self._known is None:
+            if self._engine.launches - self._launches >= OUTCOMES:
+                msg = (
+                    f"More than {OUTCOMES} updates were started since this one, so that it is no "
+                    "longer known whether it was refused; ask earlier."
+                )
+                raise LearnerError(msg)
+            self._known = float(self._engine.read(self._address, (1,), np.float64)[0])
+        return self._known
+
+
+class CudaEngine(DeviceStates):
+    """Runs a program over one list of parameter arrays on a device; see `Engine`.
+
+    Scalars live on the device. The host sends those that it decides (minibatch size, seed,
+    hyperparameters, numbers of the update) where they have changed, and steps are counted there.
+
+    Args:
+        program: a compiled rule.
+        parameters: where the arrays are that are updated in place.
+        groups: which group every parameter is in.
+        check_finite: whether to refuse updates with gradients that are not finite.
+        seed: of the random numbers of rules that draw some.
+        device: what the arrays are on.
+        stream: function that gives the stream to work on at present.
+        numbers: number of each tensor, on which random numbers depend; from 0 on if not given.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        parameters: Sequence[Place],
+        groups: Groups,
+        check_finite: bool,
+        seed: int,
+        device: Device,
+        stream: Callable[[], int],
+        numbers: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(program, parameters, groups, check_finite, seed, device, stream, numbers)
+        self.module = load_kernels(program)
+        self.matrix_stages = {
+            2 * level + 1: MatrixStage(self, level)
+            for level, names in enumerate(program.levels)
+            if names.matrix
+        }
+        check = self._load_check() if check_finite else None
+        self.outcomes = self.keep(np.zeros(OUTCOMES)) if check_finite else 0
+        self.scheduler = Scheduler(self, self.module, device, self.at, check)
+        self.inputs_changed = self.addresses_changed = False
+        self.has_rows = self.has_run = False
+        self.rooms: dict[str, tuple[int, Any]] = {}
+        self.launches = 0
+        self.use_chunks(self.chunks_of({}))
+
+    def use_library(self, namespace: Any, parameters: Sequence[Any]) -> None:
+        """Run functions of matrices by a library, on these arrays of it or of another one."""
+        earlier: list[MatrixStage] = []
+        for stage in self.matrix_stages.values():
+            stage.prepare(namespace, parameters, earlier)
+            earlier.append(stage)
+
+    def _load_check(self) -> Any:
+        source = print_cuda_finite_check(self.program.dtype)
+        return cache.load(f"count_nonfinite-{self.program.dtype}-cuda", source).count_nonfinite
+
+    def use_chunks(self, chunks: np.ndarray) -> None:
+        """Launch over these chunks from now on."""
+        before = self.tensor_rows[:, 0].copy()
+        self.count(chunks)
+        self.inputs[:, MODEL_SIZE - FIRST_INPUT] = self.model_rows[:, MODEL_SIZE]
+        self.inputs_changed = True
+        at = self.at
+        at.chunks = self._room("chunks", chunks.nbytes)
+        at.bounds = self._room("bounds", 8 * (len(self.sizes) + 1))
+        at.sums = self._room("sums", 8 * len(chunks) * len(self.reduces))
+        at.chunk_count = len(chunks)
+        with self.device.activate():
+            stream = self.stream()
+            self.device.upload(at.chunks, chunks, stream)
+            bounds = np.ascontiguousarray(self.bounds_of(chunks), np.int64)
+            self.device.upload(at.bounds, bounds, stream)
+            if not np.array_equal(before, self.tensor_rows[:, 0]):
+                self._put_sizes(stream)
+        self.plan_launches()
+
+    def plan_launches(self) -> None:
+        """The launches of an update, with the tables where they are now."""
+        self.plan = self.scheduler.units()
+        self.begin = self.scheduler.begin()
+
+    def _room(self, name: str, nbytes: int) -> int:
+        """Address of as many bytes, the same as before where those are enough."""
+        room, memory = self.rooms.get(name, (-1, None))
+        if room < nbytes:
+            room, memory = nbytes, self.device.allocate(nbytes)
+            self.rooms[name] = room, memory
+        return memory.address
+
+    def _put_sizes(self, stream: int) -> None:
+        """The sizes of the tensors go into their rows on the device."""
+        sizes = np.ascontiguousarray(self.tensor_rows[:, 0])
+        address = self._room("sizes", sizes.nbytes)
+        self.device.upload(address, sizes, stream)
+        width, count = self.tensor_rows.shape[1], len(sizes)
+        words = Words((address, self.at.tensor_rows, width, 0, count))
+        kernel = between.put_column
+        launch = Launch(kernel, self.device.load(kernel), -(-count // THREADS), words)
+        self.device.launch(launch, stream)
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Build chunks of these rows, beside the ordinary ones of the other tensors."""
+        if rows or self.has_rows:
+            self.has_rows = bool(rows)
+            self.use_chunks(self.chunks_of(rows))
+
+    def bind(
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
+    ) -> None:
+        """Put the addresses into the table; it is sent where one has changed."""
+        for stage in self.matrix_stages.values():
+            stage.bind(self.program.layout.arrays[column].name, indices, arrays)
+        new = np.asarray(addresses, np.int64)
+        if not np.array_equal(self.addresses[indices, column], new):
+            self.addresses[indices, column] = new
+            self.addresses_changed = True
+
+    def _set_input(self, group: int | slice, slot: int, value: float) -> None:
+        if np.any(self.inputs[group, slot - FIRST_INPUT] != value):
+            self.inputs[group, slot - FIRST_INPUT] = value
+            self.inputs_changed = True
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Give a number of the update its value."""
+        self._set_input(slice(None), self.extra_slot(name), value)
+
+    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
+        """Give a group's hyperparameter its value."""
+        self._set_input(group, self.hyperparameter_slot(index), value)
+
+    def set_seed(self, seed: int) -> None:
+        """Draw the random numbers of this seed."""
+        self._set_input(slice(None), SEED, seed)
+
+    def set_minibatch_size(self, value: float) -> None:
+        """Number of samples of the next updates."""
+        self._set_input(slice(None), MINIBATCH_SIZE, value)
+
+    def set_model_size(self, value: float) -> None:
+        """Number of elements of the model, where other engines have some of it."""
+        self._set_input(slice(None), MODEL_SIZE, value)
+
+    @property
+    def units(self) -> int:
+        """How many units an update has."""
+        return len(self.plan)
+
+    def send(self, stream: int) -> bool:
+        """Send what has changed since the last update; returns whether a graph is captured."""
+        if self.device.is_capturing(stream):
+            self._record(stream)
+            return True
+        if self.inputs_changed:
+            self.device.upload(self.at.inputs, self.inputs, stream)
+            self.inputs_changed = False
+        if self.addresses_changed:
+            self.device.upload(self.at.addresses, self.addresses, stream)
+            self.addresses_changed = False
+        return False
+
+    def _record(self, stream: int) -> None:
+        """What is sent in a CUDA graph is sent by every replay of it."""
+        if not self.has_run or self.inputs_changed:
+            msg = (
+                "An update can be captured in a CUDA graph after one that was not, which loads the "
+                "kernels; call learner.update(...), and learner.refresh() if hyperparameters were "
+                "set since, before the capture."
+            )
+            raise LearnerError(msg)
+        if self.addresses_changed:
+            kept = self.device.upload_in_graph(self.at.addresses, self.addresses, stream)
+            self.kept.append(kept)
+        self.was_captured = True
+
+    def run(self, first: int, last: int) -> float:
+        """The units from `first` up to `last`; returns 0, as the device itself refuses updates."""
+        stream = self.stream()
+        for unit in range(first, last):
+            for launch in self.plan[unit]:
+                self.device.launch(launch, stream)
+            if unit in self.matrix_stages:
+                self.matrix_stages[unit].run(stream)
+        return 0.0
+
+    def launch(self) -> Any:
+        """Start one update; nothing waits for it, unless it is asked whether it was refused."""
+        with self.device.activate():
+            stream = self.stream()
+            captured = self.send(stream)
+            self.run(0, 1)
+            self.device.launch(self.begin, stream)
+            self.run(1, self.units)
+            self.has_run = True
+            self.steps_begun += not captured
+            return self.outcome(stream, captured) if self.check_finite else 0.0
+
+    def outcome(self, stream: int, captured: bool = False) -> "Refusal":
+        """What became of the update that was started last."""
+        if captured:
+            return Refusal(self, self.at.gate)
+        address = self.outcomes + 8 * (self.launches % OUTCOMES)
+        self.launches += 1
+        self.device.copy(address, self.at.gate, 8, stream)
+        return Refusal(self, address)
+
+    def refresh(self) -> None:
+        """Send what has changed, before an update that a CUDA graph replays, and count it."""
+        with self.device.activate():
+            self.send(self.stream())
+        self.steps_begun += 1
+
+    def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
+        """Numbers of the tensors with gradients that are not finite, as the last check found."""
+        del gradients
+        reduces, chunks = len(self.reduces), self.at.chunk_count
+        sums = self.read(self.at.sums, (chunks, reduces), np.float64)
+        tensors = self.read(self.at.chunks, (chunks, 4), np.int64)[:, 0]
+        return sorted({int(tensor) for tensor in tensors[sums[:, 0] > 0]})
+
+    @property
+    def threads(self) -> str:
+        """What runs the updates."""
+        return self.device.name

@@ -1,0 +1,74 @@
+"""Counter-based random numbers, the same on every backend and for any number of threads.
+
+Philox4x32-10: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, Parallel random numbers: as easy
+as 1, 2, 3, SC 2011, https://doi.org/10.1145/2063384.2063405.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+WORD = np.uint64(0xFFFFFFFF)
+
+
+def random_functions(
+    inline: Callable[[Any], Any], log: Callable[[Any], Any], cos: Callable[[Any], Any]
+) -> tuple[Any, Any, Any, Any, Any]:
+    """The functions `random_key`, `uniform_float32`, `uniform_float64` and their normal kin.
+
+    Args:
+        inline: decorator that makes a function one that kernels can call.
+        log: natural logarithm, for kernels.
+        cos: cosine, for kernels.
+    """
+
+    @inline
+    def random_key(model: Any, tensor: Any) -> Any:
+        """What the random numbers of a tensor share: seed (two words), step and tensor number."""
+        seed, step = np.uint64(model[4]), np.uint64(model[0])
+        return seed & WORD, seed >> np.uint64(32), step & WORD, np.uint64(tensor[1]) & WORD
+
+    @inline
+    def philox(key: Any, position: Any, stream: Any) -> Any:
+        """Four random words for one element: Philox4x32-10 (Salmon et al., 2011)."""
+        k0, k1, c2, c3 = key
+        c0 = np.uint64(position) & WORD
+        c1 = (np.uint64(position) >> np.uint64(32)) | (np.uint64(stream) << np.uint64(16))
+        for _ in range(10):
+            product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+            c0, c2 = (product1 >> np.uint64(32)) ^ c1 ^ k0, (product0 >> np.uint64(32)) ^ c3 ^ k1
+            c1, c3 = product1 & WORD, product0 & WORD
+            k0, k1 = (k0 + np.uint64(0x9E3779B9)) & WORD, (k1 + np.uint64(0xBB67AE85)) & WORD
+        return c0, c1, c2, c3
+
+    @inline
+    def fraction(high: Any, low: Any) -> Any:
+        """53 bits of two words, as a number from 0 up to and without 1."""
+        return np.float64((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
+
+    @inline
+    def uniform_float64(key: Any, position: Any, stream: Any) -> Any:
+        """Uniform from 0 up to and without 1."""
+        words = philox(key, position, stream)
+        return fraction(words[0], words[1])
+
+    @inline
+    def uniform_float32(key: Any, position: Any, stream: Any) -> Any:
+        """Uniform from 0 up to and without 1: the leading 24 bits, so that none rounds to 1."""
+        return np.float32(philox(key, position, stream)[0] >> np.uint64(8)) * np.float32(2.0**-24)
+
+    @inline
+    def normal_float64(key: Any, position: Any, stream: Any) -> Any:
+        """Standard normal, by Box and Muller's formula."""
+        words = philox(key, position, stream)
+        radius = math.sqrt(-2.0 * log(1.0 - fraction(words[0], words[1])))
+        return radius * cos(2.0 * math.pi * fraction(words[2], words[3]))
+
+    @inline
+    def normal_float32(key: Any, position: Any, stream: Any) -> Any:
+        """Standard normal, rounded from float64."""
+        return np.float32(normal_float64(key, position, stream))
+
+    return random_key, uniform_float32, uniform_float64, normal_float32, normal_float64
