@@ -12,6 +12,7 @@ from learnerdsl.ir import Kernel
 from learnerdsl.pipeline import Program, compile_rule, stages
 from learnerdsl.rule import DEFAULT_SHAPE, Rule, signature, trace
 from learnerdsl.runtime import learner as runtime
+from learnerdsl.runtime.backends import cuda_module
 from learnerdsl.runtime.cpu import load_kernels
 from learnerdsl.runtime.memory import Arrays
 
@@ -24,7 +25,9 @@ class Learner(runtime.Learner):
     @property
     def programs(self) -> tuple[Program, ...]:
         """The compiled rule, once for each variant that the shapes of the parameters ask for."""
-        return tuple(compile_rule(rule, self._kind.name) for rule in dict.fromkeys(self._rules))
+        target = "cuda" if self._backend.name == "cuda" else "cpu"
+        rules = dict.fromkeys(self._rules)
+        return tuple(compile_rule(rule, self._kind.name, target) for rule in rules)
 
     @property
     def program(self) -> Program:
@@ -38,7 +41,10 @@ class Learner(runtime.Learner):
     @property
     def source_file(self) -> str:
         """Path of the file that holds the generated source."""
-        return str(load_kernels(self.program).__file__)
+        program = self.program
+        if program.target == "cuda":
+            return str(cuda_module("engine").load_kernels(program).__file__)
+        return str(load_kernels(program).__file__)
 
     def plan(self) -> inspection.Plan:
         """The passes over memory of the first parameter, and their traffic."""
@@ -52,6 +58,10 @@ class Learner(runtime.Learner):
     def cost(self) -> inspection.Cost:
         """Traffic, memory and arithmetic per element of the first parameter."""
         return inspection.cost(self.program)
+
+    def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
+        """The assembly of every kernel for GPUs of a compute capability, where it runs on one."""
+        return "\n".join(inspection.ptx(program, cc) for program in self.programs)
 
     def llvm(self) -> str:
         """The optimised LLVM of every function, also when it came from the disk cache."""
@@ -149,6 +159,13 @@ class UpdateRule:
     def loops(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
         """The part of `source` that runs over memory."""
         return inspection.loops(self.program(target, dtype, **options))
+
+    def ptx(self, cc: tuple[int, int] = (9, 0), dtype: str = "float32", **options: Any) -> str:
+        """The assembly of the CUDA kernels for GPUs of compute capability `cc` and later ones.
+
+        Neither a GPU nor a driver is needed, but numba-cuda is (`pip install 'learnerdsl[cuda]'`).
+        """
+        return inspection.ptx(self.program("cuda", dtype, **options), cc)
 
     def stages(self, **options: Any) -> dict[str, Kernel]:
         """The kernel after every pass of the compiler; each can be printed."""

@@ -14,10 +14,12 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
 from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
+from learnerdsl.runtime.backends import cuda_module
 from learnerdsl.runtime.cpu import load_kernels
 from learnerdsl.runtime.kernel import compile_kernel
 from learnerdsl.runtime.tables import bytes_per_element
@@ -198,15 +200,32 @@ def pretty(rule: Rule) -> str:
 
 def loops(program: Program) -> str:
     """The functions of the generated source that run over memory, without their surroundings."""
-    names = {level.element for level in program.levels if level.element}
     functions = [f for f in ast.parse(program.source).body if isinstance(f, ast.FunctionDef)]
     lines = program.source.splitlines()
     parts = [
         "\n".join(lines[f.decorator_list[0].lineno - 1 : f.end_lineno])
         for f in functions
-        if f.name in names
+        if any(ast.unparse(d) in ("element", "element_pass") for d in f.decorator_list)
     ]
     return "\n\n\n".join(parts)
+
+
+def ptx(program: Program, capability: tuple[int, int]) -> str:
+    """The assembly of every kernel of a program for CUDA; no GPU is needed.
+
+    Raises:
+        LearnerError: numba-cuda is not installed, or the compute capability is none.
+    """
+    if len(capability) != 2 or not all(isinstance(number, int) for number in capability):
+        msg = f"A compute capability is a pair such as (9, 0), not {capability!r}."
+        raise HyperparameterError(msg)
+    module = cuda_module("engine").load_kernels(program)
+    kernels = [getattr(module, name) for name in _kernel_names(program)]
+    return "\n".join(f"// {kernel.name}\n{kernel.ptx(capability)}" for kernel in kernels)
+
+
+def _kernel_names(program: Program) -> list[str]:
+    return [n for level in program.levels for n in (level.model, level.tensor, level.element) if n]
 
 
 def llvm(program: Program) -> str:
@@ -231,10 +250,12 @@ def _listing(program: Program, show: Any, comment: str) -> str:
 
 def _libraries(program: Program) -> dict[str, Any]:
     """Compiled again without the disk cache, which keeps no code that could be shown."""
+    if program.target != "cpu":
+        msg = f"{program.rule.name} is compiled for {program.target}; its assembly is ptx()."
+        raise HyperparameterError(msg)
     module = load_kernels(program)
-    names = [n for level in program.levels for n in (level.model, level.tensor, level.element) if n]
     libraries: dict[str, Any] = {}
-    for name in names:
+    for name in _kernel_names(program):
         kernel = getattr(module, name)
         libraries[name] = compile_kernel(kernel._pyfunc, kernel._sig, cache=False)._library
     return libraries

@@ -122,12 +122,20 @@ def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
         name = "cuda" if any(map(is_on_device, parameters.values())) else "cpu"
     if name != "cuda":
         return HostBackend(name, dict(parameters))
+    return cuda_module("backend").CudaBackend(dict(parameters))
+
+
+def cuda_module(name: str) -> Any:
+    """A module of the CUDA backend, which is imported only where it is used.
+
+    Raises:
+        LearnerError: numba-cuda is not installed.
+    """
     try:
-        cuda = importlib.import_module("learnerdsl.runtime.cuda.backend")
+        return importlib.import_module(f"learnerdsl.runtime.cuda.{name}")
     except ImportError as error:
         msg = (
-            f"backend='cuda' needs numba-cuda, which cannot be imported ({error}); "
+            f"CUDA needs numba-cuda, which cannot be imported ({error}); "
             "install it with pip install 'learnerdsl[cuda]'."
         )
         raise LearnerError(msg) from None
-    return cuda.CudaBackend(dict(parameters))

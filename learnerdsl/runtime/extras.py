@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.engine import Engine
@@ -72,7 +70,7 @@ class ExtraInputs:
 
     def number(self, name: str, value: Any) -> float:
         """The value of an extra of shape "model"; NaN and infinity are passed on."""
-        if isinstance(value, np.ndarray) and value.ndim == 0:
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, Real):
             msg = f"{name} must be a number, got {value!r}."

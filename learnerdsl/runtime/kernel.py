@@ -144,8 +144,14 @@ def _sign(x: Any) -> Any:
     return select
 
 
+@njit(**INLINE)
+def cos_of_turns(x: Any) -> Any:
+    """The cosine of 2 pi x."""
+    return math.cos(2.0 * math.pi * x)
+
+
 random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
-    njit(**INLINE), log, math.cos
+    njit(**INLINE), log, cos_of_turns
 )
 
 if config.DISABLE_JIT:

@@ -42,10 +42,11 @@ class Learner:
     Args:
         rule: a traced rule, or a function of a parameter's shape that gives one, for rules that
             treat tensors of different shapes differently.
-        params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64.
-            The learner keeps them and updates their memory; they may have any shape.
-        backend: "cpu" (compiled), "numpy" (interpreted: slow, the oracle) or "auto", which follows
-            the arrays.
+        params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64:
+            of NumPy, or of PyTorch, CuPy or another library on one GPU. The learner keeps them and
+            updates their memory; they may have any shape.
+        backend: "cpu" (compiled), "cuda", "numpy" (interpreted: slow, the oracle) or "auto", which
+            follows the arrays.
         groups: `[{"params": ["b"], "lr": 0.0}]`: parameters with hyperparameters of their own.
         nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
             update, or "raise". The last two look at all gradients before anything is written.
@@ -104,8 +105,12 @@ class Learner:
             extras: what else the rule asks for by `extra(name)`, such as `loss=0.7`: numbers, or
                 arrays in the same form as the gradients.
 
+        On a GPU the update is started on the current stream of the arrays' library, and nothing
+        waits for it, except with `nonfinite="raise"`.
+
         Returns:
-            Whether the update was done; False only with `nonfinite="skip"`.
+            Whether the update was done; False only with `nonfinite="skip"`. On a GPU that is an
+            object then, which waits for the update when it is asked for its truth.
 
         Raises:
             LearnerError: a gradient or schedule that cannot be used; nothing has changed then.
@@ -129,6 +134,20 @@ class Learner:
             self._hyper.refresh()
         refusal = self._engine.launch()
         return True if self._nonfinite == "propagate" else self._settle(refusal)
+
+    def refresh(self) -> None:
+        """Before a CUDA graph replays a captured update: send the device what has changed.
+
+        That is what was set since (hyperparameters, `minibatch_size`) and what schedules say at
+        the coming step; the replay itself runs no Python. It counts the update, so call it before
+        every replay if hyperparameters have schedules; without those, only where one was set.
+
+        Raises:
+            LearnerError: the learner works on the host, or a schedule has no value.
+        """
+        if self._hyper.scheduled:
+            self._hyper.refresh()
+        self._engine.refresh()
 
     def _bind(self, arrays: tuple[Any, ...]) -> None:
         """Check the arrays that are new, all of them before one is used."""
@@ -187,7 +206,8 @@ class Learner:
     def state(self) -> dict[Name, dict[str, np.ndarray]]:
         """Parameter -> state name -> array; the memory that updates use, so writing changes it.
 
-        A state of shape "tensor" is a float64 array of shape ().
+        A state of shape "tensor" is a float64 array of shape (). On a GPU that is a copy, and the
+        others speak `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
         """
         return self._by_parameter(self._engine.states)
 

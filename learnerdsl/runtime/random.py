@@ -14,14 +14,14 @@ WORD = np.uint64(0xFFFFFFFF)
 
 
 def random_functions(
-    inline: Callable[[Any], Any], log: Callable[[Any], Any], cos: Callable[[Any], Any]
+    inline: Callable[[Any], Any], log: Callable[[Any], Any], cos_of_turns: Callable[[Any], Any]
 ) -> tuple[Any, Any, Any, Any, Any]:
     """The functions `random_key`, `uniform_float32`, `uniform_float64` and their normal kin.
 
     Args:
         inline: decorator that makes a function one that kernels can call.
         log: natural logarithm, for kernels.
-        cos: cosine, for kernels.
+        cos_of_turns: the cosine of 2 pi x, for kernels.
     """
 
     @inline
@@ -64,7 +64,7 @@ def random_functions(
         """Standard normal, by Box and Muller's formula."""
         words = philox(key, position, stream)
         radius = math.sqrt(-2.0 * log(1.0 - fraction(words[0], words[1])))
-        return radius * cos(2.0 * math.pi * fraction(words[2], words[3]))
+        return radius * cos_of_turns(fraction(words[2], words[3]))
 
     @inline
     def normal_float32(key: Any, position: Any, stream: Any) -> Any:

@@ -17,9 +17,14 @@ if SIMULATED:
     cos, cosh, sin, sinh, tan, tanh = np.cos, np.cosh, np.sin, np.sinh, np.tan, np.tanh
     exp, log, sqrt, ceil, floor = np.exp, np.log, np.sqrt, np.ceil, np.floor
     maximum, minimum, sign = np.maximum, np.minimum, np.sign
+
+    def cos_of_turns(x: Any) -> Any:
+        """The cosine of 2 pi x."""
+        return np.cos(2.0 * np.pi * x)
+
 else:
     from llvmlite import ir
-    from numba import types
+    from numba import cuda, types
     from numba.cuda import cgutils
     from numba.cuda.extending import intrinsic
 
@@ -86,3 +91,9 @@ else:
 
     ceil = _libdevice("ceil")
     floor = _libdevice("floor")
+    _cos_of_half_turns = _libdevice("cospi")
+
+    @cuda.jit(device=True, inline="always")
+    def cos_of_turns(x: Any) -> Any:
+        """The cosine of 2 pi x; the cosine of any angle would need local memory."""
+        return _cos_of_half_turns(2.0 * x)

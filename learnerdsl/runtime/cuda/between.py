@@ -30,7 +30,7 @@ inf = math.inf
 
 def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
     """A decorator that makes a kernel of a function of so many words."""
-    return lambda run: CudaKernel(run.__name__, silenced(run), words, THREADS)
+    return lambda run: CudaKernel(run, silenced(run), words, THREADS)
 
 
 @_kernel(7)

@@ -1,13 +1,21 @@
 """Python function -> PTX, without a GPU or a driver; or a kernel of Numba's CUDA simulator."""
 
+import contextlib
 import functools
+import hashlib
 import importlib
+import inspect
 import re
+import sys
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import numba
 from numba import cuda, types
 
+from learnerdsl.runtime import cache, random
 from learnerdsl.runtime.cuda import SIMULATED
 
 _numba: Any = cuda
@@ -15,9 +23,10 @@ _numba: Any = cuda
 Capability = tuple[int, int]
 """Major and minor number of a compute capability, such as (9, 0)."""
 
-BLOCKS = 4
-"""Blocks that a multiprocessor should hold at once: with 256 threads each, that leaves 64 registers
-to a thread, and keeps 1,024 threads loading."""
+BLOCKS = 2
+"""Blocks that a multiprocessor must be able to hold at once: with 256 threads each, that leaves 128
+registers to a thread. Adam takes 78, so that three blocks fit and have 48 kB on their way; with a
+limit of 64 or 80 registers most rules would spill some."""
 
 
 def device(function: Callable[..., Any]) -> Any:
@@ -35,7 +44,7 @@ class CudaKernel:
     """A function that every thread of a grid runs.
 
     Args:
-        name: what it is called in listings and PTX.
+        source: function that was written or generated; it gives the kernel its name.
         run: function of a tuple of whole numbers of 64 bits, most of them addresses.
         words: how many those are.
         threads: of a block.
@@ -44,10 +53,16 @@ class CudaKernel:
     """
 
     def __init__(
-        self, name: str, run: Callable[..., None], words: int, threads: int, by: str = ""
+        self,
+        source: Callable[..., None],
+        run: Callable[..., None],
+        words: int,
+        threads: int,
+        by: str = "",
     ) -> None:
-        run.__name__ = run.__qualname__ = name
-        self.name = name
+        self.name = source.__name__
+        run.__name__ = run.__qualname__ = self.name
+        self.source = source
         self.run = run
         self.words = words
         self.threads = threads
@@ -62,17 +77,31 @@ class CudaKernel:
     def ptx(self, capability: Capability) -> str:
         """The assembly for GPUs of this compute capability and later ones."""
         if capability not in self.compiled:
-            signature = types.void(types.UniTuple(types.int64, self.words))
-            text, _ = _numba.compile(
-                self.run,
-                signature,
-                device=False,
-                abi="numba",
-                cc=capability,
-                launch_bounds=(self.threads, BLOCKS),
-            )
-            self.compiled[capability] = _readable(text, self.name)
+            path = cache.directory() / f"{self.name}-{self.digest}.sm_{_digits(capability)}.ptx"
+            text = _read(path)
+            if text is None:
+                text = self._compile(capability)
+                cache.write_atomically(path, f"// {_checksum(text)}\n{text}".encode())
+            self.compiled[capability] = text
         return self.compiled[capability]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What decides the assembly: the file of the function, what it imports, the compilers."""
+        own = Path(inspect.getfile(self.source)).read_bytes()
+        return hashlib.sha256(_toolchain() + own + self.name.encode()).hexdigest()[:16]
+
+    def _compile(self, capability: Capability) -> str:
+        signature = types.void(types.UniTuple(types.int64, self.words))
+        text, _ = _numba.compile(
+            self.run,
+            signature,
+            device=False,
+            abi="numba",
+            cc=capability,
+            launch_bounds=(self.threads, BLOCKS),
+        )
+        return _readable(text, self.name)
 
     def cubin(self, capability: Capability) -> bytes:
         """The machine code for GPUs of this compute capability.
@@ -81,7 +110,7 @@ class CudaKernel:
         both are of one CUDA major version.
         """
         core: Any = importlib.import_module("cuda.core")
-        options = core.LinkerOptions(arch="sm_{}{}".format(*capability))
+        options = core.LinkerOptions(arch=f"sm_{_digits(capability)}")
         code = core.ObjectCode.from_ptx(self.ptx(capability).encode())
         return core.Linker(code, options=options).link("cubin").code
 
@@ -90,3 +119,31 @@ def _readable(ptx: str, name: str) -> str:
     """The assembly with the kernel under its own name, not one that Numba makes of its types."""
     (mangled,) = re.findall(r"\.entry ([\w$]+)", ptx)
     return ptx.replace(mangled, name)
+
+
+def _digits(capability: Capability) -> str:
+    return "{}{}".format(*capability)
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    """The assembly in a file, if it is what was written."""
+    try:
+        head, _, text = path.read_text(encoding="utf-8").partition("\n")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return text if head == f"// {_checksum(text)}" else None
+
+
+@functools.lru_cache(maxsize=1)
+def _toolchain() -> bytes:
+    """What beside the text of a kernel decides its assembly."""
+    versions = [sys.version, numba.__version__]
+    for package in ("numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions.append(f"{package} {metadata.version(package)}")
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(random.__file__)]
+    return repr(versions).encode() + b"".join(file.read_bytes() for file in files)

@@ -21,6 +21,7 @@ from learnerdsl.runtime.cuda.arithmetic import asin as asin
 from learnerdsl.runtime.cuda.arithmetic import atan as atan
 from learnerdsl.runtime.cuda.arithmetic import ceil as ceil
 from learnerdsl.runtime.cuda.arithmetic import cos as cos
+from learnerdsl.runtime.cuda.arithmetic import cos_of_turns
 from learnerdsl.runtime.cuda.arithmetic import cosh as cosh
 from learnerdsl.runtime.cuda.arithmetic import exp as exp
 from learnerdsl.runtime.cuda.arithmetic import floor as floor
@@ -158,7 +159,7 @@ def lanes_for(width: Any) -> Any:
 
 
 random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
-    device, log, cos
+    device, log, cos_of_turns
 )
 
 
@@ -182,7 +183,7 @@ def silenced(run: Callable[..., None]) -> Callable[..., None]:
 
 def _kernel(function: Callable[..., None], run: Callable[..., None], by: str) -> CudaKernel:
     """The kernel of a generated function."""
-    return CudaKernel(function.__name__, silenced(run), len(WORDS), THREADS, by)
+    return CudaKernel(function, silenced(run), len(WORDS), THREADS, by)
 
 
 def element_pass(function: Callable[..., None]) -> CudaKernel:
