@@ -11,6 +11,9 @@ os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerds
 
 GOLDEN = Path(__file__).parent / "golden"
 collect_ignore_glob = ["golden/*"]  # kernels, not tests
+if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
+    # Numba decides when it is imported whether CUDA is simulated: a process of its own runs these.
+    collect_ignore_glob.append("simulator/*")
 
 
 def pytest_addoption(parser):

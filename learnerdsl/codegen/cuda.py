@@ -44,12 +44,13 @@ def _element(text: Text, block: Block, name: str) -> list[Lines]:
 
 CUDA = Target(
     name="CUDA",
-    about="A pass sees one chunk of one tensor, by all threads of a block.",
+    about="A block of threads does a chunk of a tensor.",
     imports=(("learnerdsl.runtime.cuda.kernel", CUDA_FUNCTIONS),),
     model_scalars=print_model_scalars,
     tensor_scalars=print_cuda_tensor_scalars,
     matrices=print_cuda_matrices,
     element=_element,
+    narrowing="narrowed",
 )
 
 

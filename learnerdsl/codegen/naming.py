@@ -47,8 +47,8 @@ KERNEL_FUNCTIONS = (
 """What generated code may import, in the order in which it does."""
 
 _BY_BLOCKS = (
-    *("aligned", "element", "lanes_for", "load2", "load4", "maximum_of", "store2", "store4"),
-    *("sum_of", "sync", "tensor_vectors", "thread", "threads"),
+    *("aligned", "element", "lanes_for", "load2", "load4", "maximum_of", "narrowed"),
+    *("store2", "store4", "sum_of", "sync", "tensor_vectors", "thread", "threads"),
 )
 CUDA_FUNCTIONS = tuple(
     sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {"accumulate", "larger"}, key=str.lower)

@@ -51,7 +51,7 @@ def read_scalars(text: Text, block: Block) -> list[str]:
     """Reads of scalars, and the key of random numbers."""
     items = (*block.computes, *block.reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
-    cast = "" if text.dtype == "float64" else text.dtype
+    cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
     lines = text.read_rows(symbols_of(items) - local, cast)
     if any(item.expression.has(Draw) for item in items):
         lines.append("key = random_key(model, tensor)")

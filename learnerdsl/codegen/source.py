@@ -41,6 +41,7 @@ class Target:
         tensor_scalars: those of a tensor: (text, block, name, pass before it).
         matrices: functions of whole matrices: (text, block, name).
         element: a pass over memory, as one or more functions: (text, block, name).
+        narrowing: function that makes a scalar one of float32, if it is not that type itself.
     """
 
     name: str
@@ -50,13 +51,14 @@ class Target:
     tensor_scalars: Callable[[Text, Block, str, Block | None], Lines]
     matrices: Callable[[Text, Block, str], Lines]
     element: Callable[[Text, Block, str], list[Lines]]
+    narrowing: str = ""
 
 
 def print_kernel(
     kernel: Kernel, layout: Layout, dtype: str, target: Target
 ) -> tuple[str, tuple[Functions, ...]]:
     """The source text of a kernel and the names of its functions, level by level."""
-    text = Text(kernel, layout, dtype)
+    text = Text(kernel, layout, dtype, target.narrowing)
     functions: list[Lines] = []
 
     def add(lines: Lines, name: str) -> str:

@@ -22,9 +22,11 @@ class Text:
         kernel: what is printed.
         layout: where its values lie.
         dtype: number type of the elements.
+        narrowing: function that makes a scalar one of that type, if it is not the type itself.
     """
 
-    def __init__(self, kernel: Kernel, layout: Layout, dtype: str) -> None:
+    def __init__(self, kernel: Kernel, layout: Layout, dtype: str, narrowing: str = "") -> None:
+        self.narrowing = narrowing
         self.kernel = kernel
         self.layout = layout
         self.dtype = dtype

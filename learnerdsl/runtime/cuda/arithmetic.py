@@ -22,6 +22,10 @@ if SIMULATED:
         """The cosine of 2 pi x."""
         return np.cos(2.0 * np.pi * x)
 
+    def narrowed(x: Any) -> Any:
+        """A float64 scalar as float32."""
+        return np.float32(x)
+
 else:
     from llvmlite import ir
     from numba import cuda, types
@@ -55,6 +59,23 @@ else:
 
     maximum = _extreme("maximum", ">")
     minimum = _extreme("minimum", "<")
+
+    @intrinsic
+    def narrowed(typing_context: Any, x: Any) -> Any:
+        """A float64 scalar as float32, there and then.
+
+        LLVM would move an ordinary conversion to where the scalar is used: for a scalar of one
+        branch of a choice that is inside the loop over the elements.
+        """
+        del typing_context, x
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            kind = ir.FunctionType(ir.FloatType(), [ir.DoubleType()])
+            text = "cvt.rn.f32.f64 $0, $1;"
+            return builder.call(ir.InlineAsm(kind, text, "=f,d", side_effect=True), args)
+
+        return types.float32(types.float64), generate
 
     @intrinsic
     def sign(typing_context: Any, x: Any) -> Any:

@@ -91,6 +91,7 @@ class CudaEngine(DeviceStates):
         self.outcomes = self.keep(np.zeros(OUTCOMES)) if check_finite else 0
         self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
+        self.sent = self.inputs.copy()
         self.has_rows = self.has_run = False
         self.rooms: dict[str, tuple[int, Any]] = {}
         self.launches = 0
@@ -209,19 +210,24 @@ class CudaEngine(DeviceStates):
             return True
         if self.inputs_changed:
             self.device.upload(self.at.inputs, self.inputs, stream)
+            self.sent = self.inputs.copy()
             self.inputs_changed = False
-        if self.addresses_changed:
+        # The replays of a graph send its own addresses.
+        if self.addresses_changed or self.was_captured:
             self.device.upload(self.at.addresses, self.addresses, stream)
             self.addresses_changed = False
         return False
 
     def _record(self, stream: int) -> None:
         """What is sent in a CUDA graph is sent by every replay of it."""
-        if not self.has_run or self.inputs_changed:
+        count = len(self.program.rule.hyperparameters)
+        first = self.hyperparameter_slot(0) - FIRST_INPUT
+        differs = np.delete(self.inputs != self.sent, np.s_[first : first + count], axis=1)
+        if not self.has_run or differs.any():
             msg = (
-                "An update can be captured in a CUDA graph after one that was not, which loads the "
-                "kernels; call learner.update(...), and learner.refresh() if hyperparameters were "
-                "set since, before the capture."
+                "An update can be captured in a CUDA graph after an ordinary one with the same "
+                "numbers (minibatch_size, loss): replays send none, but for hyperparameters by "
+                "learner.refresh(). Call learner.update(...) before the capture."
             )
             raise LearnerError(msg)
         if self.addresses_changed:

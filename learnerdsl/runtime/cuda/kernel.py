@@ -9,6 +9,7 @@ With NUMBA_ENABLE_CUDASIM=1 everything runs in Numba's simulator, in Python.
 
 import functools
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from learnerdsl.runtime.cuda.arithmetic import floor as floor
 from learnerdsl.runtime.cuda.arithmetic import log as log
 from learnerdsl.runtime.cuda.arithmetic import maximum as maximum
 from learnerdsl.runtime.cuda.arithmetic import minimum as minimum
+from learnerdsl.runtime.cuda.arithmetic import narrowed as narrowed
 from learnerdsl.runtime.cuda.arithmetic import sign as sign
 from learnerdsl.runtime.cuda.arithmetic import sin as sin
 from learnerdsl.runtime.cuda.arithmetic import sinh as sinh
@@ -99,10 +101,23 @@ def blocks() -> Any:
     return int64(cuda.gridDim.x)
 
 
-@device
-def block_scratch() -> Any:
-    """A float64 for each thread, which all of the block see."""
-    return cuda.shared.array(THREADS, float64)
+if SIMULATED:
+    _one_array = threading.Lock()
+
+    def block_scratch() -> Any:
+        """A float64 for each thread, which all of the block see.
+
+        In the simulator two threads that ask at once would get an array each.
+        """
+        with _one_array:
+            return cuda.shared.array(THREADS, float64)
+
+else:
+
+    @device
+    def block_scratch() -> Any:
+        """A float64 for each thread, which all of the block see."""
+        return cuda.shared.array(THREADS, float64)
 
 
 @device

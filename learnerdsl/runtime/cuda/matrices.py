@@ -104,14 +104,16 @@ class TorchMatrices:
         """A tensor over the memory of a view of the device, or of a tensor."""
         tensor = view.detach() if isinstance(view, self.torch.Tensor) else None
         if tensor is None:
-            tensor = self.torch.as_tensor(view, device="cuda")
+            device = "cuda" if self.like is None else self.like.device
+            tensor = self.torch.as_tensor(view, device=device)
         self.like = tensor if self.like is None else self.like
         return tensor
 
     def on_stream(self, stream: int) -> Any:
         """What is called inside it works on this stream, and records no gradients."""
         cuda = self.torch.cuda
-        own = cuda.ExternalStream(stream) if stream else cuda.default_stream()
+        device = self.like.device
+        own = cuda.ExternalStream(stream, device) if stream else cuda.default_stream(device)
         stack = contextlib.ExitStack()
         stack.enter_context(self.torch.no_grad())
         stack.enter_context(cuda.stream(own))

@@ -1,0 +1,244 @@
+"""The rule adafactor over p, g, in float32, for CUDA.
+
+Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
+"""
+
+from learnerdsl.runtime.cuda.kernel import (
+    abs,
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    float64_array,
+    int64,
+    lanes_for,
+    maximum,
+    minimum,
+    model_scalars,
+    narrowed,
+    sqrt,
+    sum_of,
+    sync,
+    tensor_scalars,
+    tensor_vectors,
+    thread,
+    threads,
+)
+
+
+@model_scalars
+def adafactor_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    beta2_decay = model[6]
+    eps1 = model[9]
+    # rounded <- 4/3
+    rounded = float64(float32(1.3333333333333333))
+    # least <- Piecewise((Abs(3*rounded - 4), Eq(eps1, 0)), (eps1, True))
+    least = (abs(3.0 * rounded - 4.0) if eps1 == 0.0 else eps1)
+    # b <- step**beta2_decay
+    b = step ** beta2_decay
+    model[11] = least
+    model[12] = b
+
+
+@element_pass
+def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads p, g; writes nothing."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    first = start // axis1
+    chunk_rows = int64(tensor[6])
+    part = first // chunk_rows
+    sum_2 = float64_array(arrays[4], 0, axis0)
+    sum_3_count = axis1
+    sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
+    for k in range(thread(), sum_3_count, threads()):
+        sum_3_part[k] = 0.0
+    sum_1 = 0.0
+    sync()
+    lanes = threads()
+    lane = thread() % lanes
+    row_count = count // axis1
+    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
+        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
+        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+        here = first + row_number
+        offset = row_number * axis1
+        p = float32_array(arrays[0], start + offset, axis1)
+        g = float32_array(arrays[1], grad_start + offset, axis1)
+        sum_3 = float64_array(arrays[5], axis1 + part * sum_3_count, axis1)
+        sum_2_i = 0.0
+        for i in range(lane, axis1 if is_row else 0, lanes):
+            p_i = p[i]
+            g_i = g[i]
+            sum_1 = sum_1 + float64(p_i)**2
+            sum_2_i = sum_2_i + float64(g_i)**2
+            sum_3[i] += float64(g_i)**2
+        sum_2_i = sum_of(sum_2_i, lanes, scratch)
+        if is_row and lane == 0:
+            sum_2[here] = sum_2_i
+    sum_1 = sum_of(sum_1, threads(), scratch)
+    if thread() == 0:
+        sums[0] = sum_1
+
+
+@model_scalars
+def adafactor_scalars_2(model):
+    """Scalars of the model, in float64."""
+    least = model[11]
+    c1 = least**2
+    model[13] = c1
+
+
+@tensor_vectors
+def adafactor_tensor_scalars_2(arrays, model, tensor, scratch):
+    """Scalars and vectors of a tensor, in float64, by all threads of a block."""
+    step = model[0]
+    lr = model[5]
+    eps2 = model[10]
+    least = model[11]
+    b = model[12]
+    size = tensor[0]
+    rows = tensor[2]
+    cols = tensor[3]
+    sum_1 = tensor[8]
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    row_ = float32_array(arrays[2], 0, axis0)
+    col = float32_array(arrays[3], 0, axis1)
+    sum_2 = float64_array(arrays[4], 0, axis0)
+    sum_3 = float64_array(arrays[5], 0, axis1)
+    row_new = float32_array(arrays[6], 0, axis0)
+    col_new = float64_array(arrays[7], 0, axis1)
+    c2 = float32_array(arrays[8], 0, axis1)
+    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(1/sqrt(step), lr)
+    alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(1.0 / sqrt(step), lr)
+    for k in range(thread(), axis0, threads()):
+        row_i = float64(row_[k])
+        sum_2_i = float64(sum_2[k])
+        # row <- row + b*(-row + sum_2/cols)
+        row_new_i = row_i + b * (sum_2_i / cols - row_i)
+        row_new[k] = row_new_i
+    sync()
+    t1 = 1.0 / rows
+    for k in range(thread(), axis1, threads()):
+        col_i = float64(col[k])
+        sum_3_i = float64(sum_3[k])
+        # col <- col + b*(-col + sum_3/rows)
+        col_new_i = col_i + b * (t1 * sum_3_i - col_i)
+        col_new[k] = col_new_i
+    sync()
+    sum_4 = 0.0
+    for k in range(thread(), axis0, threads()):
+        row_new_i = float64(row_new[k])
+        sum_4 += row_new_i
+    sum_4 = sum_of(sum_4, threads(), scratch)
+    for k in range(thread(), axis1, threads()):
+        col_new_i = float64(col_new[k])
+        c2_i = col_new_i / maximum(least, t1 * sum_4)
+        c2[k] = c2_i
+    sync()
+    if thread() == 0:
+        tensor[10] = alpha
+
+
+@element_pass
+def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads g; writes nothing."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    first = start // axis1
+    c1 = narrowed(model[13])  # least**2
+    row_new = float32_array(arrays[6], 0, axis0)
+    sum_5 = 0.0
+    lanes = lanes_for(axis1)
+    lane = thread() % lanes
+    row_count = count // axis1
+    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
+        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
+        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+        here = first + row_number
+        offset = row_number * axis1
+        g = float32_array(arrays[1], grad_start + offset, axis1)
+        row_new_i = row_new[here]
+        c2 = float32_array(arrays[8], 0, axis1)
+        for i in range(lane, axis1 if is_row else 0, lanes):
+            g_i = g[i]
+            c2_i = c2[i]
+            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
+            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            sum_5 = sum_5 + float64(u)**2
+    sum_5 = sum_of(sum_5, threads(), scratch)
+    if thread() == 0:
+        sums[1] = sum_5
+
+
+@model_scalars
+def adafactor_scalars_3(model):
+    """Scalars of the model, in float64."""
+    lr = model[5]
+    weight_decay = model[8]
+    c3 = 1.0 - lr * weight_decay
+    model[14] = c3
+
+
+@tensor_scalars
+def adafactor_tensor_scalars_3(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    d = model[7]
+    size = tensor[0]
+    sum_5 = tensor[9]
+    alpha = tensor[10]
+    c4 = alpha / maximum(1.0, sqrt(sum_5) / d / sqrt(size))
+    tensor[11] = c4
+
+
+@element_pass
+def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads p, g; writes p."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    first = start // axis1
+    c1 = narrowed(model[13])  # least**2
+    c3 = narrowed(model[14])  # -lr*weight_decay + 1
+    c4 = narrowed(tensor[11])  # alpha/Max(1, sqrt(sum_5)/(d*sqrt(size)))
+    row_new = float32_array(arrays[6], 0, axis0)
+    lanes = lanes_for(axis1)
+    lane = thread() % lanes
+    row_count = count // axis1
+    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
+        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
+        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+        here = first + row_number
+        offset = row_number * axis1
+        p = float32_array(arrays[0], start + offset, axis1)
+        g = float32_array(arrays[1], grad_start + offset, axis1)
+        row_new_i = row_new[here]
+        c2 = float32_array(arrays[8], 0, axis1)
+        for i in range(lane, axis1 if is_row else 0, lanes):
+            p_i = p[i]
+            g_i = g[i]
+            c2_i = c2[i]
+            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
+            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            # p <- -alpha*u/Max(1, sqrt(sum_5)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
+            p_new = c3 * p_i - c4 * u
+            p[i] = p_new
+
+
+@tensor_vectors
+def adafactor_tensor_scalars_4(arrays, model, tensor, scratch):
+    """Scalars and vectors of a tensor, in float64, by all threads of a block."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    row_ = float32_array(arrays[2], 0, axis0)
+    col = float32_array(arrays[3], 0, axis1)
+    row_new = float32_array(arrays[6], 0, axis0)
+    col_new = float64_array(arrays[7], 0, axis1)
+    for k in range(thread(), axis0, threads()):
+        row_[k] = row_new[k]
+    sync()
+    for k in range(thread(), axis1, threads()):
+        col[k] = col_new[k]
+    sync()

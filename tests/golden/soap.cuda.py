@@ -1,0 +1,204 @@
+"""The rule soap over p, g, m, v, m_new_matrix, product_2_matrix, v_new_matrix, in float32, for CUDA.
+
+Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
+"""
+
+from learnerdsl.runtime.cuda.kernel import (
+    aligned,
+    element,
+    element_pass,
+    float32,
+    float32_array,
+    load4,
+    maximum,
+    model_scalars,
+    narrowed,
+    sqrt,
+    store4,
+    thread,
+    threads,
+)
+
+
+@model_scalars
+def soap_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    beta1 = model[6]
+    beta2 = model[7]
+    shampoo_beta = model[8]
+    one_minus_beta2 = 1.0 - beta2
+    one_minus_shampoo_beta = 1.0 - shampoo_beta
+    c1 = (step + 9.0) % 10.0
+    one_minus_beta1 = 1.0 - beta1
+    model[11] = one_minus_beta2
+    model[12] = one_minus_shampoo_beta
+    model[13] = c1
+    model[14] = one_minus_beta1
+
+
+def soap_matrices_1(xp, matrices, model, tensor):
+    """Functions of whole matrices, of one tensor, in a library of the device."""
+    step = xp.scalar(model[0])
+    beta2 = xp.scalar(model[7])
+    shampoo_beta = xp.scalar(model[8])
+    one_minus_beta2 = xp.scalar(model[11])  # 1 - beta2
+    one_minus_shampoo_beta = xp.scalar(model[12])  # 1 - shampoo_beta
+    c1 = xp.scalar(model[13])  # Mod(step + 9, 10)
+    g_i = matrices['g']
+    left = matrices['left']
+    left_basis = matrices['left_basis']
+    right = matrices['right']
+    right_basis = matrices['right_basis']
+    v_i = matrices['v']
+    # turned <- matmul(matmul(transpose(left_basis), g), right_basis)
+    turned = xp.matmul(xp.matmul(xp.swapaxes(left_basis, -1, -2), g_i), right_basis)
+    # v_now <- Piecewise((v, Eq(step, 1)), (beta2*v + turned**2*(1 - beta2), True))
+    v_now = (v_i if step == 1.0 else one_minus_beta2 * turned**2 + beta2 * v_i)
+    v_now = xp.copy(v_now)
+    t1 = xp.swapaxes(g_i, -1, -2)
+    # left <- shampoo_beta*left + (1 - shampoo_beta)*matmul(g, transpose(g))
+    left_new = one_minus_shampoo_beta * xp.matmul(g_i, t1) + shampoo_beta * left
+    # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
+    right_new = one_minus_shampoo_beta * xp.matmul(t1, g_i) + shampoo_beta * right
+    # by_left <- Piecewise((Abs(eigenvectors(identity('rows')*matmul(transpose(left_basis), matmul(left_new, left_basis)))), (step > 1) & Eq(Mod(step + 9, 10), 0)), (identity('rows'), True))
+    by_left = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(left_basis, -1, -2), xp.matmul(left_new, left_basis)))) if (c1 == 0.0) and (step > 1.0) else xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
+    # by_right <- Piecewise((Abs(eigenvectors(identity('cols')*matmul(transpose(right_basis), matmul(right_new, right_basis)))), (step > 1) & Eq(Mod(step + 9, 10), 0)), (identity('cols'), True))
+    by_right = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(right_basis, -1, -2), xp.matmul(right_new, right_basis)))) if (c1 == 0.0) and (step > 1.0) else xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    # v <- Piecewise((matmul(matmul(transpose(by_left), v_now), by_right), (step > 1) & Eq(Mod(step + 9, 10), 0)), (v_now, True))
+    v_new = (xp.matmul(xp.matmul(xp.swapaxes(by_left, -1, -2), v_now), by_right) if (c1 == 0.0) and (step > 1.0) else v_now)
+    # left_basis <- Piecewise((eigenvectors(left_new), Eq(step, 1)), (Piecewise((orthonormal(matmul(matmul(left_new, left_basis), by_left)), (step > 1) & Eq(Mod(step + 9, 10), 0)), (left_basis, True)), True))
+    left_basis_new = (xp.eigenvectors(left_new) if step == 1.0 else (xp.orthonormal(xp.matmul(xp.matmul(left_new, left_basis), by_left)) if (c1 == 0.0) and (step > 1.0) else left_basis))
+    # right_basis <- Piecewise((eigenvectors(right_new), Eq(step, 1)), (Piecewise((orthonormal(matmul(matmul(right_new, right_basis), by_right)), (step > 1) & Eq(Mod(step + 9, 10), 0)), (right_basis, True)), True))
+    right_basis_new = (xp.eigenvectors(right_new) if step == 1.0 else (xp.orthonormal(xp.matmul(xp.matmul(right_new, right_basis), by_right)) if (c1 == 0.0) and (step > 1.0) else right_basis))
+    matrices['left_basis_new'] = left_basis_new
+    matrices['left_new'] = left_new
+    matrices['right_basis_new'] = right_basis_new
+    matrices['right_new'] = right_new
+    matrices['v_now'] = v_now
+    matrices['v_new_matrix'][...] = v_new
+
+
+@element
+def soap_element_1(g_i, m_i, v_new, step, beta1, one_minus_beta1):
+    """What pass 1 does to an element."""
+    # m <- Piecewise((m, Eq(step, 1)), (g*(1 - beta1) + beta1*m, True))
+    m_new = (m_i if step == float32(1.0) else one_minus_beta1 * g_i + beta1 * m_i)
+    return m_new, v_new, m_new
+
+
+@element_pass
+def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads g, m, v_new_matrix; writes m, v, m_new_matrix."""
+    g = float32_array(arrays[1], grad_start, count)
+    m = float32_array(arrays[2], start, count)
+    v_new_matrix = float32_array(arrays[6], start, count)
+    v = float32_array(arrays[3], start, count)
+    m_new_matrix = float32_array(arrays[4], start, count)
+    step = narrowed(model[0])
+    beta1 = narrowed(model[6])
+    one_minus_beta1 = narrowed(model[14])  # 1 - beta1
+    packs = count // 4 if aligned(g) & aligned(m) & aligned(v_new_matrix) & aligned(v) & aligned(m_new_matrix) else 0
+    for k in range(thread(), packs, threads()):
+        g_0, g_1, g_2, g_3 = load4(g, k)
+        m_0, m_1, m_2, m_3 = load4(m, k)
+        v_new_0, v_new_1, v_new_2, v_new_3 = load4(v_new_matrix, k)
+        m_new_0, new_v_new_0, m_new_0 = soap_element_1(
+            g_0, m_0, v_new_0, step, beta1, one_minus_beta1,
+        )
+        m_new_1, new_v_new_1, m_new_1 = soap_element_1(
+            g_1, m_1, v_new_1, step, beta1, one_minus_beta1,
+        )
+        m_new_2, new_v_new_2, m_new_2 = soap_element_1(
+            g_2, m_2, v_new_2, step, beta1, one_minus_beta1,
+        )
+        m_new_3, new_v_new_3, m_new_3 = soap_element_1(
+            g_3, m_3, v_new_3, step, beta1, one_minus_beta1,
+        )
+        store4(m, k, m_new_0, m_new_1, m_new_2, m_new_3)
+        store4(v, k, new_v_new_0, new_v_new_1, new_v_new_2, new_v_new_3)
+        store4(m_new_matrix, k, m_new_0, m_new_1, m_new_2, m_new_3)
+    for i in range(4 * packs + thread(), count, threads()):
+        g_i = g[i]
+        m_i = m[i]
+        v_new_i = v_new_matrix[i]
+        m_new_i, new_v_new_i, m_new_i = soap_element_1(
+            g_i, m_i, v_new_i, step, beta1, one_minus_beta1,
+        )
+        m[i] = m_new_i
+        v[i] = new_v_new_i
+        m_new_matrix[i] = m_new_i
+
+
+@model_scalars
+def soap_scalars_2(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    lr = model[5]
+    beta1 = model[6]
+    beta2 = model[7]
+    weight_decay = model[10]
+    t2 = maximum(1.0, step - 1.0)
+    c2 = (0.0 if step == 1.0 else lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2))
+    c3 = (1.0 if step == 1.0 else 1.0 - lr * weight_decay)
+    model[15] = c2
+    model[16] = c3
+
+
+def soap_matrices_2(xp, matrices, model, tensor):
+    """Functions of whole matrices, of one tensor, in a library of the device."""
+    eps = xp.scalar(model[9])
+    left_basis = matrices['left_basis']
+    m_new = matrices['m_new_matrix']
+    right_basis = matrices['right_basis']
+    v_now = matrices['v_now']
+    # product_1 <- matmul(matmul(transpose(left_basis), m_new), right_basis)
+    product_1 = xp.matmul(xp.matmul(xp.swapaxes(left_basis, -1, -2), m_new), right_basis)
+    # scaled <- matmul(matmul(transpose(left_basis), m_new), right_basis)/(eps + sqrt(v_now))
+    scaled = product_1 / (eps + xp.sqrt(v_now))
+    # product_2 <- matmul(matmul(left_basis, scaled), transpose(right_basis))
+    product_2 = xp.matmul(xp.matmul(left_basis, scaled), xp.swapaxes(right_basis, -1, -2))
+    matrices['product_2_matrix'][...] = product_2
+
+
+@element
+def soap_element_2(p_i, product_2, c2, c3):
+    """What pass 2 does to an element."""
+    # p <- (p - Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))*matmul(matmul(left_basis, scaled), transpose(right_basis)))*Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+    p_new = c3 * (p_i - c2 * product_2)
+    return p_new
+
+
+@element_pass
+def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads p, product_2_matrix; writes p."""
+    p = float32_array(arrays[0], start, count)
+    product_2_matrix = float32_array(arrays[5], start, count)
+    c2 = narrowed(model[15])  # Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))
+    c3 = narrowed(model[16])  # Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+    packs = count // 4 if aligned(p) & aligned(product_2_matrix) else 0
+    for k in range(thread(), packs, threads()):
+        p_0, p_1, p_2, p_3 = load4(p, k)
+        product_2_0, product_2_1, product_2_2, product_2_3 = load4(product_2_matrix, k)
+        p_new_0 = soap_element_2(p_0, product_2_0, c2, c3)
+        p_new_1 = soap_element_2(p_1, product_2_1, c2, c3)
+        p_new_2 = soap_element_2(p_2, product_2_2, c2, c3)
+        p_new_3 = soap_element_2(p_3, product_2_3, c2, c3)
+        store4(p, k, p_new_0, p_new_1, p_new_2, p_new_3)
+    for i in range(4 * packs + thread(), count, threads()):
+        p_i = p[i]
+        product_2_i = product_2_matrix[i]
+        p_new_i = soap_element_2(p_i, product_2_i, c2, c3)
+        p[i] = p_new_i
+
+
+def soap_matrices_3(xp, matrices, model, tensor):
+    """Functions of whole matrices, of one tensor, in a library of the device."""
+    left_basis_new = matrices['left_basis_new']
+    left_new = matrices['left_new']
+    right_basis_new = matrices['right_basis_new']
+    right_new = matrices['right_new']
+    matrices['left'][...] = left_new
+    matrices['right'][...] = right_new
+    matrices['left_basis'][...] = left_basis_new
+    matrices['right_basis'][...] = right_basis_new

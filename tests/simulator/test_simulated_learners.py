@@ -1,0 +1,107 @@
+"""Every builtin in Numba's CUDA simulator: NUMBA_ENABLE_CUDASIM=1 pytest tests/simulator.
+
+The very text of the generated kernels runs, thread by thread, over the tables of the engine.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+from devices.following import STEPS, assert_same_states, run_both
+from fixtures_runtime import descent, every_state, gradients, parameters
+from learners.families import ROUNDING
+from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
+from numba import cuda
+from rules import clipped_adamw_ema
+
+import learnerdsl as ld
+from learnerdsl.learners import muon, noisy_sgd, shampoo
+
+# The threads of a block are threads of Python here, which meet often.
+sys.setswitchinterval(1e-5)
+
+SHAPES = ((), (0,), (7, 5), (3, 4, 2), (4_500,))
+"""The last one has more than a chunk."""
+
+
+def on_device(array):
+    """A copy in the memory of the simulated device."""
+    return cuda.to_device(np.array(array))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", BUILTINS)
+def test_simulated_rule_follows_the_oracle(name, dtype):
+    start, found, expected, learner, oracle = run_both(name, dtype, on_device, SHAPES)
+    factor = ROUNDING.get(name, (1, ""))[0]
+    assert_close(start, found, expected, factor * TOLERANCE[dtype])
+    assert_same_states(learner, oracle, 20 * factor * TOLERANCE[dtype])
+    assert learner.step_count == STEPS
+
+
+def test_uniform_numbers_are_those_of_the_cpu():
+    @ld.rule
+    def walk(p, g):
+        return ld.assign(p, p + ld.uniform())
+
+    for dtype in (np.float32, np.float64):
+        start = np.zeros(5_000, dtype)
+        host, device = [start.copy()], [on_device(start)]
+        for arrays, place in ((host, np.copy), (device, on_device)):
+            learner = walk(arrays, seed=5)
+            for _ in range(2):
+                learner.update([place(np.ones_like(start))])
+        np.testing.assert_array_equal(device[0].copy_to_host(), host[0])
+
+
+def test_normal_numbers_are_those_of_the_cpu_but_for_rounding():
+    start = np.zeros(100)
+    host, device = [start.copy()], [on_device(start)]
+    for arrays, place in ((host, np.copy), (device, on_device)):
+        noisy_sgd(arrays, lr=1.0).update([place(start)])
+    assert np.abs(host[0]).max() > 0
+    np.testing.assert_allclose(device[0].copy_to_host(), host[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("rule", [every_state, clipped_adamw_ema])
+def test_skip_and_groups_work(rule):
+    params = {name: on_device(a) for name, a in parameters("dict").items()}
+    learner = rule(params, nonfinite="skip", groups=[{"params": ["b"], "lr": 0.5}])
+    given = {name: on_device(a) for name, a in parameters("dict").items()}
+    assert learner.update(given)
+    before = params["w"].copy_to_host()
+    given["w"] = on_device(np.full((3, 4), np.nan, np.float32))
+    assert not learner.update(given)
+    np.testing.assert_array_equal(params["w"].copy_to_host(), before)
+    assert learner.step_count == 1
+
+
+def test_functions_of_matrices_are_not_run_where_gradients_are_refused():
+    learner = shampoo([on_device(np.ones((3, 4)))], nonfinite="skip")
+    assert learner.update([on_device(np.full((3, 4), 0.5))])
+    before = str(learner.state_dict())
+    assert not learner.update([on_device(np.full((3, 4), np.inf))])
+    assert str(learner.state_dict()) == before
+
+
+def test_checkpoints_of_matrices_go_on_bitwise(tmp_path):
+    rng = np.random.default_rng(2)
+    start, *given = rng.standard_normal((4, 5, 3))
+    first = muon([on_device(start)])
+    first.update([on_device(given[0])])
+    first.save(tmp_path / "checkpoint")
+    second = muon([on_device(first.parameters[0].copy_to_host())])
+    second.load(tmp_path / "checkpoint")
+    for learner in (first, second):
+        learner.update([on_device(given[1])])
+    ends = [learner.parameters[0].copy_to_host() for learner in (first, second)]
+    np.testing.assert_array_equal(*ends)
+
+
+def test_parameters_of_the_simulator_are_recognised():
+    learner = descent({n: on_device(a) for n, a in parameters("dict").items()})
+    assert "backend cuda" in repr(learner)
+    assert learner.threads == "CUDA simulator"
+    learner.update({n: on_device(g) for n, g in gradients(descent(parameters("dict")), 0).items()})
+    with pytest.raises(ld.ArrayError, match="memory of the host"):
+        learner.update(parameters("dict"))
