@@ -40,6 +40,10 @@ class Backend(Protocol):
         """The parameters in NumPy: themselves, or copies."""
         ...
 
+    def like_parameters(self) -> list[np.ndarray]:
+        """Arrays in NumPy with the shapes and dtype of the parameters, whatever their values."""
+        ...
+
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
         """New arrays of the place of the parameters."""
         ...
@@ -72,6 +76,10 @@ class HostBackend:
     def on_host(self) -> list[np.ndarray]:
         """The parameters."""
         return list(self.parameters.values())
+
+    def like_parameters(self) -> list[np.ndarray]:
+        """The parameters."""
+        return self.on_host()
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
         """The arrays, as new ones."""

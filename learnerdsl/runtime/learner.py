@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import sympy
 
 from learnerdsl.errors import (
     ArrayError,
@@ -277,7 +278,13 @@ class Learner:
         except BaseException:
             self._engine.set_clock(*clock)
             raise
-        fill_states(self._engine, self._rules, self._backend.on_host(), values)
+        needs_values = any(
+            rule.parameter in sympy.sympify(spec.init).free_symbols
+            for rule in dict.fromkeys(self._rules)
+            for spec in rule.states
+        )
+        parameters = self._backend.on_host() if needs_values else self._backend.like_parameters()
+        fill_states(self._engine, self._rules, parameters, values)
 
     def __reduce__(self) -> Any:
         """Refused: the tables of a learner hold addresses of its arrays."""

@@ -48,6 +48,7 @@ class PtxDevice:
         self.backwards = backwards
         self.launched = []
         self.uploads = []
+        self.locked = []
         self.graph = None
 
     def array(self, values, offset=0):
@@ -68,14 +69,23 @@ class PtxDevice:
         self.uploads.append(address)
         self.bytes_at(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), np.uint8)
 
-    def upload_in_graph(self, address, array, stream):
-        content = np.frombuffer(array.tobytes(), np.uint8)
+    def clear(self, address, nbytes, stream):
+        self.bytes_at(address, nbytes)[:] = 0
+
+    def lock(self, nbytes):
+        assert self.graph is None, "no memory can be locked while a graph is captured"
+        self.locked.append(np.zeros(nbytes, np.uint8))
+        return len(self.locked)
+
+    def upload_in_graph(self, address, locked, array, stream):
+        content = self.locked[locked - 1]
+        assert not content.any(), "each graph copies from memory of its own"
+        content[:] = np.frombuffer(array.tobytes(), np.uint8)
 
         def copy():
             self.bytes_at(address, content.size)[:] = content
 
         self.graph.append(copy)
-        return content
 
     def download(self, array, address, stream):
         assert self.graph is None, "nothing can be waited for while a graph is captured"

@@ -1,6 +1,9 @@
 """Arrays on a device, of whatever library: where they are, and whether they can be updated."""
 
+import functools
 import importlib
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -98,10 +101,16 @@ def ordinal_of(address: int) -> int:
     """The number of the device that this memory is on, or -1 if it is no device's."""
     if SIMULATED:
         return 0
-    driver: Any = importlib.import_module("cuda.bindings.driver")
-    kind = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-    status, ordinal = driver.cuPointerGetAttribute(kind, address)
+    ask, kind = _pointer_attribute()
+    status, ordinal = ask(kind, address)
     return -1 if int(status) else int(ordinal)
+
+
+@functools.lru_cache(maxsize=1)
+def _pointer_attribute() -> tuple[Any, Any]:
+    driver: Any = importlib.import_module("cuda.bindings.driver")
+    attribute = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    return driver.cuPointerGetAttribute, attribute
 
 
 def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[Name, Place]]:
@@ -176,23 +185,59 @@ class DeviceGradientCheck(GradientCheck):
         what: what the arrays are, for the messages.
     """
 
+    tensor_dtype: Any = None
+
     def __init__(self, parameters: dict[Name, Place], what: str = "gradient") -> None:
         places = list(parameters.values())
         self.dtype_name = places[0].dtype
         self.device = max(place.device for place in places)
         spans = [(p.address, p.address + p.nbytes, name) for name, p in parameters.items()]
         self.take(what, list(parameters), [place.shape for place in places], spans)
+        kind = np.dtype(self.dtype_name)
+        self.typestr, self.itemsize = kind.str, kind.itemsize
 
     def addresses(self, indices: Sequence[int], gradients: Sequence[Any]) -> list[int]:
         """Addresses of new gradients, or an error that says why one cannot be used."""
+        bounds, shapes = self.bounds, self.shapes
         found: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
-            values = values_of(gradient)
-            place = locate(values, f"The {self.what} of {self.names[index]!r}")
-            self.check_place(index, place, gradient)
-            self.refuse_if_overlapping(index, place.address, place.nbytes)
-            found.append(place.address)
+            address = self.usual_address(gradient, shapes[index])
+            if not address:
+                values = values_of(gradient)
+                place = locate(values, f"The {self.what} of {self.names[index]!r}")
+                self.check_place(index, place, gradient)
+                address = place.address
+                self.refuse_if_overlapping(index, address, place.nbytes)
+            else:
+                below = bisect_right(bounds, address)
+                nbytes = self.itemsize * math.prod(shapes[index])
+                if below % 2 or bounds[below] < address + nbytes:
+                    self.refuse_if_overlapping(index, address, nbytes)
+            found.append(address)
         return found
+
+    def usual_address(self, gradient: Any, shape: tuple[int, ...]) -> int:
+        """The address of an array that is as it should be, found quickly; 0 of any other.
+
+        Most updates get new gradients, so this is much of the time that the host takes.
+        """
+        if hasattr(gradient, "data_ptr"):
+            # PyTorch has one object for each dtype, so that identity will do.
+            if gradient.dtype is not self.tensor_dtype:
+                if str(gradient.dtype) != f"torch.{self.dtype_name}":
+                    return 0
+                self.tensor_dtype = gradient.dtype
+            if gradient.shape != shape or not gradient.is_contiguous():
+                return 0
+            address = gradient.data_ptr() if gradient.get_device() == self.device else 0
+            return 0 if address % self.itemsize else address
+        interface = getattr(gradient, "__cuda_array_interface__", None)
+        if interface is None or interface["typestr"] != self.typestr:
+            return 0
+        address = interface["data"][0]
+        if interface["shape"] != shape or interface.get("strides") or address % self.itemsize:
+            return 0
+        return address if address and ordinal_of(address) == self.device else 0
 
     def check_place(self, index: int, place: Place, gradient: Any) -> None:
         """Raise unless the array has the layout, dtype, shape and device that is needed."""

@@ -48,6 +48,11 @@ class CudaBackend:
         """Copies of the parameters."""
         return [copy_to_host(array) for array in self.parameters.values()]
 
+    def like_parameters(self) -> list[np.ndarray]:
+        """Arrays of the shapes of the parameters that take no memory."""
+        zero = np.zeros((), self.kind.numpy)
+        return [np.broadcast_to(zero, shape) for shape in self.shapes.values()]
+
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
         """New arrays on the device."""
         views: list[Any] = []

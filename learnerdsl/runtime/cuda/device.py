@@ -61,8 +61,16 @@ class Device(Protocol):
         """Copy a contiguous array to the device; it may change at once after that."""
         ...
 
-    def upload_in_graph(self, address: int, array: np.ndarray, stream: int) -> Any:
-        """The same while a stream is captured: a replay copies what is returned, so keep it."""
+    def clear(self, address: int, nbytes: int, stream: int) -> None:
+        """Set bytes to zero."""
+        ...
+
+    def lock(self, nbytes: int) -> int:
+        """Address of memory of the host that a CUDA graph can copy from; it is never given back."""
+        ...
+
+    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
+        """Record a copy, by way of locked memory that only this graph uses from now on."""
         ...
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
@@ -157,7 +165,17 @@ class SimulatedDevice:
         del stream
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
 
-    def upload_in_graph(self, address: int, array: np.ndarray, stream: int) -> Any:
+    def clear(self, address: int, nbytes: int, stream: int) -> None:
+        """Set bytes to zero."""
+        del stream
+        ctypes.memset(address, 0, nbytes)
+
+    def lock(self, nbytes: int) -> int:
+        """Nothing is captured in the simulator."""
+        del nbytes
+        return 0
+
+    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
         """Nothing is captured in the simulator."""
         raise NotImplementedError
 

@@ -1,5 +1,6 @@
 """A GPU through NVIDIA's driver."""
 
+import contextlib
 import ctypes
 import functools
 import importlib
@@ -21,7 +22,9 @@ class _DriverMemory:
         self.address = address
 
     def __del__(self) -> None:
-        self._free(self.address)
+        # When Python ends, the driver may have done so before.
+        with contextlib.suppress(Exception):
+            self._free(self.address)
 
 
 class DriverDevice:
@@ -69,6 +72,8 @@ class DriverDevice:
             address = int(self._call(self._driver.cuMemAlloc(max(nbytes, 1))))
             memory = _DriverMemory(self._driver, address)
             self._call(self._driver.cuMemsetD8(address, 0, max(nbytes, 1)))
+            # Whatever stream uses it first must find it so.
+            self.synchronize()
         return memory
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
@@ -77,12 +82,19 @@ class DriverDevice:
             source = array.ctypes.data
             self._call(self._driver.cuMemcpyHtoDAsync(address, source, array.nbytes, stream))
 
-    def upload_in_graph(self, address: int, array: np.ndarray, stream: int) -> Any:
-        """Record a copy from locked memory, which is kept for the replays."""
-        locked = int(self._call(self._driver.cuMemAllocHost(max(array.nbytes, 1))))
+    def clear(self, address: int, nbytes: int, stream: int) -> None:
+        """Set bytes to zero."""
+        if nbytes:
+            self._call(self._driver.cuMemsetD8Async(address, 0, nbytes, stream))
+
+    def lock(self, nbytes: int) -> int:
+        """Address of memory of the host that a CUDA graph can copy from."""
+        return int(self._call(self._driver.cuMemAllocHost(max(nbytes, 1))))
+
+    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
+        """Record a copy, by way of locked memory that only this graph uses from now on."""
         ctypes.memmove(locked, array.ctypes.data, array.nbytes)
         self._call(self._driver.cuMemcpyHtoDAsync(address, locked, array.nbytes, stream))
-        return locked
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
         """Copy from the device, and wait for that."""

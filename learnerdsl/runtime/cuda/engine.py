@@ -92,10 +92,14 @@ class CudaEngine(DeviceStates):
         self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()
+        self.spare = 0
         self.has_rows = self.has_run = False
         self.rooms: dict[str, tuple[int, Any]] = {}
         self.launches = 0
         self.use_chunks(self.chunks_of({}))
+        with device.activate():
+            # Updates may be on another stream than the one that the tables were sent on.
+            device.synchronize()
 
     def use_library(self, namespace: Any, parameters: Sequence[Any]) -> None:
         """Run functions of matrices by a library, on these arrays of it or of another one."""
@@ -216,6 +220,8 @@ class CudaEngine(DeviceStates):
         if self.addresses_changed or self.was_captured:
             self.device.upload(self.at.addresses, self.addresses, stream)
             self.addresses_changed = False
+        # While a graph is captured, none may be asked for.
+        self.spare = self.spare or self.device.lock(self.addresses.nbytes)
         return False
 
     def _record(self, stream: int) -> None:
@@ -231,8 +237,9 @@ class CudaEngine(DeviceStates):
             )
             raise LearnerError(msg)
         if self.addresses_changed:
-            kept = self.device.upload_in_graph(self.at.addresses, self.addresses, stream)
-            self.kept.append(kept)
+            locked = self.spare or self.device.lock(self.addresses.nbytes)
+            self.device.upload_in_graph(self.at.addresses, locked, self.addresses, stream)
+            self.spare = 0
         self.was_captured = True
 
     def run(self, first: int, last: int) -> float:

@@ -231,10 +231,19 @@ class DeviceStates(Tables):
                 rows[:, layout.tensor.index(symbol)] = given
             else:
                 for own, value in zip(self.places, given, strict=True):
-                    address, shape, kind = own[held.name]
-                    array = np.ascontiguousarray(np.broadcast_to(value, shape), kind)
-                    with self.device.activate():
-                        self.device.upload(address, array, stream)
+                    self._write(own[held.name], value, stream)
         self.write_model_rows(model)
         with self.device.activate():
             self.device.upload(self.at.tensor_rows, rows, stream)
+            self.device.synchronize()
+
+    def _write(self, place: tuple[int, Any, Any], value: Any, stream: int) -> None:
+        """An array of the device takes a value; zero takes no memory of the host."""
+        address, shape, kind = place
+        array = np.asarray(value, kind)
+        with self.device.activate():
+            if array.size and not any(array.strides) and not array.flat[0]:
+                self.device.clear(address, math.prod(shape) * kind.itemsize, stream)
+            else:
+                whole = np.ascontiguousarray(np.broadcast_to(array, shape))
+                self.device.upload(address, whole, stream)
