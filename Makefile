@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test check types bench clean
+.PHONY: demo test test-gpu check types bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
+# CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
 	$(BIN)/python -m pytest -n $(WORKERS)
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) tests/simulator
+
+# On a machine with a GPU.
+test-gpu: $(VENV)/.test
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -38,6 +44,6 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 # use learners alone, so what its models need stays out.
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable ".[cntk,examples,jax,peers,test,torch]"
+	$(BIN)/python -m pip install --quiet --editable ".[cntk,cuda,examples,jax,peers,test,torch]"
 	$(BIN)/python -m pip install --quiet --no-deps timm
 	touch $@

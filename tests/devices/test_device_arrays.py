@@ -96,6 +96,12 @@ def test_devices_and_dtypes_are_not_mixed(device):
         descent({"w": first, "v": np.zeros(3, np.float32)})
 
 
+def test_arrays_that_are_never_updated_in_place_are_refused():
+    array = type("ArrayImpl", (), {"__module__": "jaxlib._jax"})()
+    with pytest.raises(ld.ArrayError, match="array of JAX"):
+        descent([array], backend="cuda")
+
+
 @pytest.mark.parametrize("dtype", ["torch.bfloat16", "torch.float16", "torch.int64"])
 def test_other_number_types_are_refused(dtype, device):
     tensor = Tensor(device.array(np.zeros(3, np.float32)), dtype)

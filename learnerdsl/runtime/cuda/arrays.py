@@ -14,7 +14,7 @@ import numpy as np
 from learnerdsl.dtypes import NumberType, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.cuda import SIMULATED
-from learnerdsl.runtime.interop import is_on_device, is_simulated
+from learnerdsl.runtime.interop import is_on_device, is_simulated, library_of
 from learnerdsl.runtime.memory import GradientCheck, Name
 from learnerdsl.runtime.sparse import values_of
 
@@ -118,6 +118,10 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[N
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
         raise ArrayError(msg)
+    for name, array in arrays.items():
+        if library_of(array) in ("jax", "jaxlib"):
+            msg = f"Parameter {name!r} is an array of JAX, which are never updated in place."
+            raise ArrayError(msg)
     places = {name: locate(array, f"Parameter {name!r}") for name, array in arrays.items()}
     kinds: dict[str, Name] = {}
     devices: dict[int, Name] = {}
