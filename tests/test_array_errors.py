@@ -148,11 +148,11 @@ def test_names_of_different_types_are_accepted(backend):
     assert list(learner.parameters) == ["a", 1, 2]
 
 
-@pytest.mark.parametrize("backend", ["cuda", "Numpy", "", None])
+@pytest.mark.parametrize("backend", ["gpu", "Numpy", "", None])
 def test_an_unknown_backend_is_refused_with_the_known_ones(backend):
     with pytest.raises(ld.HyperparameterError) as caught:
         every_state([floats(3)], backend=backend)
-    assert_says(caught, (f"backend={backend!r} is not known", "'auto', 'cpu', 'numpy'"))
+    assert_says(caught, (f"backend={backend!r} is not known", "'auto', 'cpu', 'cuda', 'numpy'"))
 
 
 def test_an_unknown_way_with_gradients_that_are_not_finite_is_refused():

@@ -1,8 +1,9 @@
 """Text of the CUDA passes that meet values of some axes only, and of reductions by a block.
 
-Threads share a row where it is long. Where it is short, several rows are done at once, unless their
-sums meet in the same place: then one row is done after the other, and the values of a column are
-always added by the same thread, so that the order of the sums is fixed.
+All threads of a block share a row where it is long. Where it is short, groups of threads do several
+rows at once. Where sums over rows meet in the same place, each group has a part of the sum of its
+own: it does its rows one after the other, and what goes into one place is always added by the same
+thread, so that the order of the sums is fixed.
 """
 
 from learnerdsl.codegen.passes import Totals
@@ -72,34 +73,67 @@ class _CudaByRows(ByRows):
     """A pass that meets values of some axes only."""
 
     more = BLOCK_SCRATCH
-    clear = "for k in range(thread(), {count}, threads()):"
+    clear = "for k in range(lane, {count}, lanes):"
+    here = "{length} if own < parts_here else 0"
     along_row = "for i in range(lane, {width} if is_row else 0, lanes):"
     totals_of = _CudaTotalsByRows
     reduces: _CudaTotalsByRows
 
     def __init__(self, text: Text, block: Block) -> None:
         super().__init__(text, block)
-        self.in_parts = [
-            r for r in (*self.sums_along, *self.sums_across) if text.vectors[r.symbol].in_parts
-        ]
-        self.in_order = any(reduce.block for reduce in block.reduces)
-        if self.in_order:
-            self.along_row = "for i in range(0 if thread() == 0 else {width}, {width}):"
+        self.lanes = f"lanes_for({self.width})"
+        if any(reduce.block for reduce in block.reduces):
+            self.lanes = "threads()"
+            self.along_row = (
+                "for i in range(0 if thread() == 0 else {width}, {width} if is_row else 0):"
+            )
+
+    def sums(self) -> list[str]:
+        """The arrays of sums over axes; parts of them belong to groups of threads: see `loop`."""
+        return [self.text.whole_view(v) for v in self.outputs if not v.in_parts]
 
     def loop(self) -> list[str]:
         """The loop over the rows, of which each group of threads has one at a time."""
-        one_by_one = self.in_order or self.in_parts
-        lanes = "threads()" if one_by_one else f"lanes_for({self.width})"
-        groups = "threads() // lanes"
-        return [
-            *(["sync()"] if self.in_parts else []),
-            f"lanes = {lanes}",
+        lines = [
+            f"lanes = {self.lanes}",
             "lane = thread() % lanes",
+            "groups = threads() // lanes",
             f"row_count = count // {self.width}",
-            f"for turn in range((row_count + {groups} - 1) // ({groups})):",
-            f"{INDENT}is_row = turn * ({groups}) + thread() // lanes < row_count",
-            f"{INDENT}row_number = min(turn * ({groups}) + thread() // lanes, row_count - 1)",
-            *(INDENT + line for line in self.row()),
+        ]
+        if self.in_parts:
+            return [*lines, *self.loop_over_parts()]
+        return [
+            *lines,
+            "for turn in range((row_count + groups - 1) // groups):",
+            f"{INDENT}row_number = turn * groups + thread() // lanes",
+            *(INDENT + line for line in self.guarded_row()),
+        ]
+
+    def loop_over_parts(self) -> list[str]:
+        """Each group of threads has a part of its own, whose rows it does one after the other."""
+        outputs = [self.output(v, "(first + own * chunk_rows)") for v in self.in_parts]
+        body = [
+            "own = turn * groups + thread() // lanes",
+            "part = first // chunk_rows + own",
+            *(line for lines in outputs for line in lines),
+            "sync()",
+            "row_turns = min(chunk_rows, row_count - turn * groups * chunk_rows)",
+            "for row_turn in range(row_turns):",
+            f"{INDENT}row_number = own * chunk_rows + row_turn",
+            *(INDENT + line for line in self.guarded_row()),
+        ]
+        return [
+            "parts_here = (row_count + chunk_rows - 1) // chunk_rows",
+            "for turn in range((parts_here + groups - 1) // groups):",
+            *(INDENT + line for line in body),
+        ]
+
+    def guarded_row(self) -> list[str]:
+        """A row, or none: all threads of a block have to come to the sums of their rows."""
+        return [
+            "is_row = row_number < row_count",
+            "row_number = min(row_number, row_count - 1)",
+            *self.row(),
         ]
 
     def finish(self, reduce: Reduce) -> list[str]:

@@ -57,18 +57,8 @@ CUDA_FUNCTIONS = tuple(
 
 _LOCAL = (
     *("arrays", "chunk_rows", "count", "first", "float", "grad_start", "here", "i", "k", "key"),
-    *(
-        "group",
-        "is_row",
-        "lane",
-        "lanes",
-        "packs",
-        "row_count",
-        "scratch",
-        "turn",
-        "turns",
-        "width",
-    ),
+    *("groups", "is_row", "lane", "lanes", "own", "packs", "parts_here", "row_count"),
+    *("row_turn", "row_turns", "scratch", "turn", "xp"),
     *("matrices", "max", "min", "model", "np", "offset", "part", "range", "row", "row_number"),
     *("start", "sums", "tensor"),
 )

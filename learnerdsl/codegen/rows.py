@@ -55,11 +55,13 @@ class ByRows:
     Attributes:
         more: further arguments of the function.
         clear: head of a loop over a part of a sum, which fills it anew.
+        here: how long a part is, if it is there.
         along_row: head of the loop along a row.
     """
 
     more = ""
     clear = "for k in range({count}):"
+    here = "{length}"
     along_row = "for i in range({width}):"
     totals_of = TotalsByRows
 
@@ -81,6 +83,8 @@ class ByRows:
         self.sums_along = [r for r in over_axes if self.reduces.along_rows(r)]
         self.sums_across = [r for r in over_axes if not self.reduces.along_rows(r)]
         self.scalars = [r for r in block.reduces if r not in over_axes]
+        self.outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
+        self.in_parts = [vector for vector in self.outputs if vector.in_parts]
 
     def lines(self, name: str) -> list[str]:
         """The whole function."""
@@ -105,21 +109,24 @@ class ByRows:
         lines.append(f"first = start // {self.width}")
         lines += read_scalars(text, self.block)
         lines += [text.whole_view(vector) for vector in self.across]
-        outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
-        if any(vector.in_parts for vector in outputs):
+        if self.in_parts:
             lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
-            lines.append("part = first // chunk_rows")
-        for vector in outputs:
-            lines += self.output(vector)
+        lines += self.sums()
         return lines + [line for r in self.scalars for line in self.reduces.start(r)]
 
-    def output(self, vector: Vector) -> list[str]:
-        """The array of a reduction; every chunk has a part of its own, which it clears first."""
-        if not vector.in_parts:
-            return [self.text.whole_view(vector)]
+    def sums(self) -> list[str]:
+        """The arrays of sums over axes, or the parts of them that belong to the chunk."""
+        lines = ["part = first // chunk_rows"] if self.in_parts else []
+        for vector in self.outputs:
+            view = [self.text.whole_view(vector)]
+            lines += self.output(vector, "first") if vector.in_parts else view
+        return lines
+
+    def output(self, vector: Vector, row: str) -> list[str]:
+        """The part of a sum for the rows from `row` on, which is cleared first."""
         name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
-        length, first = self.text.part(vector, "first")
-        lines = [f"{name}_count = {length}"]
+        length, first = self.text.part(vector, row)
+        lines = [f"{name}_count = {self.here.format(length=length)}"]
         if vector.outer:
             lines.append(f"{name}_first = {first}")
         start = f"{count} + part * {name}_count"

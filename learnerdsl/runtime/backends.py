@@ -26,9 +26,11 @@ class Backend(Protocol):
         name: "cpu", "cuda" or "numpy".
         kind: number type of the parameters.
         shapes: their shapes.
+        holds_gradients: whether a learner holds its last gradients, to know new ones by them.
     """
 
     name: str
+    holds_gradients: bool
     kind: NumberType
     shapes: dict[Name, tuple[int, ...]]
 
@@ -62,6 +64,8 @@ class HostBackend:
         name: "cpu", compiled, or "numpy", interpreted.
         parameters: name -> array.
     """
+
+    holds_gradients = True
 
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name

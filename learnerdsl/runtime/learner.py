@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from operator import is_, itemgetter
+from operator import is_
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +15,11 @@ from learnerdsl.errors import (
     HyperparameterError,
     LearnerError,
     NonFiniteError,
-    RuleError,
 )
 from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.rule import Rule, check_variants
 from learnerdsl.runtime import checkpoint
+from learnerdsl.runtime.arguments import check_choice, checked_seed, picker, rule_for
 from learnerdsl.runtime.backends import choose_backend
 from learnerdsl.runtime.engine import Done, Groups, fill_states
 from learnerdsl.runtime.extras import ExtraInputs
@@ -27,6 +27,7 @@ from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
 from learnerdsl.runtime.memory import (
     Arrays,
     Gradients,
+    LastArrays,
     Name,
     named_arrays,
 )
@@ -69,15 +70,15 @@ class Learner:
         seed: int = 0,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
-        _check_choice("nonfinite", nonfinite, NONFINITE)
+        check_choice("nonfinite", nonfinite, NONFINITE)
         self._nonfinite = nonfinite
-        self._seed = _checked_seed(seed)
+        self._seed = checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
         self._parameters = named_arrays(params, "Parameters")
         self._backend = choose_backend(backend, self._parameters)
         self._kind = self._backend.kind
         self._names = list(self._parameters)
-        self._rules = [_rule_for(rule, name, s) for name, s in self._backend.shapes.items()]
+        self._rules = [rule_for(rule, name, s) for name, s in self._backend.shapes.items()]
         self._rule = self._rules[0]
         check_variants(self._rules)
         self._groups, overrides = group_numbers(self._names, groups or ())
@@ -91,8 +92,8 @@ class Learner:
         self.reset()
         self._check = self._backend.check()
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, self._backend.check)
-        self._bound: tuple[Any, ...] = (object(),) * len(self._names)
-        self._pick: Callable[[Any], tuple[Any, ...]] = _picker(self._names)
+        self._bound = LastArrays(len(self._names), self._backend.holds_gradients)
+        self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
 
     def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
         """Do one update of all parameters, in place.
@@ -127,7 +128,7 @@ class Learner:
             fits, arrays = False, ()
         if not fits:
             self._refuse(gradients)
-        if not all(map(is_, arrays, self._bound)):
+        if not all(map(is_, arrays, self._bound.present())):
             if not self._is_mapping and type(gradients) not in (list, tuple):
                 self._refuse(gradients)
             self._bind(arrays)
@@ -152,7 +153,8 @@ class Learner:
 
     def _bind(self, arrays: tuple[Any, ...]) -> None:
         """Check the arrays that are new, all of them before one is used."""
-        changed = [k for k, array in enumerate(arrays) if array is not self._bound[k]]
+        bound = self._bound.present()
+        changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
         new = [arrays[k] for k in changed]
         addresses = self._check.addresses(changed, new)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
@@ -166,7 +168,7 @@ class Learner:
                 raise ArrayError(msg)
         self._engine.bind(1, changed, new, addresses)
         self._engine.select_rows(rows)
-        self._bound = arrays
+        self._bound.keep(arrays)
 
     def _refuse(self, gradients: Any) -> None:
         if self._is_mapping != isinstance(gradients, Mapping):
@@ -182,7 +184,7 @@ class Learner:
         if self._nonfinite == "skip":
             return refusal == 0 if isinstance(refusal, float) else Done(refusal)
         if float(refusal):
-            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound)]
+            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.present())]
             msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
             raise NonFiniteError(msg)
         return True
@@ -366,40 +368,3 @@ class Learner:
             f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
             f"step {self.step_count}, backend {self._backend.name}>"
         )
-
-
-def _rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
-    """The rule for a parameter, or an error that names it."""
-    try:
-        own = rule if isinstance(rule, Rule) else rule(shape)
-    except RuleError as error:
-        msg = f"Parameter {name!r} of shape {shape}: {error}"
-        raise RuleError(msg) from None
-    if own.ndim is not None and own.ndim != len(shape):
-        msg = (
-            f"Parameter {name!r} has {len(shape)} axes, but rule {own.name} was traced for "
-            f"{own.ndim}; make the learner by calling the decorated function."
-        )
-        raise RuleError(msg)
-    return own
-
-
-def _picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
-    """A function from a dict of gradients to a tuple in the order of the parameters."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    only = names[0]
-    return lambda gradients: (gradients[only],)
-
-
-def _checked_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**53:
-        msg = f"seed must be a whole number from 0 up to 2**53, got {seed!r}."
-        raise HyperparameterError(msg)
-    return int(seed)
-
-
-def _check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        msg = f"{what}={value!r} is not known; choose one of {', '.join(map(repr, choices))}."
-        raise HyperparameterError(msg)

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+import weakref
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -192,6 +193,43 @@ class GradientCheck:
             subject = "Gradients" if self.what == "gradient" else f"Arrays of {self.what}"
             msg = f"{subject} do not match the parameters: {'; '.join(parts)}."
             raise UnknownNameError(msg)
+
+
+class LastArrays:
+    """The gradients of the last update, by which new ones are known.
+
+    Args:
+        count: how many there are.
+        holds: whether to hold them. On a device that would keep the memory of the gradients of a
+            whole model until the next ones are there; what was started needs no reference, as
+            libraries give memory back in the order of the stream.
+    """
+
+    def __init__(self, count: int, holds: bool) -> None:
+        self._holds = holds
+        self._arrays: tuple[Any, ...] = (object(),) * count
+        self._references: list[Any] = []
+
+    def present(self) -> Sequence[Any]:
+        """The arrays, None for each that is no longer there."""
+        if self._references:
+            return [reference() for reference in self._references]
+        return self._arrays
+
+    def keep(self, arrays: tuple[Any, ...]) -> None:
+        """These are the last ones now."""
+        if self._holds:
+            self._arrays = arrays
+        else:
+            self._references = [_reference(array) for array in arrays]
+
+
+def _reference(array: Any) -> Any:
+    """A function that gives an array as long as somebody holds it."""
+    try:
+        return weakref.ref(array)
+    except TypeError:  # of a class without weak references
+        return lambda: array
 
 
 class Arena:

@@ -77,15 +77,22 @@ class Tables:
         widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
         rows = np.maximum(1, CHUNK // widths)
         if CHUNK_ROWS in layout.tensor:
+            groups = np.array([self.parts_of_chunk(int(width)) for width in widths], np.int64)
             least = [layout.rows_for_parts(shape) for shape in shapes]
-            rows = np.maximum(np.maximum(rows, PART_ROWS), least)
-            self.tensor_rows[:, layout.tensor.index(CHUNK_ROWS)] = rows
-            parts = np.maximum(1, -(-self.sizes // (rows * widths)))
+            of_part = np.maximum(np.maximum(rows // groups, PART_ROWS), least)
+            self.tensor_rows[:, layout.tensor.index(CHUNK_ROWS)] = of_part
+            parts = np.maximum(1, -(-self.sizes // (of_part * widths)))
             self.tensor_rows[:, layout.tensor.index(PARTS)] = parts
+            rows = of_part * groups
         return rows * widths
 
+    def parts_of_chunk(self, width: int) -> int:
+        """How many parts of a sum a chunk has, where rows have so many elements."""
+        del width
+        return 1
+
     def parts_of(self, tensor: int) -> tuple[int, int]:
-        """Rows of a chunk of a tensor whose chunks keep sums of their own, and how many chunks."""
+        """Rows of a part of a tensor whose sums over axes are kept in parts, and how many parts."""
         slots, row = self.program.layout.tensor, self.tensor_rows[tensor]
         return int(row[slots.index(CHUNK_ROWS)]), int(row[slots.index(PARTS)])
 

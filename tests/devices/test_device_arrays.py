@@ -22,6 +22,7 @@ class Tensor:
     def __init__(self, view, dtype="torch.float32", contiguous=True, device=0):
         self.view, self.shape, self.dtype = view, view.shape, dtype
         self.is_cuda, self.contiguous, self.device = True, contiguous, device
+        self.is_sparse = False
 
     def data_ptr(self):
         return self.view.address
@@ -142,6 +143,23 @@ def test_gradients_that_cannot_be_used_change_nothing(device):
     refused(learner, {"w": elsewhere, "b": b}, "is on device 1, its parameter on 0")
     refused(learner, {"w": good["w"]}, "missing 'b'", ld.UnknownNameError)
     learner.update(good)
+
+
+def test_a_sparse_tensor_is_told_to_be_row_sparse(device):
+    learner = descent([device.array(np.zeros((2, 3), np.float32))])
+    sparse = Tensor(device.array(np.ones((2, 3), np.float32)))
+
+    def data_ptr():
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+
+    sparse.is_sparse, sparse.data_ptr = True, data_ptr
+    refused(learner, [sparse], r"is a sparse tensor.*RowSparse\(indices")
+
+
+def test_a_gradient_of_bfloat16_is_named(device):
+    learner = descent([device.array(np.zeros((2, 3), np.float32))])
+    narrow = Tensor(device.array(np.ones((2, 3), np.float32)), "torch.bfloat16")
+    refused(learner, [narrow], "has dtype bfloat16, its parameter float32", ld.DtypeError)
 
 
 def test_rows_on_a_device_must_be_in_order(device):

@@ -1,5 +1,8 @@
 """Learners on a device: what is sent when, graphs, groups, checkpoints, gradients of rows."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from devices.ptx_device import device
@@ -109,6 +112,18 @@ def test_new_gradients_send_their_addresses_alone(device):
     assert device.uploads == [learner._engine.at.addresses]
 
 
+def test_gradients_are_not_held_beyond_the_update(device):
+    learner = adam(on(device, parameters("dict")))
+    given = on(device, parameters("dict"))
+    watched = [weakref.ref(array) for array in given.values()]
+    learner.update(given)
+    del given
+    gc.collect()
+    assert [reference() for reference in watched] == [None, None]
+    learner.update(on(device, parameters("dict")))
+    assert learner.step_count == 2
+
+
 def test_clipped_adamw_with_an_average_is_two_passes(device):
     both = pair(clipped_adamw_ema, device)
     step(both, 0, device)
@@ -157,6 +172,19 @@ def test_a_captured_update_gives_what_ordinary_ones_give(device):
     for name, array in ordinary.parameters.items():
         got = captured.parameters[name].copy_to_host()
         np.testing.assert_array_equal(got, array.copy_to_host())
+
+
+def test_a_replay_takes_the_gradients_that_it_was_captured_with(device):
+    learner = descent([device.array(np.zeros(3))], lr=1.0)
+    ones, twos = [device.array(np.ones(3))], [device.array(np.full(3, 2.0))]
+    learner.update(ones)
+    with device.capture() as graph:
+        learner.update(ones)
+    learner.update(twos)
+    for node in graph:
+        node()
+    (array,) = learner.parameters.values()
+    np.testing.assert_array_equal(array.copy_to_host(), -4.0)
 
 
 def test_an_ordinary_update_after_a_replay_takes_its_own_gradients(device):

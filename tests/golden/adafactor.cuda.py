@@ -49,35 +49,41 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums, scra
     axis1 = int64(tensor[5])
     first = start // axis1
     chunk_rows = int64(tensor[6])
-    part = first // chunk_rows
     sum_2 = float64_array(arrays[4], 0, axis0)
-    sum_3_count = axis1
-    sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
-    for k in range(thread(), sum_3_count, threads()):
-        sum_3_part[k] = 0.0
     sum_1 = 0.0
-    sync()
-    lanes = threads()
+    lanes = lanes_for(axis1)
     lane = thread() % lanes
+    groups = threads() // lanes
     row_count = count // axis1
-    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
-        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
-        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
-        here = first + row_number
-        offset = row_number * axis1
-        p = float32_array(arrays[0], start + offset, axis1)
-        g = float32_array(arrays[1], grad_start + offset, axis1)
-        sum_3 = float64_array(arrays[5], axis1 + part * sum_3_count, axis1)
-        sum_2_i = 0.0
-        for i in range(lane, axis1 if is_row else 0, lanes):
-            p_i = p[i]
-            g_i = g[i]
-            sum_1 = sum_1 + float64(p_i)**2
-            sum_2_i = sum_2_i + float64(g_i)**2
-            sum_3[i] += float64(g_i)**2
-        sum_2_i = sum_of(sum_2_i, lanes, scratch)
-        if is_row and lane == 0:
-            sum_2[here] = sum_2_i
+    parts_here = (row_count + chunk_rows - 1) // chunk_rows
+    for turn in range((parts_here + groups - 1) // groups):
+        own = turn * groups + thread() // lanes
+        part = first // chunk_rows + own
+        sum_3_count = axis1 if own < parts_here else 0
+        sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
+        for k in range(lane, sum_3_count, lanes):
+            sum_3_part[k] = 0.0
+        sync()
+        row_turns = min(chunk_rows, row_count - turn * groups * chunk_rows)
+        for row_turn in range(row_turns):
+            row_number = own * chunk_rows + row_turn
+            is_row = row_number < row_count
+            row_number = min(row_number, row_count - 1)
+            here = first + row_number
+            offset = row_number * axis1
+            p = float32_array(arrays[0], start + offset, axis1)
+            g = float32_array(arrays[1], grad_start + offset, axis1)
+            sum_3 = float64_array(arrays[5], axis1 + part * sum_3_count, axis1)
+            sum_2_i = 0.0
+            for i in range(lane, axis1 if is_row else 0, lanes):
+                p_i = p[i]
+                g_i = g[i]
+                sum_1 = sum_1 + float64(p_i)**2
+                sum_2_i = sum_2_i + float64(g_i)**2
+                sum_3[i] += float64(g_i)**2
+            sum_2_i = sum_of(sum_2_i, lanes, scratch)
+            if is_row and lane == 0:
+                sum_2[here] = sum_2_i
     sum_1 = sum_of(sum_1, threads(), scratch)
     if thread() == 0:
         sums[0] = sum_1
@@ -154,10 +160,12 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums, scra
     sum_5 = 0.0
     lanes = lanes_for(axis1)
     lane = thread() % lanes
+    groups = threads() // lanes
     row_count = count // axis1
-    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
-        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
-        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
         here = first + row_number
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
@@ -206,10 +214,12 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums, scra
     row_new = float32_array(arrays[6], 0, axis0)
     lanes = lanes_for(axis1)
     lane = thread() % lanes
+    groups = threads() // lanes
     row_count = count // axis1
-    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
-        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
-        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
         here = first + row_number
         offset = row_number * axis1
         p = float32_array(arrays[0], start + offset, axis1)

@@ -40,10 +40,12 @@ def adam_mini_pass_1(arrays, model, tensor, start, grad_start, count, sums, scra
     sum_1 = float64_array(arrays[4], 0, axis0)
     lanes = lanes_for(axis1)
     lane = thread() % lanes
+    groups = threads() // lanes
     row_count = count // axis1
-    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
-        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
-        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
         here = first + row_number
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
@@ -105,10 +107,12 @@ def adam_mini_pass_2(arrays, model, tensor, start, grad_start, count, sums, scra
     c2 = float32_array(arrays[6], 0, axis0)
     lanes = lanes_for(axis1)
     lane = thread() % lanes
+    groups = threads() // lanes
     row_count = count // axis1
-    for turn in range((row_count + threads() // lanes - 1) // (threads() // lanes)):
-        is_row = turn * (threads() // lanes) + thread() // lanes < row_count
-        row_number = min(turn * (threads() // lanes) + thread() // lanes, row_count - 1)
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
         here = first + row_number
         offset = row_number * axis1
         p = float32_array(arrays[0], start + offset, axis1)

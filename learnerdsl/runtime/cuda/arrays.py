@@ -56,9 +56,16 @@ def locate(array: Any, what: str) -> Place:
         raise ArrayError(msg)
     if hasattr(array, "data_ptr"):
         # PyTorch; its own interface refuses tensors that require gradients.
-        dtype = str(array.dtype).removeprefix("torch.")
-        shape = tuple(array.shape)
-        return Place(array.data_ptr(), shape, dtype, array.get_device(), array.is_contiguous())
+        dtype, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
+        try:
+            address = array.data_ptr()
+        except RuntimeError:
+            msg = (
+                f"{what} is a sparse tensor, which has no memory of its own; as a gradient, pass "
+                "RowSparse(indices, values, shape) of its coalesce()."
+            )
+            raise ArrayError(msg) from None
+        return Place(address, shape, dtype, array.get_device(), array.is_contiguous())
     if hasattr(array, "__cuda_array_interface__"):
         return _by_interface(array.__cuda_array_interface__)
     if is_simulated(array):
@@ -231,7 +238,7 @@ class DeviceGradientCheck(GradientCheck):
                 if str(gradient.dtype) != f"torch.{self.dtype_name}":
                     return 0
                 self.tensor_dtype = gradient.dtype
-            if gradient.shape != shape or not gradient.is_contiguous():
+            if gradient.shape != shape or gradient.is_sparse or not gradient.is_contiguous():
                 return 0
             address = gradient.data_ptr() if gradient.get_device() == self.device else 0
             return 0 if address % self.itemsize else address
@@ -247,10 +254,10 @@ class DeviceGradientCheck(GradientCheck):
         """Raise unless the array has the layout, dtype, shape and device that is needed."""
         name = self.names[index]
         what = f"The {self.what} of {name!r}"
-        _check_layout(place, what)
         if place.dtype != self.dtype_name:
             msg = f"{what} has dtype {place.dtype}, its parameter {self.dtype_name}; convert it."
             raise DtypeError(msg)
+        _check_layout(place, what)
         shape = place.shape if values_of(gradient) is gradient else gradient.shape
         if shape != self.shapes[index]:
             msg = f"{what} has shape {shape}, its parameter {self.shapes[index]}."

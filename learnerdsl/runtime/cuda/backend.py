@@ -30,6 +30,7 @@ class CudaBackend:
     """
 
     name = "cuda"
+    holds_gradients = False
 
     def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
         self.parameters = parameters

@@ -10,16 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from learnerdsl.runtime.cuda.arithmetic import maximum
-from learnerdsl.runtime.cuda.compiling import CudaKernel
+from learnerdsl.runtime.cuda.compiling import CudaKernel, device
 from learnerdsl.runtime.cuda.kernel import (
     THREADS,
     block,
     block_scratch,
     blocks,
     is_closed,
+    lanes_for,
     maximum_of,
     silenced,
     sum_of,
+    sync,
     thread,
     threads,
 )
@@ -104,35 +106,63 @@ def combine_model(words: Any) -> None:
 
 
 PART_FIELDS = 8
-"""Of a vector that chunks have parts of: address, count, parts, length of a part, rows of a chunk,
+"""Of a vector that there are parts of: address, count, parts, length of a part, rows of a part,
 rows and values for an index of its outer axes, whether it is a maximum."""
+
+TILE = 256
+"""Values of a vector that a block joins."""
+
+
+@device
+def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
+    """Every so manyth part of value `k` of a vector, in order.
+
+    A value has the parts of the rows that meet its index over the outer axes: `inner` rows have
+    the same one.
+    """
+    count, parts, length, part_rows = vector[1], vector[2], vector[3], vector[4]
+    inner, one, is_maximum = vector[5], vector[6], vector[7]
+    values = float64_array(vector[0], 0, count + parts * length)
+    total = -inf if is_maximum != 0 else 0.0
+    if k < count:
+        index = k // one
+        first, last = index * inner // part_rows, ((index + 1) * inner - 1) // part_rows
+        for part in range(first + group, min(last + 1, parts), groups):
+            start = part * part_rows // inner * one
+            value = values[count + part * length + k - start]
+            total = maximum(total, value) if is_maximum != 0 else total + value
+    return total
 
 
 @_kernel(4)
 def join_parts(words: Any) -> None:
-    """The parts of sums over axes are joined in chunk order: a thread for each value.
+    """The parts of sums over axes are joined; `tiles` has a vector and its first value for blocks.
 
-    A value has the parts of the chunks that meet its index over the outer axes: `inner` rows have
-    the same one. `tiles` has, for each block, a vector and the first of its values.
+    Where a vector is short, several threads share a value, and join what they have in a fixed tree.
     """
     table, tiles, tile_count, gate = words
+    scratch = block_scratch()
     if not is_closed(gate):
         for number in range(block(), tile_count, blocks()):
             tile = int64_array(tiles, 2 * number, 2)
             vector = int64_array(table, PART_FIELDS * tile[0], PART_FIELDS)
-            count, parts, length, chunk_rows = vector[1], vector[2], vector[3], vector[4]
-            inner, one = vector[5], vector[6]
-            k = tile[1] + thread()
-            if k < count:
-                values = float64_array(vector[0], 0, count + parts * length)
-                index = k // one
-                first, last = index * inner // chunk_rows, ((index + 1) * inner - 1) // chunk_rows
-                total = -inf if vector[7] != 0 else 0.0
-                for part in range(first, min(last + 1, parts)):
-                    start = part * chunk_rows // inner * one
-                    value = values[count + part * length + k - start]
-                    total = maximum(total, value) if vector[7] != 0 else total + value
-                values[k] = total
+            count, is_maximum = vector[1], vector[7]
+            columns = lanes_for(count)
+            column, group, groups = thread() % columns, thread() // columns, threads() // columns
+            for first in range(tile[1], min(tile[1] + TILE, count), columns):
+                k = first + column
+                sync()
+                scratch[thread()] = joined(vector, k, group, groups)
+                half = groups // 2
+                while half > 0:
+                    sync()
+                    if group < half:
+                        here, there = scratch[thread()], scratch[thread() + half * columns]
+                        total = maximum(here, there) if is_maximum != 0 else here + there
+                        scratch[thread()] = total
+                    half //= 2
+                if group == 0 and k < count:
+                    float64_array(vector[0], 0, count)[k] = scratch[thread()]
 
 
 @_kernel(4)

@@ -109,10 +109,13 @@ class CudaKernel:
         NVIDIA's linker makes it, so a driver that is older than the compiler runs it as long as
         both are of one CUDA major version.
         """
+        text = self.ptx(capability).encode()
         core: Any = importlib.import_module("cuda.core")
+        if not hasattr(core, "Linker"):
+            # Of a time before NVIDIA had settled its interface; the driver can link, too.
+            return text + b"\0"
         options = core.LinkerOptions(arch=f"sm_{_digits(capability)}")
-        code = core.ObjectCode.from_ptx(self.ptx(capability).encode())
-        return core.Linker(code, options=options).link("cubin").code
+        return core.Linker(core.ObjectCode.from_ptx(text), options=options).link("cubin").code
 
 
 def _readable(ptx: str, name: str) -> str:

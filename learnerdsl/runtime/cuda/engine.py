@@ -236,10 +236,10 @@ class CudaEngine(DeviceStates):
                 "learner.refresh(). Call learner.update(...) before the capture."
             )
             raise LearnerError(msg)
-        if self.addresses_changed:
-            locked = self.spare or self.device.lock(self.addresses.nbytes)
-            self.device.upload_in_graph(self.at.addresses, locked, self.addresses, stream)
-            self.spare = 0
+        # Also where they have not changed: ordinary updates between the replays may change them.
+        locked = self.spare or self.device.lock(self.addresses.nbytes)
+        self.device.upload_in_graph(self.at.addresses, locked, self.addresses, stream)
+        self.spare = 0
         self.was_captured = True
 
     def run(self, first: int, last: int) -> float:

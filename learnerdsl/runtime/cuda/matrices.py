@@ -93,7 +93,9 @@ class TorchMatrices:
     def tensor(self, value: Any) -> Any:
         """A value as a tensor; numbers become one of no axes, which takes the type of others."""
         if isinstance(value, (int, float)):
-            return self.torch.tensor(value, dtype=self.like.dtype, device=self.like.device)
+            # Filled on the device: a copy from the host would wait.
+            kind = {"dtype": self.like.dtype, "device": self.like.device}
+            return self.torch.full((), value, **kind)
         return value
 
     def scalar(self, value: Any) -> Any:

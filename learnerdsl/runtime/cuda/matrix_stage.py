@@ -7,6 +7,7 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import LearnerError
+from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal
 from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.cuda.arrays import locate
 from learnerdsl.runtime.cuda.device import DeviceView
@@ -22,7 +23,7 @@ class MatrixStage:
     """The functions of a level, which a library runs tensor by tensor.
 
     They read scalars on the device. Where a choice depends on one, the host has to know it, and
-    waits.
+    waits. Decompositions wait by themselves, for whether they converged.
 
     Args:
         engine: whose tensors they work on.
@@ -33,7 +34,9 @@ class MatrixStage:
         self.engine = engine
         kernel = engine.program.kernel
         self.function = getattr(engine.module, engine.program.levels[level].matrix)
-        self.waits = engine.check_finite or _chooses(kernel, kernel.blocks[4 * level + 2])
+        block = kernel.blocks[4 * level + 2]
+        self.waits = engine.check_finite or _chooses(kernel, block)
+        self.can_be_captured = not self.waits and not _decomposes(block)
         self.xp: Any = None
         self.matrices: list[dict[str, Any]] = [{} for _ in engine.shapes]
 
@@ -66,13 +69,13 @@ class MatrixStage:
         """The functions of all tensors."""
         engine = self.engine
         model, tensor = self.model_rows, self.tensor_rows
+        if not self.can_be_captured and engine.device.is_capturing(stream):
+            msg = (
+                f"{engine.program.rule.name} cannot be captured in a CUDA graph: its functions of "
+                "matrices, or the choice between them, need the host."
+            )
+            raise LearnerError(msg)
         if self.waits:
-            if engine.device.is_capturing(stream):
-                msg = (
-                    f"{engine.program.rule.name} lets the host choose between functions of "
-                    "matrices, or looks at its gradients, so it cannot be captured in a CUDA graph."
-                )
-                raise LearnerError(msg)
             if engine.at.gate and engine.read(engine.at.gate, (1,), np.float64)[0]:
                 return
             model = engine.read_model_rows()
@@ -88,6 +91,11 @@ def as_view(engine: "CudaEngine", array: Any) -> Any:
         return array
     place = locate(array, "An array")
     return DeviceView(engine.device, array, place.address, place.shape, place.dtype)
+
+
+def _decomposes(block: Block) -> bool:
+    """Whether a matrix is decomposed."""
+    return any(c.expression.has(Eigenvectors, InverseRoot, Orthonormal) for c in block.computes)
 
 
 def _branches(choice: Any) -> Any:

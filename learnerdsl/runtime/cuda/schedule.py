@@ -188,7 +188,7 @@ def tabulate_joins(
             length = program.layout.length_of_part(vector, shape, chunk_rows)
             inner, one = _spans(tables, vector, shape, count)
             is_maximum = vector.start != 0.0
-            tiles += [(len(rows), k) for k in range(0, count, THREADS)]
+            tiles += [(len(rows), k) for k in range(0, count, between.TILE)]
             at = address_of(tensor, vector)
             rows.append((at, count, parts, length, chunk_rows, inner, one, is_maximum))
     return np.array(rows, np.int64).reshape(-1, between.PART_FIELDS), np.array(tiles, np.int64)

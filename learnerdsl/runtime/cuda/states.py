@@ -14,6 +14,7 @@ from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.cuda.arrays import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
+from learnerdsl.runtime.cuda.kernel import THREADS
 from learnerdsl.runtime.cuda.schedule import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables import STEP, Tables
@@ -55,6 +56,13 @@ class DeviceStates(Tables):
         self.places = self._place_arrays(parameters)
         self.addresses = self._tabulate_addresses(parameters)
         self._place_tables()
+
+    def parts_of_chunk(self, width: int) -> int:
+        """A part for each group of threads that shares a row: see `lanes_for`."""
+        lanes = THREADS
+        while lanes >= 2 * width and lanes > 1:
+            lanes //= 2
+        return THREADS // lanes
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Name -> (address, shape, dtype) of what the engine keeps for each tensor."""
@@ -133,9 +141,11 @@ class DeviceStates(Tables):
                     self.device.upload(address, start, self.stream())
 
     def read(self, address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-        """A copy of an array of the device in NumPy, and waits for it."""
+        """A copy of an array of the device in NumPy, when all that was started is done."""
         array = np.empty(shape, kind)
         with self.device.activate():
+            # Updates may have been on another stream than the one that is current here.
+            self.device.synchronize()
             self.device.download(array, address, self.stream())
         return array
 
