@@ -6,6 +6,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ PAGE = 4096
 
 Name = str | int
 Arrays = Mapping[str, np.ndarray] | Sequence[np.ndarray]
+Span = tuple[int, int, Name]
+"""First byte of a parameter, the one after its last, its name."""
 Gradient = np.ndarray | RowSparse
 Gradients = Mapping[str, Gradient] | Sequence[Gradient]
 
@@ -49,20 +52,28 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
         if not array.flags.writeable:
             msg = f"{what} is read-only, so it cannot be updated in place; pass array.copy()."
             raise ArrayError(msg)
+    refuse_mixture(kinds)
+    refuse_overlap([(*span_of(array), name) for name, array in arrays.items()])
+    return number_type(next(iter(arrays.values())).dtype)
+
+
+def refuse_mixture(kinds: Mapping[str, Name]) -> None:
+    """Raise if parameters are of several number types; `kinds` has a parameter of each."""
     if len(kinds) > 1:
         listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
         msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
         raise DtypeError(msg)
-    spans = [(*span_of(array), name) for name, array in arrays.items()]
-    spans.sort(key=lambda span: span[:2])
-    for (_, end, first), (start, _, second) in pairwise(spans):
+
+
+def refuse_overlap(spans: Sequence[Span]) -> None:
+    """Raise if two parameters share memory."""
+    for (_, end, first), (start, _, second) in pairwise(sorted(spans, key=itemgetter(0, 1))):
         if start < end:
             msg = (
                 f"Parameters {first!r} and {second!r} overlap in memory; "
                 "pass one of them, or a copy."
             )
             raise ArrayError(msg)
-    return number_type(next(iter(arrays.values())).dtype)
 
 
 def _check_array(array: Any, what: str) -> None:
@@ -116,13 +127,13 @@ class GradientCheck:
         what: str,
         names: list[Name],
         shapes: list[tuple[int, ...]],
-        spans: Sequence[tuple[int, int, Name]],
+        spans: Sequence[Span],
     ) -> None:
-        """Take over what the parameters are, and where: first byte, end, name of each."""
+        """Take over what the parameters are, and where."""
         self.what = what
         self.names = names
         self.shapes = shapes
-        taken = sorted((span for span in spans if span[0] < span[1]), key=lambda span: span[:2])
+        taken = sorted((span for span in spans if span[0] < span[1]), key=itemgetter(0, 1))
         self.owners = [name for _, _, name in taken]
         self.bounds = [bound for start, end, _ in taken for bound in (start, end)]
         self.bounds.append(sys.maxsize)

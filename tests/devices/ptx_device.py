@@ -48,7 +48,6 @@ class PtxDevice:
         self.backwards = backwards
         self.launched = []
         self.uploads = []
-        self.locked = []
         self.graph = None
 
     def array(self, values, offset=0):
@@ -74,16 +73,14 @@ class PtxDevice:
 
     def lock(self, nbytes):
         assert self.graph is None, "no memory can be locked while a graph is captured"
-        self.locked.append(np.zeros(nbytes, np.uint8))
-        return len(self.locked)
+        return np.zeros(nbytes, np.uint8)
 
     def upload_in_graph(self, address, locked, array, stream):
-        content = self.locked[locked - 1]
-        assert not content.any(), "each graph copies from memory of its own"
-        content[:] = np.frombuffer(array.tobytes(), np.uint8)
+        assert not locked.any(), "each graph copies from memory of its own"
+        locked[:] = np.frombuffer(array.tobytes(), np.uint8)
 
         def copy():
-            self.bytes_at(address, content.size)[:] = content
+            self.bytes_at(address, locked.size)[:] = locked
 
         self.graph.append(copy)
 

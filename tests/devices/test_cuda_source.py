@@ -7,6 +7,9 @@ from rules import clipped_adamw_ema, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
+from learnerdsl.runtime import cache
+from learnerdsl.runtime.cuda.compiling import CudaKernel
+from learnerdsl.runtime.cuda.engine import load_kernels
 
 __all__ = ["device"]
 
@@ -93,3 +96,25 @@ def test_sums_in_a_given_order_are_bitwise_those_of_the_cpu(device):
     host.update([given])
     learner.update([device.array(given)])
     np.testing.assert_array_equal(learner.parameters[0].copy_to_host(), host.parameters[0])
+
+
+@pytest.mark.parametrize("kind", ["ptx", "cubin"])
+def test_what_was_compiled_is_kept_on_disk_and_damage_is_found(kind, tmp_path, monkeypatch):
+    pytest.importorskip("cuda.core")
+    monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(tmp_path))
+    make = getattr(CudaKernel, kind)
+
+    def kernel():
+        """The pass of a rule, in a module that is loaded anew."""
+        monkeypatch.setattr(cache, "_loaded", {})
+        return load_kernels(my_rmsprop.program("cuda")).my_rmsprop_pass_1
+
+    first = make(kernel(), (9, 0))
+    (path,) = tmp_path.glob(f"my_rmsprop_pass_1-*.sm_90.{kind}")
+    written = path.read_bytes()
+    with monkeypatch.context() as context:
+        context.setattr(CudaKernel, "_compile", None)
+        assert make(kernel(), (9, 0)) == first
+    path.write_bytes(written[:-100])
+    assert make(kernel(), (9, 0)) == first
+    assert path.read_bytes() == written

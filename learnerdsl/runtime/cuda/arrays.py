@@ -6,7 +6,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from learnerdsl.dtypes import NumberType, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.cuda import SIMULATED
 from learnerdsl.runtime.interop import is_on_device, is_simulated, library_of
-from learnerdsl.runtime.memory import GradientCheck, Name
+from learnerdsl.runtime.memory import GradientCheck, Name, Span, refuse_mixture, refuse_overlap
 from learnerdsl.runtime.sparse import values_of
 
 
@@ -43,6 +42,10 @@ class Place:
     def nbytes(self) -> int:
         """Bytes that it takes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    def span(self, name: Name) -> Span:
+        """The memory that it takes, as that of the parameter `name`."""
+        return self.address, self.address + self.nbytes, name
 
 
 def locate(array: Any, what: str) -> Place:
@@ -141,15 +144,12 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[N
         if not place.is_writable:
             msg = f"{what} is read-only, so it cannot be updated in place; pass a copy of it."
             raise ArrayError(msg)
-    if len(kinds) > 1:
-        listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
-        msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
-        raise DtypeError(msg)
+    refuse_mixture(kinds)
     if len(devices) > 1:
         listed = " and ".join(f"{name!r} on {device}" for device, name in devices.items())
         msg = f"Parameters are on different devices: {listed}. Make one learner for each device."
         raise ArrayError(msg)
-    _refuse_overlap(places)
+    refuse_overlap([place.span(name) for name, place in places.items()])
     return number_type(next(iter(kinds))), places
 
 
@@ -174,20 +174,6 @@ def _check_layout(place: Place, what: str) -> None:
         raise ArrayError(msg)
 
 
-def _refuse_overlap(places: dict[Name, Place]) -> None:
-    spans = sorted(
-        ((place.address, place.address + place.nbytes, name) for name, place in places.items()),
-        key=lambda span: span[:2],
-    )
-    for (_, end, first), (start, _, second) in pairwise(spans):
-        if start < end:
-            msg = (
-                f"Parameters {first!r} and {second!r} overlap in memory; "
-                "pass one of them, or a copy."
-            )
-            raise ArrayError(msg)
-
-
 class DeviceGradientCheck(GradientCheck):
     """Checks gradients on a device, or other arrays like them, against their parameters.
 
@@ -202,7 +188,7 @@ class DeviceGradientCheck(GradientCheck):
         places = list(parameters.values())
         self.dtype_name = places[0].dtype
         self.device = max(place.device for place in places)
-        spans = [(p.address, p.address + p.nbytes, name) for name, p in parameters.items()]
+        spans = [place.span(name) for name, place in parameters.items()]
         self.take(what, list(parameters), [place.shape for place in places], spans)
         kind = np.dtype(self.dtype_name)
         self.typestr, self.itemsize = kind.str, kind.itemsize

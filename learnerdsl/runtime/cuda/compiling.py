@@ -77,12 +77,12 @@ class CudaKernel:
     def ptx(self, capability: Capability) -> str:
         """The assembly for GPUs of this compute capability and later ones."""
         if capability not in self.compiled:
-            path = cache.directory() / f"{self.name}-{self.digest}.sm_{_digits(capability)}.ptx"
-            text = _read(path)
-            if text is None:
-                text = self._compile(capability)
-                cache.write_atomically(path, f"// {_checksum(text)}\n{text}".encode())
-            self.compiled[capability] = text
+            path = self._path(capability, "ptx")
+            found = _read(path)
+            if found is None:
+                found = self._compile(capability).encode()
+                _write(path, found)
+            self.compiled[capability] = found.decode()
         return self.compiled[capability]
 
     @functools.cached_property
@@ -109,43 +109,66 @@ class CudaKernel:
         NVIDIA's linker makes it, so a driver that is older than the compiler runs it as long as
         both are of one CUDA major version.
         """
-        text = self.ptx(capability).encode()
         core: Any = importlib.import_module("cuda.core")
         if not hasattr(core, "Linker"):
             # Of a time before NVIDIA had settled its interface; the driver can link, too.
-            return text + b"\0"
-        options = core.LinkerOptions(arch=f"sm_{_digits(capability)}")
-        return core.Linker(core.ObjectCode.from_ptx(text), options=options).link("cubin").code
+            return self.ptx(capability).encode() + b"\0"
+        path = self._path(capability, "cubin")
+        code = _read(path)
+        if code is None:
+            options = core.LinkerOptions(arch=f"sm_{_digits(capability)}")
+            text = core.ObjectCode.from_ptx(self.ptx(capability).encode())
+            code = bytes(core.Linker(text, options=options).link("cubin").code)
+            _write(path, code)
+        return code
+
+    def _path(self, capability: Capability, kind: str) -> Path:
+        """Where something of the kernel for a compute capability is kept."""
+        name = f"{self.name}-{self.digest}.sm_{_digits(capability)}.{kind}"
+        return cache.directory() / name
 
 
 def _readable(ptx: str, name: str) -> str:
-    """The assembly with the kernel under its own name, not one that Numba makes of its types."""
+    """The assembly with the kernel under its own name.
+
+    Numba's names have types in them, and numbers that are others in each process.
+    """
     (mangled,) = re.findall(r"\.entry ([\w$]+)", ptx)
-    return ptx.replace(mangled, name)
+    ptx = ptx.replace(mangled, name)
+    for kind, pattern in (("environment", r"_ZN08NumbaEnv[\w$]+"), ("shared", r"_cudapy_smem_\d+")):
+        found = dict.fromkeys(re.findall(rf"\b{pattern}", ptx))
+        numbers = {old: f"{kind}_{number}" for number, old in enumerate(found)}
+        ptx = re.sub(rf"\b{pattern}", lambda match, new=numbers: new[match[0]], ptx)
+    return ptx
 
 
 def _digits(capability: Capability) -> str:
     return "{}{}".format(*capability)
 
 
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _head(content: bytes) -> bytes:
+    """The first line of a file, by which damage is found; a comment of PTX."""
+    return f"// {hashlib.sha256(content).hexdigest()}".encode()
 
 
-def _read(path: Path) -> str | None:
-    """The assembly in a file, if it is what was written."""
+def _write(path: Path, content: bytes) -> None:
+    cache.write_atomically(path, _head(content) + b"\n" + content)
+
+
+def _read(path: Path) -> bytes | None:
+    """The content of a file, if it is what was written."""
     try:
-        head, _, text = path.read_text(encoding="utf-8").partition("\n")
-    except (FileNotFoundError, UnicodeDecodeError):
+        head, _, content = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
         return None
-    return text if head == f"// {_checksum(text)}" else None
+    return content if head == _head(content) else None
 
 
 @functools.lru_cache(maxsize=1)
 def _toolchain() -> bytes:
     """What beside the text of a kernel decides its assembly."""
     versions = [sys.version, numba.__version__]
-    for package in ("numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc"):
+    for package in ("numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc", "nvidia-nvjitlink"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions.append(f"{package} {metadata.version(package)}")
     files = [*sorted(Path(__file__).parent.glob("*.py")), Path(random.__file__)]

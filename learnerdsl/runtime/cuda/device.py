@@ -65,11 +65,11 @@ class Device(Protocol):
         """Set bytes to zero."""
         ...
 
-    def lock(self, nbytes: int) -> int:
-        """Address of memory of the host that a CUDA graph can copy from; it is never given back."""
+    def lock(self, nbytes: int) -> Any:
+        """Memory of the host that a CUDA graph can copy from, as long as the object is there."""
         ...
 
-    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
+    def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
         """Record a copy, by way of locked memory that only this graph uses from now on."""
         ...
 
@@ -170,12 +170,11 @@ class SimulatedDevice:
         del stream
         ctypes.memset(address, 0, nbytes)
 
-    def lock(self, nbytes: int) -> int:
+    def lock(self, nbytes: int) -> Any:
         """Nothing is captured in the simulator."""
         del nbytes
-        return 0
 
-    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
+    def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
         """Nothing is captured in the simulator."""
         raise NotImplementedError
 

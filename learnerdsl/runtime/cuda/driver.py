@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from learnerdsl.runtime.cuda.device import Device, Launch, SimulatedDevice
 
 
 class _DriverMemory:
-    """Bytes of a device; the driver takes them back when nothing refers to this any more."""
+    """Bytes of a device or of the host; the driver takes them back when nothing refers to this."""
 
-    def __init__(self, driver: Any, address: int) -> None:
-        self._free = driver.cuMemFree
+    def __init__(self, free: Callable[[int], Any], address: int) -> None:
+        self._free = free
         self.address = address
 
     def __del__(self) -> None:
@@ -70,7 +71,7 @@ class DriverDevice:
         """Memory that is zero."""
         with self.activate():
             address = int(self._call(self._driver.cuMemAlloc(max(nbytes, 1))))
-            memory = _DriverMemory(self._driver, address)
+            memory = _DriverMemory(self._driver.cuMemFree, address)
             self._call(self._driver.cuMemsetD8(address, 0, max(nbytes, 1)))
             # Whatever stream uses it first must find it so.
             self.synchronize()
@@ -87,14 +88,15 @@ class DriverDevice:
         if nbytes:
             self._call(self._driver.cuMemsetD8Async(address, 0, nbytes, stream))
 
-    def lock(self, nbytes: int) -> int:
-        """Address of memory of the host that a CUDA graph can copy from."""
-        return int(self._call(self._driver.cuMemAllocHost(max(nbytes, 1))))
+    def lock(self, nbytes: int) -> _DriverMemory:
+        """Memory of the host that a CUDA graph can copy from."""
+        address = int(self._call(self._driver.cuMemAllocHost(max(nbytes, 1))))
+        return _DriverMemory(self._driver.cuMemFreeHost, address)
 
-    def upload_in_graph(self, address: int, locked: int, array: np.ndarray, stream: int) -> None:
+    def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
         """Record a copy, by way of locked memory that only this graph uses from now on."""
-        ctypes.memmove(locked, array.ctypes.data, array.nbytes)
-        self._call(self._driver.cuMemcpyHtoDAsync(address, locked, array.nbytes, stream))
+        ctypes.memmove(locked.address, array.ctypes.data, array.nbytes)
+        self._call(self._driver.cuMemcpyHtoDAsync(address, locked.address, array.nbytes, stream))
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
         """Copy from the device, and wait for that."""

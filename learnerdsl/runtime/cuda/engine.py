@@ -92,7 +92,7 @@ class CudaEngine(DeviceStates):
         self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()
-        self.spare = 0
+        self.spare: Any = None
         self.has_rows = self.has_run = False
         self.rooms: dict[str, tuple[int, Any]] = {}
         self.launches = 0
@@ -221,7 +221,8 @@ class CudaEngine(DeviceStates):
             self.device.upload(self.at.addresses, self.addresses, stream)
             self.addresses_changed = False
         # While a graph is captured, none may be asked for.
-        self.spare = self.spare or self.device.lock(self.addresses.nbytes)
+        if self.spare is None:
+            self.spare = self.device.lock(self.addresses.nbytes)
         return False
 
     def _record(self, stream: int) -> None:
@@ -237,9 +238,11 @@ class CudaEngine(DeviceStates):
             )
             raise LearnerError(msg)
         # Also where they have not changed: ordinary updates between the replays may change them.
-        locked = self.spare or self.device.lock(self.addresses.nbytes)
+        locked, self.spare = self.spare, None
+        if locked is None:
+            locked = self.device.lock(self.addresses.nbytes)
         self.device.upload_in_graph(self.at.addresses, locked, self.addresses, stream)
-        self.spare = 0
+        self.kept.append(locked)
         self.was_captured = True
 
     def run(self, first: int, last: int) -> float:

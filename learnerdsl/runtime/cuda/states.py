@@ -198,9 +198,13 @@ class DeviceStates(Tables):
         """Copies of the states, in NumPy."""
         return self._states(lambda place: self.read(*place))
 
+    def _read_tensor_rows(self) -> np.ndarray:
+        return self.read(self.at.tensor_rows, self.tensor_rows.shape, np.float64)
+
     def _states(self, of: Callable[[tuple[int, Any, Any]], Any]) -> dict[str, list[Any]]:
         layout, kernel = self.program.layout, self.program.kernel
-        rows = self.read(self.at.tensor_rows, self.tensor_rows.shape, np.float64)
+        has_scalars = not set(kernel.states).isdisjoint(layout.tensor)
+        rows = self._read_tensor_rows() if has_scalars else self.tensor_rows
         states: dict[str, list[Any]] = {}
         for symbol, held in self.holders().items():
             if symbol in layout.tensor:
@@ -230,7 +234,7 @@ class DeviceStates(Tables):
     def write_states(self, values: Mapping[str, Any]) -> None:
         """Give states their values: an array for each tensor, or one number for the model."""
         layout = self.program.layout
-        rows = self.read(self.at.tensor_rows, self.tensor_rows.shape, np.float64)
+        rows = self._read_tensor_rows()
         model: dict[int, float] = {}
         stream = self.stream()
         for symbol, held in self.holders().items():
