@@ -10,7 +10,7 @@ from fixtures_runtime import descent, every_state, gradients, parameters
 from rules import clipped_adamw_ema, my_rmsprop
 
 import learnerdsl as ld
-from learnerdsl.learners import adam, adamw, sgd
+from learnerdsl.learners import adafactor, adam, adamw, sgd
 from learnerdsl.transforms import clip_by_global_norm, ema
 
 __all__ = ["device"]
@@ -240,7 +240,7 @@ def test_refresh_is_for_devices():
         descent([np.zeros(3)]).refresh()
 
 
-@pytest.mark.parametrize("rule", [every_state, adam])
+@pytest.mark.parametrize("rule", [every_state, adam, adafactor])
 def test_skip_leaves_everything_as_it_was_and_waits_only_when_asked(rule, device):
     learner = rule(on(device, parameters("dict")), nonfinite="skip")
     given = parameters("dict")
@@ -277,7 +277,7 @@ def test_an_outcome_that_is_asked_for_too_late_is_unknown(device):
         bool(first)
 
 
-@pytest.mark.parametrize("rule", [every_state, clipped_adamw_ema, sgd])
+@pytest.mark.parametrize("rule", [every_state, clipped_adamw_ema, sgd, adafactor])
 def test_training_goes_on_bitwise_after_a_checkpoint(rule, device, tmp_path):
     first = rule(on(device, parameters("dict")))
     given = [on(device, gradients(first_host(), seed)) for seed in range(4)]

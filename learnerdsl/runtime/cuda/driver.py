@@ -14,6 +14,12 @@ from learnerdsl.runtime.cuda import SIMULATED
 from learnerdsl.runtime.cuda.compiling import CudaKernel
 from learnerdsl.runtime.cuda.device import Device, Launch, SimulatedDevice
 
+STAGED = 1 << 16
+"""Bytes that the driver copies into its commands, so that nothing waits."""
+
+MOST_PIECES = 32
+"""Pieces that an array may be sent in; a larger one is no table."""
+
 
 class _DriverMemory:
     """Bytes of a device or of the host; the driver takes them back when nothing refers to this."""
@@ -78,10 +84,17 @@ class DriverDevice:
         return memory
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        """Copy to the device. The driver takes pageable memory over before it returns."""
-        if array.nbytes:
-            source = array.ctypes.data
-            self._call(self._driver.cuMemcpyHtoDAsync(address, source, array.nbytes, stream))
+        """Copy to the device. The driver takes pageable memory over before it returns.
+
+        It may wait for the stream to do so, but not for a few bytes: tables go in pieces of those.
+        """
+        source, nbytes = array.ctypes.data, array.nbytes
+        piece = STAGED if nbytes <= MOST_PIECES * STAGED else nbytes
+        for start in range(0, nbytes, max(piece, 1)):
+            count = min(piece, nbytes - start)
+            self._call(
+                self._driver.cuMemcpyHtoDAsync(address + start, source + start, count, stream)
+            )
 
     def clear(self, address: int, nbytes: int, stream: int) -> None:
         """Set bytes to zero."""
