@@ -11,15 +11,14 @@ from learnerdsl.runtime.cuda.device import DeviceView
 from learnerdsl.runtime.cuda.driver import DriverDevice, device_number
 
 STREAM = 0x77
-DEVICE = device_number(0)
-DRIVER = ctypes.CDLL("libcuda.so.1")
 
 
 def array(values):
     """A copy on the device."""
-    memory = DEVICE.allocate(values.nbytes)
-    DEVICE.upload(memory.address, values, 0)
-    return DeviceView(DEVICE, memory, memory.address, values.shape, values.dtype)
+    device = device_number(0)
+    memory = device.allocate(values.nbytes)
+    device.upload(memory.address, values, 0)
+    return DeviceView(device, memory, memory.address, values.shape, values.dtype)
 
 
 def say(text):
@@ -30,7 +29,8 @@ def say(text):
 
 def main():
     """Learners, a refused update, a capture, an error, and the end of a learner."""
-    say(f"{DEVICE.name} {DEVICE.capability}")
+    driver = ctypes.CDLL("libcuda.so.1")
+    say(f"{device_number(0).name} {device_number(0).capability}")
     params, grads = ([array(np.ones((90, 60), np.float32))] for _ in range(2))
     learner = adam(params)
     learner._engine.stream = lambda: STREAM
@@ -41,9 +41,9 @@ def main():
     say(f"state {learner.state[0]['m'].copy_to_host().shape} {learner.threads}")
     others = [array(np.ones((90, 60), np.float32))]
     say("capture")
-    DRIVER.stub_capture(1)
+    driver.stub_capture(1)
     learner.update(others)
-    DRIVER.stub_capture(0)
+    driver.stub_capture(0)
     say("refresh")
     learner.hyperparameters["lr"] = 0.5
     learner.refresh()
