@@ -206,6 +206,9 @@ class GradientCheck:
             raise UnknownNameError(msg)
 
 
+_GONE = object()
+
+
 class LastArrays:
     """The gradients of the last update, by which new ones are known.
 
@@ -222,9 +225,10 @@ class LastArrays:
         self._references: list[Any] = []
 
     def present(self) -> Sequence[Any]:
-        """The arrays, None for each that is no longer there."""
+        """The arrays, and something that nobody can pass for each that is no longer there."""
         if self._references:
-            return [reference() for reference in self._references]
+            found = (reference() for reference in self._references)
+            return [_GONE if array is None else array for array in found]
         return self._arrays
 
     def keep(self, arrays: tuple[Any, ...]) -> None:
