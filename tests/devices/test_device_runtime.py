@@ -189,6 +189,36 @@ def test_a_replay_takes_the_gradients_that_it_was_captured_with(device):
     np.testing.assert_array_equal(array.copy_to_host(), -4.0)
 
 
+@pytest.mark.parametrize("nonfinite", ["propagate", "raise"])
+def test_what_would_wait_is_refused_while_a_graph_is_captured(nonfinite, device):
+    learner = descent([device.array(np.zeros(3))], nonfinite=nonfinite)
+    given = [device.array(np.ones(3))]
+    learner.update(given)
+    refused = pytest.raises(ld.LearnerError, match="while a CUDA graph is captured")
+    with device.capture(), refused:
+        learner.update(given) if nonfinite == "raise" else learner.state_dict()
+    assert learner.step_count == 1
+
+
+def test_skipped_updates_are_skipped_in_replays(device):
+    learner = every_state(on(device, parameters("dict")), nonfinite="skip")
+    given = on(device, parameters("dict"))
+    learner.update(given)
+    with device.capture() as graph:
+        done = learner.update(given)
+    for node in graph:
+        node()
+    assert done
+    spoilt = parameters("dict")["w"]
+    spoilt[0, 0] = np.nan
+    device.upload(given["w"].address, spoilt, 0)
+    before = str(learner.state_dict())
+    for node in graph:
+        node()
+    assert str(learner.state_dict()) == before
+    assert learner.step_count == 2
+
+
 def test_an_ordinary_update_after_a_replay_takes_its_own_gradients(device):
     learner = descent([device.array(np.zeros(3))], lr=1.0)
     ones, twos = [device.array(np.ones(3))], [device.array(np.full(3, 2.0))]

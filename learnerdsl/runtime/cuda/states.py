@@ -8,6 +8,7 @@ import numpy as np
 
 from learnerdsl.codegen.layout import Vector
 from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.errors import LearnerError
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
@@ -144,6 +145,13 @@ class DeviceStates(Tables):
         """A copy of an array of the device in NumPy, when all that was started is done."""
         array = np.empty(shape, kind)
         with self.device.activate():
+            if self.device.is_capturing(self.stream()):
+                msg = (
+                    "What is on the device cannot be read while a CUDA graph is captured: states, "
+                    "step_count, or whether gradients are finite (nonfinite='raise', or 'skip' "
+                    "with schedules). Read it before or after."
+                )
+                raise LearnerError(msg)
             # Updates may have been on another stream than the one that is current here.
             self.device.synchronize()
             self.device.download(array, address, self.stream())
