@@ -26,6 +26,15 @@ def test_compiled_rule_follows_the_oracle(name, dtype, device):
     assert learner.samples == 3 * STEPS
 
 
+@pytest.mark.parametrize("name", ["adam", "lamb", "adafactor", "came", "sm3"])
+def test_blocks_of_256_threads_follow_the_oracle_on_narrow_and_wide_tensors(name, monkeypatch):
+    device = use(PtxDevice(threads=256), monkeypatch)
+    shapes = ((130, 129), (70, 3), (4, 6, 3, 3), (5_000,))
+    start, found, expected, learner, oracle = run_both(name, "float32", device.array, shapes)
+    assert_close(start, found, expected, 2 * TOLERANCE["float32"])
+    assert_same_states(learner, oracle, 40 * TOLERANCE["float32"])
+
+
 @pytest.mark.parametrize("name", ["adam", "lamb", "adafactor", "novograd"])
 def test_arrays_that_are_not_aligned_to_16_bytes_give_the_same(name, monkeypatch):
     ends = []
