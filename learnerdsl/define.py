@@ -60,7 +60,11 @@ class Learner(runtime.Learner):
         return inspection.cost(self.program)
 
     def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
-        """The assembly of every kernel for GPUs of a compute capability, where it runs on one."""
+        """The assembly of every kernel for GPUs of compute capability `cc`; see `UpdateRule.ptx`.
+
+        Raises:
+            LearnerError: the learner does not work on a GPU, or `cc` is no pair of whole numbers.
+        """
         return "\n".join(inspection.ptx(program, cc) for program in self.programs)
 
     def llvm(self) -> str:
@@ -164,6 +168,18 @@ class UpdateRule:
         """The assembly of the CUDA kernels for GPUs of compute capability `cc` and later ones.
 
         Neither a GPU nor a driver is needed, but numba-cuda is (`pip install 'learnerdsl[cuda]'`).
+
+        Args:
+            cc: major and minor number, from (7, 5) on.
+            dtype: of the parameters, "float32" or "float64".
+            options: of the rule; and `shape`, for rules that look at it.
+
+        Returns:
+            The PTX of the scalars and passes, each behind a line with its name.
+
+        Raises:
+            LearnerError: `cc` is no pair of whole numbers or too old, or numba-cuda is not
+                installed.
         """
         return inspection.ptx(self.program("cuda", dtype, **options), cc)
 

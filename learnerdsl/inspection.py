@@ -24,6 +24,9 @@ from learnerdsl.runtime.cpu import load_kernels
 from learnerdsl.runtime.kernel import compile_kernel
 from learnerdsl.runtime.tables import bytes_per_element
 
+OLDEST_GPU = (7, 5)
+"""The least compute capability that CUDA 13 compiles for."""
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -214,10 +217,17 @@ def ptx(program: Program, capability: tuple[int, int]) -> str:
     """The assembly of every kernel of a program for CUDA; no GPU is needed.
 
     Raises:
-        LearnerError: numba-cuda is not installed, or the compute capability is none.
+        LearnerError: numba-cuda is not installed, the compute capability is none or too old, or
+            the program is for another target.
     """
     if len(capability) != 2 or not all(isinstance(number, int) for number in capability):
         msg = f"A compute capability is a pair such as (9, 0), not {capability!r}."
+        raise HyperparameterError(msg)
+    if tuple(capability) < OLDEST_GPU:
+        msg = f"NVIDIA's compilers no longer know {capability!r}; the oldest GPU is {OLDEST_GPU}."
+        raise HyperparameterError(msg)
+    if program.target != "cuda":
+        msg = f"{program.rule.name} is compiled for {program.target} here; write rule.ptx()."
         raise HyperparameterError(msg)
     module = cuda_module("engine").load_kernels(program)
     kernels = [getattr(module, name) for name in _kernel_names(program)]

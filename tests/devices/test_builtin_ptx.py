@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from devices.ptx_text import CAPABILITIES, element_loops, in_double, ptx_for_all
 from learners.problems import fitted
@@ -107,8 +108,15 @@ def test_machine_code_has_no_spills_and_leaves_room_for_several_blocks():
             assert int(re.search(r"Used (\d+) registers", log)[1]) <= 80
 
 
+def test_a_learner_on_the_cpu_says_where_ptx_is_to_be_had():
+    with pytest.raises(LearnerError, match=r"sgd is compiled for cpu here; write rule.ptx\(\)"):
+        learners.sgd([np.zeros(3)]).ptx()
+
+
 def test_a_compute_capability_that_is_none_is_refused():
     with pytest.raises(LearnerError, match="pair such as"):
         learners.adam.ptx(cc=(9,))
     with pytest.raises(LearnerError, match="pair such as"):
         learners.adam.ptx(cc="90")
+    with pytest.raises(LearnerError, match=r"the oldest GPU is \(7, 5\)"):
+        learners.adam.ptx(cc=(5, 0))
