@@ -77,8 +77,10 @@ class _InPacks:
         self.name = name
         self.element = name.replace("_pass_", "_element_")
         self.length = PACK_BYTES // NUMBER_TYPES[text.dtype].itemsize
-        self.items = (*block.computes, *block.reduces)
-        self.draws = any(item.expression.has(Draw) for item in self.items)
+        items = (*block.computes, *block.reduces)
+        self.draws = any(item.expression.has(Draw) for item in items)
+        self.reads = read_scalars(text, block)
+        self.scalars = [line.split(" = ")[0] for line in self.reads]
         self.totals = CudaTotals(text, text.printer(text.dtype))
         values = text.names.values
         self.loaded = [values[load.symbol] for load in block.loads]
@@ -92,16 +94,12 @@ class _InPacks:
         """The function of an element, and the pass."""
         return [self.element_function(), self.whole_pass()]
 
-    def scalars(self) -> list[str]:
-        """Names of the scalars that an element needs, in the order in which the pass reads them."""
-        return [line.split(" = ")[0] for line in read_scalars(self.text, self.block)]
-
     def element_function(self) -> Lines:
         """What is done to an element: from what is loaded to what is stored and what is summed."""
         printer = self.text.printer(self.text.dtype, "i")
         body = [line for c in self.block.computes for line in self.text.compute(c, printer)]
         results = [*self.stored, *(widened(reduce, printer) for reduce in self.block.reduces)]
-        arguments = [*self.loaded, *(["i"] if self.draws else []), *self.scalars()]
+        arguments = [*self.loaded, *(["i"] if self.draws else []), *self.scalars]
         return [
             "@element",
             *_call(f"def {self.element}", arguments, ":"),
@@ -114,7 +112,7 @@ class _InPacks:
         """The loop over packs, then one over what is left."""
         text, block, length = self.text, self.block, self.length
         lines = views(text, block, "start", "grad_start", "count")
-        lines += read_scalars(text, block)
+        lines += self.reads
         lines += [line for r in block.reduces for line in self.totals.start(r)]
         touched = dict.fromkeys((*self.arrays, *self.targets))
         conditions = " & ".join(f"aligned({array})" for array in touched)
@@ -157,7 +155,7 @@ class _InPacks:
         """The function of an element, called for a lane of a pack."""
         arguments = [self.lane(name, lane) for name in self.loaded]
         arguments += [f"start + {position}"] if self.draws else []
-        arguments += self.scalars()
+        arguments += self.scalars
         results = [self.result(name, lane) for name in self.stored]
         results += [self.lane(name, lane) for name in self.reduced]
         return _call(f"{', '.join(results)} = {self.element}", arguments)

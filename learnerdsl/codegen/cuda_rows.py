@@ -15,7 +15,7 @@ BLOCK_SCRATCH = ", scratch"
 """The argument that a pass has beside those it has on the CPU."""
 
 
-class _SharedTotals(Totals):
+class CudaTotals(Totals):
     """Totals of which every thread has a part."""
 
     def start(self, reduce: Reduce) -> list[str]:
@@ -55,11 +55,7 @@ class _SharedTotals(Totals):
         ]
 
 
-class CudaTotals(_SharedTotals):
-    """Text of reductions to scalars."""
-
-
-class _CudaTotalsByRows(_SharedTotals, TotalsByRows):
+class _CudaTotalsByRows(CudaTotals, TotalsByRows):
     """Text of reductions, those over axes included."""
 
     def add(self, reduce: Reduce) -> list[str]:

@@ -140,8 +140,8 @@ class Learner:
     def refresh(self) -> None:
         """Before a CUDA graph replays a captured update: send the device what has changed.
 
-        That is what was set since (hyperparameters, `minibatch_size`) and what schedules say at
-        the coming step; the replay itself runs no Python. It counts the update, so call it before
+        That is the hyperparameters that were set since, and what schedules say of the coming step;
+        the replay itself runs no Python. It counts the update, so call it before
         every replay if hyperparameters have schedules; without those, only where one was set.
 
         Raises:

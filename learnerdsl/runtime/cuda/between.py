@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from learnerdsl.runtime.cuda.arithmetic import maximum
 from learnerdsl.runtime.cuda.compiling import CudaKernel, device
 from learnerdsl.runtime.cuda.kernel import (
     THREADS,
@@ -17,13 +16,13 @@ from learnerdsl.runtime.cuda.kernel import (
     block_scratch,
     blocks,
     is_closed,
+    join,
     lanes_for,
-    maximum_of,
     silenced,
     sum_of,
-    sync,
     thread,
     threads,
+    tree,
 )
 from learnerdsl.runtime.cuda.memory import float64_array, int64_array
 
@@ -71,11 +70,8 @@ def combine(words: Any) -> None:
                 total = -inf if reduce[0] != 0 else 0.0
                 for chunk in range(chunks[0] + thread(), chunks[1], threads()):
                     value = values[reduces * chunk + r]
-                    total = maximum(total, value) if reduce[0] != 0 else total + value
-                if reduce[0] != 0:
-                    total = maximum_of(total, threads(), scratch)
-                else:
-                    total = sum_of(total, threads(), scratch)
+                    total = join(total, value, reduce[0])
+                total = tree(total, threads(), 1, reduce[0], scratch)
                 if thread() == 0:
                     if reduce[1] != 0:
                         parts[r] = total
@@ -96,11 +92,8 @@ def combine_model(words: Any) -> None:
                 total = -inf if reduce[0] != 0 else 0.0
                 for tensor in range(thread(), tensors, threads()):
                     value = parts[reduces * tensor + r]
-                    total = maximum(total, value) if reduce[0] != 0 else total + value
-                if reduce[0] != 0:
-                    total = maximum_of(total, threads(), scratch)
-                else:
-                    total = sum_of(total, threads(), scratch)
+                    total = join(total, value, reduce[0])
+                total = tree(total, threads(), 1, reduce[0], scratch)
                 for group in range(thread(), groups, threads()):
                     float64_array(model_rows, model_width * group, model_width)[reduce[2]] = total
 
@@ -130,7 +123,7 @@ def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
         for part in range(first + group, min(last + 1, parts), groups):
             start = part * part_rows // inner * one
             value = values[count + part * length + k - start]
-            total = maximum(total, value) if is_maximum != 0 else total + value
+            total = join(total, value, is_maximum)
     return total
 
 
@@ -151,18 +144,10 @@ def join_parts(words: Any) -> None:
             column, group, groups = thread() % columns, thread() // columns, threads() // columns
             for first in range(tile[1], min(tile[1] + TILE, count), columns):
                 k = first + column
-                sync()
-                scratch[thread()] = joined(vector, k, group, groups)
-                half = groups // 2
-                while half > 0:
-                    sync()
-                    if group < half:
-                        here, there = scratch[thread()], scratch[thread() + half * columns]
-                        total = maximum(here, there) if is_maximum != 0 else here + there
-                        scratch[thread()] = total
-                    half //= 2
+                own = joined(vector, k, group, groups)
+                total = tree(own, groups, columns, is_maximum, scratch)
                 if group == 0 and k < count:
-                    float64_array(vector[0], 0, count)[k] = scratch[thread()]
+                    float64_array(vector[0], 0, count)[k] = total
 
 
 @_kernel(4)
@@ -212,7 +197,7 @@ def join_model(words: Any) -> None:
         for variant in range(variants):
             place = int64_array(table, 3 * variant, 3)
             value = float64_array(place[0], place[2], 1)[0]
-            total = maximum(total, value) if is_maximum != 0 else total + value
+            total = join(total, value, is_maximum)
         for variant in range(variants):
             place = int64_array(table, 3 * variant, 3)
             for group in range(groups):

@@ -133,44 +133,55 @@ def is_closed(gate: Any) -> Any:
 
 
 @device
-def sum_of(value: Any, lanes: Any, scratch: Any) -> Any:
-    """Sum over the threads that share a row: `lanes` of them, a power of two. A fixed tree."""
+def join(a: Any, b: Any, is_maximum: Any) -> Any:
+    """The larger value, NaN if one is NaN; or the sum."""
+    return maximum(a, b) if is_maximum != 0 else a + b
+
+
+@device
+def tree(value: Any, members: Any, stride: Any, is_maximum: Any, scratch: Any) -> Any:
+    """What threads have, joined: `members` of them, a power of two, so far apart. A fixed tree."""
     own = thread()
-    half = lanes // 2
+    member = own // stride % members
+    half = members // 2
     sync()
     scratch[own] = value
     while half > 0:
         sync()
-        if own % lanes < half:
-            scratch[own] += scratch[own + half]
+        if member < half:
+            scratch[own] = join(scratch[own], scratch[own + half * stride], is_maximum)
         half //= 2
     sync()
-    return scratch[own - own % lanes]
+    return scratch[own - member * stride]
+
+
+@device
+def sum_of(value: Any, lanes: Any, scratch: Any) -> Any:
+    """Sum over the threads that share a row: `lanes` of them, a power of two."""
+    return tree(value, lanes, 1, 0, scratch)
 
 
 @device
 def maximum_of(value: Any, lanes: Any, scratch: Any) -> Any:
     """Maximum over the threads that share a row; NaN if there is one."""
-    own = thread()
-    half = lanes // 2
-    sync()
-    scratch[own] = value
-    while half > 0:
-        sync()
-        if own % lanes < half:
-            scratch[own] = maximum(scratch[own], scratch[own + half])
-        half //= 2
-    sync()
-    return scratch[own - own % lanes]
+    return tree(value, lanes, 1, 1, scratch)
+
+
+def lanes_among(width: Any, count: Any) -> Any:
+    """How many of so many threads share a row of this many elements: a power of two."""
+    lanes = count
+    while lanes >= 2 * width and lanes > 1:
+        lanes //= 2
+    return lanes
+
+
+_lanes_among = device(lanes_among)
 
 
 @device
 def lanes_for(width: Any) -> Any:
-    """How many threads share a row of this many elements: a power of two."""
-    lanes = threads()
-    while lanes >= 2 * width and lanes > 1:
-        lanes //= 2
-    return lanes
+    """How many threads of the block share a row of this many elements."""
+    return _lanes_among(width, threads())
 
 
 random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(

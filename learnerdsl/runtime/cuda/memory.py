@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.codegen.cuda import PACK_BYTES
 from learnerdsl.runtime.cuda import SIMULATED
-
-PACK_BYTES = 16
-"""Bytes that one instruction loads or stores for a thread."""
 
 if SIMULATED:
 

@@ -65,11 +65,6 @@ class CudaMixedEngine(MixedEngine):
         super().select_rows(rows)
         self.replan()
 
-    @property
-    def was_captured(self) -> bool:
-        """Whether an update is in a CUDA graph."""
-        return self.first.was_captured
-
     def launch(self) -> Any:
         """Start one update of all tensors."""
         with self.device.activate():

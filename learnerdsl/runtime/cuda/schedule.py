@@ -17,7 +17,10 @@ from learnerdsl.runtime.cuda import between
 from learnerdsl.runtime.cuda.compiling import CudaKernel
 from learnerdsl.runtime.cuda.device import Device, Launch, Words
 from learnerdsl.runtime.cuda.kernel import THREADS
-from learnerdsl.runtime.tables import Tables
+from learnerdsl.runtime.tables import MINIBATCH_SIZE, Tables
+
+FIRST_INPUT = MINIBATCH_SIZE
+"""The slot of a model row from which on the host gives the values."""
 
 
 @dataclass
@@ -158,10 +161,6 @@ def input_count(tables: Tables) -> int:
     rule = tables.program.rule
     scalars = sum(extra.shape == "model" for extra in rule.extras)
     return tables.hyperparameter_slot(len(rule.hyperparameters)) + scalars - FIRST_INPUT
-
-
-FIRST_INPUT = 2
-"""The slot of a model row from which on the host gives the values."""
 
 
 def tabulate_joins(

@@ -15,7 +15,7 @@ from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.cuda.arrays import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
-from learnerdsl.runtime.cuda.kernel import THREADS
+from learnerdsl.runtime.cuda.kernel import THREADS, lanes_among
 from learnerdsl.runtime.cuda.schedule import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables import STEP, Tables
@@ -60,10 +60,7 @@ class DeviceStates(Tables):
 
     def parts_of_chunk(self, width: int) -> int:
         """A part for each group of threads that shares a row: see `lanes_for`."""
-        lanes = THREADS
-        while lanes >= 2 * width and lanes > 1:
-            lanes //= 2
-        return THREADS // lanes
+        return THREADS // lanes_among(width, THREADS)
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Name -> (address, shape, dtype) of what the engine keeps for each tensor."""
