@@ -6,7 +6,7 @@ for each tensor on whole matrices, of domain ELEMENT once for each element: it i
 memory. `str(kernel)` is readable, and every pass of the compiler gives a new Kernel.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, ClassVar, Literal
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import sympy
 
 from learnerdsl.errors import InternalError, RuleError
-from learnerdsl.expr import Draw, Identity, MatMul, MatrixFunction, Reduction, Transpose
+from learnerdsl.expr import Identity, MatMul, MatrixFunction, Reduction, Transpose
 
 ReductionKind = Literal["sum", "max"]
 
@@ -25,17 +25,6 @@ def as_expr(node: sympy.Basic) -> sympy.Expr:
         msg = f"{node} is no expression"
         raise InternalError(msg)
     return node
-
-
-def rebuild(node: Any, arguments: Sequence[sympy.Basic]) -> sympy.Basic:
-    """`node` with other arguments, as they are: SymPy does not simplify it anew."""
-    func: Any = node.func
-    if isinstance(node, sympy.Expr) and not isinstance(node, _OUR_NODES):
-        return func(*arguments, evaluate=False)
-    return func(*arguments)
-
-
-_OUR_NODES = (Draw, Identity, MatrixFunction, Reduction)
 
 
 class Rank(IntEnum):

@@ -9,16 +9,20 @@ from learnerdsl.codegen.printer import ATOM, Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.expr import (
     UNARY_FUNCTIONS,
+    And,
     Eigenvectors,
     Identity,
     InverseRoot,
     MatMul,
     MatrixFunction,
     MatrixState,
+    Not,
+    Or,
     Orthonormal,
     Transpose,
+    Where,
 )
-from learnerdsl.ir import Block, Domain, Rank
+from learnerdsl.ir import Block, Compute, Domain, Rank
 
 MATRIX_FUNCTIONS = ("eigenvectors", "inverse_root", "orthonormal")
 """What generated code may import beside NumPy."""
@@ -63,6 +67,8 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     views = _views(text, block)
     for compute in block.computes:
         lines += text.compute(compute, printer)
+        if text.kernel.domain_of(compute.expression).rank < Rank.ELEMENT:
+            lines.append(_filled(text, compute, xp))
         if compute.symbol in lasting and views[compute.symbol]:
             # It would change with the state that it is a view of.
             lines.append(f"{names[compute.symbol]} = {xp}.copy({names[compute.symbol]})")
@@ -70,6 +76,14 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     for store in block.stores:
         lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
     return lines
+
+
+def _filled(text: Text, compute: Compute, xp: str) -> str:
+    """A number as the matrix of a state that takes it, or of the parameter."""
+    stores = [store for block in text.kernel.blocks for store in block.stores]
+    targets = [store.target for store in stores if store.value == compute.symbol]
+    name, like = text.names.values[compute.symbol], (*targets, text.kernel.parameter)[0]
+    return f"{name} = {xp}.zeros_like(matrices[{str(like)!r}]) + {name}"
 
 
 def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
@@ -88,8 +102,8 @@ def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
             return found.get(expr, {expr} & changing)
         if isinstance(expr, Transpose):
             return of(expr.args[0])
-        if isinstance(expr, sympy.Piecewise):
-            return {view for branch in expr.args for view in of(branch.args[0])}
+        if isinstance(expr, Where):
+            return of(expr.then) | of(expr.otherwise)
         return set()
 
     targets = {store.value: store.target for b in text.kernel.blocks for store in b.stores}
@@ -144,20 +158,10 @@ class _MatrixPrinter(Printer):
 
     def choice(self, expr: Any) -> str:
         """Only one branch is computed where the condition is one for the whole tensor."""
-        wide = any(
-            self.kernel.domains[s].rank >= Rank.ELEMENT
-            for _, condition in expr.args
-            for s in condition.free_symbols
-        )
-        if not wide:
+        symbols = expr.condition.free_symbols
+        if all(self.kernel.domains[s].rank < Rank.ELEMENT for s in symbols):
             return super().choice(expr)
-        text = f"{self.xp}.nan"
-        for value, condition in reversed(expr.args):
-            if condition == sympy.true:
-                text = self(value)
-            else:
-                text = f"{self.xp}.where({self(condition)}, {self(value)}, {text})"
-        return text
+        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
 
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates."""
@@ -171,9 +175,9 @@ class _MatrixPrinter(Printer):
     def condition(self, expr: sympy.Basic) -> str:
         """Conditions of elements are joined by NumPy's operators."""
         wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
-        if wide and isinstance(expr, (sympy.And, sympy.Or)):
-            sign = " & " if isinstance(expr, sympy.And) else " | "
-            return sign.join(f"({self(a)})" for a in sorted(expr.args, key=default_sort_key))
-        if wide and isinstance(expr, sympy.Not):
+        if wide and isinstance(expr, (And, Or)):
+            sign = " & " if isinstance(expr, And) else " | "
+            return sign.join(f"({self(a)})" for a in expr.args)
+        if wide and isinstance(expr, Not):
             return f"~({self(expr.args[0])})"
         return super().condition(expr)

@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any
 
 import sympy
-from sympy.core.relational import Relational
+
+from learnerdsl.expr import Comparison, Where
 
 Operations = Counter[str]
 
@@ -22,10 +23,11 @@ def count_operations(expression: Any) -> Operations:
 
 def _product(expression: sympy.Mul) -> tuple[Operations, list[Any]]:
     """One multiplication fewer than there are factors, one division for each reciprocal."""
-    divisors = [a for a in expression.args if is_reciprocal(a)]
-    factors = [a for a in expression.args if not is_reciprocal(a) and a != -1]
+    parts = [divided(argument) for argument in expression.args]
+    factors = [factor for factor, _ in parts if factor not in (1, -1)]
+    divisors = [divisor for _, divisor in parts if divisor is not None]
     own = Counter({"mul": max(len(factors) - 1, 0), "div": len(divisors)})
-    return own, [*factors, *(turned(divisor) for divisor in divisors)]
+    return own, [*factors, *divisors]
 
 
 def _power(expression: Any) -> tuple[Operations, list[Any]]:
@@ -45,9 +47,9 @@ def _other(expression: Any) -> Operations:
         return Counter()
     if isinstance(expression, (sympy.Add, sympy.Max, sympy.Min)):
         return Counter({expression.func.__name__.lower(): len(expression.args) - 1})
-    if isinstance(expression, sympy.Piecewise):
-        return Counter({"select": len(expression.args) - 1})
-    if isinstance(expression, Relational):
+    if isinstance(expression, Where):
+        return Counter({"select": 1})
+    if isinstance(expression, Comparison):
         return Counter({"compare": 1})
     return Counter({expression.func.__name__.lower(): 1})
 
@@ -55,6 +57,16 @@ def _other(expression: Any) -> Operations:
 def is_reciprocal(node: Any) -> bool:
     """Whether a factor is written as a division."""
     return isinstance(node, sympy.Pow) and bool(node.exp.is_number and node.exp.is_negative)
+
+
+def divided(factor: Any) -> tuple[Any, Any]:
+    """Return what a factor of a product multiplies by, and what it divides by, if it does."""
+    if is_reciprocal(factor):
+        return sympy.S.One, turned(factor)
+    # Halves and quarters are exact as they are.
+    if factor.is_Rational and factor.q & (factor.q - 1):
+        return sympy.Integer(factor.p), sympy.Integer(factor.q)
+    return factor, None
 
 
 def turned(power: Any) -> Any:

@@ -1,7 +1,8 @@
-"""SymPy expressions as text that Numba compiles to what it says.
+"""Expressions as text that Numba compiles to what it says.
 
 Constants carry their type, roots are `sqrt` and never `**0.5`, quotients are one division each, and
-scalar factors stand first.
+scalar factors stand first. A third of something is a division by 3, which is exact where the result
+is.
 """
 
 from collections.abc import Mapping
@@ -9,21 +10,14 @@ from typing import Any
 
 import sympy
 from sympy.core.sorting import default_sort_key
-from sympy.logic.boolalg import Boolean
 
-from learnerdsl.codegen.operations import is_reciprocal, turned
+from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import UNARY_FUNCTIONS, Draw
+from learnerdsl.expr import UNARY_FUNCTIONS, And, Comparison, Draw, Not, Or, Where
 
-_RELATIONS = {
-    sympy.Lt: "<",
-    sympy.Le: "<=",
-    sympy.Gt: ">",
-    sympy.Ge: ">=",
-    sympy.Eq: "==",
-    sympy.Ne: "!=",
-}
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
+_LARGEST = 1024
+"""Largest exponent of a power that is multiplied out."""
 
 
 class Printer:
@@ -65,14 +59,15 @@ class Printer:
         if isinstance(expr, sympy.Pow):
             return self.power(expr)
         if isinstance(expr, sympy.Mod):
-            return " % ".join(self.tight(a, POWER) for a in expr.args), PRODUCT
-        if isinstance(expr, Boolean):
+            # In a sum as well it has parentheses: a minus sign before it would belong to the first.
+            return " % ".join(self.tight(a, POWER) for a in expr.args), SUM
+        if not isinstance(expr, sympy.Expr):
             return self.condition(expr), CONDITION
         return self.call(expr), ATOM
 
     def call(self, expr: sympy.Basic) -> str:
         """What is written as a function, or in parentheses."""
-        if isinstance(expr, sympy.Piecewise):
+        if isinstance(expr, Where):
             return self.choice(expr)
         if isinstance(expr, (sympy.Max, sympy.Min)):
             return self.extreme(expr)
@@ -89,7 +84,7 @@ class Printer:
         return f"({text})" if binding > limit else text
 
     def number(self, value: float) -> str:
-        """A constant of the printer's type."""
+        """Return a constant of the printer's type; its text may be `inf` or `nan`."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
 
     def total(self, expr: sympy.Add) -> str:
@@ -98,7 +93,7 @@ class Printer:
         terms.sort(key=lambda term: (not term[0], not term[1].is_Symbol))
         text = ""
         for positive, term in terms:
-            body = self.tight(term if positive else -term, PRODUCT)
+            body = self.tight(term if positive else _negated(term), PRODUCT)
             sign = "" if positive and not text else (" + " if positive else " - ")
             text += f"{sign.strip() if not text else sign}{body}"
         return text
@@ -107,12 +102,13 @@ class Printer:
         """Sign, numbers, scalars, the rest; then one division for each divisor."""
         factors, divisors, negative = [], [], False
         for factor in expr.args:
-            if factor == -1:
+            whole, divisor = divided(factor)
+            if whole == -1:
                 negative = not negative
-            elif is_reciprocal(factor):
-                divisors.append(turned(factor))
-            else:
-                factors.append(factor)
+            elif whole != 1:
+                factors.append(whole)
+            if divisor is not None:
+                divisors.append(divisor)
         factors.sort(key=self.rank)
         text = " * ".join(self.tight(f, POWER) for f in factors) or self.number(1.0)
         for divisor in sorted(divisors, key=self.rank):
@@ -130,7 +126,7 @@ class Printer:
         if is_reciprocal(expr):
             divisor = self.tight(turned(expr), POWER)
             return f"{self.number(1.0)} / {divisor}", PRODUCT
-        if exponent.is_Integer:
+        if exponent.is_Integer and exponent <= _LARGEST:
             return f"{self.tight(base, ATOM)}**{int(exponent)}", POWER
         if exponent.is_Rational and exponent.q in (2, 4, 8):
             return self.root(base, exponent)
@@ -150,14 +146,9 @@ class Printer:
         return " * ".join(factors), ATOM if len(factors) == 1 else PRODUCT
 
     def choice(self, expr: Any) -> str:
-        """A conditional expression; NaN where no condition holds."""
-        text = "nan" if self.dtype == "float64" else f"{self.dtype}(nan)"
-        for value, condition in reversed(expr.args):
-            if condition == sympy.true:
-                text = self(value)
-            else:
-                text = f"{self(value)} if {self(condition)} else {text}"
-        return f"({text})"
+        """Return a conditional expression."""
+        condition, then, otherwise = (self(argument) for argument in expr.args)
+        return f"({then} if {condition} else {otherwise})"
 
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates, as in numpy.maximum."""
@@ -169,14 +160,14 @@ class Printer:
         return result
 
     def condition(self, expr: sympy.Basic) -> str:
-        """A comparison, or several of them."""
-        if expr.func in _RELATIONS:
+        """Return a comparison, or several of them."""
+        if isinstance(expr, Comparison):
             left, right = (self.tight(side, SUM) for side in expr.args)
-            return f"{left} {_RELATIONS[expr.func]} {right}"
-        if isinstance(expr, (sympy.And, sympy.Or)):
-            word = " and " if isinstance(expr, sympy.And) else " or "
-            return word.join(f"({self(a)})" for a in sorted(expr.args, key=default_sort_key))
-        if isinstance(expr, sympy.Not):
+            return f"{left} {expr.sign} {right}"
+        if isinstance(expr, (And, Or)):
+            word = " and " if isinstance(expr, And) else " or "
+            return word.join(f"({self(a)})" for a in expr.args)
+        if isinstance(expr, Not):
             return f"not ({self(expr.args[0])})"
         return str(bool(expr))
 
@@ -186,3 +177,15 @@ def _is_negated(term: sympy.Basic) -> bool:
     if isinstance(term, sympy.Mul):
         return -1 in term.args or any(a.is_Number and a.is_negative for a in term.args)
     return bool(term.is_Number and term.is_negative)
+
+
+def _negated(term: Any) -> Any:
+    """Return the opposite of such a term, as it is written: nothing is multiplied out."""
+    if not isinstance(term, sympy.Mul):
+        return -term
+    number = next((a for a in term.args if a == -1), None)
+    if number is None:
+        number = next(a for a in term.args if a.is_Number and a.is_negative)
+    others = list(term.args)
+    others.remove(number)
+    return sympy.Mul(*([] if number == -1 else [-number]), *others, evaluate=False)

@@ -5,6 +5,11 @@ whole tensor or for the whole model. Every symbol is real, so `sympy.diff`, `sub
 `latex` know what they may do with it.
 """
 
+from learnerdsl.expr.adopting import adopted as adopted
+from learnerdsl.expr.adopting import rebuilt as rebuilt
+from learnerdsl.expr.constants import constant_value as constant_value
+from learnerdsl.expr.constants import is_constant as is_constant
+from learnerdsl.expr.constants import vanishes as vanishes
 from learnerdsl.expr.functions import UNARY_FUNCTIONS as UNARY_FUNCTIONS
 from learnerdsl.expr.functions import Draw as Draw
 from learnerdsl.expr.functions import NormalDraw as NormalDraw
@@ -33,6 +38,14 @@ from learnerdsl.expr.functions import sqrt as sqrt
 from learnerdsl.expr.functions import tan as tan
 from learnerdsl.expr.functions import tanh as tanh
 from learnerdsl.expr.functions import where as where
+from learnerdsl.expr.graph import brief as brief
+from learnerdsl.expr.graph import has as has
+from learnerdsl.expr.graph import mapped as mapped
+from learnerdsl.expr.graph import nodes as nodes
+from learnerdsl.expr.graph import replaced as replaced
+from learnerdsl.expr.graph import size_and_depth as size_and_depth
+from learnerdsl.expr.graph import symbols_in as symbols_in
+from learnerdsl.expr.graph import uses as uses
 from learnerdsl.expr.matrices import SQUARE_SHAPES as SQUARE_SHAPES
 from learnerdsl.expr.matrices import Eigenvectors as Eigenvectors
 from learnerdsl.expr.matrices import Identity as Identity
@@ -47,6 +60,20 @@ from learnerdsl.expr.matrices import inverse_root as inverse_root
 from learnerdsl.expr.matrices import matmul as matmul
 from learnerdsl.expr.matrices import orthonormal as orthonormal
 from learnerdsl.expr.matrices import transpose as transpose
+from learnerdsl.expr.nodes import And as And
+from learnerdsl.expr.nodes import Comparison as Comparison
+from learnerdsl.expr.nodes import Condition as Condition
+from learnerdsl.expr.nodes import Equal as Equal
+from learnerdsl.expr.nodes import Greater as Greater
+from learnerdsl.expr.nodes import GreaterEqual as GreaterEqual
+from learnerdsl.expr.nodes import Less as Less
+from learnerdsl.expr.nodes import LessEqual as LessEqual
+from learnerdsl.expr.nodes import Not as Not
+from learnerdsl.expr.nodes import NotEqual as NotEqual
+from learnerdsl.expr.nodes import Or as Or
+from learnerdsl.expr.nodes import Power as Power
+from learnerdsl.expr.nodes import Where as Where
+from learnerdsl.expr.operators import operators_of_rules as operators_of_rules
 from learnerdsl.expr.reductions import MaxOver as MaxOver
 from learnerdsl.expr.reductions import Reduction as Reduction
 from learnerdsl.expr.reductions import SumOver as SumOver

@@ -1,32 +1,17 @@
-"""The functions of elements: SymPy's own, under the names of NumPy, and random numbers."""
+"""The functions of elements, under the names of NumPy, and random numbers."""
 
 from typing import Any
 
 import sympy
+from sympy.logic.boolalg import Boolean
 
 from learnerdsl.errors import RuleError
+from learnerdsl.expr.adopting import adopted
+from learnerdsl.expr.graph import brief
+from learnerdsl.expr.nodes import Condition, Equal, NotEqual, Where
+from learnerdsl.expr.nodes import condition as as_condition
+from learnerdsl.expr.operators import rounded_down, size_of
 
-# SymPy's own functions, under the names of NumPy.
-abs = sympy.Abs
-acos = sympy.acos
-asin = sympy.asin
-atan = sympy.atan
-ceil = sympy.ceiling
-cos = sympy.cos
-cosh = sympy.cosh
-equal = sympy.Eq
-exp = sympy.exp
-floor = sympy.floor
-log = sympy.log
-maximum = sympy.Max
-minimum = sympy.Min
-not_equal = sympy.Ne
-sign = sympy.sign
-sin = sympy.sin
-sinh = sympy.sinh
-sqrt = sympy.sqrt
-tan = sympy.tan
-tanh = sympy.tanh
 pi = sympy.pi
 
 UNARY_FUNCTIONS: dict[Any, str] = {
@@ -87,7 +72,20 @@ class UniformDraw(Draw):
 
 
 def expression(value: Any) -> sympy.Expr:
-    """`value` as a SymPy expression; RuleError if it is text, an array or a truth value."""
+    """Return `value` as a SymPy expression.
+
+    Raises:
+        RuleError: it is text, an array, a truth value or a condition.
+    """
+    if isinstance(value, sympy.Expr):
+        return value
+    if isinstance(value, Boolean) and value.args:
+        text = brief(value)
+        msg = (
+            f"{text} ({type(value).__name__}) is not an expression but a condition; write "
+            f"where({text}, 1, 0) for 1 where it holds and 0 elsewhere."
+        )
+        raise RuleError(msg)
     if not isinstance(value, (str, bool)):
         try:
             sympified = sympy.sympify(value, strict=True)
@@ -103,31 +101,138 @@ def expression(value: Any) -> sympy.Expr:
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
-    """`then` where `condition` holds and `otherwise` elsewhere, as numpy.where.
+    """Return `then` where `condition` holds and `otherwise` elsewhere, as numpy.where.
 
     Args:
-        condition: a SymPy relation or a combination of them with `&`, `|`, `~`. Comparisons with
+        condition: a comparison, or a combination of several with `&`, `|`, `~`. Comparisons with
             NaN are false; equality is written `equal(a, b)`, because `==` compares symbols. Every
             k-th step is `equal(step % k, 0)`.
         then: an expression.
         otherwise: an expression.
 
+    Raises:
+        RuleError: `condition` is no condition.
+
     >>> from learnerdsl.expr import step, where
     >>> where(step > 10, 1, 2)
-    Piecewise((1, step > 10), (2, True))
+    where(step > 10, 1, 2)
     """
-    if condition in (True, sympy.true):
-        return expression(then)
-    if condition in (False, sympy.false):
-        return expression(otherwise)
-    if not isinstance(condition, sympy.logic.boolalg.Boolean) or condition.is_Symbol:
-        msg = f"{condition!r} is not a condition; write a comparison such as g > 0."
-        raise RuleError(msg)
-    branches = [(expression(then), condition), (expression(otherwise), True)]
-    # Unevaluated: SymPy would rewrite conditions, solving them as sets of real numbers.
-    return sympy.Piecewise(*branches, evaluate=False)
+    given = as_condition(condition)
+    holds = given if isinstance(given, Condition) else adopted(given)
+    return Where(holds, expression(then), expression(otherwise))
 
 
 def clip(x: Any, low: Any, high: Any) -> sympy.Expr:
-    """`x` limited to the interval from `low` to `high`, as numpy.clip."""
-    return minimum(maximum(expression(x), low), high)
+    """Return `x` limited to the interval from `low` to `high`, as numpy.clip."""
+    return minimum(maximum(x, low), high)
+
+
+def maximum(*values: Any) -> sympy.Expr:
+    """Return the largest of some values; NaN if one is NaN, as numpy.maximum."""
+    return _extreme(sympy.Max, values)
+
+
+def minimum(*values: Any) -> sympy.Expr:
+    """Return the smallest of some values; NaN if one is NaN, as numpy.minimum."""
+    return _extreme(sympy.Min, values)
+
+
+def _extreme(kind: Any, values: tuple[Any, ...]) -> sympy.Expr:
+    given = [expression(value) for value in values]
+    # Evaluated, SymPy compares every pair of values, which it may not finish.
+    are_numbers = all(isinstance(value, sympy.Number) for value in given)
+    return kind(*given, evaluate=are_numbers)
+
+
+def equal(a: Any, b: Any) -> Any:
+    """Return the condition that two values are equal; false where one is NaN."""
+    return Equal(expression(a), expression(b))
+
+
+def not_equal(a: Any, b: Any) -> Any:
+    """Return the condition that two values differ; true where one is NaN."""
+    return NotEqual(expression(a), expression(b))
+
+
+def abs(x: Any) -> sympy.Expr:
+    """Return the absolute value."""
+    return size_of(expression(x))
+
+
+def floor(x: Any) -> sympy.Expr:
+    """Return the largest whole number that is not above `x`.
+
+    A quotient of whole numbers, such as `(step - 1) / 3`, is rounded once, before the floor.
+    """
+    return rounded_down(expression(x))
+
+
+def ceil(x: Any) -> sympy.Expr:
+    """Return the smallest whole number that is not below `x`."""
+    value = expression(x)
+    return sympy.ceiling(value, evaluate=isinstance(value, sympy.Rational))
+
+
+def sqrt(x: Any) -> sympy.Expr:
+    """Return the square root; NaN below 0."""
+    return sympy.sqrt(expression(x))
+
+
+def exp(x: Any) -> sympy.Expr:
+    """Return e to the power x."""
+    return sympy.exp(expression(x))
+
+
+def log(x: Any) -> sympy.Expr:
+    """Return the natural logarithm; -infinity at 0, NaN below."""
+    return sympy.log(expression(x))
+
+
+def sign(x: Any) -> sympy.Expr:
+    """Return -1, 0 or 1; NaN for NaN."""
+    return sympy.sign(expression(x))
+
+
+def tanh(x: Any) -> sympy.Expr:
+    """Return the hyperbolic tangent."""
+    return sympy.tanh(expression(x))
+
+
+def sin(x: Any) -> sympy.Expr:
+    """Return the sine of an angle in radians."""
+    return sympy.sin(expression(x))
+
+
+def cos(x: Any) -> sympy.Expr:
+    """Return the cosine of an angle in radians."""
+    return sympy.cos(expression(x))
+
+
+def tan(x: Any) -> sympy.Expr:
+    """Return the tangent of an angle in radians."""
+    return sympy.tan(expression(x))
+
+
+def asin(x: Any) -> sympy.Expr:
+    """Return the angle in radians whose sine is x; NaN outside -1 to 1."""
+    return sympy.asin(expression(x))
+
+
+def acos(x: Any) -> sympy.Expr:
+    """Return the angle in radians whose cosine is x; NaN outside -1 to 1."""
+    return sympy.acos(expression(x))
+
+
+def atan(x: Any) -> sympy.Expr:
+    """Return the angle in radians whose tangent is x."""
+    return sympy.atan(expression(x))
+
+
+def sinh(x: Any) -> sympy.Expr:
+    """Return the hyperbolic sine."""
+    return sympy.sinh(expression(x))
+
+
+def cosh(x: Any) -> sympy.Expr:
+    """Return the hyperbolic cosine."""
+    return sympy.cosh(expression(x))

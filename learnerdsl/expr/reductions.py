@@ -9,7 +9,8 @@ from sympy.core.symbol import Str
 from sympy.printing.precedence import PRECEDENCE
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr.functions import expression, sqrt, where
+from learnerdsl.expr.functions import expression, sqrt
+from learnerdsl.expr.nodes import Equal, Where
 from learnerdsl.expr.symbols import (
     AxisSize,
     GradientSymbol,
@@ -21,6 +22,11 @@ from learnerdsl.expr.symbols import (
 
 Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
+_OF_SEVERAL = {
+    "sum": "a + b for the sum of two values",
+    "max": "maximum(a, b) for the larger of two values",
+}
+"""Reduction -> what may have been meant by two arguments."""
 
 written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
 """Takes the reductions over the model in the order in which a rule under trace writes them."""
@@ -42,7 +48,10 @@ class Reduction(sympy.Expr):
         """Build the node; `over` is "tensor", "model" or the axes, `block` that of `sum`."""
         over = str(over)
         if over not in ("tensor", "model") and not _AXES.fullmatch(over):
-            msg = f"A reduction cannot range over {over!r}; write over='tensor' or over='model'."
+            msg = (
+                f"A reduction cannot range over {over!r}; write over='tensor' or over='model', "
+                f"axis=0 for an axis, or {_OF_SEVERAL[cls.operation]}."
+            )
             raise RuleError(msg)
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
             msg = f"A sum takes its elements in blocks of a whole number, got block={block!r}."
@@ -104,8 +113,8 @@ class MaxOver(Reduction):
     symbol_latex = r"\max"
 
     def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
-        attained = sympy.Eq(self.argument, self)
-        return where(attained, sympy.diff(self.argument, symbol), 0)
+        attained = Equal(self.argument, self)
+        return Where(attained, sympy.diff(self.argument, symbol), sympy.S.Zero)
 
 
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:

@@ -1,5 +1,7 @@
 """Evaluates expressions over arrays: what every function of the language means."""
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,21 +11,25 @@ import sympy
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
     UNARY_FUNCTIONS,
+    And,
     AxisSize,
+    Comparison,
     Draw,
-    Eigenvectors,
     Identity,
-    MatMul,
     MatrixFunction,
+    MatrixState,
     MaxOver,
-    Orthonormal,
+    Not,
+    Or,
+    Power,
     Reduction,
     SumOver,
-    Transpose,
     UniformDraw,
+    Where,
     seed,
     step,
 )
+from learnerdsl.interpret.matrices import matrix_function, square_of
 from learnerdsl.interpret.philox import philox
 from learnerdsl.rule import Assignment
 
@@ -32,12 +38,13 @@ MISSING: Any = object()
 
 
 class Evaluation:
-    """Evaluates expressions for one tensor after the other, each expression once.
+    """Evaluates expressions for one tensor after the other, each node once.
 
     Args:
         symbols: symbol -> for each tensor its value, or MISSING.
         definitions: for each tensor, symbol -> the line of its rule that gives the value.
-        peer: function of a reduction over the model and the numbers of two tensors: the reduction
+        variants: for each tensor the number of its rule among the different ones.
+        peer: function of a reduction over the model and the numbers of two variants: the reduction
             that the rule of the second one writes for that of the first.
         parameters: arrays.
         xp: array namespace.
@@ -47,28 +54,64 @@ class Evaluation:
         self,
         symbols: dict[Any, list[Any]],
         definitions: Sequence[dict[Any, Assignment]],
+        variants: Sequence[int],
         peer: Callable[[Reduction, int, int], Reduction],
         parameters: Sequence[Any],
         xp: Any,
     ) -> None:
         self.symbols = symbols
         self.definitions = definitions
+        self.variants = variants
         self.peer = peer
         self.parameters = parameters
         self.xp = xp
-        self.known: dict[Any, Any] = {}
+        self.known: list[dict[Any, Any]] = [{} for _ in parameters]
+        self.of_model: dict[Any, Any] = {}
         self.positions: Sequence[Any] | None = None
 
-    def __call__(self, expr: sympy.Basic, tensor: int) -> Any:
-        """The value of `expr` for tensor number `tensor`."""
-        key = (expr, tensor)
-        if key not in self.known:
-            with np.errstate(all="ignore"):
-                self.known[key] = _plain(self.compute(expr, tensor))
-        return self.known[key]
+    def __call__(self, root: Any, tensor: int) -> Any:
+        """Return the value of an expression for tensor number `tensor`."""
+        known = self.known[tensor]
+        if root in known:
+            return known[root]
+        # A stack of its own: rules nest deeper than Python recurses.
+        stack = [root]
+        with np.errstate(all="ignore"):
+            while stack:
+                node = stack[-1]
+                missing = [n for n in self.needed(node, tensor) if n not in known]
+                if missing:
+                    stack += missing
+                    continue
+                stack.pop()
+                if node not in known:
+                    known[node] = _plain(self.compute(node, tensor))
+        return known[root]
+
+    def needed(self, node: Any, k: int) -> Sequence[Any]:
+        """Return the nodes whose values this one is computed from."""
+        if node.is_Symbol:
+            line = self.line_of(node, k)
+            return [] if line is None else [line.expression]
+        if isinstance(node, Reduction):
+            return [] if node.over == "model" else node.args[:1]
+        if isinstance(node, (Draw, Identity)):
+            return []
+        if not isinstance(node, Where) or node.condition not in self.known[k]:
+            return node.args[:1] if isinstance(node, Where) else node.args
+        holds = self.known[k][node.condition]
+        if isinstance(holds, (bool, np.bool_)):
+            return [node.then if holds else node.otherwise]
+        return node.args
+
+    def line_of(self, symbol: Any, k: int) -> Assignment | None:
+        """Return the line that computes a symbol; None where its value is given."""
+        if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
+            return None
+        return None if isinstance(symbol, AxisSize) else self.definitions[k][symbol]
 
     def compute(self, expr: Any, k: int) -> Any:
-        """The same, anew."""
+        """Return the value of a node, where those of its arguments are known."""
         if expr.is_Symbol:
             return self.symbol(expr, k)
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
@@ -79,49 +122,31 @@ class Evaluation:
             return self.draw(expr, k)
         if isinstance(expr, (MatrixFunction, Identity)):
             return self.matrix(expr, k)
-        if isinstance(expr, sympy.Piecewise):
-            return self.choose(expr, k)
+        if isinstance(expr, Comparison):
+            return self.compare(expr, k)
         if expr.func in _STRUCTURE:
             return _STRUCTURE[expr.func](self, expr, k)
         if expr.func in UNARY_FUNCTIONS:
-            return self.call(UNARY_FUNCTIONS[expr.func], self(expr.args[0], k))
+            return self.call(UNARY_FUNCTIONS[expr.func], self.exactly(expr.args[0], k))
         msg = f"the interpreter does not know {expr.func} in {expr}"
         raise InternalError(msg)
 
     def symbol(self, symbol: Any, k: int) -> Any:
-        """A given value, or that of the line which computes it."""
+        """Return a given value, or that of the line which computes it."""
+        line = self.line_of(symbol, k)
+        if line is not None:
+            value = self.known[k][line.expression]
+            if isinstance(line.target, MatrixState) and isinstance(value, float):
+                return square_of(line.target, value, self.parameters[k], self.xp)
+            return _rounded(value, self.parameters[k]) if line.rounded else value
         if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
             return self.symbols[symbol][k]
-        if isinstance(symbol, AxisSize):
-            return float(np.shape(self.parameters[k])[symbol.axis])
-        line = self.definitions[k][symbol]
-        value = self(line.expression, k)
-        return _rounded(value, self.parameters[k]) if line.rounded else value
+        return float(np.shape(self.parameters[k])[symbol.axis])
 
     def matrix(self, expr: Any, k: int) -> Any:
-        """A function of matrices, over the last two axes."""
-        xp = self.xp
-        if isinstance(expr, Identity):
-            side = np.shape(self.parameters[k])[-2 if expr.side == "rows" else -1]
-            return xp.eye(side, dtype=self.parameters[k].dtype)
-        values = [self(argument, k) for argument in expr.args]
-        if isinstance(expr, MatMul):
-            return xp.matmul(*values)
-        if isinstance(expr, Transpose):
-            return xp.swapaxes(values[0], -1, -2)
-        if isinstance(expr, Orthonormal):
-            return xp.linalg.qr(values[0])[0]
-        is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
-        roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None], values[0], 0.0))
-        roots = xp.where(is_finite, roots, xp.nan)
-        vectors = xp.where(is_finite[..., None], vectors, xp.nan)
-        if isinstance(expr, Eigenvectors):
-            return xp.flip(vectors, (-1,))
-        if 0 in vectors.shape:
-            return vectors
-        least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
-        powers = xp.maximum(roots, least) ** (-1.0 / values[1])
-        return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
+        """A function of a matrix, over the last two axes."""
+        values = [self(argument, k) for argument in self.needed(expr, k)]
+        return matrix_function(expr, values, self.parameters[k], self.xp)
 
     def draw(self, expr: Draw, k: int) -> Any:
         """Random numbers of tensor number `k`, by Philox4x32-10 in NumPy."""
@@ -152,62 +177,84 @@ class Evaluation:
         return getattr(self.xp, name)(*operands)
 
     def product(self, expr: Any, k: int) -> Any:
-        """Scalars first, as they are exact to 53 bits; divisors divide."""
+        """Scalars first, as they are exact to 53 bits; divisors divide, also those of fractions."""
         scalars, arrays, divisors = 1.0, [], []
         for factor in expr.args:
-            if factor.is_Pow and factor.exp.is_number and factor.exp.is_negative:
-                divisors.append(self(sympy.Pow(factor.base, -factor.exp), k))
+            if factor.is_Rational:
+                scalars = scalars * float(factor.p)
+                divisors += [float(factor.q)] * (factor.q != 1)
+            elif factor.is_Pow and factor.exp.is_number and factor.exp.is_negative:
+                divisors.append(self.raised(self(factor.base, k), -factor.exp, k))
             else:
                 value = self(factor, k)
                 if isinstance(value, float):
                     scalars = scalars * value
                 else:
                     arrays.append(value)
+        over = [divisor for divisor in divisors if not isinstance(divisor, float)]
+        is_scaled = scalars not in (1.0, -1.0) or not arrays
         for divisor in divisors:
-            if isinstance(divisor, float):
+            if isinstance(divisor, float) and is_scaled:
                 scalars = float(np.float64(scalars) / np.float64(divisor))
+            elif isinstance(divisor, float):
+                over.append(divisor)
         result: Any = scalars
         for value in arrays:
             result = result * value
-        for divisor in divisors:
-            if not isinstance(divisor, float):
-                result = result / divisor
+        for divisor in over:
+            result = result / divisor
         return result
 
     def total(self, expr: sympy.Add, k: int) -> Any:
-        """The sum of the terms, scalars first."""
-        terms = [self(term, k) for term in expr.args]
+        """The sum of the terms, scalars first; fractions of whole numbers are added exactly."""
+        if all(term.as_coeff_Mul()[1].is_integer for term in expr.args):
+            return self.exactly(expr, k)
+        return self.added([self(term, k) for term in expr.args])
+
+    def added(self, terms: list[Any]) -> Any:
+        """The sum, scalars first."""
         result: Any = 0.0
         for term in sorted(terms, key=lambda value: not isinstance(value, float)):
             result = result + term
         return result
 
-    def power(self, expr: sympy.Pow, k: int) -> Any:
+    def exactly(self, expr: Any, k: int) -> Any:
+        """The value of a sum of fractions, (x - 1)/3 of x/3 - 1/3, with one division.
+
+        SymPy divides a sum term by term. What rounds down or compares tells the difference.
+        """
+        parts: list[Any] = [term.as_coeff_Mul() for term in sympy.Add.make_args(expr)]
+        if not isinstance(expr, sympy.Add) or not all(c.is_Rational for c, _ in parts):
+            return self(expr, k)
+        divisor = math.lcm(*(int(c.q) for c, _ in parts))
+        if divisor & (divisor - 1) == 0:
+            return self.added([self(term, k) for term in expr.args])
+        terms = [float(c.p * (divisor // c.q)) * self(rest, k) for c, rest in parts]
+        return self.added([_plain(term) for term in terms]) / float(divisor)
+
+    def power(self, expr: Any, k: int) -> Any:
         """Roots and whole powers by their own functions, the rest by `**`."""
-        base, exponent = self(expr.base, k), expr.exp
+        return self.raised(self(expr.base, k), expr.exp, k)
+
+    def raised(self, base: Any, exponent: Any, k: int) -> Any:
+        """A value to the power of an expression."""
         if exponent == -1:
             return 1.0 / _wide(base)
+        if exponent == 1:
+            return base
         if exponent.is_number and float(exponent) in (0.5, -0.5):
             root = self.call("sqrt", base)
             return root if float(exponent) > 0 else 1.0 / _wide(root)
-        if exponent.is_number and float(exponent).is_integer():
+        if exponent.is_number and float(exponent).is_integer() and abs(exponent) <= 1024:
             return _wide(base) ** int(exponent)
         return _wide(base) ** self(exponent, k)
 
     def choose(self, expr: Any, k: int) -> Any:
-        """The value of the first branch whose condition holds; the others are not computed."""
-        branches: list[tuple[Any, Any]] = []
-        result: Any = float("nan")
-        for value, condition in expr.args:
-            holds = self(condition, k)
-            if not isinstance(holds, (bool, np.bool_)):
-                branches.append((self(value, k), holds))
-            elif holds:
-                result = self(value, k)
-                break
-        for value, condition in reversed(branches):
-            result = self.xp.where(condition, value, result)
-        return result
+        """The value where the condition holds, or the other; what is not needed is not computed."""
+        holds = self(expr.condition, k)
+        if isinstance(holds, (bool, np.bool_)):
+            return self(expr.then if holds else expr.otherwise, k)
+        return self.xp.where(holds, self(expr.then, k), self(expr.otherwise, k))
 
     def extreme(self, expr: Any, k: int) -> Any:
         """Min or Max of any number of values; NaN if one is NaN."""
@@ -220,18 +267,18 @@ class Evaluation:
 
     def modulo(self, expr: Any, k: int) -> Any:
         """The remainder, with the sign of the divisor."""
-        return self.call("remainder", *(self(argument, k) for argument in expr.args))
+        return self.call("remainder", *(self.exactly(argument, k) for argument in expr.args))
 
     def compare(self, expr: Any, k: int) -> Any:
-        """A relation; false where a side is NaN, but for `Ne`."""
-        return _RELATIONS[expr.func](self(expr.lhs, k), self(expr.rhs, k))
+        """A relation; false where a side is NaN, but for !=."""
+        return _RELATIONS[expr.sign](*(self.exactly(argument, k) for argument in expr.args))
 
     def logic(self, expr: Any, k: int) -> Any:
         """And, Or and Not of conditions."""
         values = [self(argument, k) for argument in expr.args]
-        if isinstance(expr, sympy.Not):
+        if isinstance(expr, Not):
             return self.xp.logical_not(values[0])
-        combine = self.xp.logical_and if isinstance(expr, sympy.And) else self.xp.logical_or
+        combine = self.xp.logical_and if isinstance(expr, And) else self.xp.logical_or
         result = values[0]
         for value in values[1:]:
             result = combine(result, value)
@@ -239,21 +286,22 @@ class Evaluation:
 
     def reduce(self, expr: Reduction, k: int) -> Any:
         """Over one tensor, or over all of them in order; in float64."""
-        if expr.over == "model":
-            peers = [self.peer(expr, k, j) for j in range(len(self.parameters))]
+        if expr.over != "model":
+            return self.reduce_tensor(expr, k)
+        own = self.variants[k]
+        if (own, expr) not in self.of_model:
+            peers = [self.peer(expr, own, variant) for variant in self.variants]
             parts = [self.reduce_tensor(e, j) for j, e in enumerate(peers)]
-        else:
-            parts = [self.reduce_tensor(expr, k)]
-        result = parts[0]
-        for part in parts[1:]:
-            result = (
-                self.call("maximum", result, part) if isinstance(expr, MaxOver) else result + part
-            )
-        return result
+            result = parts[0]
+            for part in parts[1:]:
+                is_max = isinstance(expr, MaxOver)
+                result = self.call("maximum", result, part) if is_max else result + part
+            self.of_model[own, expr] = result
+        return self.of_model[own, expr]
 
     def reduce_tensor(self, expr: Reduction, k: int) -> Any:
         """The sum or maximum over one tensor."""
-        value = self.xp.asarray(self(expr.argument, k), dtype=self.xp.float64)
+        value = self.xp.asarray(self.widened(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
         if expr.axes:
             return self.reduce_axes(expr, value)
@@ -262,6 +310,18 @@ class Evaluation:
         if isinstance(expr, SumOver):
             return self.xp.sum(value)
         return self.xp.max(value) if 0 not in np.shape(value) else -np.inf
+
+    def widened(self, expr: Any, k: int) -> Any:
+        """The value to reduce: of squares and products, in float64, which they do not overflow."""
+        if expr.is_Pow and expr.exp == 2:
+            return self.xp.asarray(self(expr.base, k), dtype=self.xp.float64) ** 2
+        is_quotient = any(a.is_Pow and a.exp.is_negative for a in expr.args)
+        if not isinstance(expr, sympy.Mul) or is_quotient:
+            return self(expr, k)
+        result: Any = 1.0
+        for factor in expr.args:
+            result = result * self.xp.asarray(self.widened(factor, k), dtype=self.xp.float64)
+        return result
 
     def reduce_axes(self, expr: Reduction, value: Any) -> Any:
         """The sum or maximum over some axes, which are kept; a maximum of nothing is -infinity."""
@@ -293,29 +353,25 @@ _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
     sympy.Add: Evaluation.total,
     sympy.Mul: Evaluation.product,
     sympy.Pow: Evaluation.power,
+    Power: Evaluation.power,
     sympy.Min: Evaluation.extreme,
     sympy.Max: Evaluation.extreme,
     sympy.Mod: Evaluation.modulo,
-    sympy.And: Evaluation.logic,
-    sympy.Or: Evaluation.logic,
-    sympy.Not: Evaluation.logic,
-    sympy.Lt: Evaluation.compare,
-    sympy.Le: Evaluation.compare,
-    sympy.Gt: Evaluation.compare,
-    sympy.Ge: Evaluation.compare,
-    sympy.Eq: Evaluation.compare,
-    sympy.Ne: Evaluation.compare,
+    Where: Evaluation.choose,
+    And: Evaluation.logic,
+    Or: Evaluation.logic,
+    Not: Evaluation.logic,
     sympy.true.func: _truth,
     sympy.false.func: _truth,
 }
 
-_RELATIONS: dict[Any, Callable[[Any, Any], Any]] = {
-    sympy.Lt: lambda a, b: a < b,
-    sympy.Le: lambda a, b: a <= b,
-    sympy.Gt: lambda a, b: a > b,
-    sympy.Ge: lambda a, b: a >= b,
-    sympy.Eq: lambda a, b: a == b,
-    sympy.Ne: lambda a, b: a != b,
+_RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 
 

@@ -141,15 +141,16 @@ def _evaluation(
     place: Callable[[Rule], list[sympy.Expr]],
 ) -> Evaluation:
     """An evaluation of the expressions that stand in one place of the rules."""
-    definitions = [{line.value: line for line in rule.lines} for rule in rules]
-    peers = {rule: model_reductions(rule, place(rule)) for rule in set(rules)}
+    lines = {id(rule): {line.value: line for line in rule.lines} for rule in rules}
+    definitions = [lines[id(rule)] for rule in rules]
+    numbers: dict[Rule, int] = {}
+    variants = [numbers.setdefault(rule, len(numbers)) for rule in rules]
+    written = [model_reductions(rule, place(rule)) for rule in numbers]
 
-    def peer(expr: Reduction, k: int, j: int) -> Reduction:
-        if rules[j] is rules[k] or rules[j] == rules[k]:
-            return expr
-        return peers[rules[j]][peers[rules[k]].index(expr)]
+    def peer(expr: Reduction, own: int, other: int) -> Reduction:
+        return expr if own == other else written[other][written[own].index(expr)]
 
-    return Evaluation(symbols, definitions, peer, parameters, xp)
+    return Evaluation(symbols, definitions, variants, peer, parameters, xp)
 
 
 def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:
@@ -210,7 +211,8 @@ def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
 
 def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None) -> Any:
     """`value` as an array of the parameter's dtype and its shape, or that of a state."""
-    array = xp.asarray(value, dtype=parameter.dtype)
+    # A copy: the value may be the array of another state, which is about to be written.
+    array = xp.asarray(value, dtype=parameter.dtype, copy=True)
     shape = tuple(parameter.shape)
     if symbol is None or symbol.shape == "element":
         return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array

@@ -14,14 +14,15 @@ from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     CLOCK,
     AxisSize,
+    Greater,
     MaxOver,
     Named,
     Reduction,
     SumOver,
+    Where,
     position,
     tensor_number,
     tensor_size,
-    where,
 )
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, Reduce
 
@@ -104,7 +105,8 @@ def _reduction_of_vector(
         return Block(inner, computes=(Compute(reduce.symbol, node),))
     once = Named(f"{reduce.symbol}_once", kernel.name)
     known[once] = inner
-    value = count * once if reduce.kind == "sum" else where(count > 0, once, -sympy.oo)
+    is_any = Greater(count, sympy.S.Zero)
+    value = count * once if reduce.kind == "sum" else Where(is_any, once, -sympy.oo)
     return Block(inner, computes=(Compute(once, node), Compute(reduce.symbol, value)))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import Named, Position
+from learnerdsl.expr import Named, Position, rebuilt, replaced, symbols_in
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Rank, Reduce, Store
 
 Definition = Compute | Reduce
@@ -38,12 +38,39 @@ _SCALARS = {Domain.MODEL: (Rank.MODEL,), Domain.TENSOR: (Rank.TENSOR, Rank.VECTO
 
 
 def fuse(kernel: Kernel) -> Kernel:
-    """One block for each pass, and one for the scalars of each domain before and after it."""
+    """Return one block for each pass, and one for the scalars of each domain around it."""
     fusion = _Fusion(kernel)
+    kept = fusion.old_arrays_after_passes()
+    if kept:
+        kernel = keep_for_matrices(kernel, fusion, kept)
+        fusion = _Fusion(kernel)
     blocks = tuple(fusion.blocks())
     temporaries = tuple(fusion.temporaries.values())
     domains = kernel.domains | dict.fromkeys(temporaries, Domain.ELEMENT)
+    domains |= {copy: kernel.domains[state] for state, copy in fusion.copies.items()}
     return replace(kernel, blocks=blocks, temporaries=temporaries, domains=domains)
+
+
+def keep_for_matrices(kernel: Kernel, fusion: "_Fusion", arrays: list[Any]) -> Kernel:
+    """Copy old values that functions of matrices read after the pass that overwrites them."""
+    copies: dict[Any, Any] = {array: Named(f"{array}_old", kernel.name) for array in arrays}
+    domains = kernel.domains | dict.fromkeys(copies.values(), Domain.ELEMENT)
+    computes = [Compute(copy, array, note=f"{copy} <- {array}") for array, copy in copies.items()]
+    blocks = [Block(Domain.ELEMENT, computes=(compute,)) for compute in computes]
+    last = {item.symbol for item in fusion.matrix_blocks[fusion.count].computes}
+    for block in kernel.blocks:
+        is_last = any(compute.symbol in last for compute in block.computes)
+        blocks.append(_reading(block, copies) if is_last else block)
+    return replace(kernel, blocks=tuple(blocks), domains=domains)
+
+
+def _reading(block: Block, copies: dict[Any, Any]) -> Block:
+    """Return the block with copies in the place of what they are copies of."""
+
+    def changed(compute: Compute) -> Compute:
+        return replace(compute, expression=replaced(compute.expression, copies, rebuilt))
+
+    return replace(block, computes=tuple(map(changed, block.computes)))
 
 
 @dataclass(frozen=True)
@@ -78,6 +105,7 @@ class _Fusion:
         needed += [self.input_level(reduce) for reduce in self.reduces]
         self.count = 1 + max(needed, default=-1)
         self.matrix_blocks = [self.matrix_block(level) for level in range(self.count + 1)]
+        self.copies: dict[Any, Any] = {}
 
     def is_element(self, symbol: sympy.Basic) -> bool:
         return self.kernel.domains[symbol] == Domain.ELEMENT
@@ -127,7 +155,33 @@ class _Fusion:
             stores = tuple(s for s in self.element_stores if writes[s.target] == k)
             stores += tuple(Store(self.temporaries[s], s) for s in self.handed_over(k))
             blocks.append(Block(Domain.ELEMENT, plan.loads, plan.computes, reduces, stores))
-        return [*blocks, *self.scalar_blocks(self.count), self.matrix_blocks[self.count]]
+        last = [*self.scalar_blocks(self.count), self.matrix_blocks[self.count]]
+        return [*blocks, *self.with_old_scalars(last)]
+
+    def with_old_scalars(self, blocks: list[Block]) -> list[Block]:
+        """Keep old values of scalars that a later one of the last blocks reads.
+
+        A block stores new scalars at its end, where the blocks behind it would find them.
+        """
+        result: list[Block] = []
+        for place, block in enumerate(blocks):
+            read = {
+                s for b in blocks[place + 1 :] for c in b.computes for s in symbols_in(c.expression)
+            }
+            lost = [store.target for store in block.stores if store.target in read]
+            is_scalar = block.domain in _SCALARS
+            own = {s: Named(f"{s}_old", self.kernel.name) for s in lost if is_scalar}
+            kept = tuple(Compute(copy, s) for s, copy in own.items())
+            block = _reading(block, self.copies)
+            result.append(replace(block, computes=(*block.computes, *kept)))
+            self.copies |= own
+        return result
+
+    def old_arrays_after_passes(self) -> list[Any]:
+        """Return the arrays whose old value the last functions of matrices read."""
+        written = {store.target for store in self.element_stores}
+        loads = self.matrix_blocks[self.count].loads
+        return [load.array for load in loads if load.symbol in written]
 
     def handed_over(self, k: int) -> list[Any]:
         """What pass `k` computes for functions of matrices."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Hyperparameter, Named
-from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, rebuild
+from learnerdsl.expr import Hyperparameter, Named, brief, rebuilt
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
 def hoist(kernel: Kernel) -> Kernel:
@@ -75,13 +75,10 @@ class _Hoisting:
             return self.split(expression, sympy.Mul)
         if isinstance(expression, sympy.Add):
             return self.split(expression, sympy.Add)
-        if isinstance(expression, sympy.Pow) and expression.exp.is_number:
-            return sympy.Pow(self.rewrite(expression.base), expression.exp, evaluate=False)
-        arguments = [self.rewrite(argument) for argument in expression.args]
-        return rebuild(expression, arguments)
+        return rebuilt(expression, tuple(self.rewrite(argument) for argument in expression.args))
 
     def split(self, expression: Any, kind: Any) -> sympy.Expr:
-        """A sum or product with its narrow arguments collected into one for each domain."""
+        """Return a sum or product with its narrow arguments collected into one of each domain."""
         narrow: dict[Domain, list[Any]] = {}
         others: list[Any] = []
         for argument in expression.args:
@@ -97,25 +94,28 @@ class _Hoisting:
             others.insert(0, sympy.S.NegativeOne)
         for vectors in narrow.values():
             # Numbers join the first of the vectors: one operation less for every element.
-            others.append(self.coefficient(kind(*scalars, *vectors)))
+            others.append(self.coefficient(_collected(kind, [*scalars, *vectors])))
             scalars = []
         if scalars:
-            others.append(self.coefficient(kind(*scalars)))
-        if kind is sympy.Mul and others[-1].is_number and others[-1].is_negative:
+            others.append(self.coefficient(_collected(kind, scalars)))
+        if kind is sympy.Mul and others[-1].is_Number and others[-1].is_negative:
             others = [sympy.S.NegativeOne, *others[:-1], -others[-1]]
         return kind(*others, evaluate=False)
 
-    def coefficient(self, expression: sympy.Expr) -> sympy.Expr:
-        """A symbol for a scalar expression; symbols and numbers stand for themselves."""
-        if (expression.is_Atom and expression not in self.sums_of_axes) or expression.is_number:
+    def coefficient(self, expression: Any) -> sympy.Expr:
+        """Return a symbol for a scalar; symbols and numbers stand for themselves."""
+        if expression.is_Atom and expression not in self.sums_of_axes:
             return expression
-        if expression.is_Mul and expression.args[0].is_negative:
-            return -self.coefficient(-expression)
+        if isinstance(expression, sympy.Mul):
+            number, *rest = expression.args
+            if number.is_Number and number.is_negative:
+                positive = rest if number == -1 else [-number, *rest]
+                return -self.coefficient(sympy.Mul(*positive, evaluate=False))
         if expression not in self.known:
             symbol = Named(self.name_for(expression), self.kernel.name)
             self.domains[symbol] = self.domain_of(expression)
             self.known[expression] = symbol
-            self.fresh.append(Compute(symbol, expression, str(expression), hoisted=True))
+            self.fresh.append(Compute(symbol, expression, brief(expression), hoisted=True))
         return self.known[expression]
 
     def name_for(self, expression: sympy.Expr) -> str:
@@ -125,3 +125,14 @@ class _Hoisting:
             return f"one_minus_{remainder}"
         self.numbered += 1
         return f"c{self.numbered}"
+
+
+def _collected(kind: Any, arguments: list[Any]) -> Any:
+    """Return the sum or product of scalars as they are, but for numbers, which become one."""
+    numbers = [a for a in arguments if isinstance(a, (sympy.Number, sympy.NumberSymbol))]
+    others = [a for a in arguments if a not in numbers]
+    if not numbers:
+        return kind(*others, evaluate=False)
+    number = kind(*(n if n.is_Number else sympy.Float(float(n)) for n in numbers))
+    is_neutral = number == kind.identity and bool(others)
+    return kind(*([] if is_neutral else [number]), *others, evaluate=False)

@@ -1,33 +1,60 @@
 """Rule -> Kernel: every assignment and every reduction becomes a block of its own.
 
-Assumes a valid Rule. Afterwards no expression contains a Reduction, every value has one symbol, and
-the blocks are in dependency order.
+Assumes a valid Rule. Afterwards no expression contains a Reduction or a constant to compute, every
+value has one symbol, and the blocks are in dependency order. A Rule is a graph, in which a value
+may be used many times; what later passes see are expressions short enough to be walked as trees,
+since a value that would be written out too often or nested too deeply gets a name here, as by
+`let`.
 """
 
 from typing import Any
 
 import sympy
+from sympy.logic.boolalg import BooleanAtom
 
-from learnerdsl.expr import Named, Reduction
-from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr, rebuild
+from learnerdsl.expr import (
+    Comparison,
+    MatrixFunction,
+    Named,
+    NotEqual,
+    Power,
+    Reduction,
+    Transpose,
+    Where,
+    brief,
+    constant_value,
+    is_constant,
+    nodes,
+    rebuilt,
+    size_and_depth,
+    symbols_in,
+    uses,
+)
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr
 from learnerdsl.rule import Assignment, Rule, model_reductions
 from learnerdsl.rule.checks import is_kept_in_ring
 
+LONGEST, DEEPEST = 500, 60
+"""How long and deep an expression may be, written out, before parts of it get names."""
+
+_EXACT = (sympy.floor, sympy.ceiling, sympy.Mod, Comparison)
+"""What jumps where its arguments are whole numbers."""
+
+_SHORT, _SHALLOW = 8, 30
+"""How long a repeated part, and how deep any part is that gets a name then."""
+
 
 def lower(rule: Rule) -> Kernel:
-    """One block for each statement of the rule."""
-    reductions: dict[Reduction, sympy.Symbol] = {}
-    blocks: list[Block] = []
-    used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
+    """Return one block for each statement of the rule."""
+    lowering = _Lowering(rule)
+    used = symbols_in(*(line.expression for line in rule.lines))
     for line in rule.lines:
         if line.expression == line.target and line.value not in used:
             continue  # A state that keeps its value.
         for reduction in model_reductions(rule, [line.expression]):
             # In the order of the rule: variants of a rule find each other's sums by it.
-            _extract_reductions(_normalise(reduction), rule.name, reductions, blocks)
-        expression = _normalise(line.expression)
-        bare = _extract_reductions(expression, rule.name, reductions, blocks)
-        blocks.append(_statement(line, as_expr(bare)))
+            lowering.bare(reduction)
+        lowering.blocks.append(_statement(line, as_expr(lowering.bare(line.expression))))
     return Kernel(
         name=rule.name,
         parameter=rule.parameter,
@@ -35,7 +62,7 @@ def lower(rule: Rule) -> Kernel:
         hyperparameters=rule.hyperparameters,
         extras=rule.extras,
         states=tuple(spec.symbol for spec in rule.states),
-        blocks=tuple(blocks),
+        blocks=tuple(lowering.blocks),
         ndim=rule.ndim,
         constants=_constants(rule),
     )
@@ -48,53 +75,127 @@ def _constants(rule: Rule) -> tuple[sympy.Symbol, ...]:
 
 
 def _statement(line: Assignment, expression: sympy.Expr) -> Block:
-    compute = Compute(
-        line.value, expression, note=f"{line.target} <- {expression}", rounded=line.rounded
-    )
+    note = f"{line.target} <- {brief(expression)}"
+    compute = Compute(line.value, expression, note=note, rounded=line.rounded)
     # A state that keeps its value is not written.
     unchanged = line.value == line.target or expression == line.target
     stores = () if unchanged else (Store(line.target, line.value),)
     return Block(None, computes=(compute,), stores=stores)
 
 
-def _normalise(expression: sympy.Expr) -> sympy.Expr:
-    """Write `x**2.0` as `x**2` and `x**0.5` as a root: floats hide what a power is."""
+class _Lowering:
+    """The statements found so far, and what stands for each node of the rule in them."""
 
-    def exact(power: Any) -> sympy.Expr:
-        return power.base ** sympy.Rational(float(power.exp))
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.blocks: list[Block] = []
+        self.found: dict[Any, Any] = {}
+        self.constants: dict[Any, bool] = {}
+        self.sizes: dict[Any, tuple[int, int]] = {}
+        self.of_matrices: set[Any] = set()
+        self.reductions: dict[Any, sympy.Symbol] = {}
+        self.parts = 0
+        roots = [line.expression for line in rule.lines]
+        self.uses = uses(roots)
+        longest = [size_and_depth(root) for root in roots]
+        self.is_long = any(size > LONGEST or depth > DEEPEST for size, depth in longest)
 
-    def is_binary_fraction(node: sympy.Basic) -> bool:
-        exponent = node.exp if isinstance(node, sympy.Pow) else None
-        return isinstance(exponent, sympy.Float) and float(exponent * 8).is_integer()
+    def bare(self, root: Any) -> Any:
+        """Return an expression with symbols for its reductions and for what has to have a name."""
+        for node in nodes([root], self.found):
+            arguments = tuple(self.found[argument] for argument in node.args)
+            self.found[node] = self.standing_for(node, arguments)
+        return self.found[root]
 
-    return as_expr(expression.replace(is_binary_fraction, exact))
+    def standing_for(self, node: Any, arguments: tuple[Any, ...]) -> Any:
+        """Return what stands for a node in statements, where these stand for its arguments."""
+        below = [self.constants[argument] for argument in node.args]
+        self.constants[node] = is_constant(node, all(below))
+        if node.args and self.constants[node]:
+            return _folded(node)
+        if isinstance(node, _EXACT) or _is_of_whole_numbers(node):
+            arguments = tuple(map(_over_one_divisor, arguments))
+        same = all(a is b for a, b in zip(arguments, node.args, strict=True))
+        bare = node if same else rebuilt(node, arguments)
+        if isinstance(bare, Power):
+            bare = bare.as_sympy()
+        if isinstance(node, Reduction):
+            return self.reduced(bare)
+        if any(argument in self.of_matrices for argument in arguments) or isinstance(
+            bare, MatrixFunction
+        ):
+            self.of_matrices.add(bare)
+        return self.named(bare) if self.needs_a_name(node, bare) else bare
+
+    def reduced(self, bare: Any) -> sympy.Symbol:
+        """Return the symbol of a reduction, with a block that computes it."""
+        if bare not in self.reductions:
+            assumptions = {"nonnegative": True} if bare.is_nonnegative else {}
+            name = f"{bare.operation}_{len(self.reductions) + 1}"
+            symbol = self.reductions[bare] = Named(name, self.rule.name, **assumptions)
+            reduce = Reduce(symbol, bare.operation, bare.over, bare.argument, bare.block)
+            self.blocks.append(Block(None, reduces=(reduce,)))
+        return self.reductions[bare]
+
+    def needs_a_name(self, node: Any, bare: Any) -> bool:
+        """Whether a node is written out too often, or lies too deep, to stand where it is used."""
+        if not bare.args or isinstance(bare, BooleanAtom):
+            return False
+        is_shared = self.uses[node] > 1
+        if bare in self.of_matrices and is_shared and isinstance(bare, sympy.Expr):
+            return not (isinstance(bare, Transpose) and bare.args[0].is_Symbol)
+        if not self.is_long:
+            return False
+        below = [self.sizes.get(argument, (1, 1)) for argument in bare.args]
+        size, depth = 1 + sum(s for s, _ in below), 1 + max(d for _, d in below)
+        self.sizes[bare] = size, depth
+        return (is_shared and size > _SHORT) or depth > _SHALLOW
+
+    def named(self, bare: Any) -> Any:
+        """Return a symbol for a value, or a condition on one, with a block that computes it."""
+        is_value = isinstance(bare, sympy.Expr)
+        self.parts += 1
+        symbol = Named(f"part_{self.parts}", self.rule.name)
+        value = bare if is_value else Where(bare, sympy.S.One, sympy.S.Zero)
+        self.blocks.append(Block(None, computes=(Compute(symbol, value),)))
+        return symbol if is_value else NotEqual(symbol, sympy.S.Zero)
 
 
-def _extract_reductions(
-    expression: sympy.Basic,
-    rule_name: str,
-    known: dict[Reduction, sympy.Symbol],
-    blocks: list[Block],
-) -> sympy.Basic:
-    """Replace each reduction by a symbol, innermost first, and append its block."""
-    if not expression.has(Reduction):
+def _is_of_whole_numbers(node: Any) -> bool:
+    """Whether a node has a sum of whole numbers and fractions of them among its arguments."""
+    return isinstance(node, sympy.Expr) and any(
+        isinstance(argument, sympy.Add)
+        and all(term.as_coeff_Mul()[1].is_integer for term in argument.args)
+        for argument in node.args
+    )
+
+
+def _over_one_divisor(expression: Any) -> Any:
+    """Return x/3 - 1/3 as (x - 1)/3, which is exact where the quotient is.
+
+    SymPy divides a sum term by term, and 1/3 is no float. Halves and quarters are exact anyway.
+    """
+    terms = expression.args if isinstance(expression, sympy.Add) else ()
+    parts: list[Any] = [term.as_coeff_Mul() for term in terms]
+    if not parts or not all(factor.is_Rational for factor, _ in parts):
         return expression
-    if isinstance(expression, Reduction):
-        argument = _extract_reductions(expression.argument, rule_name, known, blocks)
-        bare = expression.func(argument, expression.over, expression.block)
-        if bare not in known:
-            known[bare] = _reduction_symbol(rule_name, len(known) + 1, bare)
-            blocks.append(Block(None, reduces=(_reduce(known[bare], bare),)))
-        return known[bare]
-    arguments = [_extract_reductions(a, rule_name, known, blocks) for a in expression.args]
-    return rebuild(expression, arguments)
+    divisor = sympy.ilcm(*(factor.q for factor, _ in parts))
+    if divisor & (divisor - 1) == 0:
+        return expression
+    whole = [_times(factor * divisor, rest) for factor, rest in parts]
+    total = sympy.Add(*whole, evaluate=False)
+    return sympy.Mul(sympy.Rational(1, divisor), total, evaluate=False)
 
 
-def _reduction_symbol(rule_name: str, number: int, reduction: Reduction) -> sympy.Symbol:
-    assumptions = {"nonnegative": True} if reduction.is_nonnegative else {}
-    return Named(f"{reduction.operation}_{number}", rule_name, **assumptions)
+def _times(factor: Any, rest: Any) -> Any:
+    if factor == 1 or rest == 1:
+        return factor if rest == 1 else rest
+    return sympy.Mul(factor, *sympy.Mul.make_args(rest), evaluate=False)
 
 
-def _reduce(symbol: sympy.Symbol, reduction: Reduction) -> Reduce:
-    operation, over = reduction.operation, reduction.over
-    return Reduce(symbol, operation, over, reduction.argument, reduction.block)
+def _folded(node: Any) -> Any:
+    """Return the value of a constant, in float64."""
+    value = constant_value(node)
+    if isinstance(node, sympy.Expr):
+        return sympy.Float(value)
+    return sympy.true if value else sympy.false

@@ -11,16 +11,16 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Draw, MatrixFunction, Named, RingState
-from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr, rebuild
+from learnerdsl.expr import Draw, MatrixFunction, Named, RingState, Where, brief, rebuilt
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr
 
 
 def separate_matrices(kernel: Kernel) -> Kernel:
     """Blocks of matrices, and blocks without them."""
     uses = any(
-        c.expression.has(MatrixFunction) or kernel.domains[c.symbol].rank == Rank.MATRIX
+        item.expression.has(MatrixFunction) or kernel.domains[item.symbol].rank == Rank.MATRIX
         for block in kernel.blocks
-        for c in block.computes
+        for item in (*block.computes, *block.reduces)
     )
     return _Separation(kernel).kernel() if uses else kernel
 
@@ -34,6 +34,7 @@ class _Separation:
         self.blocks: list[Block] = []
         self.count = 0
         self.operands: dict[Any, sympy.Symbol] = {}
+        self.products: dict[Any, sympy.Symbol] = {}
 
     def kernel(self) -> Kernel:
         for block in self.source.blocks:
@@ -71,19 +72,22 @@ class _Separation:
         """`expression` with symbols for its functions of matrices."""
         if not expression.has(MatrixFunction):
             return expression
-        if self.is_whole(expression):
+        if not self.is_whole(expression):
+            return rebuilt(expression, tuple(self.replaced(a) for a in expression.args))
+        if expression not in self.products:
             symbol = self.fresh("product", self.domain_of(expression))
-            compute = Compute(symbol, as_expr(expression), note=f"{symbol} <- {expression}")
+            note = f"{symbol} <- {brief(expression)}"
+            compute = Compute(symbol, as_expr(expression), note=note)
             self.blocks.append(Block(Domain.MATRIX, computes=(compute,)))
-            return symbol
-        return rebuild(expression, [self.replaced(argument) for argument in expression.args])
+            self.products[expression] = symbol
+        return self.products[expression]
 
     def is_whole(self, expression: Any) -> bool:
         """Whether it is a function of matrices, or a choice of one that is the same everywhere."""
-        if not isinstance(expression, sympy.Piecewise):
+        if not isinstance(expression, Where):
             return isinstance(expression, MatrixFunction)
-        conditions = {s for branch in expression.args for s in branch.args[1].free_symbols}
-        is_narrow = all(self.domains[s].rank < Rank.VECTOR for s in conditions)
+        chosen_by = expression.condition.free_symbols
+        is_narrow = all(self.domains[s].rank < Rank.VECTOR for s in chosen_by)
         has_functions = expression.has(MatrixFunction)
         return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
 
@@ -141,7 +145,7 @@ class _Separation:
             if expression in self.operands:
                 return self.operands[expression]
             symbol = self.operands[expression] = self.fresh("operand", Domain.ELEMENT)
-            compute = Compute(symbol, expression, note=f"{symbol} <- {expression}")
+            compute = Compute(symbol, expression, note=f"{symbol} <- {brief(expression)}")
             before.append(Block(Domain.ELEMENT, computes=(compute,)))
             return symbol
 
@@ -158,7 +162,7 @@ class _Separation:
             )
             if is_bound or (ready and self.needs_a_pass(expression)):
                 return materialised(expression)
-            return rebuild(expression, [operand(argument) for argument in expression.args])
+            return rebuilt(expression, tuple(operand(a) for a in expression.args))
 
         computes = tuple(replace(c, expression=operand(c.expression)) for c in block.computes)
         # An element state takes its value in a pass, a matrix state in the last block of matrices.
@@ -169,14 +173,14 @@ class _Separation:
         """`expression` with symbols for functions of matrices, computed in blocks `before`."""
         if isinstance(expression, MatrixFunction):
             symbol = self.fresh("product", self.domain_of(expression))
-            note = f"{symbol} <- {expression}"
+            note = f"{symbol} <- {brief(expression)}"
             compute = Compute(symbol, operand(expression), note=note)
             before.append(Block(Domain.MATRIX, computes=(compute,)))
             return symbol
         if not expression.has(MatrixFunction):
             return expression
-        arguments = [self.without_functions(a, operand, before) for a in expression.args]
-        return rebuild(expression, arguments)
+        arguments = (self.without_functions(a, operand, before) for a in expression.args)
+        return rebuilt(expression, tuple(arguments))
 
     def needs_a_pass(self, expression: Any) -> bool:
         """Whether an operand is of several matrices, or of more than matrices and numbers."""

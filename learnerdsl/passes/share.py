@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import sympy
 
-from learnerdsl.expr import MatrixFunction, Named
-from learnerdsl.ir import Block, Compute, Kernel, Reduce, as_expr, rebuild
+from learnerdsl.expr import MatrixFunction, Named, Where, rebuilt
+from learnerdsl.ir import Block, Compute, Kernel, Reduce, as_expr
 
 
 def share(kernel: Kernel) -> Kernel:
@@ -73,16 +73,16 @@ class _Sharing:
         if not _is_widened(expression):
             return replace(reduce, expression=as_expr(self.rewrite(expression)))
         parts = [self.rewrite(argument) for argument in expression.args]
-        return replace(reduce, expression=as_expr(rebuild(expression, parts)))
+        return replace(reduce, expression=as_expr(rebuilt(expression, tuple(parts))))
 
     def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
         if expression.is_Atom or _is_lazy(expression):
             return expression
         if expression in self.names:
             return self.names[expression]
-        arguments = [self.rewrite(argument) for argument in expression.args]
+        arguments = tuple(self.rewrite(argument) for argument in expression.args)
         changed = any(new is not old for new, old in zip(arguments, expression.args, strict=True))
-        result = rebuild(expression, arguments) if changed else expression
+        result = rebuilt(expression, arguments) if changed else expression
         if expression in self.repeated:
             self.count += 1
             symbol = Named(f"t{self.count}", self.owner)
@@ -100,7 +100,7 @@ def _is_widened(expression: sympy.Basic) -> bool:
 
 def _is_lazy(expression: sympy.Basic) -> bool:
     """Whether parts of it are better left alone: a choice between costly functions of matrices."""
-    return isinstance(expression, sympy.Piecewise) and expression.has(MatrixFunction)
+    return isinstance(expression, Where) and expression.has(MatrixFunction)
 
 
 def _worth_a_name(expression: sympy.Basic) -> bool:

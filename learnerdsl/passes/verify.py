@@ -9,7 +9,7 @@ import sympy
 
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import CLOCK, AxisSize, position, tensor_size
-from learnerdsl.ir import Block, Domain, Kernel, Rank
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
 def verify(kernel: Kernel) -> Kernel:
@@ -42,15 +42,15 @@ def verify(kernel: Kernel) -> Kernel:
 def _check_values(kernel: Kernel, block: Block, known: set[sympy.Basic]) -> None:
     for item in (*block.computes, *block.reduces):
         unknown = item.expression.free_symbols - known
-        _require(not unknown, kernel, f"{item} uses {unknown} before definition")
-        if item in block.computes:
+        _require(not unknown, kernel, f"{item.symbol} uses {unknown} before definition")
+        if isinstance(item, Compute):
             known.add(item.symbol)
         if block.domain == Domain.ELEMENT:
             _check_hoisted(kernel, item.expression)
         else:
             room = _ROOM.get(block.domain or Domain.MODEL, Rank.MATRIX)
             fits = kernel.domain_of(item.expression).rank <= room
-            _require(fits, kernel, f"{item} in a block of domain {block.domain}")
+            _require(fits, kernel, f"{item.symbol} in a block of domain {block.domain}")
 
 
 def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:

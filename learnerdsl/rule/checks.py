@@ -1,12 +1,11 @@
 """What every rule must hold, however it was made; each failure says what to write instead."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sympy
-from sympy.core.relational import Relational
 from sympy.core.symbol import Str
-from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanAtom
 
 from learnerdsl.errors import RuleError
@@ -15,40 +14,54 @@ from learnerdsl.expr import (
     UNARY_FUNCTIONS,
     AxisSize,
     Clock,
+    Condition,
     Draw,
     GradientSymbol,
     Identity,
     MatrixFunction,
     ParameterSymbol,
     Position,
+    Power,
     Reduction,
     RingState,
     RuleSymbol,
     TensorScalar,
+    Where,
+    brief,
+    constant_value,
+    is_constant,
+    nodes,
+    symbols_in,
+    vanishes,
 )
+
+
+def check_name(name: str) -> None:
+    """Refuse a rule whose name cannot be that of a function."""
+    if not name.isidentifier():
+        msg = f"A rule needs a Python identifier for a name, got {name!r}."
+        raise RuleError(msg)
 
 
 def check_lines(rule: Any) -> None:
     """Every symbol known and defined before use, every state and the parameter assigned."""
-    for spec in rule.states:
-        place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
-        _check_start(spec.init, place, rule.ndim)
-        _check_breadth(spec, place, rule.ndim or 0)
-        for symbol in spec.init.free_symbols:
-            if symbol.owner not in ("", rule.name):
-                msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
-                raise RuleError(msg)
+    checked: dict[Any, bool] = {}
+    _check_starts(rule, checked)
     inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters, *rule.extras}
     inputs |= {spec.symbol for spec in rule.states}
     own_values = {line.value for line in rule.lines}
     defined: set[sympy.Basic] = set()
     for number, line in enumerate(rule.lines, 1):
-        place = f"{line.target} <- {line.expression} (statement {number} of rule {rule.name})"
-        _check_nodes(line.expression, place, rule.ndim)
-        for symbol in sorted(line.expression.free_symbols, key=str):
+
+        def place(line: Any = line, number: int = number) -> str:
+            text = f"{line.target} <- {brief(line.expression)}"
+            return f"{text} (statement {number} of rule {rule.name})"
+
+        _check_nodes(line.expression, place, rule.ndim, checked)
+        for symbol in sorted(symbols_in(line.expression), key=str):
             if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
                 continue
-            raise RuleError(_why_unknown(rule, line, symbol, own_values, place))
+            raise RuleError(_why_unknown(rule, line, symbol, own_values, place()))
         if line.value in defined:
             msg = (
                 f"{line.target} is assigned twice in rule {rule.name}; give it one value, "
@@ -56,6 +69,25 @@ def check_lines(rule: Any) -> None:
             )
             raise RuleError(msg)
         defined.add(line.value)
+    _check_evaluation(rule, checked)
+    _check_assigned(rule)
+
+
+def _check_starts(rule: Any, checked: dict[Any, bool]) -> None:
+    """Refuse start values of states that cannot be computed."""
+    for spec in rule.states:
+        place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
+        if spec.init not in (sympy.oo, -sympy.oo):
+            _check_nodes(spec.init, lambda place=place: place, rule.ndim, checked)
+        _check_breadth(spec, place, rule.ndim or 0)
+        for symbol in symbols_in(spec.init):
+            if symbol.owner not in ("", rule.name):
+                msg = f"{place}: {symbol} belongs to rule {symbol.owner}, not to this one."
+                raise RuleError(msg)
+
+
+def _check_assigned(rule: Any) -> None:
+    """Refuse a rule that gives the parameter or a state no value."""
     assigned = {line.target for line in rule.lines}
     if rule.parameter not in assigned:
         msg = (
@@ -71,6 +103,22 @@ def check_lines(rule: Any) -> None:
             "assign it a new value, or itself where it is to keep the value it starts with."
         )
         raise RuleError(msg)
+
+
+def _check_evaluation(rule: Any, checked: dict[Any, bool]) -> None:
+    """Refuse parameters to evaluate with that cannot be computed after an update."""
+    if rule.evaluation is None:
+        return
+    place = f"evaluate({brief(rule.evaluation)}) of rule {rule.name}"
+    _check_nodes(rule.evaluation, lambda: place, rule.ndim, checked)
+    known = {rule.parameter, *rule.hyperparameters, *(spec.symbol for spec in rule.states)}
+    for symbol in sorted(symbols_in(rule.evaluation), key=str):
+        if symbol not in known and not isinstance(symbol, _BUILT_IN):
+            msg = (
+                f"{place}: {symbol} is not known after an update; write it by the parameter, "
+                "states and hyperparameters."
+            )
+            raise RuleError(msg)
 
 
 def is_kept_in_ring(symbol: Any) -> bool:
@@ -108,12 +156,13 @@ def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
         axes = isinstance(node, Reduction) and node.axes
         return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
 
-    return any(is_one(node) for e in expressions for node in sympy.preorder_traversal(e))
+    return any(is_one(node) for node in nodes(expressions))
 
 
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:
     if symbol in own_values:
-        reduced = any(r.has(symbol) for r in line.expression.atoms(Reduction))
+        reductions = [n for n in nodes([line.expression]) if isinstance(n, Reduction)]
+        reduced = symbol in symbols_in(*reductions)
         what = "a reduction is inside its own input" if reduced else "the assigns form a cycle"
         return f"{place}: {what}: {symbol} is used before it is defined; order the assigns."
     if isinstance(symbol, RuleSymbol) and symbol.owner != rule.name:
@@ -130,12 +179,6 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     )
 
 
-def _check_start(expr: sympy.Basic, place: str, ndim: int | None) -> None:
-    """The same for a start value, which may be infinite."""
-    if expr.is_finite is not False:
-        _check_nodes(expr, place, ndim)
-
-
 def _check_axes(axes: tuple[int, ...], ndim: int | None, place: str) -> None:
     """Refuse axes that the tensors have not."""
     if axes and ndim is not None and not all(-ndim <= axis < ndim for axis in axes):
@@ -149,56 +192,94 @@ def _check_axes(axes: tuple[int, ...], ndim: int | None, place: str) -> None:
         raise RuleError(msg)
 
 
-def _check_nodes(expr: sympy.Basic, place: str, ndim: int | None) -> None:
-    """Refuse functions and numbers that no kernel can compute."""
-    for node in sympy.preorder_traversal(expr):
-        if isinstance(node, sympy.Number) or node is sympy.zoo:
-            if not node.is_finite:
-                msg = f"{place}: the constant {node} is not a finite number."
-                raise RuleError(msg)
-        elif node is sympy.I or node.is_commutative is False:
-            msg = f"{place}: {node} is not a real number; rules compute with real numbers only."
-            raise RuleError(msg)
-        elif isinstance(node, Reduction):
-            _check_axes(node.axes, ndim, place)
-        elif isinstance(node, AxisSize):
-            _check_axes((node.axis,), ndim, place)
-        elif isinstance(node, (MatrixFunction, Identity)):
-            if ndim is not None and ndim < 2:
-                msg = (
-                    f"{place}: {node} is of a matrix, which a tensor with ndim {ndim} is not; "
-                    "write another rule for such tensors under `if learnerdsl.ndim(p) < 2:`."
-                )
-                raise RuleError(msg)
-        elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
-            known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
+def _check_nodes(
+    expr: sympy.Basic, place: Callable[[], str], ndim: int | None, checked: dict[Any, bool]
+) -> None:
+    """Refuse functions and numbers that no kernel can compute.
+
+    Args:
+        expr: an expression.
+        place: gives what the messages call it.
+        ndim: number of axes of the parameters, if it matters.
+        checked: node that is known to be right -> whether it is a constant; those of `expr` are
+            entered.
+    """
+    for node in nodes([expr], checked):
+        _check_node(node, place, ndim)
+        checked[node] = is_constant(node, all(checked[argument] for argument in node.args))
+        if checked[node] and not node.args:
+            _check_constant(node, place)
+        elif not checked[node]:
+            # A choice may be NaN, which is what a sympy.Piecewise is where no condition holds.
+            for argument in node.args:
+                if checked[argument] and not isinstance(node, Where):
+                    _check_constant(argument, place, may_be_nan=False)
+    if checked[expr]:
+        _check_constant(expr, place, may_be_nan=False)
+
+
+def _check_constant(node: Any, place: Callable[[], str], may_be_nan: bool = True) -> None:
+    """Refuse a constant that float64 does not hold."""
+    if node is sympy.nan and may_be_nan:
+        return
+    value = constant_value(node)
+    if math.isfinite(value) and not vanishes(node):
+        return
+    why = "is not a finite number"
+    if math.isnan(value) and node is not sympy.nan:
+        why = "is not a real number"
+    elif value == 0.0:
+        why = "is too small for float64, but not 0"
+    msg = f"{place()}: the constant {brief(node)} {why}; rules compute with finite real numbers."
+    raise RuleError(msg)
+
+
+def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
+    if node is sympy.zoo:
+        msg = f"{place()}: the constant {node} is not a finite number."
+        raise RuleError(msg)
+    if node is sympy.I or node.is_commutative is False:
+        msg = f"{place()}: {node} is not a real number; rules compute with real numbers only."
+        raise RuleError(msg)
+    if isinstance(node, Reduction):
+        _check_axes(node.axes, ndim, place())
+    elif isinstance(node, AxisSize):
+        _check_axes((node.axis,), ndim, place())
+    elif isinstance(node, (MatrixFunction, Identity)):
+        if ndim is not None and ndim < 2:
             msg = (
-                f"{place}: {node.func.__name__} has no meaning in a kernel. Functions of one "
-                f"argument are {known}; beside them sqrt, minimum, maximum, clip, where, powers."
+                f"{place()}: {brief(node)} is of a matrix, which a tensor with ndim {ndim} is not; "
+                "write another rule for such tensors under `if learnerdsl.ndim(p) < 2:`."
             )
             raise RuleError(msg)
+    elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
+        known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
+        msg = (
+            f"{place()}: {node.func.__name__} has no meaning in a kernel. Functions of one "
+            f"argument are {known}; beside them sqrt, minimum, maximum, clip, where, powers."
+        )
+        raise RuleError(msg)
 
 
 _BUILT_IN = (Clock, Position, TensorScalar)
 _KNOWN_NODES = (
     sympy.Symbol,
+    sympy.Number,
     sympy.NumberSymbol,
     sympy.Add,
     sympy.Mul,
     sympy.Pow,
+    Power,
     sympy.Min,
     sympy.Max,
     sympy.Mod,
-    sympy.Piecewise,
-    ExprCondPair,
-    Relational,
-    sympy.And,
-    sympy.Or,
-    sympy.Not,
+    Where,
+    Condition,
     BooleanAtom,
     Reduction,
     Draw,
     Str,
+    sympy.Tuple,
 )
 
 

@@ -16,6 +16,7 @@ from learnerdsl.expr import (
     Clock,
     GradientSymbol,
     GradientValue,
+    Greater,
     Hyperparameter,
     LetValue,
     ModelState,
@@ -25,9 +26,12 @@ from learnerdsl.expr import (
     Reduction,
     RingState,
     expression,
+    rebuilt,
     step,
+    symbols_in,
     where,
 )
+from learnerdsl.expr import replaced as replaced_in_graph
 from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.rule.members import Chained, Member, refuse_collision
@@ -57,7 +61,7 @@ def only_when(condition: Any) -> None:
             "transform that stands before the rule of a chain; elsewhere write where(...)."
         )
         raise RuleError(msg)
-    checked = where(condition, 1, 0)
+    checked = trace_now.expression(where(condition, 1, 0))
     if checked == 0:
         msg = f"only_when({condition}) never holds, so the rule would never update."
         raise RuleError(msg)
@@ -258,7 +262,7 @@ class _Tracing:
             )
             raise RuleError(msg)
         try:
-            return expression(result)
+            return self.trace.expression(result)
         except RuleError as error:
             msg = f"Transform {member.name} must return the new {what}: {error}"
             raise RuleError(msg) from None
@@ -332,7 +336,7 @@ class _Tracing:
                 raise RuleError(msg)
             value = replaced(line.expression, {step: hold.step})
             if line.target != line.value:
-                value = where(hold.flag > 0, value, line.target)
+                value = where(Greater(hold.flag, 0), value, line.target)
             lines.append(replace(line, expression=value))
         self.trace.lines[start:] = lines
 
@@ -340,16 +344,16 @@ class _Tracing:
         """Assign the last value of the parameter."""
         parameter, lines = self.trace.parameter, self.trace.lines
         if self.hold is not None:
-            value = where(self.hold.flag > 0, self.new, parameter)
+            value = where(Greater(self.hold.flag, 0), self.new, parameter)
             lines.append(Assignment(parameter, self.assigned, value))
             return
-        named = next(s for s in self.new.free_symbols if s != parameter)
+        named = next(s for s in symbols_in(self.new) if s != parameter)
         index = next(k for k, line in enumerate(lines) if line.value == named)
         later = [
             replace(line, expression=replaced(line.expression, {self.new: self.assigned}))
             for line in lines[index + 1 :]
         ]
-        is_used = any(line.expression.has(named) for line in later)
+        is_used = any(named in symbols_in(line.expression) for line in later)
         value = self.new if is_used else replaced(self.new, {named: lines[index].expression})
         kept = [lines[index]] if is_used else []
         lines[index:] = [*kept, Assignment(parameter, self.assigned, value), *later]
@@ -366,19 +370,16 @@ def _without_unused(lines: list[Assignment]) -> list[Assignment]:
     for line in reversed(lines):
         if line.target != line.value or line.value in needed:
             kept.insert(0, line)
-            needed |= line.expression.free_symbols
+            needed |= symbols_in(line.expression)
     return kept
 
 
 def replaced(node: Any, new: Mapping[Any, Any]) -> Any:
-    """`node` with some subexpressions replaced; conditions stay as they were written."""
-    if node in new:
-        return new[node]
-    if not node.args:
-        return node
-    arguments = [replaced(argument, new) for argument in node.args]
-    if all(a is b for a, b in zip(arguments, node.args, strict=True)):
-        return node
-    # Unevaluated, as `where` makes it.
-    as_written = {"evaluate": False} if isinstance(node, sympy.Piecewise) else {}
-    return node.func(*arguments, **as_written)
+    """Return `node` with some subexpressions replaced; arithmetic is simplified anew."""
+    return replaced_in_graph(node, new, _simplified)
+
+
+def _simplified(node: Any, arguments: tuple[Any, ...]) -> Any:
+    if isinstance(node, (sympy.Add, sympy.Mul, sympy.Pow)):
+        return node.func(*arguments)
+    return rebuilt(node, arguments)

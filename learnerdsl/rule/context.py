@@ -1,7 +1,11 @@
 """What a rule function has declared so far, while it is being traced."""
 
 import keyword
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import sympy
 
@@ -13,6 +17,8 @@ from learnerdsl.expr import (
     ParameterSymbol,
     Reduction,
     StateSymbol,
+    adopted,
+    expression,
 )
 from learnerdsl.rule.definition import Assignment, StateSpec
 
@@ -34,6 +40,11 @@ class Trace:
         self.evaluation: sympy.Expr | None = None
         self.draws = 0
         self.model_reductions: list[Reduction] = []
+        self.adopted: dict[Any, Any] = {}
+
+    def expression(self, value: Any) -> sympy.Expr:
+        """Return `value` as an expression in nodes of the language."""
+        return adopted(expression(value), self.adopted)
 
     @property
     def ndim(self) -> int:
@@ -46,6 +57,8 @@ class Trace:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             msg = f"{what} needs a Python identifier for a name, got {name!r}."
             raise RuleError(msg)
+        # As Python's parser reads it: it takes several characters for the same.
+        name = unicodedata.normalize("NFKC", name)
         if name in self.names:
             msg = (
                 f"The name {name!r} is used twice in rule {self.name}; "
@@ -54,6 +67,19 @@ class Trace:
             raise RuleError(msg)
         self.names.add(name)
         return name
+
+
+@contextmanager
+def within_depth(name: str) -> Iterator[None]:
+    """Raise a RuleError where expressions nest deeper than Python recurses."""
+    try:
+        yield
+    except RecursionError:
+        msg = (
+            f"Rule {name} nests expressions too deeply; name some of the values in between with "
+            "let(...)."
+        )
+        raise RuleError(msg) from None
 
 
 current_trace: ContextVar[Trace | None] = ContextVar("learnerdsl_trace", default=None)

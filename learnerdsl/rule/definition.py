@@ -18,9 +18,10 @@ from learnerdsl.expr import (
     Reduction,
     RingState,
     StateSymbol,
+    adopted,
     expression,
 )
-from learnerdsl.rule.checks import check_lines, names, uses_axes
+from learnerdsl.rule.checks import check_lines, check_name, names, uses_axes
 from learnerdsl.schedules import Schedule
 
 OptionValue = bool | int | str
@@ -89,6 +90,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be an update rule."""
+        check_name(self.name)
         check_lines(self)
 
     @cached_property
@@ -120,7 +122,7 @@ class Rule:
                     f"{target} is not assigned by {self.name}; its targets are {names(by_target)}."
                 )
                 raise RuleError(msg)
-            lines.append(replace(by_target[target], expression=expression(value)))
+            lines.append(replace(by_target[target], expression=adopted(expression(value))))
         return replace(self, lines=tuple(lines))
 
     def __str__(self) -> str:

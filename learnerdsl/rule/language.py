@@ -30,11 +30,15 @@ from learnerdsl.expr import (
     StateSymbol,
     TensorScalar,
     UniformDraw,
+    brief,
     equal,
-    expression,
+    has,
     model_size,
     position,
+    rebuilt,
+    replaced,
     step,
+    symbols_in,
     where,
 )
 from learnerdsl.rule.checks import names
@@ -67,16 +71,16 @@ def state(
             state or the step, or has one number for each element where the state has not.
     """
     trace_now = tracing_now("state(...)")
-    start = expression(init)
+    start = trace_now.expression(init)
     if ring is not None:
-        if shape != "element" or start.has(GradientSymbol):
+        if shape != "element" or has(start, GradientSymbol):
             msg = f"State {name!r} is a ring: leave out its shape, and start it from no gradient."
             raise RuleError(msg)
         _check_start(name, start, shape)
         return Ring(trace_now, trace_now.take_name(name, "state"), ring, start)
     symbol = _state_symbol(trace_now, name, shape)
     _check_start(name, start, symbol.shape)
-    if not start.has(GradientSymbol):
+    if not has(start, GradientSymbol):
         trace_now.states.append(StateSpec(symbol, start))
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero))
@@ -153,7 +157,7 @@ def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
     if isinstance(shape, tuple):
         shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
-    foreign = [s for s in start.free_symbols if not isinstance(s, known) and s != model_size]
+    foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s != model_size]
     narrow = {"element": (), "tensor": (Reduction,), "model": (_over_model,)}[shape]
     outside = start
     for reduction in narrow:
@@ -230,12 +234,12 @@ def evaluate(value: Any) -> None:
         raise RuleError(msg)
     targets: dict[Any, Any] = {line.value: line.target for line in trace_now.lines}
     targets |= trace_now.old_values
-    declared = expression(expression(value).xreplace(targets))
-    foreign = [s for s in declared.free_symbols if isinstance(s, (GradientSymbol, Named))]
+    declared = replaced(trace_now.expression(value), targets, rebuilt)
+    foreign = [s for s in symbols_in(declared) if isinstance(s, (GradientSymbol, Named))]
     if foreign:
         msg = (
-            f"Rule {trace_now.name} cannot evaluate with {declared}: {names(foreign)} is not kept "
-            "after an update; write it by the parameter and states."
+            f"Rule {trace_now.name} cannot evaluate with {brief(declared)}: {names(foreign)} is "
+            "not kept after an update; write it by the parameter and states."
         )
         raise RuleError(msg)
     trace_now.evaluation = declared
@@ -269,7 +273,7 @@ def assign(target: Any, value: Any) -> NewValue:
         name += "_"
     trace_now.names.add(name)
     new = NewValue(name, trace_now.name)
-    trace_now.lines.append(Assignment(target, new, expression(value)))
+    trace_now.lines.append(Assignment(target, new, trace_now.expression(value)))
     return new
 
 
@@ -289,7 +293,8 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
         msg = f"let({name!r}) cannot have dtype={dtype!r}; write dtype='parameter' or leave it out."
         raise RuleError(msg)
     symbol = LetValue(trace_now.take_name(name, "let"), trace_now.name)
-    line = Assignment(symbol, symbol, expression(value), rounded=dtype == "parameter")
+    value = trace_now.expression(value)
+    line = Assignment(symbol, symbol, value, rounded=dtype == "parameter")
     trace_now.lines.append(line)
     return symbol
 

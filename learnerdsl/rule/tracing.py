@@ -1,22 +1,26 @@
 """Tracing: a Python function over symbols becomes a Rule, and every mistake gets an error."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy
 
-from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
+from learnerdsl import expr
+from learnerdsl.errors import HyperparameterError, LearnerError, RuleError, UnknownNameError
 from learnerdsl.expr import (
     GradientSymbol,
     Hyperparameter,
     NewValue,
     ParameterSymbol,
     Reduction,
+    operators_of_rules,
+    symbols_in,
     written,
 )
 from learnerdsl.rule.checks import names, uses_axes
-from learnerdsl.rule.context import Trace, current_trace
+from learnerdsl.rule.context import Trace, current_trace, within_depth
 from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.rule.language import Combination
 from learnerdsl.schedules import Schedule
@@ -24,12 +28,26 @@ from learnerdsl.schedules import Schedule
 LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "shape")
 """Keyword arguments of every learner, which no rule can have as well."""
 
+_OF_VALUES = (
+    "a rule is about one element; write learnerdsl.sum(x, axis=0), mean, norm, max, transpose and "
+    "the like instead of indices and methods of arrays"
+)
 _HINTS = {
     "truth value of Relational": "write learnerdsl.where(condition, a, b) instead of if",
     "loop of ufunc": "write learnerdsl.sqrt and the like instead of NumPy's functions",
     "Cannot convert expression": "write learnerdsl.sqrt and the like instead of math's",
+    "Cannot convert symbols to int": "write learnerdsl.floor(x) instead of int(x)",
+    "Cannot truncate symbols": "write learnerdsl.floor(x) instead of int(x)",
+    "Cannot round symbolic": "write learnerdsl.floor(x + 0.5) instead of round(x)",
+    "' object is not subscriptable": _OF_VALUES,
+    "' object has no attribute": _OF_VALUES,
+    "' object is not iterable": _OF_VALUES,
+    "has no len()": _OF_VALUES,
 }
-"""What a TypeError of SymPy's says, and what the user should have written."""
+"""What an error of Python's or SymPy's says, and what the user should have written."""
+
+_OF_SYMBOLS = (TypeError, ValueError, ArithmeticError, AttributeError)
+"""Errors that symbols raise where a rule takes them for numbers or arrays."""
 
 
 DEFAULT_SHAPE = (32, 64)
@@ -75,7 +93,7 @@ def trace(
         defaults=tuple(hypers.values()),
         options=tuple(chosen.items()),
         states=tuple(current.states),
-        lines=tuple(current.lines),
+        lines=tuple(_without_unread_starts(current)),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=axes_of(current),
@@ -86,20 +104,44 @@ def trace(
     return rule
 
 
+def _without_unread_starts(current: Trace) -> list[Assignment]:
+    """Return the lines but for old values of states that nothing reads."""
+    read = symbols_in(*(line.expression for line in current.lines))
+    old = current.old_values
+    return [line for line in current.lines if line.value not in old or line.value in read]
+
+
 def run(current: Trace, function: Callable[[], Any]) -> Any:
     """What `function` returns while it declares states and values in `current`."""
     token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
-        return function()
-    except TypeError as error:
-        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
-        if hint is None:
+        with within_depth(current.name), operators_of_rules():
+            return function()
+    except LearnerError:
+        raise
+    except _OF_SYMBOLS as error:
+        if not _is_of_symbols(error):
             raise
-        msg = f"Rule {current.name} is run over symbols, not numbers; {hint}."
+        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
+        because = f"; {hint}" if hint else f": {type(error).__name__}: {error}"
+        msg = f"Rule {current.name} is run over symbols, not numbers{because}."
         raise RuleError(msg) from error
     finally:
         current_trace.reset(token)
         written.reset(recording)
+
+
+def _is_of_symbols(error: BaseException) -> bool:
+    """Whether an error comes from SymPy, or from Python's use of one of its objects."""
+    text = str(error)
+    named = re.search(r"'(\w+)' (object|has)", text) or re.search(r"type '(\w+)'", text)
+    if named:
+        return hasattr(expr, named[1]) or hasattr(sympy, named[1])
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    return module.startswith("sympy.") or any(text_ in text for text_ in _HINTS)
 
 
 def axes_of(current: Trace) -> int | None:
@@ -109,7 +151,7 @@ def axes_of(current: Trace) -> int | None:
 
 def written_in(current: Trace) -> tuple[Reduction, ...]:
     """The reductions over the model, in the order in which the function wrote them."""
-    return tuple(dict.fromkeys(current.model_reductions))
+    return tuple(dict.fromkeys(map(current.expression, current.model_reductions)))  # type: ignore[arg-type]
 
 
 def _expressions(current: Trace) -> list[sympy.Basic]:
@@ -201,7 +243,7 @@ def check_result(rule_name: str, lines: Sequence[Assignment], result: Any) -> No
         raise RuleError(msg)
     for line in reversed(lines):
         if line.value in reached:
-            reached |= line.expression.free_symbols
+            reached |= symbols_in(line.expression)
     lost = [line for line in lines if line.value not in reached]
     if lost:
         targets = names(line.target for line in lost)

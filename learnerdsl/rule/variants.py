@@ -6,7 +6,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import Reduction
+from learnerdsl.expr import Reduction, nodes, rebuilt, replaced
 from learnerdsl.rule.definition import Rule
 
 
@@ -16,7 +16,7 @@ def model_reductions(rule: Rule, expressions: Iterable[sympy.Basic]) -> list[Red
     for expression in expressions:
         own = {
             node: None
-            for node in sympy.postorder_traversal(expression)
+            for node in nodes([expression])
             if isinstance(node, Reduction) and node.over == "model"
         }
         found |= dict.fromkeys(node for node in rule.written if node in own) | own
@@ -59,20 +59,18 @@ def _model_states(rule: Rule) -> list[tuple[Any, Any]]:
     """States of the model and their start values."""
     numbers = _numbered(rule, starts(rule))
     model = [spec for spec in rule.states if spec.symbol.shape == "model"]
-    return [(spec.symbol, spec.init.xreplace(numbers)) for spec in model]
+    return [(spec.symbol, replaced(spec.init, numbers, rebuilt)) for spec in model]
 
 
 def _new_model_states(rule: Rule) -> dict[Any, Any]:
     """New values of the states of the model, by inputs and the numbers of reductions."""
     numbers = _numbered(rule, values(rule))
-    lines = {line.value: line.expression.xreplace(numbers) for line in rule.lines}
+    resolved: dict[Any, Any] = {}
+    for line in rule.lines:
+        value = replaced(line.expression, numbers, rebuilt)
+        resolved[line.value] = replaced(value, resolved, rebuilt)
     new = {line.target: line.value for line in rule.lines}
-
-    def resolved(expression: Any) -> Any:
-        named = {s: resolved(lines[s]) for s in expression.free_symbols if s in lines}
-        return expression.xreplace(named)
-
-    return {state: resolved(lines[new[state]]) for state, _ in _model_states(rule)}
+    return {state: resolved[new[state]] for state, _ in _model_states(rule)}
 
 
 def _numbered(rule: Rule, expressions: list[sympy.Expr]) -> dict[Any, sympy.Symbol]:

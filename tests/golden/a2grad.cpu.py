@@ -78,14 +78,14 @@ def a2grad_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     c2 = float32(model[8])  # 1 - 2/(step + 3)
     c3 = float32(model[9])  # 2/(step + 3)
     pace = float32(tensor[5])
-    c4 = float32(tensor[6])  # pace*(1 - 2/(step + 3))*Piecewise((2/(step + 2), step > 1), (1, True))
+    c4 = float32(tensor[6])  # pace*(1 - 2/(step + 3))*where(step > 1, 2/(step + 2), 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         x_i = x[i]
         # x <- -g*pace + x
         x_new = x_i - pace * g_i
-        # p <- -g*pace*(1 - 2/(step + 3))*Piecewise((2/(step + 2), step > 1), (1, True)) + 2*x_new/(step + 3) + p*(1 - 2/(step + 3))
+        # p <- -g*pace*(1 - 2*...)*where(step > 1, 2*..., 1) + 2*x_new/(step + 3) + p*(1 - 2*...)
         p_new = c2 * p_i + c3 * x_new - c4 * g_i
         x[i] = x_new
         p[i] = p_new

@@ -52,9 +52,9 @@ def accsgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         b_i = b[i]
         t5 = g_i + weight_decay * p_i
-        # b <- constant**2*xi*(p - kappa*lr*(g + weight_decay*p)/constant)/kappa + b*(-constant**2*xi/kappa + 1)
+        # b <- constant**2*xi*(-kappa*lr*...*... + p)/kappa + b*(-xi*...*... + 1)
         b_new = c1 * b_i + c3 * (p_i - c2 * t5)
-        # p <- constant*(-lr*(g + weight_decay*p) + p)/(constant**2*xi/kappa + constant) + b_new*(-constant/(constant**2*xi/kappa + constant) + 1)
+        # p <- constant*(-lr*... + p)/(constant + ...) + b_new*(-constant*... + 1)
         p_new = c4 * b_new + c5 * (p_i - lr * t5)
         b[i] = b_new
         p[i] = p_new

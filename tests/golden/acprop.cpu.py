@@ -49,8 +49,8 @@ def acprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         m_i = m[i]
         s_i = s[i]
-        # p <- -lr*(g/(eps + Piecewise((sqrt(s/(1 - beta2**Max(1, step - 1))), step > 1), (1, True))) + weight_decay*p) + p
-        p_new = p_i - lr * (g_i / (eps + (sqrt(c1 * s_i) if step > float32(1.0) else float32(1.0))) + weight_decay * p_i)
+        # p <- -lr*(g*... + weight_decay*p) + p
+        p_new = p_i - lr * (g_i / (eps + sqrt((c1 * s_i if step > float32(1.0) else float32(1.0)))) + weight_decay * p_i)
         # s <- beta2*s + eps_root + (1 - beta2)*(g - m)**2
         s_new = eps_root + one_minus_beta2 * (g_i - m_i)**2 + beta2 * s_i
         # m <- g*(1 - beta1) + beta1*m

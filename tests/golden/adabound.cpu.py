@@ -73,7 +73,7 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -m_new*Min(final_lr*lr*(1 + 1/(step*gamma))/first_lr, Max(final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr, lr*sqrt(1 - beta2**step)/((1 - beta1**step)*(eps + sqrt(v_new))))) + p*(-lr*weight_decay + 1)
+        # p <- -m_new*Min(..., final_lr*lr*...*...) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - m_new * minimum(c2, maximum(c3, c4 / (eps + sqrt(v_new))))
         m[i] = m_new
         v[i] = v_new

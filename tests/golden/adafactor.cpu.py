@@ -28,7 +28,7 @@ def adafactor_scalars_1(model):
     eps1 = model[9]
     # rounded <- 4/3
     rounded = float64(float32(1.3333333333333333))
-    # least <- Piecewise((Abs(3*rounded - 4), Eq(eps1, 0)), (eps1, True))
+    # least <- where(eps1 == 0, Abs(3*rounded - 4), eps1)
     least = (abs(3.0 * rounded - 4.0) if eps1 == 0.0 else eps1)
     # b <- step**beta2_decay
     b = step ** beta2_decay

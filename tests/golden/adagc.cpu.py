@@ -42,11 +42,13 @@ def adagc_scalars_2(model):
     sum_1 = model[14]
     # together <- Min(1, lambda_abs/(eps + sqrt(sum_1)))
     together = minimum(1.0, lambda_abs / (eps + sqrt(sum_1)))
-    c3 = 1.0 / (1.0 - beta2 ** step)
-    c4 = 1.0 / (1.0 - beta1 ** step)
+    one_minus_beta2 = 1.0 - beta2
+    c2 = 1.0 / (1.0 - beta2 ** step)
+    c3 = 1.0 / (1.0 - beta1 ** step)
     model[15] = together
-    model[16] = c3
-    model[17] = c4
+    model[16] = one_minus_beta2
+    model[17] = c2
+    model[18] = c3
 
 
 @tensor_scalars
@@ -55,7 +57,6 @@ def adagc_tensor_scalars_2(arrays, model, tensor):
     step = model[0]
     beta = model[6]
     beta1 = model[7]
-    beta2 = model[8]
     eps = model[9]
     lambda_rel = model[12]
     warmup_steps = model[13]
@@ -63,17 +64,16 @@ def adagc_tensor_scalars_2(arrays, model, tensor):
     gamma = tensor[2]
     sum_2 = tensor[3]
     t1 = sqrt(sum_2)
-    # gamma_old <- Piecewise((sqrt(sum_2), Eq(step, 1)), (gamma, True))
+    # gamma_old <- where(step == 1, sqrt(sum_2), gamma)
     gamma_old = (t1 if step == 1.0 else gamma)
-    # h <- Piecewise((together, Eq(step, 1) | (step < warmup_steps)), (Min(1, lambda_rel*Max(eps, gamma_old)/Max(eps, sqrt(sum_2))), True))
+    # h <- where((step == 1) | (step < warmup_steps), together, Min(1, lambda_rel*...*...))
     h = (together if (step == 1.0) or (step < warmup_steps) else minimum(1.0, lambda_rel * maximum(eps, gamma_old) / maximum(eps, t1)))
-    # gamma <- Piecewise((Min(gamma_old, h*sqrt(sum_2)), Eq(step, 1) | (step < warmup_steps)), (beta*gamma_old + h*sqrt(sum_2)*(1 - beta), True))
+    # gamma <- where((step == 1) | (step < warmup_steps), Min(gamma_old, ...), ... + ...)
     gamma_new = (minimum(gamma_old, t1 * h) if (step == 1.0) or (step < warmup_steps) else beta * gamma_old + t1 * h * (1.0 - beta))
     c1 = h * (1.0 - beta1)
-    c2 = h**2 * (1.0 - beta2)
-    tensor[4] = gamma_new
-    tensor[5] = c1
-    tensor[6] = c2
+    tensor[4] = h
+    tensor[5] = gamma_new
+    tensor[6] = c1
 
 
 @element_pass
@@ -88,10 +88,11 @@ def adagc_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     beta2 = float32(model[8])
     eps = float32(model[9])
     weight_decay = float32(model[10])
-    c3 = float32(model[16])  # 1/(1 - beta2**step)
-    c4 = float32(model[17])  # 1/(1 - beta1**step)
-    c1 = float32(tensor[5])  # h*(1 - beta1)
-    c2 = float32(tensor[6])  # h**2*(1 - beta2)
+    one_minus_beta2 = float32(model[16])  # 1 - beta2
+    c2 = float32(model[17])  # 1/(1 - beta2**step)
+    c3 = float32(model[18])  # 1/(1 - beta1**step)
+    h = float32(tensor[4])
+    c1 = float32(tensor[6])  # h*(1 - beta1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -99,10 +100,10 @@ def adagc_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         # m <- g*h*(1 - beta1) + beta1*m
         m_new = beta1 * m_i + c1 * g_i
-        # v <- g**2*h**2*(1 - beta2) + beta2*v
-        v_new = beta2 * v_i + c2 * g_i**2
+        # v <- beta2*v + (g*h)**2*(1 - beta2)
+        v_new = one_minus_beta2 * (h * g_i)**2 + beta2 * v_i
         # p <- -lr*(weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))) + p
-        p_new = p_i - lr * (weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new)))
+        p_new = p_i - lr * (weight_decay * p_i + c3 * m_new / (eps + sqrt(c2 * v_new)))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new
@@ -111,5 +112,5 @@ def adagc_pass_2(arrays, model, tensor, start, grad_start, count, sums):
 @tensor_scalars
 def adagc_tensor_scalars_3(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
-    gamma_new = tensor[4]
+    gamma_new = tensor[5]
     tensor[2] = gamma_new

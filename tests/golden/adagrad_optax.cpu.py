@@ -25,7 +25,7 @@ def adagrad_optax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         s_i = s[i]
         # s <- g**2 + s
         s_new = s_i + g_i**2
-        # p <- -g*lr*Piecewise((1/sqrt(eps + s_new), s_new > 0), (0, True)) + p
+        # p <- -g*lr*where(s_new > 0, 1/sqrt(eps + s_new), 0) + p
         p_new = p_i - lr * g_i * (float32(1.0) / sqrt(s_new + eps) if s_new > float32(0.0) else float32(0.0))
         s[i] = s_new
         p[i] = p_new

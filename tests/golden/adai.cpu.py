@@ -56,7 +56,7 @@ def adai_scalars_2(model):
     beta0 = model[6]
     beta2 = model[7]
     sum_1 = model[10]
-    # scale <- Piecewise((0, Eq(sum_1/model_size, 0)), (model_size*beta0/sum_1, True))
+    # scale <- where(sum_1/model_size == 0, 0, model_size*beta0/sum_1)
     scale = (0.0 if sum_1 / model_size == 0.0 else model_size * beta0 / sum_1)
     c2 = scale / (1.0 - beta2 ** step)
     model[13] = c2

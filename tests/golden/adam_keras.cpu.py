@@ -53,7 +53,7 @@ def adam_keras_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*m_new*sqrt(1 - beta2**step)/((1 - beta1**step)*(eps + sqrt(v_new))) + p*(-lr*weight_decay + 1)
+        # p <- -lr*m_new*sqrt(... + 1)/((eps + ...)*(... + 1)) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - c2 * m_new / (eps + sqrt(v_new))
         m[i] = m_new
         v[i] = v_new

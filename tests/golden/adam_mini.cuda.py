@@ -121,7 +121,7 @@ def adam_mini_pass_2(arrays, model, tensor, start, grad_start, count, sums, scra
         for i in range(lane, axis1 if is_row else 0, lanes):
             p_i = p[i]
             m_new = m[i]
-            # p <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p*(-lr*weight_decay + 1)
+            # p <- -lr*m_new/((eps + ...)*(... + 1)) + p*(-lr*weight_decay + 1)
             p_new = c1 * p_i - c2_i * m_new
             p[i] = p_new
 

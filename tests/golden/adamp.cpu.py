@@ -49,7 +49,7 @@ def adamp_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     sum_1 = float64_array(arrays[4], 0, axis0)
     sum_2 = float64_array(arrays[5], 0, axis0)
     sum_3 = float64_array(arrays[6], 0, axis0)
-    sum_4 = float64_array(arrays[7], 0, axis0)
+    sum_5 = float64_array(arrays[7], 0, axis0)
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
@@ -60,7 +60,7 @@ def adamp_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         sum_1_i = 0.0
         sum_2_i = 0.0
         sum_3_i = 0.0
-        sum_4_i = 0.0
+        sum_5_i = 0.0
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
@@ -72,16 +72,16 @@ def adamp_pass_1(arrays, model, tensor, start, grad_start, count, sums):
             v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
             # u <- m_new/(eps + sqrt(v_new/(1 - beta2**step)))
             u = m_new / (eps + sqrt(c1 * v_new))
-            sum_1_i = accumulate(sum_1_i, float64(p_i)**2)
-            sum_2_i = accumulate(sum_2_i, float64(u) * float64(p_i))
-            sum_3_i = accumulate(sum_3_i, float64(g_i)**2)
-            sum_4_i = accumulate(sum_4_i, float64(g_i) * float64(p_i))
+            sum_1_i = accumulate(sum_1_i, float64(g_i)**2)
+            sum_2_i = accumulate(sum_2_i, float64(p_i)**2)
+            sum_3_i = accumulate(sum_3_i, float64(g_i) * float64(p_i))
+            sum_5_i = accumulate(sum_5_i, float64(u) * float64(p_i))
             m[i] = m_new
             v[i] = v_new
         sum_1[here] = sum_1_i
         sum_2[here] = sum_2_i
         sum_3[here] = sum_3_i
-        sum_4[here] = sum_4_i
+        sum_5[here] = sum_5_i
 
 
 @model_scalars
@@ -109,20 +109,20 @@ def adamp_tensor_scalars_2(arrays, model, tensor):
     sum_1 = float64_array(arrays[4], 0, axis0)
     sum_2 = float64_array(arrays[5], 0, axis0)
     sum_3 = float64_array(arrays[6], 0, axis0)
-    sum_4 = float64_array(arrays[7], 0, axis0)
+    sum_5 = float64_array(arrays[7], 0, axis0)
     t1 = float64_array(arrays[8], 0, axis0)
     along = float32_array(arrays[9], 0, axis0)
     for k in range(axis0):
-        sum_1_i = float64(sum_1[k])
-        t1_i = sqrt(sum_1_i)
+        sum_2_i = float64(sum_2[k])
+        t1_i = sqrt(sum_2_i)
         t1[k] = t1_i
-    max_5_once = -inf
+    max_4_once = -inf
     for k in range(axis0):
+        sum_1_i = float64(sum_1[k])
         sum_3_i = float64(sum_3[k])
-        sum_4_i = float64(sum_4[k])
         t1_i = float64(t1[k])
-        max_5_once = maximum(max_5_once, abs(sum_4_i) / maximum(eps, sqrt(sum_3_i)) / maximum(eps, t1_i))
-    max_5 = (max_5_once if dim1 > 0.0 else -inf)
+        max_4_once = maximum(max_4_once, abs(sum_3_i) / maximum(eps, sqrt(sum_1_i)) / maximum(eps, t1_i))
+    max_4 = (max_4_once if dim1 > 0.0 else -inf)
     sum_6_once = 0.0
     for k in range(axis0):
         sum_1_i = float64(sum_1[k])
@@ -140,24 +140,24 @@ def adamp_tensor_scalars_2(arrays, model, tensor):
     sum_8 = dim1 * sum_8_once
     sum_9_once = 0.0
     for k in range(axis0):
-        sum_4_i = float64(sum_4[k])
-        sum_9_once += sum_4_i
+        sum_5_i = float64(sum_5[k])
+        sum_9_once += sum_5_i
     sum_9 = dim1 * sum_9_once
     t2 = delta / sqrt(dim1)
     t3 = sqrt(dim0)
     t4 = 1.0 / sqrt(size)
-    t5 = t3 * t4 * sqrt(sum_6)
+    t5 = t3 * t4 * sqrt(sum_7)
     t6 = 1.0 / size
-    t7 = t6 * dim0 * abs(sum_9) / maximum(eps, t3 * t4 * sqrt(sum_8)) / maximum(eps, t5)
+    t7 = abs(t6 * dim0 * sum_8) / maximum(eps, t3 * t4 * sqrt(sum_6)) / maximum(eps, t5)
     t8 = t4 * delta
     for k in range(axis0):
-        sum_2_i = float64(sum_2[k])
+        sum_5_i = float64(sum_5[k])
         t1_i = float64(t1[k])
-        # along <- Piecewise((sum_2/(eps + sqrt(sum_1))**2, max_5 < delta/sqrt(dim1)), (Piecewise((dim0*sum_7/(size*(sqrt(dim0)*sqrt(sum_6)/sqrt(size) + eps)**2), dim0*Abs(sum_9)/(size*Max(eps, sqrt(dim0)*sqrt(sum_6)/sqrt(size))*Max(eps, sqrt(dim0)*sqrt(sum_8)/sqrt(size))) < delta/sqrt(size)), (0, True)), True))
-        along_i = (sum_2_i / (t1_i + eps)**2 if max_5 < t2 else (t6 * dim0 * sum_7 / (t5 + eps)**2 if t7 < t8 else 0.0))
+        # along <- where(max_4 < delta/sqrt(dim1), ..., ...)
+        along_i = (sum_5_i / (t1_i + eps)**2 if max_4 < t2 else (t6 * dim0 * sum_9 / (t5 + eps)**2 if t7 < t8 else 0.0))
         along[k] = along_i
-    # ratio <- Piecewise((wd_ratio, (max_5 < delta/sqrt(dim1)) | (dim0*Abs(sum_9)/(size*Max(eps, sqrt(dim0)*sqrt(sum_6)/sqrt(size))*Max(eps, sqrt(dim0)*sqrt(sum_8)/sqrt(size))) < delta/sqrt(size))), (1, True))
-    ratio = (wd_ratio if (max_5 < t2) or (t7 < t8) else 1.0)
+    # ratio <- ...
+    ratio = (wd_ratio if (max_4 < t2) or (t7 < t8) else 1.0)
     c2 = 1.0 - lr * weight_decay * ratio
     tensor[4] = c2
 

@@ -66,7 +66,7 @@ def adan_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         n_i = n[i]
         g_last_i = g_last[i]
-        # g_last_old <- Piecewise((g, Eq(step, 1)), (g_last, True))
+        # g_last_old <- where(step == 1, g, g_last)
         g_last_old = (g_i if step == float32(1.0) else g_last_i)
         # d <- g - g_last_old
         d = g_i - g_last_old
@@ -76,7 +76,7 @@ def adan_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * d + beta2 * v_i
         # n <- beta3*n + (1 - beta3)*(g + beta2*d)**2
         n_new = one_minus_beta3 * (g_i + beta2 * d)**2 + beta3 * n_i
-        # p <- (-lr*(beta2*v_new/(1 - beta2**step) + m_new/(1 - beta1**step))/(eps + sqrt(n_new/(1 - beta3**step))) + p)/(lr*weight_decay + 1)
+        # p <- (-lr*(... + ...)/... + p)/(lr*weight_decay + 1)
         p_new = c4 * (p_i - lr * (c2 * m_new + c3 * v_new) / (eps + sqrt(c1 * n_new)))
         # g_last <- g
         g_last_new = g_i

@@ -54,7 +54,7 @@ def adanorm_tensor_scalars_2(arrays, model, tensor):
     t1 = sqrt(sum_1)
     # e <- rho*e + sqrt(sum_1)*(1 - rho)
     e_new = t1 * (1.0 - rho) + rho * e
-    # scale <- Piecewise((e_new/sqrt(sum_1), (sqrt(sum_1) > 0) & (e_new > sqrt(sum_1))), (1, True))
+    # scale <- where((sqrt(sum_1) > 0) & (e_new > sqrt(sum_1)), e_new/sqrt(sum_1), 1)
     scale = (e_new / sqrt(sum_1) if (t1 > 0.0) and (e_new > t1) else 1.0)
     c1 = scale * (1.0 - beta1)
     tensor[4] = e_new
@@ -85,7 +85,7 @@ def adanorm_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         m_new = beta1 * m_i + c1 * g_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p*(-lr*weight_decay + 1)
+        # p <- -lr*m_new/((eps + ...)*(... + 1)) + p*(-lr*weight_decay + 1)
         p_new = c2 * p_i - c4 * m_new / (eps + sqrt(c3 * v_new))
         m[i] = m_new
         v[i] = v_new

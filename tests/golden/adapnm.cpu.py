@@ -71,7 +71,7 @@ def adapnm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # v_max <- Max(v_new, v_max)
         v_max_new = maximum(v_new, v_max_i)
-        # p <- -lr*(weight_decay*p + (-beta0*last + last_new*(beta0 + 1))/((1 - beta1**step)*sqrt(beta0**2 + (beta0 + 1)**2)*(eps + sqrt(v_max_new/(1 - beta2**step))))) + p
+        # p <- -lr*(weight_decay*p + ...*...*...*...) + p
         p_new = p_i - lr * (weight_decay * p_i + c5 * (c4 * last_new - beta0 * last_i) / (eps + sqrt(c3 * v_max_new)))
         last[i] = last_new
         before[i] = before_new

@@ -69,7 +69,7 @@ def adashift_tensor_scalars_2(arrays, model, tensor):
     max_1 = tensor[3]
     # v <- beta2*v + max_1**2*(1 - beta2)
     v_new = max_1**2 * (1.0 - beta2) + beta2 * v
-    # rate <- Piecewise((lr/(eps + sqrt(v_new/(1 - beta2**(step - 10)))), step > 10), (0, True))
+    # rate <- where(step > 10, lr/(eps + sqrt(v_new/(1 - beta2**(step - 10)))), 0)
     rate = (lr / (eps + sqrt(v_new / (1.0 - beta2 ** (step - 10.0)))) if step > 10.0 else 0.0)
     tensor[4] = v_new
     tensor[5] = rate

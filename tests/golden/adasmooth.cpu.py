@@ -50,7 +50,7 @@ def adasmooth_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # n <- n + Abs(p - last)
         n_new = n_i + abs(p_i - last_i)
         t1 = g_i + weight_decay * p_i
-        # v <- v + (-v + (g + weight_decay*p)**2)*(-beta2 + (-beta1 + beta2)*Abs(s_new)/(eps + n_new) + 1)**2
+        # v <- v + (-v + ...**2)*(... + ... + 1)**2
         v_new = v_i + (one_minus_beta2 + c1 * abs(s_new) / (n_new + eps))**2 * (t1**2 - v_i)
         # last <- p
         last_new = p_i

@@ -63,7 +63,7 @@ def ademamix_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m2_new = one_minus_beta3 * g_i + beta3 * m2_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*(weight_decay*p + (alpha*m2_new + m1_new/(1 - beta1**step))/(eps + sqrt(v_new/(1 - beta2**step)))) + p
+        # p <- -lr*(weight_decay*p + ...*...) + p
         p_new = p_i - lr * ((c2 * m1_new + alpha * m2_new) / (eps + sqrt(c1 * v_new)) + weight_decay * p_i)
         m1[i] = m1_new
         m2[i] = m2_new

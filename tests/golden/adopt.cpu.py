@@ -54,7 +54,7 @@ def adopt_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # p <- -lr*m_new + p
         p_new = p_i - lr * m_new
         t1 = g_i**2
-        # v <- Piecewise((g**2*(1 - beta2) + beta2*v, step > 1), (g**2, True))
+        # v <- where(step > 1, g**2*(1 - beta2) + beta2*v, g**2)
         v_new = (one_minus_beta2 * t1 + beta2 * v_i if step > float32(1.0) else t1)
         m[i] = m_new
         p[i] = p_new

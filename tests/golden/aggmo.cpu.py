@@ -15,7 +15,7 @@ from learnerdsl.runtime.kernel import (
 def aggmo_scalars_1(model):
     """Scalars of the model, in float64."""
     lr = model[5]
-    c1 = 0.3333333333333333 * lr
+    c1 = lr / 3.0
     model[10] = c1
 
 

@@ -70,11 +70,11 @@ def apollo_tensor_scalars_2(arrays, model, tensor):
     sum_3 = tensor[4]
     # d_norm <- eps/rebound + sum_1**(1/4)
     d_norm = sqrt(sqrt(sum_1)) + eps / rebound
-    t1 = 1.0 / d_norm**2
     # change <- (sum_2 + sum_3)/d_norm**2
-    change = t1 * (sum_2 + sum_3)
-    c2 = t1 * change
-    tensor[5] = c2
+    change = (sum_2 + sum_3) / d_norm**2
+    c2 = 1.0 / d_norm
+    tensor[5] = change
+    tensor[6] = c2
 
 
 @element_pass
@@ -86,14 +86,15 @@ def apollo_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     d = float32_array(arrays[4], start, count)
     lr = float32(model[5])
     rebound = float32(model[8])
-    c2 = float32(tensor[5])  # change/d_norm**2
+    change = float32(tensor[5])
+    c2 = float32(tensor[6])  # 1/d_norm
     for i in range(count):
         p_i = p[i]
         m_new = m[i]
         B_i = B[i]
         d_i = d[i]
-        # B <- -change*d**2/d_norm**2 + B
-        B_new = B_i - c2 * d_i**2
+        # B <- -change*(d/d_norm)**2 + B
+        B_new = B_i - change * (c2 * d_i)**2
         # d <- m_new/Max(rebound, Abs(B_new))
         d_new = m_new / maximum(rebound, abs(B_new))
         # p <- -lr*d_new + p

@@ -44,7 +44,7 @@ def asgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         average_i = average[i]
         # p <- p - eta*(g + lambd*p)
         p_new = p_i - eta * (g_i + lambd * p_i)
-        # average <- Piecewise((p_new, Eq(mu, 1)), (average + mu*(p_new - average), True))
+        # average <- where(mu == 1, p_new, average + mu*(p_new - average))
         average_new = (p_new if mu == float32(1.0) else average_i + mu * (p_new - average_i))
         p[i] = p_new
         average[i] = average_new

@@ -22,7 +22,7 @@ def avagrad_scalars_1(model):
     beta1 = model[6]
     beta2 = model[7]
     gamma = model[10]
-    # correction <- Piecewise((1 - beta2**(step - 1), step > 1), (1, True))
+    # correction <- where(step > 1, 1 - beta2**(step - 1), 1)
     correction = (1.0 - beta2 ** (step - 1.0) if step > 1.0 else 1.0)
     # scale <- lr*gamma/(1 - beta1**step)
     scale = lr * gamma / (1.0 - beta1 ** step)

@@ -91,7 +91,7 @@ def cautious_adamw_pass_2(arrays, model, tensor, start, grad_start, count, sums)
         v_i = v[i]
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*m_new*Piecewise((1, g*m_new > 0), (0, True))/(share*(1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p*(-lr*weight_decay + 1)
+        # p <- p*(-lr*weight_decay + 1) + mul of 7 parts
         p_new = c1 * p_i - c3 * m_new * (float32(1.0) if g_i * m_new > float32(0.0) else float32(0.0)) / (eps + sqrt(c2 * v_new))
         v[i] = v_new
         p[i] = p_new

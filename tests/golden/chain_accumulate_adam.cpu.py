@@ -21,7 +21,7 @@ def accumulate_adam_scalars_1(model):
     beta2 = model[7]
     accumulate_updates = model[10]
     t1 = step % 4.0
-    # accumulate_acts <- Piecewise((1, Eq(Mod(step, 4), 0)), (0, True))
+    # accumulate_acts <- where(Mod(step, 4) == 0, 1, 0)
     accumulate_acts = (1.0 if t1 == 0.0 else 0.0)
     # accumulate_step <- accumulate_updates + 1
     accumulate_step = accumulate_updates + 1.0
@@ -65,16 +65,16 @@ def accumulate_adam_pass_1(arrays, model, tensor, start, grad_start, count, sums
         accumulated_i = accumulated[i]
         m_i = m[i]
         v_i = v[i]
-        # accumulated <- Piecewise((0, Eq(Mod(step, 4), 0)), (g + accumulated, True))
+        # accumulated <- where(Mod(step, 4) == 0, 0, g + accumulated)
         accumulated_new = (float32(0.0) if c1 == float32(0.0) else g_i + accumulated_i)
         # g_accumulate <- g/4 + accumulated/4
         g_accumulate = float32(0.25) * g_i + float32(0.25) * accumulated_i
         t2 = g_accumulate + weight_decay * p_i
-        # m <- Piecewise((beta1*m + (1 - beta1)*(g_accumulate + weight_decay*p), accumulate_acts > 0), (m, True))
+        # m <- where(accumulate_acts > 0, beta1*m + (1 - beta1)*(g_accumulate + weight_decay*p), m)
         m_new = (one_minus_beta1 * t2 + beta1 * m_i if accumulate_acts > float32(0.0) else m_i)
-        # v <- Piecewise((beta2*v + (1 - beta2)*(g_accumulate + weight_decay*p)**2, accumulate_acts > 0), (v, True))
+        # v <- where(accumulate_acts > 0, beta2*v + (1 - beta2)*(g_accumulate + weight_decay*p)**2, v)
         v_new = (one_minus_beta2 * t2**2 + beta2 * v_i if accumulate_acts > float32(0.0) else v_i)
-        # p <- Piecewise((-lr*m_new/((1 - beta1**accumulate_step)*(eps + sqrt(v_new/(1 - beta2**accumulate_step)))) + p, accumulate_acts > 0), (p, True))
+        # p <- where(accumulate_acts > 0, -lr*m_new/(...*...) + p, p)
         p_new = (p_i - c3 * m_new / (eps + sqrt(c2 * v_new)) if accumulate_acts > float32(0.0) else p_i)
         accumulated[i] = accumulated_new
         m[i] = m_new

@@ -61,7 +61,7 @@ def cautious_adam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i
         # adam_update <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
         adam_update = -c2 * m_new / (eps + sqrt(c1 * v_new))
-        # mask <- Piecewise((1, g*adam_update < 0), (0, True))
+        # mask <- where(g*adam_update < 0, 1, 0)
         mask = (float32(1.0) if g_i * adam_update < float32(0.0) else float32(0.0))
         sum_1 = accumulate(sum_1, float64(mask))
         m[i] = m_new
@@ -106,7 +106,7 @@ def cautious_adam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         v_new = v[i]
         # adam_update <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
         adam_update = -c2 * m_new / (eps + sqrt(c1 * v_new))
-        # mask <- Piecewise((1, g*adam_update < 0), (0, True))
+        # mask <- where(g*adam_update < 0, 1, 0)
         mask = (float32(1.0) if g_i * adam_update < float32(0.0) else float32(0.0))
         # cautious_update <- adam_update*mask/Max(0.001, sum_1/size)
         cautious_update = c3 * adam_update * mask

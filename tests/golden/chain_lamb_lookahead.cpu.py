@@ -59,8 +59,8 @@ def lamb_lookahead_pass_1(arrays, model, tensor, start, grad_start, count, sums)
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
         u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
-        sum_1 = accumulate(sum_1, float64(u)**2)
-        sum_2 = accumulate(sum_2, float64(p_i)**2)
+        sum_1 = accumulate(sum_1, float64(p_i)**2)
+        sum_2 = accumulate(sum_2, float64(u)**2)
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1
@@ -81,9 +81,9 @@ def lamb_lookahead_tensor_scalars_2(arrays, model, tensor):
     lr = model[5]
     sum_1 = tensor[2]
     sum_2 = tensor[3]
-    t1 = sqrt(sum_2)
-    # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (sqrt(sum_2)/sqrt(sum_1), True))
-    trust = (1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1))
+    t1 = sqrt(sum_1)
+    # trust <- where((sqrt(sum_1) == 0) | (sqrt(sum_2) == 0), 1, sqrt(sum_1)/sqrt(sum_2))
+    trust = (1.0 if (t1 == 0.0) or (sqrt(sum_2) == 0.0) else t1 / sqrt(sum_2))
     c3 = lr * trust
     tensor[4] = c3
 
@@ -111,9 +111,9 @@ def lamb_lookahead_pass_2(arrays, model, tensor, start, grad_start, count, sums)
         u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
         # lamb_update <- -lr*trust*u
         lamb_update = -c3 * u
-        # slow <- Piecewise((slow_step*(lamb_update + p - slow) + slow, Eq(Mod(step, 6), 0)), (slow, True))
+        # slow <- where(Mod(step, 6) == 0, slow_step*(lamb_update + p - slow) + slow, slow)
         slow_new = (slow_i + slow_step * (lamb_update + p_i - slow_i) if c4 == float32(0.0) else slow_i)
-        # p <- Piecewise((slow_new, Eq(Mod(step, 6), 0)), (lamb_update + p, True))
+        # p <- where(Mod(step, 6) == 0, slow_new, lamb_update + p)
         p_new = (slow_new if c4 == float32(0.0) else lamb_update + p_i)
         slow[i] = slow_new
         p[i] = p_new

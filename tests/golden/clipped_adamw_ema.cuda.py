@@ -63,27 +63,29 @@ def clipped_adamw_ema_scalars_2(model):
     sum_1 = model[12]
     t1 = minimum(1.0, max_norm / sqrt(sum_1))
     c1 = t1 * (1.0 - beta1)
-    c2 = t1**2 * (1.0 - beta2)
+    c2 = t1
+    one_minus_beta2 = 1.0 - beta2
     c3 = 1.0 / (1.0 - beta2 ** step)
     c4 = 1.0 / (1.0 - beta1 ** step)
     one_minus_decay = 1.0 - decay
     model[13] = c1
     model[14] = c2
-    model[15] = c3
-    model[16] = c4
-    model[17] = one_minus_decay
+    model[15] = one_minus_beta2
+    model[16] = c3
+    model[17] = c4
+    model[18] = one_minus_decay
 
 
 @element
 def clipped_adamw_ema_element_2(
     p_i, g_i, m_i, v_i, average_i, lr, beta1, beta2, eps, weight_decay, decay, c1,
-    c2, c3, c4, one_minus_decay,
+    c2, one_minus_beta2, c3, c4, one_minus_decay,
 ):
     """What pass 2 does to an element."""
     # m <- g*(1 - beta1)*Min(1, max_norm/sqrt(sum_1)) + beta1*m
     m_new = beta1 * m_i + c1 * g_i
-    # v <- g**2*(1 - beta2)*Min(1, max_norm/sqrt(sum_1))**2 + beta2*v
-    v_new = beta2 * v_i + c2 * g_i**2
+    # v <- beta2*v + (g*Min(1, max_norm/sqrt(sum_1)))**2*(1 - beta2)
+    v_new = one_minus_beta2 * (c2 * g_i)**2 + beta2 * v_i
     # p <- -lr*(weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))) + p
     p_new = p_i - lr * (weight_decay * p_i + c4 * m_new / (eps + sqrt(c3 * v_new)))
     # average <- decay*average + p_new*(1 - decay)
@@ -106,10 +108,11 @@ def clipped_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, su
     weight_decay = narrowed(model[9])
     decay = narrowed(model[11])
     c1 = narrowed(model[13])  # (1 - beta1)*Min(1, max_norm/sqrt(sum_1))
-    c2 = narrowed(model[14])  # (1 - beta2)*Min(1, max_norm/sqrt(sum_1))**2
-    c3 = narrowed(model[15])  # 1/(1 - beta2**step)
-    c4 = narrowed(model[16])  # 1/(1 - beta1**step)
-    one_minus_decay = narrowed(model[17])  # 1 - decay
+    c2 = narrowed(model[14])  # Min(1, max_norm/sqrt(sum_1))
+    one_minus_beta2 = narrowed(model[15])  # 1 - beta2
+    c3 = narrowed(model[16])  # 1/(1 - beta2**step)
+    c4 = narrowed(model[17])  # 1/(1 - beta1**step)
+    one_minus_decay = narrowed(model[18])  # 1 - decay
     packs = count // 4 if aligned(p) & aligned(g) & aligned(m) & aligned(v) & aligned(average) else 0
     for k in range(thread(), packs, threads()):
         p_0, p_1, p_2, p_3 = load4(p, k)
@@ -119,19 +122,19 @@ def clipped_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, su
         average_0, average_1, average_2, average_3 = load4(average, k)
         m_new_0, v_new_0, p_new_0, average_new_0 = clipped_adamw_ema_element_2(
             p_0, g_0, m_0, v_0, average_0, lr, beta1, beta2, eps, weight_decay, decay, c1,
-            c2, c3, c4, one_minus_decay,
+            c2, one_minus_beta2, c3, c4, one_minus_decay,
         )
         m_new_1, v_new_1, p_new_1, average_new_1 = clipped_adamw_ema_element_2(
             p_1, g_1, m_1, v_1, average_1, lr, beta1, beta2, eps, weight_decay, decay, c1,
-            c2, c3, c4, one_minus_decay,
+            c2, one_minus_beta2, c3, c4, one_minus_decay,
         )
         m_new_2, v_new_2, p_new_2, average_new_2 = clipped_adamw_ema_element_2(
             p_2, g_2, m_2, v_2, average_2, lr, beta1, beta2, eps, weight_decay, decay, c1,
-            c2, c3, c4, one_minus_decay,
+            c2, one_minus_beta2, c3, c4, one_minus_decay,
         )
         m_new_3, v_new_3, p_new_3, average_new_3 = clipped_adamw_ema_element_2(
             p_3, g_3, m_3, v_3, average_3, lr, beta1, beta2, eps, weight_decay, decay, c1,
-            c2, c3, c4, one_minus_decay,
+            c2, one_minus_beta2, c3, c4, one_minus_decay,
         )
         store4(m, k, m_new_0, m_new_1, m_new_2, m_new_3)
         store4(v, k, v_new_0, v_new_1, v_new_2, v_new_3)
@@ -145,7 +148,7 @@ def clipped_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, su
         average_i = average[i]
         m_new_i, v_new_i, p_new_i, average_new_i = clipped_adamw_ema_element_2(
             p_i, g_i, m_i, v_i, average_i, lr, beta1, beta2, eps, weight_decay, decay, c1,
-            c2, c3, c4, one_minus_decay,
+            c2, one_minus_beta2, c3, c4, one_minus_decay,
         )
         m[i] = m_new_i
         v[i] = v_new_i

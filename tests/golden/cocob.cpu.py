@@ -42,7 +42,7 @@ def cocob_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         reward_new = maximum(float32(0.0), reward_i - g_i * (p_i - start_new))
         # gradients <- -g + gradients
         gradients_new = gradients_i - g_i
-        # p <- gradients_new*(reward_new + scale_new)/(scale_new*Max(alpha*scale_new, scale_new + total_new)) + start_new
+        # p <- gradients_new*(reward_new + scale_new)/(scale_new*...) + start_new
         p_new = start_new + gradients_new * (reward_new + scale_new) / scale_new / maximum(alpha * scale_new, scale_new + total_new)
         scale[i] = scale_new
         total[i] = total_new

@@ -88,7 +88,7 @@ def dadapt_adagrad_scalars_2(model):
     q_new = q + sum_1 * a**2
     # d_hat <- (sum_3 - q_new)/sum_2
     d_hat = (sum_3 - q_new) / sum_2
-    # d <- Piecewise((d, Eq(sum_2, 0)), (Max(d, Min(d_hat, growth_rate*d)), True))
+    # d <- where(sum_2 == 0, d, Max(d, Min(d_hat, growth_rate*d)))
     d_new = (d if sum_2 == 0.0 else maximum(d, minimum(d_hat, growth_rate * d)))
     model[12] = q_new
     model[11] = d_new

@@ -73,7 +73,7 @@ def dadapt_adan_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         s_i = s[i]
         last_i = last[i]
-        # last_old <- Piecewise((g, Eq(step, 1)), (last, True))
+        # last_old <- where(step == 1, g, last)
         last_old = (g_i if step == float32(1.0) else last_i)
         # m <- g*a*(1 - beta1) + beta1*m
         m_new = beta1 * m_i + c1 * g_i
@@ -121,7 +121,7 @@ def dadapt_adan_scalars_2(model):
     q_new = beta3 * q + t4 * sum_1 * a**2
     # d_hat <- (sum_3/(1 - beta3) - q_new)/sum_2
     d_hat = (sum_3 / t4 - q_new) / sum_2
-    # d <- Piecewise((d, Eq(sum_2, 0)), (Max(d, Min(d_hat, growth_rate*d)), True))
+    # d <- where(sum_2 == 0, d, Max(d, Min(d_hat, growth_rate*d)))
     d_new = (d if sum_2 == 0.0 else maximum(d, minimum(d_hat, growth_rate * d)))
     model[14] = q_new
     model[13] = d_new

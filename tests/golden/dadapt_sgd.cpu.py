@@ -35,9 +35,9 @@ def dadapt_sgd_scalars_2(model):
     d = model[10]
     g1_norm = model[12]
     sum_1 = model[13]
-    # g1_norm <- Piecewise((sqrt(sum_1), Eq(g1_norm, 0)), (g1_norm, True))
+    # g1_norm <- where(g1_norm == 0, sqrt(sum_1), g1_norm)
     g1_norm_new = (sqrt(sum_1) if g1_norm == 0.0 else g1_norm)
-    # a <- Piecewise((0, Eq(g1_norm_new, 0)), (lr*d/g1_norm_new, True))
+    # a <- where(g1_norm_new == 0, 0, lr*d/g1_norm_new)
     a = (0.0 if g1_norm_new == 0.0 else lr * d / g1_norm_new)
     one_minus_momentum = 1.0 - momentum
     model[16] = g1_norm_new
@@ -89,7 +89,7 @@ def dadapt_sgd_scalars_3(model):
     n_new = n + sum_2
     # d_hat <- 2*n_new/sqrt(sum_3)
     d_hat = 2.0 * n_new / sqrt(sum_3)
-    # d <- Piecewise((d, Eq(sqrt(sum_3), 0)), (Max(d, Min(d_hat, growth_rate*d)), True))
+    # d <- where(sqrt(sum_3) == 0, d, Max(d, Min(d_hat, growth_rate*d)))
     d_new = (d if sqrt(sum_3) == 0.0 else maximum(d, minimum(d_hat, growth_rate * d)))
     model[12] = g1_norm_new
     model[11] = n_new

@@ -50,16 +50,15 @@ def diffgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_i = m[i]
         v_i = v[i]
         previous_i = previous[i]
-        t1 = weight_decay * p_i
-        t2 = t1 + g_i
+        t1 = g_i + weight_decay * p_i
         # m <- beta1*m + (1 - beta1)*(g + weight_decay*p)
-        m_new = one_minus_beta1 * t2 + beta1 * m_i
+        m_new = one_minus_beta1 * t1 + beta1 * m_i
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
-        v_new = one_minus_beta2 * t2**2 + beta2 * v_i
-        # p <- -lr*m_new*sqrt(1 - beta2**step)/((1 - beta1**step)*(1 + exp(-Abs(g + weight_decay*p - previous)))*(eps + sqrt(v_new))) + p
-        p_new = p_i - c1 * m_new / (exp(-abs(t1 + g_i - previous_i)) + float32(1.0)) / (eps + sqrt(v_new))
+        v_new = one_minus_beta2 * t1**2 + beta2 * v_i
+        # p <- p + mul of 7 parts
+        p_new = p_i - c1 * m_new / (exp(-abs(previous_i - g_i - weight_decay * p_i)) + float32(1.0)) / (eps + sqrt(v_new))
         # previous <- g + weight_decay*p
-        previous_new = t2
+        previous_new = t1
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -65,7 +65,7 @@ def exadam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         t3 = m_new**2
-        # p <- -lr*(g + m_new)*(beta2**step*v_new/(eps + v_new) + 1)/((1 - beta1**step)*(eps + sqrt(v_new*(beta1**step*m_new**2/(eps + m_new**2) + 1)/(1 - beta2**step)))) + p*(-lr*weight_decay + 1)
+        # p <- -lr*(g + m_new)*(v_new*...*... + 1)/((eps + ...)*(... + 1)) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - c5 * (c4 * v_new / (v_new + eps) + float32(1.0)) * (g_i + m_new) / (eps + sqrt(c3 * v_new * (c2 * t3 / (t3 + eps) + float32(1.0))))
         m[i] = m_new
         v[i] = v_new

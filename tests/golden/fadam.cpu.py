@@ -50,7 +50,7 @@ def fadam_tensor_scalars_2(arrays, model, tensor):
     sum_1 = tensor[2]
     # rms <- sqrt(sum_1)/sqrt(size)
     rms = sqrt(sum_1) / sqrt(size)
-    # eps_hat <- Piecewise((Min(eps, eps2*rms), rms > 0), (eps, True))
+    # eps_hat <- where(rms > 0, Min(eps, eps2*rms), eps)
     eps_hat = (minimum(eps, eps2 * rms) if rms > 0.0 else eps)
     tensor[5] = eps_hat
 
@@ -70,7 +70,7 @@ def fadam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         p_i = p[i]
         g_i = g[i]
         f_i = f[i]
-        # f <- g**2*(-beta2*(1 - beta2**(step - 1))/(1 - beta2**step) + 1) + beta2*f*(1 - beta2**(step - 1))/(1 - beta2**step)
+        # f <- g**2*(-beta2*...*... + 1) + beta2*f*(1 - ...)/(... + 1)
         f_new = c1 * g_i**2 + c2 * f_i
         # divisor <- eps_hat + sqrt(f_new)
         divisor = eps_hat + sqrt(f_new)

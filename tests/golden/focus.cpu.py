@@ -55,7 +55,7 @@ def focus_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # average <- beta2*average + p*(1 - beta2)
         average_new = one_minus_beta2 * p_i + beta2 * average_i
-        # p_hat <- Piecewise((average_new/(1 - beta2**step), step > 1), (p, True))
+        # p_hat <- where(step > 1, average_new/(1 - beta2**step), p)
         p_hat = (c1 * average_new if step > float32(1.0) else p_i)
         # decayed <- -lr*weight_decay*p_hat + p
         decayed = p_i - c2 * p_hat

@@ -26,8 +26,8 @@ def fromage_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
-        sum_1 = accumulate(sum_1, float64(g_i)**2)
-        sum_2 = accumulate(sum_2, float64(p_i)**2)
+        sum_1 = accumulate(sum_1, float64(p_i)**2)
+        sum_2 = accumulate(sum_2, float64(g_i)**2)
     sums[0] = sum_1
     sums[1] = sum_2
 
@@ -49,8 +49,8 @@ def fromage_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[3]
     t1 = maximum(min_norm, sqrt(sum_1))
     t2 = maximum(min_norm, sqrt(sum_2))
-    # trust <- Piecewise((1, Eq(Max(min_norm, sqrt(sum_1)), 0) | Eq(Max(min_norm, sqrt(sum_2)), 0)), (Max(min_norm, sqrt(sum_2))/Max(min_norm, sqrt(sum_1)), True))
-    trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t2 / t1)
+    # trust <- where((Max(min_norm, sqrt(sum_1)) == 0) | (Max(min_norm, sqrt(sum_2)) == 0), 1, ...*...)
+    trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 / t2)
     c1 = lr * trust
     tensor[4] = c1
 

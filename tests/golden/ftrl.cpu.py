@@ -43,7 +43,7 @@ def ftrl_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         t1 = sqrt(n_new)
         # z <- g + z - p*(sqrt(n_new) - sqrt(n))/lr
         z_new = g_i + z_i - c1 * p_i * (t1 - sqrt(n_i))
-        # p <- Piecewise((0, Abs(z_new) <= lambda1), ((lambda1*sign(z_new) - z_new)/(lambda2 + (beta + sqrt(n_new))/lr), True))
+        # p <- where(Abs(z_new) <= lambda1, 0, (lambda1*... - z_new)/(lambda2 + ...))
         p_new = (float32(0.0) if abs(z_new) <= lambda1 else (lambda1 * sign(z_new) - z_new) / (lambda2 + c1 * (t1 + beta)))
         n[i] = n_new
         z[i] = z_new

@@ -26,7 +26,7 @@ def grams_scalars_1(model):
     one_minus_beta2 = 1.0 - beta2
     c1 = 1.0 - lr * weight_decay
     c2 = 1.0 / (1.0 - beta2 ** step)
-    c3 = 1.0 / (beta1 ** step - 1.0)
+    c3 = 1.0 / (1.0 - beta1 ** step)
     model[10] = one_minus_beta1
     model[11] = one_minus_beta2
     model[12] = c1
@@ -49,7 +49,7 @@ def grams_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta2 = float32(model[11])  # 1 - beta2
     c1 = float32(model[12])  # -lr*weight_decay + 1
     c2 = float32(model[13])  # 1/(1 - beta2**step)
-    c3 = float32(model[14])  # 1/(beta1**step - 1)
+    c3 = float32(model[14])  # 1/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -59,7 +59,7 @@ def grams_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*Abs(m_new/(beta1**step - 1))*sign(g)/(eps + sqrt(v_new/(1 - beta2**step))) + p*(-lr*weight_decay + 1)
+        # p <- -lr*Abs(m_new*...)*sign(g)/(eps + ...) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - lr * abs(c3 * m_new) * sign(g_i) / (eps + sqrt(c2 * v_new))
         m[i] = m_new
         v[i] = v_new

@@ -15,7 +15,6 @@ from learnerdsl.runtime.kernel import (
     nan,
     normal_float32,
     random_key,
-    tensor_scalars,
 )
 
 
@@ -42,20 +41,12 @@ def gravity_scalars_2(model):
     beta = model[7]
     t1 = 1.0 / (step + 2.0)
     t2 = 1.0 + step * beta
-    c2 = 1.0 - t1 * t2
-    c3 = alpha / lr
-    c4 = t1 * t2
-    model[8] = c2
-    model[9] = c3
-    model[10] = c4
-
-
-@tensor_scalars
-def gravity_tensor_scalars_2(arrays, model, tensor):
-    """Scalars of a tensor, in float64."""
-    max_1 = tensor[2]
-    c1 = max_1**2
-    tensor[3] = c1
+    c1 = 1.0 - t1 * t2
+    c2 = alpha / lr
+    c3 = t1 * t2
+    model[8] = c1
+    model[9] = c2
+    model[10] = c3
 
 
 @element_pass
@@ -66,17 +57,17 @@ def gravity_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     V = float32_array(arrays[2], start, count)
     step = float32(model[0])
     lr = float32(model[5])
-    c2 = float32(model[8])  # 1 - (step*beta + 1)/(step + 2)
-    c3 = float32(model[9])  # alpha/lr
-    c4 = float32(model[10])  # (step*beta + 1)/(step + 2)
-    c1 = float32(tensor[3])  # max_1**2
+    c1 = float32(model[8])  # 1 - (step*beta + 1)/(step + 2)
+    c2 = float32(model[9])  # alpha/lr
+    c3 = float32(model[10])  # (step*beta + 1)/(step + 2)
+    max_1 = float32(tensor[2])
     key = random_key(model, tensor)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         V_i = V[i]
-        # V <- g*(1 - (step*beta + 1)/(step + 2))/(g**2*max_1**2 + 1) + (step*beta + 1)*Piecewise((alpha*normal_1()/lr, Eq(step, 1)), (V, True))/(step + 2)
-        V_new = c2 * g_i / (c1 * g_i**2 + float32(1.0)) + c4 * (c3 * normal_float32(key, start + i, 1) if step == float32(1.0) else V_i)
+        # V <- g*(-...*... + 1)/(... + 1) + (step*beta + 1)*where(step == 1, alpha*...*..., V)/(step + 2)
+        V_new = c1 * g_i / ((max_1 * g_i)**2 + float32(1.0)) + c3 * (c2 * normal_float32(key, start + i, 1) if step == float32(1.0) else V_i)
         # p <- -lr*V_new + p
         p_new = p_i - lr * V_new
         V[i] = V_new

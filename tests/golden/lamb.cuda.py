@@ -49,7 +49,7 @@ def lamb_element_1(
     v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
     # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
     u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
-    return m_new, v_new, float64(u)**2, float64(p_i)**2
+    return m_new, v_new, float64(p_i)**2, float64(u)**2
 
 
 @element_pass
@@ -128,9 +128,9 @@ def lamb_tensor_scalars_2(arrays, model, tensor):
     lr = model[5]
     sum_1 = tensor[2]
     sum_2 = tensor[3]
-    t1 = sqrt(sum_2)
-    # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (sqrt(sum_2)/sqrt(sum_1), True))
-    trust = (1.0 if (sqrt(sum_1) == 0.0) or (t1 == 0.0) else t1 / sqrt(sum_1))
+    t1 = sqrt(sum_1)
+    # trust <- where((sqrt(sum_1) == 0) | (sqrt(sum_2) == 0), 1, sqrt(sum_1)/sqrt(sum_2))
+    trust = (1.0 if (t1 == 0.0) or (sqrt(sum_2) == 0.0) else t1 / sqrt(sum_2))
     c3 = lr * trust
     tensor[4] = c3
 

@@ -41,7 +41,7 @@ def lars_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[3]
     t1 = sqrt(sum_1)
     t2 = sqrt(sum_2)
-    # trust <- Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (trust_coefficient*sqrt(sum_1)/(eps + sqrt(sum_2)), True))
+    # trust <- where((sqrt(sum_1) == 0) | (sqrt(sum_2) == 0), 1, trust_coefficient*sqrt(sum_1)/...)
     trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 * trust_coefficient / (t2 + eps))
     c1 = lr * trust
     tensor[4] = c1

@@ -24,8 +24,8 @@ def lars_timm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
-        sum_1 = accumulate(sum_1, float64(g_i)**2)
-        sum_2 = accumulate(sum_2, float64(p_i)**2)
+        sum_1 = accumulate(sum_1, float64(p_i)**2)
+        sum_2 = accumulate(sum_2, float64(g_i)**2)
     sums[0] = sum_1
     sums[1] = sum_2
 
@@ -42,8 +42,8 @@ def lars_timm_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[3]
     t1 = sqrt(sum_1)
     t2 = sqrt(sum_2)
-    # trust <- Piecewise((1, Eq(weight_decay, 0)), (Piecewise((1, Eq(sqrt(sum_1), 0) | Eq(sqrt(sum_2), 0)), (trust_coefficient*sqrt(sum_2)/(eps + weight_decay*sqrt(sum_2) + sqrt(sum_1)), True)), True))
-    trust = (1.0 if weight_decay == 0.0 else (1.0 if (t1 == 0.0) or (t2 == 0.0) else t2 * trust_coefficient / (t1 + eps + t2 * weight_decay)))
+    # trust <- where(weight_decay == 0, 1, where((sqrt(sum_1) == 0) | (sqrt(sum_2) == 0), 1, ...))
+    trust = (1.0 if weight_decay == 0.0 else (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 * trust_coefficient / (t2 + eps + t1 * weight_decay)))
     c1 = trust * (1.0 - dampening if step > 1.0 else 1.0)
     tensor[4] = c1
 
@@ -57,12 +57,12 @@ def lars_timm_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     lr = float32(model[5])
     momentum = float32(model[6])
     weight_decay = float32(model[8])
-    c1 = float32(tensor[4])  # trust*Piecewise((1 - dampening, step > 1), (1, True))
+    c1 = float32(tensor[4])  # trust*where(step > 1, 1 - dampening, 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         b_i = b[i]
-        # b <- momentum*b + trust*(g + weight_decay*p)*Piecewise((1 - dampening, step > 1), (1, True))
+        # b <- momentum*b + trust*(g + weight_decay*p)*where(step > 1, 1 - dampening, 1)
         b_new = momentum * b_i + c1 * (g_i + weight_decay * p_i)
         # p <- -lr*b_new + p
         p_new = p_i - lr * b_new

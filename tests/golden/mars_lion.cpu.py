@@ -37,7 +37,7 @@ def mars_lion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     for i in range(count):
         g_i = g[i]
         previous_i = previous[i]
-        # previous_old <- Piecewise((g, Eq(step, 1)), (previous, True))
+        # previous_old <- where(step == 1, g, previous)
         previous_old = (g_i if step == float32(1.0) else previous_i)
         # c <- g + beta1*gamma*(g - previous_old)/(1 - beta1)
         c = g_i + c1 * (g_i - previous_old)
@@ -74,7 +74,7 @@ def mars_lion_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         m_i = m[i]
         previous_i = previous[i]
-        # previous_old <- Piecewise((g, Eq(step, 1)), (previous, True))
+        # previous_old <- where(step == 1, g, previous)
         previous_old = (g_i if step == float32(1.0) else previous_i)
         # c <- g + beta1*gamma*(g - previous_old)/(1 - beta1)
         c = g_i + c1 * (g_i - previous_old)

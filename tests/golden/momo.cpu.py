@@ -24,7 +24,7 @@ def momo_scalars_1(model):
     weight_decay = model[7]
     loss = model[9]
     f_bar = model[10]
-    # beta_t <- Piecewise((beta, step > 1), (0, True))
+    # beta_t <- where(step > 1, beta, 0)
     beta_t = (beta if step > 1.0 else 0.0)
     t1 = 1.0 - beta_t
     # f_bar <- loss*(1 - beta_t) + beta_t*f_bar
@@ -80,7 +80,7 @@ def momo_scalars_2(model):
     gamma_new = sum_1 * (1.0 - beta_t) + beta_t * gamma
     # square <- sum_2
     square = sum_2
-    # tau <- Piecewise((0, square <= 2.22044604925031e-16), (Min(lr, Max(0, shrink*(-lower_bound + f_bar_new - gamma_new) + sum_3)/square), True))
+    # tau <- where(square <= 2.22044604925031e-16, 0, Min(lr, Max(0, ...)/square))
     tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr, maximum(0.0, sum_3 + shrink * (f_bar_new - lower_bound - gamma_new)) / square))
     c2 = 1.0 / shrink
     model[19] = gamma_new

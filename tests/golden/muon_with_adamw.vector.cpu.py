@@ -53,7 +53,7 @@ def muon_with_adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -adamw_lr*(adamw_weight_decay*p + m_new/((1 - beta1**step)*(adamw_eps + sqrt(v_new/(1 - beta2**step))))) + p
+        # p <- -adamw_lr*(adamw_weight_decay*p + m_new*...*...) + p
         p_new = p_i - adamw_lr * (adamw_weight_decay * p_i + c2 * m_new / (adamw_eps + sqrt(c1 * v_new)))
         m[i] = m_new
         v[i] = v_new

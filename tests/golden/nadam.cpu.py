@@ -76,7 +76,7 @@ def nadam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * t1 + beta1 * m_i
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i
-        # p <- -lr*(mu_next*m_new/(-mu_next*mu_product_new + 1) + (1 - mu)*(g + weight_decay*p)/(1 - mu_product_new))/(eps + sqrt(v_new/(1 - beta2**step))) + p
+        # p <- -lr*(mu_next*m_new*... + ...*...*...)/(eps + ...) + p
         p_new = p_i - lr * (c2 * t1 + c3 * m_new) / (eps + sqrt(c1 * v_new))
         m[i] = m_new
         v[i] = v_new

@@ -57,7 +57,7 @@ def nadamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*(weight_decay*p + (g*(1 - beta1)/(1 - beta1**step) + beta1*m_new/(1 - beta1**(step + 1)))/(eps + sqrt(v_new/(1 - beta2**step)))) + p
+        # p <- -lr*(weight_decay*p + ...*...) + p
         p_new = p_i - lr * ((c2 * m_new + c3 * g_i) / (eps + sqrt(c1 * v_new)) + weight_decay * p_i)
         m[i] = m_new
         v[i] = v_new

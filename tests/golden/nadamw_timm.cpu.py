@@ -57,7 +57,7 @@ def nadamw_timm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = t1 + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*(g*(1 - beta1) + beta1*m_new)/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p*(-lr*weight_decay + 1)
+        # p <- -lr*(g*... + beta1*m_new)/((eps + ...)*(... + 1)) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - c3 * (t1 + beta1 * m_new) / (eps + sqrt(c2 * v_new))
         m[i] = m_new
         v[i] = v_new

@@ -88,7 +88,7 @@ def nero_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
-            # x <- -g*lr*scale/(eps + sqrt(v_new/(1 - beta**step))) + Piecewise(((-centre + p)/length, Eq(step, 1)), (p, True))
+            # x <- -g*lr*scale/(eps + ...) + where(step == 1, (p + ...)/length, p)
             x = (c2_i * (p_i - centre_i) if step == float32(1.0) else p_i) - c1_i * g_i
             sum_2_i = accumulate(sum_2_i, float64(x))
             sum_3_i = accumulate(sum_3_i, float64(x)**2)
@@ -104,15 +104,17 @@ def nero_tensor_scalars_3(arrays, model, tensor):
     axis0 = int64(tensor[2])
     sum_2 = float64_array(arrays[6], 0, axis0)
     sum_3 = float64_array(arrays[7], 0, axis0)
-    c3 = float32_array(arrays[11], 0, axis0)
-    c4 = float32_array(arrays[12], 0, axis0)
-    t1 = 1.0 / dim1
+    t1 = float64_array(arrays[11], 0, axis0)
+    c3 = float32_array(arrays[12], 0, axis0)
+    c4 = float32_array(arrays[13], 0, axis0)
     for k in range(axis0):
         sum_2_i = float64(sum_2[k])
         sum_3_i = float64(sum_3[k])
-        c3_i = t1 * sum_2_i
+        t1_i = sum_2_i / dim1
+        t1[k] = t1_i
+        c3_i = t1_i
         c3[k] = c3_i
-        c4_i = 1.0 / (eps + sqrt(maximum(0.0, sum_3_i - t1 * sum_2_i**2)))
+        c4_i = 1.0 / (eps + sqrt(maximum(0.0, sum_3_i - dim1 * t1_i**2)))
         c4[k] = c4_i
 
 
@@ -126,8 +128,8 @@ def nero_pass_3(arrays, model, tensor, start, grad_start, count, sums):
     centre = float32_array(arrays[3], 0, axis0)
     c1 = float32_array(arrays[9], 0, axis0)
     c2 = float32_array(arrays[10], 0, axis0)
-    c3 = float32_array(arrays[11], 0, axis0)
-    c4 = float32_array(arrays[12], 0, axis0)
+    c3 = float32_array(arrays[12], 0, axis0)
+    c4 = float32_array(arrays[13], 0, axis0)
     for row_number in range(count // axis1):
         here = first + row_number
         offset = row_number * axis1
@@ -141,9 +143,9 @@ def nero_pass_3(arrays, model, tensor, start, grad_start, count, sums):
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
-            # x <- -g*lr*scale/(eps + sqrt(v_new/(1 - beta**step))) + Piecewise(((-centre + p)/length, Eq(step, 1)), (p, True))
+            # x <- -g*lr*scale/(eps + ...) + where(step == 1, (p + ...)/length, p)
             x = (c2_i * (p_i - centre_i) if step == float32(1.0) else p_i) - c1_i * g_i
-            # p <- (x - sum_2/dim1)/(eps + sqrt(Max(0, sum_3 - sum_2**2/dim1)))
+            # p <- (x - sum_2/dim1)/(eps + sqrt(Max(0, -dim1*(sum_2/dim1)**2 + sum_3)))
             p_new = c4_i * (x - c3_i)
             p[i] = p_new
 

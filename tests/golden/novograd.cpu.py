@@ -33,7 +33,7 @@ def novograd_tensor_scalars_2(arrays, model, tensor):
     eps = model[8]
     v = tensor[2]
     sum_1 = tensor[3]
-    # v_old <- Piecewise((sum_1, Eq(step, 1)), (v, True))
+    # v_old <- where(step == 1, sum_1, v)
     v_old = (sum_1 if step == 1.0 else v)
     # v <- beta2*v_old + sum_1*(1 - beta2)
     v_new = sum_1 * (1.0 - beta2) + beta2 * v_old

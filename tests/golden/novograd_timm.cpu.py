@@ -32,7 +32,7 @@ def novograd_timm_tensor_scalars_2(arrays, model, tensor):
     eps = model[8]
     v = tensor[2]
     sum_1 = tensor[3]
-    # v <- Piecewise((sum_1, Eq(v, 0)), (beta2*v + sum_1*(1 - beta2), True))
+    # v <- where(v == 0, sum_1, beta2*v + sum_1*(1 - beta2))
     v_new = (sum_1 if v == 0.0 else sum_1 * (1.0 - beta2) + beta2 * v)
     # scale <- 1/(eps + sqrt(v_new))
     scale = 1.0 / (eps + sqrt(v_new))

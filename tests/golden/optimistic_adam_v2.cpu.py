@@ -65,9 +65,9 @@ def optimistic_adam_v2_pass_1(arrays, model, tensor, start, grad_start, count, s
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # u <- (g*(1 - beta1)/(1 - beta1**step) + beta1*m_new/(1 - beta1**(step + 1)))/(eps + sqrt(v_new/(1 - beta2**step)))
+        # u <- (g*(... + 1)/... + beta1*m_new/...)/(eps + sqrt(...))
         u = (c2 * m_new + c3 * g_i) / (eps + sqrt(c1 * v_new))
-        # p <- -lr*(-beta*Piecewise((u, Eq(step, 1)), (u_last, True)) + u*(alpha + beta)) + p
+        # p <- -lr*(-beta*where(step == 1, u, u_last) + u*(alpha + beta)) + p
         p_new = p_i - lr * (c4 * u - beta * (u if step == float32(1.0) else u_last_i))
         # u_last <- u
         u_last_new = u

@@ -34,7 +34,7 @@ def optimistic_gradient_descent_pass_1(arrays, model, tensor, start, grad_start,
         p_i = p[i]
         g_i = g[i]
         last_i = last[i]
-        # last_old <- Piecewise((g, Eq(step, 1)), (last, True))
+        # last_old <- where(step == 1, g, last)
         last_old = (g_i if step == float32(1.0) else last_i)
         # last <- g
         last_new = g_i

@@ -46,7 +46,7 @@ def pid_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         last_i = last[i]
         t1 = weight_decay * p_i
         t2 = t1 + g_i
-        # last_old <- Piecewise((g + weight_decay*p, Eq(step, 1)), (last, True))
+        # last_old <- where(step == 1, g + weight_decay*p, last)
         last_old = (t2 if step == float32(1.0) else last_i)
         # i <- momentum*i + (1 - dampening)*(g + weight_decay*p)
         i_new = one_minus_dampening * t2 + momentum * i_i

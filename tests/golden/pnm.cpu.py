@@ -52,7 +52,7 @@ def pnm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         last_new = c1 * before_i + c2 * g_i
         # before <- last
         before_new = last_i
-        # p <- -lr*(weight_decay*p + (-beta0*last + last_new*(beta0 + 1))/sqrt(beta0**2 + (beta0 + 1)**2)) + p
+        # p <- -lr*(weight_decay*p + ...*...) + p
         p_new = p_i - lr * (c4 * (c3 * last_new - beta0 * last_i) + weight_decay * p_i)
         last[i] = last_new
         before[i] = before_new

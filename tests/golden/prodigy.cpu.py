@@ -76,16 +76,16 @@ def prodigy_scalars_2(model):
     r_new = r * sqrt(beta2) + a * d * sum_1 / d0
     # d_hat <- d_coef*r_new/sum_2
     d_hat = d_coef * r_new / sum_2
-    # d <- Piecewise((d, Eq(sum_2, 0)), (Max(d_hat, d), True))
+    # d <- where(sum_2 == 0, d, Max(d_hat, d))
     d_new = (d if sum_2 == 0.0 else maximum(d_hat, d))
     c3 = d * (1.0 - beta1)
-    c4 = d**2 * (1.0 - beta2)
-    c5 = eps * d_new
+    one_minus_beta2 = 1.0 - beta2
+    c4 = eps * d_new
     model[19] = r_new
     model[20] = d_new
     model[21] = c3
-    model[22] = c4
-    model[23] = c5
+    model[22] = one_minus_beta2
+    model[23] = c4
 
 
 @element_pass
@@ -98,10 +98,11 @@ def prodigy_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     beta1 = float32(model[6])
     beta2 = float32(model[7])
     weight_decay = float32(model[9])
+    d = float32(model[12])
     a = float32(model[16])
     c3 = float32(model[21])  # d*(1 - beta1)
-    c4 = float32(model[22])  # d**2*(1 - beta2)
-    c5 = float32(model[23])  # eps*d_new
+    one_minus_beta2 = float32(model[22])  # 1 - beta2
+    c4 = float32(model[23])  # eps*d_new
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -109,10 +110,10 @@ def prodigy_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         v_i = v[i]
         # m <- g*d*(1 - beta1) + beta1*m
         m_new = beta1 * m_i + c3 * g_i
-        # v <- g**2*d**2*(1 - beta2) + beta2*v
-        v_new = beta2 * v_i + c4 * g_i**2
+        # v <- beta2*v + (g*d)**2*(1 - beta2)
+        v_new = one_minus_beta2 * (d * g_i)**2 + beta2 * v_i
         # p <- -a*(weight_decay*p + m_new/(eps*d_new + sqrt(v_new))) + p
-        p_new = p_i - a * (m_new / (c5 + sqrt(v_new)) + weight_decay * p_i)
+        p_new = p_i - a * (m_new / (c4 + sqrt(v_new)) + weight_decay * p_i)
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -75,23 +75,23 @@ def prodigy_official_scalars_2(model):
     a = model[18]
     # r <- sqrt(beta2)*r + a*d*sum_1/d0
     r_new = r * sqrt(beta2) + a * d * sum_1 / d0
-    # d_hat <- Piecewise((d, Eq(sum_2, 0)), (d_coef*r_new/sum_2, True))
+    # d_hat <- where(sum_2 == 0, d, d_coef*r_new/sum_2)
     d_hat = (d if sum_2 == 0.0 else d_coef * r_new / sum_2)
     # d_max <- Max(d_hat, d_max)
     d_max_new = maximum(d_hat, d_max)
-    # base <- Piecewise((Max(d_hat, d), Eq(d, d0)), (d, True))
+    # base <- where(d == d0, Max(d_hat, d), d)
     base = (maximum(d_hat, d) if d == d0 else d)
     # d <- Min(d_max_new, growth_rate*base)
     d_new = minimum(d_max_new, growth_rate * base)
     c3 = d * (1.0 - beta1)
-    c4 = d**2 * (1.0 - beta2)
-    c5 = eps * d_new
+    one_minus_beta2 = 1.0 - beta2
+    c4 = eps * d_new
     model[21] = r_new
     model[22] = d_max_new
     model[23] = d_new
     model[24] = c3
-    model[25] = c4
-    model[26] = c5
+    model[25] = one_minus_beta2
+    model[26] = c4
 
 
 @element_pass
@@ -104,10 +104,11 @@ def prodigy_official_pass_2(arrays, model, tensor, start, grad_start, count, sum
     beta1 = float32(model[6])
     beta2 = float32(model[7])
     weight_decay = float32(model[9])
+    d = float32(model[13])
     a = float32(model[18])
     c3 = float32(model[24])  # d*(1 - beta1)
-    c4 = float32(model[25])  # d**2*(1 - beta2)
-    c5 = float32(model[26])  # eps*d_new
+    one_minus_beta2 = float32(model[25])  # 1 - beta2
+    c4 = float32(model[26])  # eps*d_new
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -115,10 +116,10 @@ def prodigy_official_pass_2(arrays, model, tensor, start, grad_start, count, sum
         v_i = v[i]
         # m <- g*d*(1 - beta1) + beta1*m
         m_new = beta1 * m_i + c3 * g_i
-        # v <- g**2*d**2*(1 - beta2) + beta2*v
-        v_new = beta2 * v_i + c4 * g_i**2
+        # v <- beta2*v + (g*d)**2*(1 - beta2)
+        v_new = one_minus_beta2 * (d * g_i)**2 + beta2 * v_i
         # p <- -a*(weight_decay*p + m_new/(eps*d_new + sqrt(v_new))) + p
-        p_new = p_i - a * (m_new / (c5 + sqrt(v_new)) + weight_decay * p_i)
+        p_new = p_i - a * (m_new / (c4 + sqrt(v_new)) + weight_decay * p_i)
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -26,7 +26,7 @@ def radam_optax_scalars_1(model):
     t4 = 1.0 / (1.0 - t3)
     # rho <- -2*step*beta2**step/(1 - beta2**step) - 1 + 2/(1 - beta2)
     rho = t2 - 1.0 - 2.0 * t4 * t3 * step
-    # rectification <- Piecewise((sqrt((-1 + 2/(1 - beta2))*(rho - 4)*(rho - 2)/(rho*(-5 + 2/(1 - beta2))*(-3 + 2/(1 - beta2)))), rho >= threshold), (0, True))
+    # rectification <- where(rho >= threshold, sqrt((rho - 4)*(rho - 2)*(... - 1)/(rho*...*...)), 0)
     rectification = (sqrt((t2 - 1.0) * (rho - 4.0) * (rho - 2.0) / rho / (t2 - 5.0) / (t2 - 3.0)) if rho >= threshold else 0.0)
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = t1
@@ -63,7 +63,7 @@ def radam_optax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -lr*m_new*Piecewise((rectification/(eps + sqrt(v_new/(1 - beta2**step))), rectification > 0), (1, True))/(1 - beta1**step) + p
+        # p <- -lr*m_new*where(rectification > 0, rectification*..., 1)/(... + 1) + p
         p_new = p_i - c2 * m_new * (rectification / (eps + sqrt(c1 * v_new)) if rectification > float32(0.0) else float32(1.0))
         m[i] = m_new
         v[i] = v_new

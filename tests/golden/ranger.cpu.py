@@ -28,7 +28,7 @@ def ranger_scalars_1(model):
     t3 = 1.0 - t2
     # rho <- -2*step*beta2**step/(1 - beta2**step) - 1 + 2/(1 - beta2)
     rho = t1 - 1.0 - 2.0 * t2 * step / t3
-    # rectification <- Piecewise((sqrt((-1 + 2/(1 - beta2))*(rho - 4)*(rho - 2)/(rho*(-5 + 2/(1 - beta2))*(-3 + 2/(1 - beta2))))*sqrt(1 - beta2**step), rho >= threshold), (0, True))
+    # rectification <- where(rho >= threshold, sqrt(...*...*...*...*...*...)*sqrt(... + 1), 0)
     rectification = (sqrt((t1 - 1.0) * (rho - 4.0) * (rho - 2.0) / rho / (t1 - 5.0) / (t1 - 3.0)) * sqrt(t3) if rho >= threshold else 0.0)
     model[12] = rectification
 
@@ -122,11 +122,11 @@ def ranger_pass_2(arrays, model, tensor, start, grad_start, count, sums):
             m_new = one_minus_beta1 * centred + beta1 * m_i
             # v <- beta2*v + centred**2*(1 - beta2)
             v_new = one_minus_beta2 * centred**2 + beta2 * v_i
-            # fast <- -lr*m_new*Piecewise((rectification/(eps + sqrt(v_new)), rectification > 0), (1, True))/(1 - beta1**step) + p*(-lr*weight_decay + 1)
+            # fast <- -lr*m_new*where(rectification > 0, ..., 1)/... + p*(... + 1)
             fast = c2 * p_i - c3 * m_new * (rectification / (eps + sqrt(v_new)) if rectification > float32(0.0) else float32(1.0))
-            # slow <- Piecewise((alpha*(fast - slow) + slow, Eq(Mod(step, 6), 0)), (slow, True))
+            # slow <- where(Mod(step, 6) == 0, alpha*(fast - slow) + slow, slow)
             slow_new = (slow_i + alpha * (fast - slow_i) if c4 == float32(0.0) else slow_i)
-            # p <- Piecewise((slow_new, Eq(Mod(step, 6), 0)), (fast, True))
+            # p <- where(Mod(step, 6) == 0, slow_new, fast)
             p_new = (slow_new if c4 == float32(0.0) else fast)
             m[i] = m_new
             v[i] = v_new

@@ -27,7 +27,7 @@ def ranger_scalars_1(model):
     t4 = 1.0 - t3
     # rho <- -2*step*beta2**step/(1 - beta2**step) - 1 + 2/(1 - beta2)
     rho = t2 - 1.0 - 2.0 * t3 * step / t4
-    # rectification <- Piecewise((sqrt((-1 + 2/(1 - beta2))*(rho - 4)*(rho - 2)/(rho*(-5 + 2/(1 - beta2))*(-3 + 2/(1 - beta2))))*sqrt(1 - beta2**step), rho >= threshold), (0, True))
+    # rectification <- where(rho >= threshold, sqrt(...*...*...*...*...*...)*sqrt(... + 1), 0)
     rectification = (sqrt((t2 - 1.0) * (rho - 4.0) * (rho - 2.0) / rho / (t2 - 5.0) / (t2 - 3.0)) * sqrt(t4) if rho >= threshold else 0.0)
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = t1
@@ -70,11 +70,11 @@ def ranger_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # fast <- -lr*m_new*Piecewise((rectification/(eps + sqrt(v_new)), rectification > 0), (1, True))/(1 - beta1**step) + p*(-lr*weight_decay + 1)
+        # fast <- -lr*m_new*where(rectification > 0, ..., 1)/... + p*(... + 1)
         fast = c1 * p_i - c2 * m_new * (rectification / (eps + sqrt(v_new)) if rectification > float32(0.0) else float32(1.0))
-        # slow <- Piecewise((alpha*(fast - slow) + slow, Eq(Mod(step, 6), 0)), (slow, True))
+        # slow <- where(Mod(step, 6) == 0, alpha*(fast - slow) + slow, slow)
         slow_new = (slow_i + alpha * (fast - slow_i) if c3 == float32(0.0) else slow_i)
-        # p <- Piecewise((slow_new, Eq(Mod(step, 6), 0)), (fast, True))
+        # p <- where(Mod(step, 6) == 0, slow_new, fast)
         p_new = (slow_new if c3 == float32(0.0) else fast)
         m[i] = m_new
         v[i] = v_new

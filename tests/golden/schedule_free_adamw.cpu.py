@@ -47,7 +47,7 @@ def schedule_free_adamw_tensor_scalars_1(arrays, model, tensor):
     weight = step ** r * lr_max_new ** weight_lr_power
     # weight_sum <- weight + weight_sum
     weight_sum_new = weight + weight_sum
-    # share <- Piecewise((0, Eq(weight_sum_new, 0)), (weight/weight_sum_new, True))
+    # share <- where(weight_sum_new == 0, 0, weight/weight_sum_new)
     share = (0.0 if weight_sum_new == 0.0 else weight / weight_sum_new)
     c2 = lr_t * (1.0 - beta1 * (1.0 - share))
     tensor[4] = lr_max_new

@@ -27,7 +27,7 @@ def schedule_free_radam_scalars_1(model):
     t3 = 1.0 / (1.0 - t2)
     # rho <- -2*step*beta2**step/(1 - beta2**step) + rho_inf
     rho = rho_inf - 2.0 * t3 * t2 * step
-    # lr_t <- lr*Piecewise((sqrt(rho_inf*(rho - 4)*(rho - 2)/(rho*(rho_inf - 4)*(rho_inf - 2))), rho > 4), (0, True))
+    # lr_t <- lr*where(rho > 4, sqrt(rho_inf*(rho - 4)*(rho - 2)/(rho*(rho_inf - 4)*(rho_inf - 2))), 0)
     lr_t = lr * (sqrt(rho_inf * (rho - 4.0) * (rho - 2.0) / rho / (rho_inf - 4.0) / (rho_inf - 2.0)) if rho > 4.0 else 0.0)
     one_minus_beta2 = t1
     c1 = t3
@@ -53,7 +53,7 @@ def schedule_free_radam_tensor_scalars_1(arrays, model, tensor):
     weight = step ** r * lr_max_new ** weight_lr_power
     # weight_sum <- weight + weight_sum
     weight_sum_new = weight + weight_sum
-    # share <- Piecewise((0, Eq(weight_sum_new, 0)), (weight/weight_sum_new, True))
+    # share <- where(weight_sum_new == 0, 0, weight/weight_sum_new)
     share = (0.0 if weight_sum_new == 0.0 else weight / weight_sum_new)
     c2 = lr_t * (1.0 - beta1 * (1.0 - share))
     tensor[4] = lr_max_new
@@ -85,7 +85,7 @@ def schedule_free_radam_pass_1(arrays, model, tensor, start, grad_start, count, 
         v_i = v[i]
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # u <- weight_decay*p + Piecewise((g/(eps + sqrt(v_new/(1 - beta2**step))), rho > 4), (g, True))
+        # u <- weight_decay*p + where(rho > 4, g/(eps + sqrt(v_new/(1 - beta2**step))), g)
         u = weight_decay * p_i + (g_i / (eps + sqrt(c1 * v_new)) if rho > float32(4.0) else g_i)
         # z <- -lr_t*u + z
         z_new = z_i - lr_t * u

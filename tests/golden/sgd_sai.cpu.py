@@ -37,8 +37,8 @@ def sgd_sai_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         b_i = b[i]
         # b <- g*(1 - momentum) + momentum*b
         b_new = one_minus_momentum * g_i + momentum * b_i
-        sum_1 = accumulate(sum_1, float64(g_i)**2)
-        sum_2 = accumulate(sum_2, float64(g_i))
+        sum_1 = accumulate(sum_1, float64(g_i))
+        sum_2 = accumulate(sum_2, float64(g_i)**2)
         b[i] = b_new
     sums[0] = sum_1
     sums[1] = sum_2
@@ -53,10 +53,10 @@ def sgd_sai_tensor_scalars_2(arrays, model, tensor):
     ratio = tensor[2]
     sum_1 = tensor[3]
     sum_2 = tensor[4]
-    t1 = sqrt(sum_1)
-    t2 = sum_1 - sum_2**2 / size
-    # ratio_old <- Piecewise((Piecewise((sqrt(sum_1), (size < 2) | (sum_1 - sum_2**2/size <= 1.0e-12*sum_1)), (sqrt(sum_1)/(eps + sqrt((sum_1 - sum_2**2/size)/(size - 1))), True)), Eq(step, 1)), (ratio, True))
-    ratio_old = ((t1 if (t2 <= 1e-12 * sum_1) or (size < 2.0) else t1 / (eps + sqrt(t2 / (size - 1.0)))) if step == 1.0 else ratio)
+    t1 = sum_2 - sum_1**2 / size
+    t2 = sqrt(sum_2)
+    # ratio_old <- where(step == 1, ..., ratio)
+    ratio_old = ((t2 if (size < 2.0) or (t1 <= 1e-12 * sum_2) else t2 / (eps + sqrt(t1 / (size - 1.0)))) if step == 1.0 else ratio)
     # ratio <- ratio_old
     ratio_new = ratio_old
     tensor[5] = ratio_new

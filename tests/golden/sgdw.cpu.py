@@ -29,12 +29,12 @@ def sgdw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     lr = float32(model[5])
     momentum = float32(model[6])
     weight_decay = float32(model[8])
-    c1 = float32(model[9])  # Piecewise((1 - dampening, step > 1), (1, True))
+    c1 = float32(model[9])  # where(step > 1, 1 - dampening, 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         b_i = b[i]
-        # b <- g*Piecewise((1 - dampening, step > 1), (1, True)) + momentum*b
+        # b <- g*where(step > 1, 1 - dampening, 1) + momentum*b
         b_new = c1 * g_i + momentum * b_i
         # p <- -lr*(weight_decay*p + b_new) + p
         p_new = p_i - lr * (b_new + weight_decay * p_i)

@@ -65,7 +65,7 @@ def sm3_pass_1(arrays, model, tensor, start, grad_start, count, sums):
             v1_i = v1[i]
             # nu <- g**2 + Min(v0, v1)
             nu = g_i**2 + minimum(v0_i, v1_i)
-            # m <- momentum*m + (1 - momentum)*Piecewise((g/sqrt(eps + nu), nu > 0), (0, True))
+            # m <- momentum*m + (1 - momentum)*where(nu > 0, g/sqrt(eps + nu), 0)
             m_new = one_minus_momentum * (g_i / sqrt(nu + eps) if nu > float32(0.0) else float32(0.0)) + momentum * m_i
             # p <- -lr*m_new + p
             p_new = p_i - lr * m_new

@@ -28,7 +28,7 @@ def soap_scalars_1(model):
     shampoo_beta = model[8]
     one_minus_beta2 = 1.0 - beta2
     one_minus_shampoo_beta = 1.0 - shampoo_beta
-    c1 = (step + 9.0) % 10.0
+    c1 = (step - 1.0) % 10.0
     one_minus_beta1 = 1.0 - beta1
     model[11] = one_minus_beta2
     model[12] = one_minus_shampoo_beta
@@ -43,7 +43,7 @@ def soap_matrices_1(matrices, model, tensor):
     shampoo_beta = float(model[8])
     one_minus_beta2 = float(model[11])  # 1 - beta2
     one_minus_shampoo_beta = float(model[12])  # 1 - shampoo_beta
-    c1 = float(model[13])  # Mod(step + 9, 10)
+    c1 = float(model[13])  # Mod(step - 1, 10)
     g_i = matrices['g']
     left = matrices['left']
     left_basis = matrices['left_basis']
@@ -52,7 +52,7 @@ def soap_matrices_1(matrices, model, tensor):
     v_i = matrices['v']
     # turned <- matmul(matmul(transpose(left_basis), g), right_basis)
     turned = np.matmul(np.matmul(np.swapaxes(left_basis, -1, -2), g_i), right_basis)
-    # v_now <- Piecewise((v, Eq(step, 1)), (beta2*v + turned**2*(1 - beta2), True))
+    # v_now <- where(step == 1, v, beta2*v + turned**2*(1 - beta2))
     v_now = (v_i if step == 1.0 else one_minus_beta2 * turned**2 + beta2 * v_i)
     v_now = np.copy(v_now)
     t1 = np.swapaxes(g_i, -1, -2)
@@ -60,16 +60,18 @@ def soap_matrices_1(matrices, model, tensor):
     left_new = one_minus_shampoo_beta * np.matmul(g_i, t1) + shampoo_beta * left
     # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
     right_new = one_minus_shampoo_beta * np.matmul(t1, g_i) + shampoo_beta * right
-    # by_left <- Piecewise((Abs(eigenvectors(identity('rows')*matmul(transpose(left_basis), matmul(left_new, left_basis)))), (step > 1) & Eq(Mod(step + 9, 10), 0)), (identity('rows'), True))
-    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), np.matmul(left_new, left_basis)))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
-    # by_right <- Piecewise((Abs(eigenvectors(identity('cols')*matmul(transpose(right_basis), matmul(right_new, right_basis)))), (step > 1) & Eq(Mod(step + 9, 10), 0)), (identity('cols'), True))
-    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), np.matmul(right_new, right_basis)))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
-    # v <- Piecewise((matmul(matmul(transpose(by_left), v_now), by_right), (step > 1) & Eq(Mod(step + 9, 10), 0)), (v_now, True))
+    part_1 = np.matmul(left_new, left_basis)
+    # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('rows'))
+    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
+    part_2 = np.matmul(right_new, right_basis)
+    # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('cols'))
+    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
     v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if (c1 == 0.0) and (step > 1.0) else v_now)
-    # left_basis <- Piecewise((eigenvectors(left_new), Eq(step, 1)), (Piecewise((orthonormal(matmul(matmul(left_new, left_basis), by_left)), (step > 1) & Eq(Mod(step + 9, 10), 0)), (left_basis, True)), True))
-    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(np.matmul(left_new, left_basis), by_left)) if (c1 == 0.0) and (step > 1.0) else left_basis))
-    # right_basis <- Piecewise((eigenvectors(right_new), Eq(step, 1)), (Piecewise((orthonormal(matmul(matmul(right_new, right_basis), by_right)), (step > 1) & Eq(Mod(step + 9, 10), 0)), (right_basis, True)), True))
-    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(np.matmul(right_new, right_basis), by_right)) if (c1 == 0.0) and (step > 1.0) else right_basis))
+    # left_basis <- where(step == 1, ..., ...)
+    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(part_1, by_left)) if (c1 == 0.0) and (step > 1.0) else left_basis))
+    # right_basis <- where(step == 1, ..., ...)
+    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(part_2, by_right)) if (c1 == 0.0) and (step > 1.0) else right_basis))
     matrices['left_basis_new'] = left_basis_new
     matrices['left_new'] = left_new
     matrices['right_basis_new'] = right_basis_new
@@ -93,7 +95,7 @@ def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         m_i = m[i]
         v_new = v_new_matrix[i]
-        # m <- Piecewise((m, Eq(step, 1)), (g*(1 - beta1) + beta1*m, True))
+        # m <- where(step == 1, m, g*(1 - beta1) + beta1*m)
         m_new = (m_i if step == float32(1.0) else one_minus_beta1 * g_i + beta1 * m_i)
         m[i] = m_new
         v[i] = v_new
@@ -136,12 +138,12 @@ def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     """Reads p, product_2_matrix; writes p."""
     p = float32_array(arrays[0], start, count)
     product_2_matrix = float32_array(arrays[5], start, count)
-    c2 = float32(model[15])  # Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))
-    c3 = float32(model[16])  # Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+    c2 = float32(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)))
+    c3 = float32(model[16])  # where(step == 1, 1, -lr*weight_decay + 1)
     for i in range(count):
         p_i = p[i]
         product_2 = product_2_matrix[i]
-        # p <- (p - Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))*matmul(matmul(left_basis, scaled), transpose(right_basis)))*Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+        # p <- (p - matmul(..., ...)*where(step == 1, 0, ...))*where(step == 1, 1, -lr*weight_decay + 1)
         p_new = c3 * (p_i - c2 * product_2)
         p[i] = p_new
 

@@ -45,18 +45,18 @@ def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[9])
     one_minus_beta1 = float32(model[11])  # 1 - beta1
     one_minus_beta2 = float32(model[12])  # 1 - beta2
-    c1 = float32(model[13])  # Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))
-    c2 = float32(model[14])  # Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+    c1 = float32(model[13])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)))
+    c2 = float32(model[14])  # where(step == 1, 1, -lr*weight_decay + 1)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         m_i = m[i]
         v_i = v[i]
-        # m <- Piecewise((m, Eq(step, 1)), (g*(1 - beta1) + beta1*m, True))
+        # m <- where(step == 1, m, g*(1 - beta1) + beta1*m)
         m_new = (m_i if step == float32(1.0) else one_minus_beta1 * g_i + beta1 * m_i)
-        # v <- Piecewise((v, Eq(step, 1)), (g**2*(1 - beta2) + beta2*v, True))
+        # v <- where(step == 1, v, g**2*(1 - beta2) + beta2*v)
         v_new = (v_i if step == float32(1.0) else one_minus_beta2 * g_i**2 + beta2 * v_i)
-        # p <- (-m_new*Piecewise((0, Eq(step, 1)), (lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)), True))/(eps + sqrt(v_new)) + p)*Piecewise((1, Eq(step, 1)), (-lr*weight_decay + 1, True))
+        # p <- (-m_new*where(step == 1, 0, ...)/... + p)*where(step == 1, 1, -lr*weight_decay + 1)
         p_new = c2 * (p_i - c1 * m_new / (eps + sqrt(v_new)))
         m[i] = m_new
         v[i] = v_new

@@ -17,7 +17,7 @@ def srmm_scalars_1(model):
     step = model[0]
     beta = model[6]
     memory_length = model[7]
-    t1 = (1.0 + step % memory_length) ** (-beta)
+    t1 = (1.0 + (step % memory_length)) ** (-beta)
     c1 = t1
     c2 = 1.0 - t1
     model[8] = c1
@@ -39,9 +39,9 @@ def srmm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         g_mean_i = g_mean[i]
         p_mean_i = p_mean[i]
-        # g_mean <- g/(Mod(step, memory_length) + 1)**beta + g_mean*(1 - 1/(Mod(step, memory_length) + 1)**beta)
+        # g_mean <- g/(... + 1)**beta + g_mean*(1 - ...)
         g_mean_new = c1 * g_i + c2 * g_mean_i
-        # p_mean <- -lr*g_mean_new + p/(Mod(step, memory_length) + 1)**beta + p_mean*(1 - 1/(Mod(step, memory_length) + 1)**beta)
+        # p_mean <- -lr*g_mean_new + p/(... + 1)**beta + p_mean*(1 - ...)
         p_mean_new = c1 * p_i + c2 * p_mean_i - lr * g_mean_new
         # p <- p_mean_new
         p_new = p_mean_new

@@ -56,10 +56,10 @@ def stable_adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         m_i = m[i]
         v_i = v[i]
-        # m <- g*(-beta1*(1 - beta1**(step - 1))/(1 - beta1**step) + 1) + beta1*m*(1 - beta1**(step - 1))/(1 - beta1**step)
+        # m <- g*(-beta1*...*... + 1) + beta1*m*(1 - ...)/(... + 1)
         m_new = c1 * g_i + c2 * m_i
         t6 = g_i**2
-        # v <- g**2*(-beta2*(1 - beta2**(step - 1))/(1 - beta2**step) + 1) + beta2*v*(1 - beta2**(step - 1))/(1 - beta2**step)
+        # v <- g**2*(-beta2*...*... + 1) + beta2*v*(1 - ...)/(... + 1)
         v_new = c3 * t6 + c4 * v_i
         sum_1 = accumulate(sum_1, float64(t6 / maximum(c5, v_new)))
         m[i] = m_new

@@ -42,7 +42,7 @@ def tam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         for i in range(axis1):
             g_i = g[i]
             b_i = b[i]
-            # b_old <- Piecewise((g, Eq(step, 1)), (b, True))
+            # b_old <- where(step == 1, g, b)
             b_old = (g_i if step == float32(1.0) else b_i)
             sum_1[i] += float64(b_old)**2
             sum_2[i] += float64(g_i)**2
@@ -120,7 +120,7 @@ def tam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
             b_i = b[i]
             s_i = s[i]
             c1_i = c1[i]
-            # b_old <- Piecewise((g, Eq(step, 1)), (b, True))
+            # b_old <- where(step == 1, g, b)
             b_old = (g_i if step == float32(1.0) else b_i)
             # s <- g*b_old*(1 - decay_rate)/(gradient_length*momentum_length) + decay_rate*s
             s_new = decay_rate * s_i + c1_i * g_i * b_old

@@ -71,9 +71,9 @@ def vsgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         mu_i = mu[i]
         b_g_i = b_g[i]
         b_h_i = b_h[i]
-        # s <- Piecewise((b_g/(2*ps + 1.0001), step > 1), (2*ps/(2*ps + 0.0001), True))
+        # s <- where(step > 1, b_g/(2*ps + 1.0001), 2*ps/(2*ps + 0.0001))
         s = (c1 * b_g_i if step > float32(1.0) else c2)
-        # h <- Piecewise((b_h/(2*ps + 1.0001), step > 1), (2*ghattg*ps/(2*ps + 0.0001), True))
+        # h <- where(step > 1, b_h/(2*ps + 1.0001), 2*ghattg*ps/(2*ps + 0.0001))
         h = (c1 * b_h_i if step > float32(1.0) else c3)
         t5 = float32(1.0) / (h + s)
         # mu <- (g*s + h*mu)/(h + s)

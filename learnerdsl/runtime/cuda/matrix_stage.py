@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal
+from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal, Where, nodes
 from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.cuda.arrays import locate
 from learnerdsl.runtime.cuda.device import DeviceView
@@ -98,17 +97,12 @@ def _decomposes(block: Block) -> bool:
     return any(c.expression.has(Eigenvectors, InverseRoot, Orthonormal) for c in block.computes)
 
 
-def _branches(choice: Any) -> Any:
-    """The (value, condition) pairs of a choice."""
-    return choice.args
-
-
 def _chooses(kernel: Kernel, block: Block) -> bool:
     """Whether a condition of the functions is a scalar."""
     return any(
         kernel.domains[symbol].rank < Rank.VECTOR
         for compute in block.computes
-        for choice in compute.expression.atoms(sympy.Piecewise)
-        for _, condition in _branches(choice)
-        for symbol in condition.free_symbols
+        for choice in nodes([compute.expression])
+        if isinstance(choice, Where)
+        for symbol in choice.condition.free_symbols
     )

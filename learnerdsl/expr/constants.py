@@ -1,0 +1,116 @@
+"""Constants: the value in float64 of an expression without symbols."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy
+
+from learnerdsl.expr.graph import mapped
+from learnerdsl.expr.nodes import (
+    And,
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    Not,
+    NotEqual,
+    Or,
+    Power,
+    Where,
+)
+
+
+def is_constant(node: Any, below: bool) -> bool:
+    """Whether a node has a value of its own, where that of its arguments is known to be `below`.
+
+    Args:
+        node: a node of an expression.
+        below: whether all of its arguments are constants.
+    """
+    if not node.args:
+        return isinstance(node, (sympy.Number, sympy.NumberSymbol))
+    return below and node.func in _OPERATIONS
+
+
+def constant_value(expression: Any) -> float:
+    """Return the value in float64, with the rounding of float64 at each operation.
+
+    NaN where it is no real number, infinity where it is too large.
+    """
+    with np.errstate(all="ignore"):
+        return float(mapped(expression, _value))
+
+
+def vanishes(expression: Any) -> bool:
+    """Whether a number or power that is not 0 is too small for float64."""
+    if isinstance(expression, sympy.Number):
+        return not expression.is_zero and constant_value(expression) == 0.0
+    is_scaled = isinstance(expression, (sympy.Mul, sympy.Pow, Power, sympy.exp))
+    if not is_scaled or constant_value(expression) != 0.0:
+        return False
+    factors = expression.args if isinstance(expression, sympy.Mul) else expression.args[:1]
+    is_exp = isinstance(expression, sympy.exp)
+    return is_exp or all(constant_value(factor) != 0.0 for factor in factors)
+
+
+def _value(node: Any, arguments: tuple[Any, ...]) -> Any:
+    if not node.args:
+        return _number(node)
+    return _OPERATIONS[node.func](*arguments)
+
+
+def _number(node: Any) -> Any:
+    if node in (sympy.true, sympy.false):
+        return bool(node)
+    try:
+        return np.float64(float(node))
+    except (OverflowError, ValueError):
+        return np.float64(np.inf if node.is_positive else -np.inf)
+    except TypeError:  # not a real number
+        return np.float64(np.nan)
+
+
+def _product(*factors: Any) -> Any:
+    return np.prod(factors)
+
+
+def _total(*terms: Any) -> Any:
+    return np.sum(terms)
+
+
+_OPERATIONS: dict[Any, Callable[..., Any]] = {
+    sympy.Add: _total,
+    sympy.Mul: _product,
+    sympy.Pow: np.float_power,
+    Power: np.float_power,
+    sympy.Mod: np.remainder,
+    sympy.Min: lambda *values: np.min(values),
+    sympy.Max: lambda *values: np.max(values),
+    sympy.Abs: np.abs,
+    sympy.acos: np.arccos,
+    sympy.asin: np.arcsin,
+    sympy.atan: np.arctan,
+    sympy.ceiling: np.ceil,
+    sympy.cos: np.cos,
+    sympy.cosh: np.cosh,
+    sympy.exp: np.exp,
+    sympy.floor: np.floor,
+    sympy.log: np.log,
+    sympy.sign: np.sign,
+    sympy.sin: np.sin,
+    sympy.sinh: np.sinh,
+    sympy.tan: np.tan,
+    sympy.tanh: np.tanh,
+    Where: lambda condition, then, otherwise: then if condition else otherwise,
+    Less: np.less,
+    LessEqual: np.less_equal,
+    Greater: np.greater,
+    GreaterEqual: np.greater_equal,
+    Equal: np.equal,
+    NotEqual: np.not_equal,
+    And: np.logical_and,
+    Or: np.logical_or,
+    Not: np.logical_not,
+}

@@ -1,0 +1,133 @@
+"""Walks over expressions as the graphs that they are: each distinct node once, and no recursion.
+
+SymPy's own traversals visit a node as often as it is written, which is exponential where a value is
+used twice in a nest, and they recurse, which ends at a depth of some hundred.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import sympy
+
+Rebuild = Callable[[Any, tuple[Any, ...]], Any]
+"""Function of a node and its new arguments."""
+
+
+def nodes(roots: Iterable[Any], known: Any = ()) -> Iterator[Any]:
+    """Every distinct node below and including `roots`, arguments before what they are arguments of.
+
+    Args:
+        roots: expressions.
+        known: a set or mapping of nodes that are left out, with all that is below them.
+    """
+    done: set[Any] = set()
+    for root in roots:
+        stack: list[tuple[Any, bool]] = [(root, False)]
+        while stack:
+            node, is_entered = stack.pop()
+            if node in done or node in known:
+                continue
+            if is_entered or not node.args:
+                done.add(node)
+                yield node
+            else:
+                stack.append((node, True))
+                stack += [(argument, False) for argument in reversed(node.args)]
+
+
+def mapped(root: Any, change: Rebuild, known: dict[Any, Any] | None = None) -> Any:
+    """`root` with every node replaced by what `change` makes of it and its new arguments.
+
+    Args:
+        root: an expression.
+        change: function of a node and its changed arguments.
+        known: node -> what it becomes; nodes that are met are entered.
+    """
+    found = {} if known is None else known
+    for node in nodes([root], found):
+        found[node] = change(node, tuple(found[argument] for argument in node.args))
+    return found[root]
+
+
+def replaced(root: Any, new: Mapping[Any, Any], rebuild: Rebuild) -> Any:
+    """`root` with some subexpressions replaced, rebuilt by `rebuild` where an argument changed."""
+
+    def change(node: Any, arguments: tuple[Any, ...]) -> Any:
+        if node in new:
+            return new[node]
+        same = all(a is b for a, b in zip(arguments, node.args, strict=True))
+        return node if same else rebuild(node, arguments)
+
+    return mapped(root, change)
+
+
+def symbols_in(*roots: Any) -> set[Any]:
+    """The symbols that expressions use."""
+    return {node for node in nodes(roots) if isinstance(node, sympy.Symbol)}
+
+
+def has(root: Any, *kinds: type) -> bool:
+    """Whether an expression has a node of one of these classes."""
+    return any(isinstance(node, kinds) for node in nodes([root]))
+
+
+def uses(roots: Iterable[Any]) -> Counter[Any]:
+    """Node -> how often it is an argument of a distinct node, or a root."""
+    counted: Counter[Any] = Counter()
+    given = list(roots)
+    counted.update(given)
+    for node in nodes(given):
+        counted.update(node.args)
+    return counted
+
+
+def size_and_depth(root: Any) -> tuple[int, int]:
+    """How many nodes an expression has when it is written out, and how deep it nests."""
+    found: dict[Any, tuple[int, int]] = {}
+    for node in nodes([root]):
+        below = [found[argument] for argument in node.args]
+        size = 1 + sum(count for count, _ in below)
+        found[node] = size, 1 + max((depth for _, depth in below), default=0)
+    return found[root]
+
+
+LINE = 90
+"""Longest text of an expression in a comment or a message."""
+
+_BITS = 64
+"""Longest whole number that is written out."""
+
+_SHOWN = 60
+"""Most nodes of an expression that is written out before it is cut."""
+
+
+def brief(root: Any, limit: int = LINE) -> str:
+    """Return the expression as text of at most one line, with `...` for what is left out."""
+    if size_and_depth(root)[0] <= _SHOWN:
+        text = str(_cut(root, _SHOWN, _SHOWN))
+        if len(text) <= limit:
+            return text
+    for depth in range(4, 0, -1):
+        text = str(_cut(root, depth, 6))
+        if len(text) <= limit:
+            return text
+    return "..."
+
+
+def _cut(node: Any, depth: int, width: int) -> Any:
+    """Return the expression with a symbol for what lies deeper than `depth`, and short numbers."""
+    if isinstance(node, sympy.Rational) and max(node.p.bit_length(), node.q.bit_length()) > _BITS:
+        return node.n(5)
+    if not node.args or not isinstance(node, sympy.Expr):
+        return node
+    if depth == 0:
+        return sympy.Symbol("...")
+    if len(node.args) > width:
+        return sympy.Symbol(f"{type(node).__name__.lower()} of {len(node.args)} parts")
+    arguments = [_cut(argument, depth - 1, width) for argument in node.args]
+    if all(a is b for a, b in zip(arguments, node.args, strict=True)):
+        return node
+    # Unevaluated: what is left out at two places is not the same.
+    as_written = {"evaluate": False} if type(node).__module__.startswith("sympy.") else {}
+    return node.func(*arguments, **as_written)

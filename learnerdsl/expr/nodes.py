@@ -1,0 +1,293 @@
+"""Nodes that SymPy leaves as they are written: choices, comparisons, whole powers of products.
+
+SymPy reads `a > b` as a statement about real numbers, solves it, and folds choices into it. That
+is another rule where a value is NaN, and where a choice stands in a reduction. It also writes
+`(g / n)**2` as `g**2 / n**2`, which overflows where the quotient does not. These nodes stay as they
+are; `doit()` gives SymPy's own, and `diff`, `subs` and `latex` work on both.
+"""
+
+from typing import Any, ClassVar
+
+import sympy
+from sympy.core.cache import cacheit
+from sympy.logic.boolalg import Boolean, BooleanAtom
+from sympy.printing.precedence import PRECEDENCE
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr.graph import brief
+
+
+class _AsSympy:
+    """Printed as the node of SymPy that it stands for."""
+
+    def as_sympy(self) -> sympy.Basic:
+        """The same in a class of SymPy's, not evaluated."""
+        raise NotImplementedError
+
+    def _printed(self, printer: Any) -> Any:
+        return printer._print(self.as_sympy())
+
+    _latex = _pretty = _pythoncode = _numpycode = _mpmathcode = _ccode = _printed
+
+
+class Condition(_AsSympy, Boolean):
+    """What holds or does not, for each element and update.
+
+    Python's `if`, `and`, `or` and chains such as `0 < g < 1` ask for its truth at once, so they are
+    refused; write `where`, `&`, `|` and `~`.
+    """
+
+    sympy_class: ClassVar[Any]
+
+    @cacheit
+    def __new__(cls, *arguments: Any) -> Any:
+        """Build the node from two expressions, or from conditions."""
+        return Boolean.__new__(cls, *map(sympy.sympify, arguments))
+
+    def as_sympy(self) -> Any:
+        """The relation or function of SymPy, not evaluated."""
+        return self.sympy_class(*self.args, evaluate=False)
+
+    def doit(self, **hints: Any) -> Any:
+        """The relation or function of SymPy, evaluated for real numbers."""
+        return self.sympy_class(*(argument.doit(**hints) for argument in self.args))
+
+    def __and__(self, other: Any) -> Any:
+        return joined(And, self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return joined(And, other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return joined(Or, self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return joined(Or, other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return (self & ~condition(other)) | (~self & condition(other))
+
+    __rxor__ = __xor__
+
+    def __invert__(self) -> Any:
+        return Not(self)
+
+    def __bool__(self) -> bool:
+        msg = (
+            f"Whether {brief(self)} holds differs from element to element and from update to "
+            "update; write learnerdsl.where(condition, a, b) instead of if, (a > b) & (b > c) "
+            "instead of `and` or a > b > c, and learnerdsl's functions instead of NumPy's, max "
+            "and min."
+        )
+        raise RuleError(msg)
+
+
+class Comparison(Condition):
+    """A comparison of two values: false where one is NaN, but for `NotEqual`."""
+
+    sign: ClassVar[str]
+    precedence = PRECEDENCE["Relational"]
+
+    def _sympystr(self, printer: Any) -> str:
+        left, right = (printer.parenthesize(a, self.precedence) for a in self.args)
+        return f"{left} {self.sign} {right}"
+
+
+class Less(Comparison):
+    """a < b."""
+
+    sign = "<"
+    sympy_class = sympy.StrictLessThan
+
+
+class LessEqual(Comparison):
+    """a <= b."""
+
+    sign = "<="
+    sympy_class = sympy.LessThan
+
+
+class Greater(Comparison):
+    """a > b."""
+
+    sign = ">"
+    sympy_class = sympy.StrictGreaterThan
+
+
+class GreaterEqual(Comparison):
+    """a >= b."""
+
+    sign = ">="
+    sympy_class = sympy.GreaterThan
+
+
+class Equal(Comparison):
+    """a == b."""
+
+    sign = "=="
+    sympy_class = sympy.Eq
+
+
+class NotEqual(Comparison):
+    """a != b; true where one is NaN."""
+
+    sign = "!="
+    sympy_class = sympy.Ne
+
+
+class And(Condition):
+    """Both conditions."""
+
+    sympy_class = sympy.And
+    precedence = PRECEDENCE["And"]
+
+    def _sympystr(self, printer: Any) -> str:
+        return " & ".join(f"({printer._print(argument)})" for argument in self.args)
+
+
+class Or(Condition):
+    """One condition, or the other, or both."""
+
+    sympy_class = sympy.Or
+    precedence = PRECEDENCE["Or"]
+
+    def _sympystr(self, printer: Any) -> str:
+        return " | ".join(f"({printer._print(argument)})" for argument in self.args)
+
+
+class Not(Condition):
+    """The opposite of a condition: of `a > b` also where one is NaN, which `a <= b` is not."""
+
+    sympy_class = sympy.Not
+    precedence = PRECEDENCE["Not"]
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"~({printer._print(self.args[0])})"
+
+
+def condition(value: Any) -> Any:
+    """Return `value` as a condition; RuleError if it is none."""
+    if isinstance(value, bool):
+        return sympy.true if value else sympy.false
+    if isinstance(value, Boolean) and not value.is_Symbol:
+        return value
+    msg = (
+        f"{value!r} ({type(value).__name__}) is not a condition; write a comparison such as g > 0."
+    )
+    raise RuleError(msg)
+
+
+def joined(kind: type[Condition], left: Any, right: Any) -> Any:
+    """Return two conditions joined by `And` or `Or`; one that is known decides or drops out."""
+    first, second = condition(left), condition(right)
+    decides = sympy.false if kind is And else sympy.true
+    for one, other in ((first, second), (second, first)):
+        if isinstance(one, BooleanAtom):
+            return decides if one == decides else other
+    return kind(first, second)
+
+
+COMPARISONS: dict[Any, type[Comparison]] = {
+    kind.sympy_class: kind for kind in (Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual)
+}
+"""Relation of SymPy -> the node of the language."""
+
+
+class Where(_AsSympy, sympy.Expr):
+    """One value where a condition holds, another elsewhere."""
+
+    is_Piecewise = True  # LaTeX has it in parentheses then, where it is a factor
+    is_commutative = True
+    is_real = True
+
+    @cacheit
+    def __new__(cls, condition: Any, then: Any, otherwise: Any) -> Any:
+        """Build the node; a condition that is known gives the value it chooses."""
+        if isinstance(condition, BooleanAtom):
+            return then if condition == sympy.true else otherwise
+        return sympy.Expr.__new__(cls, *map(sympy.sympify, (condition, then, otherwise)))
+
+    @property
+    def condition(self) -> Any:
+        """What decides."""
+        return self.args[0]
+
+    @property
+    def then(self) -> Any:
+        """The value where the condition holds."""
+        return self.args[1]
+
+    @property
+    def otherwise(self) -> Any:
+        """The value elsewhere."""
+        return self.args[2]
+
+    def as_sympy(self) -> sympy.Expr:
+        """The Piecewise of SymPy, not evaluated."""
+        branches = [(self.then, self.condition), (self.otherwise, True)]
+        return sympy.Piecewise(*branches, evaluate=False)
+
+    def doit(self, **hints: Any) -> Any:
+        """The Piecewise of SymPy."""
+        condition, then, otherwise = (argument.doit(**hints) for argument in self.args)
+        return sympy.Piecewise((then, condition), (otherwise, True))
+
+    @cacheit
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return Where(self.condition, self.then.diff(symbol), self.otherwise.diff(symbol))
+
+    def _eval_evalf(self, prec: int) -> Any:
+        done = self.doit()
+        return None if isinstance(done, sympy.Piecewise) else done._evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"where({', '.join(printer._print(argument) for argument in self.args)})"
+
+
+class Power(_AsSympy, sympy.Expr):
+    """A whole power of a product or quotient, whose factors SymPy would raise one by one."""
+
+    is_commutative = True
+    is_real = True
+    precedence = PRECEDENCE["Pow"]
+
+    @cacheit
+    def __new__(cls, base: Any, exponent: Any) -> Any:
+        """Build the node from an expression and a whole number from 2 on."""
+        exponent = sympy.sympify(exponent)
+        if not isinstance(base, (sympy.Mul, sympy.Symbol)) or not exponent.is_Integer:
+            return sympy.Pow(base, exponent, evaluate=False)
+        return sympy.Expr.__new__(cls, base, exponent)
+
+    @property
+    def base(self) -> Any:
+        """What is raised."""
+        return self.args[0]
+
+    @property
+    def exp(self) -> Any:
+        """The exponent."""
+        return self.args[1]
+
+    def as_sympy(self) -> Any:
+        """The power of SymPy, not evaluated."""
+        return sympy.Pow(self.base, self.exp, evaluate=False)
+
+    def doit(self, **hints: Any) -> Any:
+        """The power of SymPy: one of each factor."""
+        return self.base.doit(**hints) ** self.exp
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.exp.is_even else self.base.is_nonnegative
+
+    @cacheit
+    def _eval_derivative(self, symbol: Any) -> Any:
+        less = self.exp - 1
+        raised = Power(self.base, less) if less > 1 else self.base
+        return self.exp * raised * self.base.diff(symbol)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return (self.base._evalf(prec) ** self.exp)._evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer._print(self.as_sympy()))

@@ -1,0 +1,168 @@
+"""What Python's operators mean in a rule: comparisons, remainders and powers as they are written.
+
+SymPy evaluates `a > b`, `a % b`, `a // b`, `abs(a)` and `(a * b)**2` at once, by what holds for
+real numbers. While a rule is traced, these operators of SymPy's expressions give nodes of the
+language where the rule itself writes them; SymPy's own code keeps SymPy's operators. `==` between
+symbols compares how they are written, which a rule cannot mean, so it is refused.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import sympy
+from sympy.core.sympify import SympifyError
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr.adopting import raised
+from learnerdsl.expr.graph import brief
+from learnerdsl.expr.nodes import Greater, GreaterEqual, Less, LessEqual
+
+_is_written: ContextVar[bool] = ContextVar("learnerdsl_operators", default=False)
+
+
+@contextmanager
+def operators_of_rules() -> Iterator[None]:
+    """Let operators mean what a rule writes, in this thread and until the block ends."""
+    token = _is_written.set(True)
+    _installation.count(1)
+    try:
+        yield
+    finally:
+        _installation.count(-1)
+        _is_written.reset(token)
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """Return the remainder of a division, with the sign of the divisor, as numpy.remainder.
+
+    Raises:
+        RuleError: the divisor is 0.
+    """
+    if b == 0:
+        msg = f"{brief(a)} % 0 has no value; divide by another number."
+        raise RuleError(msg)
+    is_exact = isinstance(a, sympy.Rational) and isinstance(b, sympy.Rational)
+    return sympy.Mod(a, b, evaluate=is_exact)
+
+
+def rounded_down(x: Any) -> Any:
+    """Return the largest whole number that is not above `x`."""
+    return sympy.floor(x, evaluate=isinstance(x, sympy.Rational))
+
+
+def size_of(x: Any) -> Any:
+    """Return the absolute value."""
+    return sympy.Abs(x, evaluate=isinstance(x, sympy.Number))
+
+
+def _divided_down(a: Any, b: Any) -> Any:
+    return rounded_down(a / b)
+
+
+def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: function(b, a)
+
+
+def _refused(sign: str) -> Callable[[Any, Any], Any]:
+    def refuse(a: Any, b: Any) -> Any:
+        name = "equal" if sign == "==" else "not_equal"
+        msg = (
+            f"{brief(a)} {sign} {brief(b)} compares how the two are written, not their values; "
+            f"write learnerdsl.{name}(a, b) as the condition of where(...)."
+        )
+        raise RuleError(msg)
+
+    return refuse
+
+
+_MEANINGS: dict[str, Callable[..., Any]] = {
+    "__lt__": Less,
+    "__le__": LessEqual,
+    "__gt__": Greater,
+    "__ge__": GreaterEqual,
+    "__mod__": remainder,
+    "__rmod__": _swapped(remainder),
+    "__floordiv__": _divided_down,
+    "__rfloordiv__": _swapped(_divided_down),
+    "__pow__": raised,
+    "__eq__": _refused("=="),
+    "__ne__": _refused("!="),
+}
+"""Operator -> what it means in a rule."""
+
+_NUMBERS = (sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol)
+_PLACES = [
+    (kind, name)
+    for kind in (sympy.Basic, sympy.Expr, *_NUMBERS)
+    for name in (*_MEANINGS, "__abs__")
+    if name in vars(kind)
+]
+"""Classes of SymPy's, and the operators that each of them defines."""
+
+_OURS = ("sympy", "learnerdsl")
+_RULES_OF_OURS = ("learnerdsl.learners", "learnerdsl.transforms")
+
+
+def _is_of_a_rule(depth: int) -> bool:
+    """Whether the code `depth` frames above the caller is a rule, and not SymPy's or ours."""
+    module = sys._getframe(depth + 1).f_globals.get("__name__") or ""
+    if module.startswith(_RULES_OF_OURS):
+        return True
+    return module.partition(".")[0] not in _OURS
+
+
+def _operator(name: str, original: Any) -> Any:
+    """An operator that has the meaning of rules where a rule uses it."""
+    if name == "__abs__":
+        return _size(original)
+    meaning = _MEANINGS[name]
+
+    def operate(self: Any, other: Any, *more: Any) -> Any:
+        if more or not _is_written.get() or not _is_of_a_rule(1):
+            return original(self, other, *more)
+        try:
+            operand = sympy.sympify(other, strict=True)
+        except SympifyError:
+            return original(self, other)
+        numbers = isinstance(self, sympy.Number) and isinstance(operand, sympy.Number)
+        if numbers or not isinstance(operand, sympy.Expr):
+            return original(self, other)
+        return meaning(self, operand)
+
+    return operate
+
+
+def _size(original: Any) -> Any:
+    def size(self: Any) -> Any:
+        is_written = _is_written.get() and _is_of_a_rule(1)
+        return size_of(self) if is_written else original(self)
+
+    return size
+
+
+class _Installation:
+    """The operators in SymPy's classes, as long as a rule is under trace in any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.traces = 0
+        self.originals: dict[tuple[type, str], Any] = {}
+
+    def count(self, change: int) -> None:
+        """Count a trace that starts or ends; the first and the last one move the operators."""
+        with self.lock:
+            self.traces += change
+            if self.traces == change == 1:
+                for kind, name in _PLACES:
+                    self.originals[kind, name] = original = vars(kind)[name]
+                    setattr(kind, name, _operator(name, original))
+            elif self.traces == 0:
+                for (kind, name), original in self.originals.items():
+                    setattr(kind, name, original)
+
+
+_installation = _Installation()

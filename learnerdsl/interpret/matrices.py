@@ -1,0 +1,53 @@
+"""Functions of whole matrices, over the last two axes of an array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.expr import (
+    Eigenvectors,
+    Identity,
+    MatMul,
+    MatrixState,
+    Orthonormal,
+    Transpose,
+)
+
+
+def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -> Any:
+    """Return the value of a function of matrices.
+
+    Args:
+        expr: its node.
+        values: those of its arguments.
+        parameter: array whose last two axes are the rows and columns.
+        xp: array namespace.
+    """
+    if isinstance(expr, Identity):
+        side = np.shape(parameter)[-2 if expr.side == "rows" else -1]
+        return xp.eye(side, dtype=parameter.dtype)
+    if isinstance(expr, MatMul):
+        return xp.matmul(*values)
+    if isinstance(expr, Transpose):
+        return xp.swapaxes(values[0], -1, -2)
+    if isinstance(expr, Orthonormal):
+        return xp.linalg.qr(values[0])[0]
+    is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
+    roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None], values[0], 0.0))
+    roots = xp.where(is_finite, roots, xp.nan)
+    vectors = xp.where(is_finite[..., None], vectors, xp.nan)
+    if isinstance(expr, Eigenvectors):
+        return xp.flip(vectors, (-1,))
+    if 0 in vectors.shape:
+        return vectors
+    least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
+    powers = xp.maximum(roots, least) ** (-1.0 / values[1])
+    return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
+
+
+def square_of(state: MatrixState, value: float, parameter: Any, xp: Any) -> Any:
+    """Return a number as the square matrix of a state that takes it."""
+    shape = np.shape(parameter)
+    side = shape[-2] if state.shape[0] == "rows" else shape[-1]
+    return xp.full((*shape[:-2], side, side), value, dtype=parameter.dtype)
