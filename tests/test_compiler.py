@@ -42,7 +42,7 @@ def printed(expression, dtype="float64"):
         (x / 3, "x / 3.0"),
         (2 * x / 3, "2.0 * x / 3.0"),
         (sympy.Abs(x) * sympy.sign(y), "abs(x) * sign(y)"),
-        (sympy.Max(x, y, 0), "maximum(maximum(0.0, x), y)"),
+        (ld.maximum(x, y, 0), "maximum(maximum(0.0, x), y)"),
         (ld.where(x > 0, x, -y), "(x if x > 0.0 else -y)"),
         (ld.where((x > 0) & (y <= c), 1, 2), "(1.0 if (y <= c) and (x > 0.0) else 2.0)"),
         (
@@ -52,7 +52,7 @@ def printed(expression, dtype="float64"):
         (sympy.exp(-(x**2)), "exp(-x**2)"),
         (x + y % 2, "x + (y % 2.0)"),
         (-(y % 2) - x, "-x - (y % 2.0)"),
-        (-(y % 2) - 1, "-(y % 2.0) - 1.0"),
+        (-(y % 2) - 1, "-1.0 - (y % 2.0)"),
         (c * (-x % y), "c * ((-x) % y)"),
         (x * ld.where(x > 0, 1, 0.5), "x * (1.0 if x > 0.0 else 0.5)"),
     ],

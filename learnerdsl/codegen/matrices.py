@@ -16,6 +16,7 @@ from learnerdsl.expr import (
     MatMul,
     MatrixFunction,
     MatrixState,
+    Maximum,
     Not,
     Or,
     Orthonormal,
@@ -165,7 +166,7 @@ class _MatrixPrinter(Printer):
 
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates."""
-        name = f"{self.xp}.{'maximum' if isinstance(expr, sympy.Max) else 'minimum'}"
+        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
         texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
         result = texts[0]
         for text in texts[1:]:

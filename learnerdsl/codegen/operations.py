@@ -5,7 +5,7 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Comparison, Where
+from learnerdsl.expr import Comparison, Maximum, Minimum, Where
 
 Operations = Counter[str]
 
@@ -45,8 +45,11 @@ def _power(expression: Any) -> tuple[Operations, list[Any]]:
 def _other(expression: Any) -> Operations:
     if expression.is_Atom or isinstance(expression, sympy.Tuple):
         return Counter()
-    if isinstance(expression, (sympy.Add, sympy.Max, sympy.Min)):
-        return Counter({expression.func.__name__.lower(): len(expression.args) - 1})
+    if isinstance(expression, sympy.Add):
+        return Counter({"add": len(expression.args) - 1})
+    if isinstance(expression, (Maximum, Minimum)):
+        name = "max" if isinstance(expression, Maximum) else "min"
+        return Counter({name: len(expression.args) - 1})
     if isinstance(expression, Where):
         return Counter({"select": 1})
     if isinstance(expression, Comparison):

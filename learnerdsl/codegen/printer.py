@@ -13,7 +13,7 @@ from sympy.core.sorting import default_sort_key
 
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import UNARY_FUNCTIONS, And, Comparison, Draw, Not, Or, Where
+from learnerdsl.expr import UNARY_FUNCTIONS, And, Comparison, Draw, Maximum, Minimum, Not, Or, Where
 
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
 _LARGEST = 1024
@@ -69,7 +69,7 @@ class Printer:
         """What is written as a function, or in parentheses."""
         if isinstance(expr, Where):
             return self.choice(expr)
-        if isinstance(expr, (sympy.Max, sympy.Min)):
+        if isinstance(expr, (Maximum, Minimum)):
             return self.extreme(expr)
         if isinstance(expr, Draw):
             return f"{expr.distribution}_{self.dtype}(key, {self.position}, {expr.stream})"
@@ -152,7 +152,7 @@ class Printer:
 
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates, as in numpy.maximum."""
-        name = "maximum" if isinstance(expr, sympy.Max) else "minimum"
+        name = "maximum" if isinstance(expr, Maximum) else "minimum"
         texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
         result = texts[0]
         for text in texts[1:]:

@@ -68,6 +68,8 @@ from learnerdsl.expr.nodes import Greater as Greater
 from learnerdsl.expr.nodes import GreaterEqual as GreaterEqual
 from learnerdsl.expr.nodes import Less as Less
 from learnerdsl.expr.nodes import LessEqual as LessEqual
+from learnerdsl.expr.nodes import Maximum as Maximum
+from learnerdsl.expr.nodes import Minimum as Minimum
 from learnerdsl.expr.nodes import Not as Not
 from learnerdsl.expr.nodes import NotEqual as NotEqual
 from learnerdsl.expr.nodes import Or as Or

@@ -10,7 +10,6 @@ from typing import Any
 import sympy
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
-from sympy.logic.boolalg import Boolean
 
 from learnerdsl.expr.graph import mapped
 from learnerdsl.expr.nodes import (
@@ -19,6 +18,8 @@ from learnerdsl.expr.nodes import (
     Equal,
     Greater,
     Less,
+    Maximum,
+    Minimum,
     Not,
     Or,
     Power,
@@ -28,8 +29,6 @@ from learnerdsl.expr.nodes import (
 
 _EXACT = 64
 """Largest power with a float for its exponent that is taken for a whole one or a root."""
-
-_BY_THEMSELVES = (Boolean, Power, Where)
 
 
 def adopted(root: Any, known: dict[Any, Any] | None = None) -> Any:
@@ -44,8 +43,9 @@ def adopted(root: Any, known: dict[Any, Any] | None = None) -> Any:
 
 def rebuilt(node: Any, arguments: tuple[Any, ...]) -> Any:
     """Return `node` with other arguments, as they are: nothing is simplified anew."""
+    func: Any = node.func
     is_sympys = isinstance(node, sympy.Expr) and type(node).__module__.startswith("sympy.")
-    return node.func(*arguments, evaluate=False) if is_sympys else node.func(*arguments)
+    return func(*arguments, evaluate=False) if is_sympys else func(*arguments)
 
 
 def _adopt(node: Any, arguments: tuple[Any, ...]) -> Any:
@@ -132,6 +132,8 @@ _ADOPTIONS: dict[Any, Callable[[Any, tuple[Any, ...]], Any]] = {
     ExprCondPair: _branch,
     sympy.Pow: _power,
     sympy.Heaviside: _heaviside,
+    sympy.Max: lambda node, arguments: Maximum(*arguments),
+    sympy.Min: lambda node, arguments: Minimum(*arguments),
     sympy.And: _folded(And),
     sympy.Or: _folded(Or),
     sympy.Not: _not,

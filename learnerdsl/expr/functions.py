@@ -8,7 +8,7 @@ from sympy.logic.boolalg import Boolean
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.adopting import adopted
 from learnerdsl.expr.graph import brief
-from learnerdsl.expr.nodes import Condition, Equal, NotEqual, Where
+from learnerdsl.expr.nodes import Condition, Equal, Maximum, Minimum, NotEqual, Where
 from learnerdsl.expr.nodes import condition as as_condition
 from learnerdsl.expr.operators import rounded_down, size_of
 
@@ -127,21 +127,14 @@ def clip(x: Any, low: Any, high: Any) -> sympy.Expr:
     return minimum(maximum(x, low), high)
 
 
-def maximum(*values: Any) -> sympy.Expr:
+def maximum(value: Any, *others: Any) -> sympy.Expr:
     """Return the largest of some values; NaN if one is NaN, as numpy.maximum."""
-    return _extreme(sympy.Max, values)
+    return Maximum(*map(expression, (value, *others)))
 
 
-def minimum(*values: Any) -> sympy.Expr:
+def minimum(value: Any, *others: Any) -> sympy.Expr:
     """Return the smallest of some values; NaN if one is NaN, as numpy.minimum."""
-    return _extreme(sympy.Min, values)
-
-
-def _extreme(kind: Any, values: tuple[Any, ...]) -> sympy.Expr:
-    given = [expression(value) for value in values]
-    # Evaluated, SymPy compares every pair of values, which it may not finish.
-    are_numbers = all(isinstance(value, sympy.Number) for value in given)
-    return kind(*given, evaluate=are_numbers)
+    return Minimum(*map(expression, (value, *others)))
 
 
 def equal(a: Any, b: Any) -> Any:

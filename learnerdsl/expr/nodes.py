@@ -244,6 +244,69 @@ class Where(_AsSympy, sympy.Expr):
         return f"where({', '.join(printer._print(argument) for argument in self.args)})"
 
 
+class _Extreme(_AsSympy, sympy.Expr):
+    """The largest or smallest of some values; NaN if one is NaN."""
+
+    is_commutative = True
+    is_real = True
+    sympy_class: ClassVar[Any]
+    above: ClassVar[type[Comparison]]
+    below: ClassVar[type[Comparison]]
+
+    @cacheit
+    def __new__(cls, *values: Any) -> Any:
+        """Build the node from one value or more."""
+        given = [sympy.sympify(value) for value in values]
+        if len(given) == 1 or all(isinstance(value, sympy.Number) for value in given):
+            return cls.sympy_class(*given)
+        return sympy.Expr.__new__(cls, *given)
+
+    def as_sympy(self) -> Any:
+        """The function of SymPy, not evaluated."""
+        return self.sympy_class(*self.args, evaluate=False)
+
+    def doit(self, **hints: Any) -> Any:
+        """The function of SymPy."""
+        return self.sympy_class(*(argument.doit(**hints) for argument in self.args))
+
+    @cacheit
+    def _eval_derivative(self, symbol: Any) -> Any:
+        """That of the value chosen; where two are equal, the mean of both."""
+        first, slope = self.args[0], self.args[0].diff(symbol)
+        for other in self.args[1:]:
+            new = other.diff(symbol)
+            either = Where(self.below(first, other), new, (slope + new) / 2)
+            slope = Where(self.above(first, other), slope, either)
+            first = type(self)(first, other)
+        return slope
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.doit()._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        name = self.sympy_class.__name__
+        return f"{name}({', '.join(printer._print(argument) for argument in self.args)})"
+
+
+class Maximum(_Extreme):
+    """The largest of some values."""
+
+    sympy_class = sympy.Max
+    above = Greater
+    below = Less
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return any(a.is_Number and a.is_nonnegative for a in self.args) or None
+
+
+class Minimum(_Extreme):
+    """The smallest of some values."""
+
+    sympy_class = sympy.Min
+    above = Less
+    below = Greater
+
+
 class Power(_AsSympy, sympy.Expr):
     """A whole power of a product or quotient, whose factors SymPy would raise one by one."""
 

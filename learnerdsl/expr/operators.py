@@ -96,10 +96,13 @@ _MEANINGS: dict[str, Callable[..., Any]] = {
 
 _NUMBERS = (sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol)
 _PLACES = [
-    (kind, name)
-    for kind in (sympy.Basic, sympy.Expr, *_NUMBERS)
-    for name in (*_MEANINGS, "__abs__")
-    if name in vars(kind)
+    *((sympy.Basic, name) for name in ("__eq__", "__ne__")),
+    *(
+        (kind, name)
+        for kind in (sympy.Expr, *_NUMBERS)
+        for name in (*_MEANINGS, "__abs__")
+        if name in vars(kind) and name not in ("__eq__", "__ne__")
+    ),
 ]
 """Classes of SymPy's, and the operators that each of them defines."""
 
@@ -145,7 +148,11 @@ def _size(original: Any) -> Any:
 
 
 class _Installation:
-    """The operators in SymPy's classes, as long as a rule is under trace in any thread."""
+    """The operators in SymPy's classes.
+
+    The first trace puts them there, and they stay, as they are SymPy's outside of rules. `==` is
+    put away after the last trace: SymPy itself uses it all the time.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -153,16 +160,18 @@ class _Installation:
         self.originals: dict[tuple[type, str], Any] = {}
 
     def count(self, change: int) -> None:
-        """Count a trace that starts or ends; the first and the last one move the operators."""
+        """Count a trace that starts or ends in some thread."""
         with self.lock:
             self.traces += change
-            if self.traces == change == 1:
-                for kind, name in _PLACES:
-                    self.originals[kind, name] = original = vars(kind)[name]
-                    setattr(kind, name, _operator(name, original))
-            elif self.traces == 0:
+            if not self.originals:
+                self.originals = {place: vars(place[0])[place[1]] for place in _PLACES}
                 for (kind, name), original in self.originals.items():
-                    setattr(kind, name, original)
+                    setattr(kind, name, _operator(name, original))
+            elif self.traces == change == 1 or self.traces == 0:
+                for name in ("__eq__", "__ne__"):
+                    original = self.originals[sympy.Basic, name]
+                    is_on = self.traces > 0
+                    setattr(sympy.Basic, name, _operator(name, original) if is_on else original)
 
 
 _installation = _Installation()

@@ -18,7 +18,9 @@ from learnerdsl.expr import (
     Identity,
     MatrixFunction,
     MatrixState,
+    Maximum,
     MaxOver,
+    Minimum,
     Not,
     Or,
     Power,
@@ -258,7 +260,7 @@ class Evaluation:
 
     def extreme(self, expr: Any, k: int) -> Any:
         """Min or Max of any number of values; NaN if one is NaN."""
-        name = "maximum" if isinstance(expr, sympy.Max) else "minimum"
+        name = "maximum" if isinstance(expr, Maximum) else "minimum"
         values = [self(argument, k) for argument in expr.args]
         result = values[0]
         for value in values[1:]:
@@ -354,8 +356,8 @@ _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
     sympy.Mul: Evaluation.product,
     sympy.Pow: Evaluation.power,
     Power: Evaluation.power,
-    sympy.Min: Evaluation.extreme,
-    sympy.Max: Evaluation.extreme,
+    Minimum: Evaluation.extreme,
+    Maximum: Evaluation.extreme,
     sympy.Mod: Evaluation.modulo,
     Where: Evaluation.choose,
     And: Evaluation.logic,

@@ -165,9 +165,16 @@ def _is_of_whole_numbers(node: Any) -> bool:
     """Whether a node has a sum of whole numbers and fractions of them among its arguments."""
     return isinstance(node, sympy.Expr) and any(
         isinstance(argument, sympy.Add)
+        and any(map(_is_fraction, argument.args))
         and all(term.as_coeff_Mul()[1].is_integer for term in argument.args)
         for argument in node.args
     )
+
+
+def _is_fraction(term: Any) -> bool:
+    """Whether a term has a factor such as 1/3, which is no float."""
+    factor: Any = term.args[0] if isinstance(term, sympy.Mul) else term
+    return factor.is_Rational and bool(factor.q & (factor.q - 1))
 
 
 def _over_one_divisor(expression: Any) -> Any:
@@ -176,12 +183,12 @@ def _over_one_divisor(expression: Any) -> Any:
     SymPy divides a sum term by term, and 1/3 is no float. Halves and quarters are exact anyway.
     """
     terms = expression.args if isinstance(expression, sympy.Add) else ()
+    if not any(map(_is_fraction, terms)):
+        return expression
     parts: list[Any] = [term.as_coeff_Mul() for term in terms]
-    if not parts or not all(factor.is_Rational for factor, _ in parts):
+    if not all(factor.is_Rational for factor, _ in parts):
         return expression
     divisor = sympy.ilcm(*(factor.q for factor, _ in parts))
-    if divisor & (divisor - 1) == 0:
-        return expression
     whole = [_times(factor * divisor, rest) for factor, rest in parts]
     total = sympy.Add(*whole, evaluate=False)
     return sympy.Mul(sympy.Rational(1, divisor), total, evaluate=False)

@@ -19,6 +19,8 @@ from learnerdsl.expr import (
     GradientSymbol,
     Identity,
     MatrixFunction,
+    Maximum,
+    Minimum,
     ParameterSymbol,
     Position,
     Power,
@@ -179,16 +181,16 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     )
 
 
-def _check_axes(axes: tuple[int, ...], ndim: int | None, place: str) -> None:
+def _check_axes(axes: tuple[int, ...], ndim: int | None, place: Callable[[], str]) -> None:
     """Refuse axes that the tensors have not."""
     if axes and ndim is not None and not all(-ndim <= axis < ndim for axis in axes):
         msg = (
-            f"{place}: a tensor with {ndim} axes has not all of the axes {axes}; write another "
+            f"{place()}: a tensor with {ndim} axes has not all of the axes {axes}; write another "
             "rule for such tensors under `if learnerdsl.ndim(p) ...:`."
         )
         raise RuleError(msg)
     if axes and ndim is not None and len({axis % ndim for axis in axes}) < len(axes):
-        msg = f"{place}: the axes {axes} of a tensor with {ndim} axes name one twice."
+        msg = f"{place()}: the axes {axes} of a tensor with {ndim} axes name one twice."
         raise RuleError(msg)
 
 
@@ -242,9 +244,9 @@ def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
         msg = f"{place()}: {node} is not a real number; rules compute with real numbers only."
         raise RuleError(msg)
     if isinstance(node, Reduction):
-        _check_axes(node.axes, ndim, place())
+        _check_axes(node.axes, ndim, place)
     elif isinstance(node, AxisSize):
-        _check_axes((node.axis,), ndim, place())
+        _check_axes((node.axis,), ndim, place)
     elif isinstance(node, (MatrixFunction, Identity)):
         if ndim is not None and ndim < 2:
             msg = (
@@ -270,8 +272,8 @@ _KNOWN_NODES = (
     sympy.Mul,
     sympy.Pow,
     Power,
-    sympy.Min,
-    sympy.Max,
+    Maximum,
+    Minimum,
     sympy.Mod,
     Where,
     Condition,

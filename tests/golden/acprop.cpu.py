@@ -41,7 +41,7 @@ def acprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[8])
     eps_root = float32(model[9])
     weight_decay = float32(model[10])
-    c1 = float32(model[11])  # 1/(1 - beta2**Max(1, step - 1))
+    c1 = float32(model[11])  # 1/(1 - beta2**Max(step - 1, 1))
     one_minus_beta2 = float32(model[12])  # 1 - beta2
     one_minus_beta1 = float32(model[13])  # 1 - beta1
     for i in range(count):

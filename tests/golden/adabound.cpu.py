@@ -26,11 +26,11 @@ def adabound_scalars_1(model):
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
     c1 = 1.0 - lr * weight_decay
-    c4 = lr * sqrt(1.0 - beta2 ** step) / (1.0 - beta1 ** step)
+    c2 = lr * sqrt(1.0 - beta2 ** step) / (1.0 - beta1 ** step)
     model[12] = one_minus_beta1
     model[13] = one_minus_beta2
     model[14] = c1
-    model[15] = c4
+    model[15] = c2
 
 
 @tensor_scalars
@@ -42,10 +42,10 @@ def adabound_tensor_scalars_1(arrays, model, tensor):
     gamma = model[9]
     first_lr = tensor[2]
     t1 = 1.0 / first_lr
-    c2 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
     c3 = t1 * final_lr * lr * (1.0 - 1.0 / (1.0 + step * gamma))
-    tensor[3] = c2
-    tensor[4] = c3
+    c4 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
+    tensor[3] = c3
+    tensor[4] = c4
 
 
 @element_pass
@@ -61,9 +61,9 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta1 = float32(model[12])  # 1 - beta1
     one_minus_beta2 = float32(model[13])  # 1 - beta2
     c1 = float32(model[14])  # -lr*weight_decay + 1
-    c4 = float32(model[15])  # lr*sqrt(1 - beta2**step)/(1 - beta1**step)
-    c2 = float32(tensor[3])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
-    c3 = float32(tensor[4])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
+    c2 = float32(model[15])  # lr*sqrt(1 - beta2**step)/(1 - beta1**step)
+    c3 = float32(tensor[3])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
+    c4 = float32(tensor[4])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -73,8 +73,8 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -m_new*Min(..., final_lr*lr*...*...) + p*(-lr*weight_decay + 1)
-        p_new = c1 * p_i - m_new * minimum(c2, maximum(c3, c4 / (eps + sqrt(v_new))))
+        # p <- -m_new*Min(Max(..., ...), final_lr*lr*...*...) + p*(-lr*weight_decay + 1)
+        p_new = c1 * p_i - m_new * minimum(c4, maximum(c3, c2 / (eps + sqrt(v_new))))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -71,8 +71,8 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 def adafactor_scalars_2(model):
     """Scalars of the model, in float64."""
     least = model[11]
-    c1 = least**2
-    model[13] = c1
+    c2 = least**2
+    model[13] = c2
 
 
 @tensor_scalars
@@ -95,7 +95,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
     sum_3 = float64_array(arrays[5], 0, axis1)
     row_new = float32_array(arrays[6], 0, axis0)
     col_new = float64_array(arrays[7], 0, axis1)
-    c2 = float32_array(arrays[8], 0, axis1)
+    c1 = float32_array(arrays[8], 0, axis1)
     for k in range(axis1):
         sum_3[k] = 0.0
     for part in range(int64(tensor[7])):
@@ -103,7 +103,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         sum_3_part = float64_array(arrays[5], axis1 + part * sum_3_count, sum_3_count)
         for k in range(sum_3_count):
             sum_3[k] += sum_3_part[k]
-    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(1/sqrt(step), lr)
+    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(lr, 1/sqrt(step))
     alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(1.0 / sqrt(step), lr)
     for k in range(axis0):
         row_i = float64(row_[k])
@@ -124,8 +124,8 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         sum_4 += row_new_i
     for k in range(axis1):
         col_new_i = float64(col_new[k])
-        c2_i = col_new_i / maximum(least, t1 * sum_4)
-        c2[k] = c2_i
+        c1_i = col_new_i / maximum(least, t1 * sum_4)
+        c1[k] = c1_i
     tensor[10] = alpha
 
 
@@ -135,7 +135,7 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
     first = start // axis1
-    c1 = float32(model[13])  # least**2
+    c2 = float32(model[13])  # least**2
     row_new = float32_array(arrays[6], 0, axis0)
     sum_5 = 0.0
     for row_number in range(count // axis1):
@@ -143,12 +143,12 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
         row_new_i = row_new[here]
-        c2 = float32_array(arrays[8], 0, axis1)
+        c1 = float32_array(arrays[8], 0, axis1)
         for i in range(axis1):
             g_i = g[i]
-            c2_i = c2[i]
-            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
-            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            c1_i = c1[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
             sum_5 = accumulate(sum_5, float64(u)**2)
     sums[1] = sum_5
 
@@ -179,7 +179,7 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums):
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
     first = start // axis1
-    c1 = float32(model[13])  # least**2
+    c2 = float32(model[13])  # least**2
     c3 = float32(model[14])  # -lr*weight_decay + 1
     c4 = float32(tensor[11])  # alpha/Max(1, sqrt(sum_5)/(d*sqrt(size)))
     row_new = float32_array(arrays[6], 0, axis0)
@@ -189,13 +189,13 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums):
         p = float32_array(arrays[0], start + offset, axis1)
         g = float32_array(arrays[1], grad_start + offset, axis1)
         row_new_i = row_new[here]
-        c2 = float32_array(arrays[8], 0, axis1)
+        c1 = float32_array(arrays[8], 0, axis1)
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
-            c2_i = c2[i]
-            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
-            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            c1_i = c1[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
             # p <- -alpha*u/Max(1, sqrt(sum_5)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
             p_new = c3 * p_i - c4 * u
             p[i] = p_new

@@ -93,8 +93,8 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums, scra
 def adafactor_scalars_2(model):
     """Scalars of the model, in float64."""
     least = model[11]
-    c1 = least**2
-    model[13] = c1
+    c2 = least**2
+    model[13] = c2
 
 
 @tensor_vectors
@@ -117,8 +117,8 @@ def adafactor_tensor_scalars_2(arrays, model, tensor, scratch):
     sum_3 = float64_array(arrays[5], 0, axis1)
     row_new = float32_array(arrays[6], 0, axis0)
     col_new = float64_array(arrays[7], 0, axis1)
-    c2 = float32_array(arrays[8], 0, axis1)
-    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(1/sqrt(step), lr)
+    c1 = float32_array(arrays[8], 0, axis1)
+    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(lr, 1/sqrt(step))
     alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(1.0 / sqrt(step), lr)
     for k in range(thread(), axis0, threads()):
         row_i = float64(row_[k])
@@ -142,8 +142,8 @@ def adafactor_tensor_scalars_2(arrays, model, tensor, scratch):
     sum_4 = sum_of(sum_4, threads(), scratch)
     for k in range(thread(), axis1, threads()):
         col_new_i = float64(col_new[k])
-        c2_i = col_new_i / maximum(least, t1 * sum_4)
-        c2[k] = c2_i
+        c1_i = col_new_i / maximum(least, t1 * sum_4)
+        c1[k] = c1_i
     sync()
     if thread() == 0:
         tensor[10] = alpha
@@ -155,7 +155,7 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums, scra
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
     first = start // axis1
-    c1 = narrowed(model[13])  # least**2
+    c2 = narrowed(model[13])  # least**2
     row_new = float32_array(arrays[6], 0, axis0)
     sum_5 = 0.0
     lanes = lanes_for(axis1)
@@ -170,12 +170,12 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums, scra
         offset = row_number * axis1
         g = float32_array(arrays[1], grad_start + offset, axis1)
         row_new_i = row_new[here]
-        c2 = float32_array(arrays[8], 0, axis1)
+        c1 = float32_array(arrays[8], 0, axis1)
         for i in range(lane, axis1 if is_row else 0, lanes):
             g_i = g[i]
-            c2_i = c2[i]
-            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
-            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            c1_i = c1[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
             sum_5 = sum_5 + float64(u)**2
     sum_5 = sum_of(sum_5, threads(), scratch)
     if thread() == 0:
@@ -208,7 +208,7 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums, scra
     axis0 = int64(tensor[4])
     axis1 = int64(tensor[5])
     first = start // axis1
-    c1 = narrowed(model[13])  # least**2
+    c2 = narrowed(model[13])  # least**2
     c3 = narrowed(model[14])  # -lr*weight_decay + 1
     c4 = narrowed(tensor[11])  # alpha/Max(1, sqrt(sum_5)/(d*sqrt(size)))
     row_new = float32_array(arrays[6], 0, axis0)
@@ -225,13 +225,13 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums, scra
         p = float32_array(arrays[0], start + offset, axis1)
         g = float32_array(arrays[1], grad_start + offset, axis1)
         row_new_i = row_new[here]
-        c2 = float32_array(arrays[8], 0, axis1)
+        c1 = float32_array(arrays[8], 0, axis1)
         for i in range(lane, axis1 if is_row else 0, lanes):
             p_i = p[i]
             g_i = g[i]
-            c2_i = c2[i]
-            # u <- g/sqrt(Max(least**2, col_new*row_new/Max(least, sum_4/rows)))
-            u = g_i / sqrt(maximum(c1, c2_i * row_new_i))
+            c1_i = c1[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
             # p <- -alpha*u/Max(1, sqrt(sum_5)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
             p_new = c3 * p_i - c4 * u
             p[i] = p_new

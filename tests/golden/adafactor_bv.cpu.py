@@ -24,7 +24,7 @@ def adafactor_bv_scalars_1(model):
     step = model[0]
     decay_rate = model[6]
     beta2_cap = model[7]
-    # b <- Max(step**(-decay_rate), 1 - beta2_cap)
+    # b <- Max(1 - beta2_cap, step**(-decay_rate))
     b = maximum(step ** (-decay_rate), 1.0 - beta2_cap)
     model[11] = b
 

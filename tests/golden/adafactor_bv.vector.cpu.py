@@ -22,7 +22,7 @@ def adafactor_bv_scalars_1(model):
     beta2_cap = model[7]
     momentum = model[8]
     weight_decay = model[9]
-    # b <- Max(step**(-decay_rate), 1 - beta2_cap)
+    # b <- Max(1 - beta2_cap, step**(-decay_rate))
     b = maximum(step ** (-decay_rate), 1.0 - beta2_cap)
     one_minus_momentum = 1.0 - momentum
     c1 = 1.0 - lr * weight_decay

@@ -80,7 +80,7 @@ def adai_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         m_i = m[i]
         v_new = v[i]
         weight_i = weight[i]
-        # share <- Min(1, Max(eps, scale*v_new/(1 - beta2**step)))
+        # share <- Min(Max(scale*v_new/(1 - beta2**step), eps), 1)
         share = minimum(float32(1.0), maximum(eps, c2 * v_new))
         t1 = float32(1.0) - share
         # m <- share*(g + weight_decay*p) + m*(1 - share)

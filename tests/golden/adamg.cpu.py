@@ -52,7 +52,7 @@ def adamg_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     c1 = float32(model[14])  # scale*(1 - beta3)
     one_minus_beta1 = float32(model[15])  # 1 - beta1
     c2 = float32(model[16])  # 1/(1 - beta2**step)
-    c3 = float32(model[17])  # Min(1/sqrt(step), lr)/(1 - beta1**step)
+    c3 = float32(model[17])  # Min(lr, 1/sqrt(step))/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -66,7 +66,7 @@ def adamg_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         r_new = beta3 * r_i + c1 * v_new ** power
         # m <- beta1*m + r_new*(1 - beta1)*(g + weight_decay*p)
         m_new = beta1 * m_i + one_minus_beta1 * t1 * r_new
-        # p <- -m_new*Min(1/sqrt(step), lr)/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p
+        # p <- -m_new*Min(lr, 1/sqrt(step))/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p
         p_new = p_i - c3 * m_new / (eps + sqrt(c2 * v_new))
         v[i] = v_new
         r[i] = r_new

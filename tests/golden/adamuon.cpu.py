@@ -58,10 +58,10 @@ def adamuon_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     """Reads m; writes x_0_matrix."""
     m = float32_array(arrays[2], start, count)
     x_0_matrix = float32_array(arrays[4], start, count)
-    c1 = float32(tensor[6])  # 1/Max(eps, sqrt(sum_1))
+    c1 = float32(tensor[6])  # 1/Max(sqrt(sum_1), eps)
     for i in range(count):
         m_new = m[i]
-        # x_0 <- m_new/Max(eps, sqrt(sum_1))
+        # x_0 <- m_new/Max(sqrt(sum_1), eps)
         x_0 = c1 * m_new
         x_0_matrix[i] = x_0
 

@@ -32,7 +32,7 @@ def alig_scalars_2(model):
     eps = model[7]
     loss = model[8]
     sum_1 = model[9]
-    # gamma <- Min(lr, loss/(eps + sum_1))
+    # gamma <- Min(loss/(eps + sum_1), lr)
     gamma = minimum(lr, loss / (eps + sum_1))
     model[10] = gamma
 

@@ -98,7 +98,7 @@ def cautious_adam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     c1 = float32(model[13])  # 1/(1 - beta2**step)
     c2 = float32(model[14])  # lr/(1 - beta1**step)
     c4 = float32(model[15])  # decoupled_decay*lr
-    c3 = float32(tensor[3])  # 1/Max(0.001, sum_1/size)
+    c3 = float32(tensor[3])  # 1/Max(sum_1/size, 0.001)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -108,7 +108,7 @@ def cautious_adam_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         adam_update = -c2 * m_new / (eps + sqrt(c1 * v_new))
         # mask <- where(g*adam_update < 0, 1, 0)
         mask = (float32(1.0) if g_i * adam_update < float32(0.0) else float32(0.0))
-        # cautious_update <- adam_update*mask/Max(0.001, sum_1/size)
+        # cautious_update <- adam_update*mask/Max(sum_1/size, 0.001)
         cautious_update = c3 * adam_update * mask
         # p <- -decoupled_decay*lr*p + cautious_update + p
         p_new = cautious_update + p_i - c4 * p_i

@@ -38,11 +38,11 @@ def cocob_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         scale_new = maximum(t1, scale_i)
         # total <- total + Abs(g)
         total_new = t1 + total_i
-        # reward <- Max(0, -g*(-start_new + p) + reward)
+        # reward <- Max(-g*(-start_new + p) + reward, 0)
         reward_new = maximum(float32(0.0), reward_i - g_i * (p_i - start_new))
         # gradients <- -g + gradients
         gradients_new = gradients_i - g_i
-        # p <- gradients_new*(reward_new + scale_new)/(scale_new*...) + start_new
+        # p <- gradients_new*(reward_new + scale_new)/(scale_new*Max(..., ...)) + start_new
         p_new = start_new + gradients_new * (reward_new + scale_new) / scale_new / maximum(alpha * scale_new, scale_new + total_new)
         scale[i] = scale_new
         total[i] = total_new

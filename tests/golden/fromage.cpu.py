@@ -49,7 +49,7 @@ def fromage_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[3]
     t1 = maximum(min_norm, sqrt(sum_1))
     t2 = maximum(min_norm, sqrt(sum_2))
-    # trust <- where((Max(min_norm, sqrt(sum_1)) == 0) | (Max(min_norm, sqrt(sum_2)) == 0), 1, ...*...)
+    # trust <- where((Max(sqrt(sum_1), min_norm) == 0) | (Max(sqrt(sum_2), min_norm) == 0), 1, ...*...)
     trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 / t2)
     c1 = lr * trust
     tensor[4] = c1

@@ -42,7 +42,7 @@ def l_dog_tensor_scalars_2(arrays, model, tensor):
     d = tensor[3]
     sum_1 = tensor[4]
     sum_2 = tensor[5]
-    # d <- Max(sqrt(sum_1), d)
+    # d <- Max(d, sqrt(sum_1))
     d_new = maximum(sqrt(sum_1), d)
     # s <- sum_2 + s
     s_new = sum_2 + s

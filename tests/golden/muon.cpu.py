@@ -64,13 +64,13 @@ def muon_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     x_0_matrix = float32_array(arrays[3], start, count)
     momentum = float32(model[6])
     one_minus_momentum = float32(model[9])  # 1 - momentum
-    c1 = float32(tensor[7])  # 1/Max(eps, sqrt(sum_1))
+    c1 = float32(tensor[7])  # 1/Max(sqrt(sum_1), eps)
     for i in range(count):
         g_i = g[i]
         m_new = m[i]
         # u <- g*(1 - momentum) + momentum*m_new
         u = one_minus_momentum * g_i + momentum * m_new
-        # x_0 <- u/Max(eps, sqrt(sum_1))
+        # x_0 <- u/Max(sqrt(sum_1), eps)
         x_0 = c1 * u
         x_0_matrix[i] = x_0
 

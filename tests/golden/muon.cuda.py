@@ -87,7 +87,7 @@ def muon_element_2(g_i, m_new, momentum, one_minus_momentum, c1):
     """What pass 2 does to an element."""
     # u <- g*(1 - momentum) + momentum*m_new
     u = one_minus_momentum * g_i + momentum * m_new
-    # x_0 <- u/Max(eps, sqrt(sum_1))
+    # x_0 <- u/Max(sqrt(sum_1), eps)
     x_0 = c1 * u
     return x_0
 
@@ -100,7 +100,7 @@ def muon_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
     x_0_matrix = float32_array(arrays[3], start, count)
     momentum = narrowed(model[6])
     one_minus_momentum = narrowed(model[9])  # 1 - momentum
-    c1 = narrowed(tensor[7])  # 1/Max(eps, sqrt(sum_1))
+    c1 = narrowed(tensor[7])  # 1/Max(sqrt(sum_1), eps)
     packs = count // 4 if aligned(g) & aligned(m) & aligned(x_0_matrix) else 0
     for k in range(thread(), packs, threads()):
         g_0, g_1, g_2, g_3 = load4(g, k)

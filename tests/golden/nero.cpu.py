@@ -145,7 +145,7 @@ def nero_pass_3(arrays, model, tensor, start, grad_start, count, sums):
             g_i = g[i]
             # x <- -g*lr*scale/(eps + ...) + where(step == 1, (p + ...)/length, p)
             x = (c2_i * (p_i - centre_i) if step == float32(1.0) else p_i) - c1_i * g_i
-            # p <- (x - sum_2/dim1)/(eps + sqrt(Max(0, -dim1*(sum_2/dim1)**2 + sum_3)))
+            # p <- (x - sum_2/dim1)/(eps + sqrt(Max(-dim1*(sum_2/dim1)**2 + sum_3, 0)))
             p_new = c4_i * (x - c3_i)
             p[i] = p_new
 

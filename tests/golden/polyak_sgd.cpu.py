@@ -35,7 +35,7 @@ def polyak_sgd_scalars_2(model):
     loss = model[9]
     sum_1 = model[10]
     t1 = eps + sum_1
-    # gamma <- where(eps + sum_1 <= 2.22044604925031e-16, 0, scaling*Min(lr, ...*...))
+    # gamma <- where(eps + sum_1 <= 2.22044604925031e-16, 0, scaling*Min(...*..., lr))
     gamma = (0.0 if t1 <= 2.220446049250313e-16 else scaling * minimum(lr, (loss - f_min) / t1))
     model[11] = gamma
 

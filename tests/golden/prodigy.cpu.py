@@ -76,7 +76,7 @@ def prodigy_scalars_2(model):
     r_new = r * sqrt(beta2) + a * d * sum_1 / d0
     # d_hat <- d_coef*r_new/sum_2
     d_hat = d_coef * r_new / sum_2
-    # d <- where(sum_2 == 0, d, Max(d_hat, d))
+    # d <- where(sum_2 == 0, d, Max(d, d_hat))
     d_new = (d if sum_2 == 0.0 else maximum(d_hat, d))
     c3 = d * (1.0 - beta1)
     one_minus_beta2 = 1.0 - beta2

@@ -77,9 +77,9 @@ def prodigy_official_scalars_2(model):
     r_new = r * sqrt(beta2) + a * d * sum_1 / d0
     # d_hat <- where(sum_2 == 0, d, d_coef*r_new/sum_2)
     d_hat = (d if sum_2 == 0.0 else d_coef * r_new / sum_2)
-    # d_max <- Max(d_hat, d_max)
+    # d_max <- Max(d_max, d_hat)
     d_max_new = maximum(d_hat, d_max)
-    # base <- where(d == d0, Max(d_hat, d), d)
+    # base <- where(d == d0, Max(d, d_hat), d)
     base = (maximum(d_hat, d) if d == d0 else d)
     # d <- Min(d_max_new, growth_rate*base)
     d_new = minimum(d_max_new, growth_rate * base)

@@ -132,7 +132,7 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     theta = tensor[6]
     sum_3 = tensor[7]
     t2 = sqrt(sum_3)
-    # c <- where(step == 1, 1, gamma/Max(gamma, sqrt(sum_3)/(eps + theta)))
+    # c <- where(step == 1, 1, gamma/Max(sqrt(sum_3)/(eps + theta), gamma))
     c = (1.0 if step == 1.0 else gamma / maximum(gamma, t2 / (eps + theta)))
     # theta <- c*sqrt(sum_3)
     theta_new = t2 * c

@@ -92,7 +92,7 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     theta = tensor[3]
     sum_2 = tensor[6]
     t1 = sqrt(sum_2)
-    # c <- where(step == 1, 1, gamma/Max(gamma, sqrt(sum_2)/(eps + theta)))
+    # c <- where(step == 1, 1, gamma/Max(sqrt(sum_2)/(eps + theta), gamma))
     c = (1.0 if step == 1.0 else gamma / maximum(gamma, t1 / (eps + theta)))
     # theta <- c*sqrt(sum_2)
     theta_new = t1 * c

@@ -138,7 +138,7 @@ def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     """Reads p, product_2_matrix; writes p."""
     p = float32_array(arrays[0], start, count)
     product_2_matrix = float32_array(arrays[5], start, count)
-    c2 = float32(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)))
+    c2 = float32(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
     c3 = float32(model[16])  # where(step == 1, 1, -lr*weight_decay + 1)
     for i in range(count):
         p_i = p[i]

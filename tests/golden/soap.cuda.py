@@ -176,7 +176,7 @@ def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
     """Reads p, product_2_matrix; writes p."""
     p = float32_array(arrays[0], start, count)
     product_2_matrix = float32_array(arrays[5], start, count)
-    c2 = narrowed(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)))
+    c2 = narrowed(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
     c3 = narrowed(model[16])  # where(step == 1, 1, -lr*weight_decay + 1)
     packs = count // 4 if aligned(p) & aligned(product_2_matrix) else 0
     for k in range(thread(), packs, threads()):

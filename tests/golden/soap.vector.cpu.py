@@ -45,7 +45,7 @@ def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[9])
     one_minus_beta1 = float32(model[11])  # 1 - beta1
     one_minus_beta2 = float32(model[12])  # 1 - beta2
-    c1 = float32(model[13])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(1, step - 1))/(1 - beta1**Max(1, step - 1)))
+    c1 = float32(model[13])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
     c2 = float32(model[14])  # where(step == 1, 1, -lr*weight_decay + 1)
     for i in range(count):
         p_i = p[i]

@@ -58,7 +58,7 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # h <- where(Mod(step - 1, 10) == 0, hessian_diag*(1 - beta2) + beta2*h, h)
         h_new = (one_minus_beta2 * hessian_diag_i + beta2 * h_i if c1 == float32(0.0) else h_i)
-        # p <- -lr*(weight_decay*p + Min(clip_threshold, ...)) + p
+        # p <- -lr*(weight_decay*p + Min(..., clip_threshold)) + p
         p_new = p_i - lr * (weight_decay * p_i + minimum(clip_threshold, maximum(-clip_threshold, c2 * m_new / maximum(eps, gamma * h_i))))
         m[i] = m_new
         h[i] = h_new

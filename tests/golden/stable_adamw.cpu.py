@@ -74,7 +74,7 @@ def stable_adamw_tensor_scalars_2(arrays, model, tensor):
     weight_decay = model[9]
     size = tensor[0]
     sum_1 = tensor[2]
-    # lr_t <- lr/Max(1, sqrt(sum_1/size))
+    # lr_t <- lr/Max(sqrt(sum_1/size), 1)
     lr_t = lr / maximum(1.0, sqrt(sum_1 / size))
     c6 = 1.0 - weight_decay * lr_t
     tensor[3] = lr_t

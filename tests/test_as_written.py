@@ -1,0 +1,373 @@
+"""What a rule writes is what it computes: the cases that SymPy, or the compiler, once rewrote."""
+
+import numpy as np
+import pytest
+import sympy
+from numpy.testing import assert_array_equal
+
+import learnerdsl as ld
+
+INF, NAN = np.inf, np.nan
+
+
+def updated(function, parameter, gradient, backend, updates=1, **arguments):
+    p = np.array(parameter)
+    learner = ld.rule(function)([p], backend=backend, **arguments)
+    for _ in range(updates):
+        learner.update([np.array(gradient, p.dtype)])
+    return p
+
+
+def check(function, parameter, gradient, wanted, updates=1):
+    for backend in ("cpu", "numpy"):
+        found = updated(function, parameter, gradient, backend, updates)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6 if found.dtype == "f4" else 1e-14)
+
+
+# Choices and conditions are not folded into each other, nor through reductions
+
+
+def folded_through_a_sum(p, g):
+    total = ld.sum(ld.where(g < 0, ld.exp(g), -ld.exp(g)))
+    return ld.assign(p, ld.where(total + ld.where(g < 0, 1, 0) > 0, 10, 20))
+
+
+def chosen_by_a_choice(p, g):
+    return ld.assign(p, ld.where(ld.where(g > 0, p, 2) > 1, p, g))
+
+
+def not_above(p, g):
+    return ld.assign(p, ld.where(~(p > g), 1, 0))
+
+
+def not_itself(p, g):
+    return ld.assign(p, ld.where(ld.not_equal(g, g), 1, 0))
+
+
+def itself(p, g):
+    return ld.assign(p, ld.where(ld.equal(g, g), 1, 0))
+
+
+def above_or_not(p, g):
+    return ld.assign(p, ld.where((g > 0) | (g <= 0), 1, 0))
+
+
+def square_not_below(p, g):
+    return ld.assign(p, ld.where(g**2 >= 0, 1, 0))
+
+
+def one_or_the_other(p, g):
+    return ld.assign(p, ld.where((g > 0) ^ (p > 0), 1, 0))
+
+
+def from_sympy(p, g):
+    return ld.assign(p, sympy.Piecewise((1, g > 1), (2, (g > 0) & (p > 0)), (3, True)))
+
+
+def both_signs(p, g):
+    return ld.assign(p, ld.where((g > -1) & ~ld.equal(g, 0) & (g < 1), g, 5))
+
+
+@pytest.mark.parametrize(
+    ("function", "parameter", "gradient", "wanted"),
+    [
+        (folded_through_a_sum, [0.0] * 4, [-1, 2, 3, -4], [20, 20, 20, 20]),
+        (chosen_by_a_choice, [0.5, 2.0], [1, -1], [1, 2]),
+        (not_above, [0.0, 0.0, 0.0], [NAN, 1, -1], [1, 1, 0]),
+        (not_itself, [0.0, 0.0], [NAN, 1], [1, 0]),
+        (itself, [0.0, 0.0], [NAN, 1], [0, 1]),
+        (above_or_not, [0.0, 0.0], [NAN, 1], [0, 1]),
+        (square_not_below, [0.0, 0.0], [NAN, -2], [0, 1]),
+        (one_or_the_other, [1.0, 1.0, -1.0, -1.0], [1, -1, 1, -1], [0, 1, 1, 0]),
+        (from_sympy, [1.0, 1.0, -1.0], [2, 0.5, 0.5], [1, 2, 3]),
+        (both_signs, [0.0, 0.0, 0.0], [0.5, 0, 2], [0.5, 5, 5]),
+    ],
+    ids=lambda case: case.__name__ if callable(case) else "",
+)
+def test_conditions_mean_what_they_say(function, parameter, gradient, wanted):
+    check(function, parameter, gradient, wanted)
+
+
+# Arithmetic in the order in which it is written
+
+
+def test_the_square_of_a_quotient_does_not_overflow_where_the_quotient_does_not():
+    def rule(p, g):
+        return ld.assign(p, (g / ld.norm(g)) ** 2)
+
+    check(rule, np.zeros(2, np.float32), [3e25, 4e25], [0.36, 0.64])
+
+
+def test_the_square_of_a_product_does_not_underflow_where_the_product_does_not():
+    def rule(p, g):
+        return ld.assign(p, (1e-30 * g) ** 2)
+
+    check(rule, np.zeros(2, np.float32), [3e25, 4e30], [9e-10, 16.0])
+
+
+@pytest.mark.parametrize(
+    ("value", "gradient", "wanted"),
+    [
+        (lambda p, g: -(g % 3) - 1, [1.0, 2.0], [-2, -3]),
+        (lambda p, g: -(g % 3) - 0.5 * p, [1.0, 2.0], [-1.5, -2.5]),
+        (lambda p, g: (-0.999 - p % 2) * ld.size(p), [1.0, 2.0], [-3.998, -3.998]),
+        (lambda p, g: 2 - (-g) % 3, [1.0, 2.0], [0, 1]),
+        (lambda p, g: g % -3, [1.0, -1.0], [-2, -1]),
+        (lambda p, g: 7 % g, [2.0, -4.0], [1, -1]),
+        (lambda p, g: -g // 2, [3.0, -3.0], [-2, 1]),
+        (lambda p, g: -((-g) ** 2), [3.0, -3.0], [-9, -9]),
+        (lambda p, g: 2**-g, [1.0, -1.0], [0.5, 2]),
+        (lambda p, g: abs(g - 2 * p), [1.0, -1.0], [1, 3]),
+        (lambda p, g: ld.floor((g - 1) / 3), [7.0, 4.0], [2, 1]),
+        (lambda p, g: ((g - 1) / 3) % 1, [7.0, 4.0], [0, 0]),
+        (lambda p, g: ld.where(ld.equal((g - 1) / 3, 2), 1, 0), [7.0, 4.0], [1, 0]),
+        (lambda p, g: g / 3, [6.0, 1.0], [2, 1 / 3]),
+    ],
+)
+def test_operators_keep_their_order(value, gradient, wanted):
+    check(lambda p, g: ld.assign(p, value(p, g)), [1.0, 1.0], gradient, wanted)
+
+
+test_operators_keep_their_order.__test__ = True
+
+
+@pytest.mark.parametrize("divisor", [3, 5, 7, 10, 49])
+def test_a_staircase_of_the_step_is_exact(divisor):
+    @ld.rule
+    def stairs(p, g):
+        count = ld.state("count", shape="tensor")
+        done = ld.assign(count, count + 1)
+        named = ld.let("named", (ld.step - 1) / divisor)
+        hit = ld.where(ld.equal((ld.step - 1) / divisor, ld.floor(named)), 1, 0)
+        stair = ld.floor((ld.step - 1) / divisor) + ld.floor(named) + ld.floor((done - 1) / divisor)
+        return ld.assign(p, stair + 1000 * hit)
+
+    for backend in ("cpu", "numpy"):
+        p = np.zeros(1, np.float64)
+        learner = stairs([p], backend=backend)
+        for step in range(1, 201):
+            learner.update([np.ones(1)])
+            k, rest = divmod(step - 1, divisor)
+            assert p[0] == 3 * k + 1000 * (rest == 0), (backend, step)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (lambda g: g * ((ld.pi**8) % 7), np.pi**8 % 7),
+        (lambda g: g * ld.pi / 3, np.pi / 3),
+        (lambda g: g * ld.sqrt(2) * ld.pi**10 * 1e-3, np.sqrt(2) * np.pi**10 * 1e-3),
+        (lambda g: g + ld.exp(1) - ld.log(10) ** 3, 1 + np.e - np.log(10) ** 3),
+        (lambda g: g * ld.where(ld.pi > 3, ld.pi, 0), np.pi),
+    ],
+)
+def test_a_constant_is_of_float64_and_cast_once(value, wanted):
+    for backend in ("cpu", "numpy"):
+        p = updated(lambda p, g: ld.assign(p, value(g)), np.ones(1, np.float32), [1.0], backend)
+        assert abs(p[0] - np.float32(wanted)) <= np.spacing(np.float32(wanted))
+
+
+@pytest.mark.parametrize("coefficient", [lambda mu: -1 - mu**2, lambda mu: -mu - 1])
+def test_a_divisor_that_is_known_to_be_negative_compiles(coefficient):
+    def rule(p, g, lr=0.5, mu=1.0):
+        return ld.assign(p, p + lr * g / coefficient(mu))
+
+    check(rule, [1.0], [4.0], [0.0])
+
+
+def test_a_large_power_is_a_float():
+    check(lambda p, g: ld.assign(p, g ** (2.0**70)), [0.0, 0.0], [0.5, 1.0], [0, 1])
+
+
+def test_the_derivative_of_a_maximum_has_a_kernel():
+    def rule(p, g):
+        penalty = 0.5 * ld.maximum(p - 1, 0) ** 2 + ld.minimum(g, p)
+        return ld.assign(p, sympy.diff(penalty, p))
+
+    check(rule, [0.5, 3.0], [1.0, 1.0], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (lambda p, g: ld.where(g == 0, p, g), "learnerdsl.equal(a, b)"),
+        (lambda p, g: ld.where(2 * g + 1 != p, p, g), "learnerdsl.not_equal(a, b)"),
+        (lambda p, g: p if ld.step == 1 else g, "learnerdsl.equal(a, b)"),
+        (lambda p, g: p if g > 0 else g, "where(condition, a, b)"),
+        (lambda p, g: ld.where(0 < g < 1, p, g), "(a > b) & (b > c)"),
+        (lambda p, g: max(g, 0), "instead of NumPy's, max and min"),
+        (lambda p, g: ld.max(g, 0), "maximum(a, b)"),
+        (lambda p, g: ld.step % 0, "% 0 has no value"),
+        (lambda p, g: g[0], "a rule is about one element"),
+        (lambda p, g: g.mean(), "a rule is about one element"),
+        (lambda p, g: g.T, "a rule is about one element"),
+        (lambda p, g: len(g), "a rule is about one element"),
+        (lambda p, g: np.sign(g), "NumPy"),
+        (lambda p, g: int(g), "learnerdsl.floor(x)"),
+        (lambda p, g: round(g), "learnerdsl.floor(x + 0.5)"),
+        (lambda p, g: ld.sqrt("g"), "not an expression"),
+        (lambda p, g: ld.maximum(g, None), "not an expression"),
+        (lambda p, g: ld.clip(g, 0, 1j), "not a real number"),
+        (lambda p, g: ld.where(1, p, g), "not a condition"),
+        (lambda p, g: ld.where(np.array([True]), p, g), "not a condition"),
+        (lambda p, g: g * 10**400, "not a finite number"),
+        (lambda p, g: g * sympy.Integer(10) ** 5000, "not a finite number"),
+        (lambda p, g: g * ld.exp(1000), "not a finite number"),
+        (lambda p, g: g * ld.exp(-1000), "too small for float64"),
+        (lambda p, g: g * sympy.Float("1e-400"), "too small for float64"),
+        (lambda p, g: ld.where(g > 10**400, p, g), "not a finite number"),
+        (lambda p, g: g ** (10**400), "not a finite number"),
+        (lambda p, g: g * ld.acos(2), "not a real number"),
+        (lambda p, g: p * (-ld.pi) ** sympy.Rational(1, 5), "not a real number"),
+        (
+            lambda p, g: p * (sympy.Rational(-7, 5) ** (16777217 / ld.sqrt(1 + 16777217**2)) % 0.3),
+            "not a real number",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_write(value, words):
+
+    def written(p, g):
+        return ld.assign(p, value(p, g))
+
+    with pytest.raises(ld.RuleError) as caught:
+        ld.rule(written).trace()
+    assert words in str(caught.value)
+
+
+def test_outside_a_rule_the_operators_are_sympys():
+    a, b = sympy.symbols("a b", positive=True)
+    seen = []
+
+    @ld.rule
+    def rule(p, g):
+        seen.append(sympy.sqrt(sympy.Max(a, b)))
+        return ld.assign(p, ld.where(g > p, p, g))
+
+    rule.trace()
+    assert (a > -1) == sympy.true
+    assert isinstance(~(a > b), sympy.LessThan)
+    assert sympy.Symbol("a", positive=True) == a
+    assert (a * b) ** 2 == a**2 * b**2
+    assert seen[0] == sympy.sqrt(sympy.Max(a, b))
+
+
+def test_doit_gives_sympys_own_nodes():
+    @ld.rule
+    def rule(p, g):
+        return ld.assign(p, ld.where(g > 0, (p * g) ** 2, g % 3))
+
+    expression = rule.assignments[0][1].doit()
+    p, g = (sympy.Symbol("p", real=True), sympy.Symbol("g", real=True))
+    plain = expression.xreplace({s: {"p": p, "g": g}[s.name] for s in expression.free_symbols})
+    assert plain == sympy.Piecewise((p**2 * g**2, g > 0), (sympy.Mod(g, 3), True))
+
+
+def test_derivatives_and_substitution_go_through_choices():
+    @ld.rule
+    def rule(p, g):
+        return ld.assign(p, ld.where(g > 0, (p * g) ** 2, p % 3))
+
+    trace = rule.trace()
+    expression = trace.lines[0].expression
+    slope = sympy.diff(expression, trace.parameter)
+    at = {trace.parameter: 4.0, trace.gradient: 3.0}
+    assert float(slope.subs(at)) == 72.0
+    assert float(expression.subs({**at, trace.gradient: -1.0})) == 1.0
+    assert r"\begin{cases}" in rule.latex()
+    assert_array_equal(sympy.lambdify(list(at), expression, "numpy")(4.0, 3.0), 144.0)
+
+
+# Old and new values
+
+
+def model_state_in_a_tensor(p, g):
+    m, t = ld.state("m", shape="model"), ld.state("t", shape="tensor")
+    new = [ld.assign(m, m + 1), ld.assign(t, ld.norm(g) + m)]
+    return ld.combine([*new, ld.assign(p, p - g)])
+
+
+def tensor_state_in_a_matrix(p, g):
+    t, S = ld.state("t", shape="tensor", init=1.0), ld.state("S", shape=("rows", "rows"))
+    product = ld.matmul(g, ld.transpose(g))
+    new = [ld.assign(t, t + ld.norm(g)), ld.assign(S, t * product)]
+    return ld.combine([*new, ld.assign(p, p - g)])
+
+
+def model_state_in_a_vector(p, g):
+    m, v = ld.state("m", shape="model", init=1.0), ld.state("v", shape="rows")
+    new = [ld.assign(m, m + ld.norm(g, over="model")), ld.assign(v, m * ld.sum(g, axis=1))]
+    return ld.combine([*new, ld.assign(p, p - m * g)])
+
+
+def element_state_in_a_matrix(p, g):
+    m, S = ld.state("m"), ld.state("S", shape=("rows", "rows"))
+    m_new = ld.assign(m, 0.9 * m + g)
+    return ld.combine([m_new, ld.assign(S, ld.matmul(m_new, ld.transpose(m))), ld.assign(p, p - g)])
+
+
+def parameter_in_a_matrix(p, g):
+    S = ld.state("S", shape=("cols", "cols"))
+    p_new = ld.assign(p, p - g)
+    return ld.combine([p_new, ld.assign(S, ld.matmul(ld.transpose(p), p_new))])
+
+
+def states_that_swap(p, g):
+    a, b = ld.state("a", init=1.0), ld.state("b", init=2.0)
+    return ld.combine([ld.assign(a, b), ld.assign(b, a), ld.assign(p, p - a * g)])
+
+
+def scalars_that_swap(p, g):
+    a, b = ld.state("a", init=1.0, shape="tensor"), ld.state("b", init=2.0, shape="model")
+    c = ld.state("c", init=3.0, shape="tensor")
+    new = [ld.assign(a, c), ld.assign(c, a + b), ld.assign(b, b + ld.norm(g, over="model"))]
+    return ld.combine([*new, ld.assign(p, p - a * g)])
+
+
+def a_state_into_the_parameter(p, g):
+    m = ld.state("m", init=5.0)
+    return ld.combine([ld.assign(m, g), ld.assign(p, m)])
+
+
+def a_number_into_a_matrix(p, g):
+    S = ld.state("S", shape=("rows", "rows"))
+    S_new = ld.assign(S, 2)
+    return ld.combine([S_new, ld.assign(p, p - ld.matmul(S_new, g))])
+
+
+def a_matrix_in_a_norm_alone(p, g):
+    product = ld.matmul(ld.matmul(g, ld.transpose(g)), g)
+    return ld.assign(p, p - g * ld.norm(product))
+
+
+OLD = {
+    model_state_in_a_tensor: {"t": [12**0.5, 12**0.5 + 1, 12**0.5 + 2]},
+    tensor_state_in_a_matrix: {"t": [1 + k * 12**0.5 for k in (1, 2, 3)]},
+    model_state_in_a_vector: {},
+    element_state_in_a_matrix: {},
+    parameter_in_a_matrix: {},
+    states_that_swap: {"a": [2, 1, 2]},
+    scalars_that_swap: {"a": [3, 3, 3 + 2 + 12**0.5]},
+    a_state_into_the_parameter: {"m": [1, 1, 1]},
+    a_number_into_a_matrix: {"S": [2, 2, 2]},
+    a_matrix_in_a_norm_alone: {},
+}
+
+
+@pytest.mark.parametrize("function", OLD, ids=lambda function: function.__name__)
+def test_what_reads_an_old_value_gets_it(function):
+    shape, rule = (3, 4), ld.rule(function)
+    found = {}
+    for backend in ("cpu", "numpy"):
+        p = np.arange(12.0).reshape(shape)
+        learner = rule([p], backend=backend)
+        found[backend] = []
+        for update in range(3):
+            learner.update([np.ones(shape)])
+            states = {name: np.array(a) for name, a in learner.state[0].items()}
+            for name, wanted in OLD[function].items():
+                np.testing.assert_allclose(states[name], wanted[update])
+            found[backend].append([p.copy(), *states.values(), *learner.model_state.values()])
+    for compiled, interpreted in zip(*found.values(), strict=True):
+        for one, other in zip(compiled, interpreted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-13)
