@@ -69,6 +69,8 @@ from learnerdsl.rule import shared as shared
 from learnerdsl.rule import state as state
 from learnerdsl.rule import uniform as uniform
 from learnerdsl.runtime.sparse import RowSparse as RowSparse
+from learnerdsl.runtime.threads import get_num_threads as get_num_threads
+from learnerdsl.runtime.threads import set_num_threads as set_num_threads
 from learnerdsl.schedules import Schedule as Schedule
 
 __version__ = "0.1.0"

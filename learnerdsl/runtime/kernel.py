@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, config, njit, types
+from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
@@ -21,6 +21,7 @@ from learnerdsl.runtime.functions import INLINE, OPTIONS
 from learnerdsl.runtime.functions import exp as exp
 from learnerdsl.runtime.functions import log as log
 from learnerdsl.runtime.functions import tanh as tanh
+from learnerdsl.runtime.machine_code import KEPT_AS, KeptCode, compile_c_function
 from learnerdsl.runtime.random import random_functions
 
 nan = math.nan
@@ -74,7 +75,8 @@ def compile_kernel(function: Callable[..., None], signature: Any, cache: bool = 
     """A C function of this signature; the Python function itself if compilation is disabled."""
     if config.DISABLE_JIT:
         return function
-    return cfunc(signature, cache=cache, **OPTIONS)(function)
+    kept = KeptCode(function, *function.__globals__[KEPT_AS]) if cache else None
+    return compile_c_function(function, signature, OPTIONS, kept)
 
 
 @intrinsic
