@@ -24,6 +24,8 @@ from learnerdsl.runtime.sparse import values_of
 from learnerdsl.runtime.stepping import step_through
 from learnerdsl.runtime.tables import MODEL_SIZE, SEED, Tables, bytes_per_element
 
+_settings: Any = config
+
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
 """What starting a chunk costs, in elements; it balances the threads' shares of small tensors."""
@@ -131,9 +133,9 @@ class CpuEngine(Tables, HostStates):
 
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on threads of Numba, or in the calling thread alone."""
-        self.is_parallel = is_parallel and not (config.DISABLE_JIT or threads.are_lost())
+        self.is_parallel = is_parallel and not (_settings.DISABLE_JIT or threads.are_lost())
         self.frame[Frame.THREADS] = threads.wanted()
-        if config.DISABLE_JIT:
+        if _settings.DISABLE_JIT:
             kernels = (self.module, self.program.levels, self.count_nonfinite)
             launch = functools.partial(self.step, *kernels)
         elif self.is_parallel:
@@ -269,7 +271,7 @@ class CpuEngine(Tables, HostStates):
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Launch over these chunks from now on, on as many threads as they are worth."""
         counted = self.count(chunks)
-        parts = SPANS_PER_THREAD * config.NUMBA_NUM_THREADS
+        parts = SPANS_PER_THREAD * _settings.NUMBA_NUM_THREADS
         spans = split_evenly(chunks[:, 3] + CHUNK_COST, parts)
         changed = {
             Frame.CHUNK_TABLE: chunks,

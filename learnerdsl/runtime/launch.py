@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, get_num_threads, njit, prange, set_num_threads, types
+from numba import carray, njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -230,6 +230,31 @@ def _after(frame: Any, unit: int, function: Any) -> float:
     return 0.0
 
 
+@intrinsic
+def _use_threads(typing_context: Any, count: Any) -> Any:
+    """Let parallel loops of this thread use so many threads; returns how many it was before.
+
+    Numba's own function holds an address of this process, so no other one could load it.
+    """
+    del typing_context, count
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        wide, narrow = ir.IntType(64), ir.IntType(32)
+        get, use = (
+            cgutils.get_or_insert_function(builder.module, ir.FunctionType(*kind), name)
+            for name, kind in (
+                ("get_num_threads", (wide, [])),
+                ("set_num_threads", (ir.VoidType(), [narrow])),
+            )
+        )
+        before = builder.sext(builder.trunc(builder.call(get, []), narrow), wide)
+        builder.call(use, [builder.trunc(args[0], narrow)])
+        return before
+
+    return types.int64(types.int64), generate
+
+
 def launch_serial(frame: Any) -> float:
     """Units of an update in this thread; returns how many gradient values forbid it, normally 0."""
     for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
@@ -246,9 +271,8 @@ def launch_serial(frame: Any) -> float:
 def launch_parallel(frame: Any) -> float:
     """The same by threads of Numba; bitwise the same result as `launch_serial`."""
     # The number belongs to the calling thread, where other code of Numba's may count on it.
-    threads, wanted = get_num_threads(), np.int64(frame[Frame.THREADS])
-    if wanted != 0:
-        set_num_threads(wanted)
+    wanted = np.int64(frame[Frame.THREADS])
+    before = _use_threads(wanted) if wanted != 0 else 0
     refused = 0.0
     for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
         function = _before(frame, unit)
@@ -259,7 +283,7 @@ def launch_parallel(frame: Any) -> float:
         if refused != 0:
             break
     if wanted != 0:
-        set_num_threads(threads)
+        _use_threads(before)
     return refused
 
 

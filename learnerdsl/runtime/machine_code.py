@@ -26,7 +26,10 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
+from learnerdsl.errors import InternalError
 from learnerdsl.runtime import places
+
+_settings: Any = config
 
 KEPT_AS = "__learnerdsl_kept_as__"
 """Attribute of a generated module: how names of its files begin, and the key of its text."""
@@ -59,10 +62,10 @@ def code_of(module: str) -> bytes:
 def toolchain() -> bytes:
     """What beside a text decides its machine code: versions, the processor, code of ours."""
     versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__)
-    processor = cpu_target.target_context.codegen().magic_tuple()
-    settings = (int(config.OPT), config.USING_SVML)
+    target: Any = cpu_target.target_context
+    settings = (int(_settings.OPT), _settings.USING_SVML)
     code = b"".join(code_of(f"learnerdsl.runtime.{module}") for module in _COMPILED)
-    return repr((versions, processor, settings)).encode() + code
+    return repr((versions, target.codegen().magic_tuple(), settings)).encode() + code
 
 
 def key_of(text: str) -> str:
@@ -91,8 +94,11 @@ class KeptCode(NullCache):
         return content and CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig: Any, cres: Any) -> None:
-        """Keep it."""
+        """Keep it; it must not hold addresses of this process."""
         del sig
+        if cres.library.has_dynamic_globals:
+            msg = f"the machine code of {self.name} holds for this process alone"
+            raise InternalError(msg)
         places.keep_checked(self.name, self.key, dumps(cres._reduce()))
 
 
@@ -100,7 +106,7 @@ def compile_c_function(
     function: Callable[..., None], signature: Any, options: dict[str, Any], cache: Any
 ) -> CFunc:
     """A function that C code calls by its address; `cache` is a `KeptCode`, or None."""
-    compiled = CFunc(function, normalize_signature(signature), {}, options)
+    compiled: Any = CFunc(function, normalize_signature(signature), {}, options)
     if cache is not None:
         compiled._cache = cache
     compiled.compile()
