@@ -76,14 +76,10 @@ def set_num_threads(count: int) -> None:
     most = 1 if _lost_threads else _settings.NUMBA_NUM_THREADS
     is_whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
     if not is_whole or not 1 <= count <= most:
-        why = (
-            "this process was forked from one with threads, so its updates run serially"
-            if _lost_threads
-            else "for more, set NUMBA_NUM_THREADS before Python starts"
-        )
-        msg = (
-            f"The number of threads must be a whole number from 1 to {most}, got {count!r}; {why}."
-        )
+        why = "for more, set NUMBA_NUM_THREADS before Python starts"
+        if _lost_threads:
+            why = "a fork does not copy threads, so updates of this process run serially"
+        msg = f"Updates cannot use {count!r} threads: choose from 1 to {most}; {why}."
         raise HyperparameterError(msg)
     global _chosen
     with _choosing:
