@@ -30,15 +30,13 @@ float32 = np.float32
 float64 = np.float64
 int64 = np.int64
 abs = abs
-acos = math.acos
-asin = math.asin
-atan = math.atan
-cos = math.cos
-cosh = math.cosh
-sin = math.sin
-sinh = math.sinh
-sqrt = math.sqrt
-tan = math.tan
+if config.DISABLE_JIT:
+    # Python's own raise errors where the answer is NaN or infinite.
+    acos, asin, atan, cos, sin, tan = np.arccos, np.arcsin, np.arctan, np.cos, np.sin, np.tan
+    cosh, sinh, sqrt = np.cosh, np.sinh, np.sqrt
+else:
+    acos, asin, atan, cos, sin, tan = math.acos, math.asin, math.atan, math.cos, math.sin, math.tan
+    cosh, sinh, sqrt = math.cosh, math.sinh, math.sqrt
 ceil = np.ceil
 floor = np.floor
 
@@ -132,7 +130,7 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 def sign(x: Any) -> Any:
-    """-1, 0 or 1; NaN for NaN."""
+    """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
     return np.sign(x)
 
 
@@ -141,7 +139,7 @@ def _sign(x: Any) -> Any:
     one = np.float32(1) if x is types.float32 else np.float64(1)
 
     def select(x: Any) -> Any:
-        return one if x > 0 else (-one if x < 0 else x)
+        return one if x > 0 else (-one if x < 0 else abs(x))
 
     return select
 
