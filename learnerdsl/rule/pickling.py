@@ -21,7 +21,7 @@ def findable(function: Callable[..., Any]) -> Callable[..., Any]:
     """A copy that pickle finds as the attribute `_function` of what is made of the function."""
     if not isinstance(function, types.FunctionType):
         return function
-    copy = types.FunctionType(
+    copy: Any = types.FunctionType(
         function.__code__,
         function.__globals__,
         function.__name__,
