@@ -16,6 +16,7 @@ from learnerdsl.errors import HyperparameterError as HyperparameterError
 from learnerdsl.errors import InternalError as InternalError
 from learnerdsl.errors import LearnerError as LearnerError
 from learnerdsl.errors import NonFiniteError as NonFiniteError
+from learnerdsl.errors import PicklingError as PicklingError
 from learnerdsl.errors import RuleError as RuleError
 from learnerdsl.errors import UnknownNameError as UnknownNameError
 from learnerdsl.expr import abs as abs
@@ -69,6 +70,8 @@ from learnerdsl.rule import shared as shared
 from learnerdsl.rule import state as state
 from learnerdsl.rule import uniform as uniform
 from learnerdsl.runtime.sparse import RowSparse as RowSparse
+from learnerdsl.runtime.threads import get_num_threads as get_num_threads
+from learnerdsl.runtime.threads import set_num_threads as set_num_threads
 from learnerdsl.schedules import Schedule as Schedule
 
 __version__ = "0.1.0"

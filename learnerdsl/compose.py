@@ -8,17 +8,19 @@ from typing import Any, Literal, overload
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import RuleError
 from learnerdsl.rule import (
+    ByName,
     Member,
     Rule,
     chained,
     check_new_names,
+    own_name,
     rule_member,
     trace_chain,
     transform_member,
 )
 
 
-class Transform:
+class Transform(ByName):
     """Maps the gradient before a rule, or the new parameter after it; made by `transform`.
 
     Attributes:
@@ -30,7 +32,9 @@ class Transform:
 
     def __init__(self, member: Member) -> None:
         functools.update_wrapper(self, member.function)
+        self.__qualname__ = own_name(member.function)
         self.member = member
+        self._function = member.function
         self.name = member.name
         self.place = member.place
         self.hyperparameters = {member.public(n): v for n, v in member.hypers.items()}
@@ -44,6 +48,9 @@ class Transform:
             f"chain with a rule: chain({example})(params)."
         )
         raise RuleError(msg)
+
+    def _parts(self) -> tuple[Any, ...]:
+        return (self.member,)
 
     def __repr__(self) -> str:
         arguments = ", ".join(self.member.public(name) for name in self.member.arguments)
@@ -118,6 +125,10 @@ class Chain(UpdateRule):
 
     def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
         return trace_chain(self._chained, options, shape, self.__doc__ or "")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickled by its members."""
+        return Chain, (self.members, self.name)
 
     def __repr__(self) -> str:
         names = ", ".join(member.name for member in self.members)
@@ -198,7 +209,7 @@ def _members(member: Any) -> tuple[Member, ...]:
     if isinstance(member, Transform):
         return (member.member,)
     if isinstance(member, UpdateRule):
-        return (rule_member(member.__wrapped__, member.version),)  # type: ignore[attr-defined]
+        return (rule_member(member._function, member.version),)
     msg = (
         f"A chain is made of rules and transforms, got {member!r}; "
         "write @learnerdsl.transform above a function of (p, g, ...) or (p, new, ...)."

@@ -10,7 +10,16 @@ from learnerdsl import inspection
 from learnerdsl.errors import UnknownNameError
 from learnerdsl.ir import Kernel
 from learnerdsl.pipeline import Program, compile_rule, stages
-from learnerdsl.rule import DEFAULT_SHAPE, Rule, signature, trace
+from learnerdsl.rule import (
+    DEFAULT_SHAPE,
+    ByName,
+    Rule,
+    findable,
+    own_name,
+    reference,
+    signature,
+    trace,
+)
 from learnerdsl.runtime import learner as runtime
 from learnerdsl.runtime.backends import cuda_module
 from learnerdsl.runtime.cpu import load_kernels
@@ -76,7 +85,7 @@ class Learner(runtime.Learner):
         return "\n".join(inspection.asm(program) for program in self.programs)
 
 
-class UpdateRule:
+class UpdateRule(ByName):
     """An update rule: call it with parameters to get a Learner.
 
     Made by the decorator `learnerdsl.rule`. Methods that show something take options of the rule as
@@ -85,9 +94,10 @@ class UpdateRule:
 
     def __init__(self, function: Callable[..., Any], version: int = 1) -> None:
         functools.update_wrapper(self, function)
+        self.__qualname__ = own_name(function)
         self.name = function.__name__
         self.version = version
-        self._function = function
+        self._function = findable(function)
         _, _, hypers, options = signature(function)
         self._hyper_names = tuple(hypers)
         self._option_names = tuple(options)
@@ -208,6 +218,9 @@ class UpdateRule:
 
     def _repr_html_(self) -> str:
         return inspection.repr_html(self.trace(), self.program())
+
+    def _parts(self) -> tuple[Any, ...]:
+        return reference(self._function, "rule"), self.version
 
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join((*self._hyper_names, *self._option_names))})>"

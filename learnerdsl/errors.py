@@ -1,5 +1,7 @@
 """What can go wrong: a LearnerError is caused by the user, an InternalError by us."""
 
+import pickle
+
 
 class LearnerError(Exception):
     """Base of every error that a user of learnerdsl can cause."""
@@ -35,6 +37,10 @@ class CheckpointError(LearnerError, ValueError):
 
 class NonFiniteError(LearnerError, ValueError):
     """A gradient holds NaN or infinity and the learner was told to raise."""
+
+
+class PicklingError(LearnerError, pickle.PicklingError):
+    """A rule or transform that another process could not find by its name."""
 
 
 class InternalError(RuntimeError):

@@ -78,6 +78,6 @@ def forget(learner):
     FORGOTTEN.append(cache._loaded.pop(Path(learner.source_file)))
 
 
-def machine_code(directory, suffix):
-    """The files that Numba wrote."""
-    return sorted((directory / "__pycache__").glob(f"*{suffix}"))
+def kept_code(directory):
+    """The files with the machine code of kernels."""
+    return sorted(path for path in directory.glob("*.nbc") if not path.name.startswith("launch-"))

@@ -7,8 +7,8 @@ from fixtures_cache import (
     EXPECTED,
     forget,
     hits,
+    kept_code,
     kept_on_disk,
-    machine_code,
     new_learner,
     result_of,
 )
@@ -36,6 +36,12 @@ def flip(path):
     path.write_bytes(bytes(content))
 
 
+def flip_checksum(path):
+    content = bytearray(path.read_bytes())
+    content[10] ^= 1
+    path.write_bytes(bytes(content))
+
+
 def append(path):
     path.write_bytes(path.read_bytes() + b"\n# more\n")
 
@@ -48,66 +54,78 @@ def garble(path):
     path.write_bytes(b"\xff\xfe\x00")
 
 
-def empty_list(path):
-    path.write_text("[]")
+def make_directory(path):
+    path.unlink()
+    path.mkdir()
 
 
 DAMAGE = {
-    "a truncated index": (".nbi", truncate),
-    "an empty index": (".nbi", empty),
-    "a flipped bit in an index": (".nbi", flip),
-    "a missing index": (".nbi", remove),
     "truncated machine code": (".nbc", truncate),
     "empty machine code": (".nbc", empty),
     "a flipped bit in machine code": (".nbc", flip),
+    "a flipped bit in a checksum": (".nbc", flip_checksum),
+    "longer machine code": (".nbc", append),
+    "garbled machine code": (".nbc", garble),
     "missing machine code": (".nbc", remove),
     "truncated text": (".py", truncate),
     "empty text": (".py", empty),
+    "a flipped bit in the text": (".py", flip),
     "longer text": (".py", append),
     "garbled text": (".py", garble),
     "missing text": (".py", remove),
-    "a truncated manifest": (".json", truncate),
-    "an empty manifest": (".json", empty),
-    "a garbled manifest": (".json", garble),
-    "a manifest of nothing": (".json", empty_list),
-    "a missing manifest": (".json", remove),
 }
 
 
-def files(directory, suffix):
-    """The files of the kernels that end so; of machine code, those of every function."""
-    return machine_code(directory, suffix) or sorted(directory.glob(f"*{suffix}"))
-
-
-def damage(directory, case):
+def damage(directory, suffix, change):
     """Damage the kernels of the directory, and forget them."""
     learner = new_learner()
-    suffix, change = DAMAGE[case]
-    assert files(directory, suffix)
-    for path in files(directory, suffix):
+    files = kept_code(directory) if suffix == ".nbc" else list(directory.glob("*.py"))
+    assert files
+    for path in files:
         change(path)
     forget(learner)
-    return learner
 
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_kernels_are_rebuilt(case, directory):
-    damage(directory, case)
+    damage(directory, *DAMAGE[case])
     rebuilt = new_learner()
-    assert hits(rebuilt) is False
+    assert hits(rebuilt) is (DAMAGE[case][0] == ".py")
     assert Path(rebuilt.source_file).read_text() == kept_on_disk.source()
     assert result_of(rebuilt) == EXPECTED
 
 
-@pytest.mark.parametrize("case", ["a truncated index", "truncated machine code", "longer text"])
+@pytest.mark.parametrize("case", DAMAGE)
 def test_rebuilt_kernels_are_kept(case, directory):
-    damage(directory, case)
+    damage(directory, *DAMAGE[case])
     forget(new_learner())
     assert hits(new_learner()) is True
 
 
-def test_one_damaged_function_is_enough_to_rebuild(directory):
+def test_only_the_function_that_is_damaged_is_compiled_again(directory):
     learner = new_learner()
-    flip(machine_code(directory, ".nbc")[-1])
+    flip(kept_code(directory)[-1])
     forget(learner)
-    assert result_of(new_learner()) == EXPECTED
+    rebuilt = new_learner()
+    assert hits(rebuilt) == "some"
+    assert result_of(rebuilt) == EXPECTED
+
+
+def test_machine_code_of_another_function_is_not_taken(directory):
+    learner = new_learner()
+    first, second = kept_code(directory)
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    forget(learner)
+    rebuilt = new_learner()
+    assert hits(rebuilt) is False
+    assert result_of(rebuilt) == EXPECTED
+
+
+@pytest.mark.parametrize("suffix", [".nbc", ".py"])
+def test_a_directory_in_the_place_of_a_file_costs_a_warning(suffix, directory):
+    damage(directory, suffix, make_directory)
+    with pytest.warns(RuntimeWarning, match="Cannot write kernels"):
+        rebuilt = new_learner()
+    assert result_of(rebuilt) == EXPECTED

@@ -9,8 +9,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.runtime.cache import write_atomically
 from learnerdsl.runtime.checkpoint import read_safetensors
+from learnerdsl.runtime.files import write_atomically
 
 ARRAY = "__array__"
 

@@ -12,8 +12,8 @@ from learnerdsl.cntk.evaluation import stored
 from learnerdsl.cntk.nodes import Node
 from learnerdsl.cntk.variables import Constant, Parameter, input_variable
 from learnerdsl.errors import CheckpointError
-from learnerdsl.runtime.cache import write_atomically
 from learnerdsl.runtime.checkpoint import read_safetensors
+from learnerdsl.runtime.files import write_atomically
 
 FORMAT = "learnerdsl.cntk graph 1"
 

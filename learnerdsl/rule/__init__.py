@@ -24,6 +24,10 @@ from learnerdsl.rule.members import check_new_names as check_new_names
 from learnerdsl.rule.members import rule_member as rule_member
 from learnerdsl.rule.members import shared as shared
 from learnerdsl.rule.members import transform_member as transform_member
+from learnerdsl.rule.pickling import ByName as ByName
+from learnerdsl.rule.pickling import findable as findable
+from learnerdsl.rule.pickling import own_name as own_name
+from learnerdsl.rule.pickling import reference as reference
 from learnerdsl.rule.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
 from learnerdsl.rule.tracing import signature as signature
 from learnerdsl.rule.tracing import trace as trace

@@ -3,11 +3,12 @@
 import inspect
 import keyword
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from learnerdsl.errors import RuleError
 from learnerdsl.rule.definition import HyperDefault, OptionValue
+from learnerdsl.rule.pickling import findable, reference
 from learnerdsl.rule.tracing import LEARNER_ARGUMENTS, signature, sort_arguments
 
 Place = Literal["before", "after", "any"]
@@ -51,6 +52,13 @@ class Member:
     place: Place = "any"
     version: int = 1
     renames: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __reduce__(self) -> Any:
+        """Pickled by the name of its function."""
+        values = {own.name: getattr(self, own.name) for own in fields(self)}
+        what = "rule" if self.is_rule else "transform"
+        values["function"] = reference(self.function, what)
+        return Member, tuple(values.values())
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -105,6 +113,7 @@ def transform_member(function: Callable[..., Any], place: Place, version: int) -
     own = [a for a in arguments[count:] if a.name not in from_others]
     hypers, options = sort_arguments(name, own)
     inputs = tuple(a.name for a in arguments[:count])
+    function = findable(function)
     return Member(name, function, False, inputs, hypers, options, from_others, place, version)
 
 

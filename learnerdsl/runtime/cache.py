@@ -1,176 +1,68 @@
-"""Generated kernels as real files: source text -> imported module, compiled or from disk.
+"""Generated kernels as real files: source text -> module, compiled or from disk.
 
-The directory is `LEARNERDSL_CACHE_DIR`, else the platform's user cache. A file is named by the hash
-of its text, of the versions that compile it and of the code it imports; it appears whole or not at
-all, so processes may race. Numba keeps machine code beside it, and a manifest of checksums tells
-whether that is what was written: anything else is thrown away and compiled again.
+A file is named by the hash of its text, of the versions that compile it and of the code it imports;
+it appears whole or not at all, so processes may race. What runs is the text in memory, whatever the
+file holds by then; machine code lies beside the file and carries a checksum.
 """
 
-import hashlib
-import importlib.util
-import json
-import os
-import secrets
+import linecache
 import sys
-import tempfile
-import warnings
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-import llvmlite
-import numba
-import numpy as np
-import platformdirs
+from learnerdsl.runtime import places
+from learnerdsl.runtime.machine_code import KEPT_AS, compiling, key_of
 
-from learnerdsl.errors import InternalError
-from learnerdsl.runtime import functions, kernel, random
-
-VARIABLE = "LEARNERDSL_CACHE_DIR"
-_IMPORTED_CODE = (Path(kernel.__file__), Path(functions.__file__), Path(random.__file__))
-
-
-def directory() -> Path:
-    """Where kernels are kept; created if need be, a temporary one if that cannot be written."""
-    wanted = os.environ.get(VARIABLE) or platformdirs.user_cache_dir("learnerdsl")
-    return _usable(wanted)
-
-
-@lru_cache(maxsize=8)
-def _usable(wanted: str) -> Path:
-    path = Path(wanted)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        path = Path(tempfile.mkdtemp(prefix="learnerdsl-"))
-        warnings.warn(
-            f"Cannot write kernels to {wanted} ({error}); using {path} in this process. "
-            f"Set {VARIABLE} to a directory that can be written.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return path
-
-
-@lru_cache(maxsize=1)
-def _toolchain() -> bytes:
-    """What beside the text decides the machine code."""
-    versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__)
-    code = b"".join(path.read_bytes() for path in _IMPORTED_CODE)
-    return repr(versions).encode() + code
-
+_NOWHERE = Path("<learnerdsl>")
+"""The directory of texts that no directory takes."""
 
 _loaded: dict[Path, ModuleType] = {}
 
 
 def load(name: str, source: str) -> ModuleType:
-    """The module with this source text, imported from a file in the cache directory.
+    """The module with this source text, which a file in the cache directory shows.
 
     Args:
         name: what the file is called, before the hash.
         source: Python text; the same text gives the same module.
     """
-    digest = hashlib.sha256(_toolchain() + source.encode()).hexdigest()[:16]
-    path = directory() / f"{name}-{digest}.py"
-    if path not in _loaded:
-        _write_once(path, source)
-        _discard_damaged(path)
-        try:
-            module = _import(path)
-        except Exception:
-            # Whatever a damaged file makes Numba raise: without it, the kernel compiles.
-            _discard(path)
-            module = _import(path)
-        _write_manifest(path)
-        _loaded[path] = module
-    return _loaded[path]
+    key = key_of(source)
+    stem = f"{places.file_name(name)}-{key[:16]}"
+    with compiling:
+        path = (places.directory() or _NOWHERE) / f"{stem}.py"
+        if path not in _loaded:
+            path = _write_once(path, source)
+            _loaded[path] = _execute(path, source, key)
+        return _loaded[path]
 
 
-def _write_once(path: Path, source: str) -> None:
-    """Make the file hold `source`. A correct one is left alone: Numba looks at its time stamp."""
+def _write_once(path: Path, source: str) -> Path:
+    """Make a file hold `source`, and leave alone one that does; where it is."""
+    content = source.encode()
     try:
-        if path.read_text(encoding="utf-8") == source:
-            return
-    except (FileNotFoundError, UnicodeDecodeError):
+        if path.read_bytes() == content:
+            return path
+    except OSError:
         pass
-    _discard(path)
-    write_atomically(path, source.encode())
+    kept = places.keep(path.name, content)
+    if kept is not None:
+        return kept
+    path = _NOWHERE / path.name
+    lines = source.splitlines(keepends=True)
+    linecache.cache[str(path)] = (len(source), None, lines, str(path))
+    return path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name in the same directory, then rename."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    # Not mkstemp: others may read the file as the umask allows.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _import(path: Path) -> ModuleType:
-    name = f"learnerdsl_kernel_{path.stem}".replace("-", "_")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        msg = f"cannot import {path}"
-        raise InternalError(msg)
-    module = importlib.util.module_from_spec(spec)
+def _execute(path: Path, source: str, key: str) -> ModuleType:
+    """Run the text as a module. Python's own import would trust the `.pyc` file that it keeps."""
+    module = ModuleType(f"learnerdsl_kernel_{path.stem}".replace("-", "_"))
+    module.__file__ = str(path)
+    setattr(module, KEPT_AS, (path.stem, key))
     # Numba finds the module of a function that it loads from disk by this name.
-    sys.modules[name] = module
+    sys.modules[module.__name__] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except BaseException:
-        del sys.modules[name]
+        del sys.modules[module.__name__]
         raise
     return module
-
-
-def _manifest(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _machine_code(path: Path) -> list[Path]:
-    """Numba's files of this kernel, and Python's."""
-    return sorted((path.parent / "__pycache__").glob(f"{path.stem}.*"))
-
-
-def _checksums(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for file in _machine_code(path):
-        if file.suffix in (".nbi", ".nbc"):
-            try:
-                found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            except FileNotFoundError:  # another process is replacing it
-                found[file.name] = ""
-    return found
-
-
-def _write_manifest(path: Path) -> None:
-    found = json.dumps(_checksums(path), indent=1).encode()
-    target = _manifest(path)
-    try:
-        if target.read_bytes() == found:
-            return
-    except FileNotFoundError:
-        pass
-    write_atomically(target, found)
-
-
-def _discard_damaged(path: Path) -> None:
-    """Remove machine code that differs from what was written."""
-    try:
-        expected = json.loads(_manifest(path).read_bytes())
-    except (FileNotFoundError, ValueError):
-        expected = None
-    if expected != _checksums(path):
-        _discard(path)
-
-
-def _discard(path: Path) -> None:
-    for file in (*_machine_code(path), _manifest(path)):
-        file.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from learnerdsl.errors import CheckpointError, LearnerError
-from learnerdsl.runtime.cache import write_atomically
+from learnerdsl.runtime.files import write_atomically
 
 DESCRIPTION = (
     "rule",

@@ -1,13 +1,10 @@
 """The CPU backend: builds the tables of a program once and launches it over all tensors."""
 
 import functools
-import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 from numba.core import config
 
@@ -18,14 +15,16 @@ from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime import cache
+from learnerdsl.runtime import cache, threads
 from learnerdsl.runtime.chunks import split_evenly
 from learnerdsl.runtime.engine import Groups, HostStates
-from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
+from learnerdsl.runtime.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
 from learnerdsl.runtime.sparse import values_of
 from learnerdsl.runtime.stepping import step_through
 from learnerdsl.runtime.tables import MODEL_SIZE, SEED, Tables, bytes_per_element
+
+_settings: Any = config
 
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
@@ -33,34 +32,6 @@ CHUNK_COST = 256
 
 PARALLEL_BYTES = 400_000
 """Memory traffic of an update from which on starting the threads pays, with OpenMP."""
-
-
-_settings: Any = config
-if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
-    # OpenMP first: it has the fastest launches, and torch's threads get on with it.
-    _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
-
-_one_launch = threading.Lock()
-
-
-def launch_on_threads(frame: np.ndarray) -> float:
-    """One parallel update at a time: a second one would wait for the same threads anyway.
-
-    Not every threading layer survives launches from several Python threads at once.
-    """
-    with _one_launch:
-        return launch_parallel(frame)
-
-
-def threading_layer() -> str:
-    """Which library runs Numba's threads: "omp", "tbb" or "workqueue".
-
-    OpenMP starts a launch in about 3 microseconds, workqueue, the fallback, in about 110.
-    """
-    try:
-        return numba.threading_layer()  # pyright: ignore[reportPrivateImportUsage]
-    except ValueError:  # before the first parallel launch
-        return "not started"
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -116,6 +87,7 @@ class CpuEngine(Tables, HostStates):
         self.count_nonfinite: Any = None
         self.frame = self.build_frame(check_finite)
         self.use_chunks(self.chunks_of({}))
+        threads.follow(self)
 
     def make_vectors(self, k: int) -> dict[str, np.ndarray]:
         """The vectors of a tensor, and the parts of those that are summed over chunks."""
@@ -160,18 +132,38 @@ class CpuEngine(Tables, HostStates):
         self.model_rows[:, MODEL_SIZE] = value
 
     def use_threads(self, is_parallel: bool) -> None:
-        """Launch on all threads of Numba, or in the calling thread alone."""
-        self.is_parallel = is_parallel and not _settings.DISABLE_JIT
-        driver = launch_on_threads if is_parallel else launch_serial
-        self.frame[Frame.FIRST_UNIT] = 0
-        self.frame[Frame.LAST_UNIT] = self.units
-        self.launch_units = functools.partial(driver, self.frame)
+        """Launch on threads of Numba, or in the calling thread alone."""
+        self.is_parallel = is_parallel and not (_settings.DISABLE_JIT or threads.are_lost())
+        self.frame[Frame.THREADS] = threads.wanted()
         if _settings.DISABLE_JIT:
             kernels = (self.module, self.program.levels, self.count_nonfinite)
-            self.launch_units = functools.partial(self.step, *kernels)
-        self.launch = self.launch_units
-        if self.uses_matrices:
-            self.launch = functools.partial(self.run, 0, self.units)
+            launch = functools.partial(self.step, *kernels)
+        elif self.is_parallel:
+            launch = functools.partial(threads.launch_on_threads, parallel_driver(), self.frame)
+        else:
+            launch = functools.partial(serial_driver(), self.frame)
+        self.has_chosen = True
+        self.launch_by(launch)
+
+    def launch_by(self, launch: Callable[[], float]) -> None:
+        """Run the units at hand by this function."""
+        self.launch_units = launch
+        self.launch = functools.partial(self.run, 0, self.units) if self.uses_matrices else launch
+
+    def choose_threads(self) -> None:
+        """Use threads if there are several, and if the chunks are worth it."""
+        with threads.choosing():
+            self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
+
+    def choose_threads_later(self) -> None:
+        """Choose anew before the next launch."""
+        self.has_chosen = False
+        self.launch_by(self.choose_and_launch)
+
+    def choose_and_launch(self) -> float:
+        """The units at hand, by what runs them from now on."""
+        self.choose_threads()
+        return self.launch_units()
 
     @property
     def units(self) -> int:
@@ -211,9 +203,11 @@ class CpuEngine(Tables, HostStates):
     @property
     def threads(self) -> str:
         """What runs the updates: "serial", or the number of threads and who provides them."""
+        if not self.has_chosen:
+            self.choose_threads()
         if not self.is_parallel:
             return "serial"
-        return f"{numba.get_num_threads()} threads ({threading_layer()})"
+        return f"{threads.get_num_threads()} threads ({threads.threading_layer()})"
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
         """Address table: a row for each tensor; gradients are bound later."""
@@ -264,6 +258,7 @@ class CpuEngine(Tables, HostStates):
         frame[Frame.MODEL_WIDTH] = self.model_rows.shape[1]
         frame[Frame.TENSOR_WIDTH] = self.tensor_rows.shape[1]
         frame[Frame.REDUCES] = max(1, len(self.program.layout.reduces))
+        frame[Frame.LAST_UNIT] = self.units
         for field, table in self.tables.items():
             frame[field] = table.ctypes.data
         if check_finite:
@@ -276,7 +271,8 @@ class CpuEngine(Tables, HostStates):
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Launch over these chunks from now on, on as many threads as they are worth."""
         counted = self.count(chunks)
-        spans = split_evenly(chunks[:, 3] + CHUNK_COST, SPANS_PER_THREAD * numba.get_num_threads())
+        parts = SPANS_PER_THREAD * _settings.NUMBA_NUM_THREADS
+        spans = split_evenly(chunks[:, 3] + CHUNK_COST, parts)
         changed = {
             Frame.CHUNK_TABLE: chunks,
             Frame.SPAN_TABLE: spans,
@@ -290,7 +286,8 @@ class CpuEngine(Tables, HostStates):
         self.frame[Frame.SPANS] = len(spans) - 1
         itemsize = NUMBER_TYPES[self.program.dtype].itemsize
         traffic = bytes_per_element(self.program.kernel.passes, itemsize) * counted.sum()
-        self.use_threads(traffic >= PARALLEL_BYTES and numba.get_num_threads() > 1)
+        self.is_worth_threads = traffic >= PARALLEL_BYTES
+        self.choose_threads()
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""

@@ -185,6 +185,6 @@ def _tanh(x: Any) -> Callable[[Any], Any] | None:
         far = one - two / (exp(two * size) + one)
         z = x * x
         near = x + x * z * (((p0 * z + p1) * z + p2) / (((z + q0) * z + q1) * z + q2))
-        return near if size < border else math.copysign(far, x)
+        return math.copysign(near if size < border else far, x)
 
     return compute

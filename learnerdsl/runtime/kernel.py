@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, config, njit, types
+from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
@@ -21,6 +21,7 @@ from learnerdsl.runtime.functions import INLINE, OPTIONS
 from learnerdsl.runtime.functions import exp as exp
 from learnerdsl.runtime.functions import log as log
 from learnerdsl.runtime.functions import tanh as tanh
+from learnerdsl.runtime.machine_code import KEPT_AS, KeptCode, compile_c_function
 from learnerdsl.runtime.random import random_functions
 
 nan = math.nan
@@ -29,15 +30,13 @@ float32 = np.float32
 float64 = np.float64
 int64 = np.int64
 abs = abs
-acos = math.acos
-asin = math.asin
-atan = math.atan
-cos = math.cos
-cosh = math.cosh
-sin = math.sin
-sinh = math.sinh
-sqrt = math.sqrt
-tan = math.tan
+if config.DISABLE_JIT:
+    # Python's own raise errors where the answer is NaN or infinite.
+    acos, asin, atan, cos, sin, tan = np.arccos, np.arcsin, np.arctan, np.cos, np.sin, np.tan
+    cosh, sinh, sqrt = np.cosh, np.sinh, np.sqrt
+else:
+    acos, asin, atan, cos, sin, tan = math.acos, math.asin, math.atan, math.cos, math.sin, math.tan
+    cosh, sinh, sqrt = math.cosh, math.sinh, math.sqrt
 ceil = np.ceil
 floor = np.floor
 
@@ -74,7 +73,8 @@ def compile_kernel(function: Callable[..., None], signature: Any, cache: bool = 
     """A C function of this signature; the Python function itself if compilation is disabled."""
     if config.DISABLE_JIT:
         return function
-    return cfunc(signature, cache=cache, **OPTIONS)(function)
+    kept = KeptCode(function, *function.__globals__[KEPT_AS]) if cache else None
+    return compile_c_function(function, signature, OPTIONS, kept)
 
 
 @intrinsic
@@ -130,7 +130,7 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 def sign(x: Any) -> Any:
-    """-1, 0 or 1; NaN for NaN."""
+    """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
     return np.sign(x)
 
 
@@ -139,7 +139,7 @@ def _sign(x: Any) -> Any:
     one = np.float32(1) if x is types.float32 else np.float64(1)
 
     def select(x: Any) -> Any:
-        return one if x > 0 else (-one if x < 0 else x)
+        return one if x > 0 else (-one if x < 0 else abs(x))
 
     return select
 

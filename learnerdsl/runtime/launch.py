@@ -5,7 +5,9 @@ results are bitwise the same. They read one array of addresses and counts, the f
 `Frame` names. Reductions are summed chunk by chunk and combined in chunk order, then tensor order.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from numba.extending import intrinsic
 
 from learnerdsl.runtime.functions import OPTIONS
 from learnerdsl.runtime.kernel import pointer
+from learnerdsl.runtime.machine_code import KeptCode, compile_function, compiling, key_of
 
 
 class Frame(IntEnum):
@@ -43,7 +46,8 @@ class Frame(IntEnum):
     FINITE_PASS = 19  # function that counts what is not finite, or 0
     FIRST_UNIT = 20  # what a launch runs, from the check for what is not finite, which is unit 0,
     LAST_UNIT = 21  # over the scalars (odd) and the pass (even) of each level, up to this one
-    FIELDS = 22
+    THREADS = 22  # how many of Numba's threads a launch uses; 0 for as many as it would
+    FIELDS = 23
 
 
 STEP, SAMPLES, MINIBATCH_SIZE = 0, 1, 2
@@ -226,7 +230,31 @@ def _after(frame: Any, unit: int, function: Any) -> float:
     return 0.0
 
 
-@njit("float64(uint64[::1])", cache=True, nogil=True, **OPTIONS)
+@intrinsic
+def _use_threads(typing_context: Any, count: Any) -> Any:
+    """Let parallel loops of this thread use so many threads; returns how many it was before.
+
+    Numba's own function holds an address of this process, so no other one could load it.
+    """
+    del typing_context, count
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        wide, narrow = ir.IntType(64), ir.IntType(32)
+        get, use = (
+            cgutils.get_or_insert_function(builder.module, ir.FunctionType(*kind), name)
+            for name, kind in (
+                ("get_num_threads", (wide, [])),
+                ("set_num_threads", (ir.VoidType(), [narrow])),
+            )
+        )
+        before = builder.sext(builder.trunc(builder.call(get, []), narrow), wide)
+        builder.call(use, [builder.trunc(args[0], narrow)])
+        return before
+
+    return types.int64(types.int64), generate
+
+
 def launch_serial(frame: Any) -> float:
     """Units of an update in this thread; returns how many gradient values forbid it, normally 0."""
     for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
@@ -240,9 +268,12 @@ def launch_serial(frame: Any) -> float:
     return 0.0
 
 
-@njit("float64(uint64[::1])", cache=True, nogil=True, parallel=True, **OPTIONS)
 def launch_parallel(frame: Any) -> float:
-    """The same by all threads of Numba; bitwise the same result as `launch_serial`."""
+    """The same by threads of Numba; bitwise the same result as `launch_serial`."""
+    # The number belongs to the calling thread, where other code of Numba's may count on it.
+    wanted = np.int64(frame[Frame.THREADS])
+    before = _use_threads(wanted) if wanted != 0 else 0
+    refused = 0.0
     for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
         function = _before(frame, unit)
         if function != 0:
@@ -250,5 +281,28 @@ def launch_parallel(frame: Any) -> float:
                 _run_span(frame, function, span)
         refused = _after(frame, unit, function)
         if refused != 0:
-            return refused
-    return 0.0
+            break
+    if wanted != 0:
+        _use_threads(before)
+    return refused
+
+
+@lru_cache(maxsize=1)
+def serial_driver() -> Callable[[np.ndarray], float]:
+    """`launch_serial`, compiled or from disk."""
+    return _driver(launch_serial)
+
+
+@lru_cache(maxsize=1)
+def parallel_driver() -> Callable[[np.ndarray], float]:
+    """`launch_parallel`, compiled or from disk; this starts Numba's threads."""
+    return _driver(launch_parallel, parallel=True)
+
+
+def _driver(function: Callable[[Any], float], **options: Any) -> Callable[[np.ndarray], float]:
+    key = key_of("")
+    kept = KeptCode(function, f"launch-{key[:16]}", key)
+    with compiling:
+        return compile_function(
+            function, "float64(uint64[::1])", {"nogil": True, **options, **OPTIONS}, kept
+        )

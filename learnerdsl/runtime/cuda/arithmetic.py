@@ -79,7 +79,7 @@ else:
 
     @intrinsic
     def sign(typing_context: Any, x: Any) -> Any:
-        """-1, 0 or 1; NaN for NaN."""
+        """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
         del typing_context
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -87,7 +87,8 @@ else:
             (value,) = args
             zero, one = ir.Constant(value.type, 0.0), ir.Constant(value.type, 1.0)
             minus = ir.Constant(value.type, -1.0)
-            below = builder.select(builder.fcmp_ordered("<", value, zero), minus, value)
+            zero_or_nan = builder.fadd(value, zero)
+            below = builder.select(builder.fcmp_ordered("<", value, zero), minus, zero_or_nan)
             return builder.select(builder.fcmp_ordered(">", value, zero), one, below)
 
         return x(x), generate

@@ -4,19 +4,19 @@ import contextlib
 import functools
 import hashlib
 import importlib
-import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numba
 from numba import cuda, types
 
-from learnerdsl.runtime import cache, random
+from learnerdsl.runtime import places, random
 from learnerdsl.runtime.cuda import SIMULATED
+from learnerdsl.runtime.machine_code import KEPT_AS, code_of
 
 _numba: Any = cuda
 
@@ -77,19 +77,20 @@ class CudaKernel:
     def ptx(self, capability: Capability) -> str:
         """The assembly for GPUs of this compute capability and later ones."""
         if capability not in self.compiled:
-            path = self._path(capability, "ptx")
-            found = _read(path)
+            name = self._file(capability, "ptx")
+            found = places.kept_checked(name, self.digest)
             if found is None:
                 found = self._compile(capability).encode()
-                _write(path, found)
+                places.keep_checked(name, self.digest, found)
             self.compiled[capability] = found.decode()
         return self.compiled[capability]
 
     @functools.cached_property
     def digest(self) -> str:
         """What decides the assembly: the file of the function, what it imports, the compilers."""
-        own = Path(inspect.getfile(self.source)).read_bytes()
-        return hashlib.sha256(_toolchain() + own + self.name.encode()).hexdigest()[:16]
+        own = self.source.__globals__.get(KEPT_AS) or code_of(self.source.__module__)
+        name = f"{own!r} {self.name}"
+        return hashlib.sha256(_toolchain() + name.encode()).hexdigest()
 
     def _compile(self, capability: Capability) -> str:
         signature = types.void(types.UniTuple(types.int64, self.words))
@@ -113,19 +114,19 @@ class CudaKernel:
         if not hasattr(core, "Linker"):
             # Of a time before NVIDIA had settled its interface; the driver can link, too.
             return self.ptx(capability).encode() + b"\0"
-        path = self._path(capability, "cubin")
-        code = _read(path)
+        name = self._file(capability, "cubin")
+        code = places.kept_checked(name, self.digest)
         if code is None:
             options = core.LinkerOptions(arch=f"sm_{_digits(capability)}")
             text = core.ObjectCode.from_ptx(self.ptx(capability).encode())
             code = bytes(core.Linker(text, options=options).link("cubin").code)
-            _write(path, code)
+            places.keep_checked(name, self.digest, code)
         return code
 
-    def _path(self, capability: Capability, kind: str) -> Path:
-        """Where something of the kernel for a compute capability is kept."""
-        name = f"{self.name}-{self.digest}.sm_{_digits(capability)}.{kind}"
-        return cache.directory() / name
+    def _file(self, capability: Capability, kind: str) -> str:
+        """What something of the kernel for a compute capability is called."""
+        name = places.file_name(self.name)
+        return f"{name}-{self.digest[:16]}.sm_{_digits(capability)}.{kind}"
 
 
 def _readable(ptx: str, name: str) -> str:
@@ -146,24 +147,6 @@ def _digits(capability: Capability) -> str:
     return "{}{}".format(*capability)
 
 
-def _head(content: bytes) -> bytes:
-    """The first line of a file, by which damage is found; a comment of PTX."""
-    return f"// {hashlib.sha256(content).hexdigest()}".encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    cache.write_atomically(path, _head(content) + b"\n" + content)
-
-
-def _read(path: Path) -> bytes | None:
-    """The content of a file, if it is what was written."""
-    try:
-        head, _, content = path.read_bytes().partition(b"\n")
-    except FileNotFoundError:
-        return None
-    return content if head == _head(content) else None
-
-
 @functools.lru_cache(maxsize=1)
 def _toolchain() -> bytes:
     """What beside the text of a kernel decides its assembly."""
@@ -171,5 +154,7 @@ def _toolchain() -> bytes:
     for package in ("numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc", "nvidia-nvjitlink"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions.append(f"{package} {metadata.version(package)}")
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(random.__file__)]
-    return repr(versions).encode() + b"".join(file.read_bytes() for file in files)
+    package = __name__.rpartition(".")[0]
+    found = sorted(module.name for module in pkgutil.iter_modules(sys.modules[package].__path__))
+    modules = [*(f"{package}.{name}" for name in found), random.__name__]
+    return repr(versions).encode() + b"".join(map(code_of, modules))
