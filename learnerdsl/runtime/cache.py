@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import secrets
 import sys
 import tempfile
 import warnings
@@ -25,6 +24,7 @@ import platformdirs
 
 from learnerdsl.errors import InternalError
 from learnerdsl.runtime import functions, kernel, random
+from learnerdsl.runtime.files import write_atomically
 
 VARIABLE = "LEARNERDSL_CACHE_DIR"
 _IMPORTED_CODE = (Path(kernel.__file__), Path(functions.__file__), Path(random.__file__))
@@ -97,20 +97,6 @@ def _write_once(path: Path, source: str) -> None:
         pass
     _discard(path)
     write_atomically(path, source.encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name in the same directory, then rename."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    # Not mkstemp: others may read the file as the umask allows.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _import(path: Path) -> ModuleType:
