@@ -56,6 +56,7 @@ class Hyperparameters(MutableMapping[str, float]):
         self._table.set(self._group, {name: value})
 
     def __delitem__(self, name: str) -> None:
+        self._table.index(name)
         msg = f"{name!r} cannot be deleted, as the rule needs it; set it to another value."
         raise HyperparameterError(msg)
 
