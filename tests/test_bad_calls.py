@@ -223,7 +223,8 @@ def test_hyperparameters_are_printed_where_a_schedule_has_no_value():
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_a_schedule_without_a_value_is_named_with_the_step(step):
-    learner = every_state(parameters("dict"), keep=ld.Schedule(1 / (ld.step - step)))
+    learner = every_state(parameters("dict"))
+    learner.hyperparameters["keep"] = ld.Schedule(1 / (ld.step - step))
     train(learner, range(step - 1))
     before = [array.copy() for array in learner.parameters.values()], learner.step_count
     with pytest.raises(ld.HyperparameterError, match=f"'keep' has no value at step {step}:"):

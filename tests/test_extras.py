@@ -209,7 +209,8 @@ def test_evaluation_parameters_need_no_schedule_that_has_ended_or_not_begun(upda
 
 
 def test_a_schedule_that_evaluation_parameters_need_is_named_where_it_fails():
-    learner = leading([np.ones(2)], ahead=lambda step: math.nan)
+    learner = leading([np.ones(2)])
+    learner.hyperparameters["ahead"] = lambda step: math.nan
     with pytest.raises(ld.HyperparameterError, match="'ahead' returned nan at step 1"):
         learner.evaluation_parameters()
 

@@ -86,6 +86,7 @@ class Learner(Resumable):
         check_finite = nonfinite != "propagate"
         self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
         self._hyper.attach(self._engine)
+        self._hyper.refresh()  # so that a schedule without a first value is refused at once
         self._minibatch_size: float = 1
         self._engine.set_minibatch_size(1)
         self.reset()
