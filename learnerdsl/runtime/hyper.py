@@ -22,7 +22,7 @@ from learnerdsl.errors import (
     UnknownAttributeError,
     UnknownNameError,
 )
-from learnerdsl.expr import Hyperparameter, Reduction, as_number, quoted
+from learnerdsl.expr import Hyperparameter, Reduction, as_number, nodes, quoted, symbols_in
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.memory import Name
@@ -243,8 +243,9 @@ class HyperTable:
             schedule: Callable[..., Any] = value
             return schedule
         msg = (
-            f"Hyperparameter {name!r} of {self.rule.name} cannot be {quoted(value)}; give a number, "
-            "a schedule, a function of the step, or a SymPy expression of learnerdsl.step."
+            f"Hyperparameter {name!r} of {self.rule.name} cannot be {quoted(value)}; "
+            "give a number, a schedule, a function of the step, or a SymPy expression of "
+            "learnerdsl.step."
         )
         raise HyperparameterError(msg)
 
@@ -285,11 +286,11 @@ class HyperTable:
 
 def hyperparameters_in(rules: Iterable[Rule], expressions: Iterable[Any]) -> set[str]:
     """Names of the hyperparameters that the value of expressions in rules depends on."""
-    needed = {symbol for e in expressions for symbol in sympy.sympify(e).free_symbols}
+    needed = symbols_in(*map(sympy.sympify, expressions))
     for rule in rules:
         for line in reversed(rule.lines):
             if line.value in needed:
-                needed |= line.expression.free_symbols
+                needed |= symbols_in(line.expression)
     return {symbol.name for symbol in needed if isinstance(symbol, Hyperparameter)}
 
 
@@ -300,16 +301,17 @@ def shared_hyperparameters(rule: Rule) -> dict[str, str]:
     for state in (
         line.target for line in rule.lines if getattr(line.target, "shape", "") == "model"
     ):
-        needed = {state, *start[state].free_symbols}
+        needed = {state, *symbols_in(start[state])}
         for line in reversed(rule.lines):
             if line.target in needed or line.value in needed:
-                outside = line.expression.replace(
-                    lambda node: isinstance(node, Reduction) and node.over == "model",
-                    lambda node: sympy.S.Zero,
-                )
-                needed |= outside.free_symbols
+                sums = {n for n in nodes([line.expression]) if _is_over_model(n)}
+                needed |= {n for n in nodes([line.expression], sums) if n.is_Symbol}
         shared |= {s.name: state.name for s in needed if isinstance(s, Hyperparameter)}
     return shared
+
+
+def _is_over_model(node: Any) -> bool:
+    return isinstance(node, Reduction) and node.over == "model"
 
 
 def group_numbers(

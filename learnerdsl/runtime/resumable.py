@@ -9,7 +9,7 @@ import sympy
 
 from learnerdsl.dtypes import NumberType
 from learnerdsl.errors import CheckpointError, LearnerError
-from learnerdsl.expr import quoted
+from learnerdsl.expr import quoted, symbols_in
 from learnerdsl.interpret import evaluation_parameters, initial_states
 from learnerdsl.rule import Rule
 from learnerdsl.runtime import checkpoint
@@ -112,7 +112,7 @@ class Resumable:
         """Give all states their start values and count steps from 0; parameters stay."""
         rules = dict.fromkeys(self._rules)
         starts = [sympy.sympify(spec.init) for rule in rules for spec in rule.states]
-        needs_values = any(self._rule.parameter in start.free_symbols for start in starts)
+        needs_values = self._rule.parameter in symbols_in(*starts)
         parameters = self._backend.on_host() if needs_values else self._backend.like_parameters()
         states = initial_states(self._rules, parameters, self._values_in(starts, 1))
         # First the clock: it says in which memory each value of a ring is.

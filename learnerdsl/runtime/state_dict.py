@@ -264,8 +264,8 @@ def _missed(given: Mapping[str, Any], places: Sequence[int]) -> list[int]:
     missed = given["missed"]
     if not isinstance(missed, (list, tuple)) or len(missed) != len(places):
         msg = (
-            f"The checkpoint has missed {quoted(missed)}; wanted is a list with a count for each of "
-            f"the {len(places)} parameters."
+            f"The checkpoint has missed {quoted(missed)}; wanted is a list with a count for each "
+            f"of the {len(places)} parameters."
         )
         raise CheckpointError(msg)
     return [_count("missed", missed[place], MOST_STEPS) for place in places]
