@@ -31,8 +31,24 @@ class UnknownNameError(LearnerError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class UnknownAttributeError(UnknownNameError, AttributeError):
+    """An attribute that the learner does not have, so that setting it would change nothing."""
+
+
+class NoGroupError(HyperparameterError, IndexError):
+    """A group of parameters that the learner does not have."""
+
+
 class CheckpointError(LearnerError, ValueError):
     """A state dict or file that is damaged or belongs to another rule or model."""
+
+
+class FileError(CheckpointError, OSError):
+    """A file that cannot be read or written, or something else than a file."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no such file, or no directory to write it to."""
 
 
 class NonFiniteError(LearnerError, ValueError):

@@ -1,7 +1,8 @@
-"""What the tests of checkpoints share: a rule of two variants, trained learners, and the keys."""
+"""What the tests of checkpoints share: rules, trained learners, and what loading may not change."""
 
 import numpy as np
-from fixtures_runtime import every_state, train
+import pytest
+from fixtures_runtime import contents, every_state, parameters, train
 
 import learnerdsl as ld
 
@@ -34,3 +35,36 @@ def trained(
     learner = rule(arrays, **settings)
     train(learner, range(2))
     return learner
+
+
+@ld.rule
+def restless(p, g, lr=0.1, keep=0.9, nesterov=False):
+    """A state of every shape, an option and random numbers."""
+    m, peak = ld.state("m"), ld.state("peak", init=1.0, shape="tensor")
+    energy = ld.state("energy", shape="model")
+    m_new = ld.assign(m, keep * m + g + 0.01 * ld.normal())
+    peak_new = ld.assign(peak, ld.maximum(peak / 2, ld.max(ld.abs(g))))
+    energy_new = ld.assign(energy, energy / 2 + ld.mean(g**2, over="model"))
+    return ld.assign(p, p - lr * m_new / (peak_new + ld.sqrt(energy_new)))
+
+
+def restless_learner(updates=2, backend="cpu", **settings):
+    groups = [{"params": ["b"], "lr": 0.3}]
+    learner = restless(parameters("dict"), backend=backend, seed=7, groups=groups, **settings)
+    train(learner, range(updates))
+    return learner
+
+
+def everything(learner):
+    """All that the next updates depend on, and the parameters."""
+    return contents(learner), learner.state_dict()["seed"]
+
+
+def assert_refused(learner, load):
+    """Assert that loading raises a CheckpointError with a sentence, and changes nothing."""
+    before = everything(learner)
+    with pytest.raises(ld.CheckpointError) as caught:
+        load()
+    assert everything(learner) == before
+    assert str(caught.value).endswith((".", ")"))
+    assert len(str(caught.value).split()) > 5

@@ -206,11 +206,36 @@ def test_a_schedule_goes_on_at_the_step_that_was_reached():
     assert second.hyperparameters["lr"] == 0.5
 
 
-def test_a_number_stays_where_the_saved_value_was_a_schedule():
+def test_a_schedule_that_was_saved_is_missing_where_there_is_a_number():
     first = every_state(parameters("dict"), lr=lambda step: step / 8)
+    train(first, range(3))
     second = every_state(parameters("dict"), lr=0.75)
+    before = contents(second)
+    with pytest.raises(ld.CheckpointError) as caught:
+        second.load_state_dict(first.state_dict())
+    assert "saved with a schedule for 'lr', and this learner has none" in str(caught.value)
+    assert "learner.hyperparameters['lr'] = ..." in str(caught.value)
+    assert contents(second) == before
+
+
+def test_a_schedule_that_was_saved_of_a_group_is_missing_where_the_group_has_none():
+    groups = [{"params": ["b"], "lr": lambda step: step / 8}]
+    first = every_state(parameters("dict"), groups=groups)
+    second = every_state(parameters("dict"), groups=[{"params": ["b"]}], lr=lambda step: 0.5)
+    with pytest.raises(ld.CheckpointError, match=r"learner\.groups\[0\]\['lr'\] = \.\.\."):
+        second.load_state_dict(first.state_dict())
+    second.groups[0]["lr"] = groups[0]["lr"]
+    second.load_state_dict(
+        first.state_dict() | {"hyperparameters": [{"lr": 0.1, "keep": 0.9}, {"lr": None}]}
+    )
+    assert second.groups[0]["lr"] == 0.125
+
+
+def test_a_group_follows_the_base_again_where_it_did_when_it_was_saved():
+    first = every_state(parameters("dict"), lr=0.25, groups=[{"params": ["b"], "keep": 0.5}])
+    second = every_state(parameters("dict"), groups=[{"params": ["b"], "lr": 0.75}])
     second.load_state_dict(first.state_dict())
-    assert second.hyperparameters["lr"] == 0.75
+    assert dict(second.groups[0]) == {"lr": 0.25, "keep": 0.5}
 
 
 # Writing

@@ -1,5 +1,7 @@
 """What an update is given beside the gradients, first-gradient states, evaluation parameters."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -176,6 +178,41 @@ def test_without_a_declaration_the_parameters_themselves_are_shown():
     for shown, p in zip(learner.evaluation_parameters().values(), params, strict=True):
         np.testing.assert_array_equal(shown, p)
         assert shown is not p
+
+
+@ld.rule
+def leading(p, g, lr=0.1, ahead=0.5, unused=1.0):
+    """Shows the parameters some way ahead, which depends on a hyperparameter."""
+    v = ld.state("v")
+    ld.evaluate(p - ahead * v)
+    return ld.assign(p, p - lr * unused * ld.assign(v, v + g))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("updates", [0, 1, 2])
+def test_evaluation_parameters_need_no_schedule_that_has_ended_or_not_begun(updates, backend):
+    rates, asked = [0.5, 0.25], []
+    learner = leading(
+        [np.ones(2)],
+        backend=backend,
+        lr=lambda step: asked.append(step) or rates[step - 1],
+        ahead=lambda step: [2.0, 3.0][step - 1],
+        unused=1 / ld.sqrt(ld.step),
+    )
+    for _ in range(updates):
+        learner.update([np.ones(2)])
+    asked.clear()
+    shown = learner.evaluation_parameters()[0]
+    ahead = [2.0, 2.0, 3.0][updates]  # of the last update, or of the first one
+    np.testing.assert_allclose(shown, learner.parameters[0] - ahead * updates, rtol=1e-15)
+    assert asked == []
+
+
+def test_a_schedule_that_evaluation_parameters_need_is_named_where_it_fails():
+    learner = leading([np.ones(2)])
+    learner.hyperparameters["ahead"] = lambda step: math.nan
+    with pytest.raises(ld.HyperparameterError, match="'ahead' returned nan at step 1"):
+        learner.evaluation_parameters()
 
 
 def test_evaluation_parameters_cannot_use_what_is_not_kept():

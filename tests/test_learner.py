@@ -62,18 +62,43 @@ def test_reset_starts_schedules_anew(backend):
     assert learner.hyperparameters["lr"] == 0.125
 
 
+@ld.rule
+def with_start(p, g, lr=0.1, start=1.0):
+    """A state that starts from a hyperparameter."""
+    v = ld.state("v", init=2 * start * p)
+    return ld.assign(p, p - lr * ld.assign(v, v + g))
+
+
 def test_reset_with_a_schedule_that_fails_changes_nothing(backend):
     settings = {"fails": False}
 
     def schedule(step):
         return float("nan") if settings["fails"] else 0.1
 
-    learner = trained(backend, lr=schedule)
-    before = contents(learner)
+    learner = with_start([np.ones(2)], backend=backend, start=schedule)
+    learner.update([np.ones(2)])
+    before = learner.state_dict()
     settings["fails"] = True
-    with pytest.raises(ld.HyperparameterError):
+    with pytest.raises(ld.HyperparameterError, match="'start' returned nan at step 1"):
         learner.reset()
-    assert contents(learner) == before
+    settings["fails"] = False
+    np.testing.assert_equal(learner.state_dict(), before)
+
+
+def test_reset_evaluates_a_schedule_only_if_a_state_starts_from_it(backend):
+    asked = []
+    learner = with_start(
+        [np.ones(2)],
+        backend=backend,
+        lr=lambda step: [0.5, 0.25][step - 1],
+        start=lambda step: asked.append(step) or 3.0,
+    )
+    for _ in range(2):
+        learner.update([np.ones(2)])
+    asked.clear()
+    learner.reset()
+    assert asked == [1]
+    assert learner.state[0]["v"].tolist() == (6 * learner.parameters[0]).tolist()
 
 
 # What a learner shows

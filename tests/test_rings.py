@@ -85,6 +85,45 @@ def test_rings_are_saved_and_resumed_at_any_step(steps, backends, tmp_path):
     np.testing.assert_allclose(whole[0], parted[0], rtol=1e-13)
 
 
+@ld.rule
+def delayed_by_shape(p, g, lr=0.1):
+    """A ring in a rule that is another one for vectors than for matrices."""
+    past = ld.state("past", ring=3)
+    rate = lr if ld.ndim(p) == 1 else 2 * lr
+    return ld.combine([ld.assign(p, p - rate * past[3]), ld.assign(past, g)])
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_rings_of_variants_of_a_rule_are_shown_by_how_old_their_values_are(backend):
+    learner = delayed_by_shape([np.zeros(2), np.zeros((2, 2))], backend=backend)
+    for t in range(1, 6):
+        learner.update([np.full(2, float(t)), np.full((2, 2), float(10 * t))])
+    for k, factor in enumerate((1, 10)):
+        shown = [float(learner.state[k][f"past_{lag}"].flat[0]) for lag in (1, 2, 3)]
+        assert shown == [5 * factor, 4 * factor, 3 * factor]
+
+
+@pytest.mark.parametrize("backends", [("cpu", "numpy"), ("numpy", "cpu"), ("cpu", "cpu")])
+@pytest.mark.parametrize("steps", [4, 5, 6])
+def test_rings_of_variants_of_a_rule_are_resumed_at_any_step(steps, backends):
+    shapes = [(2,), (2, 2)]
+    whole = [np.ones(shape) for shape in shapes]
+    learner = delayed_by_shape(whole, backend=backends[0])
+    for t in range(steps):
+        learner.update(gradients(t, shapes))
+    parted = [p.copy() for p in whole]
+    resumed = delayed_by_shape(parted, backend=backends[1])
+    resumed.update(gradients(0, shapes))
+    resumed.load_state_dict(learner.state_dict())
+    for array, value in zip(parted, whole, strict=True):
+        array[...] = value
+    for t in range(steps, steps + 5):
+        learner.update(gradients(t, shapes))
+        resumed.update(gradients(t, shapes))
+    for one, other in zip(whole, parted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
 def test_a_ring_starts_anew_after_reset():
     params = [np.ones((3, 4))]
     learner = two_rings(params)

@@ -1,9 +1,13 @@
 """The arguments and options of a rule: which defaults and values are refused, and how."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy
+import torch
 from fixtures_rules import donor
 
 import learnerdsl as ld
@@ -27,7 +31,11 @@ def test_the_parameter_and_the_gradient_have_no_defaults():
         ld.rule(rule)
 
 
-@pytest.mark.parametrize("default", ["missing", None, [0.1], 1j], ids=repr)
+@pytest.mark.parametrize(
+    "default",
+    ["missing", None, [0.1], 1j, float, math.nan, np.array([0.1]), np.array(1j), Decimal("NaN")],
+    ids=repr,
+)
 def test_an_argument_without_a_usable_default_is_refused(default):
     if default == "missing":
 
@@ -65,13 +73,49 @@ def test_a_rule_without_a_name_of_its_own_is_refused():
         ld.rule(lambda p, g, lr=0.1: ld.assign(p, p - lr * g))
 
 
-def test_a_default_that_is_not_a_number_is_refused_when_a_learner_is_made():
+NUMBERS = [
+    np.float16(0.5),
+    np.float32(0.5),
+    np.array(0.5),
+    torch.tensor(0.5),
+    Decimal("0.5"),
+    Fraction(1, 2),
+    sympy.Rational(1, 2),
+]
+
+
+@pytest.mark.parametrize("default", NUMBERS, ids=lambda d: type(d).__name__)
+def test_a_number_of_any_library_is_the_default_of_a_hyperparameter(default):
     @ld.rule
-    def rule(p, g, lr=math.nan):
+    def rule(p, g, lr=default):
         return ld.assign(p, p - lr * g)
 
-    with pytest.raises(ld.HyperparameterError, match="'lr' of rule cannot be nan; give a number"):
-        rule([np.ones(2)], backend="numpy")
+    learner = rule([np.zeros(1)], backend="numpy")
+    learner.update([np.ones(1)])
+    assert learner.parameters[0].tolist() == [-0.5]
+    assert dict(learner.hyperparameters) == {"lr": 0.5}
+
+
+@pytest.mark.parametrize("default", [3, np.int64(3), np.array(3)], ids=lambda d: type(d).__name__)
+def test_a_whole_number_is_the_default_of_an_option(default):
+    @ld.rule
+    def rule(p, g, power=default):
+        return ld.assign(p, p - g**power)
+
+    assert rule.trace().options == (("power", 3),)
+    assert rule.trace(power=2).options == (("power", 2),)
+    with pytest.raises(ld.HyperparameterError) as caught:
+        rule([np.zeros(1)], power=0.5)
+    assert "An int default makes an option; write power=3.0 in the definition" in str(caught.value)
+
+
+@pytest.mark.parametrize("default", [True, np.bool_(True)], ids=["bool", "NumPy bool"])
+def test_a_truth_value_is_the_default_of_an_option(default):
+    @ld.rule
+    def rule(p, g, nesterov=default):
+        return ld.assign(p, p - (g if nesterov else 2 * g))
+
+    assert rule.trace().options == (("nesterov", True),)
 
 
 # Options

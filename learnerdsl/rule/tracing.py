@@ -1,10 +1,12 @@
 """Tracing: a Python function over symbols becomes a Rule, and every mistake gets an error."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import sympy
 
 from learnerdsl import expr
@@ -15,7 +17,10 @@ from learnerdsl.expr import (
     NewValue,
     ParameterSymbol,
     Reduction,
+    as_count,
+    as_number,
     operators_of_rules,
+    quoted,
     symbols_in,
     written,
 )
@@ -192,11 +197,15 @@ def sort_arguments(
                 "learner has; choose another name."
             )
             raise RuleError(msg)
-        default = argument.default
-        if isinstance(default, (bool, int, str)):
-            options[argument.name] = default
-        elif isinstance(default, (float, Schedule, sympy.Expr)) or _is_schedule(default):
+        default, number = argument.default, as_number(argument.default)
+        if isinstance(default, (bool, np.bool_, str)):
+            options[argument.name] = default if isinstance(default, str) else bool(default)
+        elif as_count(default) is not None and not isinstance(default, sympy.Expr):
+            options[argument.name] = int(default)
+        elif isinstance(default, (Schedule, sympy.Expr)) or _is_schedule(default):
             hypers[argument.name] = default
+        elif number is not None and not math.isnan(number):
+            hypers[argument.name] = number
         else:
             msg = (
                 f"Argument {argument.name!r} of {function_name} needs a default: a float or a "
@@ -207,7 +216,7 @@ def sort_arguments(
 
 
 def _is_schedule(default: Any) -> bool:
-    return callable(default) and default is not inspect.Parameter.empty
+    return callable(default) and not isinstance(default, type)
 
 
 def choose_options(
@@ -222,9 +231,14 @@ def choose_options(
         kind = type(defaults[name])
         if type(value) is not kind:
             msg = (
-                f"Option {name}={value!r} of {rule_name} must be of type {kind.__name__}, "
+                f"Option {name}={quoted(value)} of {rule_name} must be of type {kind.__name__}, "
                 f"as its default {defaults[name]!r}."
             )
+            if kind is int:
+                msg += (
+                    " An int default makes an option; write "
+                    f"{name}={quoted(defaults[name])}.0 in the definition for a hyperparameter."
+                )
             raise HyperparameterError(msg)
     return {**defaults, **given}
 

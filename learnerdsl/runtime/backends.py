@@ -42,6 +42,14 @@ class Backend(Protocol):
         """The parameters in NumPy: themselves, or copies."""
         ...
 
+    def copies(self) -> list[np.ndarray]:
+        """Copies of the parameters in NumPy."""
+        ...
+
+    def write_parameters(self, values: Sequence[np.ndarray]) -> None:
+        """Give the parameters these values, in place."""
+        ...
+
     def like_parameters(self) -> list[np.ndarray]:
         """Arrays in NumPy with the shapes and dtype of the parameters, whatever their values."""
         ...
@@ -80,6 +88,15 @@ class HostBackend:
     def on_host(self) -> list[np.ndarray]:
         """The parameters."""
         return list(self.parameters.values())
+
+    def copies(self) -> list[np.ndarray]:
+        """Copies of the parameters."""
+        return [np.array(array) for array in self.on_host()]
+
+    def write_parameters(self, values: Sequence[np.ndarray]) -> None:
+        """Copy the values into the parameters."""
+        for array, value in zip(self.on_host(), values, strict=True):
+            array[...] = value
 
     def like_parameters(self) -> list[np.ndarray]:
         """The parameters."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.interpret import initial_states, interpret, shape_of_state
+from learnerdsl.interpret import interpret, shape_of_state
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Gradient
 from learnerdsl.runtime.sparse import values_of
@@ -115,17 +115,6 @@ class Engine(Protocol):
     def refresh(self) -> None:
         """Send what has changed to the device, and count an update that a graph replays."""
         ...
-
-
-def fill_states(
-    engine: Engine,
-    rules: Sequence[Rule],
-    parameters: Sequence[np.ndarray],
-    hyperparameters: Sequence[Mapping[str, float]],
-) -> None:
-    """Give every state of an engine its start value."""
-    start = initial_states(rules, parameters, hyperparameters)
-    engine.write_states(start)
 
 
 class HostStates:

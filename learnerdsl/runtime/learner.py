@@ -3,27 +3,24 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import sympy
 
 from learnerdsl.errors import (
     ArrayError,
     HyperparameterError,
-    LearnerError,
     NonFiniteError,
+    UnknownAttributeError,
 )
-from learnerdsl.interpret import evaluation_parameters
+from learnerdsl.expr import quoted
 from learnerdsl.rule import Rule, check_variants
-from learnerdsl.runtime import checkpoint
 from learnerdsl.runtime.arguments import check_choice, checked_seed, picker, rule_for
 from learnerdsl.runtime.backends import choose_backend
-from learnerdsl.runtime.engine import Done, Groups, fill_states
+from learnerdsl.runtime.engine import Done, Groups
 from learnerdsl.runtime.extras import ExtraInputs
-from learnerdsl.runtime.hyper import Hyperparameters, HyperTable, group_numbers
+from learnerdsl.runtime.hyper import GroupViews, Hyperparameters, HyperTable, group_numbers
 from learnerdsl.runtime.memory import (
     Arrays,
     Gradients,
@@ -31,12 +28,13 @@ from learnerdsl.runtime.memory import (
     Name,
     named_arrays,
 )
+from learnerdsl.runtime.resumable import Resumable
 from learnerdsl.runtime.sparse import RowSparse
 
 NONFINITE = ("propagate", "skip", "raise")
 
 
-class Learner:
+class Learner(Resumable):
     """Updates arrays in place by a rule, one fused launch for all of them.
 
     Made by calling a rule: `learner = adam(params, lr=1e-3)`.
@@ -81,12 +79,14 @@ class Learner:
         self._rules = [rule_for(rule, name, s) for name, s in self._backend.shapes.items()]
         self._rule = self._rules[0]
         check_variants(self._rules)
-        self._groups, overrides = group_numbers(self._names, groups or ())
-        self._hyper = HyperTable(self._rule, hyperparameters or {}, overrides)
+        self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
+        own = {} if hyperparameters is None else hyperparameters
+        self._hyper = HyperTable(self._rule, own, overrides)
         count = Groups(self._groups, len(self._hyper.settings))
         check_finite = nonfinite != "propagate"
         self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
         self._hyper.attach(self._engine)
+        self._hyper.refresh()  # so that a schedule without a first value is refused at once
         self._minibatch_size: float = 1
         self._engine.set_minibatch_size(1)
         self.reset()
@@ -206,55 +206,9 @@ class Learner:
         return MappingProxyType(self._parameters)
 
     @property
-    def state(self) -> dict[Name, dict[str, np.ndarray]]:
-        """Parameter -> state name -> array; the memory that updates use, so writing changes it.
-
-        A state of shape "tensor" is a float64 array of shape (). On a GPU that is a copy, and the
-        others speak `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
-        """
-        return self._by_parameter(self._engine.states)
-
-    def _by_parameter(self, states: Mapping[str, Sequence[Any]]) -> dict[Name, dict[str, Any]]:
-        """Parameter -> state name -> array."""
-        return {
-            name: {state: a[k] for state, a in states.items() if a[k] is not None}
-            for k, name in enumerate(self._names)
-        }
-
-    @property
-    def model_state(self) -> dict[str, float]:
-        """Values of the states of shape "model"."""
-        return self._engine.read_model_states()
-
-    @property
-    def step_count(self) -> int:
-        """Number of updates done."""
-        return self._engine.step_count
-
-    @property
-    def samples(self) -> float:
-        """Number of samples seen: the sum of `minibatch_size` over the updates done."""
-        return self._engine.samples
-
-    @property
     def extras(self) -> tuple[str, ...]:
         """Names of what `update` takes beside the gradients, as `loss`."""
         return self._extras.names
-
-    def evaluation_parameters(self) -> dict[Name, np.ndarray]:
-        """New arrays with the parameters to evaluate a model with.
-
-        Rules that average weights declare these by `evaluate(...)`; of the others they are copies
-        of the parameters.
-        """
-        values = evaluation_parameters(
-            self._rules,
-            self._backend.on_host(),
-            {**self._engine.read_states(), **self.model_state},
-            self._hyper.values(self._groups),
-            {"step": self.step_count, "samples": self.samples, "minibatch_size": 1, "seed": 0},
-        )
-        return dict(zip(self._names, self._backend.from_host(values), strict=True))
 
     @property
     def threads(self) -> str:
@@ -269,98 +223,19 @@ class Learner:
     @property
     def groups(self) -> tuple[Hyperparameters, ...]:
         """The hyperparameters of each of the `groups` given at construction, in that order."""
-        return tuple(Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings)))
-
-    def reset(self) -> None:
-        """Give all states their start values and count steps from 0; parameters stay."""
-        clock = self._engine.step_count, self._engine.samples
-        self._engine.set_clock(0, 0.0)
-        try:
-            values = self._hyper.values(self._groups)
-        except BaseException:
-            self._engine.set_clock(*clock)
-            raise
-        needs_values = any(
-            rule.parameter in sympy.sympify(spec.init).free_symbols
-            for rule in dict.fromkeys(self._rules)
-            for spec in rule.states
+        return GroupViews(
+            Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings))
         )
-        parameters = self._backend.on_host() if needs_values else self._backend.like_parameters()
-        fill_states(self._engine, self._rules, parameters, values)
 
-    def __reduce__(self) -> Any:
-        """Refused: the tables of a learner hold addresses of its arrays."""
-        msg = "A learner is bound to its arrays; make a new one and give it state_dict()."
-        raise LearnerError(msg)
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of all that the next updates depend on, but for the parameters themselves.
-
-        Keys: "rule", "version", "options", "step_count", "samples", "seed", "hyperparameters" (a
-        list with a dict for each group; None where a schedule gives the value), "state" (parameter
-        -> state -> array) and "model_state".
-        """
-        return {
-            "rule": self._rule.name,
-            "version": self._rule.version,
-            "options": dict(self._rule.options),
-            "step_count": self.step_count,
-            "samples": self.samples,
-            "seed": self._seed,
-            "parameters": [
-                [str(name), list(shape), self._kind.name, group]
-                for (name, shape), group in zip(
-                    self._backend.shapes.items(), self._groups, strict=True
-                )
-            ],
-            "hyperparameters": [
-                {name: None if callable(value) else value for name, value in group.items()}
-                for group in self._hyper.settings
-            ],
-            "state": self._by_parameter(self._engine.read_states()),
-            "model_state": self.model_state,
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned; the updates that follow are bitwise the same.
-
-        Hyperparameters that were numbers take their saved values, as in torch; schedules are
-        functions of the step, so those of this learner go on at the step that was reached.
-
-        Raises:
-            CheckpointError: the state dict is of another rule or model; nothing has changed then.
-        """
-        checkpoint.check_matches(state_dict, self.state_dict(), self._hyper.checked)
-        # First the clock: it says in which memory each value of a ring is.
-        self._engine.set_clock(state_dict["step_count"], state_dict["samples"])
-        given = state_dict["state"]
-        states = {
-            state: [given[name].get(state) for name in self._names]
-            for state in {state: None for own in given.values() for state in own}
-        }
-        self._engine.write_states({**states, **state_dict["model_state"]})
-        self._seed = state_dict["seed"]
-        self._engine.set_seed(self._seed)
-        for own, saved in zip(self._hyper.settings, state_dict["hyperparameters"], strict=False):
-            own |= {
-                name: value
-                for name, value in saved.items()
-                if value is not None and not callable(own.get(name))
-            }
-        self._hyper.publish()
-
-    def save(self, path: str | Path) -> None:
-        """Write `state_dict` to a safetensors file, which appears whole or not at all."""
-        checkpoint.write(path, self.state_dict())
-
-    def load(self, path: str | Path) -> None:
-        """Continue from a file that `save` wrote; see `load_state_dict`.
-
-        Raises:
-            CheckpointError: the file is damaged or of another rule or model; nothing has changed.
-            FileNotFoundError: there is no such file.
-        """
-        self.load_state_dict(checkpoint.read(path, self.state_dict()))
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            if name in self._hyper.names:
+                hint = f"write learner.hyperparameters[{name!r}] = {quoted(value)}"
+            else:
+                hint = f"the hyperparameters are: {', '.join(self._hyper.names) or 'none'}"
+            msg = f"A learner has no attribute {name!r}, and setting it would do nothing; {hint}."
+            raise UnknownAttributeError(msg)
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         count = sum(map(math.prod, self._backend.shapes.values()))

@@ -45,21 +45,31 @@ class MixedEngine(HostStates):
         scalars = [extra for extra in rule.extras if extra.shape == "model"]
         self.shared = len(CLOCK) + len(rule.hyperparameters) + len(scalars) + len(model_states)
         self.meetings = _meetings([engine.program for engine in self.engines])
-        self.take_over(len(programs))
+        self.take_over()
         self.count_model()
 
-    def take_over(self, count: int) -> None:
-        """What the engines have for `count` tensors is this engine's."""
+    def take_over(self) -> None:
+        """What the first engine has of the model is this engine's."""
         self.clock = self.first.clock
         self.model_states = self.first.model_states
-        self.states = self.gather([engine.states for engine in self.engines], count)
 
-    def gather(self, of_engines: Sequence[Mapping[str, list[Any]]], count: int) -> dict[str, list]:
+    @property
+    def states(self) -> dict[str, list[Any]]:
+        """State name -> for each tensor its array; those of rings are others after each update."""
+        self.share_rows()
+        return self.gather([engine.states for engine in self.engines])
+
+    def share_rows(self) -> None:
+        """Give all engines what the first one has of the model."""
+        for engine in self.engines[1:]:
+            engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
+
+    def gather(self, of_engines: Sequence[Mapping[str, list[Any]]]) -> dict[str, list]:
         """State name -> for each tensor its array, or None where its variant has no such state."""
         states: dict[str, list[Any]] = {}
         for k, (engine, index) in self.place.items():
             for name, arrays in of_engines[self.engines.index(engine)].items():
-                states.setdefault(name, [None] * count)[k] = arrays[index]
+                states.setdefault(name, [None] * len(self.place))[k] = arrays[index]
         return states
 
     def count_model(self) -> None:
@@ -109,8 +119,7 @@ class MixedEngine(HostStates):
 
     def launch(self) -> Any:
         """One update of all tensors; returns how many gradient values forbid it."""
-        for engine in self.engines[1:]:
-            engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
+        self.share_rows()
         refused = sum(engine.run(0, 1) for engine in self.engines)
         if not refused:
             self.proceed()

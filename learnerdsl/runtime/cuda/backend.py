@@ -49,6 +49,19 @@ class CudaBackend:
         """Copies of the parameters."""
         return [copy_to_host(array) for array in self.parameters.values()]
 
+    def copies(self) -> list[np.ndarray]:
+        """Copies of the parameters."""
+        return self.on_host()
+
+    def write_parameters(self, values: Sequence[np.ndarray]) -> None:
+        """Copy the values into the memory of the parameters."""
+        with self.device.activate():
+            for place, value in zip(self.places.values(), values, strict=True):
+                if value.size:
+                    array = np.ascontiguousarray(value)
+                    self.device.upload(place.address, array, self.stream())
+            self.device.synchronize()
+
     def like_parameters(self) -> list[np.ndarray]:
         """Arrays of the shapes of the parameters that take no memory."""
         zero = np.zeros((), self.kind.numpy)

@@ -17,9 +17,8 @@ class CudaMixedEngine(MixedEngine):
     first: CudaEngine
     engines: list[CudaEngine]
 
-    def take_over(self, count: int) -> None:
+    def take_over(self) -> None:
         """One gate for all of them, and the launches between them."""
-        self.count = count
         self.device, self.stream = self.first.device, self.first.stream
         self.check_finite = self.first.check_finite
         self.gates: list[Launch] = []
@@ -98,11 +97,19 @@ class CudaMixedEngine(MixedEngine):
     @property
     def states(self) -> dict[str, list[Any]]:
         """State name -> an array on the device for each tensor, None where it has no such state."""
-        return self.gather([engine.states for engine in self.engines], self.count)
+        self.count_steps()
+        return self.gather([engine.states for engine in self.engines])
+
+    def count_steps(self) -> None:
+        """Tell all engines the steps of the first, on which the memory of a ring depends."""
+        step_count = self.first.step_count
+        for engine in self.engines[1:]:
+            engine.steps_begun = step_count
 
     def read_states(self) -> dict[str, list[Any]]:
         """Copies of the states, in NumPy."""
-        return self.gather([engine.read_states() for engine in self.engines], self.count)
+        self.count_steps()
+        return self.gather([engine.read_states() for engine in self.engines])
 
     def read_model_states(self) -> dict[str, float]:
         """State name -> value, of the states of the model."""
@@ -110,6 +117,7 @@ class CudaMixedEngine(MixedEngine):
 
     def write_states(self, values: Mapping[str, Any]) -> None:
         """Give states their values: an array for each tensor, or one number for the model."""
+        self.count_steps()
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             names = [spec.symbol.name for spec in engine.program.rule.states]
             given = {name: values[name] for name in names}
@@ -134,7 +142,8 @@ class CudaMixedEngine(MixedEngine):
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Go on as if so many updates had been done, of so many samples."""
-        self.first.set_clock(step_count, samples)
+        for engine in self.engines:
+            engine.set_clock(step_count, samples)
 
     def set_minibatch_size(self, value: float) -> None:
         """Number of samples of the next updates."""
