@@ -21,3 +21,15 @@ class CountError(LearnerError, OverflowError):
 
 class CountTypeError(LearnerError, TypeError):
     """A number of samples that is not a Python int."""
+
+
+class FileError(LearnerError, OSError):
+    """A file that cannot be written."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file that is not there."""
+
+
+class MissingMethodError(LearnerError, NotImplementedError):
+    """A class that lacks a method which its users have to write."""
