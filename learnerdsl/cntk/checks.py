@@ -57,37 +57,41 @@ def number(
             given = math.nan
         if not math.isnan(given) and fits(given):
             return given
-    msg = f"{name}={shown(value)} cannot be used; it must be {needed}."
+    msg = f"{name} must be {needed}, got {shown(value)}."
     raise error(msg)
 
 
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """An int from `least`."""
+def whole(
+    name: str, value: Any, least: int = 0, error: type[LearnerError] = HyperparameterError
+) -> int:
+    """An int from `least`, 0 or 1."""
     if is_whole(value) and least <= value <= LARGEST:
         return int(value)
-    kind = {0: "a non-negative int", 1: "a positive int"}.get(least, f"an int from {least}")
-    msg = f"{name} must be {kind} (at most 2**63 - 1), got {shown(value)}."
-    raise HyperparameterError(msg)
+    msg = (
+        f"{name} must be a {'positive' if least else 'non-negative'} int (at most 2**63 - 1), "
+        f"got {shown(value)}."
+    )
+    raise error(msg)
 
 
 def whole_or_none(name: str, value: Any, least: int = 0) -> int | None:
-    """An int from `least`, or None where nothing was given."""
+    """An int from `least`, 0 or 1, or None where nothing was given."""
     return None if value is None else whole(name, value, least)
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any, error: type[LearnerError] = HyperparameterError) -> bool:
     """True or False."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     msg = f"{name} must be True or False, got {shown(value)}."
-    raise HyperparameterError(msg)
+    raise error(msg)
 
 
 def function(name: str, value: Any, takes: str) -> Callable[..., Any]:
     """Something that can be called; `takes` says with what."""
     if callable(value):
         return value
-    msg = f"{name}={shown(value)} cannot be called; give a function of {takes}."
+    msg = f"{name} must be a function of {takes}, got {shown(value)}."
     raise HyperparameterError(msg)
 
 
@@ -111,5 +115,5 @@ def path(name: str, value: Any) -> Path:
     given = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(given, str) and given and "\0" not in given and Path(given).name:
         return Path(given)
-    msg = f"{name}={shown(value)} is no name of a file; give text, or a pathlib.Path."
+    msg = f"{name} must be named by text or a pathlib.Path, got {shown(value)}."
     raise HyperparameterError(msg)

@@ -223,7 +223,11 @@ class Function(Node):
         return graph.named((self,), checked_name(name))
 
     def save(self, path: str | Path) -> None:
-        """Write the graph and the values of its parameters to one file, whole or not at all."""
+        """Write the graph and the values of its parameters to one file, whole or not at all.
+
+        Raises:
+            FileError: an OSError; the place cannot be written.
+        """
         persistence.save(self, path)
 
     @staticmethod

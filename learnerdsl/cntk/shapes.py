@@ -38,11 +38,11 @@ def shape_of(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
     """The shape of what an operation gives; an error if there can be no such node."""
     operation = OPERATIONS.get(op)
     if operation is None:
-        msg = f"There is no operation {shown(op)}; there are {', '.join(sorted(OPERATIONS))}."
+        msg = f"There is no operation {shown(op)} that a graph could hold."
         raise RuleError(msg)
     needed = operation.inputs or max(len(inputs), 1)
     if len(inputs) != needed:
-        msg = f"{op} takes {needed} operands, not {len(inputs)}."
+        msg = f"{op} takes {needed} operands, got {len(inputs)}."
         raise ArrayError(msg)
     # A node may also name the parameters of the layer that it ends.
     names = set(attributes) - {"layer"}

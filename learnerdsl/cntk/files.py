@@ -1,0 +1,110 @@
+"""Safetensors files with text and a checksum in their header; written whole or not at all."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save
+
+from learnerdsl.cntk.checks import path as checked_path
+from learnerdsl.cntk.errors import FileError, MissingFileError
+from learnerdsl.errors import CheckpointError
+from learnerdsl.runtime.cache import write_atomically
+from learnerdsl.runtime.checkpoint import read_safetensors
+
+Header = Mapping[str, str]
+Arrays = Mapping[str, np.ndarray]
+Decoded = TypeVar("Decoded")
+
+CHECKSUM = "checksum"
+
+
+def checksum(header: Header, arrays: Arrays) -> str:
+    """A number, as text, that differs where anything in a file differs."""
+    found = hashlib.sha256()
+    for name, text in sorted(header.items()):
+        if name != CHECKSUM:
+            found.update(repr((name, text)).encode())
+    for name, array in sorted(arrays.items()):
+        found.update(repr((name, array.shape, array.dtype.name)).encode())
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def write(path: str | Path, header: Header, arrays: Arrays) -> str:
+    """Write a file; its checksum.
+
+    Raises:
+        CheckpointError: an array of a dtype that files do not have.
+        FileError: an OSError; the place cannot be written. The old file is as it was.
+    """
+    target = checked_path("The file", path)
+    found = checksum(header, arrays)
+    try:
+        content = save(dict(arrays), {**header, CHECKSUM: found})
+    except SafetensorError as error:
+        msg = f"{target} cannot hold this ({error}); give arrays of another dtype."
+        raise CheckpointError(msg) from None
+    try:
+        write_atomically(target, content)
+    except OSError as error:
+        msg = f"{target} cannot be written ({error.strerror}); give another place."
+        raise FileError(msg) from None
+    return found
+
+
+def append(path: Path, text: str) -> None:
+    """Write text to the end of a file, which is made if there is none.
+
+    Raises:
+        FileError: an OSError; the place cannot be written.
+    """
+    try:
+        with path.open("a") as file:
+            file.write(text)
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror}); give another place."
+        raise FileError(msg) from None
+
+
+def read(
+    path: str | Path,
+    kind: str,
+    owner: str,
+    decode: Callable[[dict[str, str], dict[str, np.ndarray]], Decoded],
+) -> Decoded:
+    """What `decode` makes of the header and the arrays of a file.
+
+    Args:
+        path: the file.
+        kind: "checkpoint" or "file", for the messages.
+        owner: whose it should be, for the messages.
+        decode: what it raises means that the file is damaged, or none of ours.
+
+    Raises:
+        CheckpointError: the file is damaged, or none of ours.
+        MissingFileError: a FileNotFoundError; there is none.
+    """
+
+    def checked(header: dict[str, str], arrays: dict[str, np.ndarray]) -> Decoded:
+        # Files of the first version have no checksum.
+        if header.get(CHECKSUM, wanted := checksum(header, arrays)) != wanted:
+            msg = "what it holds is not what was written"
+            raise ValueError(msg)
+        return decode(header, arrays)
+
+    source = checked_path("The file", path)
+    try:
+        return read_safetensors(source, kind, owner, checked)
+    except FileNotFoundError:
+        msg = f"There is no {kind} {source}."
+        raise MissingFileError(msg) from None
+    except OSError as error:
+        msg = f"{source} cannot be read ({error.strerror}); give the {kind} {owner}."
+        raise FileError(msg) from None
+    except (ArithmeticError, AttributeError, RecursionError) as error:
+        msg = f"{source} is damaged or not a {kind} {owner} ({error})."
+        raise CheckpointError(msg) from None
