@@ -33,7 +33,7 @@ def write_tree(path: str | Path, tree: Mapping[str, Any]) -> None:
     except ValueError as error:  # an int with more digits than Python prints
         msg = f"The state cannot be in a checkpoint: {error}."
         raise CheckpointError(msg) from None
-    files.write(path, {TREE: described}, arrays)
+    files.write(path, files.sealed({TREE: described}, arrays), arrays)
 
 
 def read_tree(path: str | Path) -> dict[str, Any]:

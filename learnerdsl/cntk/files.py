@@ -1,7 +1,8 @@
 """Safetensors files with text and a checksum in their header; written whole or not at all."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,26 +35,26 @@ def checksum(header: Header, arrays: Arrays) -> str:
     return found.hexdigest()
 
 
-def write(path: str | Path, header: Header, arrays: Arrays) -> str:
-    """Write a file; its checksum.
+def sealed(header: Header, arrays: Arrays) -> dict[str, str]:
+    """A header with the checksum of what a file is to hold."""
+    return {**header, CHECKSUM: checksum(header, arrays)}
+
+
+def write(path: str | Path, header: Header, arrays: Arrays) -> None:
+    """Write a file with a sealed header.
 
     Raises:
         CheckpointError: an array of a dtype that files do not have.
         FileError: an OSError; the place cannot be written. The old file is as it was.
     """
     target = checked_path("The file", path)
-    found = checksum(header, arrays)
     try:
-        content = save(dict(arrays), {**header, CHECKSUM: found})
+        content = save(dict(arrays), dict(header))
     except SafetensorError as error:
         msg = f"{target} cannot hold this ({error}); give arrays of another dtype."
         raise CheckpointError(msg) from None
-    try:
+    with _writing(target):
         write_atomically(target, content)
-    except OSError as error:
-        msg = f"{target} cannot be written ({error.strerror}); give another place."
-        raise FileError(msg) from None
-    return found
 
 
 def append(path: Path, text: str) -> None:
@@ -62,11 +63,26 @@ def append(path: Path, text: str) -> None:
     Raises:
         FileError: an OSError; the place cannot be written.
     """
+    with _writing(path), path.open("a") as file:
+        file.write(text)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Give a file another name, in place of the file that has it.
+
+    Raises:
+        FileError: an OSError; the place cannot be written.
+    """
+    with _writing(new):
+        old.replace(new)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
     try:
-        with path.open("a") as file:
-            file.write(text)
+        yield
     except OSError as error:
-        msg = f"{path} cannot be written ({error.strerror}); give another place."
+        msg = f"{target} cannot be written ({error.strerror or error}); give another place."
         raise FileError(msg) from None
 
 

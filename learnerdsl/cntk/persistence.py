@@ -24,8 +24,13 @@ INPUT_FLAGS = {"is_sparse", "needs_gradient"}
 KEYS = {"op", "inputs", "attributes", "name", "shape", "dtype"}
 
 
-def save(output: Node, path: str | Path) -> str:
-    """Write the graph of `output` to a file that appears whole or not at all; its checksum."""
+def save(output: Node, path: str | Path) -> None:
+    """Write the graph of `output` to a file that appears whole or not at all."""
+    files.write(path, *contents(output))
+
+
+def contents(output: Node) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Header, with a checksum, and arrays of the file of a graph."""
     order = _order(output)
     numbers = {node: number for number, node in enumerate(order)}
     for node in order:
@@ -35,7 +40,7 @@ def save(output: Node, path: str | Path) -> str:
     described = json.dumps([_describe(node, numbers) for node in order], default=_plain)
     header = {"format": FORMAT, "graph": described, "output": str(numbers[output])}
     arrays = {str(numbers[node]): stored(node) for node in order if _has_array(node)}
-    return files.write(path, header, arrays)
+    return files.sealed(header, arrays), arrays
 
 
 def load(path: str | Path) -> Node:
