@@ -34,6 +34,22 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def real(
+    name: str,
+    value: Any,
+    needed: str = "a number",
+    error: type[LearnerError] = HyperparameterError,
+) -> float:
+    """A number as a Python float; NaN and infinity are numbers."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:  # an int beyond what a float can be
+            needed += " that is no larger than a float"
+    msg = f"{name} must be {needed}, got {shown(value)}."
+    raise error(msg)
+
+
 def number(
     name: str,
     value: Any,
@@ -50,13 +66,9 @@ def number(
         needed: what fits, in words.
         error: raised where it does not fit.
     """
-    if isinstance(value, Real) and not isinstance(value, bool):
-        try:
-            given = float(value)
-        except OverflowError:  # an int beyond what a float can be
-            given = math.nan
-        if not math.isnan(given) and fits(given):
-            return given
+    given = real(name, value, needed, error)
+    if not math.isnan(given) and fits(given):
+        return given
     msg = f"{name} must be {needed}, got {shown(value)}."
     raise error(msg)
 
@@ -67,10 +79,10 @@ def whole(
     """An int from `least`, 0 or 1."""
     if is_whole(value) and least <= value <= LARGEST:
         return int(value)
-    msg = (
-        f"{name} must be a {'positive' if least else 'non-negative'} int (at most 2**63 - 1), "
-        f"got {shown(value)}."
-    )
+    kind = "a positive int" if least else "a non-negative int"
+    if is_whole(value) and value > LARGEST:
+        kind += " below 2**63"
+    msg = f"{name} must be {kind}, got {shown(value)}."
     raise error(msg)
 
 

@@ -57,6 +57,13 @@ def write(path: str | Path, header: Header, arrays: Arrays) -> None:
         write_atomically(target, content)
 
 
+def check_folder(target: Path) -> None:
+    """Raise unless the folder of a file that is to be written is there."""
+    if not target.parent.is_dir():
+        msg = f"{target} cannot be written: there is no folder {target.parent}; make it first."
+        raise FileError(msg)
+
+
 def append(path: Path, text: str) -> None:
     """Write text to the end of a file, which is made if there is none.
 

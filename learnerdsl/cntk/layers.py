@@ -91,8 +91,8 @@ class Layer:
             raise ArrayError(msg)
         return tuple(v for v in self._made.values() if isinstance(v, Parameter))
 
-    def _built(self) -> "list[tuple[Layer, dict[str, Variable], tuple[Shape, Any] | None]]":
-        """The layer, and those in it, with what a call that fails must leave as it is."""
+    def _built(self) -> "list[tuple[Layer, Any, Any]]":
+        """The layer, and those in it, as a call that fails must leave them."""
         return [(self, self._made, self._built_for)]
 
     def __getattr__(self, name: str) -> Variable:
@@ -213,10 +213,12 @@ class Embedding(Layer):
     ) -> None:
         super().__init__(name)
         if (shape is None) == (weights is None):
-            given = f"shape={shown(shape)} and weights={shown(weights)}"
-            msg = f"Embedding needs one of shape and weights, not {given}."
+            msg = "Embedding needs one of shape and weights, neither none of them nor both."
             raise HyperparameterError(msg)
         self.weights = None if weights is None else numbers(weights, "The weights of Embedding")
+        if self.weights is not None and not self.weights.ndim:
+            msg = f"The weights of Embedding are one number, {weights}; give a matrix."
+            raise ArrayError(msg)
         own = () if self.weights is None else self.weights.shape[1:]
         self.shape = own if shape is None else checked_shape(shape)
         self.init = given_or_default("init", init, None)
@@ -356,7 +358,7 @@ class Sequential(Layer):
             raise
         return x
 
-    def _built(self) -> "list[tuple[Layer, dict[str, Variable], tuple[Shape, Any] | None]]":
+    def _built(self) -> list[tuple[Layer, Any, Any]]:
         """The layers in it, as they are."""
         return [one for layer in self.layers if isinstance(layer, Layer) for one in layer._built()]
 

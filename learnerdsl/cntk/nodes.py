@@ -224,9 +224,7 @@ def numbers(value: "npt.ArrayLike | HasArray", what: str = "the value") -> np.nd
         msg = f"{what} is {shown(source)}; give numbers, in rows of the same length."
         raise ArrayError(msg) from None
     if array.dtype.kind not in "biuf":
-        msg = (
-            f"{what} is {shown(source)}, {type(source).__name__} of dtype {array.dtype}; "
-            "give real numbers."
-        )
+        kind = type(source).__name__ if array.dtype.hasobject else f"dtype {array.dtype}"
+        msg = f"{what} is {shown(source)} ({kind}); give real numbers."
         raise DtypeError(msg)
     return array

@@ -8,14 +8,13 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from learnerdsl.cntk.checks import flag, path, shown, whole, whole_or_none
+from learnerdsl.cntk.checks import flag, path, real, shown, whole, whole_or_none
 from learnerdsl.cntk.files import append
 from learnerdsl.cntk.functions import Function
-from learnerdsl.errors import DtypeError, HyperparameterError
+from learnerdsl.errors import DtypeError
 
 Span = tuple[float, float]
 
@@ -114,12 +113,10 @@ class ProgressWriter:
 
 
 def _check_counted(samples: Any, loss: Any, metric: Any) -> None:
-    """Raise unless these can be added up; loss and metric may be NaN."""
+    """Raise unless these can be added up."""
     whole("samples", samples)
-    for name, value in (("loss", loss), ("metric", metric)):
-        if not isinstance(value, Real) and not (value is None and name == "metric"):
-            msg = f"{name} must be a number, the sum over a minibatch, got {shown(value)}."
-            raise HyperparameterError(msg)
+    real("loss", loss)
+    real("metric", 0.0 if metric is None else metric)
 
 
 def _add(
@@ -213,7 +210,7 @@ class ProgressPrinter(ProgressWriter):
 
     def write(self, key: str, value: float) -> None:
         """Print a changed value."""
-        self.log(f"{key}: {value:g}")
+        self.log(f"{key}: {real(f'The value of {key}', value):g}")
 
     def on_training_update(
         self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool

@@ -1,12 +1,11 @@
 """Checks of what a checkpoint of a learner holds, all of them before anything of it is used."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.cntk.checks import is_whole, number, shown, whole
+from learnerdsl.cntk.checks import is_whole, number, real, shown, whole
 from learnerdsl.cntk.nodes import Shape
 from learnerdsl.cntk.variables import Parameter
 from learnerdsl.errors import CheckpointError
@@ -80,19 +79,7 @@ def check_model_states(rule: Rule, given: Any) -> None:
     names = [spec.symbol.name for spec in rule.states if spec.symbol.shape == "model"]
     _check_names("states of the model", given, names)
     for name in names:
-        value = given[name]
-        # Not `number`: a state may have become NaN or infinite.
-        if not isinstance(value, Real) or isinstance(value, bool) or not _is_float(value):
-            msg = f"State {name!r} of the model must be a number, got {shown(value)}."
-            raise CheckpointError(msg)
-
-
-def _is_float(value: Any) -> bool:
-    try:
-        float(value)
-    except OverflowError:
-        return False
-    return True
+        real(f"State {name!r} of the model", given[name], error=CheckpointError)
 
 
 def _check_names(what: str, given: Any, names: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from learnerdsl.cntk.configs import (
     minibatch_sizes,
 )
 from learnerdsl.cntk.evaluation import evaluate
+from learnerdsl.cntk.files import check_folder
 from learnerdsl.cntk.functions import Function
 from learnerdsl.cntk.learner import Learner
 from learnerdsl.cntk.minibatches import Data, Minibatches
@@ -123,6 +124,8 @@ class _Training:
         callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
         writers = [one for one in callbacks if isinstance(one, ProgressWriter)]
         self.checkpoint = _first(callbacks, CheckpointConfig)
+        if self.checkpoint is not None:
+            check_folder(Path(self.checkpoint.filename))
         self.validation = _first(callbacks, CrossValidationConfig)
         self.test = _first(callbacks, TestConfig)
         known = (ProgressWriter, CheckpointConfig, CrossValidationConfig, TestConfig)
