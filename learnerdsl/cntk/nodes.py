@@ -174,7 +174,7 @@ def scalar_type(dtype: npt.DTypeLike) -> Scalar:
     """`numpy.float32` or `numpy.float64`; an error for any other type."""
     try:
         known = np.dtype(dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, DeprecationWarning):  # the last where warnings are errors
         msg = f"dtype={shown(dtype)} is no number type; give numpy.float32 or numpy.float64."
         raise DtypeError(msg) from None
     return cast(Scalar, number_type(known, "A variable").numpy.type)

@@ -50,17 +50,22 @@ def read_pair(filename: Path, model: Function) -> tuple[dict[str, Any], Callable
             tree = read_tree(new)
         except CheckpointError:
             tree = {}
-        if tree.get(MODEL) == checksum:
+        if _names_model(tree, checksum, is_old=False):
             return tree, copy_values
     tree = read_tree(old)
-    # Files of the first version do not say which model they belong to.
-    if tree.get(MODEL, checksum) != checksum:
+    if not _names_model(tree, checksum, is_old=True):
         msg = (
             f"{old} belongs to another model than the one in {filename}; "
             "restore both files of one checkpoint."
         )
         raise CheckpointError(msg)
     return tree, copy_values
+
+
+def _names_model(tree: Mapping[str, Any], checksum: str, is_old: bool) -> bool:
+    """Whether a tree belongs to a model; those of the first version do not say to which."""
+    named = tree.get(MODEL, checksum if is_old else None)
+    return isinstance(named, str) and named == checksum
 
 
 def is_there(filename: Path) -> bool:

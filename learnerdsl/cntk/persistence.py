@@ -171,6 +171,9 @@ def _leaf(entry: dict[str, Any], array: np.ndarray | None) -> Node:
     """The variable of an entry of the graph."""
     shape, dtype, name = entry["shape"], entry["dtype"], entry["name"]
     flags = entry["attributes"]
+    if dtype not in ("float32", "float64"):
+        msg = f"the variable {shown(name)} has the dtype {shown(dtype)}"
+        raise ValueError(msg)
     if set(flags) != (INPUT_FLAGS if entry["op"] == "input" else set()):
         msg = f"the variable {shown(name)} has the attributes {shown(flags)}"
         raise ValueError(msg)
