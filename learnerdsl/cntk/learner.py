@@ -302,7 +302,8 @@ def _numbers_of(label: str, gradient: Any) -> Gradient:
             "pass a NumPy array or a scipy csr matrix."
         )
         raise DtypeError(msg)
-    return gradient
+    # A subclass, such as numpy.matrix, has shapes and products of its own.
+    return gradient if isinstance(gradient, RowSparse) else np.asarray(gradient)
 
 
 def _check_dtype(label: str, parameter: Parameter, dtype: np.dtype[Any]) -> None:

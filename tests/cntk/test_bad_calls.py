@@ -125,6 +125,13 @@ def test_no_learner_of_a_trainer_moves_if_one_cannot():
     assert trainer.parameter_learners[0].total_number_of_samples_seen() == 0
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_is_the_gradient_of_a_vector_as_an_array_is():
+    w = C.parameter(3, init=1)
+    assert C.sgd([w], 0.5).update({w: np.asmatrix(np.array([1, 0, 2], np.float32))}, 1)
+    assert w.value.tolist() == [0.5, 1.0, 0.0]
+
+
 def test_a_sparse_gradient_with_an_axis_of_length_1_before_it_is_that_of_a_vector():
     w = C.parameter(3, init=1)
     gradient = scipy.sparse.csr_matrix(np.array([[1, 0, 2]], np.float32))
