@@ -3,6 +3,10 @@
 from learnerdsl.cntk import layers as layers
 from learnerdsl.cntk import learners as learners
 from learnerdsl.cntk import progress as progress
+from learnerdsl.cntk import training as training
+from learnerdsl.cntk.configs import CheckpointConfig as CheckpointConfig
+from learnerdsl.cntk.configs import CrossValidationConfig as CrossValidationConfig
+from learnerdsl.cntk.configs import TestConfig as TestConfig
 from learnerdsl.cntk.defaults import default_options as default_options
 from learnerdsl.cntk.functions import CloneMethod as CloneMethod
 from learnerdsl.cntk.functions import Function as Function
@@ -83,9 +87,6 @@ from learnerdsl.cntk.schedules import momentum_schedule as momentum_schedule
 from learnerdsl.cntk.schedules import momentum_schedule_per_sample as momentum_schedule_per_sample
 from learnerdsl.cntk.schedules import training_parameter_schedule as training_parameter_schedule
 from learnerdsl.cntk.trainer import Trainer as Trainer
-from learnerdsl.cntk.training import CheckpointConfig as CheckpointConfig
-from learnerdsl.cntk.training import CrossValidationConfig as CrossValidationConfig
-from learnerdsl.cntk.training import TestConfig as TestConfig
 from learnerdsl.cntk.universal import universal as universal
 from learnerdsl.cntk.values import NDArrayView as NDArrayView
 from learnerdsl.cntk.values import Value as Value

@@ -2,12 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from learnerdsl import inspection
 from learnerdsl.cntk import rules
+from learnerdsl.cntk.checks import flag, number, whole_or_none
 from learnerdsl.cntk.errors import ConstructionError
 from learnerdsl.cntk.initializers import next_seed
 from learnerdsl.cntk.learner import (
@@ -18,14 +19,11 @@ from learnerdsl.cntk.learner import (
     reported_name,
 )
 from learnerdsl.cntk.running import Runner
-from learnerdsl.cntk.schedules import (
-    TrainingParameterSchedule,
-    checked_size,
-    learning_parameter_schedule,
-)
+from learnerdsl.cntk.saved import listed, same
+from learnerdsl.cntk.schedules import TrainingParameterSchedule, learning_parameter_schedule
 from learnerdsl.cntk.variables import Parameter
 from learnerdsl.define import UpdateRule
-from learnerdsl.errors import CheckpointError, HyperparameterError
+from learnerdsl.errors import HyperparameterError
 from learnerdsl.rule import OptionValue, Rule
 
 
@@ -42,10 +40,22 @@ class Frame:
     minibatch_size: int | None = None
     epoch_size: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what none of the arguments can be; CNTK takes weights below 0 for none."""
+        number("l1_regularization_weight", self.l1)
+        number("l2_regularization_weight", self.l2)
+        limit = (lambda c: c >= 0), "a number from 0, infinity for no clipping"
+        number("gradient_clipping_threshold_per_sample", self.clipping_threshold, *limit)
+        flag("gradient_clipping_with_truncation", self.truncation)
+        if self.use_mean_gradient is not None:
+            flag("use_mean_gradient", self.use_mean_gradient)
+        whole_or_none("epoch_size", self.epoch_size)
+        whole_or_none("minibatch_size", self.minibatch_size)
+
     @property
     def reference_size(self) -> int | None:
         """The learner's reference minibatch size."""
-        size = checked_size("minibatch_size", self.minibatch_size)
+        size = self.minibatch_size
         return 0 if size is None and self.use_mean_gradient is True else size
 
     def schedule(self, given: Any, is_learning_rate: bool = False) -> TrainingParameterSchedule:
@@ -93,6 +103,7 @@ class RuleLearner(Learner):
             LearnerError: something cannot be used; nothing has changed then.
         """
         size = checked_count(training_sample_count)
+        flag("is_sweep_end", is_sweep_end)
         gradients = {p: checked_gradient(p, gradient_values) for p in self.all_parameters}
         if not self.prepare(size):
             return False
@@ -108,6 +119,10 @@ class RuleLearner(Learner):
     def prepare(self, count: int) -> bool:
         """Set the scalars of the coming update; False if it is not to be done."""
         raise NotImplementedError
+
+    def check_minibatch(self, count: int) -> None:
+        """Raise if there can be no update with `count` samples now."""
+        self.prepare(count)
 
     def reset_smoothed_gradients(self) -> None:
         """Give all states their start values; counters of samples and schedules stay."""
@@ -125,18 +140,16 @@ class RuleLearner(Learner):
 
     def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
         """Take over the states, all or none."""
-        saved = checkpoint["smoothed_gradients"]
-        if len(saved) != len(self.runners):
-            msg = (
-                f"The checkpoint has {len(saved)} structures of rules, "
-                f"this learner {len(self.runners)}."
-            )
-            raise CheckpointError(msg)
+        saved = listed("structures", checkpoint["smoothed_gradients"], len(self.runners))
+        for runner, one in zip(self.runners, saved, strict=True):
+            runner.check(one)
+        same("smoothed_count", checkpoint["smoothed_count"], saved[0]["step_count"])
+        same("noise_injection_seed", checkpoint["noise_injection_seed"], saved[0]["seed"])
         before = [runner.checkpoint() for runner in self.runners]
         try:
             for runner, one in zip(self.runners, saved, strict=True):
                 runner.restore(one)
-        except (CheckpointError, KeyError, IndexError):
+        except BaseException:
             for runner, one in zip(self.runners, before, strict=True):
                 runner.restore(one)
             raise
@@ -196,7 +209,7 @@ class BuiltinLearner(RuleLearner):
             self._scalars,
             self._trace_whole,
             seed=next_seed() if self._after["noise"] else 0,
-            constants={name: float(value) for name, value in (constants or {}).items()},
+            constants=constants,
         )
         self.runners = [runner]
 
@@ -259,7 +272,11 @@ class BuiltinLearner(RuleLearner):
                 "has no real power; give it per minibatch."
             )
             raise HyperparameterError(msg)
-        return value ** (count / size)
+        try:
+            return value ** (count / size)
+        except OverflowError:
+            msg = f"{name}={value} for {size} samples is too large for a minibatch of {count}."
+            raise HyperparameterError(msg) from None
 
     def schedules_in_force(self) -> dict[str, float]:
         """The learning rate, and the momentum of momentum_sgd."""
@@ -277,7 +294,7 @@ class BuiltinLearner(RuleLearner):
     @minibatch_size.setter
     def minibatch_size(self, size: int) -> None:
         was_mean = self.is_compatible_mode()
-        self._minibatch_size = checked_size("minibatch_size", size)
+        self._minibatch_size = whole_or_none("minibatch_size", size)
         if self.is_compatible_mode() != was_mean:
             self.runners[0].arrange()
 
@@ -289,8 +306,24 @@ class BuiltinLearner(RuleLearner):
         return f"<learner {self._rule.name} of {len(self.all_parameters)} parameters>"
 
 
-def require(condition: bool, what: str, needed: str) -> None:
-    """Refuse an argument as CNTK does, with a RuntimeError."""
-    if not condition:
-        msg = f"{what} cannot be used; it must be {needed}."
+RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "gamma": (lambda x: 0 < x < 1, "between 0 and 1"),
+    "inc": (lambda x: x > 1, "above 1"),
+    "dec": (lambda x: 0 < x < 1, "between 0 and 1"),
+    "max": (lambda x: x > 0, "above 0"),
+    "min": (lambda x: x > 0, "above 0"),
+}
+
+
+def rmsprop_constants(**given: Any) -> dict[str, float]:
+    """The constants of rmsprop; refused as CNTK does, with a RuntimeError."""
+    found = {name: number(name, given[name], *RANGES[name], ConstructionError) for name in RANGES}
+    if found["max"] <= found["min"]:
+        msg = f"max={found['max']} must be above min={found['min']}; exchange the two."
         raise ConstructionError(msg)
+    return found
+
+
+def not_negative(name: str, value: Any) -> float:
+    """A finite number from 0."""
+    return number(name, value, lambda x: 0 <= x < math.inf, "a finite number from 0")

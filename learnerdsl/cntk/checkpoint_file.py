@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
-from learnerdsl.errors import CheckpointError
-from learnerdsl.runtime.checkpoint import read_safetensors
-from learnerdsl.runtime.files import write_atomically
+from learnerdsl.cntk import files
+from learnerdsl.cntk.checks import shown
+from learnerdsl.errors import CheckpointError, LearnerError
 
 ARRAY = "__array__"
+TREE = "learnerdsl.cntk"
 
 
 def write_tree(path: str | Path, tree: Mapping[str, Any]) -> None:
@@ -20,10 +20,20 @@ def write_tree(path: str | Path, tree: Mapping[str, Any]) -> None:
 
     Raises:
         CheckpointError: something in it is none of these; nothing has been written then.
+        FileError: an OSError; the place cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
-    described = _without_arrays(tree, "", arrays)
-    write_atomically(Path(path), save(arrays, {"learnerdsl.cntk": json.dumps(described)}))
+    try:
+        described = json.dumps(_without_arrays(tree, "", arrays))
+    except RecursionError:
+        msg = "The state nests too deeply for a checkpoint, or holds itself; write less of it."
+        raise CheckpointError(msg) from None
+    except LearnerError:
+        raise
+    except ValueError as error:  # an int with more digits than Python prints
+        msg = f"The state cannot be in a checkpoint: {error}."
+        raise CheckpointError(msg) from None
+    files.write(path, files.sealed({TREE: described}, arrays), arrays)
 
 
 def read_tree(path: str | Path) -> dict[str, Any]:
@@ -31,22 +41,26 @@ def read_tree(path: str | Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: the file is damaged, or none of ours.
-        FileNotFoundError: there is none.
+        MissingFileError: a FileNotFoundError; there is none.
     """
 
-    def decode(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> Any:
-        return json.loads(metadata["learnerdsl.cntk"]), arrays
+    def decode(header: dict[str, str], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+        tree = _with_arrays(json.loads(header[TREE]), arrays)
+        if not isinstance(tree, dict):
+            msg = f"it holds {shown(tree)} in place of a dict"
+            raise ValueError(msg)
+        return tree
 
-    return _with_arrays(*read_safetensors(path, "checkpoint", "of a trainer", decode))
+    return files.read(path, "checkpoint", "of a trainer", decode)
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
     """The value as JSON can hold it; arrays are taken out and numbered."""
     if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.hasobject:
+        if value.dtype.kind not in "biufc":
             _refuse(value, place)
         key = str(len(arrays))
-        arrays[key] = np.array(value, order="C")
+        arrays[key] = np.array(value, value.dtype.newbyteorder("="), order="C")
         return {ARRAY: key}
     if isinstance(value, Mapping):
         for key in value:
@@ -62,8 +76,8 @@ def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> An
 
 def _refuse(value: Any, place: str) -> None:
     msg = (
-        f"{value!r} at {place} cannot be in a checkpoint; write dicts with text as keys, lists, "
-        "numbers, text, None and arrays."
+        f"{shown(value)} at {place} cannot be in a checkpoint; write dicts with text as keys, "
+        "lists, numbers, text, None and arrays of numbers."
     )
     raise CheckpointError(msg)
 

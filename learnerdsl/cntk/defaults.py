@@ -1,17 +1,18 @@
 """Options that a `with default_options(...)` block gives to layers and variables made inside."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from learnerdsl.cntk.checks import flag, function, whole_or_none
+from learnerdsl.cntk.nodes import scalar_type
 from learnerdsl.errors import HyperparameterError
 
 OPTIONS = ("activation", "bias", "dtype", "init", "init_bias", "map_rank")
 _stack: list[dict[str, Any]] = []
 
 
-@contextmanager
-def default_options(**options: Any) -> Iterator[None]:
+def default_options(**options: Any) -> AbstractContextManager[None]:
     """Give layers and variables made inside the block other defaults than their own.
 
     Args:
@@ -28,11 +29,23 @@ def default_options(**options: Any) -> Iterator[None]:
     if unknown:
         msg = f"default_options does not know {', '.join(unknown)}; it takes {', '.join(OPTIONS)}."
         raise HyperparameterError(msg)
+    if options.get("activation") is not None:
+        function("activation", options["activation"], "a node")
+    if "bias" in options:
+        flag("bias", options["bias"])
+    if options.get("dtype") is not None:
+        scalar_type(options["dtype"])
+    whole_or_none("map_rank", options.get("map_rank"))
+    return _block(options)
+
+
+@contextmanager
+def _block(options: dict[str, Any]) -> Iterator[None]:
     _stack.append(options)
     try:
         yield
     finally:
-        _stack.remove(options)
+        _stack[:] = [block for block in _stack if block is not options]
 
 
 class _NotGiven:

@@ -1,6 +1,8 @@
 """Errors of the front end with a class that CNTK's users know and the core has no use for."""
 
+from learnerdsl.errors import FileError as FileError
 from learnerdsl.errors import LearnerError
+from learnerdsl.errors import MissingFileError as MissingFileError
 
 
 class ConstructionError(LearnerError, RuntimeError):
@@ -21,3 +23,7 @@ class CountError(LearnerError, OverflowError):
 
 class CountTypeError(LearnerError, TypeError):
     """A number of samples that is not a Python int."""
+
+
+class MissingMethodError(LearnerError, NotImplementedError):
+    """A class that lacks a method which its users have to write."""

@@ -253,10 +253,10 @@ def batch(node: Input, data: Data) -> Value:
     if isinstance(data, HasArray):
         data = data.asarray()
     if isinstance(data, (list, tuple)) and data and all(map(scipy.sparse.issparse, data)):
-        data = scipy.sparse.vstack(data)
+        data = _stacked(node, data)
     array: Any
     if scipy.sparse.issparse(data):
-        array = scipy.sparse.csr_array(data, dtype=node.dtype)
+        array = _as_csr(node, data)
         array = array if node.is_sparse else array.toarray()
     else:
         array = numbers(data, f"The data for {node!r}").astype(node.dtype, copy=False)
@@ -272,3 +272,23 @@ def batch(node: Input, data: Data) -> Value:
         raise ArrayError(msg)
     sparse = node.is_sparse and not scipy.sparse.issparse(array)
     return scipy.sparse.csr_array(array) if sparse else array
+
+
+def _stacked(node: Input, data: Sequence[Any]) -> Any:
+    """The rows of several sparse matrices."""
+    try:
+        return scipy.sparse.vstack(data)
+    except ValueError:
+        shapes = ", ".join(str(matrix.shape) for matrix in data)
+        msg = f"The data for {node!r} have the shapes {shapes}; give matrices of the same width."
+        raise ArrayError(msg) from None
+
+
+def _as_csr(node: Input, data: Any) -> Any:
+    if data.dtype.kind not in "biuf" or data.ndim != 2:
+        msg = (
+            f"The data for {node!r} are a sparse array of dtype {data.dtype} and shape "
+            f"{data.shape}; give a matrix of real numbers, with a row for each sample."
+        )
+        raise DtypeError(msg)
+    return scipy.sparse.csr_array(data, dtype=node.dtype)

@@ -1,15 +1,16 @@
 """Functions: the operations of a graph; each can be evaluated, called, cloned and saved."""
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from learnerdsl.cntk import evaluation, graph, persistence
-from learnerdsl.cntk.nodes import Node, Operand, Scalar
-from learnerdsl.cntk.shapes import SHAPES
+from learnerdsl.cntk.checks import function, shown
+from learnerdsl.cntk.nodes import Node, Operand, Scalar, checked_name, numbers
+from learnerdsl.cntk.shapes import shape_of
 from learnerdsl.cntk.values import Value
 from learnerdsl.cntk.variables import Constant, Input, Parameter, Variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
@@ -92,7 +93,7 @@ class Function(Node):
         Returns:
             The value, with a batch axis if it depends on an input; with several outputs a dict.
         """
-        nodes = self.outputs if outputs is None else tuple(outputs)
+        nodes = self.outputs if outputs is None else nodes_of("outputs", outputs)
         arrays = evaluation.evaluate(nodes, arguments)
         values = [array if as_numpy else Value(array) for array in arrays]
         return values[0] if len(values) == 1 else dict(zip(nodes, values, strict=True))
@@ -120,10 +121,10 @@ class Function(Node):
             only sparse inputs multiply; a dict for several of `wrt`; with `outputs` a pair of this
             and the values.
         """
-        names = [node for node in self.arguments if node.needs_gradient] if wrt is None else wrt
-        names = (names,) if isinstance(names, Node) else tuple(names)
+        needed = [node for node in self.arguments if node.needs_gradient]
+        names = nodes_of("wrt", needed if wrt is None else wrt)
         self._check_differentiable(names)
-        extra = () if outputs is None else tuple(outputs)
+        extra = () if outputs is None else nodes_of("outputs", outputs)
         values, found = evaluation.gradients((self.output, *extra), at, names)
         wrapped = [Value(g) if isinstance(g, np.ndarray) and not as_numpy else g for g in found]
         result = wrapped[0] if len(names) == 1 else dict(zip(names, wrapped, strict=True))
@@ -175,7 +176,7 @@ class Function(Node):
         return graph.substitute(self, {n: as_node(o, n.dtype) for n, o in given.items()})
 
     def __rshift__(self, after: Callable[[Node], Node]) -> Node:
-        return after(self)
+        return function("What follows >>", after, "a node")(self)
 
     def clone(
         self,
@@ -193,10 +194,11 @@ class Function(Node):
             The copy; with "share" and without substitutions the function itself.
         """
         if method not in (*CloneMethod, *CloneMethod.__members__):
-            msg = f"{method=} is no way to clone; use one of {', '.join(CloneMethod.__members__)}."
+            known = ", ".join(CloneMethod.__members__)
+            msg = f"method={shown(method)} is no way to clone; use one of {known}."
             raise HyperparameterError(msg)
         way = CloneMethod[method] if isinstance(method, str) else method
-        replacements = dict(substitutions or {})
+        replacements = _checked_substitutions({} if substitutions is None else substitutions)
         if way is not CloneMethod.share:
             for old in self.parameters:
                 replacements.setdefault(old, _copied(old, way))
@@ -209,7 +211,7 @@ class Function(Node):
             name: as given when the node was made.
             depth: accepted for CNTK's sake; all nodes are looked at.
         """
-        return graph.one_named(self, name)
+        return graph.one_named(self, checked_name(name))
 
     def find_all_with_name(self, name: str, depth: int = 0) -> list[Node]:
         """All nodes with this name.
@@ -218,19 +220,33 @@ class Function(Node):
             name: as given when the nodes were made.
             depth: accepted for CNTK's sake; all nodes are looked at.
         """
-        return graph.named((self,), name)
+        return graph.named((self,), checked_name(name))
 
     def save(self, path: str | Path) -> None:
-        """Write the graph and the values of its parameters to one file, whole or not at all."""
+        """Write the graph and the values of its parameters to one file, whole or not at all.
+
+        Raises:
+            FileError: an OSError; the place cannot be written.
+        """
         persistence.save(self, path)
 
     @staticmethod
     def load(path: str | Path, device: object = None) -> "Function":
-        """The function that `save` wrote, with parameters of its own."""
+        """The function that `save` wrote, with parameters of its own.
+
+        Raises:
+            CheckpointError: the file is damaged, or none that `save` wrote.
+            MissingFileError: a FileNotFoundError; there is none.
+        """
         return as_function(persistence.load(path))
 
     def restore(self, path: str | Path) -> None:
-        """Copy parameter and constant values from a file that this function's `save` wrote."""
+        """Copy parameter and constant values from a file that this function's `save` wrote.
+
+        Raises:
+            CheckpointError: the file is damaged or of another function; nothing has changed then.
+            MissingFileError: a FileNotFoundError; there is none.
+        """
         persistence.restore(self, path)
 
 
@@ -246,37 +262,61 @@ def apply(
     """The function of an operation; numbers and arrays among the operands become constants.
 
     Args:
-        op: name of the operation, a key of `learnerdsl.cntk.shapes.SHAPES`.
+        op: name of the operation, a key of `learnerdsl.cntk.shapes.OPERATIONS`.
         operands: nodes, arrays, numbers, or objects with a method `as_node(dtype)`.
         attributes: options of the operation.
         name: of the function, for people and `find_by_name`.
     """
     attributes = {} if attributes is None else attributes
     dtype = _common_dtype(op, operands)
-    inputs = [as_node(operand, dtype) for operand in operands]
+    inputs = [as_node(operand, dtype, op) for operand in operands]
     if op != "combine":
         for node in inputs:
             if isinstance(node, Function) and len(node.outputs) > 1:
                 msg = f"{op} needs one value, but {node!r} has several; choose one of .outputs."
                 raise ArrayError(msg)
-    return Function(op, inputs, attributes, SHAPES[op](op, inputs, attributes), dtype, name)
+    return Function(op, inputs, attributes, shape_of(op, inputs, attributes), dtype, name)
 
 
 Node.apply = staticmethod(apply)
 
 
-def as_node(operand: Any, dtype: Scalar) -> Node:
-    """`operand` if it is a node, else a node for it: a constant, or what its `as_node` makes."""
+def as_node(operand: Any, dtype: Scalar, op: str = "The graph") -> Node:
+    """`operand` if it is a node, else a node for it: a constant, or what its `as_node` makes.
+
+    Args:
+        operand: a node, an array, a number, or an object with a method `as_node(dtype)`.
+        dtype: of the node that is made.
+        op: the operation that needs it, for the message.
+    """
     if isinstance(operand, Node):
         return operand
     if hasattr(operand, "as_node"):
         return operand.as_node(dtype)
-    return Constant(operand, dtype=dtype)
+    return Constant(numbers(operand, f"An operand of {op}"), dtype=dtype)
+
+
+def nodes_of(name: str, given: Any) -> tuple[Node, ...]:
+    """The nodes of an argument: one, or several."""
+    nodes = (given,) if isinstance(given, Node) else given
+    if isinstance(nodes, Iterable):
+        nodes = tuple(nodes)
+        if all(isinstance(node, Node) for node in nodes):
+            return nodes
+    msg = f"{name}={shown(given)} holds what is no node; give a list of nodes, such as [z]."
+    raise DtypeError(msg)
 
 
 def as_function(node: Node) -> Function:
     """`node` if it is a function, else a function with its value."""
     return node if isinstance(node, Function) else apply("alias", (node,))
+
+
+def _checked_substitutions(given: Any) -> dict[Node, Node]:
+    if not isinstance(given, Mapping) or not all(isinstance(node, Node) for node in given):
+        msg = f"substitutions={shown(given)} is no dict of nodes; write {{old: new}}."
+        raise DtypeError(msg)
+    return {old: as_node(new, old.dtype) for old, new in given.items()}
 
 
 def _copied(parameter: Parameter, way: CloneMethod) -> Variable:
@@ -288,7 +328,7 @@ def _copied(parameter: Parameter, way: CloneMethod) -> Variable:
 def _common_dtype(op: str, operands: Sequence[Operand]) -> Scalar:
     kinds = {operand.dtype for operand in operands if isinstance(operand, Node)}
     if len(kinds) > 1 and op != "combine":
-        listed = " and ".join(repr(operand) for operand in operands)
+        listed = " and ".join(shown(operand) for operand in operands)
         msg = f"{op} needs operands of one dtype, not {listed}; make all of them alike."
         raise DtypeError(msg)
     if kinds:

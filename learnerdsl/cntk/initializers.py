@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from learnerdsl.cntk.nodes import Scalar, Shape
+from learnerdsl.cntk.checks import LARGEST, is_whole, number, shown, whole
+from learnerdsl.cntk.nodes import Scalar, Shape, checked_shape, scalar_type
 from learnerdsl.errors import HyperparameterError
 
 Initializer: TypeAlias = Callable[[Shape, Scalar], np.ndarray]
@@ -35,8 +36,8 @@ def next_seed(seed: int | None = None) -> int:
 
 
 def _checked_seed(seed: Any) -> int:
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        msg = f"{seed=} is no seed; give an int from 0, or None for the next unused one."
+    if not is_whole(seed) or not 0 <= seed <= LARGEST:
+        msg = f"seed={shown(seed)} is no seed; give an int from 0, or None for the next unused one."
         raise HyperparameterError(msg)
     return int(seed)
 
@@ -56,8 +57,9 @@ def _drawn(width: Callable[[Shape], float], normal: bool, seed: int | None) -> I
         _checked_seed(seed)
 
     def draw(shape: Shape, dtype: Scalar) -> np.ndarray:
-        generator = np.random.default_rng(next_seed(seed))
+        shape, dtype = checked_shape(shape), scalar_type(dtype)
         size = width(shape)
+        generator = np.random.default_rng(next_seed(seed))
         if normal:
             return generator.normal(0, size, shape).astype(dtype)
         return generator.uniform(-size, size, shape).astype(dtype)
@@ -66,10 +68,7 @@ def _drawn(width: Callable[[Shape], float], normal: bool, seed: int | None) -> I
 
 
 def _checked_scale(scale: float) -> float:
-    if not scale > 0:
-        msg = f"{scale=} gives no start values; give a number above 0."
-        raise HyperparameterError(msg)
-    return scale
+    return number("scale", scale, lambda x: 0 < x < math.inf, "a finite number above 0")
 
 
 def uniform(scale: float, seed: int | None = None) -> Initializer:
@@ -84,8 +83,8 @@ def uniform(scale: float, seed: int | None = None) -> Initializer:
         >>> abs(C.parameter(100, init=C.uniform(0.1, seed=1)).value).max() < 0.1
         np.True_
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale, False, seed)
+    half = _checked_scale(scale)
+    return _drawn(lambda shape: half, False, seed)
 
 
 def normal(scale: float, output_rank: int = 1, seed: int | None = None) -> Initializer:
@@ -96,8 +95,9 @@ def normal(scale: float, output_rank: int = 1, seed: int | None = None) -> Initi
         output_rank: accepted for CNTK's sake.
         seed: an int; the next unused one if left out.
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale, True, seed)
+    deviation = _checked_scale(scale)
+    whole("output_rank", output_rank)
+    return _drawn(lambda shape: deviation, True, seed)
 
 
 def glorot_uniform(
@@ -110,8 +110,8 @@ def glorot_uniform(
         output_rank: number of last axes that are outputs.
         seed: an int; the next unused one if left out.
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale * math.sqrt(6 / sum(fans(shape, output_rank))), False, seed)
+    factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
+    return _drawn(lambda shape: factor * math.sqrt(6 / sum(fans(shape, rank))), False, seed)
 
 
 def glorot_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
@@ -122,8 +122,8 @@ def glorot_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = N
         output_rank: number of last axes that are outputs.
         seed: an int; the next unused one if left out.
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale * math.sqrt(2 / sum(fans(shape, output_rank))), True, seed)
+    factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
+    return _drawn(lambda shape: factor * math.sqrt(2 / sum(fans(shape, rank))), True, seed)
 
 
 def he_uniform(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
@@ -134,8 +134,8 @@ def he_uniform(scale: float = 1.0, output_rank: int = 1, seed: int | None = None
         output_rank: number of last axes that are outputs.
         seed: an int; the next unused one if left out.
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale * math.sqrt(6 / fans(shape, output_rank)[0]), False, seed)
+    factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
+    return _drawn(lambda shape: factor * math.sqrt(6 / fans(shape, rank)[0]), False, seed)
 
 
 def he_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
@@ -146,5 +146,5 @@ def he_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = None)
         output_rank: number of last axes that are outputs.
         seed: an int; the next unused one if left out.
     """
-    _checked_scale(scale)
-    return _drawn(lambda shape: scale * math.sqrt(2 / fans(shape, output_rank)[0]), True, seed)
+    factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
+    return _drawn(lambda shape: factor * math.sqrt(2 / fans(shape, rank)[0]), True, seed)

@@ -66,7 +66,7 @@ def _comparison(function: Callable[..., Value]) -> Callable[..., Value]:
 
 def _along_axis(function: Callable[..., Value]) -> Callable[..., Value]:
     def compute(node: Node, value: Value) -> Value:
-        (axis,) = shapes.axes(node.op, node.attributes["axis"], node.rank)
+        axis = shapes.one_axis(node.op, node.attributes["axis"], node.rank)
         return function(dense(value), axis + batch_axes(node))
 
     return compute
@@ -141,11 +141,11 @@ def _slice(node: Node, value: Value) -> Value:
 
 
 def _getitem(node: Node, value: Value) -> Value:
-    return dense(value)[(slice(None),) * batch_axes(node) + shapes.index(node)]
+    return dense(value)[(slice(None),) * batch_axes(node) + shapes.index(node.attributes["key"])]
 
 
 def _splice(node: Node, *values: Value) -> Value:
-    (axis,) = shapes.axes("splice", node.attributes["axis"], node.rank)
+    axis = shapes.one_axis("splice", node.attributes["axis"], node.rank)
     arrays = [dense(value) for value in values]
     if node.batched:
         sizes = [a.shape[0] for a, i in zip(arrays, node.inputs, strict=True) if i.batched]
@@ -175,7 +175,7 @@ def _combine(node: Node, *values: Value) -> Value:
 def _classification_error(node: Node, *values: Value) -> Value:
     """1 where the largest target is not among the `top` largest outputs, else 0."""
     operand = node.inputs[0]
-    (axis,) = shapes.axes(node.op, node.attributes["axis"], operand.rank)
+    axis = shapes.one_axis(node.op, node.attributes["axis"], operand.rank)
     output, target = (
         np.moveaxis(dense(primitives.without_gradient(value)), axis - operand.rank, -1)
         for value in _aligned_samples(node, values)

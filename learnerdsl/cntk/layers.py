@@ -4,19 +4,23 @@ A layer called with a node gives a node; called again it shares its parameters. 
 evaluates. Every layer's parameters are in the dtype of its input.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from learnerdsl.cntk import ops
+from learnerdsl.cntk.checks import flag, function, number, shown, whole, whole_or_none
 from learnerdsl.cntk.defaults import NOT_GIVEN, given_or_default
 from learnerdsl.cntk.defaults import default_options as default_options
+from learnerdsl.cntk.errors import MissingMethodError
 from learnerdsl.cntk.functions import Function, as_function
 from learnerdsl.cntk.initializers import glorot_uniform
-from learnerdsl.cntk.nodes import Node, Shape, checked_shape, numbers
+from learnerdsl.cntk.nodes import Node, Shape, checked_name, checked_shape, numbers
+from learnerdsl.cntk.shapes import dropout_rate as checked_rate
 from learnerdsl.cntk.variables import Constant, Parameter, Variable, input_variable
-from learnerdsl.errors import ArrayError, HyperparameterError
+from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
 Step = Callable[[Any], Any]
 
@@ -34,7 +38,7 @@ class Layer:
     """
 
     def __init__(self, name: str = "") -> None:
-        self.name = name
+        self.name = checked_name(name)
         self._made: dict[str, Variable] = {}
         self._built_for: tuple[Shape, Any] | None = None
 
@@ -44,7 +48,8 @@ class Layer:
 
     def connect(self, x: Node, **variables: Variable) -> Node:
         """The node of the layer, from its input and its parameters."""
-        raise NotImplementedError
+        msg = f"{type(self).__name__} has no method connect; write one, which returns a node."
+        raise MissingMethodError(msg)
 
     def __call__(self, x: Any) -> Any:
         """Put the layer on a node, or evaluate it at data with a batch axis."""
@@ -56,11 +61,13 @@ class Layer:
             kind = np.float64 if array.dtype == np.float64 else np.float32
             place = input_variable(array.shape[1:], dtype=self._dtype(kind))
             return as_function(self(place)).eval({place: array})
-        if self._built_for is None:
-            self._made = self.build(x)
-            self._built_for = (x.shape, x.dtype)
         self._check_input(x)
-        output = self.connect(x, **self._made)
+        made = self.build(x) if self._built_for is None else self._made
+        output = self.connect(x, **made)
+        if not isinstance(output, Node):
+            msg = f"{self!r} gave {shown(output)}, which is no node; look at what it calls."
+            raise DtypeError(msg)
+        self._made, self._built_for = made, self._built_for or (x.shape, x.dtype)
         own = tuple(v for v in self._made.values() if isinstance(v, Parameter))
         return marked(output, x, own, self.name)
 
@@ -84,6 +91,10 @@ class Layer:
             raise ArrayError(msg)
         return tuple(v for v in self._made.values() if isinstance(v, Parameter))
 
+    def _built(self) -> "list[tuple[Layer, Any, Any]]":
+        """The layer, and those in it, as a call that fails must leave them."""
+        return [(self, self._made, self._built_for)]
+
     def __getattr__(self, name: str) -> Variable:
         made = self.__dict__.get("_made", {})
         if name in made:
@@ -99,9 +110,16 @@ class Layer:
         return f"{type(self).__name__}({name!r})" if name else type(self).__name__
 
 
+def _activation(given: Any) -> Step:
+    """An activation, or the default one, as a function."""
+    chosen = given_or_default("activation", given, None)
+    return identity if chosen is None else function("activation", chosen, "a node")
+
+
 def marked(output: Node, x: Node, own: Sequence[Parameter], name: str) -> Node:
     """`output`, with the layer's name, and its parameters for the order of `parameters`."""
-    if name and (output is x or output.name or isinstance(output, Variable)):
+    is_another = output is x or isinstance(output, Variable)
+    if (is_another and (name or own)) or (name and output.name):
         output = ops.alias(output, name)
     if own:
         output.attributes.setdefault("layer", tuple(own))
@@ -143,13 +161,13 @@ class Dense(Layer):
     ) -> None:
         super().__init__(name)
         self.shape = checked_shape(shape)
-        self.activation = given_or_default("activation", activation, None) or identity
+        self.activation = _activation(activation)
         self.init = given_or_default("init", init, None)
         if self.init is None:
             self.init = glorot_uniform(output_rank=len(self.shape))
-        self.input_rank = input_rank
-        self.map_rank = given_or_default("map_rank", map_rank, None)
-        self.bias = given_or_default("bias", bias, True)
+        self.input_rank = whole_or_none("input_rank", input_rank)
+        self.map_rank = whole_or_none("map_rank", given_or_default("map_rank", map_rank, None))
+        self.bias = flag("bias", given_or_default("bias", bias, True))
         self.init_bias = given_or_default("init_bias", init_bias, 0)
         if self.input_rank is not None and self.map_rank is not None:
             msg = f"Dense takes {input_rank=} or {map_rank=}, not both."
@@ -195,9 +213,12 @@ class Embedding(Layer):
     ) -> None:
         super().__init__(name)
         if (shape is None) == (weights is None):
-            msg = f"Embedding needs one of shape and weights, not {shape=} and {weights=}."
+            msg = "Embedding needs one of shape and weights, neither none of them nor both."
             raise HyperparameterError(msg)
         self.weights = None if weights is None else numbers(weights, "The weights of Embedding")
+        if self.weights is not None and not self.weights.ndim:
+            msg = f"The weights of Embedding are one number, {weights}; give a matrix."
+            raise ArrayError(msg)
         own = () if self.weights is None else self.weights.shape[1:]
         self.shape = own if shape is None else checked_shape(shape)
         self.init = given_or_default("init", init, None)
@@ -236,12 +257,15 @@ class Dropout(Layer):
         if (dropout_rate is None) == (keep_prob is None):
             msg = f"Dropout needs one of {dropout_rate=} and {keep_prob=}."
             raise HyperparameterError(msg)
-        self.rate = dropout_rate if keep_prob is None else 1 - keep_prob
-        self.seed = seed
+        if keep_prob is None:
+            self.rate = checked_rate("dropout_rate", dropout_rate)
+        else:
+            self.rate = 1 - number("keep_prob", keep_prob, lambda x: 0 < x <= 1, "above 0, up to 1")
+        self.seed = seed if seed is None else whole("seed", seed)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
         """The input, through `dropout`."""
-        return ops.dropout(x, self.rate or 0.0, self.seed)
+        return ops.dropout(x, self.rate, self.seed)
 
 
 class LayerNormalization(Layer):
@@ -263,7 +287,7 @@ class LayerNormalization(Layer):
     ) -> None:
         super().__init__(name)
         self.initial = {"scale": initial_scale, "bias": initial_bias}
-        self.epsilon = epsilon
+        self.epsilon = number("epsilon", epsilon, lambda x: 0 <= x < math.inf, "a number from 0")
 
     def build(self, x: Node) -> dict[str, Variable]:
         """`scale` and `bias`, an element for each of the input's."""
@@ -288,7 +312,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Step | None = NOT_GIVEN, name: str = "") -> None:
         super().__init__(name)
-        self.activation = given_or_default("activation", activation, None) or identity
+        self.activation = _activation(activation)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
         """The activation of x."""
@@ -312,18 +336,31 @@ class Sequential(Layer):
     def __init__(self, layers: Iterable[Any], name: str = "") -> None:
         super().__init__(name)
         self.layers: list[Step] = []
+        if not isinstance(layers, Iterable):
+            msg = f"Sequential takes a list of layers, got {shown(layers)}; write [layer, layer]."
+            raise HyperparameterError(msg)
         for layer in layers:
             self.layers.extend(Sequential(layer).layers if isinstance(layer, list) else [layer])
         for layer in self.layers:
             if not callable(layer):
-                msg = f"Sequential cannot call {layer!r}; give layers and functions of nodes."
+                msg = f"Sequential cannot call {shown(layer)}; give layers and functions of nodes."
                 raise HyperparameterError(msg)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
         """Each layer on the result of the one before."""
-        for layer in self.layers:
-            x = layer(x)
+        before = self._built()
+        try:
+            for layer in self.layers:
+                x = layer(x)
+        except BaseException:
+            for layer, made, built_for in before:
+                layer._made, layer._built_for = made, built_for
+            raise
         return x
+
+    def _built(self) -> list[tuple[Layer, Any, Any]]:
+        """The layers in it, as they are."""
+        return [one for layer in self.layers if isinstance(layer, Layer) for one in layer._built()]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -355,5 +392,9 @@ def For(what_range: Iterable[Any], constructor: Callable[..., Step], name: str =
         >>> model(C.input_variable(3)).shape
         (3,)
     """
+    function("constructor", constructor, "an element of the range, or of nothing")
+    if not isinstance(what_range, Iterable):
+        msg = f"For takes a range such as range(3), got {shown(what_range)}; write range(...)."
+        raise HyperparameterError(msg)
     takes = constructor.__code__.co_argcount if hasattr(constructor, "__code__") else 1
     return Sequential([constructor(i) if takes else constructor() for i in what_range], name)

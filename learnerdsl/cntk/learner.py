@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.cntk.errors import CountError, CountTypeError, GradientError
-from learnerdsl.cntk.schedules import TrainingParameterSchedule, checked_size
+from learnerdsl.cntk.checks import LARGEST, shown, whole, whole_or_none
+from learnerdsl.cntk.errors import CountError, CountTypeError, GradientError, MissingMethodError
+from learnerdsl.cntk.saved import check_keys, same
+from learnerdsl.cntk.schedules import TrainingParameterSchedule
 from learnerdsl.cntk.variables import Parameter
 from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, HyperparameterError
 from learnerdsl.runtime.sparse import RowSparse
@@ -32,8 +34,8 @@ class Learner:
         minibatch_size: int | None = None,
     ) -> None:
         self.all_parameters = checked_parameters(parameters)
-        self._learning_rate_schedule = learning_rate_schedule
-        self._minibatch_size = minibatch_size
+        self._learning_rate_schedule = checked_schedule(type(self).__name__, learning_rate_schedule)
+        self._minibatch_size = whole_or_none("minibatch_size", minibatch_size)
         self._samples = self._minibatches = self._sweeps = 0
 
     def update(
@@ -52,7 +54,11 @@ class Learner:
         Returns:
             Whether the parameters were updated.
         """
-        raise NotImplementedError
+        msg = f"{type(self).__name__} has no method update; write one, which returns True or False."
+        raise MissingMethodError(msg)
+
+    def check_minibatch(self, count: int) -> None:
+        """Raise if there can be no update with `count` samples now; the Trainer asks all first."""
 
     def take_minibatch(
         self, gradient_values: Mapping[Parameter, Any], count: int, is_sweep_end: bool
@@ -73,12 +79,7 @@ class Learner:
 
         The reference minibatch size stays that of the old schedule, as in CNTK.
         """
-        if not isinstance(learning_rate, TrainingParameterSchedule):
-            msg = (
-                f"reset_learning_rate takes a schedule, got {learning_rate!r}; write "
-                "learning_parameter_schedule(...)."
-            )
-            raise HyperparameterError(msg)
+        learning_rate = checked_schedule("reset_learning_rate", learning_rate)
         start = self._sweeps if learning_rate.is_sweep_based() else self._samples
         size = self._learning_rate_schedule.minibatch_size
         self._learning_rate_schedule = learning_rate.shifted(start).with_size(size)
@@ -112,7 +113,7 @@ class Learner:
 
     @minibatch_size.setter
     def minibatch_size(self, size: int) -> None:
-        self._minibatch_size = checked_size("minibatch_size", size)
+        self._minibatch_size = whole_or_none("minibatch_size", size)
 
     def is_compatible_mode(self) -> bool:
         """Whether gradients are averaged over the minibatch: its size was set to 0 explicitly."""
@@ -131,22 +132,23 @@ class Learner:
         }
 
     def restore_from_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Continue from what `create_checkpoint` returned."""
+        """Continue from what `create_checkpoint` returned.
+
+        Raises:
+            CheckpointError: it is damaged or of another learner; nothing has changed then.
+        """
         own = self.create_checkpoint()
-        missing = [key for key in own if key not in checkpoint]
-        if missing:
-            msg = f"The checkpoint lacks {', '.join(missing)}; create_checkpoint() makes one."
-            raise CheckpointError(msg)
-        if checkpoint["type"] != own["type"]:
-            msg = f"The checkpoint is of a learner {checkpoint['type']}, this is {own['type']}."
-            raise CheckpointError(msg)
+        check_keys("The checkpoint", checkpoint, own)
+        for key in ("version", "type"):
+            same(key, checkpoint[key], own[key])
+        counts = [
+            whole(key, checkpoint[key], error=CheckpointError)
+            for key in ("sample_count", "minibatchCount", "sweepCount")
+        ]
+        schedule = TrainingParameterSchedule.from_description(checkpoint["learnig_rate_schedule"])
         self.restore_states(checkpoint)
-        self._samples = int(checkpoint["sample_count"])
-        self._minibatches = int(checkpoint["minibatchCount"])
-        self._sweeps = int(checkpoint["sweepCount"])
-        self._learning_rate_schedule = TrainingParameterSchedule.from_description(
-            checkpoint["learnig_rate_schedule"]
-        )
+        self._samples, self._minibatches, self._sweeps = counts
+        self._learning_rate_schedule = schedule
 
     def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
         """Take over what a subclass keeps, or raise before anything has changed."""
@@ -181,12 +183,6 @@ class UserLearner(Learner):
         lr_schedule: TrainingParameterSchedule,
         as_numpy: bool = True,
     ) -> None:
-        if not isinstance(lr_schedule, TrainingParameterSchedule):
-            msg = (
-                f"UserLearner takes a schedule, got {lr_schedule!r}; write "
-                "learning_parameter_schedule(...)."
-            )
-            raise HyperparameterError(msg)
         super().__init__(parameters, lr_schedule)
         self.as_numpy = as_numpy
 
@@ -201,7 +197,7 @@ class UserLearner(Learner):
         own = {p: checked_gradient(p, gradient_values) for p in self.all_parameters}
         updated = self.update(own, count, is_sweep_end)
         if not isinstance(updated, (bool, np.bool_)):
-            msg = f"{type(self).__name__}.update returned {updated!r}; return True or False."
+            msg = f"{type(self).__name__}.update returned {shown(updated)}; return True or False."
             raise GradientError(msg)
         if updated:
             self.advance(count, is_sweep_end)
@@ -214,10 +210,20 @@ def reported_name(what: str, schedule: TrainingParameterSchedule) -> str:
     return f"{what} per {size} samples" if size else f"{what} per minibatch"
 
 
+def checked_schedule(owner: str, schedule: Any) -> TrainingParameterSchedule:
+    """A schedule, or an error."""
+    if isinstance(schedule, TrainingParameterSchedule):
+        return schedule
+    msg = (
+        f"{owner} takes a schedule, got {shown(schedule)}; write learning_parameter_schedule(...)."
+    )
+    raise HyperparameterError(msg)
+
+
 def checked_parameters(parameters: Any) -> tuple[Parameter, ...]:
     """A tuple of different parameters, or an error."""
     if not isinstance(parameters, (list, tuple)):
-        msg = f"A learner takes a list of parameters, got {parameters!r}; write [parameter]."
+        msg = f"A learner takes a list of parameters, got {shown(parameters)}; write [parameter]."
         raise DtypeError(msg)
     if not parameters:
         msg = "A learner needs at least one parameter, got an empty list."
@@ -225,7 +231,8 @@ def checked_parameters(parameters: Any) -> tuple[Parameter, ...]:
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
             msg = (
-                f"{parameter!r} is a {type(parameter).__name__}, not a Parameter; it cannot learn."
+                f"{shown(parameter)} is a {type(parameter).__name__}, not a Parameter; "
+                "it cannot learn."
             )
             raise DtypeError(msg)
     if len(set(parameters)) < len(parameters):
@@ -239,12 +246,15 @@ def checked_count(count: Any) -> int:
     """A number of samples, or an error."""
     if isinstance(count, bool) or not isinstance(count, int):
         msg = (
-            f"training_sample_count must be a Python int, got {count!r} "
+            f"training_sample_count must be a Python int, got {shown(count)} "
             f"({type(count).__name__}); write int(...)."
         )
         raise CountTypeError(msg)
-    if count < 0:
-        msg = f"training_sample_count cannot be negative, got {count}."
+    if not 0 <= count <= LARGEST:
+        msg = (
+            "training_sample_count cannot be negative, nor above 2**63 - 1; "
+            f"got {shown(count)}, give the number of samples in the minibatch."
+        )
         raise CountError(msg)
     if count == 0:
         msg = "training_sample_count is 0; an update needs at least one sample."
@@ -261,21 +271,13 @@ def checked_gradient(parameter: Parameter, gradients: Any) -> Gradient:
     if parameter not in gradients:
         msg = f"{label} has no gradient among those given; pass one for each parameter."
         raise GradientError(msg)
-    gradient = gradients[parameter]
-    if hasattr(gradient, "tocsr"):
-        gradient = _rows_of(gradient)
-    elif not isinstance(gradient, (np.ndarray, RowSparse)) and hasattr(gradient, "asarray"):
-        gradient = gradient.asarray()
+    gradient = _numbers_of(label, gradients[parameter])
     if isinstance(gradient, RowSparse):
         _check_dtype(label, parameter, gradient.values.dtype)
         _check_shape(label, parameter, tuple(gradient.shape))
-        return gradient
-    if not isinstance(gradient, np.ndarray):
-        msg = (
-            f"The gradient of {label} is a {type(gradient).__name__}; "
-            "pass a NumPy array or a scipy csr matrix."
-        )
-        raise DtypeError(msg)
+        if tuple(gradient.shape) == parameter.shape:
+            return gradient
+        gradient = gradient.to_dense()
     _check_dtype(label, parameter, gradient.dtype)
     if gradient.shape != parameter.shape:
         _check_shape(label, parameter, gradient.shape)
@@ -283,6 +285,25 @@ def checked_gradient(parameter: Parameter, gradients: Any) -> Gradient:
     if not gradient.flags.c_contiguous or np.may_share_memory(gradient, parameter._data):
         gradient = np.array(gradient, order="C")
     return gradient
+
+
+def _numbers_of(label: str, gradient: Any) -> Gradient:
+    """A gradient as an array or rows of one."""
+    if hasattr(gradient, "tocsr"):
+        return _rows_of(gradient)
+    if not isinstance(gradient, (np.ndarray, RowSparse)) and hasattr(gradient, "asarray"):
+        gradient = gradient.asarray()
+    if isinstance(gradient, np.ma.MaskedArray):
+        msg = f"The gradient of {label} is a masked array; pass gradient.filled(0)."
+        raise ArrayError(msg)
+    if not isinstance(gradient, (np.ndarray, RowSparse)):
+        msg = (
+            f"The gradient of {label} is a {type(gradient).__name__}; "
+            "pass a NumPy array or a scipy csr matrix."
+        )
+        raise DtypeError(msg)
+    # A subclass, such as numpy.matrix, has shapes and products of its own.
+    return gradient if isinstance(gradient, RowSparse) else np.asarray(gradient)
 
 
 def _check_dtype(label: str, parameter: Parameter, dtype: np.dtype[Any]) -> None:

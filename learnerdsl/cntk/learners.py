@@ -6,7 +6,7 @@ Each makes a `BuiltinLearner` of a rule in `learnerdsl.cntk.rules`. Arguments al
 - `lr`, `momentum`, `variance_momentum`: a number, a list or a schedule.
 - `l1_regularization_weight`, `l2_regularization_weight`: weights per sample; 0 or less is none.
 - `gaussian_noise_injection_std_dev`: deviation of noise added to parameters after each update.
-- `gradient_clipping_threshold_per_sample`: limit of each gradient, infinity for none.
+- `gradient_clipping_threshold_per_sample`: limit of each gradient from 0, infinity for none.
 - `gradient_clipping_with_truncation`: clip each element, else the norm of each tensor.
 - `use_mean_gradient`: True to average gradients over the minibatch, as `minibatch_size=IGNORE`.
 - `minibatch_size`: reference size of numbers and of schedules that state none.
@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from learnerdsl.cntk import rules
-from learnerdsl.cntk.builtin import BuiltinLearner, Frame, require
+from learnerdsl.cntk.builtin import BuiltinLearner, Frame, not_negative, rmsprop_constants
+from learnerdsl.cntk.checks import flag, number
 from learnerdsl.cntk.learner import Learner as Learner
 from learnerdsl.cntk.learner import UserLearner as UserLearner
 from learnerdsl.cntk.schedules import IGNORE as IGNORE
@@ -36,7 +37,6 @@ from learnerdsl.cntk.schedules import momentum_schedule_per_sample as momentum_s
 from learnerdsl.cntk.schedules import training_parameter_schedule as training_parameter_schedule
 from learnerdsl.cntk.universal import universal as universal
 from learnerdsl.cntk.variables import Parameter
-from learnerdsl.errors import HyperparameterError
 
 # exp(-1/720000): the time constant is two hours of speech at 100 frames a second.
 DEFAULT_VARIANCE_MOMENTUM = momentum_schedule_per_sample(0.9999986111120757)
@@ -52,7 +52,7 @@ def default_unit_gain_value() -> bool:
 def set_default_unit_gain_value(value: bool) -> None:
     """Set what `default_unit_gain_value` returns; as in CNTK, learners do not read it."""
     global _default_unit_gain
-    _default_unit_gain = bool(value)
+    _default_unit_gain = flag("The value", value)
 
 
 def sgd(
@@ -124,7 +124,7 @@ def momentum_sgd(
         minibatch_size,
         epoch_size,
     )
-    options = {"unit_gain": bool(unit_gain)}
+    options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
         rules.momentum_sgd, parameters, lr, frame, {"momentum": momentum}, options=options
     )
@@ -163,7 +163,7 @@ def nesterov(
         minibatch_size,
         epoch_size,
     )
-    options = {"unit_gain": bool(unit_gain)}
+    options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
         rules.nesterov, parameters, lr, frame, {"momentum": momentum}, options=options
     )
@@ -180,7 +180,8 @@ def _average_multiplier(parameters: Any, needed: bool) -> dict[str, bool]:
     """Options of a rule that averages its multiplier; the parameters are checked later."""
     listed = parameters if isinstance(parameters, (list, tuple)) else ()
     small = all(math.prod(getattr(p, "shape", ())) <= ADDED_IN_ORDER for p in listed)
-    return {"average_multiplier": bool(needed), "in_order": bool(needed) and small}
+    averaged = flag("need_ave_multiplier", needed)
+    return {"average_multiplier": averaged, "in_order": averaged and small}
 
 
 def adagrad(
@@ -249,11 +250,7 @@ def rmsprop(
     Raises:
         ConstructionError: a RuntimeError; `gamma`, `inc`, `dec`, `max` or `min` out of range.
     """
-    require(0 < gamma < 1, f"{gamma=}", "between 0 and 1")
-    require(inc > 1, f"{inc=}", "above 1")
-    require(0 < dec < 1, f"{dec=}", "between 0 and 1")
-    require(max > 0 and max > min, f"{max=}", f"above 0 and above min={min}")
-    require(min > 0, f"{min=}", "above 0")
+    constants = rmsprop_constants(gamma=gamma, inc=inc, dec=dec, max=max, min=min)
     frame = Frame(
         l1_regularization_weight,
         l2_regularization_weight,
@@ -264,7 +261,6 @@ def rmsprop(
         minibatch_size,
         epoch_size,
     )
-    constants = {"gamma": gamma, "inc": inc, "dec": dec, "max": max, "min": min}
     options = _average_multiplier(parameters, need_ave_multiplier)
     return BuiltinLearner(
         rules.rmsprop, parameters, lr, frame, constants=constants, options=options
@@ -306,7 +302,7 @@ def fsadagrad(
         epoch_size,
     )
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
-    options = {"unit_gain": bool(unit_gain)}
+    options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(rules.fsadagrad, parameters, lr, frame, momenta, options=options)
 
 
@@ -339,9 +335,7 @@ def adam(
     Raises:
         HyperparameterError: a ValueError; `epsilon` is negative.
     """
-    if epsilon < 0:
-        msg = f"{epsilon=} cannot be used; it is added to a root, so it must be 0 or more."
-        raise HyperparameterError(msg)
+    constants = {"eps": not_negative("epsilon", epsilon)}
     frame = Frame(
         l1_regularization_weight,
         l2_regularization_weight,
@@ -353,10 +347,8 @@ def adam(
         epoch_size,
     )
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
-    options = {"unit_gain": bool(unit_gain), "adamax": bool(adamax)}
-    return BuiltinLearner(
-        rules.adam, parameters, lr, frame, momenta, {"eps": epsilon}, options=options
-    )
+    options = {"unit_gain": flag("unit_gain", unit_gain), "adamax": flag("adamax", adamax)}
+    return BuiltinLearner(rules.adam, parameters, lr, frame, momenta, constants, options)
 
 
 def adadelta(
@@ -381,6 +373,9 @@ def adadelta(
     >>> learner = C.adadelta([w])
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
+
+    Raises:
+        HyperparameterError: a ValueError; `rho` is not from 0 to 1, or `epsilon` is negative.
     """
     frame = Frame(
         l1_regularization_weight,
@@ -393,5 +388,6 @@ def adadelta(
         epoch_size,
     )
     lr = learning_parameter_schedule_per_sample(1) if lr is None else lr
-    constants = {"rho": rho, "eps": epsilon}
+    share = number("rho", rho, lambda x: 0 <= x <= 1, "a number from 0 to 1")
+    constants = {"rho": share, "eps": not_negative("epsilon", epsilon)}
     return BuiltinLearner(rules.adadelta, parameters, lr, frame, constants=constants)

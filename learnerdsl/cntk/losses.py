@@ -3,7 +3,7 @@
 import numpy as np
 
 from learnerdsl.cntk import ops
-from learnerdsl.cntk.functions import Function, apply
+from learnerdsl.cntk.functions import Function, apply, as_node
 from learnerdsl.cntk.nodes import Node, Operand
 from learnerdsl.errors import ArrayError
 
@@ -28,6 +28,7 @@ def cross_entropy_with_softmax(
         array([[0.]], dtype=float32)
     """
     logarithm = ops.log_softmax(output_vector, axis)
+    target_vector = as_node(target_vector, logarithm.dtype, "cross_entropy_with_softmax")
     _check_shapes("cross_entropy_with_softmax", logarithm, target_vector)
     costs = ops.negate(logarithm) * target_vector
     return ops.reduce_sum(costs, axis, keepdims=logarithm.rank > 1, name=name)
@@ -45,11 +46,12 @@ def binary_cross_entropy(output: Operand, target: Operand, name: str = "") -> Fu
         A scalar per sample.
     """
     output = ops.alias(output)
+    target = as_node(target, output.dtype, "binary_cross_entropy")
     _check_shapes("binary_cross_entropy", output, target)
     # log(0) counts as the logarithm of the smallest number, so that 0 * log(0) is 0.
     tiny = float(np.finfo(output.dtype).tiny)
     hit = target * ops.log(ops.element_max(output, tiny))
-    miss = (1 - ops.alias(target)) * ops.log(ops.element_max(1 - output, tiny))
+    miss = (1 - target) * ops.log(ops.element_max(1 - output, tiny))
     return ops.negate(ops.reduce_sum(hit + miss), name=name)
 
 
@@ -70,8 +72,8 @@ def squared_error(output: Operand, target: Operand, name: str = "") -> Function:
         29.0
     """
     difference = ops.minus(output, target)
-    _check_shapes("squared_error", difference, output)
-    _check_shapes("squared_error", difference, target)
+    for operand in difference.inputs:
+        _check_shapes("squared_error", difference, operand)
     return ops.reduce_sum(ops.square(difference), name=name)
 
 
@@ -99,8 +101,7 @@ def classification_error(
     return apply("classification_error", (output_vector, target_vector), attributes, name)
 
 
-def _check_shapes(op: str, node: Node, other: Operand) -> None:
-    shape = other.shape if isinstance(other, Node) else np.shape(other)
-    if shape != node.shape:
-        msg = f"{op} compares values of one shape, not {node.shape} with {shape}."
+def _check_shapes(op: str, node: Node, other: Node) -> None:
+    if other.shape != node.shape:
+        msg = f"{op} compares values of one shape, not {node.shape} with {other.shape}."
         raise ArrayError(msg)

@@ -5,13 +5,14 @@ with == compares identity, so that they can be keys of dicts; `equal` compares v
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
-from types import NoneType
 from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from learnerdsl.cntk.checks import LARGEST, is_whole, shown
 from learnerdsl.dtypes import number_type
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
@@ -159,10 +160,13 @@ def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
     entries: list[int | tuple[int | None, ...]] = []
     for entry in key if isinstance(key, tuple) else (key,):
         bounds = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
-        if entry is None or not all(isinstance(k, (int, np.integer, NoneType)) for k in bounds):
-            msg = f"node[{key!r}] is no part of a node; use ints and slices of ints."
+        if entry is None or not all(is_whole(k) or k is None for k in bounds):
+            msg = f"node[{shown(key)}] is no part of a node; use ints and slices of ints."
             raise DtypeError(msg)
-        entries.append(bounds if isinstance(entry, slice) else int(entry))
+        if isinstance(entry, slice):
+            entries.append(tuple(None if k is None else int(k) for k in bounds))
+        else:
+            entries.append(int(entry))
     return tuple(entries)
 
 
@@ -170,20 +174,31 @@ def scalar_type(dtype: npt.DTypeLike) -> Scalar:
     """`numpy.float32` or `numpy.float64`; an error for any other type."""
     try:
         known = np.dtype(dtype)
-    except TypeError:
-        msg = f"{dtype=} is no number type; give numpy.float32 or numpy.float64."
+    except (TypeError, ValueError, DeprecationWarning):  # the last where warnings are errors
+        msg = f"dtype={shown(dtype)} is no number type; give numpy.float32 or numpy.float64."
         raise DtypeError(msg) from None
     return cast(Scalar, number_type(known, "A variable").numpy.type)
 
 
+MOST_AXES = 32
+"""NumPy has 64 at most; some operations need as many again, and one is that of the batch."""
+
+
 def checked_shape(shape: int | Sequence[int]) -> Shape:
     """`shape` as a tuple of positive ints."""
-    sizes = (shape,) if isinstance(shape, (int, np.integer)) else shape
-    whole = isinstance(sizes, (tuple, list)) and all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes
-    )
+    sizes: Any = (shape,) if is_whole(shape) else shape
+    whole = isinstance(sizes, (tuple, list)) and all(map(is_whole, sizes))
     if not whole or any(n < 1 for n in sizes):
-        msg = f"{shape=} is no shape of a variable; give a positive int or a tuple of them."
+        msg = (
+            f"shape={shown(shape)} is no shape of a variable; "
+            "give a positive int or a tuple of them."
+        )
+        raise ArrayError(msg)
+    if len(sizes) > MOST_AXES or math.prod(int(n) for n in sizes) > LARGEST:
+        msg = (
+            f"shape={shown(shape)} is too large; give at most {MOST_AXES} sizes, "
+            "and no more elements than memory can hold."
+        )
         raise ArrayError(msg)
     return tuple(int(n) for n in sizes)
 
@@ -191,7 +206,7 @@ def checked_shape(shape: int | Sequence[int]) -> Shape:
 def checked_name(name: str) -> str:
     """`name`, if it is a string."""
     if not isinstance(name, str):
-        msg = f"{name=} is no name; give a string."
+        msg = f"name={shown(name)} is no name; give a string."
         raise HyperparameterError(msg)
     return name
 
@@ -199,12 +214,17 @@ def checked_name(name: str) -> str:
 def numbers(value: "npt.ArrayLike | HasArray", what: str = "the value") -> np.ndarray:
     """`value` as an array of real numbers; an error names `what` if it holds anything else."""
     source = value.asarray() if isinstance(value, HasArray) else value
+    if isinstance(source, np.ma.MaskedArray):
+        msg = f"{what} is a masked array, whose mask means nothing here; give array.filled(0)."
+        raise ArrayError(msg)
     try:
-        array = np.asarray(source)
-    except ValueError:
-        msg = f"{what} has rows of different lengths; give them all the same shape."
+        # NumPy would make an object of an int beyond 64 bits.
+        array = np.asarray(float(source) if type(source) is int else source)
+    except (ValueError, OverflowError):
+        msg = f"{what} is {shown(source)}; give numbers, in rows of the same length."
         raise ArrayError(msg) from None
     if array.dtype.kind not in "biuf":
-        msg = f"{what} is {type(value).__name__} of dtype {array.dtype}; give real numbers."
+        kind = type(source).__name__ if array.dtype.hasobject else f"dtype {array.dtype}"
+        msg = f"{what} is {shown(source)} ({kind}); give real numbers."
         raise DtypeError(msg)
     return array

@@ -5,13 +5,14 @@ axes. Comparisons give 1 and 0. Axes are those of one sample: the batch axis is 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from learnerdsl.cntk.functions import Function, apply
+from learnerdsl.cntk import shapes
+from learnerdsl.cntk.checks import shown
+from learnerdsl.cntk.functions import Function, apply, nodes_of
 from learnerdsl.cntk.initializers import next_seed
-from learnerdsl.cntk.nodes import Node, Operand, checked_shape
-from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.cntk.nodes import Node, Operand
+from learnerdsl.errors import DtypeError, RuleError
 
 Axis = int | Sequence[int] | None
 
@@ -254,12 +255,11 @@ def reshape(
         end_axis: the axis after the last of them.
         name: of the function.
     """
-    sizes = (shape,) if isinstance(shape, (int, np.integer)) else shape
-    new = tuple(-1 if size == -1 else checked_shape(size)[0] for size in sizes)
-    return apply("reshape", (x,), {"shape": new, "begin": begin_axis, "end": end_axis}, name)
+    attributes = {"shape": tuple(shapes.new_sizes(shape)), "begin": begin_axis, "end": end_axis}
+    return apply("reshape", (x,), attributes, name)
 
 
-def transpose(x: Node, perm: Sequence[int] | None = None, name: str = "") -> Function:
+def transpose(x: Operand, perm: Sequence[int] | None = None, name: str = "") -> Function:
     """The axes in another order.
 
     Args:
@@ -267,7 +267,8 @@ def transpose(x: Node, perm: Sequence[int] | None = None, name: str = "") -> Fun
         perm: for every axis of the result the axis of `x`; all in reverse if left out.
         name: of the function.
     """
-    order = tuple(range(x.rank))[::-1] if perm is None else tuple(perm)
+    x = alias(x) if not isinstance(x, Node) else x
+    order = tuple(range(x.rank))[::-1] if perm is None else perm
     return apply("transpose", (x,), {"perm": order}, name)
 
 
@@ -294,21 +295,15 @@ def slice(
         >>> C.slice(C.constant([1, 2, 3, 4]), 0, -2, 0).eval()
         array([3., 4.], dtype=float32)
     """
-    axes, begins, ends = _several(axis), _several(begin_index), _several(end_index)
-    steps = _several(1 if strides is None else strides)
-    steps = steps * len(axes) if strides is None else steps
-    if not len(axes) == len(begins) == len(ends) == len(steps) or 0 in steps:
-        msg = (
-            f"slice needs a begin, an end and a stride other than 0 for each axis, not {axis=}, "
-            f"{begin_index=}, {end_index=}, {strides=}."
-        )
-        raise HyperparameterError(msg)
-    attributes = {"axis": axes, "begin": begins, "end": ends, "strides": steps}
-    return apply("slice", (x,), attributes, name)
+    axes = _several(axis)
+    steps = (1,) * len(axes) if strides is None else _several(strides)
+    bounds = {"begin": _several(begin_index), "end": _several(end_index), "strides": steps}
+    return apply("slice", (x,), {"axis": axes, **bounds}, name)
 
 
-def _several(value: int | Sequence[int]) -> tuple[int, ...]:
-    return (int(value),) if isinstance(value, (int, np.integer)) else tuple(map(int, value))
+def _several(value: Any) -> tuple[Any, ...]:
+    """A tuple of one or several; `shapes.slices` looks at what is in it."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def splice(*inputs: Operand, axis: int = -1, name: str = "") -> Function:
@@ -330,8 +325,8 @@ def dropout(
         seed: an int; the next unused one if left out.
         name: of the function.
     """
-    attributes = {"rate": float(dropout_rate), "seed": next_seed(seed)}
-    return apply("dropout", (x,), attributes, name)
+    rate = shapes.dropout_rate("dropout_rate", dropout_rate)
+    return apply("dropout", (x,), {"rate": rate, "seed": next_seed(seed)}, name)
 
 
 def assign(ref: Node, input: Operand, name: str = "") -> Function:
@@ -353,6 +348,9 @@ def assign(ref: Node, input: Operand, name: str = "") -> Function:
         >>> float(count.value)
         2.0
     """
+    if not isinstance(ref, Node):
+        msg = f"assign cannot change {shown(ref)}; give a parameter or a constant as the target."
+        raise DtypeError(msg)
     return apply("assign", (ref, input), name=name)
 
 
@@ -368,8 +366,8 @@ def combine(*operands: Node | Sequence[Node], name: str = "") -> Function:
     """
     nodes: list[Node] = []
     for operand in operands:
-        nodes.extend([operand] if isinstance(operand, Node) else operand)
-    if not nodes or not all(isinstance(node, Node) for node in nodes):
-        msg = f"combine needs functions, not {operands}; give a list such as [loss, metric]."
+        nodes.extend(nodes_of("combine: an operand", operand))
+    if not nodes:
+        msg = "combine needs at least one function; give a list such as [loss, metric]."
         raise RuleError(msg)
     return apply("combine", nodes, name=name)

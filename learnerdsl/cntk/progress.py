@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from learnerdsl.cntk.checks import flag, path, real, shown, whole, whole_or_none
+from learnerdsl.cntk.files import append
 from learnerdsl.cntk.functions import Function
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.errors import DtypeError
 
 Span = tuple[float, float]
 
@@ -44,12 +46,9 @@ class ProgressWriter:
         test_freq: int | None = None,
         test_first: int = 0,
     ) -> None:
-        for name, value in (("freq", freq), ("test_freq", test_freq)):
-            if value is not None and value < 0:
-                msg = f"{name} must be None, 0 or a number of minibatches, got {value!r}."
-                raise HyperparameterError(msg)
-        self.freq, self.first = freq, first
-        self.test_freq, self.test_first = test_freq, test_first
+        self.freq, self.first = whole_or_none("freq", freq), whole("first", first)
+        self.test_freq = whole_or_none("test_freq", test_freq)
+        self.test_first = whole("test_first", test_first)
         self.training = [_Totals(), _Totals()]
         self.testing = [_Totals(), _Totals()]
         self.epochs = self.tests = 0
@@ -58,6 +57,7 @@ class ProgressWriter:
 
     def update_training(self, samples: int, loss: float, metric: float | None) -> None:
         """Count a minibatch: its size, and sums of loss and metric over it."""
+        _check_counted(samples, loss, metric)
         self.total_updates += 1
         if _add(self.training, samples, loss, metric, self.freq, self.first):
             samples_span, updates, loss_span, metric_span = _spans(self.training)
@@ -66,7 +66,8 @@ class ProgressWriter:
             self.training[0] = _Totals(**vars(self.training[1]))
 
     def update_test(self, samples: int, metric: float | None) -> None:
-        """Count a minibatch of a test."""
+        """Count a minibatch of a test: its size, and the sum of the metric over it."""
+        _check_counted(samples, 0.0, metric)
         if _add(self.testing, samples, 0.0, metric, self.test_freq, self.test_first):
             samples_span, updates, _, metric_span = _spans(self.testing)
             self.on_test_update(samples_span, updates, metric_span)
@@ -109,6 +110,13 @@ class ProgressWriter:
 
     def close(self) -> None:
         """Write what is left and release files."""
+
+
+def _check_counted(samples: Any, loss: Any, metric: Any) -> None:
+    """Raise unless these can be added up."""
+    whole("samples", samples)
+    real("loss", loss)
+    real("metric", 0.0 if metric is None else metric)
 
 
 def _add(
@@ -186,22 +194,23 @@ class ProgressPrinter(ProgressWriter):
         super().__init__(0 if freq is None else freq, first, test_freq, test_first)
         del rank, gen_heartbeat
         self.tag = f"[{tag}] " if tag else ""
-        self.num_epochs = num_epochs
-        self.metric_is_pct = metric_is_pct
-        self._path = None if log_to_file is None else Path(log_to_file)
+        self.num_epochs = whole_or_none("num_epochs", num_epochs)
+        self.metric_is_pct = flag("metric_is_pct", metric_is_pct)
+        self._path = None if log_to_file is None else path("log_to_file", log_to_file)
         self._has_header = False
+        if self._path is not None:
+            append(self._path, "")
 
     def log(self, line: str) -> None:
         """Print a line, or write it to the file."""
         if self._path is None:
             print(line)
         else:
-            with self._path.open("a") as file:
-                print(line, file=file)
+            append(self._path, f"{line}\n")
 
     def write(self, key: str, value: float) -> None:
         """Print a changed value."""
-        self.log(f"{key}: {value:g}")
+        self.log(f"{key}: {real(f'The value of {key}', value):g}")
 
     def on_training_update(
         self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
@@ -275,8 +284,9 @@ class TqdmProgressWriter(ProgressWriter):
 
     def __init__(self, epoch_size: int | None = None, **options: Any) -> None:
         super().__init__(freq=1)
+        total = whole_or_none("epoch_size", epoch_size)
         self._tqdm = _optional("tqdm.auto", "tqdm").tqdm
-        self._options = {"total": epoch_size, "unit": " samples", **options}
+        self._options = {"total": total, "unit": " samples", **options}
         self._bar: Any = None
 
     def on_training_update(
@@ -323,8 +333,9 @@ class TensorBoardProgressWriter(ProgressWriter):
     ) -> None:
         super().__init__(freq, 0, None, 0)
         del rank, model
+        directory = log_dir if str(log_dir) == "." else path("log_dir", log_dir)
         make: Callable[..., Any] = _optional("tensorboardX", "tensorboardX").SummaryWriter
-        self._writer = make(logdir=str(log_dir))
+        self._writer = make(logdir=str(directory))
 
     def write(self, key: str, value: float) -> None:
         """Write a changed value."""
@@ -366,6 +377,9 @@ class TensorBoardProgressWriter(ProgressWriter):
 def log_number_of_parameters(model: Function, trace_level: int = 0) -> None:
     """Print how many numbers a model learns."""
     del trace_level
+    if not isinstance(model, Function):
+        msg = f"log_number_of_parameters takes a model, a function of nodes, got {shown(model)}."
+        raise DtypeError(msg)
     count, arrays = sum(p._data.size for p in model.parameters), len(model.parameters)
     print(f"Training {count} parameters in {arrays} parameter tensors.")
 

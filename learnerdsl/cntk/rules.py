@@ -59,7 +59,7 @@ def prepared(
     if mean_gradient:
         g = let("g_mean", g * rounded("inverse_n", 1 / minibatch_size))
     if clipping == "truncate":
-        limit = rounded("limit", abs(frame["clip_limit"]))
+        limit = rounded("limit", frame["clip_limit"])
         g = clip(g, -limit, limit)
     elif clipping == "norm":
         limit = frame["clip_limit"]

@@ -10,6 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.cntk.checks import shown
+from learnerdsl.cntk.saved import (
+    check_clock,
+    check_keys,
+    check_model_states,
+    check_states,
+    chosen,
+    listed,
+)
 from learnerdsl.cntk.variables import Parameter
 from learnerdsl.define import Learner
 from learnerdsl.errors import CheckpointError
@@ -159,25 +168,36 @@ class Runner:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Continue from what `checkpoint` returned; nothing changes where it does not match."""
-        before, before_key = self.checkpoint(), (set(self.sparse), self.seed)
-        if (self.sparse, self.seed) != (set(saved["sparse"]), saved["seed"]):
-            self.sparse, self.seed = set(saved["sparse"]), saved["seed"]
-            self.arrange()
+        self.check(saved)
+        before = self.checkpoint()
         try:
             self._load(saved)
-        except (CheckpointError, KeyError, IndexError):
-            self.sparse, self.seed = before_key
-            self.arrange()
+        except BaseException:
             self._load(before)
             raise
 
-    def _load(self, saved: Mapping[str, Any]) -> None:
-        if len(saved["states"]) != len(self.parameters):
+    def check(self, saved: Any) -> None:
+        """Raise unless `checkpoint` of a runner like this could have returned `saved`."""
+        check_keys("A structure of the checkpoint", saved, self.checkpoint())
+        check_clock(saved)
+        count = len(self.parameters)
+        sparse = chosen(saved["sparse"], count)
+        if not self.splits and (sparse or saved["seed"] != self.seed):
             msg = (
-                f"The checkpoint is of {len(saved['states'])} parameters, "
-                f"this learner has {len(self.parameters)}."
+                f"The checkpoint has sparse={shown(saved['sparse'])} and seed={saved['seed']}, "
+                "which this learner has no use for."
             )
             raise CheckpointError(msg)
+        rules = {is_sparse: self.rule(is_sparse) for is_sparse in (False, bool(sparse))}
+        states = listed("states of parameters", saved["states"], count)
+        for k, (parameter, own) in enumerate(zip(self.parameters, states, strict=True)):
+            check_states(parameter, rules[k in sparse], own)
+        check_model_states(rules[False], saved["model_state"])
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        if (self.sparse, self.seed) != (set(saved["sparse"]), saved["seed"]):
+            self.sparse, self.seed = set(saved["sparse"]), saved["seed"]
+            self.arrange()
         for part in self.parts:
             target = part.learner.state_dict()
             target["state"] = {

@@ -10,7 +10,7 @@ import math
 import operator
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from numbers import Real
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from learnerdsl.cntk.errors import ConstructionError
+from learnerdsl.cntk.checks import flag, number, shown, whole, whole_or_none
+from learnerdsl.cntk.errors import ConstructionError, CountError, CountTypeError
 from learnerdsl.cntk.nodes import Node
 from learnerdsl.cntk.variables import Variable
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.errors import CheckpointError, HyperparameterError
 
 IGNORE = 0
 """Reference minibatch size of values that hold for a whole minibatch."""
@@ -77,7 +78,7 @@ class TrainingParameterSchedule:
 
     @minibatch_size.setter
     def minibatch_size(self, size: int) -> None:
-        self._minibatch_size = checked_size("minibatch_size", size) or 0
+        self._minibatch_size = whole_or_none("minibatch_size", size) or 0
         self.is_explicit = True
 
     def is_sweep_based(self) -> bool:
@@ -105,11 +106,11 @@ class TrainingParameterSchedule:
         try:
             position = operator.index(index)
         except TypeError:
-            msg = f"A schedule is indexed by a number of samples, an int; got {index!r}."
-            raise TypeError(msg) from None
+            msg = f"A schedule is indexed by a number of samples, an int; got {shown(index)}."
+            raise CountTypeError(msg) from None
         if position < 0:
-            msg = f"A schedule starts at 0 and has no last value; got the index {index!r}."
-            raise OverflowError(msg)
+            msg = f"A schedule starts at 0 and has no last value; got the index {shown(index)}."
+            raise CountError(msg)
         return self.values[bisect_right(self.starts, position)]
 
     def __eq__(self, other: object) -> bool:
@@ -130,12 +131,29 @@ class TrainingParameterSchedule:
         }
 
     @classmethod
-    def from_description(cls, description: dict[str, Any]) -> "TrainingParameterSchedule":
-        """The schedule that `description` described."""
-        made = cls([(0, 0.0)], int(description["epoch_size"]), int(description["minibatch_size"]))
-        made.values = tuple(float(value) for value in description["values"])
-        made.starts = tuple(int(start) for start in description["starts"])
-        made.is_explicit = bool(description["is_explicit"])
+    def from_description(cls, description: Any) -> "TrainingParameterSchedule":
+        """The schedule that `description` described.
+
+        Raises:
+            CheckpointError: it describes none.
+        """
+        made = cls([(0, 0.0)], 0, 0)
+        if not isinstance(description, Mapping) or set(description) != set(made.description()):
+            msg = f"{shown(description)} describes no schedule; description() of one does."
+            raise CheckpointError(msg)
+        values, starts = (_listed(name, description[name]) for name in ("values", "starts"))
+        made.values = tuple(number("A value", v, error=CheckpointError) for v in values)
+        made.starts = tuple(whole("A start", k, error=CheckpointError) for k in starts)
+        if len(starts) != len(values) - 1 or sorted(set(starts)) != starts:
+            msg = (
+                f"{len(values)} values of a schedule need {len(values) - 1} increasing starts, "
+                f"got {shown(starts)}."
+            )
+            raise CheckpointError(msg)
+        made.epoch_size = whole("epoch_size", description["epoch_size"], error=CheckpointError)
+        size = whole("minibatch_size", description["minibatch_size"], error=CheckpointError)
+        made._minibatch_size = size
+        made.is_explicit = flag("is_explicit", description["is_explicit"], CheckpointError)
         return made
 
     def __repr__(self) -> str:
@@ -149,14 +167,11 @@ class TrainingParameterSchedule:
         return f"<schedule {size}: {', '.join(steps)}>"
 
 
-def checked_size(name: str, size: Any) -> int | None:
-    """A non-negative int or None, or an error."""
-    if size is None:
-        return None
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        msg = f"{name} must be a non-negative int or None, got {size!r}."
-        raise HyperparameterError(msg)
-    return size
+def _listed(name: str, given: Any) -> list[Any]:
+    if isinstance(given, (list, tuple)):
+        return list(given)
+    msg = f"The {name} of a schedule are a list of numbers, got {shown(given)}."
+    raise CheckpointError(msg)
 
 
 def training_parameter_schedule(
@@ -180,7 +195,7 @@ def training_parameter_schedule(
     if isinstance(unit, str) and unit in UnitType.__members__:
         unit = UnitType[unit]
     if not isinstance(unit, UnitType):
-        msg = f"unit={unit!r} is not known; write UnitType.sample or UnitType.minibatch."
+        msg = f"unit={shown(unit)} is not known; write UnitType.sample or UnitType.minibatch."
         raise HyperparameterError(msg)
     return _schedule(schedule, epoch_size, 1 if unit is UnitType.sample else 0)
 
@@ -196,7 +211,7 @@ def learning_parameter_schedule(
     schedule: Any, minibatch_size: int | None = None, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
     """A learning rate meant for minibatches of a size, or for any (`IGNORE`, the default)."""
-    return _schedule(schedule, epoch_size, checked_size("minibatch_size", minibatch_size))
+    return _schedule(schedule, epoch_size, whole_or_none("minibatch_size", minibatch_size))
 
 
 def learning_parameter_schedule_per_sample(
@@ -225,13 +240,16 @@ def momentum_as_time_constant_schedule(
 ) -> TrainingParameterSchedule:
     """A momentum per sample, given as the number of samples after which 1/e of a gradient is left.
 
+    0 samples is a momentum of 0, infinity one of 1.
+
     >>> round(momentum_as_time_constant_schedule(300)[0], 6)
     0.996672
     """
     return _schedule(momentum, epoch_size, 1, _momentum_of_time_constant)
 
 
-def _momentum_of_time_constant(constant: float) -> float:
+def _momentum_of_time_constant(name: str, value: Any) -> float:
+    constant = number(name, value, lambda samples: samples >= 0, "a number of samples from 0")
     return 0.0 if constant == 0 else math.exp(-1.0 / constant)
 
 
@@ -244,42 +262,38 @@ def _schedule(
     given: Any,
     epoch_size: int | None,
     minibatch_size: int | None,
-    convert: Callable[[float], float] = float,
+    convert: Callable[[str, Any], float] = number,
 ) -> TrainingParameterSchedule:
     """The schedule of a number, a list or a schedule."""
     if isinstance(given, TrainingParameterSchedule):
         return given
-    epoch = checked_size("epoch_size", epoch_size) or 0
+    epoch = whole_or_none("epoch_size", epoch_size) or 0
     if is_number(given):
         if epoch:
-            text = f"epoch_size={epoch} has no effect: {given!r} is one value for all epochs."
+            text = f"epoch_size={epoch} has no effect: {shown(given)} is one value for all epochs."
             warnings.warn(text, RuntimeWarning, stacklevel=3)
-        return TrainingParameterSchedule([(0, convert(float(given)))], 0, minibatch_size)
+        value = convert("The value of a schedule", given)
+        return TrainingParameterSchedule([(0, value)], 0, minibatch_size)
     if not isinstance(given, list):
         msg = (
-            f"{given!r} ({type(given).__name__}) is not a schedule; write a number, "
+            f"{shown(given)} ({type(given).__name__}) is not a schedule; write a number, "
             "a list such as [0.1, 0.05] or [(2, 0.1), (1, 0.05)], or a schedule."
         )
         raise HyperparameterError(msg)
-    pairs = [_pair(item) for item in given]
+    pairs = [_pair(item, convert) for item in given]
     if not pairs:
         msg = "An empty list is not a schedule; it needs at least one value."
         raise ConstructionError(msg)
     if any(count == 0 for count, _ in pairs[:-1]):
-        msg = f"In {given!r} a count is 0; only the last value, which holds for ever, may have 0."
+        msg = f"In {shown(given)} a count is 0; only the last value, which is for ever, may have 0."
         raise ConstructionError(msg)
-    return TrainingParameterSchedule(
-        [(count, convert(value)) for count, value in pairs], epoch, minibatch_size
-    )
+    return TrainingParameterSchedule(pairs, epoch, minibatch_size)
 
 
-def _pair(item: Any) -> tuple[int, float]:
+def _pair(item: Any, convert: Callable[[str, Any], float]) -> tuple[int, float]:
     """A (count, value) pair of an item of a list; a number alone counts once."""
-    if isinstance(item, Real) and not isinstance(item, bool):
-        return 1, float(item)
-    if isinstance(item, tuple) and len(item) == 2:
-        count, value = item
-        if isinstance(count, int) and count >= 0 and isinstance(value, Real):
-            return count, float(value)
-    msg = f"{item!r} cannot stand in a schedule; write a number or a pair (count, value)."
-    raise HyperparameterError(msg)
+    count, value = item if isinstance(item, tuple) and len(item) == 2 else (1, item)
+    if not isinstance(value, Real):
+        msg = f"{shown(item)} cannot stand in a schedule; write a number or a pair (count, value)."
+        raise HyperparameterError(msg)
+    return whole("The count of a schedule", count), convert("A value of a schedule", value)

@@ -1,17 +1,19 @@
 """The Trainer: a model, what it minimises, and learners that share its parameters among them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.cntk.checkpoint_file import read_tree, write_tree
+from learnerdsl.cntk.checks import flag, path, several, shown, whole
 from learnerdsl.cntk.evaluation import evaluate, value_and_gradients
-from learnerdsl.cntk.functions import Function
+from learnerdsl.cntk.functions import Function, nodes_of
 from learnerdsl.cntk.learner import Learner
 from learnerdsl.cntk.nodes import Node
+from learnerdsl.cntk.pairs import read_pair, save_pair
 from learnerdsl.cntk.progress import ProgressWriter
+from learnerdsl.cntk.saved import check_keys, listed, same
 from learnerdsl.cntk.variables import Parameter
 from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, HyperparameterError
 
@@ -51,9 +53,13 @@ class Trainer:
         progress_writers: ProgressWriter | Sequence[ProgressWriter] | None = None,
     ) -> None:
         self.loss_function, self.evaluation_function = split_criterion(criterion)
+        if model is not None and not isinstance(model, Function):
+            msg = f"The model must be a function of nodes, got {shown(model)}; give None for none."
+            raise DtypeError(msg)
         self.model = self.loss_function if model is None else model
-        self.parameter_learners = _several(parameter_learners, Learner)
-        self.progress_writers = _several(progress_writers or (), ProgressWriter)
+        self.parameter_learners = several("parameter_learners", parameter_learners, Learner)
+        writers = () if progress_writers is None else progress_writers
+        self.progress_writers = several("progress_writers", writers, ProgressWriter)
         self._parameters = self._checked_parameters()
         self._samples = 0
         self._previous: tuple[int, float, float | None] = (0, 0.0, None)
@@ -99,17 +105,20 @@ class Trainer:
         del device
         if isinstance(arguments, tuple) and len(arguments) == 2 and isinstance(arguments[1], bool):
             arguments, is_sweep_end = arguments
+        is_end = False if is_sweep_end is None else flag("is_sweep_end", is_sweep_end)
+        nodes = () if outputs is None else nodes_of("outputs", outputs)
         if isinstance(arguments, Mapping) and not arguments:
             return False if outputs is None else (False, {})
-        values = {} if outputs is None else self._evaluated(outputs, arguments)
+        values = self._evaluated(nodes, arguments) if nodes else {}
         loss, metric, gradients = value_and_gradients(
             self.loss_function, self.evaluation_function, arguments, self._parameters
         )
         count = len(loss)
+        for learner in self.parameter_learners:
+            learner.check_minibatch(count)
         self._report_schedules()
         updated = [
-            learner.take_minibatch(gradients, count, bool(is_sweep_end))
-            for learner in self.parameter_learners
+            learner.take_minibatch(gradients, count, is_end) for learner in self.parameter_learners
         ]
         total = None if metric is None else float(np.sum(metric, dtype=np.float64))
         self._previous = (count, float(np.sum(loss, dtype=np.float64)), total)
@@ -188,17 +197,25 @@ class Trainer:
         """Write the model to `filename`, and trainer, learners and state to `filename`.ckp.
 
         Args:
-            filename: where to write; both files appear whole or not at all.
+            filename: where to write. Each file appears whole or not at all, and whatever happens
+                in between, `restore_from_checkpoint` finds two that belong together.
             external_state: dicts, lists, numbers, text and arrays to be given back on restoring.
+
+        Raises:
+            CheckpointError: something in `external_state` is none of these.
+            FileError: an OSError; the place cannot be written.
         """
+        state = {} if external_state is None else external_state
+        if not isinstance(state, Mapping):
+            msg = f"external_state must be a dict, got {shown(state)}; write {{'state': ...}}."
+            raise HyperparameterError(msg)
         tree = {
             "version": 1,
             "samples": self._samples,
             "learners": [learner.create_checkpoint() for learner in self.parameter_learners],
-            "external_state": dict(external_state or {}),
+            "external_state": dict(state),
         }
-        write_tree(f"{filename}.ckp", tree)
-        self.model.save(filename)
+        save_pair(path("filename", filename), self.model, tree)
 
     def restore_from_checkpoint(self, filename: str | Path) -> dict[str, Any]:
         """Continue from what `save_checkpoint` wrote; the updates that follow are the same.
@@ -207,24 +224,33 @@ class Trainer:
             The external state.
 
         Raises:
-            CheckpointError: the files are damaged or of another model or other learners.
+            CheckpointError: the files are damaged, do not belong together, or are of another model
+                or other learners; nothing has changed then.
+            MissingFileError: a FileNotFoundError; there are none.
         """
-        tree = read_tree(f"{filename}.ckp")
-        saved = tree["learners"]
-        if len(saved) != len(self.parameter_learners):
-            own = len(self.parameter_learners)
-            msg = f"The checkpoint has {len(saved)} learners, this trainer {own}."
-            raise CheckpointError(msg)
+        return self.restore_checked(filename, lambda state: None)
+
+    def restore_checked(
+        self, filename: str | Path, check: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """`restore_from_checkpoint`, unless `check` of the external state raises."""
+        tree, copy_values = read_pair(path("filename", filename), self.model)
+        check_keys("The checkpoint", tree, ("version", "samples", "learners", "external_state"))
+        same("version", tree["version"], 1)
+        samples = whole("samples", tree["samples"], error=CheckpointError)
+        saved = listed("learners", tree["learners"], len(self.parameter_learners))
+        check_keys("The external state", tree["external_state"], ())
+        check(tree["external_state"])
         before = [learner.create_checkpoint() for learner in self.parameter_learners]
         try:
             for learner, one in zip(self.parameter_learners, saved, strict=True):
                 learner.restore_from_checkpoint(one)
-            self.model.restore(filename)
-        except (CheckpointError, FileNotFoundError):
+        except BaseException:
             for learner, one in zip(self.parameter_learners, before, strict=True):
                 learner.restore_from_checkpoint(one)
             raise
-        self._samples = int(tree["samples"])
+        copy_values()
+        self._samples = samples
         return tree["external_state"]
 
 
@@ -235,10 +261,12 @@ def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
         outputs = list(criterion.outputs)
     elif isinstance(criterion, (tuple, list)):
         outputs = list(criterion)
-    if not 1 <= len(outputs) <= 2 or not isinstance(outputs[0], Function):
-        msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {criterion!r}."
-        raise DtypeError(msg)
-    return outputs[0], outputs[1] if len(outputs) == 2 else None
+    loss, metric = (*outputs, None)[:2] if 1 <= len(outputs) <= 2 else (None, None)
+    if isinstance(loss, Function) and (metric is None or isinstance(metric, Function)):
+        return loss, metric
+    given = shown(criterion)
+    msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {given}."
+    raise DtypeError(msg)
 
 
 def _needed(outputs: Sequence[Node], arguments: Any) -> Any:
@@ -248,13 +276,3 @@ def _needed(outputs: Sequence[Node], arguments: Any) -> Any:
     taken = {n for node in outputs if isinstance(node, Function) for n in node.arguments}
     names = {node.name for node in taken}
     return {key: data for key, data in arguments.items() if key in taken or key in names}
-
-
-def _several(given: Any, kind: type) -> tuple[Any, ...]:
-    """A tuple of one or several."""
-    found = (given,) if isinstance(given, kind) else tuple(given)
-    for one in found:
-        if not isinstance(one, kind):
-            msg = f"{one!r} is a {type(one).__name__}, not a {kind.__name__}."
-            raise DtypeError(msg)
-    return found

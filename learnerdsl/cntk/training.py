@@ -1,74 +1,34 @@
 """`Function.train`: epochs over arrays, with checkpoints, cross validation, tests and callbacks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from learnerdsl.cntk.checks import several, shown, whole, whole_or_none
+from learnerdsl.cntk.configs import (
+    CheckpointConfig,
+    CrossValidationConfig,
+    Limits,
+    TestConfig,
+    minibatch_sizes,
+)
 from learnerdsl.cntk.evaluation import evaluate
+from learnerdsl.cntk.files import check_folder
 from learnerdsl.cntk.functions import Function
 from learnerdsl.cntk.learner import Learner
+from learnerdsl.cntk.minibatches import Data, Minibatches
 from learnerdsl.cntk.nodes import Node
+from learnerdsl.cntk.pairs import is_there
 from learnerdsl.cntk.progress import ProgressWriter
+from learnerdsl.cntk.saved import check_keys
 from learnerdsl.cntk.schedules import TrainingParameterSchedule
 from learnerdsl.cntk.trainer import Trainer, split_criterion
-from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
+from learnerdsl.errors import CheckpointError, DtypeError
 
-Data = Mapping[Node, Any] | Sequence[Any]
 Config = TypeVar("Config")
-Batch = tuple[dict[Node, Any], int, bool]
-
-
-@dataclass(frozen=True)
-class CheckpointConfig:
-    """When `Function.train` writes checkpoints.
-
-    Args:
-        filename: where; with `preserve_all` the number of samples is added to it.
-        frequency: write after so many samples; None for every epoch.
-        restore: continue from the file if it exists.
-        preserve_all: keep all checkpoints instead of the last one.
-    """
-
-    filename: str | Path
-    frequency: int | None = None
-    restore: bool = True
-    preserve_all: bool = False
-
-
-@dataclass(frozen=True)
-class CrossValidationConfig:
-    """A test after every epoch.
-
-    Args:
-        minibatch_source: arrays, in the order of the criterion's inputs or by input.
-        frequency: test after so many samples; None for every epoch.
-        minibatch_size: samples in a test minibatch.
-        callback: called with (number of tests, average metric, samples, minibatches); training
-            stops if it returns False.
-    """
-
-    minibatch_source: Data
-    frequency: int | None = None
-    minibatch_size: int = 32
-    callback: Callable[[int, float, int, int], bool | None] | None = None
-
-
-@dataclass(frozen=True)
-class TestConfig:
-    """A test after training.
-
-    Args:
-        minibatch_source: arrays, in the order of the criterion's inputs or by input.
-        minibatch_size: samples in a test minibatch.
-    """
-
-    __test__ = False  # its name looks like a test to pytest
-
-    minibatch_source: Data
-    minibatch_size: int = 32
 
 
 @dataclass(frozen=True)
@@ -147,8 +107,8 @@ def train(
     """
     del streams, model_inputs_to_streams
     training = _Training(self, parameter_learners, callbacks, progress_frequency)
-    limit = 1 if max_epochs is None and max_samples is None else max_epochs
-    return training.run(minibatch_source, minibatch_size, limit, epoch_size, max_samples)
+    limits = Limits(max_epochs, epoch_size, max_samples)
+    return training.run(minibatch_source, minibatch_sizes(minibatch_size), limits)
 
 
 class _Training:
@@ -164,14 +124,16 @@ class _Training:
         callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
         writers = [one for one in callbacks if isinstance(one, ProgressWriter)]
         self.checkpoint = _first(callbacks, CheckpointConfig)
+        if self.checkpoint is not None:
+            check_folder(Path(self.checkpoint.filename))
         self.validation = _first(callbacks, CrossValidationConfig)
         self.test = _first(callbacks, TestConfig)
         known = (ProgressWriter, CheckpointConfig, CrossValidationConfig, TestConfig)
         self.functions = [one for one in callbacks if not isinstance(one, known)]
-        for function in self.functions:
-            if not callable(function):
+        for one in self.functions:
+            if not callable(one):
                 msg = (
-                    f"{function!r} is no callback; give progress writers, CheckpointConfig, "
+                    f"{shown(one)} is no callback; give progress writers, CheckpointConfig, "
                     "CrossValidationConfig, TestConfig or functions of (trainer, summary)."
                 )
                 raise DtypeError(msg)
@@ -180,7 +142,13 @@ class _Training:
         self.inputs = criterion.arguments
         self.trainer = Trainer(None, (loss, metric), learners, writers)
         self.trainer.model = criterion
-        self.progress_frequency = progress_frequency
+        self.progress_frequency = whole_or_none("progress_frequency", progress_frequency)
+        needed = (loss if metric is None else metric).arguments
+        self.test_data = {
+            type(config): Minibatches(self.inputs, config.minibatch_source, needed)
+            for config in (self.validation, self.test)
+            if config is not None
+        }
         self.summary = TrainingSummary()
         self.samples = self.epoch = self.tests = 0
         self.done: dict[str, int] = {"checkpoint": 0, "validation": 0, "progress": 0}
@@ -190,22 +158,18 @@ class _Training:
         self,
         source: Any,
         minibatch_size: int | TrainingParameterSchedule,
-        max_epochs: int | None,
-        epoch_size: int | None,
-        max_samples: int | None,
+        limits: Limits,
     ) -> TrainingSummary:
         """Train until a limit is reached."""
-        first = self._restore()
         arrays_of: Callable[[int], Any] = source if callable(source) else lambda epoch: source
         data = Minibatches(self.inputs, arrays_of(0))
-        data.position = first
-        size = epoch_size or data.size
+        self._restore(data)
+        size = limits.epoch_size or data.size
         self.epoch = self.samples // size
-        while self.goes_on and (max_epochs is None or self.epoch < max_epochs):
+        while self.goes_on:
             if callable(source) and self.epoch:
                 data = Minibatches(self.inputs, arrays_of(self.epoch))
-            end = (self.epoch + 1) * size
-            end = end if max_samples is None else min(end, max_samples)
+            end = limits.end(self.epoch, size)
             if self.samples >= end:
                 break
             self._run_epoch(data, minibatch_size, end)
@@ -213,14 +177,14 @@ class _Training:
         return self.summary
 
     def _run_epoch(
-        self, data: "Minibatches", minibatch_size: int | TrainingParameterSchedule, end: int
+        self, data: Minibatches, minibatch_size: int | TrainingParameterSchedule, end: int
     ) -> None:
         totals = np.zeros(3)
         while self.samples < end and self.goes_on:
             wanted = minibatch_size
             if isinstance(wanted, TrainingParameterSchedule):
                 wanted = int(wanted[self.samples])
-            batch, count, is_end = data.next(min(_positive(wanted), end - self.samples))
+            batch, count, is_end = data.next(min(wanted, end - self.samples))
             self.trainer.train_minibatch(batch, is_sweep_end=is_end)
             _, loss, metric = self.trainer._previous
             totals += (count, loss, metric or 0.0)
@@ -234,7 +198,7 @@ class _Training:
         self.summary.epoch_summaries.append(EpochSummary(float(totals[1] / count), metric, count))
         self._finish_epoch(data)
 
-    def _do_what_is_due(self, data: "Minibatches") -> None:
+    def _do_what_is_due(self, data: Minibatches) -> None:
         """What is done after a number of samples, not at the end of an epoch."""
         if self._is_due("progress", self.progress_frequency):
             self.trainer.summarize_training_progress()
@@ -249,7 +213,7 @@ class _Training:
         self.done[what] = self.samples // frequency
         return True
 
-    def _finish_epoch(self, data: "Minibatches") -> None:
+    def _finish_epoch(self, data: Minibatches) -> None:
         if not self.progress_frequency:
             self.trainer.summarize_training_progress()
         if self.validation and not self.validation.frequency:
@@ -259,16 +223,26 @@ class _Training:
         for function in self.functions:
             function(self.trainer, self.summary.epoch_summaries[-1])
 
-    def _restore(self) -> int:
-        """Continue from the checkpoint, if there is one; the position in the data."""
+    def _restore(self, data: Minibatches) -> None:
+        """Continue from the checkpoint, if there is one."""
         config = self.checkpoint
-        if config is None or not config.restore or not Path(f"{config.filename}.ckp").exists():
-            return 0
-        state = self.trainer.restore_from_checkpoint(config.filename)
-        self.samples = int(state["samples"])
-        return int(state["position"])
+        if config is None or not config.restore or not is_there(Path(config.filename)):
+            return
 
-    def _save(self, data: "Minibatches") -> None:
+        def check(state: Mapping[str, Any]) -> None:
+            check_keys("The state of the training", state, ("samples", "position"))
+            whole("samples", state["samples"], error=CheckpointError)
+            if not whole("position", state["position"], error=CheckpointError) < data.size:
+                msg = (
+                    f"The checkpoint was at sample {state['position']} of the data, which are "
+                    f"{data.size} now; train with the same data."
+                )
+                raise CheckpointError(msg)
+
+        state = self.trainer.restore_checked(config.filename, check)
+        self.samples, data.position = state["samples"], state["position"]
+
+    def _save(self, data: Minibatches) -> None:
         config = self.checkpoint
         if config is None:
             return
@@ -281,74 +255,23 @@ class _Training:
         config = self.validation
         if config is None:
             return
-        average, samples, batches = self._average_metric(
-            config.minibatch_source, config.minibatch_size
-        )
+        average, samples, batches = self._average_metric(config)
         self.tests += 1
         if config.callback and config.callback(self.tests - 1, average, samples, batches) is False:
             self.goes_on = False
 
     def _run_test(self) -> None:
         if self.test:
-            found = self._average_metric(self.test.minibatch_source, self.test.minibatch_size)
-            self.summary.test_summary = found[0]
+            self.summary.test_summary = self._average_metric(self.test)[0]
 
-    def _average_metric(self, source: Data, minibatch_size: int) -> tuple[float, int, int]:
+    def _average_metric(self, config: CrossValidationConfig | TestConfig) -> tuple[float, int, int]:
         """Average over all the data, number of samples and of minibatches."""
         total, samples, batches = 0.0, 0, 0
-        for batch, count, _ in Minibatches(self.inputs, source).sweep(_positive(minibatch_size)):
+        for batch, count, _ in self.test_data[type(config)].sweep(config.minibatch_size):
             total += self.trainer.test_minibatch(batch) * count
             samples, batches = samples + count, batches + 1
         self.trainer.summarize_test_progress()
         return total / samples, samples, batches
-
-
-class Minibatches:
-    """Minibatches of arrays in their order, sweep after sweep.
-
-    Args:
-        inputs: the inputs of a criterion.
-        source: arrays in the order of the inputs, or by input.
-
-    Attributes:
-        size: number of samples in a sweep.
-        position: number of the next sample within the sweep.
-    """
-
-    def __init__(self, inputs: Sequence[Node], source: Data) -> None:
-        if isinstance(source, (np.ndarray, str)) or hasattr(source, "tocsr"):
-            source = (source,)
-        if isinstance(source, Mapping):
-            self.arrays = dict(source)
-        elif isinstance(source, (tuple, list)):
-            if len(source) != len(inputs):
-                msg = f"{len(source)} arrays for the {len(inputs)} inputs {inputs}; give one each."
-                raise ArrayError(msg)
-            self.arrays = dict(zip(inputs, source, strict=True))
-        else:
-            msg = f"Data come as a tuple or dict of arrays, got {type(source).__name__}."
-            raise DtypeError(msg)
-        sizes = {array.shape[0] for array in self.arrays.values()}
-        if len(sizes) != 1 or 0 in sizes:
-            msg = f"Arrays need the same number of samples, at least 1; got {sorted(sizes)}."
-            raise ArrayError(msg)
-        self.size: int = sizes.pop()
-        self.position = 0
-
-    def next(self, count: int) -> Batch:
-        """The next minibatch, which ends with the sweep if that comes first."""
-        start, end = self.position, min(self.position + count, self.size)
-        self.position = end % self.size
-        batch = {node: array[start:end] for node, array in self.arrays.items()}
-        return batch, end - start, end == self.size
-
-    def sweep(self, count: int) -> Iterator[Batch]:
-        """All minibatches of one sweep."""
-        is_end = False
-        while not is_end:
-            batch = self.next(count)
-            is_end = batch[2]
-            yield batch
 
 
 def measure(
@@ -367,13 +290,16 @@ def measure(
     """
     loss, metric = split_criterion(self)
     node = loss if metric is None else metric
+    size = whole("minibatch_size", minibatch_size, 1)
+    writers = several("callbacks", callbacks, ProgressWriter)
     total, samples = 0.0, 0
-    for batch, count, _ in Minibatches(self.arguments, minibatch_source).sweep(minibatch_size):
+    data = Minibatches(self.arguments, minibatch_source, node.arguments)
+    for batch, count, _ in data.sweep(size):
         (value,) = evaluate((node,), {n: batch[n] for n in node.arguments})
         total, samples = total + float(np.sum(value, dtype=np.float64)), samples + count
-        for writer in callbacks:
+        for writer in writers:
             writer.update_test(count, float(np.sum(value)))
-    for writer in callbacks:
+    for writer in writers:
         writer.finish_test()
     return total / samples
 
@@ -381,13 +307,6 @@ def measure(
 def _first(callbacks: Sequence[Any], kind: type[Config]) -> Config | None:
     """The first callback of a kind, None if there is none."""
     return next((one for one in callbacks if isinstance(one, kind)), None)
-
-
-def _positive(size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-        msg = f"minibatch_size must be a positive int, got {size!r}."
-        raise HyperparameterError(msg)
-    return int(size)
 
 
 Function.train = train

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.cntk.builtin import RuleLearner
+from learnerdsl.cntk.checks import shown
 from learnerdsl.cntk.evaluation import stored
 from learnerdsl.cntk.learner import Gradient
 from learnerdsl.cntk.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
@@ -121,7 +122,7 @@ class UniversalLearner(RuleLearner):
         root = update_func(list(self.all_parameters), list(gradients))
         _check_result(root)
         graph = UpdateGraph(root, self.all_parameters, gradients)
-        name = update_func.__name__
+        name = _name_of(update_func)
         try:
             self._structures = self._lower(graph, name, measured=False)
         except MustMeasure:
@@ -258,20 +259,29 @@ def _always(rule: Rule) -> Callable[[bool], Rule]:
 
 def _check_function(update_func: Any) -> None:
     if not callable(update_func):
-        msg = f"universal takes an update function first, got {update_func!r}."
+        msg = f"universal takes an update function first, got {shown(update_func)}."
         raise HyperparameterError(msg)
-    arguments = inspect.signature(update_func).parameters
+    try:
+        arguments = inspect.signature(update_func).parameters
+    except ValueError:
+        msg = f"{shown(update_func)} does not say what it takes; write a function in Python."
+        raise HyperparameterError(msg) from None
     if len(arguments) != 2:
         msg = (
-            f"{update_func.__name__} takes {len(arguments)} arguments; an update function takes "
+            f"{_name_of(update_func)} takes {len(arguments)} arguments; an update function takes "
             "two: the list of parameters and the list of gradients."
         )
         raise HyperparameterError(msg)
 
 
+def _name_of(update_func: Callable[..., Any]) -> str:
+    """The name of a function; what has none, such as a partial function, gets one."""
+    return getattr(update_func, "__name__", "universal")
+
+
 def _check_result(root: Any) -> None:
     if not isinstance(root, Node):
-        given = "a list" if isinstance(root, (list, tuple)) else repr(root)
+        given = "a list" if isinstance(root, (list, tuple)) else shown(root)
         msg = f"The update function returned {given}; return C.combine([...]) or one C.assign."
         raise HyperparameterError(msg)
 

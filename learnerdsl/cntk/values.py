@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from learnerdsl.cntk.checks import is_whole, shown
 from learnerdsl.cntk.nodes import Shape, numbers
 from learnerdsl.errors import ArrayError
 
@@ -14,7 +15,7 @@ class _Numbers:
     """An array behind CNTK's interface."""
 
     def __init__(self, array: np.ndarray) -> None:
-        self._array = array
+        self._array = numbers(array, "The array")
 
     @property
     def shape(self) -> Shape:
@@ -70,6 +71,10 @@ class NDArrayView(_Numbers):
             A view of the same memory.
         """
         rank = len(self.shape)
+        for name, given in (("start_offset", start_offset), ("extent", extent)):
+            if not isinstance(given, (tuple, list)) or not all(map(is_whole, given)):
+                msg = f"slice_view needs a list of ints as {name}, got {shown(given)}."
+                raise ArrayError(msg)
         if len(start_offset) != rank or len(extent) > rank:
             msg = (
                 f"slice_view of shape {self.shape} needs {rank} offsets and at most as many sizes, "

@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from learnerdsl.cntk.checks import flag, shown
 from learnerdsl.cntk.defaults import NOT_GIVEN, given_or_default
-from learnerdsl.cntk.nodes import HasArray, Node, Shape, checked_shape, numbers, scalar_type
+from learnerdsl.cntk.nodes import (
+    HasArray,
+    Node,
+    Scalar,
+    Shape,
+    checked_shape,
+    numbers,
+    scalar_type,
+)
 from learnerdsl.errors import ArrayError, DtypeError
 
 
@@ -23,7 +32,7 @@ class Variable(Node):
         """The parameter that this variable is; an error if it is none."""
         if isinstance(variable, Parameter):
             return variable
-        msg = f"{variable!r} is no parameter; give a variable made by C.parameter."
+        msg = f"{shown(variable)} is no parameter; give a variable made by C.parameter."
         raise DtypeError(msg)
 
 
@@ -128,6 +137,9 @@ class Constant(_Stored):
         device: object = None,
         name: str = "",
     ) -> None:
+        if value is None and shape is None:
+            msg = "A constant needs its value or its shape; write constant(0), constant(shape=3)."
+            raise ArrayError(msg)
         super().__init__("constant", _initial(0 if value is None else value, shape, dtype), name)
 
 
@@ -160,10 +172,11 @@ def input_variable(
                [6., 8.]], dtype=float32)
     """
     checked = checked_shape(shape)
-    if is_sparse and len(checked) != 1:
+    sparse, differentiable = flag("is_sparse", is_sparse), flag("needs_gradient", needs_gradient)
+    if sparse and len(checked) != 1:
         msg = f"A sparse input needs one axis, not {shape=}; give the number of columns."
         raise ArrayError(msg)
-    return Input(checked, default_dtype(dtype), name, is_sparse, needs_gradient)
+    return Input(checked, default_dtype(dtype), name, sparse, differentiable)
 
 
 def parameter(
@@ -205,13 +218,23 @@ def _initial(init: Any, shape: int | Sequence[int] | None, dtype: npt.DTypeLike)
         if shape is None:
             msg = "An initialiser needs the shape of what it fills; give shape=..."
             raise ArrayError(msg)
-        drawn = init(checked_shape(shape), kind)
-        return np.array(drawn, dtype=kind, order="C")
-    start = numbers(init, "The initial value")
-    full = start.shape if shape is None else checked_shape(shape)
+        full = checked_shape(shape)
+        drawn: Any = init(full, kind)
+        start = numbers(drawn, "What the initialiser gave")
+    else:
+        start = numbers(init, "The initial value")
+        full = start.shape if shape is None else checked_shape(shape)
     if start.shape != full and math.prod(start.shape) != 1:
         msg = f"An initial value of shape {start.shape} does not fit {shape=}; give one of them."
         raise ArrayError(msg)
-    data = np.empty(full, kind)
+    data = _new_memory(full, kind)
     data[...] = start.reshape(full) if start.shape == full else start.reshape(())
     return data
+
+
+def _new_memory(shape: Shape, dtype: Scalar) -> np.ndarray:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):
+        msg = f"There is no memory for an array of shape {shape}; give a smaller shape."
+        raise ArrayError(msg) from None
