@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from learnerdsl.errors import CheckpointError, LearnerError
+from learnerdsl.errors import CheckpointError
 from learnerdsl.runtime.files import check_readable, checked_path, replace_file
 from learnerdsl.runtime.state_dict import StateDict
 
@@ -101,7 +101,7 @@ def read_safetensors(
             keys = [key for key in file.keys() if is_wanted(key)]  # noqa: SIM118
             tensors = {key: file.get_tensor(key) for key in keys}
         return decode(metadata, tensors)
-    except LearnerError:
+    except CheckpointError:
         raise
     except Exception as error:  # whatever damage makes of a file
         msg = f"{file_path} is damaged or not a {kind} {owner} ({error})."

@@ -183,7 +183,7 @@ def test_a_save_that_ends_early_leaves_a_checkpoint(trained, monkeypatch, fails)
 
         return step
 
-    monkeypatch.setattr(files, "write_atomically", killing(files.write_atomically))
+    monkeypatch.setattr(files, "replace_file", killing(files.replace_file))
     monkeypatch.setattr(files, "rename", killing(files.rename))
     monkeypatch.setattr(type(path), "unlink", lambda self, missing_ok: None)  # as if by a signal
     with pytest.raises(Killed):
@@ -200,14 +200,14 @@ def test_a_save_that_fails_leaves_no_file_behind(trained, monkeypatch):
     trainer, data, path = trained
     contents = {p.name: p.read_bytes() for p in path.parent.iterdir()}
     trainer.train_minibatch(data)
-    real = files.write_atomically
+    real = files.replace_file
 
     def full(target, content):
         if target == path:
             raise OSError(28, "No space left on device")
         real(target, content)
 
-    monkeypatch.setattr(files, "write_atomically", full)
+    monkeypatch.setattr(files, "replace_file", full)
     with pytest.raises(LearnerError, match="No space left"):
         trainer.save_checkpoint(path)
     assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == contents
