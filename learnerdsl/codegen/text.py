@@ -1,6 +1,7 @@
 """What the printers of all functions of a kernel share: names, reads and statements."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import sympy
 
@@ -108,8 +109,8 @@ def symbols_of(items: Iterable[Compute | Reduce]) -> set[sympy.Basic]:
 def widened(reduce: Reduce, printer: Printer) -> str:
     """The reduced value in float64; squares and products are of that, so that none overflows."""
     expression = reduce.expression
-    if printer.dtype == "float64":
-        return printer(expression)
+    if printer.dtype == "float64" or expression.is_number:
+        return _widened_factor(expression, printer)
     if isinstance(expression, sympy.Pow) and expression.exp == 2:
         return f"float64({printer(expression.base)})**2"
     if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
@@ -119,7 +120,11 @@ def widened(reduce: Reduce, printer: Printer) -> str:
     return f"float64({printer(expression)})"
 
 
-def _widened_factor(factor: sympy.Basic, printer: Printer) -> str:
+def _widened_factor(factor: Any, printer: Printer) -> str:
+    if printer.dtype == "float64":
+        return printer(factor)
+    if factor.is_number:
+        return repr(float(factor))
     if isinstance(factor, sympy.Pow) and factor.exp == 2:
         return f"float64({printer(factor.base)})**2"
     return f"float64({printer(factor)})"

@@ -146,7 +146,7 @@ def _is_of_symbols(error: BaseException) -> bool:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
-    return module.startswith("sympy.") or any(text_ in text for text_ in _HINTS)
+    return module.startswith(("sympy.", "mpmath.")) or any(text_ in text for text_ in _HINTS)
 
 
 def axes_of(current: Trace) -> int | None:

@@ -12,6 +12,7 @@ from learnerdsl import LearnerError
 from learnerdsl.cntk import files
 from learnerdsl.cntk.checkpoint_file import read_tree, write_tree
 from learnerdsl.errors import CheckpointError
+from learnerdsl.runtime import files as core_files
 
 
 def parameters():
@@ -200,14 +201,14 @@ def test_a_save_that_fails_leaves_no_file_behind(trained, monkeypatch):
     trainer, data, path = trained
     contents = {p.name: p.read_bytes() for p in path.parent.iterdir()}
     trainer.train_minibatch(data)
-    real = files.replace_file
+    real = core_files.write_atomically
 
-    def full(target, content):
+    def full(target, content, old=None):
         if target == path:
             raise OSError(28, "No space left on device")
-        real(target, content)
+        real(target, content, old)
 
-    monkeypatch.setattr(files, "replace_file", full)
+    monkeypatch.setattr(core_files, "write_atomically", full)
     with pytest.raises(LearnerError, match="No space left"):
         trainer.save_checkpoint(path)
     assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == contents
