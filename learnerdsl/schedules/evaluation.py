@@ -19,15 +19,24 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanAtom
 
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.expr import UNARY_FUNCTIONS, step
+from learnerdsl.expr import (
+    UNARY_FUNCTIONS,
+    And,
+    Comparison,
+    Not,
+    Or,
+    Power,
+    Where,
+    step,
+)
+from learnerdsl.expr.nodes import COMPARISONS
 
 Function = Callable[[Any], Any]
 
 LARGEST_WHOLE_EXPONENT = 64
 """Powers up to this one are exact for whole numbers."""
 
-RELATIONS = {sympy.Eq: "==", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">"}
-RELATIONS |= {sympy.Ge: ">="}
+RELATIONS = {relation: node.sign for relation, node in COMPARISONS.items()}
 
 
 def _sign(x: Any) -> Any:
@@ -163,19 +172,21 @@ _TEXTS: list[tuple[Any, Callable[[Any], str]]] = [
     (BooleanAtom, str),
     (sympy.Add, _sum),
     (sympy.Mul, _product),
-    (sympy.Pow, _power),
+    ((sympy.Pow, Power), _power),
     (sympy.floor, _floor),
     (sympy.ceiling, _ceiling),
     (sympy.Min, _nested("minimum")),
     (sympy.Max, _nested("maximum")),
     (sympy.Mod, lambda n: _joined("%", n.args)),
     (sympy.Piecewise, _choice),
+    (Where, lambda n: "({1} if {0} else {2})".format(*map(text, n.args))),
+    (Comparison, lambda n: _joined(n.sign, n.args)),
     # Derivatives of Min and Max have it.
     (sympy.Heaviside, lambda n: text(n.rewrite(sympy.Piecewise))),
     (tuple(RELATIONS), lambda n: _joined(RELATIONS[type(n)], n.args)),
-    (sympy.And, lambda n: _joined("and", n.args)),
-    (sympy.Or, lambda n: _joined("or", n.args)),
-    (sympy.Not, lambda n: f"(not {text(n.args[0])})"),
+    ((sympy.And, And), lambda n: _joined("and", n.args)),
+    ((sympy.Or, Or), lambda n: _joined("or", n.args)),
+    ((sympy.Not, Not), lambda n: f"(not {text(n.args[0])})"),
     (sympy.ITE, lambda n: "({1} if {0} else {2})".format(*map(text, n.args))),
 ]
 _KNOWN = (ExprCondPair, tuple(kinds for kinds, _ in _TEXTS))
