@@ -63,7 +63,7 @@ def avagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         t1 = g_i + weight_decay * p_i
         # m <- beta1*m + (1 - beta1)*(g + weight_decay*p)
         m_new = one_minus_beta1 * t1 + beta1 * m_i
-        # p <- Piecewise((-scale*m_new/(eps + sqrt(v/correction)) + p, step > 1), (p, True))
+        # p <- where(step > 1, -scale*m_new/(eps + sqrt(v/correction)) + p, p)
         p_new = (p_i - scale * m_new / (eps + sqrt(c1 * v_i)) if step > float32(1.0) else p_i)
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i

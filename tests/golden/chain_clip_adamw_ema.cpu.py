@@ -64,7 +64,7 @@ def clip_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, sums)
     eps = float32(model[9])
     weight_decay = float32(model[10])
     decay = float32(model[11])
-    c1 = float32(model[13])  # Piecewise((1, sqrt(sum_1) <= Max(0, max_norm)), (Max(0, max_norm)/sqrt(sum_1), True))
+    c1 = float32(model[13])  # where(sqrt(sum_1) <= Max(0, max_norm), 1, Max(0, max_norm)/sqrt(sum_1))
     one_minus_beta1 = float32(model[14])  # 1 - beta1
     one_minus_beta2 = float32(model[15])  # 1 - beta2
     c2 = float32(model[16])  # 1/(1 - beta2**step)
@@ -76,7 +76,7 @@ def clip_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, sums)
         m_i = m[i]
         v_i = v[i]
         average_i = average[i]
-        # g_clip_by_global_norm <- g*Piecewise((1, sqrt(sum_1) <= Max(0, max_norm)), (Max(0, max_norm)/sqrt(sum_1), True))
+        # g_clip_by_global_norm <- g*where(sqrt(sum_1) <= Max(0, max_norm), 1, Max(0, max_norm)/sqrt(sum_1))
         g_clip_by_global_norm = c1 * g_i
         # m <- g_clip_by_global_norm*(1 - beta1) + beta1*m
         m_new = one_minus_beta1 * g_clip_by_global_norm + beta1 * m_i

@@ -40,7 +40,7 @@ def laprop_tensor_scalars_1(arrays, model, tensor):
     lr_mean_new = lr * (1.0 - beta1) + beta1 * lr_mean
     # weight <- beta2*weight - beta2 + 1
     weight_new = 1.0 + beta2 * weight - beta2
-    # rate <- Piecewise((0, Eq(lr, 0)), (lr/lr_mean_new, True))
+    # rate <- where(lr == 0, 0, lr/lr_mean_new)
     rate = (0.0 if lr == 0.0 else lr / lr_mean_new)
     c1 = 1.0 / weight_new
     tensor[4] = lr_mean_new

@@ -19,7 +19,7 @@ def madgrad_scalars_1(model):
     lr = model[5]
     momentum = model[6]
     eps = model[7]
-    # weight <- Piecewise((0, Eq(lr, 0)), (sqrt(step)*(eps + lr), True))
+    # weight <- where(lr == 0, 0, sqrt(step)*(eps + lr))
     weight = (0.0 if lr == 0.0 else sqrt(step) * (eps + lr))
     one_minus_momentum = 1.0 - momentum
     model[8] = weight
