@@ -16,6 +16,7 @@ from learnerdsl.errors import HyperparameterError as HyperparameterError
 from learnerdsl.errors import InternalError as InternalError
 from learnerdsl.errors import LearnerError as LearnerError
 from learnerdsl.errors import NonFiniteError as NonFiniteError
+from learnerdsl.errors import OperandError as OperandError
 from learnerdsl.errors import PicklingError as PicklingError
 from learnerdsl.errors import RuleError as RuleError
 from learnerdsl.errors import UnknownNameError as UnknownNameError

@@ -23,6 +23,10 @@ class HyperparameterError(LearnerError, ValueError):
     """A hyperparameter, option or argument with a value that it cannot take."""
 
 
+class OperandError(HyperparameterError, TypeError):
+    """What a schedule cannot be added to, multiplied by, and so on."""
+
+
 class UnknownNameError(LearnerError, KeyError):
     """A name that the rule or the learner does not have."""
 

@@ -12,6 +12,7 @@ import learnerdsl as ld
         (ld.ArrayError, ValueError),
         (ld.DtypeError, TypeError),
         (ld.HyperparameterError, ValueError),
+        (ld.OperandError, TypeError),
         (ld.UnknownNameError, KeyError),
         (ld.CheckpointError, ValueError),
         (ld.NonFiniteError, ValueError),

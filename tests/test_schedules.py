@@ -114,11 +114,10 @@ def test_a_schedule_can_be_shown_as_mathematics():
         (lambda steps: polynomial(1.0, 0.0, steps), "steps"),
         (lambda steps: linear(1.0, 0.0, steps), "steps"),
         (lambda steps: cosine(1.0, steps), "steps"),
-        (lambda steps: warmup(constant(1.0), steps), "steps"),
     ],
-    ids=["exponential", "inverse_time", "polynomial", "linear", "cosine", "warmup"],
+    ids=["exponential", "inverse_time", "polynomial", "linear", "cosine"],
 )
-@pytest.mark.parametrize("steps", [0, -1, math.nan, "4", None])
+@pytest.mark.parametrize("steps", [0, -1, math.nan, "4", None, 10**400])
 def test_a_schedule_lasts_a_positive_number_of_updates(make, name, steps):
     with pytest.raises(ld.HyperparameterError, match=f"positive number of updates, got {name}="):
         make(steps)

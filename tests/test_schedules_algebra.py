@@ -228,11 +228,21 @@ def test_a_function_of_a_schedule_is_an_expression_for_a_hyperparameter(backend)
     assert falls(learner, 3) == pytest.approx([1.0, 0.75, 0.6])
 
 
-@pytest.mark.parametrize("other", ["0.1", None, True, [1.0]], ids=repr)
+@pytest.mark.parametrize(
+    "other",
+    ["0.1", None, True, [1.0], np.ones(3), sympy.Function("f")],
+    ids=repr,
+)
 def test_what_is_no_number_is_not_calculated_with(other):
-    for calculate in (lambda: RATE + other, lambda: other * RATE):
-        with pytest.raises(TypeError):
+    for calculate in (
+        lambda: RATE + other,
+        lambda: other * RATE,
+        lambda: RATE**other,
+        lambda: other / RATE,
+    ):
+        with pytest.raises(ld.OperandError, match="A schedule cannot be combined with") as caught:
             calculate()
+        assert isinstance(caught.value, TypeError)
 
 
 def test_another_symbol_is_not_calculated_with():
@@ -310,7 +320,7 @@ REFUSED = {
     "NaN": (lambda: constant(math.nan), "not NaN"),
     "begin": (lambda: linear(1.0, 0.0, 5, begin=-1), "whole number, 0 or more, got begin=-1"),
     "power": (lambda: polynomial(1.0, 0.0, 5, power=-1), "not negative, got power=-1"),
-    "decay rate": (lambda: exponential(1.0, -0.5), "not negative, got decay_rate=-0.5"),
+    "decay rate": (lambda: exponential(1.0, -0.5), "is positive, got decay_rate=-0.5"),
     "infinite": (lambda: linear(1.0, 0.0, math.inf), "positive number of updates, got steps=inf"),
     "held": (lambda: held(0.1, steps=0), "whole number, 1 or more, got steps=0"),
     "boundary": (lambda: piecewise_constant([1, 2], [1.5]), "boundary of a schedule is a whole"),
@@ -321,6 +331,16 @@ REFUSED = {
     "mode": (lambda: cyclic(0.1, 0.5, 5, mode="sine"), "mode of a schedule is one of"),
     "mode's rate": (lambda: cyclic(0.1, 0.5, 5, decay_rate=0.9), "mode='exp_range' only"),
     "growth": (lambda: cosine_restarts(1.0, 5, period_growth=0.5), "Periods do not shrink"),
+    "no decay": (lambda: exponential(1.0, 0), "decay_rate of a schedule is positive"),
+    "no stairs": (lambda: step_decay(1.0, 0.0, 5), "decay_rate of a schedule is positive"),
+    "product": (lambda: product(3), "schedules of a schedule are a list, got 3"),
+    "join": (lambda: join(RATE, [3]), "Give a list of one or more schedules"),
+    "one boundary": (lambda: join([RATE, RATE], 3), "boundaries of a schedule are a list, got 3"),
+    "one value": (lambda: piecewise_constant(0.1, []), "values of a schedule are a list, got 0.1"),
+    "huge": (lambda: constant(10**400), "not NaN, got 1000"),
+    "longest": (lambda: constant(10**5000), "not NaN, got one int"),
+    "many steps": (lambda: held(0.1, steps=10**400), "whole number, 1 or more, got steps=1000"),
+    "steps": (lambda: warmup(RATE, -1), "whole number, 0 or more, got steps=-1"),
     "period": (lambda: cosine_restarts(1.0, 2.5), "whole number, 1 or more, got steps=2.5"),
     "rise": (lambda: one_cycle(1.0, 50, rise=1.0), "fraction of the updates between 0 and 1"),
     "short cycle": (lambda: one_cycle(1.0, 3), "phases end after"),

@@ -100,6 +100,14 @@ def expression(value: Any) -> sympy.Expr:
     raise RuleError(msg)
 
 
+def _real(value: Any) -> sympy.Expr:
+    """Return a value; RuleError if it is a constant that is no real number."""
+    if value.is_number and value.is_extended_real is False:
+        msg = f"{brief(value)} is not a real number; rules compute with real numbers only."
+        raise RuleError(msg)
+    return value
+
+
 def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
     """Return `then` where `condition` holds and `otherwise` elsewhere, as numpy.where.
 
@@ -168,64 +176,64 @@ def ceil(x: Any) -> sympy.Expr:
 
 def sqrt(x: Any) -> sympy.Expr:
     """Return the square root; NaN below 0."""
-    return sympy.sqrt(expression(x))
+    return _real(sympy.sqrt(expression(x)))
 
 
 def exp(x: Any) -> sympy.Expr:
     """Return e to the power x."""
-    return sympy.exp(expression(x))
+    return _real(sympy.exp(expression(x)))
 
 
 def log(x: Any) -> sympy.Expr:
     """Return the natural logarithm; -infinity at 0, NaN below."""
-    return sympy.log(expression(x))
+    return _real(sympy.log(expression(x)))
 
 
 def sign(x: Any) -> sympy.Expr:
     """Return -1, 0 or 1; NaN for NaN."""
-    return sympy.sign(expression(x))
+    return _real(sympy.sign(expression(x)))
 
 
 def tanh(x: Any) -> sympy.Expr:
     """Return the hyperbolic tangent."""
-    return sympy.tanh(expression(x))
+    return _real(sympy.tanh(expression(x)))
 
 
 def sin(x: Any) -> sympy.Expr:
     """Return the sine of an angle in radians."""
-    return sympy.sin(expression(x))
+    return _real(sympy.sin(expression(x)))
 
 
 def cos(x: Any) -> sympy.Expr:
     """Return the cosine of an angle in radians."""
-    return sympy.cos(expression(x))
+    return _real(sympy.cos(expression(x)))
 
 
 def tan(x: Any) -> sympy.Expr:
     """Return the tangent of an angle in radians."""
-    return sympy.tan(expression(x))
+    return _real(sympy.tan(expression(x)))
 
 
 def asin(x: Any) -> sympy.Expr:
     """Return the angle in radians whose sine is x; NaN outside -1 to 1."""
-    return sympy.asin(expression(x))
+    return _real(sympy.asin(expression(x)))
 
 
 def acos(x: Any) -> sympy.Expr:
     """Return the angle in radians whose cosine is x; NaN outside -1 to 1."""
-    return sympy.acos(expression(x))
+    return _real(sympy.acos(expression(x)))
 
 
 def atan(x: Any) -> sympy.Expr:
     """Return the angle in radians whose tangent is x."""
-    return sympy.atan(expression(x))
+    return _real(sympy.atan(expression(x)))
 
 
 def sinh(x: Any) -> sympy.Expr:
     """Return the hyperbolic sine."""
-    return sympy.sinh(expression(x))
+    return _real(sympy.sinh(expression(x)))
 
 
 def cosh(x: Any) -> sympy.Expr:
     """Return the hyperbolic cosine."""
-    return sympy.cosh(expression(x))
+    return _real(sympy.cosh(expression(x)))

@@ -1,8 +1,8 @@
 """Adam with bounded rates: AdaBound between two curves, AdaMod below a running mean."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import clip, minimum, sqrt, step
-from learnerdsl.rule import assign, combine, state
+from learnerdsl.expr import clip, equal, maximum, minimum, sqrt, step, where
+from learnerdsl.rule import assign, combine, let, state
 
 
 @rule
@@ -32,8 +32,8 @@ def adabound(
 
     As fast as Adam at first and with the generalisation of SGD in the end, given a final rate that
     suits SGD; a wrong one spoils it. $\eta_0$ is the rate that the learner is made with, so that
-    a schedule lowers the bounds too. As the paper with the decoupled decay of
-    `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the root.
+    a schedule lowers the bounds too; where that is 0, the largest rate so far. As the paper with
+    the decoupled decay of `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the root.
 
     Args:
         p: the parameter.
@@ -47,7 +47,7 @@ def adabound(
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `first_lr`,
-    the rate $\eta_0$ at the start, one for each tensor.
+    the rate at the start, and `peak_lr`, the largest one since if that was 0, for each tensor.
 
     Example:
         >>> import numpy as np
@@ -65,14 +65,17 @@ def adabound(
     """
     m, v = state("m"), state("v")
     first_lr = state("first_lr", init=lr, shape="tensor")
+    peak_lr = state("peak_lr", shape="tensor")
+    peak_new = assign(peak_lr, where(equal(first_lr, 0), maximum(peak_lr, lr), peak_lr))
+    base_lr = let("base_lr", where(equal(first_lr, 0), peak_new, first_lr))
     p_decayed = (1 - lr * weight_decay) * p
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    final = final_lr * lr / first_lr
+    final = let("final", where(equal(base_lr, 0), 0, final_lr * lr / base_lr))
     low, high = final * (1 - 1 / (gamma * step + 1)), final * (1 + 1 / (gamma * step))
     adam_lr = lr * sqrt(1 - beta2**step) / (1 - beta1**step)
     moved = assign(p, p_decayed - clip(adam_lr / (sqrt(v_new) + eps), low, high) * m_new)
-    return combine([moved, assign(first_lr, first_lr)])
+    return combine([moved, assign(first_lr, first_lr), peak_new])
 
 
 @rule

@@ -73,5 +73,9 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
 
 
 def _machine_epsilon():
-    """That of the parameter's dtype: three times the rounding error of 4/3."""
-    return abs(3 * let("rounded", Rational(4, 3), dtype="parameter") - 4)
+    """That of the parameter's dtype: three times the rounding error of 4/3.
+
+    1 is taken off before, since 3 * 4/3 would itself be rounded in float64.
+    """
+    third = let("third", let("rounded", Rational(4, 3), dtype="parameter") - 1)
+    return abs(3 * third - 1)

@@ -70,9 +70,9 @@ def adagc(
     """
     m, v = state("m"), state("v")
     g_norm = norm(g)
-    together = let("together", minimum(1, lambda_abs / (norm(g, over="model") + eps)))
+    together = let("together", minimum(1, maximum(lambda_abs, 0) / (norm(g, over="model") + eps)))
     gamma = state("gamma", init=g_norm, shape="tensor")
-    alone = minimum(1, lambda_rel * maximum(gamma, eps) / maximum(g_norm, eps))
+    alone = minimum(1, maximum(lambda_rel, 0) * maximum(gamma, eps) / maximum(g_norm, eps))
     is_first = equal(step, 1) | (step < warmup_steps)
     h = let("h", where(is_first, together, alone))
     clipped = h * g_norm

@@ -2,6 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, maximum, sqrt, step, sum
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, combine, let, state
 
 
@@ -119,7 +120,7 @@ def aida(p, g, lr=1e-3, beta1=0.9, beta2=0.999, xi=1e-20, eps=1e-8, weight_decay
     gg, mm, gm = sum(g**2), sum(m_new**2), sum(g * m_new)
     # The projected vectors are g and m times these scales, so sums over the two suffice.
     g_scale = m_scale = 1
-    for i in range(1, k + 1):
+    for i in range(1, whole_from(0, "k", k) + 1):
         c = g_scale * m_scale * gm
         g_next = let(f"g_scale{i}", g_scale * c / (g_scale**2 * gg + xi))
         m_scale = let(f"m_scale{i}", m_scale * c / (m_scale**2 * mm + xi))

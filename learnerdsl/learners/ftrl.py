@@ -1,7 +1,7 @@
 """FTRL-proximal: sparse weights for streams of sparse features."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import abs, sign, sqrt, where
+from learnerdsl.expr import abs, equal, sign, sqrt, where
 from learnerdsl.rule import assign, state
 
 
@@ -21,6 +21,7 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
     should start at 0: one whose first gradient is 0 becomes 0, and a $\beta$ above 0 shrinks the
     others. As the paper and `pytorch_optimizer.FTRL` with its power of -0.5. (Keras has
     $\sqrt{n} / \eta + 2 (\lambda_2 + \beta / 2\eta)$ for the denominator and starts $n$ at 0.1.)
+    An update with a rate of 0, where the formulas have no meaning, changes nothing.
 
     Args:
         p: the parameter.
@@ -47,8 +48,9 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
         Trenches](https://doi.org/10.1145/2487575.2488200), 2013.
     """
     n, z = state("n"), state("z")
-    n_new = assign(n, n + g**2)
+    stays = equal(lr, 0)
+    n_new = assign(n, where(stays, n, n + g**2))
     sigma = (sqrt(n_new) - sqrt(n)) / lr
-    z_new = assign(z, z + g - sigma * p)
+    z_new = assign(z, where(stays, z, z + g - sigma * p))
     leader = (lambda1 * sign(z_new) - z_new) / ((beta + sqrt(n_new)) / lr + lambda2)
-    return assign(p, where(abs(z_new) <= lambda1, 0, leader))
+    return assign(p, where(stays, p, where(abs(z_new) <= lambda1, 0, leader)))

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, equal, max, sqrt, step, where
-from learnerdsl.rule import assign, normal, state
+from learnerdsl.rule import assign, let, normal, state
 
 
 @rule
@@ -60,7 +60,8 @@ def gravity(p, g, lr=1e-2, alpha=0.01, beta=0.9):
 
     with the maximum over one tensor, and $V$ normal with deviation $\alpha / \eta$ before the first
     step. Takes short steps where gradients are very large or very small. The random start moves
-    weights by about $0.6 \alpha$. As `pytorch_optimizer.Gravity` apart from the random numbers.
+    weights by about $0.6 \alpha$; where $\eta$ is 0 at first, there is none. As
+    `pytorch_optimizer.Gravity` apart from the random numbers.
 
     Args:
         p: the parameter.
@@ -86,7 +87,8 @@ def gravity(p, g, lr=1e-2, alpha=0.01, beta=0.9):
         in Deep Learning](https://arxiv.org/abs/2101.09192), 2021.
     """
     V = state("V")
-    old = where(equal(step, 1), alpha / lr * normal(), V)
+    deviation = let("deviation", where(equal(lr, 0), 0, alpha / lr))
+    old = where(equal(step, 1), deviation * normal(), V)
     b = (beta * step + 1) / (step + 2)
     zeta = g / (1 + (g * max(abs(g))) ** 2)
     V_new = assign(V, b * old + (1 - b) * zeta)

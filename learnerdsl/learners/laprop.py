@@ -1,8 +1,8 @@
 """LaProp: the gradient is normalised first, and then averaged."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.rule import assign, state
+from learnerdsl.expr import equal, sqrt, where
+from learnerdsl.rule import assign, let, state
 
 
 @rule
@@ -19,7 +19,7 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
     Each gradient is divided by the root mean square of its own time, so momentum and division may
     have any betas (Adam diverges if $\beta_1 > \sqrt{\beta_2}$), and a sudden large gradient does
     not shrink the momentum. As `timm.optim.LaProp`: the learning rate is inside the momentum,
-    and the decay comes after the step.
+    and the decay comes after the step. Nothing moves at a rate of 0. (There the momentum does.)
 
     Args:
         p: the parameter.
@@ -54,4 +54,5 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
     l2 = assign(weight, beta2 * weight + (1 - beta2))
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
     m_new = assign(m, beta1 * m + (1 - beta1) * lr * g / (sqrt(v_new / l2) + eps))
-    return assign(p, (1 - lr * weight_decay) * (p - lr / l1 * m_new))
+    rate = let("rate", where(equal(lr, 0), 0, lr / l1))
+    return assign(p, (1 - lr * weight_decay) * (p - rate * m_new))

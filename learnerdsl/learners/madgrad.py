@@ -1,8 +1,8 @@
 """MADGRAD: dual averaging, with the cube root of a sum of squared gradients."""
 
 from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.rule import assign, state
+from learnerdsl.expr import equal, sqrt, step, where
+from learnerdsl.rule import assign, let, state
 
 
 @rule
@@ -18,7 +18,8 @@ def madgrad(p, g, lr=1e-2, momentum=0.9, eps=1e-6):
     Steps are measured from the start $p_0$, as in dual averaging, so early gradients never lose
     their weight; by the authors as good as SGD on images and as Adam on text. The learning rate
     has to be found anew, as those of SGD and Adam do not carry over, and the cube root makes the
-    loop slow. As `optax.contrib.madgrad` and the authors' package.
+    loop slow. As `optax.contrib.madgrad` and the authors' package, in which
+    $\lambda_t = 0$ at a rate of 0. (optax has $\epsilon \sqrt{t}$ then, and moves.)
 
     Args:
         p: the parameter.
@@ -46,8 +47,8 @@ def madgrad(p, g, lr=1e-2, momentum=0.9, eps=1e-6):
         2021.
     """
     q, s, start = state("q"), state("s"), state("start", init=p)
-    weight = (lr + eps) * sqrt(step)
+    weight = let("weight", where(equal(lr, 0), 0, (lr + eps) * sqrt(step)))
     q_new = assign(q, q + weight * g**2)
     s_new = assign(s, s + weight * g)
     z = assign(start, start) - s_new / (q_new ** (1 / 3) + eps)
-    return assign(p, momentum * p + (1 - momentum) * z)
+    return assign(p, p + (1 - momentum) * (z - p))

@@ -5,6 +5,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.expr import matmul, maximum, norm, transpose
+from learnerdsl.options import whole_from
 from learnerdsl.rule import let, ndim, shape
 
 
@@ -27,7 +28,7 @@ def orthogonalized(u: Any, p: Any, steps: int, eps: Any, is_added: bool = False)
     x = let("x_0", u / (size + eps if is_added else maximum(size, eps)))
     if is_tall:
         x = let("x_0_transposed", transpose(x))
-    for k in range(1, steps + 1):
+    for k in range(1, whole_from(0, "ns_steps", steps) + 1):
         gram = let(f"gram_{k}", matmul(x, transpose(x)))
         polynomial = let(f"polynomial_{k}", -4.7750 * gram + 2.0315 * matmul(gram, gram))
         x = let(f"x_{k}", 3.4445 * x + matmul(polynomial, x))

@@ -2,6 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, exp, sqrt, step
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, combine, state
 
 
@@ -52,7 +53,7 @@ def padam(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, root
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
     divisor = sqrt(v_new) + eps
-    for _ in range(roots):
+    for _ in range(whole_from(0, "roots", roots)):
         divisor = sqrt(divisor)
     return assign(p, p - lr * sqrt(1 - beta2**step) / (1 - beta1**step) * m_new / divisor)
 

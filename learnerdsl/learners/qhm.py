@@ -89,5 +89,5 @@ def accsgd(p, g, lr=1e-3, kappa=1000.0, xi=10.0, constant=0.7, weight_decay=0.0)
     g = g + weight_decay * p
     beta = xi * constant**2 / kappa
     zeta = constant / (constant + beta)
-    b_new = assign(b, (1 - beta) * b + beta * (p - lr * kappa / constant * g))
-    return assign(p, zeta * (p - lr * g) + (1 - zeta) * b_new)
+    b_new = assign(b, b + beta * (p - b - lr * kappa / constant * g))
+    return assign(p, b_new + zeta * (p - b_new - lr * g))

@@ -2,6 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, mean, sqrt, step, where
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, let, ndim, state
 
 
@@ -78,6 +79,6 @@ def ranger(
     adaptive = where(rectification > 0, rectification / (sqrt(v_new) + eps), 1)
     fast = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * m_new * adaptive
     fast = let("fast", fast)
-    meets = equal(step % k, 0)
+    meets = equal(step % whole_from(1, "k", k), 0)
     slow_new = assign(slow, where(meets, slow + alpha * (fast - slow), slow))
     return assign(p, where(meets, slow_new, fast))

@@ -16,6 +16,11 @@ def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:
     return let("share", where(equal(weight_sum_new, 0), 0, weight / weight_sum_new))
 
 
+def average_of(p: Any, z: Any, beta: Any) -> Any:
+    """The average x in the parameter; where it has no share, the parameter itself."""
+    return where(equal(beta, 0), p, p + (1 - 1 / beta) * (z - p))
+
+
 @rule
 def schedule_free_sgd(
     p, g, lr=1.0, beta=0.9, weight_decay=0.0, warmup_steps=0.0, r=0.0, weight_lr_power=2.0
@@ -41,6 +46,7 @@ def schedule_free_sgd(
         g: its gradient, at the parameter.
         lr: learning rate $\eta$, the same for all groups.
         beta: share $\beta$ of the average in the parameter, above 0; takes the place of momentum.
+            With 0 the average is lost, and the parameters are those to evaluate with.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
         warmup_steps: $T$, updates in which the rate rises to `lr`.
         r: power of the step in the weights of the average.
@@ -70,7 +76,7 @@ def schedule_free_sgd(
     z_new = assign(z, z - lr_t * g)
     # x is eliminated: x = (p - (1 - beta) z) / beta.
     p_new = assign(p, p + c * (z - p) - lr_t * (1 - beta * (1 - c)) * g)
-    evaluate(p_new + (1 - 1 / beta) * (z_new - p_new))
+    evaluate(average_of(p_new, z_new, beta))
     return combine([p_new, z_new])
 
 
@@ -137,5 +143,5 @@ def schedule_free_adamw(
     u = let("u", g / (sqrt(v_new / (1 - beta2**step)) + eps) + weight_decay * p)
     z_new = assign(z, z - lr_t * u)
     p_new = assign(p, p + c * (z - p) - lr_t * (1 - beta1 * (1 - c)) * u)
-    evaluate(p_new + (1 - 1 / beta1) * (z_new - p_new))
+    evaluate(average_of(p_new, z_new, beta1))
     return combine([p_new, z_new])

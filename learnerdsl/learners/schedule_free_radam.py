@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import sqrt, step, where
-from learnerdsl.learners.schedule_free import share_of_newest
+from learnerdsl.learners.schedule_free import average_of, share_of_newest
 from learnerdsl.rule import assign, combine, evaluate, let, state
 
 
@@ -80,5 +80,5 @@ def schedule_free_radam(
     u = let("u", where(rho > 4, adam, g) + weight_decay * p)
     z_new = assign(z, z - lr_t * u)
     p_new = assign(p, p + c * (z - p) - lr_t * (1 - beta1 * (1 - c)) * u)
-    evaluate(p_new + (1 - 1 / beta1) * (z_new - p_new))
+    evaluate(average_of(p_new, z_new, beta1))
     return combine([p_new, z_new])

@@ -2,6 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, identity, inverse_root, matmul, sqrt, step, transpose, where
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, let, ndim, state
 
 
@@ -54,7 +55,7 @@ def shampoo(p, g, lr=1e-3, weight_decay=0.0, eps=1e-6, every=1):
     right = state("right", init=eps * identity("cols"), shape=("cols", "cols"))
     left_power = inverse_root(assign(left, left + matmul(g, transpose(g))), 4)
     right_power = inverse_root(assign(right, right + matmul(transpose(g), g)), 4)
-    if every != 1:
+    if whole_from(1, "every", every) != 1:
         is_due = equal((step - 1) % every, 0)
         left_root = state("left_root", shape=("rows", "rows"))
         right_root = state("right_root", shape=("cols", "cols"))

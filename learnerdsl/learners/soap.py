@@ -14,6 +14,7 @@ from learnerdsl.expr import (
     transpose,
     where,
 )
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, combine, let, ndim, state
 
 
@@ -82,12 +83,11 @@ def soap(
     is_first = equal(step, 1)
     m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
     t = maximum(step - 1, 1)
-    rate = where(is_first, 0, lr * sqrt(1 - beta2**t) / (1 - beta1**t))
-    kept = where(is_first, 1, 1 - lr * weight_decay)
+    rate = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
     if ndim(p) < 2:
         v_new = assign(v, where(is_first, v, beta2 * v + (1 - beta2) * g**2))
         u = m_new / (sqrt(v_new) + eps)
-        return assign(p, kept * (p - rate * u))
+        return assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
     squares = {"left": ("rows", "rows"), "right": ("cols", "cols")}
     left, right = (state(name, shape=shape) for name, shape in squares.items())
@@ -96,11 +96,11 @@ def soap(
     v_now = let("v_now", where(is_first, v, beta2 * v + (1 - beta2) * turned**2))
     scaled = matmul(matmul(transpose(q_left), m_new), q_right) / (sqrt(v_now) + eps)
     u = matmul(matmul(q_left, let("scaled", scaled)), transpose(q_right))
-    p_new = assign(p, kept * (p - rate * u))
+    p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
     left_new = assign(left, shampoo_beta * left + (1 - shampoo_beta) * matmul(g, transpose(g)))
     right_new = assign(right, shampoo_beta * right + (1 - shampoo_beta) * matmul(transpose(g), g))
-    is_due = equal((step - 1) % every, 0) & (step > 1)
+    is_due = equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
 
     def order(gram, q, side):
         """A matrix whose product puts columns in order: eigenvectors of a diagonal matrix."""

@@ -2,6 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import clip, equal, maximum, sqrt, step, where
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, combine, extra, state
 
 
@@ -65,8 +66,9 @@ def sophia(
     m, h = state("m"), state("h")
     h_hat = extra("hessian_diag")
     m_hat = assign(m, beta1 * m + (1 - beta1) * g) / (1 - beta1**step)
-    u = clip(m_hat / maximum(gamma * h, eps), -clip_threshold, clip_threshold)
-    is_used = equal((step - 1) % update_interval, 0)
+    limit = maximum(clip_threshold, 0)
+    u = clip(m_hat / maximum(gamma * h, eps), -limit, limit)
+    is_used = equal((step - 1) % whole_from(1, "update_interval", update_interval), 0)
     h_new = assign(h, where(is_used, beta2 * h + (1 - beta2) * h_hat, h))
     return combine([assign(p, p - lr * (u + weight_decay * p)), h_new])
 

@@ -113,12 +113,14 @@ class _Lowering:
         self.constants[node] = is_constant(node, all(below))
         if node.args and self.constants[node]:
             return _folded(node)
-        if isinstance(node, _EXACT) or _is_of_whole_numbers(node):
+        if isinstance(node, _EXACT):
             arguments = tuple(map(_over_one_divisor, arguments))
         same = all(a is b for a, b in zip(arguments, node.args, strict=True))
         bare = node if same else rebuilt(node, arguments)
         if isinstance(bare, Power):
             bare = bare.as_sympy()
+        if _is_of_whole_numbers(node):
+            bare = _over_one_divisor(bare)
         if isinstance(node, Reduction):
             return self.reduced(bare)
         if any(argument in self.of_matrices for argument in arguments) or isinstance(
@@ -162,12 +164,11 @@ class _Lowering:
 
 
 def _is_of_whole_numbers(node: Any) -> bool:
-    """Whether a node has a sum of whole numbers and fractions of them among its arguments."""
-    return isinstance(node, sympy.Expr) and any(
-        isinstance(argument, sympy.Add)
-        and any(map(_is_fraction, argument.args))
-        and all(term.as_coeff_Mul()[1].is_integer for term in argument.args)
-        for argument in node.args
+    """Whether a node is a sum of fractions of whole numbers."""
+    return (
+        isinstance(node, sympy.Add)
+        and any(map(_is_fraction, node.args))
+        and all(term.as_coeff_Mul()[1].is_integer for term in node.args)
     )
 
 

@@ -17,7 +17,6 @@ import sympy
 
 from learnerdsl.errors import (
     HyperparameterError,
-    LearnerError,
     NoGroupError,
     UnknownAttributeError,
     UnknownNameError,
@@ -201,12 +200,8 @@ class HyperTable:
         step = self.step_count() + 1 if step is None else step
         try:
             value = schedule(step)
-        except LearnerError:
-            raise
-        except Exception as error:
-            if not isinstance(schedule, Schedule):
-                raise
-            msg = f"The schedule of {name!r} has no value at step {step}: {error}."
+        except HyperparameterError as error:
+            msg = f"The hyperparameter {name!r} has no value at step {step}: {error}"
             raise HyperparameterError(msg) from error
         number = as_number(value)
         if number is None or math.isnan(number):

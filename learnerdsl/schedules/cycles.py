@@ -25,7 +25,9 @@ def cosine_periodic(initial: float, steps: int, final: float = 0.0) -> Schedule:
     >>> cosine_periodic(1.0, steps=2).values(5)
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
-    remaining = left(updates_done / duration("steps", steps), "cosine")
+    half = duration("steps", steps)
+    # Within a period, since the cosine of a large number is one of its rounding.
+    remaining = left(sympy.Mod(updates_done, 2 * half) / half, "cosine")
     return Schedule(between(number("initial", initial), number("final", final), remaining))
 
 

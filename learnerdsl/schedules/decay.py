@@ -2,7 +2,7 @@
 
 import sympy
 
-from learnerdsl.schedules.checks import choice, duration, not_negative, number
+from learnerdsl.schedules.checks import choice, duration, not_negative, number, positive
 from learnerdsl.schedules.checks import count as whole
 from learnerdsl.schedules.definition import Schedule, piecewise, updates_done
 from learnerdsl.schedules.shapes import LINEAR_OR_COSINE, between, left, progress
@@ -32,7 +32,7 @@ def step_decay(initial: float, decay_rate: float, decay_steps: int) -> Schedule:
 
     Args:
         initial: the value $\eta$ of the first `decay_steps` updates.
-        decay_rate: the factor $\gamma$ from one stair to the next.
+        decay_rate: the factor $\gamma$ from one stair to the next, positive.
         decay_steps: the length $s$ of a stair in updates.
 
     Source: torch.optim.lr_scheduler.StepLR,
@@ -56,7 +56,8 @@ def exponential(
 
     Args:
         initial: the value $\eta$ of the first update.
-        decay_rate: the factor $\gamma$ for each `decay_steps` updates; more than 1 for growth.
+        decay_rate: the factor $\gamma$ for each `decay_steps` updates; positive, more than 1 for
+            growth.
         decay_steps: the number of updates $s$.
         begin: the number of updates $b$ during which the value stays as it is.
         staircase: whether $p$ is rounded down, so that the value falls only every $s$ updates.
@@ -70,11 +71,11 @@ def exponential(
     """
     passed = sympy.Max(updates_done - whole("begin", begin, least=0), 0)
     power = passed / duration("decay_steps", decay_steps)
-    rate = not_negative("decay_rate", decay_rate)
-    decayed = number("initial", initial) * rate ** (sympy.floor(power) if staircase else power)
+    rate, start = positive("decay_rate", decay_rate), number("initial", initial)
+    decayed = start * rate ** (sympy.floor(power) if staircase else power)
     if final is not None:
-        limit = sympy.Max if rate < 1 else sympy.Min
-        decayed = limit(decayed, number("final", final))
+        falls = (rate < 1) == (start >= 0)
+        decayed = (sympy.Max if falls else sympy.Min)(decayed, number("final", final))
     return Schedule(decayed)
 
 

@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.errors import HyperparameterError, OperandError, RuleError
 from learnerdsl.expr import expression as as_expression
 from learnerdsl.expr import step
-from learnerdsl.schedules.checks import boundaries_between, count, number
-from learnerdsl.schedules.evaluation import function_of_step
+from learnerdsl.schedules.checks import (
+    EXACT,
+    boundaries_between,
+    count,
+    listed,
+    number,
+    update_number,
+)
+from learnerdsl.schedules.contents import TOO_LONG, checked_depth, shown
+from learnerdsl.schedules.evaluation import Function, functions_of_step
 
 updates_done = step - 1
+
+SURELY_SHORT_ENOUGH = 25
+"""Expressions nested no deeper than that have code that Python can read."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,28 +56,41 @@ class Schedule:
     _op_priority = math.inf
 
     def __post_init__(self) -> None:
-        """Check the symbols."""
-        if not isinstance(self.expression, sympy.Expr):
-            msg = f"A schedule is a SymPy expression of learnerdsl.step, got {self.expression!r}."
-            raise HyperparameterError(msg)
-        foreign = sorted(str(symbol) for symbol in self.expression.free_symbols - {step})
-        if foreign:
-            msg = (
-                f"The schedule {self.expression} depends on {', '.join(foreign)}; "
-                "only learnerdsl.step may appear in it (within a rule write schedule.expression)."
-            )
-            raise HyperparameterError(msg)
-        if self.expression.has(sympy.nan, sympy.zoo):
-            msg = f"The schedule {self.expression} has no value; look for a division by zero."
-            raise HyperparameterError(msg)
+        """Check what the expression is made of."""
+        depth = checked_depth(self.expression)
+        if depth > SURELY_SHORT_ENOUGH:
+            try:
+                self._functions  # noqa: B018
+            except (RecursionError, SyntaxError, MemoryError):
+                raise HyperparameterError(TOO_LONG) from None
 
     @cached_property
-    def _evaluate(self) -> Callable[[int], Any]:
-        return function_of_step(self.expression)
+    def _functions(self) -> tuple[Function, Function]:
+        return functions_of_step(self.expression)
 
-    def __call__(self, step_count: int) -> float:
-        """The value at update number `step_count`, counted from 1."""
-        return float(self._evaluate(step_count))
+    def __call__(self, step_count: float) -> float:
+        """The value at update number `step_count`, counted from 1.
+
+        Numbers on the way are as IEEE 754 says: 1/0 is infinite, and a minimum with it finite.
+
+        Raises:
+            HyperparameterError: there is no such update, or no finite value at it; infinity is one
+                where the expression itself has it.
+        """
+        if type(step_count) is not int or not 0 < step_count <= EXACT:
+            step_count = update_number(step_count)
+        fast, exact = self._functions
+        try:
+            value = float(fast(step_count))
+        except (ArithmeticError, ValueError):
+            value = float(exact(step_count))
+        if math.isfinite(value) or (math.isinf(value) and self.expression.has(sympy.oo, -sympy.oo)):
+            return value
+        msg = (
+            f"The schedule {shown(self.expression)} is {value} at step {step_count}; look for a "
+            "division by zero, an overflow, or a root or logarithm of a negative number."
+        )
+        raise HyperparameterError(msg)
 
     def values(self, updates: int) -> np.ndarray:
         """The values of the first updates, for a plot or a table.
@@ -86,11 +110,14 @@ class Schedule:
         Schedule(-0.5/step**2)
         """
         smooth = self.expression.replace(sympy.Mod, lambda a, b: a - b * sympy.floor(a / b))
-        floors = {floor: sympy.Dummy(real=True) for floor in smooth.atoms(sympy.floor)}
+        stairs = smooth.atoms(sympy.floor, sympy.ceiling)
+        floors = {floor: sympy.Dummy(real=True) for floor in stairs}
         slope: Any = sympy.diff(smooth.xreplace(floors), step)
+        slope = slope.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
         if slope.has(sympy.I):
             msg = (
-                f"The schedule {self.expression} has values at whole steps only, so no derivative."
+                f"The schedule {shown(self.expression)} has values at whole steps only, so no "
+                "derivative."
             )
             raise HyperparameterError(msg)
         return Schedule(slope.xreplace({dummy: floor for floor, dummy in floors.items()}))
@@ -148,11 +175,16 @@ class Schedule:
 
 
 def _combined(function: Callable[[Any, Any], sympy.Expr], left: Any, right: Any) -> Schedule:
-    """`function` of two operands, or NotImplemented, from which Python makes its TypeError."""
+    """`function` of two operands, of which one is a schedule."""
     try:
         return Schedule(function(_operand(left), _operand(right)))
-    except RuleError:
-        return NotImplemented
+    except (RuleError, TypeError):
+        other = right if isinstance(left, Schedule) else left
+    msg = (
+        f"A schedule cannot be combined with {other!r} ({type(other).__name__}); schedules are "
+        "added, multiplied and so on with numbers, schedules and expressions of learnerdsl.step."
+    )
+    raise OperandError(msg)
 
 
 def _operand(value: Any) -> sympy.Expr:
@@ -189,8 +221,7 @@ def product(schedules: Sequence[Schedule]) -> Schedule:
     >>> product([held(0.8, factor=0.5, steps=2), exponential(1.0, 0.5)]).values(4)
     array([0.4, 0.2, 0.2, 0.1])
     """
-    _require_schedules(schedules)
-    return Schedule(sympy.Mul(*(schedule.expression for schedule in schedules)))
+    return Schedule(sympy.Mul(*(schedule.expression for schedule in _listed(schedules))))
 
 
 def join(
@@ -210,11 +241,11 @@ def join(
     >>> join([constant(1.0), linear(1.0, 0.0, steps=2)], [3]).values(6)
     array([1. , 1. , 1. , 1. , 0.5, 0. ])
     """
-    _require_schedules(schedules)
-    starts = boundaries_between("schedules", len(schedules), boundaries)
+    given = _listed(schedules)
+    starts = boundaries_between("schedules", len(given), boundaries)
     pieces: list[Any] = [
         schedule.expression.xreplace({step: step - start}) if relative else schedule.expression
-        for schedule, start in zip(schedules, [0, *starts], strict=True)
+        for schedule, start in zip(given, [0, *starts], strict=True)
     ]
     return piecewise(pieces, starts)
 
@@ -225,13 +256,16 @@ def piecewise(pieces: Sequence[sympy.Expr], ends: Sequence[Any]) -> Schedule:
     return Schedule(sympy.Piecewise(*zip(pieces, [*conditions, sympy.true], strict=True)))
 
 
-def _require_schedules(schedules: Sequence[Any]) -> None:
-    if isinstance(schedules, Schedule) or not schedules:
+def _listed(schedules: Any) -> list[Schedule]:
+    """One or more schedules as a list."""
+    given = [] if isinstance(schedules, Schedule) else listed("schedules", schedules)
+    if not given:
         msg = f"Give a list of one or more schedules, got {schedules!r}."
         raise HyperparameterError(msg)
-    for schedule in schedules:
+    for schedule in given:
         if not isinstance(schedule, Schedule):
             msg = (
                 f"{schedule!r} is no schedule; write learnerdsl.schedules.constant(...) or another."
             )
             raise HyperparameterError(msg)
+    return given

@@ -2,47 +2,193 @@
 
 SymPy turns (step - 1)/49 into step/49 - 1/49, which in floats is not 1 at step 50, and whose floor
 may be one too small. Here such sums are divided at last, and quotients of whole numbers are exact
-until then.
+until then. Powers are of floats, since whole ones of a late step would have millions of digits.
+
+The text is made from a list of what may stand in it and nothing else, so that a name in an
+expression is never looked up, let alone called.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
+import numpy as np
 import sympy
-from sympy.printing.precedence import PRECEDENCE
-from sympy.printing.pycode import PythonCodePrinter
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanAtom
 
-from learnerdsl.expr import step
+from learnerdsl.errors import HyperparameterError
+from learnerdsl.expr import (
+    UNARY_FUNCTIONS,
+    And,
+    Comparison,
+    Maximum,
+    Minimum,
+    Not,
+    Or,
+    Power,
+    Where,
+    step,
+)
+from learnerdsl.expr.nodes import COMPARISONS
 
+Function = Callable[[Any], Any]
 
-class HostPrinter(PythonCodePrinter):
-    """Python code of expressions; names of functions are those of `math`."""
+LARGEST_WHOLE_EXPONENT = 64
+"""Powers up to this one are exact for whole numbers."""
 
-    def __init__(self) -> None:
-        super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
-
-    def _print_Add(self, expr: Any, order: Any = None) -> str:
-        content, _ = expr.primitive()
-        rational = all(term.as_coeff_Mul()[0].is_Rational for term in expr.args)
-        if not rational or content.q == 1:
-            return str(super()._print_Add(expr, order=order))
-        return f"({self._print(content.q * expr)})/{content.q}"
-
-    def _print_Mul(self, expr: Any) -> str:
-        factor, rest = expr.as_coeff_Mul()
-        if not factor.is_Rational or factor.q == 1:
-            return str(super()._print_Mul(expr))
-        numerator = self.parenthesize(factor.p * rest, PRECEDENCE["Mul"])
-        return f"{numerator}/{factor.q}"
-
-    def _print_Float(self, expr: sympy.Float) -> str:
-        return repr(float(expr))
-
-    def _print_Heaviside(self, expr: sympy.Heaviside) -> str:
-        # Derivatives of Min and Max have it.
-        return str(self._print(expr.rewrite(sympy.Piecewise)))
+RELATIONS = {relation: node.sign for relation, node in COMPARISONS.items()}
 
 
-def function_of_step(expression: sympy.Expr) -> Callable[[int], Any]:
-    """The expression as a function of one whole number."""
-    return sympy.lambdify([step], expression, modules="math", printer=HostPrinter())
+def _sign(x: Any) -> Any:
+    return x if x != x else (x > 0) - (x < 0)
+
+
+def _minimum(a: Any, b: Any) -> Any:
+    return a if a <= b or a != a else b
+
+
+def _maximum(a: Any, b: Any) -> Any:
+    return a if a >= b or a != a else b
+
+
+_NUMBERS = {"inf": math.inf, "nan": math.nan, "__builtins__": {}}
+_OWN = {"sign": _sign, "minimum": _minimum, "maximum": _maximum, "abs": abs}
+_NAMES = [*UNARY_FUNCTIONS.values(), "sqrt"]
+FAST = {**{n: getattr(math, n) for n in _NAMES if n not in _OWN}, **_OWN, **_NUMBERS}
+FAST["power"] = math.pow
+IEEE = {**{n: getattr(np, n) for n in [*_NAMES, *_OWN, "power"]}, **_NUMBERS}
+
+
+def functions_of_step(expression: sympy.Expr) -> tuple[Function, Function]:
+    """The expression as a function of one number, twice.
+
+    The first is fast, and raises an ArithmeticError or a ValueError where a number on the way is
+    infinite or none. The second computes with these as IEEE 754 says.
+    """
+    code = compile(f"lambda step: {text(expression)}", "<schedule>", "eval")
+    exact = eval(code, dict(IEEE))
+
+    def with_infinities(step_count: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return exact(np.float64(step_count))
+
+    return eval(code, dict(FAST)), with_infinities
+
+
+def text(node: Any) -> str:
+    """Python code of an expression, in brackets where it is a sum, a product and so on."""
+    if node == step:
+        return "step"
+    for kinds, written in _TEXTS:
+        if isinstance(node, kinds):
+            return written(node)
+    name = UNARY_FUNCTIONS.get(type(node))
+    if name is None:
+        raise HyperparameterError(unknown(node))
+    return f"{name}({text(node.args[0])})"
+
+
+def is_known(node: Any) -> bool:
+    """Whether there is code for the node, whatever its arguments."""
+    return node == step or isinstance(node, _KNOWN) or type(node) in UNARY_FUNCTIONS
+
+
+def unknown(node: Any) -> str:
+    """Say that a schedule cannot have the node, and what it can."""
+    functions = ", ".join(UNARY_FUNCTIONS.values())
+    return (
+        f"A schedule cannot have {type(node).__name__}, as in {str(node)[:80]}; it is made of "
+        "learnerdsl.step, real numbers, + - * / % and **, comparisons, where, clip, minimum, "
+        f"maximum, sqrt, {functions}."
+    )
+
+
+def _sum(node: Any) -> str:
+    content, _ = node.primitive()
+    rational = all(term.as_coeff_Mul()[0].is_Rational for term in node.args)
+    if not rational or content.q == 1:
+        return f"({' + '.join(map(text, node.as_ordered_terms()))})"
+    return f"({text(content.q * node)}/{content.q})"
+
+
+def _product(node: Any) -> str:
+    factor, rest = node.as_coeff_Mul()
+    if factor.is_Rational and factor.q != 1:
+        return f"({text(factor.p * rest)}/{factor.q})"
+    numerator, denominator = [], []
+    for term in node.as_ordered_factors():
+        is_below = isinstance(term, sympy.Pow) and term.exp.is_Rational and term.exp.is_negative
+        (denominator if is_below else numerator).append(1 / term if is_below else term)
+    above = _joined("*", numerator) if numerator else "1"
+    return f"({above}/{_joined('*', denominator)})" if denominator else above
+
+
+def _power(node: Any) -> str:
+    base, exponent = node.args
+    if exponent.is_Rational and exponent.is_negative:
+        return f"(1/{text(1 / node)})"
+    if exponent == sympy.S.Half:
+        return f"sqrt({text(base)})"
+    if exponent.is_Integer and exponent <= LARGEST_WHOLE_EXPONENT:
+        return f"({text(base)}**{exponent})"
+    return f"power({text(base)}, {text(exponent)})"
+
+
+def _floor(node: Any) -> str:
+    whole, divisor = _quotient(node.args[0])
+    return f"({text(whole)}//{divisor})" if divisor else f"floor({text(node.args[0])})"
+
+
+def _ceiling(node: Any) -> str:
+    whole, divisor = _quotient(node.args[0])
+    return f"(-({text(-whole)}//{divisor}))" if divisor else f"ceil({text(node.args[0])})"
+
+
+def _quotient(node: Any) -> tuple[Any, int]:
+    """A whole number and what it is divided by, or 0: // is exact where / would be rounded."""
+    content = node.as_content_primitive()[0]
+    whole = content.q * node
+    return (whole, content.q) if content.q != 1 and whole.is_integer else (node, 0)
+
+
+def _choice(node: Any) -> str:
+    pieces = [f"{text(value)} if {text(condition)} else" for value, condition in node.args]
+    return f"({' '.join(pieces)} nan)"
+
+
+def _joined(sign: str, nodes: Iterable[Any]) -> str:
+    return f"({f' {sign} '.join(map(text, nodes))})"
+
+
+def _nested(name: str) -> Callable[[Any], str]:
+    return lambda node: reduce(lambda a, b: f"{name}({a}, {b})", map(text, node.args))
+
+
+_TEXTS: list[tuple[Any, Callable[[Any], str]]] = [
+    (sympy.Integer, lambda n: str(n) if n >= 0 else f"({n})"),
+    (sympy.Rational, lambda n: f"({n.p}/{n.q})"),
+    # Infinity, pi and the like too.
+    ((sympy.Number, sympy.NumberSymbol), lambda n: f"({float(n)!r})"),
+    (BooleanAtom, str),
+    (sympy.Add, _sum),
+    (sympy.Mul, _product),
+    ((sympy.Pow, Power), _power),
+    (sympy.floor, _floor),
+    (sympy.ceiling, _ceiling),
+    ((sympy.Min, Minimum), _nested("minimum")),
+    ((sympy.Max, Maximum), _nested("maximum")),
+    (sympy.Mod, lambda n: _joined("%", n.args)),
+    (sympy.Piecewise, _choice),
+    (Where, lambda n: "({1} if {0} else {2})".format(*map(text, n.args))),
+    (Comparison, lambda n: _joined(n.sign, n.args)),
+    # Derivatives of Min and Max have it.
+    (sympy.Heaviside, lambda n: text(n.rewrite(sympy.Piecewise))),
+    (tuple(RELATIONS), lambda n: _joined(RELATIONS[type(n)], n.args)),
+    ((sympy.And, And), lambda n: _joined("and", n.args)),
+    ((sympy.Or, Or), lambda n: _joined("or", n.args)),
+    ((sympy.Not, Not), lambda n: f"(not {text(n.args[0])})"),
+    (sympy.ITE, lambda n: "({1} if {0} else {2})".format(*map(text, n.args))),
+]
+_KNOWN = (ExprCondPair, tuple(kinds for kinds, _ in _TEXTS))

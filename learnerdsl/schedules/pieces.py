@@ -1,11 +1,12 @@
 """Schedules given by their values at some updates."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
 
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.schedules.checks import boundaries_between, choice, number
+from learnerdsl.schedules.checks import boundaries_between, choice, listed, number
 from learnerdsl.schedules.definition import Schedule, constant, join, piecewise, updates_done
 from learnerdsl.schedules.shapes import LINEAR_OR_COSINE, between, left
 
@@ -23,8 +24,8 @@ def piecewise_constant(values: Sequence[float], boundaries: Sequence[int]) -> Sc
     >>> piecewise_constant([0.1, 0.01], boundaries=[2]).values(4)
     array([0.1 , 0.1 , 0.01, 0.01])
     """
-    _require_one_more(values, boundaries)
-    return join([constant(value) for value in values], boundaries, relative=False)
+    given, ends = _one_more(values, boundaries)
+    return join([constant(value) for value in given], ends, relative=False)
 
 
 def piecewise_interpolate(
@@ -46,10 +47,10 @@ def piecewise_interpolate(
     >>> piecewise_interpolate([0.0, 1.0, 0.5], boundaries=[2, 4]).values(6)
     array([0.  , 0.5 , 1.  , 0.75, 0.5 , 0.5 ])
     """
-    _require_one_more(values, boundaries)
+    given, ends = _one_more(values, boundaries)
     choice("shape", shape, LINEAR_OR_COSINE)
-    ends = boundaries_between("values", len(values), boundaries)
-    levels = [number("a value", value) for value in values]
+    ends = boundaries_between("values", len(given), ends)
+    levels = [number("a value", value) for value in given]
     pieces = [
         between(levels[i], levels[i + 1], left((updates_done - start) / (end - start), shape))
         for i, (start, end) in enumerate(zip([0, *ends], ends, strict=False))
@@ -58,10 +59,12 @@ def piecewise_interpolate(
     return piecewise([*pieces, levels[-1]], [end for end in ends if end > 0])
 
 
-def _require_one_more(values: Sequence[object], boundaries: Sequence[int]) -> None:
-    if len(values) != len(boundaries) + 1:
+def _one_more(values: Any, boundaries: Any) -> tuple[list[Any], list[Any]]:
+    """Values and boundaries as lists, of which the first is longer by one."""
+    given, ends = listed("values", values), listed("boundaries", boundaries)
+    if len(given) != len(ends) + 1:
         msg = (
-            f"{len(boundaries)} boundaries separate {len(boundaries) + 1} values, "
-            f"but {len(values)} were given."
+            f"{len(ends)} boundaries separate {len(ends) + 1} values, but {len(given)} were given."
         )
         raise HyperparameterError(msg)
+    return given, ends

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from learnerdsl.errors import CheckpointError, HyperparameterError
-from learnerdsl.schedules.checks import choice, count, number
+from learnerdsl.schedules.checks import as_float, choice, count, number, shown
 
 
 class ReduceOnPlateau:
@@ -77,8 +77,8 @@ class ReduceOnPlateau:
         """
         try:
             seen = float(loss)
-        except (TypeError, ValueError):
-            msg = f"A loss is a number, got {loss!r}; write rate.observe(float(...))."
+        except (TypeError, ValueError, OverflowError):
+            msg = f"A loss is a number, got {shown(loss)}; write rate.observe(float(...))."
             raise HyperparameterError(msg) from None
         if self._is_better(seen):
             self.best, self.bad = seen, 0
@@ -119,9 +119,11 @@ class ReduceOnPlateau:
             raise CheckpointError(msg)
         try:
             loaded = {name: type(old)(state_dict[name]) for name, old in own.items()}
-        except (TypeError, ValueError):
-            msg = f"The state of a ReduceOnPlateau is of numbers; got {state_dict!r}."
-            raise CheckpointError(msg) from None
+        except (TypeError, ValueError, OverflowError):
+            loaded = {}
+        if not loaded or any(math.isnan(as_float(number)) for number in loaded.values()):
+            msg = f"The state of a ReduceOnPlateau is of numbers; got {shown(state_dict)}."
+            raise CheckpointError(msg)
         vars(self).update(loaded)
 
     def __repr__(self) -> str:

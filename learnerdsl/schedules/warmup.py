@@ -15,8 +15,8 @@ def warmup(schedule: Schedule, steps: int, initial: float = 0.0) -> Schedule:
 
     Args:
         schedule: what follows; it counts its updates from when it takes over.
-        steps: the number of updates until then.
-        initial: the value of the first update.
+        steps: the number of updates until then; 0 for no warm-up.
+        initial: the value of the first update, if there is a warm-up.
 
     Source: Goyal et al., Accurate, Large Minibatch SGD, https://arxiv.org/abs/1706.02677
 
@@ -24,24 +24,27 @@ def warmup(schedule: Schedule, steps: int, initial: float = 0.0) -> Schedule:
     >>> warmup(exponential(1.0, 0.5), steps=2).values(5)
     array([0.  , 0.5 , 1.  , 0.5 , 0.25])
     """
+    rising = count("steps", steps, least=0)
+    if not rising:
+        return join([schedule], [])
     first = schedule(1) if isinstance(schedule, Schedule) else initial
-    return join([linear(initial, first, steps), schedule], [steps])
+    return join([linear(initial, first, rising), schedule], [rising])
 
 
 def warmup_constant(initial: float, peak: float, warmup_steps: int) -> Schedule:
     r"""A line, then constant: $a + (p - a)\min(k, w)/w$.
 
     Args:
-        initial: the value $a$ of the first update.
+        initial: the value $a$ of the first update, if there is a warm-up.
         peak: the value $p$ from when `warmup_steps` are done.
-        warmup_steps: the number of updates $w$.
+        warmup_steps: the number of updates $w$; 0 for no warm-up.
 
     Source: Goyal et al., Accurate, Large Minibatch SGD, https://arxiv.org/abs/1706.02677
 
     >>> warmup_constant(0.0, 1.0, warmup_steps=4).values(6)
     array([0.  , 0.25, 0.5 , 0.75, 1.  , 1.  ])
     """
-    return linear(initial, peak, count("warmup_steps", warmup_steps))
+    return warmup(constant(peak), count("warmup_steps", warmup_steps, least=0), initial)
 
 
 def warmup_cosine(
@@ -55,9 +58,9 @@ def warmup_cosine(
     """A line from `initial` to `peak`, then `cosine` from `peak` to `final`.
 
     Args:
-        initial: the value of the first update.
+        initial: the value of the first update, if there is a warm-up.
         peak: the value when `warmup_steps` are done.
-        warmup_steps: the number of updates of the line.
+        warmup_steps: the number of updates of the line; 0 for no warm-up.
         steps: the number of updates of both together.
         final: the value after `steps` updates, and from then on.
         power: the exponent of the cosine; see `cosine`.
@@ -68,7 +71,7 @@ def warmup_cosine(
     >>> warmup_cosine(0.0, 1.0, warmup_steps=2, steps=6).values(8).round(3)
     array([0.   , 0.5  , 1.   , 0.854, 0.5  , 0.146, 0.   , 0.   ])
     """
-    rising = count("warmup_steps", warmup_steps)
+    rising = count("warmup_steps", warmup_steps, least=0)
     falling = count("steps", steps) - rising
     if falling <= 0:
         msg = (
@@ -92,9 +95,9 @@ def warmup_exponential(
     """A line from `initial` to `peak`, then `exponential` from `peak`.
 
     Args:
-        initial: the value of the first update.
+        initial: the value of the first update, if there is a warm-up.
         peak: the value when `warmup_steps` are done.
-        warmup_steps: the number of updates of the line.
+        warmup_steps: the number of updates of the line; 0 for no warm-up.
         decay_rate: as of `exponential`, like all that follow; it counts from the peak.
         decay_steps: the number of updates for each factor `decay_rate`.
         begin: the number of updates that the peak lasts.
@@ -108,8 +111,7 @@ def warmup_exponential(
     array([0.  , 0.5 , 1.  , 0.5 , 0.25])
     """
     decaying = exponential(peak, decay_rate, decay_steps, begin, staircase, final)
-    rising = linear(initial, peak, count("warmup_steps", warmup_steps))
-    return join([rising, decaying], [count("warmup_steps", warmup_steps)])
+    return warmup(decaying, count("warmup_steps", warmup_steps, least=0), initial)
 
 
 def noam(model_size: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
@@ -117,7 +119,7 @@ def noam(model_size: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
 
     Args:
         model_size: the width $d$ of the model.
-        warmup_steps: the number of the update $w$ with the largest value.
+        warmup_steps: the number of the update $w$ with the largest value; 0 for no warm-up, as 1.
         factor: a factor $f$ of all values.
 
     Source: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
@@ -125,27 +127,30 @@ def noam(model_size: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
     >>> noam(model_size=4, warmup_steps=4).values(6).round(4)
     array([0.0625, 0.125 , 0.1875, 0.25  , 0.2236, 0.2041])
     """
-    width, peak = count("model_size", model_size), count("warmup_steps", warmup_steps)
+    width = count("model_size", model_size)
+    peak = max(count("warmup_steps", warmup_steps, least=0), 1)
     half = sympy.Rational(1, 2)
     curve = sympy.Min(step**-half, step * sympy.Integer(peak) ** (-3 * half))
     return Schedule(number("factor", factor) * sympy.Integer(width) ** -half * curve)
 
 
 def inverse_sqrt(peak: float, warmup_steps: int, initial: float = 0.0) -> Schedule:
-    r"""A line to $p$ in $w$ updates, then $p \sqrt{w/k}$.
+    r"""A line to $p$ in $w$ updates, then $p \sqrt{w/k}$; without a warm-up $p/\sqrt{k + 1}$.
 
     Args:
         peak: the value $p$ when `warmup_steps` are done.
-        warmup_steps: the number of updates $w$ of the line.
-        initial: the value of the first update.
+        warmup_steps: the number of updates $w$ of the line; 0 for no warm-up.
+        initial: the value of the first update, if there is a warm-up.
 
     Source: Ott et al., fairseq, https://arxiv.org/abs/1904.01038; `noam` from a peak.
 
     >>> inverse_sqrt(1.0, warmup_steps=2).values(9).round(3)
     array([0.   , 0.5  , 1.   , 0.816, 0.707, 0.632, 0.577, 0.535, 0.5  ])
     """
-    rising = count("warmup_steps", warmup_steps)
-    falling = Schedule(number("peak", peak) * sympy.sqrt(rising / updates_done))
+    top, rising = number("peak", peak), count("warmup_steps", warmup_steps, least=0)
+    if not rising:
+        return Schedule(top / sympy.sqrt(step))
+    falling = Schedule(top * sympy.sqrt(rising / updates_done))
     return join([linear(initial, peak, rising), falling], [rising], relative=False)
 
 

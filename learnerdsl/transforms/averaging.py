@@ -2,6 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import equal, step, where
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, evaluate, let, state
 
 
@@ -58,7 +59,7 @@ def swa(p, new, swa_start=1, swa_every=1):
         p: the parameter before the update.
         new: its new value $p'$.
         swa_start: step $s$ that is averaged first.
-        swa_every: $k$, steps from one averaged to the next.
+        swa_every: $k$, steps from one averaged to the next, 1 or more.
 
     State variables: `swa_average`, $a$.
 
@@ -79,8 +80,8 @@ def swa(p, new, swa_start=1, swa_every=1):
         Generalization](https://arxiv.org/abs/1803.05407), 2018.
     """
     average = state("swa_average", init=p)
-    since = step - swa_start
-    share = where(equal(since % swa_every, 0), 1 / (1 + since / swa_every), 0)
+    since, every = step - swa_start, whole_from(1, "swa_every", swa_every)
+    share = where(equal(since % every, 0), 1 / (1 + since / every), 0)
     weight = let("swa_weight", where(step <= swa_start, 1, share))
     assign(average, average + weight * (new - average))
     evaluate(average)
@@ -99,7 +100,7 @@ def lookahead(p, new, sync_period=6, slow_step=0.5):
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        sync_period: steps $k$ from one pull to the next.
+        sync_period: steps $k$ from one pull to the next, 1 or more.
         slow_step: share $\alpha$ of the way that the slow weights go.
 
     State variables: `slow`, $s$.
@@ -121,6 +122,6 @@ def lookahead(p, new, sync_period=6, slow_step=0.5):
         back](https://arxiv.org/abs/1907.08610), 2019.
     """
     slow = state("slow", init=p)
-    is_sync = equal(step % sync_period, 0)
+    is_sync = equal(step % whole_from(1, "sync_period", sync_period), 0)
     slow_new = assign(slow, where(is_sync, slow + slow_step * (new - slow), slow))
     return where(is_sync, slow_new, new)

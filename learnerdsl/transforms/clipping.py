@@ -1,8 +1,19 @@
-"""Limits on the gradient: of an element, of a tensor, of the whole model."""
+"""Limits on the gradient: of an element, of a tensor, of the whole model.
+
+A limit of 0 or less makes the gradient 0; none turns it round.
+"""
+
+from typing import Any
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import clip, maximum, mean, minimum, norm, sqrt, where
 from learnerdsl.rule import ndim
+
+
+def share_within(limit: Any, size: Any) -> Any:
+    """What to multiply a thing of that size by, so that its size is at most the limit."""
+    limit = maximum(limit, 0)
+    return where(size <= limit, 1, limit / size)
 
 
 @transform(place="before")
@@ -17,7 +28,7 @@ def clip_by_value(p, g, max_value=1.0):
     Args:
         p: the parameter.
         g: its gradient.
-        max_value: largest magnitude $c$ of an element.
+        max_value: largest magnitude $c$ of an element; 0 where it is negative.
 
     State variables: none.
 
@@ -37,7 +48,8 @@ def clip_by_value(p, g, max_value=1.0):
         [torch.nn.utils.clip_grad_value_](
         https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html).
     """
-    return clip(g, -max_value, max_value)
+    limit = maximum(max_value, 0)
+    return clip(g, -limit, limit)
 
 
 @transform(place="before")
@@ -51,7 +63,7 @@ def clip_by_norm(p, g, max_norm=1.0):
     Args:
         p: the parameter.
         g: its gradient.
-        max_norm: largest norm $c$ of the gradient of a tensor.
+        max_norm: largest norm $c$ of the gradient of a tensor; 0 where it is negative.
 
     State variables: none.
 
@@ -70,7 +82,7 @@ def clip_by_norm(p, g, max_norm=1.0):
     References:
         [Keras optimizers, `clipnorm`](https://keras.io/api/optimizers/).
     """
-    return g * max_norm / maximum(norm(g), max_norm)
+    return g * share_within(max_norm, norm(g))
 
 
 @transform(place="before")
@@ -85,7 +97,7 @@ def clip_by_block_rms(p, g, threshold=1.0):
     Args:
         p: the parameter.
         g: its gradient.
-        threshold: largest root mean square $c$.
+        threshold: largest root mean square $c$; 0 where it is negative.
 
     State variables: none.
 
@@ -104,7 +116,7 @@ def clip_by_block_rms(p, g, threshold=1.0):
     References:
         Shazeer and Stern, [Adafactor](https://arxiv.org/abs/1804.04235), 2018, section 6.
     """
-    return g / maximum(1, sqrt(mean(g**2)) / threshold)
+    return g * share_within(threshold, sqrt(mean(g**2)))
 
 
 @transform(place="before")
@@ -120,7 +132,7 @@ def clip_by_global_norm(p, g, max_norm=1.0):
     Args:
         p: the parameter.
         g: its gradient.
-        max_norm: largest norm $c$ of all gradients together.
+        max_norm: largest norm $c$ of all gradients together; 0 where it is negative.
 
     State variables: none.
 
@@ -140,7 +152,7 @@ def clip_by_global_norm(p, g, max_norm=1.0):
         Pascanu et al., [On the difficulty of training recurrent neural
         networks](https://arxiv.org/abs/1211.5063), 2013.
     """
-    return g * minimum(1, max_norm / norm(g, over="model"))
+    return g * share_within(max_norm, norm(g, over="model"))
 
 
 @transform(place="before")
@@ -154,7 +166,7 @@ def clip_grad_norm(p, g, max_norm=1.0):
     Args:
         p: the parameter.
         g: its gradient.
-        max_norm: largest norm $c$ of all gradients together.
+        max_norm: largest norm $c$ of all gradients together; 0 where it is negative.
 
     State variables: none.
 
@@ -174,7 +186,7 @@ def clip_grad_norm(p, g, max_norm=1.0):
         [torch.nn.utils.clip_grad_norm_](
         https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html).
     """
-    return g * minimum(1, max_norm / (norm(g, over="model") + 1e-6))
+    return g * minimum(1, maximum(max_norm, 0) / (norm(g, over="model") + 1e-6))
 
 
 @transform(place="before")
@@ -191,7 +203,8 @@ def adaptive_clip(p, g, clip_factor=0.01, clip_eps=1e-3):
     Args:
         p: the parameter.
         g: its gradient.
-        clip_factor: largest ratio $\lambda$ of the norms of gradient and weights.
+        clip_factor: largest ratio $\lambda$ of the norms of gradient and weights; 0 where it is
+            negative.
         clip_eps: $\epsilon$, the least that counts as the norm of the weights.
 
     State variables: none.
@@ -213,6 +226,6 @@ def adaptive_clip(p, g, clip_factor=0.01, clip_eps=1e-3):
         Normalization](https://arxiv.org/abs/2102.06171), 2021.
     """
     others = tuple(range(1, ndim(p))) or None
-    largest = clip_factor * maximum(norm(p, axis=others), clip_eps)
+    largest = maximum(clip_factor, 0) * maximum(norm(p, axis=others), clip_eps)
     size = norm(g, axis=others)
     return g * where(size < largest, 1, largest / maximum(size, 1e-6))

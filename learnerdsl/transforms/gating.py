@@ -2,6 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import abs, equal, step, sum, where
+from learnerdsl.options import whole_from
 from learnerdsl.rule import assign, only_when, state
 
 LARGEST = 1e308
@@ -22,7 +23,7 @@ def accumulate(p, g, k=4):
     Args:
         p: the parameter.
         g: its gradient.
-        k: number of gradients.
+        k: number of gradients, 1 or more.
 
     State variables: `accumulated`, the sum so far; `accumulate_updates`, the updates of the rule.
 
@@ -43,7 +44,7 @@ def accumulate(p, g, k=4):
     """
     accumulated = state("accumulated")
     total = accumulated + g
-    is_last = equal(step % k, 0)
+    is_last = equal(step % whole_from(1, "k", k), 0)
     assign(accumulated, where(is_last, 0, total))
     only_when(is_last)
     return total / k

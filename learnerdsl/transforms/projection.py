@@ -1,8 +1,9 @@
 """Constraints on the weights, kept after every update."""
 
 from learnerdsl.compose import transform
-from learnerdsl.expr import abs, clip, maximum, minimum, norm, sign
+from learnerdsl.expr import abs, clip, maximum, norm, sign
 from learnerdsl.rule import ndim, shared
+from learnerdsl.transforms.clipping import share_within
 
 
 @transform(place="after")
@@ -82,7 +83,7 @@ def project_l2_ball(p, new, radius=1.0):
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        radius: largest norm $r$.
+        radius: largest norm $r$; 0 where it is negative.
 
     State variables: none.
 
@@ -101,7 +102,7 @@ def project_l2_ball(p, new, radius=1.0):
     References:
         [optax.projections](https://optax.readthedocs.io/en/latest/api/projections.html).
     """
-    return new * minimum(1, radius / norm(new, over="model"))
+    return new * share_within(radius, norm(new, over="model"))
 
 
 @transform(place="after")
@@ -153,7 +154,7 @@ def project_max_norm(p, new, largest_norm=2.0):
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        largest_norm: $c$.
+        largest_norm: $c$; 0 where it is negative.
 
     State variables: none.
 
@@ -174,4 +175,4 @@ def project_max_norm(p, new, largest_norm=2.0):
         Overfitting](https://jmlr.org/papers/v15/srivastava14a.html), 2014, section 5.1.
     """
     others = tuple(range(1, ndim(p))) or None
-    return new * minimum(1, largest_norm / norm(new, axis=others))
+    return new * share_within(largest_norm, norm(new, axis=others))

@@ -17,7 +17,7 @@ def normalize_by_global_norm(p, g, norm_scale=1.0, norm_eps=1e-6):
     Args:
         p: the parameter.
         g: its gradient.
-        norm_scale: norm $s$ of the result.
+        norm_scale: norm $s$ of the result; 0 where it is negative.
         norm_eps: $\epsilon$, added to the norm.
 
     State variables: none.
@@ -38,7 +38,7 @@ def normalize_by_global_norm(p, g, norm_scale=1.0, norm_eps=1e-6):
         Hazan et al., [Beyond Convexity: Stochastic Quasi-Convex
         Optimization](https://arxiv.org/abs/1507.02030), 2015.
     """
-    return g * norm_scale / (norm(g, over="model") + norm_eps)
+    return g * maximum(norm_scale, 0) / (norm(g, over="model") + norm_eps)
 
 
 @transform(place="after")

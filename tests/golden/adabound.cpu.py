@@ -41,11 +41,18 @@ def adabound_tensor_scalars_1(arrays, model, tensor):
     final_lr = model[8]
     gamma = model[9]
     first_lr = tensor[2]
-    t1 = 1.0 / first_lr
-    c3 = t1 * final_lr * lr * (1.0 - 1.0 / (1.0 + step * gamma))
-    c4 = t1 * final_lr * lr * (1.0 + 1.0 / step / gamma)
-    tensor[3] = c3
-    tensor[4] = c4
+    peak_lr = tensor[3]
+    # peak_lr <- where(first_lr == 0, Max(peak_lr, lr), peak_lr)
+    peak_lr_new = (maximum(lr, peak_lr) if first_lr == 0.0 else peak_lr)
+    # base_lr <- where(first_lr == 0, peak_lr_new, first_lr)
+    base_lr = (peak_lr_new if first_lr == 0.0 else first_lr)
+    # final <- where(base_lr == 0, 0, final_lr*lr/base_lr)
+    final = (0.0 if base_lr == 0.0 else final_lr * lr / base_lr)
+    c3 = final * (1.0 - 1.0 / (1.0 + step * gamma))
+    c4 = final * (1.0 + 1.0 / step / gamma)
+    tensor[4] = peak_lr_new
+    tensor[5] = c3
+    tensor[6] = c4
 
 
 @element_pass
@@ -62,8 +69,8 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta2 = float32(model[13])  # 1 - beta2
     c1 = float32(model[14])  # -lr*weight_decay + 1
     c2 = float32(model[15])  # lr*sqrt(1 - beta2**step)/(1 - beta1**step)
-    c3 = float32(tensor[3])  # final_lr*lr*(1 - 1/(step*gamma + 1))/first_lr
-    c4 = float32(tensor[4])  # final_lr*lr*(1 + 1/(step*gamma))/first_lr
+    c3 = float32(tensor[5])  # final*(1 - 1/(step*gamma + 1))
+    c4 = float32(tensor[6])  # final*(1 + 1/(step*gamma))
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -73,8 +80,15 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
-        # p <- -m_new*Min(Max(..., ...), final_lr*lr*...*...) + p*(-lr*weight_decay + 1)
+        # p <- -m_new*Min(Max(..., ...), final*...) + p*(-lr*weight_decay + 1)
         p_new = c1 * p_i - m_new * minimum(c4, maximum(c3, c2 / (eps + sqrt(v_new))))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new
+
+
+@tensor_scalars
+def adabound_tensor_scalars_2(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    peak_lr_new = tensor[4]
+    tensor[3] = peak_lr_new

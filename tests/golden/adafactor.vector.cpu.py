@@ -26,8 +26,10 @@ def adafactor_scalars_1(model):
     eps1 = model[9]
     # rounded <- 4/3
     rounded = float64(float32(1.3333333333333333))
-    # least <- where(eps1 == 0, Abs(3*rounded - 4), eps1)
-    least = (abs(3.0 * rounded - 4.0) if eps1 == 0.0 else eps1)
+    # third <- rounded - 1
+    third = rounded - 1.0
+    # least <- where(eps1 == 0, Abs(3*third - 1), eps1)
+    least = (abs(3.0 * third - 1.0) if eps1 == 0.0 else eps1)
     # b <- step**beta2_decay
     b = step ** beta2_decay
     c1 = least**2

@@ -44,6 +44,7 @@ def avagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     v = float32_array(arrays[3], start, count)
+    step = float32(model[0])
     beta1 = float32(model[6])
     beta2 = float32(model[7])
     eps = float32(model[8])
@@ -62,8 +63,8 @@ def avagrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         t1 = g_i + weight_decay * p_i
         # m <- beta1*m + (1 - beta1)*(g + weight_decay*p)
         m_new = one_minus_beta1 * t1 + beta1 * m_i
-        # p <- -scale*m_new/(eps + sqrt(v/correction)) + p
-        p_new = p_i - scale * m_new / (eps + sqrt(c1 * v_i))
+        # p <- where(step > 1, -scale*m_new/(eps + sqrt(v/correction)) + p, p)
+        p_new = (p_i - scale * m_new / (eps + sqrt(c1 * v_i)) if step > float32(1.0) else p_i)
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i
         sum_1 = accumulate(sum_1, float64(float32(1.0) / (eps + sqrt(c2 * v_new))**2))

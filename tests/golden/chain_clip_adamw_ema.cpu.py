@@ -9,7 +9,7 @@ from learnerdsl.runtime.kernel import (
     float32,
     float32_array,
     float64,
-    minimum,
+    maximum,
     model_scalars,
     sqrt,
 )
@@ -35,7 +35,8 @@ def clip_adamw_ema_scalars_2(model):
     beta2 = model[8]
     decay = model[11]
     sum_1 = model[12]
-    c1 = minimum(1.0, max_norm / sqrt(sum_1))
+    t1 = maximum(0.0, max_norm)
+    c1 = (1.0 if sqrt(sum_1) <= t1 else t1 / sqrt(sum_1))
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 / (1.0 - beta2 ** step)
@@ -63,7 +64,7 @@ def clip_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, sums)
     eps = float32(model[9])
     weight_decay = float32(model[10])
     decay = float32(model[11])
-    c1 = float32(model[13])  # Min(1, max_norm/sqrt(sum_1))
+    c1 = float32(model[13])  # where(sqrt(sum_1) <= Max(max_norm, 0), 1, Max(max_norm, 0)/sqrt(sum_1))
     one_minus_beta1 = float32(model[14])  # 1 - beta1
     one_minus_beta2 = float32(model[15])  # 1 - beta2
     c2 = float32(model[16])  # 1/(1 - beta2**step)
@@ -75,7 +76,7 @@ def clip_adamw_ema_pass_2(arrays, model, tensor, start, grad_start, count, sums)
         m_i = m[i]
         v_i = v[i]
         average_i = average[i]
-        # g_clip_by_global_norm <- g*Min(1, max_norm/sqrt(sum_1))
+        # g_clip_by_global_norm <- g*where(sqrt(sum_1) <= Max(max_norm, 0), 1, Max(max_norm, 0)/sqrt(sum_1))
         g_clip_by_global_norm = c1 * g_i
         # m <- g_clip_by_global_norm*(1 - beta1) + beta1*m
         m_new = one_minus_beta1 * g_clip_by_global_norm + beta1 * m_i

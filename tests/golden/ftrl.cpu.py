@@ -29,6 +29,7 @@ def ftrl_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     n = float32_array(arrays[2], start, count)
     z = float32_array(arrays[3], start, count)
+    lr = float32(model[5])
     beta = float32(model[6])
     lambda1 = float32(model[7])
     lambda2 = float32(model[8])
@@ -38,13 +39,13 @@ def ftrl_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         n_i = n[i]
         z_i = z[i]
-        # n <- g**2 + n
-        n_new = n_i + g_i**2
+        # n <- where(lr == 0, n, g**2 + n)
+        n_new = (n_i if lr == float32(0.0) else n_i + g_i**2)
         t1 = sqrt(n_new)
-        # z <- g + z - p*(sqrt(n_new) - sqrt(n))/lr
-        z_new = g_i + z_i - c1 * p_i * (t1 - sqrt(n_i))
-        # p <- where(Abs(z_new) <= lambda1, 0, (lambda1*... - z_new)/(lambda2 + ...))
-        p_new = (float32(0.0) if abs(z_new) <= lambda1 else (lambda1 * sign(z_new) - z_new) / (lambda2 + c1 * (t1 + beta)))
+        # z <- where(lr == 0, z, g + z - p*(sqrt(n_new) - sqrt(n))/lr)
+        z_new = (z_i if lr == float32(0.0) else g_i + z_i - c1 * p_i * (t1 - sqrt(n_i)))
+        # p <- where(lr == 0, p, where(Abs(z_new) <= lambda1, 0, (... + ...)/...))
+        p_new = (p_i if lr == float32(0.0) else (float32(0.0) if abs(z_new) <= lambda1 else (lambda1 * sign(z_new) - z_new) / (lambda2 + c1 * (t1 + beta))))
         n[i] = n_new
         z[i] = z_new
         p[i] = p_new

@@ -18,6 +18,16 @@ from learnerdsl.runtime.kernel import (
 )
 
 
+@model_scalars
+def gravity_scalars_1(model):
+    """Scalars of the model, in float64."""
+    lr = model[5]
+    alpha = model[6]
+    # deviation <- where(lr == 0, 0, alpha/lr)
+    deviation = (0.0 if lr == 0.0 else alpha / lr)
+    model[8] = deviation
+
+
 @element_pass
 def gravity_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads g; writes nothing."""
@@ -36,17 +46,13 @@ def gravity_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 def gravity_scalars_2(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    lr = model[5]
-    alpha = model[6]
     beta = model[7]
     t1 = 1.0 / (step + 2.0)
     t2 = 1.0 + step * beta
     c1 = 1.0 - t1 * t2
-    c2 = alpha / lr
-    c3 = t1 * t2
-    model[8] = c1
-    model[9] = c2
-    model[10] = c3
+    c2 = t1 * t2
+    model[9] = c1
+    model[10] = c2
 
 
 @element_pass
@@ -57,17 +63,17 @@ def gravity_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     V = float32_array(arrays[2], start, count)
     step = float32(model[0])
     lr = float32(model[5])
-    c1 = float32(model[8])  # 1 - (step*beta + 1)/(step + 2)
-    c2 = float32(model[9])  # alpha/lr
-    c3 = float32(model[10])  # (step*beta + 1)/(step + 2)
+    deviation = float32(model[8])
+    c1 = float32(model[9])  # 1 - (step*beta + 1)/(step + 2)
+    c2 = float32(model[10])  # (step*beta + 1)/(step + 2)
     max_1 = float32(tensor[2])
     key = random_key(model, tensor)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         V_i = V[i]
-        # V <- g*(-...*... + 1)/(... + 1) + (step*beta + 1)*where(step == 1, alpha*...*..., V)/(step + 2)
-        V_new = c1 * g_i / ((max_1 * g_i)**2 + float32(1.0)) + c3 * (c2 * normal_float32(key, start + i, 1) if step == float32(1.0) else V_i)
+        # V <- g*(-...*... + 1)/(... + 1) + (step*beta + 1)*where(step == 1, deviation*..., V)/(step + 2)
+        V_new = c1 * g_i / ((max_1 * g_i)**2 + float32(1.0)) + c2 * (deviation * normal_float32(key, start + i, 1) if step == float32(1.0) else V_i)
         # p <- -lr*V_new + p
         p_new = p_i - lr * V_new
         V[i] = V_new

@@ -22,10 +22,10 @@ def laprop_scalars_1(model):
     weight_decay = model[9]
     one_minus_beta2 = 1.0 - beta2
     c2 = lr * (1.0 - beta1)
-    c4 = 1.0 - lr * weight_decay
+    c3 = 1.0 - lr * weight_decay
     model[10] = one_minus_beta2
     model[11] = c2
-    model[12] = c4
+    model[12] = c3
 
 
 @tensor_scalars
@@ -40,12 +40,13 @@ def laprop_tensor_scalars_1(arrays, model, tensor):
     lr_mean_new = lr * (1.0 - beta1) + beta1 * lr_mean
     # weight <- beta2*weight - beta2 + 1
     weight_new = 1.0 + beta2 * weight - beta2
+    # rate <- where(lr == 0, 0, lr/lr_mean_new)
+    rate = (0.0 if lr == 0.0 else lr / lr_mean_new)
     c1 = 1.0 / weight_new
-    c3 = lr / lr_mean_new
     tensor[4] = lr_mean_new
     tensor[5] = weight_new
-    tensor[6] = c1
-    tensor[7] = c3
+    tensor[6] = rate
+    tensor[7] = c1
 
 
 @element_pass
@@ -60,9 +61,9 @@ def laprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[8])
     one_minus_beta2 = float32(model[10])  # 1 - beta2
     c2 = float32(model[11])  # lr*(1 - beta1)
-    c4 = float32(model[12])  # -lr*weight_decay + 1
-    c1 = float32(tensor[6])  # 1/weight_new
-    c3 = float32(tensor[7])  # lr/lr_mean_new
+    c3 = float32(model[12])  # -lr*weight_decay + 1
+    rate = float32(tensor[6])
+    c1 = float32(tensor[7])  # 1/weight_new
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -72,8 +73,8 @@ def laprop_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # m <- g*lr*(1 - beta1)/(eps + sqrt(v_new/weight_new)) + beta1*m
         m_new = beta1 * m_i + c2 * g_i / (eps + sqrt(c1 * v_new))
-        # p <- (-lr*weight_decay + 1)*(-lr*m_new/lr_mean_new + p)
-        p_new = c4 * (p_i - c3 * m_new)
+        # p <- (-lr*weight_decay + 1)*(-rate*m_new + p)
+        p_new = c3 * (p_i - rate * m_new)
         v[i] = v_new
         m[i] = m_new
         p[i] = p_new

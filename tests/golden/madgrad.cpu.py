@@ -19,9 +19,10 @@ def madgrad_scalars_1(model):
     lr = model[5]
     momentum = model[6]
     eps = model[7]
-    c1 = sqrt(step) * (eps + lr)
+    # weight <- where(lr == 0, 0, sqrt(step)*(eps + lr))
+    weight = (0.0 if lr == 0.0 else sqrt(step) * (eps + lr))
     one_minus_momentum = 1.0 - momentum
-    model[8] = c1
+    model[8] = weight
     model[9] = one_minus_momentum
 
 
@@ -33,9 +34,8 @@ def madgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     q = float32_array(arrays[2], start, count)
     s = float32_array(arrays[3], start, count)
     start_ = float32_array(arrays[4], start, count)
-    momentum = float32(model[6])
     eps = float32(model[7])
-    c1 = float32(model[8])  # sqrt(step)*(eps + lr)
+    weight = float32(model[8])
     one_minus_momentum = float32(model[9])  # 1 - momentum
     for i in range(count):
         p_i = p[i]
@@ -43,14 +43,14 @@ def madgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         q_i = q[i]
         s_i = s[i]
         start_i = start_[i]
-        # q <- sqrt(step)*g**2*(eps + lr) + q
-        q_new = q_i + c1 * g_i**2
-        # s <- sqrt(step)*g*(eps + lr) + s
-        s_new = s_i + c1 * g_i
+        # q <- g**2*weight + q
+        q_new = q_i + weight * g_i**2
+        # s <- g*weight + s
+        s_new = s_i + weight * g_i
         # start <- start
         start_new = start_i
-        # p <- momentum*p + (1 - momentum)*(-s_new/(eps + q_new**0.333333333333333) + start_new)
-        p_new = one_minus_momentum * (start_new - s_new / (eps + q_new ** float32(0.3333333333333333))) + momentum * p_i
+        # p <- p + (1 - momentum)*(-s_new/(eps + q_new**0.333333333333333) + start_new - p)
+        p_new = p_i + one_minus_momentum * (start_new - p_i - s_new / (eps + q_new ** float32(0.3333333333333333)))
         q[i] = q_new
         s[i] = s_new
         p[i] = p_new

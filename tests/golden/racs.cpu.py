@@ -131,11 +131,13 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     eps = model[9]
     theta = tensor[6]
     sum_3 = tensor[7]
-    t2 = sqrt(sum_3)
-    # c <- where(step == 1, 1, gamma/Max(sqrt(sum_3)/(eps + theta), gamma))
-    c = (1.0 if step == 1.0 else gamma / maximum(gamma, t2 / (eps + theta)))
+    t2 = eps + theta
+    t3 = sqrt(sum_3)
+    t4 = maximum(0.0, gamma)
+    # c <- where((step == 1) | (sqrt(sum_3)/(eps + theta) <= Max(gamma, 0)), 1, ...*...*...)
+    c = (1.0 if (step == 1.0) or (t3 / t2 <= t4) else t2 * t4 / sqrt(sum_3))
     # theta <- c*sqrt(sum_3)
-    theta_new = t2 * c
+    theta_new = t3 * c
     c4 = alpha * lr * c
     tensor[8] = theta_new
     tensor[9] = c4

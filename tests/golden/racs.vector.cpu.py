@@ -91,11 +91,13 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     eps = model[9]
     theta = tensor[3]
     sum_2 = tensor[6]
-    t1 = sqrt(sum_2)
-    # c <- where(step == 1, 1, gamma/Max(sqrt(sum_2)/(eps + theta), gamma))
-    c = (1.0 if step == 1.0 else gamma / maximum(gamma, t1 / (eps + theta)))
+    t1 = eps + theta
+    t2 = sqrt(sum_2)
+    t3 = maximum(0.0, gamma)
+    # c <- where((step == 1) | (sqrt(sum_2)/(eps + theta) <= Max(gamma, 0)), 1, ...*...*...)
+    c = (1.0 if (step == 1.0) or (t2 / t1 <= t3) else t1 * t3 / sqrt(sum_2))
     # theta <- c*sqrt(sum_2)
-    theta_new = t1 * c
+    theta_new = t2 * c
     c3 = alpha * lr * c
     tensor[9] = theta_new
     tensor[10] = c3

@@ -1,4 +1,4 @@
-"""The rule soap over p, g, m, v, m_new_matrix, product_2_matrix, v_new_matrix, in float32, for the CPU.
+"""The rule soap over p, g, m, v, m_new_matrix, p_new_matrix, v_new_matrix, in float32, for the CPU.
 
 Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
@@ -111,40 +111,39 @@ def soap_scalars_2(model):
     beta2 = model[7]
     weight_decay = model[10]
     t2 = maximum(1.0, step - 1.0)
-    c2 = (0.0 if step == 1.0 else lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2))
-    c3 = (1.0 if step == 1.0 else 1.0 - lr * weight_decay)
+    c2 = lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2)
+    c3 = 1.0 - lr * weight_decay
     model[15] = c2
     model[16] = c3
 
 
 def soap_matrices_2(matrices, model, tensor):
     """Functions of whole matrices, of one tensor, in NumPy."""
+    step = float(model[0])
     eps = float(model[9])
+    c2 = float(model[15])  # lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1))
+    c3 = float(model[16])  # -lr*weight_decay + 1
     left_basis = matrices['left_basis']
     m_new = matrices['m_new_matrix']
+    p_i = matrices['p']
     right_basis = matrices['right_basis']
     v_now = matrices['v_now']
     # product_1 <- matmul(matmul(transpose(left_basis), m_new), right_basis)
     product_1 = np.matmul(np.matmul(np.swapaxes(left_basis, -1, -2), m_new), right_basis)
     # scaled <- matmul(matmul(transpose(left_basis), m_new), right_basis)/(eps + sqrt(v_now))
     scaled = product_1 / (eps + np.sqrt(v_now))
-    # product_2 <- matmul(matmul(left_basis, scaled), transpose(right_basis))
-    product_2 = np.matmul(np.matmul(left_basis, scaled), np.swapaxes(right_basis, -1, -2))
-    matrices['product_2_matrix'][...] = product_2
+    # p <- where(step == 1, p, (-lr*weight_decay + 1)*(-lr*...*...*... + p))
+    p_new = (p_i if step == 1.0 else c3 * (p_i - c2 * np.matmul(np.matmul(left_basis, scaled), np.swapaxes(right_basis, -1, -2))))
+    matrices['p_new_matrix'][...] = p_new
 
 
 @element_pass
 def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums):
-    """Reads p, product_2_matrix; writes p."""
+    """Reads p_new_matrix; writes p."""
+    p_new_matrix = float32_array(arrays[5], start, count)
     p = float32_array(arrays[0], start, count)
-    product_2_matrix = float32_array(arrays[5], start, count)
-    c2 = float32(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
-    c3 = float32(model[16])  # where(step == 1, 1, -lr*weight_decay + 1)
     for i in range(count):
-        p_i = p[i]
-        product_2 = product_2_matrix[i]
-        # p <- (p - matmul(..., ...)*where(step == 1, 0, ...))*where(step == 1, 1, -lr*weight_decay + 1)
-        p_new = c3 * (p_i - c2 * product_2)
+        p_new = p_new_matrix[i]
         p[i] = p_new
 
 

@@ -1,4 +1,4 @@
-"""The rule soap over p, g, m, v, m_new_matrix, product_2_matrix, v_new_matrix, in float32, for CUDA.
+"""The rule soap over p, g, m, v, m_new_matrix, p_new_matrix, v_new_matrix, in float32, for CUDA.
 
 Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
 """
@@ -141,57 +141,55 @@ def soap_scalars_2(model):
     beta2 = model[7]
     weight_decay = model[10]
     t2 = maximum(1.0, step - 1.0)
-    c2 = (0.0 if step == 1.0 else lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2))
-    c3 = (1.0 if step == 1.0 else 1.0 - lr * weight_decay)
+    c2 = lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2)
+    c3 = 1.0 - lr * weight_decay
     model[15] = c2
     model[16] = c3
 
 
 def soap_matrices_2(xp, matrices, model, tensor):
     """Functions of whole matrices, of one tensor, in a library of the device."""
+    step = xp.scalar(model[0])
     eps = xp.scalar(model[9])
+    c2 = xp.scalar(model[15])  # lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1))
+    c3 = xp.scalar(model[16])  # -lr*weight_decay + 1
     left_basis = matrices['left_basis']
     m_new = matrices['m_new_matrix']
+    p_i = matrices['p']
     right_basis = matrices['right_basis']
     v_now = matrices['v_now']
     # product_1 <- matmul(matmul(transpose(left_basis), m_new), right_basis)
     product_1 = xp.matmul(xp.matmul(xp.swapaxes(left_basis, -1, -2), m_new), right_basis)
     # scaled <- matmul(matmul(transpose(left_basis), m_new), right_basis)/(eps + sqrt(v_now))
     scaled = product_1 / (eps + xp.sqrt(v_now))
-    # product_2 <- matmul(matmul(left_basis, scaled), transpose(right_basis))
-    product_2 = xp.matmul(xp.matmul(left_basis, scaled), xp.swapaxes(right_basis, -1, -2))
-    matrices['product_2_matrix'][...] = product_2
+    # p <- where(step == 1, p, (-lr*weight_decay + 1)*(-lr*...*...*... + p))
+    p_new = (p_i if step == 1.0 else c3 * (p_i - c2 * xp.matmul(xp.matmul(left_basis, scaled), xp.swapaxes(right_basis, -1, -2))))
+    matrices['p_new_matrix'][...] = p_new
 
 
 @element
-def soap_element_2(p_i, product_2, c2, c3):
+def soap_element_2(p_new):
     """What pass 2 does to an element."""
-    # p <- (p - matmul(..., ...)*where(step == 1, 0, ...))*where(step == 1, 1, -lr*weight_decay + 1)
-    p_new = c3 * (p_i - c2 * product_2)
     return p_new
 
 
 @element_pass
 def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
-    """Reads p, product_2_matrix; writes p."""
+    """Reads p_new_matrix; writes p."""
+    p_new_matrix = float32_array(arrays[5], start, count)
     p = float32_array(arrays[0], start, count)
-    product_2_matrix = float32_array(arrays[5], start, count)
-    c2 = narrowed(model[15])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
-    c3 = narrowed(model[16])  # where(step == 1, 1, -lr*weight_decay + 1)
-    packs = count // 4 if aligned(p) & aligned(product_2_matrix) else 0
+    packs = count // 4 if aligned(p_new_matrix) & aligned(p) else 0
     for k in range(thread(), packs, threads()):
-        p_0, p_1, p_2, p_3 = load4(p, k)
-        product_2_0, product_2_1, product_2_2, product_2_3 = load4(product_2_matrix, k)
-        p_new_0 = soap_element_2(p_0, product_2_0, c2, c3)
-        p_new_1 = soap_element_2(p_1, product_2_1, c2, c3)
-        p_new_2 = soap_element_2(p_2, product_2_2, c2, c3)
-        p_new_3 = soap_element_2(p_3, product_2_3, c2, c3)
-        store4(p, k, p_new_0, p_new_1, p_new_2, p_new_3)
+        p_new_0, p_new_1, p_new_2, p_new_3 = load4(p_new_matrix, k)
+        new_p_new_0 = soap_element_2(p_new_0)
+        new_p_new_1 = soap_element_2(p_new_1)
+        new_p_new_2 = soap_element_2(p_new_2)
+        new_p_new_3 = soap_element_2(p_new_3)
+        store4(p, k, new_p_new_0, new_p_new_1, new_p_new_2, new_p_new_3)
     for i in range(4 * packs + thread(), count, threads()):
-        p_i = p[i]
-        product_2_i = product_2_matrix[i]
-        p_new_i = soap_element_2(p_i, product_2_i, c2, c3)
-        p[i] = p_new_i
+        p_new_i = p_new_matrix[i]
+        new_p_new_i = soap_element_2(p_new_i)
+        p[i] = new_p_new_i
 
 
 def soap_matrices_3(xp, matrices, model, tensor):

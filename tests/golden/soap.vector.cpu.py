@@ -24,8 +24,8 @@ def soap_scalars_1(model):
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
     t1 = maximum(1.0, step - 1.0)
-    c1 = (0.0 if step == 1.0 else lr * sqrt(1.0 - beta2 ** t1) / (1.0 - beta1 ** t1))
-    c2 = (1.0 if step == 1.0 else 1.0 - lr * weight_decay)
+    c1 = lr * sqrt(1.0 - beta2 ** t1) / (1.0 - beta1 ** t1)
+    c2 = 1.0 - lr * weight_decay
     model[11] = one_minus_beta1
     model[12] = one_minus_beta2
     model[13] = c1
@@ -45,8 +45,8 @@ def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[9])
     one_minus_beta1 = float32(model[11])  # 1 - beta1
     one_minus_beta2 = float32(model[12])  # 1 - beta2
-    c1 = float32(model[13])  # where(step == 1, 0, lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1)))
-    c2 = float32(model[14])  # where(step == 1, 1, -lr*weight_decay + 1)
+    c1 = float32(model[13])  # lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1))
+    c2 = float32(model[14])  # -lr*weight_decay + 1
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -56,8 +56,8 @@ def soap_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = (m_i if step == float32(1.0) else one_minus_beta1 * g_i + beta1 * m_i)
         # v <- where(step == 1, v, g**2*(1 - beta2) + beta2*v)
         v_new = (v_i if step == float32(1.0) else one_minus_beta2 * g_i**2 + beta2 * v_i)
-        # p <- (-m_new*where(step == 1, 0, ...)/... + p)*where(step == 1, 1, -lr*weight_decay + 1)
-        p_new = c2 * (p_i - c1 * m_new / (eps + sqrt(v_new)))
+        # p <- where(step == 1, p, (-lr*weight_decay + 1)*(-lr*m_new*...*...*... + p))
+        p_new = (p_i if step == float32(1.0) else c2 * (p_i - c1 * m_new / (eps + sqrt(v_new))))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -19,14 +19,17 @@ def sophia_scalars_1(model):
     step = model[0]
     beta1 = model[6]
     beta2 = model[7]
+    clip_threshold = model[9]
     one_minus_beta1 = 1.0 - beta1
     c1 = (step - 1.0) % 10.0
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 / (1.0 - beta1 ** step)
+    c3 = maximum(0.0, clip_threshold)
     model[12] = one_minus_beta1
     model[13] = c1
     model[14] = one_minus_beta2
     model[15] = c2
+    model[16] = c3
 
 
 @element_pass
@@ -41,13 +44,13 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     beta1 = float32(model[6])
     beta2 = float32(model[7])
     gamma = float32(model[8])
-    clip_threshold = float32(model[9])
     eps = float32(model[10])
     weight_decay = float32(model[11])
     one_minus_beta1 = float32(model[12])  # 1 - beta1
     c1 = float32(model[13])  # Mod(step - 1, 10)
     one_minus_beta2 = float32(model[14])  # 1 - beta2
     c2 = float32(model[15])  # 1/(1 - beta1**step)
+    c3 = float32(model[16])  # Max(clip_threshold, 0)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -58,8 +61,8 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # h <- where(Mod(step - 1, 10) == 0, hessian_diag*(1 - beta2) + beta2*h, h)
         h_new = (one_minus_beta2 * hessian_diag_i + beta2 * h_i if c1 == float32(0.0) else h_i)
-        # p <- -lr*(weight_decay*p + Min(..., clip_threshold)) + p
-        p_new = p_i - lr * (weight_decay * p_i + minimum(clip_threshold, maximum(-clip_threshold, c2 * m_new / maximum(eps, gamma * h_i))))
+        # p <- -lr*(weight_decay*p + Min(..., ...)) + p
+        p_new = p_i - lr * (weight_decay * p_i + minimum(c3, maximum(-c3, c2 * m_new / maximum(eps, gamma * h_i))))
         m[i] = m_new
         h[i] = h_new
         p[i] = p_new
