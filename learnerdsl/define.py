@@ -121,6 +121,7 @@ class UpdateRule:
         groups: Sequence[Mapping[str, Any]] | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
+        missing: str = "raise",
         **arguments: Any,
     ) -> Learner:
         """A Learner that updates `params` by this rule; see `Learner`.
@@ -137,6 +138,7 @@ class UpdateRule:
             groups=groups,
             nonfinite=nonfinite,
             seed=seed,
+            missing=missing,
             hyperparameters=hypers,
         )
 

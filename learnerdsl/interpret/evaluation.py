@@ -58,6 +58,7 @@ class Evaluation:
         self.xp = xp
         self.known: dict[Any, Any] = {}
         self.positions: Sequence[Any] | None = None
+        self.numbers: Sequence[int] | None = None
 
     def __call__(self, expr: sympy.Basic, tensor: int) -> Any:
         """The value of `expr` for tensor number `tensor`."""
@@ -131,7 +132,8 @@ class Evaluation:
             shape = np.shape(self.parameters[k])
             position = np.arange(int(np.prod(shape))).reshape(shape)
         key, count = (int(self.symbols[symbol][k]) for symbol in (seed, step))
-        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, k)
+        number = k if self.numbers is None else self.numbers[k]
+        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, number)
         u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53
         if isinstance(expr, UniformDraw):
             single = (words[0] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)

@@ -49,10 +49,11 @@ def interpret(
     gradients: Sequence[Any],
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
     xp: Any = np,
     positions: Sequence[Any] | None = None,
     extras: Mapping[str, Any] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[list[Any], Values]:
     """One update of every tensor.
 
@@ -62,11 +63,14 @@ def interpret(
         gradients: arrays of the same shapes.
         states: what `initial_states` or the previous update returned.
         hyperparameters: for each tensor, name -> value.
-        clock: values of "step", "samples", "minibatch_size" and "seed".
+        clock: values of "step" (a list where tensors have counts of their own), "samples",
+            "minibatch_size" and "seed".
         xp: array namespace.
         positions: for each tensor, the numbers of its elements where it is only part of one;
             random numbers depend on them.
         extras: name -> number, or list with an array for each tensor.
+        numbers: for each tensor, its number in the model where that has others as well; random
+            numbers depend on it.
 
     Returns:
         The new parameters and the new states.
@@ -78,7 +82,7 @@ def interpret(
         is_number = extra.shape == "model"
         symbols[extra] = [float(value)] * len(each) if is_number else list(value)
     evaluate = _evaluation(each, symbols, parameters, xp, values)
-    evaluate.positions = positions
+    evaluate.positions, evaluate.numbers = positions, numbers
     new = [_new_values(rule) for rule in each]
     new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
     updated = [
@@ -103,7 +107,7 @@ def evaluation_parameters(
     parameters: Sequence[Any],
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
     xp: Any = np,
 ) -> list[Any]:
     """The parameters to evaluate a model with after an update; see `interpret` for arguments."""
@@ -175,7 +179,7 @@ def _symbol_values(
     gradients: Sequence[Any] | None,
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
 ) -> dict[sympy.Basic, list[Any]]:
     """Symbol -> its value for each tensor."""
     count = len(parameters)
@@ -195,7 +199,8 @@ def _symbol_values(
     symbols[tensor_size] = sizes
     totals = {**clock, "model_size": sum(sizes)}
     for name, value in totals.items():
-        symbols[_CLOCK[name]] = [float(value)] * count
+        of_each = value if isinstance(value, list) else [value] * count
+        symbols[_CLOCK[name]] = [float(v) for v in of_each]
     return symbols
 
 

@@ -19,13 +19,14 @@ from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
+from learnerdsl.runtime.absent import Absences
 from learnerdsl.runtime.chunks import split_evenly
 from learnerdsl.runtime.engine import Groups, HostStates
 from learnerdsl.runtime.launch import Frame, launch_parallel, launch_serial
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
-from learnerdsl.runtime.sparse import values_of
+from learnerdsl.runtime.sparse import NO_ROWS, values_of
 from learnerdsl.runtime.stepping import step_through
-from learnerdsl.runtime.tables import MODEL_SIZE, SEED, Tables, bytes_per_element
+from learnerdsl.runtime.tables import MODEL_SIZE, SEED, STEP, bytes_per_element
 
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
@@ -40,7 +41,7 @@ if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # OpenMP first: it has the fastest launches, and torch's threads get on with it.
     _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
-_one_launch = threading.Lock()
+_one_launch = threading.RLock()
 
 
 def launch_on_threads(frame: np.ndarray) -> float:
@@ -73,7 +74,7 @@ def address_of_kernel(kernel: Any) -> int:
     return getattr(kernel, "address", 0)
 
 
-class CpuEngine(Tables, HostStates):
+class CpuEngine(Absences, HostStates):
     """Runs a program over one list of parameter arrays; see `Engine`.
 
     Args:
@@ -102,20 +103,30 @@ class CpuEngine(Tables, HostStates):
         own = (*element_states, *program.kernel.temporaries)
         given = len(layout.arrays) - len(own)
         self.arena = Arena(self.shapes, NUMBER_TYPES[program.dtype], len(own), given)
-        self.clock = self.model_rows[:, :3]
         self.vectors = [self.make_vectors(k) for k in range(len(parameters))]
         self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
         self.addresses = self.tabulate_addresses(parameters, len(own))
         self.own_states = self.view_states(element_states, len(parameters))
         self.rings = [s for s in element_states if isinstance(s, RingState)]
-        names = {s.name: s for s in program.kernel.states if s in layout.model}
-        self.model_states = {
-            name: self.model_rows[:, layout.model.index(s)] for name, s in names.items()
-        }
-        self.has_rows = False
+        self.left_out: frozenset[int] | None = frozenset()
         self.count_nonfinite: Any = None
+        self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
         self.frame = self.build_frame(check_finite)
+        self.take_model_rows()
         self.use_chunks(self.chunks_of({}))
+
+    def take_model_rows(self) -> None:
+        """Use the model rows that there are now."""
+        layout = self.program.layout
+        self.clock = self.model_rows[:, :3]
+        self.model_states = {
+            symbol.name: self.model_rows[:, layout.model.index(symbol)]
+            for symbol in self.program.kernel.states
+            if symbol in layout.model
+        }
+        self.tables[Frame.MODEL_ROWS] = self.model_rows
+        self.frame[Frame.MODEL_ROWS] = self.model_rows.ctypes.data
+        self.frame[Frame.GROUPS] = len(self.model_rows)
 
     def make_vectors(self, k: int) -> dict[str, np.ndarray]:
         """The vectors of a tensor, and the parts of those that are summed over chunks."""
@@ -145,10 +156,13 @@ class CpuEngine(Tables, HostStates):
     def states(self) -> dict[str, list[np.ndarray]]:
         """State name -> one array for each tensor; those of rings by how old their values are."""
         states = dict(self.own_states)
+        steps = self.model_rows[self.groups, STEP].astype(np.int64)
         for symbol in self.rings:
             base = self.rings.index(symbol) + 1 - symbol.lag
-            slot = (int(self.clock[0, 0]) + 1 - symbol.lag) % symbol.length
-            states[symbol.name] = self.own_states[self.rings[base + slot].name]
+            slots = (steps + 1 - symbol.lag) % symbol.length
+            states[symbol.name] = [
+                self.own_states[self.rings[base + slot].name][k] for k, slot in enumerate(slots)
+            ]
         return states
 
     def set_seed(self, seed: int) -> None:
@@ -192,7 +206,10 @@ class CpuEngine(Tables, HostStates):
                 return refused
             if name:
                 function = getattr(self.module, name)
+                absent = set(self.aside.absent) if self.aside else ()
                 for k, matrices in enumerate(self.matrices):
+                    if k in absent:
+                        continue
                     model = self.model_rows[self.groups[k]]
                     with np.errstate(all="ignore"):
                         function(matrices, model, self.tensor_rows[k])
@@ -251,14 +268,12 @@ class CpuEngine(Tables, HostStates):
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
             Frame.TENSOR_GROUPS: self.groups,
-            Frame.MODEL_ROWS: self.model_rows,
             Frame.TENSOR_ROWS: self.tensor_rows,
             Frame.PROGRAM: self.tabulate_program(),
             Frame.REDUCE_TABLE: self.reduces,
         }
         frame = np.zeros(Frame.FIELDS, np.uint64)
         frame[Frame.TENSORS] = len(self.sizes)
-        frame[Frame.GROUPS] = len(self.model_rows)
         frame[Frame.LEVELS] = len(self.program.levels)
         frame[Frame.ARRAYS] = self.addresses.shape[1]
         frame[Frame.MODEL_WIDTH] = self.model_rows.shape[1]
@@ -283,9 +298,9 @@ class CpuEngine(Tables, HostStates):
             Frame.TENSOR_CHUNKS: self.bounds_of(chunks),
             Frame.CHUNK_SUMS: np.zeros((len(chunks), int(self.frame[Frame.REDUCES]))),
         }
+        self.tables |= changed  # holds them, before the frame says where they are
         for field, table in changed.items():
             self.frame[field] = table.ctypes.data
-        self.tables |= changed
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
         itemsize = NUMBER_TYPES[self.program.dtype].itemsize
@@ -294,10 +309,20 @@ class CpuEngine(Tables, HostStates):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
-        if not rows and not self.has_rows:
-            return
-        self.has_rows = bool(rows)
-        self.use_chunks(self.chunks_of(rows))
+        if not self.is_settled:
+            self.settle()
+        # By the tensors alone: rows of a gradient may be others in every update.
+        left_out = frozenset(k for k, own in rows.items() if own is NO_ROWS)
+        if len(left_out) < len(rows) or left_out != self.left_out:
+            self.left_out = None  # unknown, should an exception come in between
+            self.use_chunks(self.chunks_of(rows))
+            self.left_out = left_out if len(left_out) == len(rows) else None
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        self.put_back()
+        super().set_clock(step_count, samples)
+        self.missed[:] = 0
 
     def tabulate_program(self) -> np.ndarray:
         """For each level: its functions, and the columns of the sums its pass leaves."""
@@ -328,4 +353,4 @@ class CpuEngine(Tables, HostStates):
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
-        self.model_rows[group, self.hyperparameter_slot(index)] = value
+        self.model_rows[self.rows_of(group), self.hyperparameter_slot(index)] = value

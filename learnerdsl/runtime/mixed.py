@@ -9,7 +9,6 @@ import numpy as np
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
 from learnerdsl.pipeline import Program, stages
-from learnerdsl.rule import Rule
 from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.memory import Gradient
 
@@ -29,11 +28,11 @@ class MixedEngine(HostStates):
     def __init__(
         self, programs: Sequence[Program], make: Callable[[Program, list[int]], Any]
     ) -> None:
-        variants = {program.rule: program for program in programs}
-        self.members: dict[Rule, list[int]] = {rule: [] for rule in variants}
+        # By their identity, as hashing a rule takes long.
+        self.members: dict[int, list[int]] = {}
         for k, program in enumerate(programs):
-            self.members[program.rule].append(k)
-        self.engines = [make(variants[rule], own) for rule, own in self.members.items()]
+            self.members.setdefault(id(program), []).append(k)
+        self.engines = [make(programs[own[0]], own) for own in self.members.values()]
         self.place = {
             k: (engine, index)
             for engine, own in zip(self.engines, self.members.values(), strict=True)
@@ -50,9 +49,18 @@ class MixedEngine(HostStates):
 
     def take_over(self, count: int) -> None:
         """What the engines have for `count` tensors is this engine's."""
+        self.count = count
+        self.take_first()
+
+    def take_first(self) -> None:
+        """The rows of the first engine count."""
         self.clock = self.first.clock
         self.model_states = self.first.model_states
-        self.states = self.gather([engine.states for engine in self.engines], count)
+
+    @property
+    def states(self) -> dict[str, list[Any]]:
+        """State name -> for each tensor its array, or None where its variant has no such state."""
+        return self.gather([engine.states for engine in self.engines], self.count)
 
     def gather(self, of_engines: Sequence[Mapping[str, list[Any]]], count: int) -> dict[str, list]:
         """State name -> for each tensor its array, or None where its variant has no such state."""
@@ -91,9 +99,18 @@ class MixedEngine(HostStates):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Select rows in the engines of their tensors."""
-        for engine, own in zip(self.engines, self.members.values(), strict=True):
-            engine.select_rows({own.index(k): r for k, r in rows.items() if k in own})
+        self.select_in_engines(rows)
         self.count_model()
+        self.take_first()
+
+    def select_in_engines(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Select rows in the engines of their tensors."""
+        of_engines: dict[int, dict[int, np.ndarray]] = {}
+        for k, own in rows.items():
+            engine, index = self.place[k]
+            of_engines.setdefault(id(engine), {})[index] = own
+        for engine in self.engines:
+            engine.select_rows(of_engines.get(id(engine), {}))
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Set it in the row that counts."""
@@ -110,11 +127,44 @@ class MixedEngine(HostStates):
     def launch(self) -> Any:
         """One update of all tensors; returns how many gradient values forbid it."""
         for engine in self.engines[1:]:
-            engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
+            engine.share_rows(self.first, self.shared)
         refused = sum(engine.run(0, 1) for engine in self.engines)
         if not refused:
             self.proceed()
         return refused
+
+    def launch_without(self, absent: Sequence[int]) -> Any:
+        """One update of the tensors but for these."""
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            left_out = set(absent)
+            engine.set_aside([index for index, k in enumerate(own) if k in left_out])
+        self.take_first()
+        try:
+            if len(absent) < self.count:
+                return self.launch()
+            for engine in self.engines:
+                engine.count_update()
+            return 0.0
+        finally:
+            for engine in self.engines:
+                engine.put_back()
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        for engine in self.engines:
+            engine.set_clock(step_count, samples)
+
+    @property
+    def missed_steps(self) -> list[int]:
+        """For each tensor, how many of the updates left it out."""
+        of_engines = {id(engine): engine.missed_steps for engine in self.engines}
+        return [of_engines[id(e)][index] for e, index in (self.place[k] for k in range(self.count))]
+
+    def set_missed_steps(self, missed: Sequence[int]) -> None:
+        """Go on as if so many updates had left out each tensor."""
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            engine.set_missed_steps([missed[k] for k in own])
+        self.take_first()
 
     def proceed(self) -> None:
         """All but the check, from one meeting of the variants to the next."""
