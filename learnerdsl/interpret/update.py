@@ -1,5 +1,6 @@
 """One update of every tensor, and what comes before and after it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -40,7 +41,16 @@ def initial_states(
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {})
     evaluate = _evaluation(each, symbols, parameters, xp, starts)
-    return _by_state(each, parameters, lambda k, spec: evaluate(spec.init, k), xp)
+    constants: dict[int, Any] = {}
+
+    def start(k: int, spec: Any) -> Any:
+        if id(spec) not in constants:
+            is_constant = not sympy.sympify(spec.init).free_symbols
+            constants[id(spec)] = evaluate(spec.init, k) if is_constant else MISSING
+        constant = constants[id(spec)]
+        return evaluate(spec.init, k) if constant is MISSING else constant
+
+    return _by_state(each, parameters, start, xp)
 
 
 def interpret(
@@ -145,7 +155,8 @@ def _evaluation(
     place: Callable[[Rule], list[sympy.Expr]],
 ) -> Evaluation:
     """An evaluation of the expressions that stand in one place of the rules."""
-    definitions = [{line.value: line for line in rule.lines} for rule in rules]
+    of_rules = {id(rule): {line.value: line for line in rule.lines} for rule in rules}
+    definitions = [of_rules[id(rule)] for rule in rules]
     peers = {rule: model_reductions(rule, place(rule)) for rule in set(rules)}
 
     def peer(expr: Reduction, k: int, j: int) -> Reduction:
@@ -166,7 +177,9 @@ def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any)
                 if name not in states:
                     states[name] = value(k, spec)
                 continue
-            own = states.setdefault(name, [None] * len(rules))
+            if name not in states:
+                states[name] = [None] * len(rules)
+            own = states[name]
             own[k] = value(k, spec)
             if shape != "tensor":
                 own[k] = _like(own[k], parameter, xp, spec.symbol)
@@ -194,8 +207,10 @@ def _symbol_values(
                 value = states[spec.symbol.name]
                 is_model = spec.symbol.shape == "model"
                 own = value if is_model else _kept(spec.symbol, value[k], parameters[k].ndim)
-                symbols.setdefault(spec.symbol, [MISSING] * count)[k] = own
-    sizes = [float(np.prod(np.shape(p))) for p in parameters]
+                if spec.symbol not in symbols:
+                    symbols[spec.symbol] = [MISSING] * count
+                symbols[spec.symbol][k] = own
+    sizes = [float(math.prod(np.shape(p))) for p in parameters]
     symbols[tensor_size] = sizes
     totals = {**clock, "model_size": sum(sizes)}
     for name, value in totals.items():

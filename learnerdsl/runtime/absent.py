@@ -151,7 +151,8 @@ class Absences(Tables):
         """For each tensor, how many of the updates left it out."""
         return self.missed.tolist()
 
-    def set_missed_steps(self, missed: Sequence[int]) -> None:
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
         """Go on as if so many updates had left out each tensor."""
         self.is_settled = False
         self.give_rows(np.flatnonzero(missed).tolist())

@@ -77,15 +77,15 @@ class Engine(Protocol):
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out as it had no gradient."""
-        ...
+        """For each tensor, how many of the updates left it out as it had no gradient.
 
-    def set_missed_steps(self, missed: Sequence[int]) -> None:
-        """Go on as if so many updates had left out each tensor; after `set_clock`, which forgets.
-
-        Rings of states are read and written by the steps of their tensors: set these first.
+        Set it after `set_clock`, which forgets it, and before `write_states`: values of rings lie
+        where the steps of their tensors say.
         """
         ...
+
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None: ...
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Numbers of the tensors whose gradients hold NaN or infinity, after a refused update."""
@@ -164,11 +164,6 @@ class HostStates:
     clock: np.ndarray
     states: Any
 
-    @property
-    def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out."""
-        raise NotImplementedError
-
     def read_states(self) -> dict[str, list[Any]]:
         """Copies of the states."""
         return {
@@ -202,7 +197,8 @@ class HostStates:
     @property
     def tensor_steps(self) -> float | list[float]:
         """Number of updates done of each tensor, or one number where that is the same."""
-        missed = self.missed_steps
+        own: Any = self
+        missed = own.missed_steps
         return [self.step_count - m for m in missed] if any(missed) else self.step_count
 
     @property

@@ -59,7 +59,9 @@ class NumpyEngine(HostStates):
                 if symbol.shape == "model":
                     self.model_states[symbol.name] = np.zeros(count)
                 else:
-                    own = self.states.setdefault(symbol.name, [None] * len(parameters))
+                    if symbol.name not in self.states:
+                        self.states[symbol.name] = [None] * len(parameters)
+                    own = self.states[symbol.name]
                     kind = np.float64 if symbol.shape == "tensor" else p.dtype
                     own[k] = np.zeros(shape_of_state(symbol, p.shape), kind)
 
@@ -182,7 +184,8 @@ class NumpyEngine(HostStates):
         """For each tensor, how many of the updates left it out."""
         return self.missed.tolist()
 
-    def set_missed_steps(self, missed: Sequence[int]) -> None:
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
         """Go on as if so many updates had left out each tensor."""
         self.missed[:] = missed
 

@@ -1,6 +1,7 @@
 """Arrays in memory: what may be updated in place, where it lies, and where states are put."""
 
 import ctypes
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
@@ -43,17 +44,18 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
         raise ArrayError(msg)
-    kinds: dict[str, Name] = {}
+    kinds: dict[Any, Name] = {}
     for name, array in arrays.items():
-        what = f"Parameter {name!r}"
-        _check_array(array, what)
-        kinds.setdefault(number_type(array.dtype, what).name, name)
+        _check_array(array, f"Parameter {name!r}")
+        if array.dtype not in kinds:
+            number_type(array.dtype, f"Parameter {name!r}")
+            kinds[array.dtype] = name
     refuse_mixture(kinds)
     refuse_overlap([(*span_of(array), name) for name, array in arrays.items()])
-    return number_type(next(iter(arrays.values())).dtype)
+    return number_type(next(iter(kinds)))
 
 
-def refuse_mixture(kinds: Mapping[str, Name]) -> None:
+def refuse_mixture(kinds: Mapping[Any, Name]) -> None:
     """Raise if parameters are of several number types; `kinds` has a parameter of each."""
     if len(kinds) > 1:
         listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
@@ -142,7 +144,7 @@ class Arena:
         places: list[tuple[int, tuple[int, ...]]] = []
         end = 0
         for shape in shapes:
-            size = int(np.prod(shape)) * kind.itemsize
+            size = math.prod(shape) * kind.itemsize
             for j in range(states):
                 start = self.place(end, size, (first + j) * CACHE_LINE)
                 places.append((start, shape))
@@ -150,7 +152,7 @@ class Arena:
         self.memory = np.zeros(end + PAGE, np.uint8)
         base = -address_of(self.memory) % PAGE
         self.arrays = [
-            self.memory[base + start : base + start + int(np.prod(shape)) * kind.itemsize]
+            self.memory[base + start : base + start + math.prod(shape) * kind.itemsize]
             .view(kind.numpy)
             .reshape(shape)
             for start, shape in places

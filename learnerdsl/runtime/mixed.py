@@ -65,9 +65,12 @@ class MixedEngine(HostStates):
     def gather(self, of_engines: Sequence[Mapping[str, list[Any]]], count: int) -> dict[str, list]:
         """State name -> for each tensor its array, or None where its variant has no such state."""
         states: dict[str, list[Any]] = {}
-        for k, (engine, index) in self.place.items():
-            for name, arrays in of_engines[self.engines.index(engine)].items():
-                states.setdefault(name, [None] * count)[k] = arrays[index]
+        for own, of_engine in zip(self.members.values(), of_engines, strict=True):
+            for name, arrays in of_engine.items():
+                if name not in states:
+                    states[name] = [None] * count
+                for k, array in zip(own, arrays, strict=True):
+                    states[name][k] = array
         return states
 
     def count_model(self) -> None:
@@ -160,10 +163,11 @@ class MixedEngine(HostStates):
         of_engines = {id(engine): engine.missed_steps for engine in self.engines}
         return [of_engines[id(e)][index] for e, index in (self.place[k] for k in range(self.count))]
 
-    def set_missed_steps(self, missed: Sequence[int]) -> None:
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
         """Go on as if so many updates had left out each tensor."""
         for engine, own in zip(self.engines, self.members.values(), strict=True):
-            engine.set_missed_steps([missed[k] for k in own])
+            engine.missed_steps = [missed[k] for k in own]
         self.take_first()
 
     def proceed(self) -> None:

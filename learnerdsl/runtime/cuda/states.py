@@ -37,7 +37,8 @@ class WholeUpdates:
         """For each tensor, how many of the updates left it out."""
         return [0] * len(self.sizes)
 
-    def set_missed_steps(self, missed: Sequence[int]) -> None:
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
         """Refused, unless none was left out."""
         if any(missed):
             msg = (
