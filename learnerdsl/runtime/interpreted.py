@@ -166,10 +166,10 @@ class NumpyEngine(HostStates):
             (values, new_states[name]) for name, values in self.model_states.items()
         ]
         for arrays, values in (
-            *((self.states[name], new_states[name]) for name in self.states),
+            *((own, new_states.get(name, ())) for name, own in self.states.items()),
             (self.parameters, updated),
         ):
-            for k, value in zip(tensors, values, strict=True):
+            for k, value in zip(tensors, values, strict=False):  # none of these has the state
                 if arrays[k] is not None:
                     new.append((arrays[k], self.whole(k, arrays[k], value)))
         return new
