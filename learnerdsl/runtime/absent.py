@@ -74,8 +74,8 @@ class Absences(Tables):
         if new:
             groups = self.groups[new]
             first = len(self.model_rows)
-            self.model_rows = np.concatenate([self.model_rows, self.model_rows[groups]])
-            self.row_groups = np.concatenate([self.row_groups, groups])
+            rows = np.concatenate([self.model_rows, self.model_rows[groups]])
+            self.model_rows, self.row_groups = rows, np.concatenate([self.row_groups, groups])
             self.take_model_rows()
             self.groups[new] = np.arange(first, len(self.model_rows))
 
@@ -149,6 +149,8 @@ class Absences(Tables):
     @property
     def missed_steps(self) -> list[int]:
         """For each tensor, how many of the updates left it out."""
+        if not self.is_settled:
+            self.settle()
         return self.missed.tolist()
 
     @missed_steps.setter

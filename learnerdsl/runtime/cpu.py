@@ -115,15 +115,20 @@ class CpuEngine(Absences, HostStates):
         self.take_model_rows()
         self.use_chunks(self.chunks_of({}))
 
+    @property
+    def clock(self) -> np.ndarray:
+        """Step count, samples seen and minibatch size in every model row."""
+        return self.model_rows[:, :3]
+
+    @property
+    def model_states(self) -> dict[str, np.ndarray]:
+        """State of the model -> its value in every model row."""
+        model = self.program.layout.model
+        own = [symbol for symbol in self.program.kernel.states if symbol in model]
+        return {symbol.name: self.model_rows[:, model.index(symbol)] for symbol in own}
+
     def take_model_rows(self) -> None:
         """Use the model rows that there are now."""
-        layout = self.program.layout
-        self.clock = self.model_rows[:, :3]
-        self.model_states = {
-            symbol.name: self.model_rows[:, layout.model.index(symbol)]
-            for symbol in self.program.kernel.states
-            if symbol in layout.model
-        }
         self.tables[Frame.MODEL_ROWS] = self.model_rows
         self.frame[Frame.MODEL_ROWS] = self.model_rows.ctypes.data
         self.frame[Frame.GROUPS] = len(self.model_rows)
@@ -155,6 +160,8 @@ class CpuEngine(Absences, HostStates):
     @property
     def states(self) -> dict[str, list[np.ndarray]]:
         """State name -> one array for each tensor; those of rings by how old their values are."""
+        if not self.is_settled:
+            self.settle()
         states = dict(self.own_states)
         steps = self.model_rows[self.groups, STEP].astype(np.int64)
         for symbol in self.rings:

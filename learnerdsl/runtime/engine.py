@@ -160,8 +160,8 @@ class HostStates:
         clock: float64 array of step count, samples seen and minibatch size for each group.
     """
 
-    model_states: dict[str, np.ndarray]
-    clock: np.ndarray
+    model_states: Any
+    clock: Any
     states: Any
 
     def read_states(self) -> dict[str, list[Any]]:

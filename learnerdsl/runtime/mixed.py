@@ -50,12 +50,16 @@ class MixedEngine(HostStates):
     def take_over(self, count: int) -> None:
         """What the engines have for `count` tensors is this engine's."""
         self.count = count
-        self.take_first()
 
-    def take_first(self) -> None:
-        """The rows of the first engine count."""
-        self.clock = self.first.clock
-        self.model_states = self.first.model_states
+    @property
+    def clock(self) -> Any:
+        """Step count, samples seen and minibatch size in the rows of the first engine."""
+        return self.first.clock
+
+    @property
+    def model_states(self) -> Any:
+        """State of the model -> its value in the rows of the first engine."""
+        return self.first.model_states
 
     @property
     def states(self) -> dict[str, list[Any]]:
@@ -104,7 +108,6 @@ class MixedEngine(HostStates):
         """Select rows in the engines of their tensors."""
         self.select_in_engines(rows)
         self.count_model()
-        self.take_first()
 
     def select_in_engines(self, rows: Mapping[int, np.ndarray]) -> None:
         """Select rows in the engines of their tensors."""
@@ -141,7 +144,6 @@ class MixedEngine(HostStates):
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             left_out = set(absent)
             engine.set_aside([index for index, k in enumerate(own) if k in left_out])
-        self.take_first()
         try:
             if len(absent) < self.count:
                 return self.launch()
@@ -168,7 +170,6 @@ class MixedEngine(HostStates):
         """Go on as if so many updates had left out each tensor."""
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             engine.missed_steps = [missed[k] for k in own]
-        self.take_first()
 
     def proceed(self) -> None:
         """All but the check, from one meeting of the variants to the next."""
