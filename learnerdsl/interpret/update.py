@@ -45,7 +45,7 @@ def initial_states(
 
     def start(k: int, spec: Any) -> Any:
         if id(spec) not in constants:
-            is_constant = not sympy.sympify(spec.init).free_symbols
+            is_constant = isinstance(sympy.sympify(spec.init), sympy.Number)
             constants[id(spec)] = evaluate(spec.init, k) if is_constant else MISSING
         constant = constants[id(spec)]
         return evaluate(spec.init, k) if constant is MISSING else constant

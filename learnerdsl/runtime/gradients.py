@@ -121,9 +121,11 @@ class GradientCheck:
                 unlasting.append(place)
             arrays[place] = array
         # All are checked before one is copied.
+        with np.errstate(all="ignore"):  # what is too large becomes infinity
+            for place in unlasting:
+                if arrays[place] is not NOTHING:
+                    arrays[place] = self.copied(indices[place], arrays[place])
         for place in special:
-            if place in unlasting and arrays[place] is not NOTHING:
-                arrays[place] = self.copied(indices[place], arrays[place])
             addresses[place] = address_of(arrays[place])
         return Checked(arrays, addresses, unlasting)
 
@@ -137,8 +139,7 @@ class GradientCheck:
         copy = self.copies.get(index)
         if copy is None or copy.shape != array.shape:
             copy = self.copies[index] = np.empty(array.shape, self.dtype)
-        with np.errstate(all="ignore"):  # what is too large becomes infinity
-            np.copyto(copy, array, casting="same_kind")
+        np.copyto(copy, array, casting="same_kind")
         return copy
 
     def checked_one(self, index: int, gradient: Any) -> Any:

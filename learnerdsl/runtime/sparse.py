@@ -170,7 +170,8 @@ def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
         return indices, np.ascontiguousarray(values)
     rows, place = np.unique(indices, return_inverse=True)
     total = np.zeros((rows.size, *values.shape[1:]), values.dtype)
-    np.add.at(total, place, values)
+    with np.errstate(all="ignore"):
+        np.add.at(total, place, values)
     return rows, total
 
 
