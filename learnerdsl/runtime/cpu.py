@@ -41,6 +41,7 @@ if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # OpenMP first: it has the fastest launches, and torch's threads get on with it.
     _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
+_NOBODY: frozenset[int] = frozenset()
 _one_launch = threading.RLock()
 
 
@@ -108,7 +109,7 @@ class CpuEngine(Absences, HostStates):
         self.addresses = self.tabulate_addresses(parameters, len(own))
         self.own_states = self.view_states(element_states, len(parameters))
         self.rings = [s for s in element_states if isinstance(s, RingState)]
-        self.left_out: frozenset[int] | None = frozenset()
+        self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
         self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
         self.frame = self.build_frame(check_finite)
@@ -318,6 +319,8 @@ class CpuEngine(Absences, HostStates):
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
         if not self.is_settled:
             self.settle()
+        if not rows and self.left_out == _NOBODY:
+            return
         # By the tensors alone: rows of a gradient may be others in every update.
         left_out = frozenset(k for k, own in rows.items() if own is NO_ROWS)
         if len(left_out) < len(rows) or left_out != self.left_out:
