@@ -131,6 +131,7 @@ class UpdateRule(ByName):
         groups: Sequence[Mapping[str, Any]] | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
+        missing: str = "raise",
         **arguments: Any,
     ) -> Learner:
         """A Learner that updates `params` by this rule; see `Learner`.
@@ -147,6 +148,7 @@ class UpdateRule(ByName):
             groups=groups,
             nonfinite=nonfinite,
             seed=seed,
+            missing=missing,
             hyperparameters=hypers,
         )
 

@@ -44,7 +44,7 @@ def number_type(dtype: Any, what: str = "array") -> NumberType:
     if name not in NUMBER_TYPES:
         msg = (
             f"{what} has dtype {name}, which cannot be updated; "
-            f"use one of {', '.join(NUMBER_TYPES)} (for example array.astype('float32'))."
+            f"create it with one of {', '.join(NUMBER_TYPES)}."
         )
         raise DtypeError(msg)
     return NUMBER_TYPES[name]

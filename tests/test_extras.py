@@ -82,9 +82,18 @@ def test_an_extra_that_is_missing_or_unknown_is_refused():
 
 BAD_ARRAYS = {
     "shape": lambda h: [h[0].T.copy(), *h[1:]],
-    "dtype": lambda h: [h[0].astype(np.float32), *h[1:]],
+    "dtype": lambda h: [h[0].astype(int), *h[1:]],
     "form": lambda h: dict(enumerate(h)),
     "number": lambda h: h[:2],
+    "rows": lambda h: [ld.RowSparse([0], np.ones((1, *h[0].shape[1:])), h[0].shape), *h[1:]],
+    "mask": lambda h: [np.ma.masked_array(h[0]), *h[1:]],
+    "None": lambda h: [None, *h[1:]],
+    "list": lambda h: [h[0].tolist(), *h[1:]],
+    "set": lambda h: {1.0, 2.0},
+    "generator": lambda h: iter(h),
+    "one array": lambda h: h[0],
+    "nothing": lambda h: None,
+    "Ellipsis": lambda h: ...,
 }
 
 
@@ -99,10 +108,39 @@ def test_arrays_that_do_not_fit_are_refused_by_name_and_nothing_changes(what):
     assert learner.step_count == 0
 
 
-@pytest.mark.parametrize("value", ["1", None, True, [1.0]], ids=repr)
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_arrays_of_another_float_type_or_layout_are_converted_in_every_update(backend):
+    params, curvature = arrays(1), [np.asarray(abs(a) + 1) for a in arrays(3)]
+    learner = newton(params, backend=backend)
+    same = newton(arrays(1), backend=backend)
+    given = [np.asarray(h.T.astype(np.float32)).T for h in curvature]
+    for seed in range(3):
+        learner.update(arrays(seed), hessian_diag=given)
+        same.update(arrays(seed), hessian_diag=[np.array(h, float) for h in given])
+        for h in given:
+            h *= 2
+    for p, wanted in zip(params, same.parameters.values(), strict=True):
+        np.testing.assert_array_equal(p, wanted)
+
+
+def test_an_array_that_is_a_state_or_a_parameter_is_refused():
+    params = arrays(1)
+    learner = newton(params)
+    learner.update(arrays(2), hessian_diag=arrays(3))
+    for own in (params, [states["h"] for states in learner.state.values()]):
+        with pytest.raises(ld.ArrayError, match="The hessian_diag of 0 overlaps"):
+            learner.update(arrays(2), hessian_diag=own)
+
+
+@pytest.mark.parametrize("value", ["1", None, True, [1.0], np.True_, 1j, np.ma.masked], ids=repr)
 def test_a_number_that_is_none_is_refused(value):
     with pytest.raises(ld.HyperparameterError, match="loss must be a number"):
         polyak(arrays(1)).update(arrays(2), loss=value)
+
+
+def test_a_number_that_float64_cannot_hold_is_refused():
+    with pytest.raises(ld.HyperparameterError, match="loss is a number that no float64 holds"):
+        polyak(arrays(1)).update(arrays(2), loss=10**400)
 
 
 def test_an_extra_without_a_known_shape_says_what_to_write():

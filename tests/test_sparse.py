@@ -140,23 +140,106 @@ def test_no_rows_at_all_change_nothing():
         ([-1], np.ones((1, 3)), (5, 3), "not all in 0 to 4"),
         ([0], np.ones((2, 3)), (5, 3), r"values of shape \(1, 3\)"),
         ([0.5], np.ones((1, 3)), (5, 3), "integer indices"),
-        ([0], np.ones(1), (), "a shape with rows"),
+        ([0], np.ones(1), (), "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), 3, "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), None, "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), (3.0, 2.0), "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), (True, 2), "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), (-3, 2), "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), "ab", "a tuple of whole numbers"),
+        ([0], np.ones((1, 2)), {3, 2}, "a tuple of whole numbers"),
+        ([True], np.ones((1, 3)), (5, 3), "integer indices"),
+        ([[0]], np.ones((1, 3)), (5, 3), "integer indices"),
+        (0, np.ones((1, 3)), (5, 3), "integer indices"),
+        ("0", np.ones((1, 3)), (5, 3), "integer indices"),
+        (None, np.ones((1, 3)), (5, 3), "integer indices"),
+        ([10**30], np.ones((1, 3)), (5, 3), "integer indices"),
+        ([2**64 - 1], np.ones((1, 3)), (5, 3), "not all in 0 to 4"),
+        ([0], [[1.0, 1.0, 1.0]], (5, 3), "values .* are an array, got a list"),
+        ([0], None, (5, 3), "values .* are an array, got a NoneType"),
+        ([0], np.ones((1, 3), int), (5, 3), "float32 or float64, got int64"),
+        ([0], np.full((1, 3), "a"), (5, 3), "float32 or float64, got <U1"),
+        ([0], np.ma.masked_array(np.ones((1, 3))), (5, 3), "masked array"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(indices, values, shape, message):
-    with pytest.raises(ld.ArrayError, match=message):
-        ld.RowSparse(np.array(indices), values, shape)
+    for given in (indices, np.array(indices)):
+        with pytest.raises((ld.ArrayError, ld.DtypeError), match=message):
+            ld.RowSparse(given, values, shape)
 
 
-def test_gradient_of_another_shape_or_dtype_changes_nothing():
+@pytest.mark.parametrize("indices", [[[0], [1, 2]], np.ma.masked_array([0], [True])], ids=str)
+def test_indices_that_are_no_row_numbers_are_refused(indices):
+    with pytest.raises(ld.ArrayError, match="integer indices"):
+        ld.RowSparse(indices, np.ones((1, 3)), (5, 3))
+
+
+def test_parts_may_be_lists_of_numbers_and_any_sequence_of_sizes():
+    for shape in ([4, 3], np.array([4, 3]), (np.int64(4), 3)):
+        gradient = ld.RowSparse([2, 0], np.ones((2, 3)), shape)
+        assert gradient.shape == (4, 3)
+        assert gradient.indices.tolist() == [0, 2]
+    assert ld.RowSparse([], np.ones((0, 3)), (4, 3)).indices.size == 0
+
+
+def test_gradient_of_another_shape_changes_nothing():
     table = np.ones((4, 3), np.float32)
     learner = learners.adam([table])
-    for shape, dtype in (((5, 3), np.float32), ((4, 3), np.float64)):
-        gradient = ld.RowSparse(np.array([1]), np.ones((1, 3), dtype), shape)
-        with pytest.raises(ld.LearnerError, match="its parameter"):
-            learner.update([gradient])
+    gradient = ld.RowSparse(np.array([1]), np.ones((1, 3), np.float32), (5, 3))
+    with pytest.raises(ld.LearnerError, match="its parameter"):
+        learner.update([gradient])
     assert learner.step_count == 0
     np.testing.assert_array_equal(table, 1)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ">f4"])
+def test_values_of_another_float_type_are_converted_in_every_update(dtype, backend):
+    table = np.zeros((4, 3), np.float32)
+    learner = learners.sgd([table], lr=1.0, backend=backend)
+    values = np.full((2, 3), 0.5, dtype)
+    gradient = ld.RowSparse([1, 3], values, (4, 3))
+    for wanted in (-0.5, -2.5):
+        learner.update([gradient])
+        np.testing.assert_array_equal(table[[1, 3]], wanted)
+        values[...] = 2
+    np.testing.assert_array_equal(table[[0, 2]], 0)
+
+
+def test_the_number_of_converted_rows_may_change():
+    table = np.zeros((4, 3), np.float32)
+    learner = learners.sgd([table], lr=1.0)
+    for rows in ([0], [0, 1, 2, 3], [], [1, 2]):
+        learner.update([ld.RowSparse(rows, np.ones((len(rows), 3)), (4, 3))])
+    np.testing.assert_array_equal(table[:, 0], [-2, -2, -2, -1])
+
+
+def test_rows_cannot_be_changed_once_they_are_checked():
+    gradient = ld.RowSparse([0, 1], np.ones((2, 3)), (4, 3))
+    with pytest.raises(ValueError, match="read-only"):
+        gradient.indices[0] = 10**9
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        gradient.indices.setflags(write=True)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_values_that_were_given_another_shape_are_refused(backend):
+    table = np.ones((4, 3))
+    learner = learners.sgd([table], backend=backend)
+    gradient = ld.RowSparse([0, 1], np.ones((2, 3)), (4, 3))
+    gradient.values.resize((1, 3), refcheck=False)
+    with pytest.raises(ld.ArrayError, match=r"need values of shape \(2, 3\), got \(1, 3\)"):
+        learner.update([gradient])
+    np.testing.assert_array_equal(table, 1)
+
+
+def test_values_of_the_last_update_cannot_be_resized():
+    table = np.ones((4, 3))
+    learner = learners.sgd([table])
+    gradient = ld.RowSparse([0, 1], np.ones((2, 3)), (4, 3))
+    learner.update([gradient])
+    with pytest.raises(ValueError, match="cannot resize"):
+        gradient.values.resize((1, 3))
 
 
 def test_nonfinite_rows_are_skipped():

@@ -272,8 +272,9 @@ class _Extreme(_AsSympy, sympy.Expr):
     @cacheit
     def _eval_derivative(self, symbol: Any) -> Any:
         """That of the value chosen; where two are equal, the mean of both."""
-        first, slope = self.args[0], self.args[0].diff(symbol)
-        for other in self.args[1:]:
+        values: Any = self.args
+        first, slope = values[0], values[0].diff(symbol)
+        for other in values[1:]:
             new = other.diff(symbol)
             either = Where(self.below(first, other), new, (slope + new) / 2)
             slope = Where(self.above(first, other), slope, either)

@@ -201,7 +201,7 @@ class Position(RuleSymbol):
 
 step = Clock("step", integer=True, positive=True)
 """Number of this update, counted from 1; a refused or skipped update does not count."""
-samples = Clock("samples", integer=True, nonnegative=True)
+samples = Clock("samples", nonnegative=True)
 """Number of samples seen before this update: the sum of the earlier `minibatch_size`."""
 minibatch_size = Clock("minibatch_size", positive=True)
 """Number of samples of this update, as passed to `learner.update`."""

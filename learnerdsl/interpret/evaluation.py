@@ -70,6 +70,7 @@ class Evaluation:
         self.known: list[dict[Any, Any]] = [{} for _ in parameters]
         self.of_model: dict[Any, Any] = {}
         self.positions: Sequence[Any] | None = None
+        self.numbers: Sequence[int] | None = None
 
     def __call__(self, root: Any, tensor: int) -> Any:
         """Return the value of an expression for tensor number `tensor`."""
@@ -158,7 +159,8 @@ class Evaluation:
             shape = np.shape(self.parameters[k])
             position = np.arange(int(np.prod(shape))).reshape(shape)
         key, count = (int(self.symbols[symbol][k]) for symbol in (seed, step))
-        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, k)
+        number = k if self.numbers is None else self.numbers[k]
+        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, number)
         u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53
         if isinstance(expr, UniformDraw):
             single = (words[0] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)

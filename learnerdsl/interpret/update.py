@@ -1,5 +1,6 @@
 """One update of every tensor, and what comes before and after it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -40,7 +41,16 @@ def initial_states(
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {})
     evaluate = _evaluation(each, symbols, parameters, xp, starts)
-    return _by_state(each, parameters, lambda k, spec: evaluate(spec.init, k), xp)
+    constants: dict[int, Any] = {}
+
+    def start(k: int, spec: Any) -> Any:
+        if id(spec) not in constants:
+            is_constant = isinstance(sympy.sympify(spec.init), sympy.Number)
+            constants[id(spec)] = evaluate(spec.init, k) if is_constant else MISSING
+        constant = constants[id(spec)]
+        return evaluate(spec.init, k) if constant is MISSING else constant
+
+    return _by_state(each, parameters, start, xp)
 
 
 def interpret(
@@ -49,10 +59,11 @@ def interpret(
     gradients: Sequence[Any],
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
     xp: Any = np,
     positions: Sequence[Any] | None = None,
     extras: Mapping[str, Any] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[list[Any], Values]:
     """One update of every tensor.
 
@@ -62,11 +73,14 @@ def interpret(
         gradients: arrays of the same shapes.
         states: what `initial_states` or the previous update returned.
         hyperparameters: for each tensor, name -> value.
-        clock: values of "step", "samples", "minibatch_size" and "seed".
+        clock: values of "step" (a list where tensors have counts of their own), "samples",
+            "minibatch_size" and "seed".
         xp: array namespace.
         positions: for each tensor, the numbers of its elements where it is only part of one;
             random numbers depend on them.
         extras: name -> number, or list with an array for each tensor.
+        numbers: for each tensor, its number in the model where that has others as well; random
+            numbers depend on it.
 
     Returns:
         The new parameters and the new states.
@@ -78,7 +92,7 @@ def interpret(
         is_number = extra.shape == "model"
         symbols[extra] = [float(value)] * len(each) if is_number else list(value)
     evaluate = _evaluation(each, symbols, parameters, xp, values)
-    evaluate.positions = positions
+    evaluate.positions, evaluate.numbers = positions, numbers
     new = [_new_values(rule) for rule in each]
     new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
     updated = [
@@ -103,7 +117,7 @@ def evaluation_parameters(
     parameters: Sequence[Any],
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
     xp: Any = np,
 ) -> list[Any]:
     """The parameters to evaluate a model with after an update; see `interpret` for arguments."""
@@ -163,7 +177,9 @@ def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any)
                 if name not in states:
                     states[name] = value(k, spec)
                 continue
-            own = states.setdefault(name, [None] * len(rules))
+            if name not in states:
+                states[name] = [None] * len(rules)
+            own = states[name]
             own[k] = value(k, spec)
             if shape != "tensor":
                 own[k] = _like(own[k], parameter, xp, spec.symbol)
@@ -176,7 +192,7 @@ def _symbol_values(
     gradients: Sequence[Any] | None,
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
-    clock: Mapping[str, float],
+    clock: Mapping[str, Any],
 ) -> dict[sympy.Basic, list[Any]]:
     """Symbol -> its value for each tensor."""
     count = len(parameters)
@@ -191,12 +207,15 @@ def _symbol_values(
                 value = states[spec.symbol.name]
                 is_model = spec.symbol.shape == "model"
                 own = value if is_model else _kept(spec.symbol, value[k], parameters[k].ndim)
-                symbols.setdefault(spec.symbol, [MISSING] * count)[k] = own
-    sizes = [float(np.prod(np.shape(p))) for p in parameters]
+                if spec.symbol not in symbols:
+                    symbols[spec.symbol] = [MISSING] * count
+                symbols[spec.symbol][k] = own
+    sizes = [float(math.prod(np.shape(p))) for p in parameters]
     symbols[tensor_size] = sizes
     totals = {**clock, "model_size": sum(sizes)}
     for name, value in totals.items():
-        symbols[_CLOCK[name]] = [float(value)] * count
+        of_each = value if isinstance(value, list) else [value] * count
+        symbols[_CLOCK[name]] = [float(v) for v in of_each]
     return symbols
 
 

@@ -1,7 +1,7 @@
 """The frozen description of an update rule: symbols, states and assignments."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -92,6 +92,18 @@ class Rule:
         """Refuse what cannot be an update rule."""
         check_name(self.name)
         check_lines(self)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Kept, as a learner of many tensors looks up its rules often, and expressions are long."""
+        return hash(tuple(getattr(self, f.name) for f in fields(self) if f.compare))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of texts are others in another process.
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
 
     @cached_property
     def needs_whole_tensors(self) -> bool:

@@ -30,7 +30,7 @@ from learnerdsl.rule.definition import Assignment, HyperDefault, OptionValue, Ru
 from learnerdsl.rule.language import Combination
 from learnerdsl.schedules import Schedule
 
-LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "shape")
+LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "missing", "shape")
 """Keyword arguments of every learner, which no rule can have as well."""
 
 _OF_VALUES = (

@@ -11,9 +11,11 @@ from learnerdsl.errors import HyperparameterError, LearnerError
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.cpu import CpuEngine
-from learnerdsl.runtime.engine import Engine, Groups, NumpyEngine
+from learnerdsl.runtime.engine import Engine, Groups
+from learnerdsl.runtime.gradients import GradientCheck
 from learnerdsl.runtime.interop import is_on_device
-from learnerdsl.runtime.memory import GradientCheck, Name, check_parameters
+from learnerdsl.runtime.interpreted import NumpyEngine
+from learnerdsl.runtime.memory import Name, Span, check_parameters
 from learnerdsl.runtime.mixed import MixedEngine
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
@@ -34,8 +36,8 @@ class Backend(Protocol):
     kind: NumberType
     shapes: dict[Name, tuple[int, ...]]
 
-    def check(self, what: str = "gradient") -> GradientCheck:
-        """Checks arrays that belong to the parameters."""
+    def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
+        """Checks arrays that belong to the parameters, and lie outside of these states."""
         ...
 
     def on_host(self) -> list[np.ndarray]:
@@ -77,13 +79,14 @@ class HostBackend:
 
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name
-        self.parameters = parameters
         self.kind = check_parameters(parameters)
+        # Subclasses of arrays may have an arithmetic of their own: plain ones of the same memory.
+        self.parameters = {name: np.asarray(array) for name, array in parameters.items()}
         self.shapes = {name: array.shape for name, array in parameters.items()}
 
-    def check(self, what: str = "gradient") -> GradientCheck:
-        """Checks arrays that belong to the parameters."""
-        return GradientCheck(self.parameters, what)
+    def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
+        """Checks arrays that belong to the parameters, and lie outside of these states."""
+        return GradientCheck(self.parameters, what, states, takes_rows)
 
     def on_host(self) -> list[np.ndarray]:
         """The parameters."""
@@ -112,7 +115,7 @@ class HostBackend:
         """What does the updates."""
         arrays = self.on_host()
         # Also for the oracle: the compiler refuses values stored where they do not fit.
-        programs = [compile_rule(rule, self.kind.name, "cpu") for rule in rules]
+        programs = compile_each(rules, self.kind.name, "cpu")
         if self.name == "numpy":
             return NumpyEngine(rules, arrays, groups, check_finite, seed)
 
@@ -121,6 +124,17 @@ class HostBackend:
             return CpuEngine(program, [arrays[k] for k in own], parts, check_finite, seed, own)
 
         return engine_of(programs, make, MixedEngine)
+
+
+def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program]:
+    """The program of each rule; equal rules are one object, so that few are looked up."""
+    found = {id(rule): compile_rule(rule, dtype, target) for rule in one_of_each(rules)}
+    return [found[id(rule)] for rule in rules]
+
+
+def one_of_each(rules: Sequence[Rule]) -> list[Rule]:
+    """The different objects among the rules; hashing a rule takes long."""
+    return list({id(rule): rule for rule in rules}.values())
 
 
 def of_members(groups: Groups, own: Sequence[int]) -> Groups:
@@ -132,7 +146,7 @@ def engine_of(
     programs: Sequence[Program], make: Callable[[Program, list[int]], Any], mixed: Any
 ) -> Any:
     """One engine for all tensors, or one for each variant of the rule."""
-    if len({program.rule for program in programs}) == 1:
+    if all(program is programs[0] for program in programs):
         return make(programs[0], list(range(len(programs))))
     return mixed(programs, make)
 

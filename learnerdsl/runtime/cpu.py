@@ -16,13 +16,14 @@ from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache, threads
+from learnerdsl.runtime.absent import Absences
 from learnerdsl.runtime.chunks import split_evenly
 from learnerdsl.runtime.engine import Groups, HostStates
 from learnerdsl.runtime.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.memory import Arena, Gradient, address_of
-from learnerdsl.runtime.sparse import values_of
+from learnerdsl.runtime.sparse import NO_ROWS, values_of
 from learnerdsl.runtime.stepping import step_through
-from learnerdsl.runtime.tables import MODEL_SIZE, SEED, Tables, bytes_per_element
+from learnerdsl.runtime.tables import MODEL_SIZE, SEED, STEP, bytes_per_element
 
 _settings: Any = config
 
@@ -32,6 +33,9 @@ CHUNK_COST = 256
 
 PARALLEL_BYTES = 400_000
 """Memory traffic of an update from which on starting the threads pays, with OpenMP."""
+
+
+_NOBODY: frozenset[int] = frozenset()
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -44,7 +48,7 @@ def address_of_kernel(kernel: Any) -> int:
     return getattr(kernel, "address", 0)
 
 
-class CpuEngine(Tables, HostStates):
+class CpuEngine(Absences, HostStates):
     """Runs a program over one list of parameter arrays; see `Engine`.
 
     Args:
@@ -73,21 +77,36 @@ class CpuEngine(Tables, HostStates):
         own = (*element_states, *program.kernel.temporaries)
         given = len(layout.arrays) - len(own)
         self.arena = Arena(self.shapes, NUMBER_TYPES[program.dtype], len(own), given)
-        self.clock = self.model_rows[:, :3]
         self.vectors = [self.make_vectors(k) for k in range(len(parameters))]
         self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
         self.addresses = self.tabulate_addresses(parameters, len(own))
         self.own_states = self.view_states(element_states, len(parameters))
         self.rings = [s for s in element_states if isinstance(s, RingState)]
-        names = {s.name: s for s in program.kernel.states if s in layout.model}
-        self.model_states = {
-            name: self.model_rows[:, layout.model.index(s)] for name, s in names.items()
-        }
-        self.has_rows = False
+        self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
+        self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
         self.frame = self.build_frame(check_finite)
+        self.take_model_rows()
         self.use_chunks(self.chunks_of({}))
         threads.follow(self)
+
+    @property
+    def clock(self) -> np.ndarray:
+        """Step count, samples seen and minibatch size in every model row."""
+        return self.model_rows[:, :3]
+
+    @property
+    def model_states(self) -> dict[str, np.ndarray]:
+        """State of the model -> its value in every model row."""
+        model = self.program.layout.model
+        own = [symbol for symbol in self.program.kernel.states if symbol in model]
+        return {symbol.name: self.model_rows[:, model.index(symbol)] for symbol in own}
+
+    def take_model_rows(self) -> None:
+        """Use the model rows that there are now."""
+        self.tables[Frame.MODEL_ROWS] = self.model_rows
+        self.frame[Frame.MODEL_ROWS] = self.model_rows.ctypes.data
+        self.frame[Frame.GROUPS] = len(self.model_rows)
 
     def make_vectors(self, k: int) -> dict[str, np.ndarray]:
         """The vectors of a tensor, and the parts of those that are summed over chunks."""
@@ -116,11 +135,16 @@ class CpuEngine(Tables, HostStates):
     @property
     def states(self) -> dict[str, list[np.ndarray]]:
         """State name -> one array for each tensor; those of rings by how old their values are."""
+        if not self.is_settled:
+            self.settle()
         states = dict(self.own_states)
+        steps = self.model_rows[self.groups, STEP].astype(np.int64)
         for symbol in self.rings:
             base = self.rings.index(symbol) + 1 - symbol.lag
-            slot = (int(self.clock[0, 0]) + 1 - symbol.lag) % symbol.length
-            states[symbol.name] = self.own_states[self.rings[base + slot].name]
+            slots = (steps + 1 - symbol.lag) % symbol.length
+            states[symbol.name] = [
+                self.own_states[self.rings[base + slot].name][k] for k, slot in enumerate(slots)
+            ]
         return states
 
     def set_seed(self, seed: int) -> None:
@@ -184,7 +208,10 @@ class CpuEngine(Tables, HostStates):
                 return refused
             if name:
                 function = getattr(self.module, name)
+                absent = set(self.aside.absent) if self.aside else ()
                 for k, matrices in enumerate(self.matrices):
+                    if k in absent:
+                        continue
                     model = self.model_rows[self.groups[k]]
                     with np.errstate(all="ignore"):
                         function(matrices, model, self.tensor_rows[k])
@@ -245,14 +272,12 @@ class CpuEngine(Tables, HostStates):
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
             Frame.TENSOR_GROUPS: self.groups,
-            Frame.MODEL_ROWS: self.model_rows,
             Frame.TENSOR_ROWS: self.tensor_rows,
             Frame.PROGRAM: self.tabulate_program(),
             Frame.REDUCE_TABLE: self.reduces,
         }
         frame = np.zeros(Frame.FIELDS, np.uint64)
         frame[Frame.TENSORS] = len(self.sizes)
-        frame[Frame.GROUPS] = len(self.model_rows)
         frame[Frame.LEVELS] = len(self.program.levels)
         frame[Frame.ARRAYS] = self.addresses.shape[1]
         frame[Frame.MODEL_WIDTH] = self.model_rows.shape[1]
@@ -279,9 +304,9 @@ class CpuEngine(Tables, HostStates):
             Frame.TENSOR_CHUNKS: self.bounds_of(chunks),
             Frame.CHUNK_SUMS: np.zeros((len(chunks), int(self.frame[Frame.REDUCES]))),
         }
+        self.tables |= changed  # holds them, before the frame says where they are
         for field, table in changed.items():
             self.frame[field] = table.ctypes.data
-        self.tables |= changed
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
         itemsize = NUMBER_TYPES[self.program.dtype].itemsize
@@ -291,10 +316,22 @@ class CpuEngine(Tables, HostStates):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
-        if not rows and not self.has_rows:
+        if not self.is_settled:
+            self.settle()
+        if not rows and self.left_out == _NOBODY:
             return
-        self.has_rows = bool(rows)
-        self.use_chunks(self.chunks_of(rows))
+        # By the tensors alone: rows of a gradient may be others in every update.
+        left_out = frozenset(k for k, own in rows.items() if own is NO_ROWS)
+        if len(left_out) < len(rows) or left_out != self.left_out:
+            self.left_out = None  # unknown, should an exception come in between
+            self.use_chunks(self.chunks_of(rows))
+            self.left_out = left_out if len(left_out) == len(rows) else None
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        self.put_back()
+        super().set_clock(step_count, samples)
+        self.missed[:] = 0
 
     def tabulate_program(self) -> np.ndarray:
         """For each level: its functions, and the columns of the sums its pass leaves."""
@@ -325,4 +362,4 @@ class CpuEngine(Tables, HostStates):
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Put the value into the group's row, behind the clock."""
-        self.model_rows[group, self.hyperparameter_slot(index)] = value
+        self.model_rows[self.rows_of(group), self.hyperparameter_slot(index)] = value

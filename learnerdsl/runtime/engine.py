@@ -1,4 +1,4 @@
-"""What a Learner needs from a backend, and the backend that interprets a rule with NumPy."""
+"""What a Learner needs from a backend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.interpret import interpret, shape_of_state
-from learnerdsl.rule import Rule
-from learnerdsl.runtime.memory import Gradient
-from learnerdsl.runtime.sparse import values_of
+from learnerdsl.runtime.memory import Gradient, span_of
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,27 @@ class Engine(Protocol):
         """Number of samples of the next updates."""
         ...
 
+    def state_spans(self) -> list[tuple[int, int, int]]:
+        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        ...
+
+    @property
+    def tensor_steps(self) -> float | list[float]:
+        """Number of updates done of each tensor, or one number where that is the same."""
+        ...
+
+    @property
+    def missed_steps(self) -> list[int]:
+        """For each tensor, how many of the updates left it out as it had no gradient.
+
+        Set it after `set_clock`, which forgets it, and before `write_states`: values of rings lie
+        where the steps of their tensors say.
+        """
+        ...
+
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None: ...
+
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Numbers of the tensors whose gradients hold NaN or infinity, after a refused update."""
         ...
@@ -83,7 +101,7 @@ class Engine(Protocol):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Use these arrays of the parameters with these numbers from now on.
+        """Use these arrays of the parameters with these numbers from now on; the caller holds them.
 
         `column` is 1 for gradients, and 2 and more for the extras that are arrays, in their order.
         """
@@ -112,6 +130,10 @@ class Engine(Protocol):
         """
         ...
 
+    def launch_without(self, absent: Sequence[int]) -> Any:
+        """The same for all tensors but those with these numbers, which have no rows selected."""
+        ...
+
     def refresh(self) -> None:
         """Send what has changed to the device, and count an update that a graph replays."""
         ...
@@ -125,8 +147,8 @@ class HostStates:
         clock: float64 array of step count, samples seen and minibatch size for each group.
     """
 
-    model_states: dict[str, np.ndarray]
-    clock: np.ndarray
+    model_states: Any
+    clock: Any
     states: Any
 
     def read_states(self) -> dict[str, list[Any]]:
@@ -160,9 +182,25 @@ class HostStates:
         return self.step_count
 
     @property
+    def tensor_steps(self) -> float | list[float]:
+        """Number of updates done of each tensor, or one number where that is the same."""
+        own: Any = self
+        missed = own.missed_steps
+        return [self.step_count - m for m in missed] if any(missed) else self.step_count
+
+    @property
     def samples(self) -> float:
         """Number of samples seen."""
         return float(self.clock[0, 1])
+
+    def state_spans(self) -> list[tuple[int, int, int]]:
+        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        return [
+            (*span_of(array), k)
+            for arrays in self.states.values()
+            for k, array in enumerate(arrays)
+            if array is not None
+        ]
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Go on as if so many updates had been done, of so many samples."""
@@ -174,7 +212,7 @@ class HostStates:
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Numbers of the tensors whose gradients hold NaN or infinity."""
-        return [k for k, g in enumerate(gradients) if not np.isfinite(values_of(g)).all()]
+        return [k for k, gradient in enumerate(gradients) if not np.isfinite(gradient).all()]
 
     def refresh(self) -> None:
         """Nothing is replayed on the host."""
@@ -193,140 +231,3 @@ class Done:
 
     def __repr__(self) -> str:
         return repr(bool(self))
-
-
-class NumpyEngine(HostStates):
-    """The oracle as a backend: slow, and independent of the compiler.
-
-    Args:
-        rules: for each tensor a traced rule.
-        parameters: arrays that are updated in place.
-        groups: which group every parameter is in.
-        check_finite: whether to refuse updates with gradients that are not finite.
-        seed: of the random numbers of rules that draw some.
-    """
-
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        parameters: Sequence[np.ndarray],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
-    ) -> None:
-        self.rules = rules
-        self.rule = rule = rules[0]
-        self.seed = seed
-        self.parameters = parameters
-        self.groups = groups.of_parameters
-        self.check_finite = check_finite
-        count = groups.count
-        self.array_extras = [e.name for e in rule.extras if e.shape == "element"]
-        columns = range(1, 2 + len(self.array_extras))
-        self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}
-        self.extras: dict[str, float] = {}
-        self.threads = "numpy"
-        self.hyperparameters = [dict[str, float]() for _ in range(count)]
-        self.clock = np.zeros((count, 3))
-        self.states: dict[str, list[Any]] = {}
-        self.model_states: dict[str, np.ndarray] = {}
-        self.rows: dict[int, np.ndarray] = {}
-        self.tensor_states = [
-            {s.symbol.name for s in one.states if s.symbol.shape == "tensor"} for one in rules
-        ]
-        for k, (one, p) in enumerate(zip(rules, parameters, strict=True)):
-            for symbol in (spec.symbol for spec in one.states):
-                if symbol.shape == "model":
-                    self.model_states[symbol.name] = np.zeros(count)
-                else:
-                    own = self.states.setdefault(symbol.name, [None] * len(parameters))
-                    kind = np.float64 if symbol.shape == "tensor" else p.dtype
-                    own[k] = np.zeros(shape_of_state(symbol, p.shape), kind)
-
-    def bind(
-        self,
-        column: int,
-        indices: Sequence[int],
-        arrays: Sequence[Gradient],
-        addresses: Sequence[int],
-    ) -> None:
-        """Keep the arrays."""
-        del addresses
-        for index, array in zip(indices, arrays, strict=True):
-            self.inputs[column][index] = values_of(array)
-
-    def set_extra(self, name: str, value: float) -> None:
-        """Keep the value."""
-        self.extras[name] = value
-
-    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Keep the rows."""
-        self.rows = dict(rows)
-
-    def selected(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The rows to update of each array; all of it where none were selected, or of a scalar."""
-        return [
-            a[self.rows[k]] if k in self.rows and np.ndim(a) else a for k, a in enumerate(arrays)
-        ]
-
-    def selected_extras(self) -> dict[str, list[np.ndarray]]:
-        """The extras that are arrays."""
-        return {n: self.selected(self.inputs[k]) for k, n in enumerate(self.array_extras, 2)}
-
-    def positions(self) -> list[np.ndarray]:
-        """Numbers of the elements to update, within their tensors."""
-        return self.selected([np.arange(p.size).reshape(p.shape) for p in self.parameters])
-
-    def write(self, arrays: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
-        """Copy new values into the rows they were computed for."""
-        for k, (array, value) in enumerate(zip(arrays, values, strict=True)):
-            if array is not None:
-                array[self.rows.get(k, ...) if array.ndim else ...] = value
-
-    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Keep the value."""
-        self.hyperparameters[group][self.rule.hyperparameters[index].name] = value
-
-    def set_seed(self, seed: int) -> None:
-        """Keep the seed."""
-        self.seed = seed
-
-    def launch(self) -> float:
-        """Interpret the rule and copy the results into the arrays."""
-        gradients = self.inputs[1]
-        if self.check_finite:
-            bad = sum(int(g.size - np.isfinite(g).sum()) for g in gradients)
-            if bad:
-                return float(bad)
-        self.clock[:, 0] += 1.0
-        step, samples, minibatch_size = self.clock[0]
-        states: dict[str, Any] = {
-            name: [
-                float(a) if name in scalars else a
-                for a, scalars in zip(self.selected(arrays), self.tensor_states, strict=True)
-            ]
-            for name, arrays in self.states.items()
-        }
-        states |= {name: float(values[0]) for name, values in self.model_states.items()}
-        updated, new_states = interpret(
-            self.rules,
-            self.selected(self.parameters),
-            gradients,
-            states,
-            [self.hyperparameters[group] for group in self.groups],
-            {"step": step, "samples": samples, "minibatch_size": minibatch_size, "seed": self.seed},
-            positions=self.positions() if self.rows else None,
-            extras={**self.extras, **self.selected_extras()},
-        )
-        # A new value may be the old array of another state: all are copied before one is written.
-        new_states = {
-            n: [np.array(v) for v in values] if isinstance(values, list) else values
-            for n, values in new_states.items()
-        }
-        for name, arrays in self.states.items():
-            self.write(arrays, new_states[name])
-        for name, values in self.model_states.items():
-            values[:] = new_states[name]
-        self.write(self.parameters, updated)
-        self.clock[:, 1] += minibatch_size
-        return 0.0

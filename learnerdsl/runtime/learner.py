@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import is_
 from types import MappingProxyType
 from typing import Any
@@ -9,29 +10,33 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import (
-    ArrayError,
-    HyperparameterError,
     NonFiniteError,
     UnknownAttributeError,
 )
 from learnerdsl.expr import quoted
 from learnerdsl.rule import Rule, check_variants
-from learnerdsl.runtime.arguments import check_choice, checked_seed, picker, rule_for
+from learnerdsl.runtime.absent import refuse_absent
+from learnerdsl.runtime.arguments import (
+    check_choice,
+    check_form,
+    check_takes_rows,
+    checked_samples,
+    checked_seed,
+    picker,
+    rules_for,
+)
 from learnerdsl.runtime.backends import choose_backend
 from learnerdsl.runtime.engine import Done, Groups
 from learnerdsl.runtime.extras import ExtraInputs
+from learnerdsl.runtime.gradients import NOTHING, LastArrays
 from learnerdsl.runtime.hyper import GroupViews, Hyperparameters, HyperTable, group_numbers
-from learnerdsl.runtime.memory import (
-    Arrays,
-    Gradients,
-    LastArrays,
-    Name,
-    named_arrays,
-)
+from learnerdsl.runtime.memory import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.resumable import Resumable
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.runtime.sparse import NO_ROWS, RowSparse
+from learnerdsl.runtime.turns import TOKEN, wait_for_turn
 
 NONFINITE = ("propagate", "skip", "raise")
+MISSING = ("raise", "skip")
 
 
 class Learner(Resumable):
@@ -51,6 +56,8 @@ class Learner(Resumable):
         nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
             update, or "raise". The last two look at all gradients before anything is written.
         seed: of the random numbers of rules that draw some, from 0 up to 2**53.
+        missing: what to do when a dict of gradients leaves parameters out: "raise", or "skip" them
+            as if their gradients were None.
         hyperparameters: values or schedules that replace the rule's defaults.
 
     Raises:
@@ -66,9 +73,12 @@ class Learner(Resumable):
         groups: Sequence[Mapping[str, Any]] | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
+        missing: str = "raise",
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         check_choice("nonfinite", nonfinite, NONFINITE)
+        check_choice("missing", missing, MISSING)
+        self._missing = missing
         self._nonfinite = nonfinite
         self._seed = checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
@@ -76,7 +86,7 @@ class Learner(Resumable):
         self._backend = choose_backend(backend, self._parameters)
         self._kind = self._backend.kind
         self._names = list(self._parameters)
-        self._rules = [rule_for(rule, name, s) for name, s in self._backend.shapes.items()]
+        self._rules = rules_for(rule, self._backend.shapes)
         self._rule = self._rules[0]
         check_variants(self._rules)
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
@@ -87,13 +97,16 @@ class Learner(Resumable):
         self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
         self._hyper.attach(self._engine)
         self._hyper.refresh()  # so that a schedule without a first value is refused at once
-        self._minibatch_size: float = 1
+        self._minibatch_size: Any = 1
         self._engine.set_minibatch_size(1)
         self.reset()
-        self._check = self._backend.check()
-        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, self._backend.check)
+        states = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
+        check = partial(self._backend.check, states=states)
+        self._check = check("gradient")
+        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
         self._bound = LastArrays(len(self._names), self._backend.holds_gradients)
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
+        self._turn = [TOKEN]
 
     def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
         """Do one update of all parameters, in place.
@@ -103,12 +116,19 @@ class Learner(Resumable):
                 sequence), in memory of their own, or `RowSparse` ones. An array that was passed
                 for the same parameter in the update before is not checked again, so filling the
                 same arrays anew costs less than passing new ones (2 to 5 microseconds an update).
+                On the host, arrays of another float type or of another layout (strides, byte
+                order) are copied into the parameter's type in every update. None skips its
+                parameter: that and its states stay as they are, also its own count of steps, which
+                `step` is in a rule; schedules follow the learner's `step_count`, which counts
+                every update, even one without any gradient.
             minibatch_size: number of samples the gradients are of, for rules that use it.
             extras: what else the rule asks for by `extra(name)`, such as `loss=0.7`: numbers, or
                 arrays in the same form as the gradients.
 
         On a GPU the update is started on the current stream of the arrays' library, and nothing
         waits for it, except with `nonfinite="raise"`.
+
+        Threads that update one learner wait for each other.
 
         Returns:
             Whether the update was done; False only with `nonfinite="skip"`. On a GPU that is an
@@ -117,25 +137,35 @@ class Learner(Resumable):
         Raises:
             LearnerError: a gradient or schedule that cannot be used; nothing has changed then.
         """
-        if minibatch_size != self._minibatch_size:
-            self._set_minibatch_size(minibatch_size)
-        if extras or self._extras.names:
-            self._extras.take(extras, self._engine)
+        turn = self._turn
+        while True:
+            try:
+                token = turn.pop()
+                break
+            except IndexError:
+                wait_for_turn(self, turn, Learner.update)
         try:
-            fits = len(gradients) == len(self._names)
-            arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
-        except (KeyError, TypeError, IndexError):
-            fits, arrays = False, ()
-        if not fits:
-            self._refuse(gradients)
-        if not all(map(is_, arrays, self._bound.present())):
-            if not self._is_mapping and type(gradients) not in (list, tuple):
-                self._refuse(gradients)
-            self._bind(arrays)
-        if self._hyper.scheduled:
-            self._hyper.refresh()
-        refusal = self._engine.launch()
-        return True if self._nonfinite == "propagate" else self._settle(refusal)
+            if minibatch_size is not self._minibatch_size:
+                self._set_minibatch_size(minibatch_size)
+            try:
+                fits = len(gradients) == len(self._names)
+                arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
+            except (KeyError, TypeError, IndexError):
+                fits, arrays = False, ()
+            if not fits:
+                arrays = self._complete(gradients)
+            absent: Sequence[int] = ()
+            if not all(map(is_, arrays, self._bound.present())):
+                absent = self._bind(gradients, arrays)
+            if extras or self._extras.names:
+                self._extras.take(extras, self._engine, absent)
+            if self._hyper.scheduled:
+                self._hyper.refresh()
+            engine = self._engine
+            refusal = engine.launch_without(absent) if absent else engine.launch()
+            return True if self._nonfinite == "propagate" else self._settle(refusal)
+        finally:
+            turn.append(token)
 
     def refresh(self) -> None:
         """Before a CUDA graph replays a captured update: send the device what has changed.
@@ -151,54 +181,54 @@ class Learner(Resumable):
             self._hyper.refresh()
         self._engine.refresh()
 
-    def _bind(self, arrays: tuple[Any, ...]) -> None:
-        """Check the arrays that are new, all of them before one is used."""
+    def _bind(self, gradients: Gradients, arrays: tuple[Any, ...]) -> Sequence[int]:
+        """Check the arrays that are new, all of them before one is used.
+
+        Returns:
+            Numbers of the parameters that have no gradient.
+        """
+        if not self._is_mapping and type(gradients) not in (list, tuple):
+            arrays = self._complete(gradients)
         bound = self._bound.present()
         changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
-        new = [arrays[k] for k in changed]
-        addresses = self._check.addresses(changed, new)
+        checked = self._check.check(changed, [arrays[k] for k in changed])
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
         for k in rows:
-            if self._rules[k].needs_whole_tensors:
-                msg = (
-                    f"{self._rule.name} works on axes, matrices or past values of whole tensors, "
-                    f"but the gradient of {self._names[k]!r} is row-sparse; "
-                    "pass gradient.to_dense()."
-                )
-                raise ArrayError(msg)
-        self._engine.bind(1, changed, new, addresses)
+            check_takes_rows(self._rules[k], self._names[k])
+        absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
+        if absent:
+            refuse_absent(self._rules, self._names[absent[0]])
+            rows |= dict.fromkeys(absent, NO_ROWS)
+        # An exception that comes in between leaves nothing half known: all is bound anew then.
+        self._bound.forget()
+        self._engine.bind(1, changed, checked.arrays, checked.addresses)
         self._engine.select_rows(rows)
-        self._bound.keep(arrays)
+        self._bound.keep(arrays, changed, checked)
+        return absent
 
-    def _refuse(self, gradients: Any) -> None:
-        if self._is_mapping != isinstance(gradients, Mapping):
-            form = "a dict" if self._is_mapping else "a list"
-            msg = (
-                f"Gradients must be {form}, as the parameters are; got {type(gradients).__name__}."
-            )
-            raise ArrayError(msg)
-        self._check.refuse_names(list(named_arrays(gradients, "Gradients")))
+    def _complete(self, gradients: Any) -> tuple[Any, ...]:
+        """The gradients in the order of the parameters, or an error that says what is wrong."""
+        check_form("Gradients", gradients, self._is_mapping)
+        given = named_arrays(gradients, "Gradients")
+        may_miss = self._is_mapping and self._missing == "skip"
+        self._check.refuse_names(list(given), () if may_miss else self._names)
+        return tuple(map(given.get, self._names))
 
     def _settle(self, refusal: Any) -> Any:
         """What `update` answers where gradients that are not finite forbid it."""
         if self._nonfinite == "skip":
             return refusal == 0 if isinstance(refusal, float) else Done(refusal)
         if float(refusal):
-            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.present())]
+            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.values)]
             msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
             raise NonFiniteError(msg)
         return True
 
-    def _set_minibatch_size(self, value: float) -> None:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float, np.number))
-            or not 0 < value < float("inf")
-        ):
-            msg = f"minibatch_size must be a positive number of samples, got {value!r}."
-            raise HyperparameterError(msg)
-        self._minibatch_size = value
-        self._engine.set_minibatch_size(value)
+    def _set_minibatch_size(self, value: Any) -> None:
+        size = checked_samples(value)
+        self._minibatch_size = None  # unknown, until the engine has it
+        self._engine.set_minibatch_size(size)
+        self._minibatch_size = value if type(value) in (int, float) else None
 
     @property
     def parameters(self) -> Mapping[Name, np.ndarray]:

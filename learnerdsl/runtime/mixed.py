@@ -9,7 +9,6 @@ import numpy as np
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
 from learnerdsl.pipeline import Program, stages
-from learnerdsl.rule import Rule
 from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.memory import Gradient
 
@@ -29,11 +28,11 @@ class MixedEngine(HostStates):
     def __init__(
         self, programs: Sequence[Program], make: Callable[[Program, list[int]], Any]
     ) -> None:
-        variants = {program.rule: program for program in programs}
-        self.members: dict[Rule, list[int]] = {rule: [] for rule in variants}
+        # By their identity, as hashing a rule takes long.
+        self.members: dict[int, list[int]] = {}
         for k, program in enumerate(programs):
-            self.members[program.rule].append(k)
-        self.engines = [make(variants[rule], own) for rule, own in self.members.items()]
+            self.members.setdefault(id(program), []).append(k)
+        self.engines = [make(programs[own[0]], own) for own in self.members.values()]
         self.place = {
             k: (engine, index)
             for engine, own in zip(self.engines, self.members.values(), strict=True)
@@ -49,9 +48,17 @@ class MixedEngine(HostStates):
         self.count_model()
 
     def take_over(self) -> None:
-        """What the first engine has of the model is this engine's."""
-        self.clock = self.first.clock
-        self.model_states = self.first.model_states
+        """Nothing: what the engines have of the model is looked up where it is asked for."""
+
+    @property
+    def clock(self) -> Any:
+        """Step count, samples seen and minibatch size in the rows of the first engine."""
+        return self.first.clock
+
+    @property
+    def model_states(self) -> Any:
+        """State of the model -> its value in the rows of the first engine."""
+        return self.first.model_states
 
     @property
     def states(self) -> dict[str, list[Any]]:
@@ -62,14 +69,17 @@ class MixedEngine(HostStates):
     def share_rows(self) -> None:
         """Give all engines what the first one has of the model."""
         for engine in self.engines[1:]:
-            engine.model_rows[:, : self.shared] = self.first.model_rows[:, : self.shared]
+            engine.share_rows(self.first, self.shared)
 
     def gather(self, of_engines: Sequence[Mapping[str, list[Any]]]) -> dict[str, list]:
         """State name -> for each tensor its array, or None where its variant has no such state."""
         states: dict[str, list[Any]] = {}
-        for k, (engine, index) in self.place.items():
-            for name, arrays in of_engines[self.engines.index(engine)].items():
-                states.setdefault(name, [None] * len(self.place))[k] = arrays[index]
+        for own, of_engine in zip(self.members.values(), of_engines, strict=True):
+            for name, arrays in of_engine.items():
+                if name not in states:
+                    states[name] = [None] * len(self.place)
+                for k, array in zip(own, arrays, strict=True):
+                    states[name][k] = array
         return states
 
     def count_model(self) -> None:
@@ -101,9 +111,17 @@ class MixedEngine(HostStates):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Select rows in the engines of their tensors."""
-        for engine, own in zip(self.engines, self.members.values(), strict=True):
-            engine.select_rows({own.index(k): r for k, r in rows.items() if k in own})
+        self.select_in_engines(rows)
         self.count_model()
+
+    def select_in_engines(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Select rows in the engines of their tensors."""
+        of_engines: dict[int, dict[int, np.ndarray]] = {}
+        for k, own in rows.items():
+            engine, index = self.place[k]
+            of_engines.setdefault(id(engine), {})[index] = own
+        for engine in self.engines:
+            engine.select_rows(of_engines.get(id(engine), {}))
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Set it in the row that counts."""
@@ -124,6 +142,40 @@ class MixedEngine(HostStates):
         if not refused:
             self.proceed()
         return refused
+
+    def launch_without(self, absent: Sequence[int]) -> Any:
+        """One update of the tensors but for these."""
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            left_out = set(absent)
+            engine.set_aside([index for index, k in enumerate(own) if k in left_out])
+        try:
+            if len(absent) < self.count:
+                return self.launch()
+            for engine in self.engines:
+                engine.count_update()
+            return 0.0
+        finally:
+            for engine in self.engines:
+                engine.put_back()
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        for engine in self.engines:
+            engine.set_clock(step_count, samples)
+
+    @property
+    def missed_steps(self) -> list[int]:
+        """For each tensor, how many of the updates left it out."""
+        of_engines = {id(engine): engine.missed_steps for engine in self.engines}
+        return [
+            of_engines[id(e)][index] for e, index in (self.place[k] for k in range(len(self.place)))
+        ]
+
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
+        """Go on as if so many updates had left out each tensor."""
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            engine.missed_steps = [missed[k] for k in own]
 
     def proceed(self) -> None:
         """All but the check, from one meeting of the variants to the next."""

@@ -20,6 +20,9 @@ from learnerdsl.runtime.memory import Name
 from learnerdsl.runtime.state_dict import Progress, check, checked_array
 from learnerdsl.runtime.states import ModelStates, ParameterStates, States
 
+_NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
+"""What the clock says of an update where there is none."""
+
 
 class Resumable:
     """The states and the clock of a learner; see `Learner`, which has what is declared here."""
@@ -99,7 +102,7 @@ class Resumable:
             self._backend.on_host(),
             {**self._engine.read_states(), **self.model_state},
             self._values_in(shown, max(step, 1)),
-            {"step": step, "samples": self.samples, "minibatch_size": 1, "seed": 0},
+            {"step": self._engine.tensor_steps, "samples": self.samples, **_NO_MINIBATCH},
         )
         return dict(zip(self._names, self._backend.from_host(values), strict=True))
 
@@ -118,12 +121,6 @@ class Resumable:
         # First the clock: it says in which memory each value of a ring is.
         self._engine.set_clock(0, 0.0)
         self._engine.write_states(states)
-        self._set_missed([0] * len(self._names))
-
-    def _set_missed(self, missed: list[int]) -> None:
-        engine: Any = self._engine
-        if hasattr(engine, "missed_steps"):
-            engine.missed_steps = missed
 
     def __reduce__(self) -> Any:
         """Refused: the tables of a learner hold addresses of its arrays."""
@@ -139,7 +136,7 @@ class Resumable:
         and "model_state". "missed" is there if parameters were left out of updates: for each one,
         of how many.
         """
-        missed = list(getattr(self._engine, "missed_steps", ()))
+        missed = self._engine.missed_steps
         return {
             "rule": self._rule.name,
             "version": self._rule.version,
@@ -203,10 +200,10 @@ class Resumable:
     def _take(self, progress: Progress) -> None:
         # First the clock: it says in which memory each value of a ring is.
         self._engine.set_clock(progress.step_count, progress.samples)
+        self._engine.missed_steps = progress.missed
         self._engine.write_states(progress.states)
         self._seed = progress.seed
         self._engine.set_seed(self._seed)
-        self._set_missed(progress.missed)
         self._hyper.replace(progress.settings)
         if progress.parameters is not None:
             self._backend.write_parameters(progress.parameters)

@@ -1,12 +1,17 @@
 """Row-sparse gradients: an update then touches only the rows that are named."""
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.ma import MaskedArray
 
-from learnerdsl.errors import ArrayError
+from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.interop import copy_to_host, is_on_device
+
+NO_ROWS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +30,7 @@ class RowSparse:
 
     Raises:
         ArrayError: the three do not fit each other.
+        DtypeError: the values are not real numbers.
 
     >>> import numpy as np
     >>> gradient = RowSparse(np.array([3, 1, 3]), np.ones((3, 2), np.float32), (5, 2))
@@ -41,25 +47,13 @@ class RowSparse:
 
     def __post_init__(self) -> None:
         """Check that the parts fit, and sort the rows."""
-        indices, shape = copy_to_host(self.indices), tuple(self.shape)
-        if not shape or indices.ndim != 1 or indices.dtype.kind not in "iu":
-            msg = (
-                f"A row-sparse gradient needs integer indices of shape (n,) and a shape with rows, "
-                f"got indices of shape {indices.shape} and {indices.dtype}, and shape {shape}."
-            )
-            raise ArrayError(msg)
+        shape = _checked_shape(self.shape)
+        indices = _checked_indices(self.indices, shape)
         on_device = is_on_device(self.values)
-        is_array = on_device or isinstance(self.values, np.ndarray)
-        if not is_array or tuple(self.values.shape) != (indices.size, *shape[1:]):
-            msg = (
-                f"{indices.size} rows of shape {shape[1:]} need values of shape "
-                f"{(indices.size, *shape[1:])}, got {np.shape(self.values)}."
-            )
-            raise ArrayError(msg)
-        if indices.size and not (indices.min() >= 0 and indices.max() < shape[0]):
-            msg = f"Rows {indices.min()} to {indices.max()} are not all in 0 to {shape[0] - 1}."
-            raise ArrayError(msg)
-        indices, values = indices.astype(np.int64), self.values
+        if not on_device:
+            _refuse_unless_numbers(self.values)
+        _refuse_misfit(indices, self.values, shape)
+        values = self.values
         if not on_device:
             indices, values = _summed(indices, values)
         elif not np.all(indices[1:] > indices[:-1]):
@@ -68,9 +62,20 @@ class RowSparse:
                 "once; in PyTorch, gradient.coalesce() has them so."
             )
             raise ArrayError(msg)
+        # The bytes of a bytes object cannot be made writable: rows outside of the parameter must
+        # not get in later.
+        indices = np.frombuffer(indices.tobytes(), np.int64)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "indices", indices)
         object.__setattr__(self, "values", values)
+
+    def check(self) -> None:
+        """Raise unless the parts still fit: arrays may be given another shape in place."""
+        indices = self.indices
+        if indices.ndim != 1 or indices.dtype != np.int64:
+            msg = "The indices of a row-sparse gradient were changed; make a new RowSparse."
+            raise ArrayError(msg)
+        _refuse_misfit(indices, self.values, self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -95,13 +100,78 @@ def values_of(gradient: Any) -> Any:
     return gradient.values if isinstance(gradient, RowSparse) else gradient
 
 
+def _checked_shape(shape: Any) -> tuple[int, ...]:
+    """The shape of a parameter with rows, in whole numbers."""
+    try:
+        is_ordered = isinstance(shape, (Sequence, np.ndarray)) and not isinstance(shape, str)
+        sizes = tuple(map(operator.index, shape)) if is_ordered else ()
+        if any(isinstance(size, (bool, np.bool_)) for size in shape):
+            sizes = ()
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 0:
+        msg = (
+            "The shape of a row-sparse gradient is that of its parameter, a tuple of whole numbers "
+            f"such as (1000, 64), got {shape!r}."
+        )
+        raise ArrayError(msg)
+    return sizes
+
+
+def _checked_indices(given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers of the rows, all of them there."""
+    try:
+        indices = copy_to_host(np.empty(0, int) if isinstance(given, list) and not given else given)
+    except ValueError:  # of nested lists of several lengths
+        indices = np.empty((), object)
+    if isinstance(given, MaskedArray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
+        msg = (
+            "A row-sparse gradient needs integer indices of shape (n,), one for each row and not "
+            f"masked, got {type(given).__name__} of shape {indices.shape} and {indices.dtype}."
+        )
+        raise ArrayError(msg)
+    if indices.size and not (indices.min() >= 0 and indices.max() < shape[0]):
+        msg = f"Rows {indices.min()} to {indices.max()} are not all in 0 to {shape[0] - 1}."
+        raise ArrayError(msg)
+    return indices.astype(np.int64)
+
+
+def _refuse_unless_numbers(values: Any) -> None:
+    if isinstance(values, MaskedArray):
+        msg = "The values of a row-sparse gradient are a masked array; pass values.filled(0.0)."
+        raise ArrayError(msg)
+    if not isinstance(values, np.ndarray):
+        msg = (
+            "The values of a row-sparse gradient are an array, got a "
+            f"{type(values).__name__}; pass numpy.asarray(values)."
+        )
+        raise ArrayError(msg)
+    if values.dtype.kind != "f":
+        msg = (
+            "The values of a row-sparse gradient have the dtype of its parameter, float32 or "
+            f"float64, got {values.dtype}."
+        )
+        raise DtypeError(msg)
+
+
+def _refuse_misfit(indices: np.ndarray, values: Any, shape: tuple[int, ...]) -> None:
+    wanted = (indices.size, *shape[1:])
+    if tuple(values.shape) != wanted:
+        msg = (
+            f"{indices.size} rows of shape {shape[1:]} need values of shape {wanted}, "
+            f"got {tuple(values.shape)}."
+        )
+        raise ArrayError(msg)
+
+
 def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows in increasing order, each once."""
     if np.all(indices[1:] > indices[:-1]):
         return indices, np.ascontiguousarray(values)
     rows, place = np.unique(indices, return_inverse=True)
     total = np.zeros((rows.size, *values.shape[1:]), values.dtype)
-    np.add.at(total, place, values)
+    with np.errstate(all="ignore"):
+        np.add.at(total, place, values)
     return rows, total
 
 

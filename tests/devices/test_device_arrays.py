@@ -8,7 +8,7 @@ from devices.ptx_device import device
 from fixtures_runtime import descent, every_state, parameters
 
 import learnerdsl as ld
-from learnerdsl.learners import muon
+from learnerdsl.learners import muon, sophia
 from learnerdsl.runtime import backends
 from learnerdsl.runtime.cuda import arrays, matrices
 from learnerdsl.runtime.interop import copy_to_host, is_on_device, stream_of
@@ -112,7 +112,7 @@ def test_other_number_types_are_refused(dtype, device):
 
 def test_layouts_that_cannot_be_updated_are_refused(device):
     view = device.array(np.zeros((2, 3), np.float32))
-    with pytest.raises(ld.ArrayError, match=r"not contiguous.*array.contiguous\(\)"):
+    with pytest.raises(ld.ArrayError, match=r"not contiguous.*only the copy would be trained"):
         descent([Tensor(view, contiguous=False)])
     with pytest.raises(ld.ArrayError, match="not contiguous"):
         descent([interface(view, strides=(4, 8))])
@@ -137,12 +137,37 @@ def test_gradients_that_cannot_be_used_change_nothing(device):
     wide = device.array(w.astype(np.float64))
     refused(learner, {"w": wide, "b": b}, "has dtype float64, its parameter float32", ld.DtypeError)
     strided = interface(good["w"], strides=(4, 12))
-    refused(learner, {"w": strided, "b": b}, "not contiguous")
+    refused(learner, {"w": strided, "b": b}, r"not contiguous.*array.contiguous\(\)")
+    refused(learner, {"w": None, "b": b}, "'w' is None; on a GPU every parameter needs one")
+    state = learner.state["w"]["m"]
+    refused(learner, {"w": state, "b": b}, "overlaps a state of 'w'")
     refused(learner, {"w": learner.parameters["w"], "b": b}, "overlaps parameter 'w'")
     elsewhere = Tensor(good["w"], device=1)
     refused(learner, {"w": elsewhere, "b": b}, "is on device 1, its parameter on 0")
     refused(learner, {"w": good["w"]}, "missing 'b'", ld.UnknownNameError)
     learner.update(good)
+
+
+def test_left_out_parameters_are_refused_on_a_device(device):
+    params = {n: device.array(a) for n, a in parameters("dict").items()}
+    learner = descent(params, missing="skip")
+    refused(learner, {"w": device.array(parameters("dict")["w"])}, "'b' is None; on a GPU")
+
+
+def test_rows_as_an_extra_are_refused_on_a_device(device):
+    place = device.array(np.zeros((4, 3), np.float32))
+    learner = sophia([place])
+    rows = ld.RowSparse([1], device.array(np.ones((1, 3), np.float32)), (4, 3))
+    with pytest.raises(ld.ArrayError, match="The hessian_diag of 0 is row-sparse"):
+        learner.update([device.array(np.ones((4, 3), np.float32))], hessian_diag=[rows])
+
+
+def test_values_that_no_longer_fit_their_rows_are_refused_on_a_device(device):
+    learner = descent([device.array(np.zeros((4, 3), np.float32))])
+    values = Tensor(device.array(np.ones((2, 3), np.float32)))
+    rows = ld.RowSparse([0, 1], values, (4, 3))
+    values.shape = (1, 3)
+    refused(learner, [rows], r"need values of shape \(2, 3\), got \(1, 3\)")
 
 
 def test_a_sparse_tensor_is_told_to_be_row_sparse(device):

@@ -13,9 +13,16 @@ import numpy as np
 from learnerdsl.dtypes import NumberType, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.cuda import SIMULATED
+from learnerdsl.runtime.gradients import Checked, GradientCheck
 from learnerdsl.runtime.interop import is_on_device, is_simulated, library_of
-from learnerdsl.runtime.memory import GradientCheck, Name, Span, refuse_mixture, refuse_overlap
-from learnerdsl.runtime.sparse import values_of
+from learnerdsl.runtime.memory import (
+    Name,
+    Span,
+    refuse_in_place,
+    refuse_mixture,
+    refuse_overlap,
+)
+from learnerdsl.runtime.sparse import RowSparse, values_of
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,8 @@ def locate(array: Any, what: str) -> Place:
     if isinstance(array, np.ndarray) or not is_on_device(array):
         msg = (
             f"{what} is a {type(array).__name__} in the memory of the host; backend='cuda' needs "
-            "arrays on a GPU (of PyTorch, CuPy or Numba, for example array.to('cuda') or "
-            "numba.cuda.to_device(array))."
+            "arrays on a GPU, of PyTorch, CuPy or Numba; in PyTorch, model.to('cuda') moves all "
+            "parameters there."
         )
         raise ArrayError(msg)
     if hasattr(array, "data_ptr"):
@@ -138,12 +145,13 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[N
     for name, place in places.items():
         what = f"Parameter {name!r}"
         kinds.setdefault(_kind(place, what).name, name)
-        _check_layout(place, what)
+        fault = _fault_of(place, what)
+        if fault:
+            refuse_in_place(fault)
         if place.nbytes:
             devices.setdefault(place.device, name)
         if not place.is_writable:
-            msg = f"{what} is read-only, so it cannot be updated in place; pass a copy of it."
-            raise ArrayError(msg)
+            refuse_in_place(f"{what} is read-only")
     refuse_mixture(kinds)
     if len(devices) > 1:
         listed = " and ".join(f"{name!r} on {device}" for device, name in devices.items())
@@ -162,16 +170,13 @@ def _kind(place: Place, what: str) -> NumberType:
         raise DtypeError(msg) from None
 
 
-def _check_layout(place: Place, what: str) -> None:
+def _fault_of(place: Place, what: str) -> str:
+    """What is wrong with the layout of an array, if anything is."""
     if not place.is_contiguous:
-        msg = (
-            f"{what} of shape {place.shape} is not contiguous in row-major order; "
-            "pass a contiguous copy (array.contiguous() in PyTorch, cupy.ascontiguousarray(array))."
-        )
-        raise ArrayError(msg)
+        return f"{what} of shape {place.shape} is not contiguous in row-major order"
     if place.nbytes and place.address % np.dtype(place.dtype).itemsize:
-        msg = f"{what} is not aligned to its dtype {place.dtype}; pass a plain copy of it."
-        raise ArrayError(msg)
+        return f"{what} is not aligned to its dtype {place.dtype}"
+    return ""
 
 
 class DeviceGradientCheck(GradientCheck):
@@ -180,29 +185,36 @@ class DeviceGradientCheck(GradientCheck):
     Args:
         parameters: name -> where the parameter is.
         what: what the arrays are, for the messages.
+        states: the memory of the states: first byte, the one after the last, and whose it is.
+        takes_rows: whether they may be `RowSparse`.
     """
 
     tensor_dtype: Any = None
 
-    def __init__(self, parameters: dict[Name, Place], what: str = "gradient") -> None:
+    def __init__(
+        self,
+        parameters: dict[Name, Place],
+        what: str = "gradient",
+        states: Sequence[Span] = (),
+        takes_rows: bool = True,
+    ) -> None:
         places = list(parameters.values())
         self.dtype_name = places[0].dtype
         self.device = max(place.device for place in places)
         spans = [place.span(name) for name, place in parameters.items()]
-        self.take(what, list(parameters), [place.shape for place in places], spans)
+        shapes = [place.shape for place in places]
+        self.take(what, list(parameters), shapes, spans, states, takes_rows)
         kind = np.dtype(self.dtype_name)
         self.typestr, self.itemsize = kind.str, kind.itemsize
 
-    def addresses(self, indices: Sequence[int], gradients: Sequence[Any]) -> list[int]:
-        """Addresses of new gradients, or an error that says why one cannot be used."""
+    def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
+        """New gradients as they can be used, or an error that says why one cannot be."""
         bounds, shapes = self.bounds, self.shapes
         found: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
             address = self.usual_address(gradient, shapes[index])
             if not address:
-                values = values_of(gradient)
-                place = locate(values, f"The {self.what} of {self.names[index]!r}")
-                self.check_place(index, place, gradient)
+                place = self.unusual_place(index, gradient)
                 address = place.address
                 self.refuse_if_overlapping(index, address, place.nbytes)
             else:
@@ -211,7 +223,22 @@ class DeviceGradientCheck(GradientCheck):
                 if below % 2 or bounds[below] < address + nbytes:
                     self.refuse_if_overlapping(index, address, nbytes)
             found.append(address)
-        return found
+        return Checked(gradients, found)
+
+    def unusual_place(self, index: int, gradient: Any) -> Place:
+        """Where an array is that is not as most are."""
+        what = f"The {self.what} of {self.names[index]!r}"
+        if gradient is None:
+            msg = f"{what} is None; on a GPU every parameter needs one: pass zeros."
+            raise ArrayError(msg)
+        if isinstance(gradient, RowSparse):
+            if not self.takes_rows:
+                msg = f"{what} is row-sparse, but is read whole; pass its values for all rows."
+                raise ArrayError(msg)
+            gradient.check()
+        place = locate(values_of(gradient), what)
+        self.check_place(index, place, gradient)
+        return place
 
     def usual_address(self, gradient: Any, shape: tuple[int, ...]) -> int:
         """The address of an array that is as it should be, found quickly; 0 of any other.
@@ -243,7 +270,10 @@ class DeviceGradientCheck(GradientCheck):
         if place.dtype != self.dtype_name:
             msg = f"{what} has dtype {place.dtype}, its parameter {self.dtype_name}; convert it."
             raise DtypeError(msg)
-        _check_layout(place, what)
+        fault = _fault_of(place, what)
+        if fault:
+            msg = f"{fault}; pass a plain copy, as array.contiguous() makes one in PyTorch."
+            raise ArrayError(msg)
         shape = place.shape if values_of(gradient) is gradient else gradient.shape
         if shape != self.shapes[index]:
             msg = f"{what} has shape {shape}, its parameter {self.shapes[index]}."

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.pipeline import Program
 from learnerdsl.rule import Rule
-from learnerdsl.runtime.backends import engine_of, of_members
+from learnerdsl.runtime.backends import compile_each, engine_of, of_members
 from learnerdsl.runtime.cuda.arrays import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
@@ -18,7 +18,7 @@ from learnerdsl.runtime.cuda.matrix_stage import as_view
 from learnerdsl.runtime.cuda.mixed import CudaMixedEngine
 from learnerdsl.runtime.engine import Engine, Groups
 from learnerdsl.runtime.interop import copy_to_host, stream_of
-from learnerdsl.runtime.memory import Name
+from learnerdsl.runtime.memory import Name, Span
 
 
 class CudaBackend:
@@ -41,9 +41,11 @@ class CudaBackend:
         first = next(iter(parameters.values()))
         self.stream = functools.partial(stream_of, first, ordinal)
 
-    def check(self, what: str = "gradient") -> DeviceGradientCheck:
-        """Checks arrays that belong to the parameters."""
-        return DeviceGradientCheck(self.places, what)
+    def check(
+        self, what: str, states: Sequence[Span], takes_rows: bool = True
+    ) -> DeviceGradientCheck:
+        """Checks arrays that belong to the parameters, and lie outside of these states."""
+        return DeviceGradientCheck(self.places, what, states, takes_rows)
 
     def on_host(self) -> list[np.ndarray]:
         """Copies of the parameters."""
@@ -82,7 +84,7 @@ class CudaBackend:
         self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
     ) -> Engine:
         """What does the updates."""
-        programs = [compile_rule(rule, self.kind.name, "cuda") for rule in rules]
+        programs = compile_each(rules, self.kind.name, "cuda")
         places = list(self.places.values())
 
         def make(program: Program, own: list[int]) -> CudaEngine:

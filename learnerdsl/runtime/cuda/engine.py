@@ -93,7 +93,8 @@ class CudaEngine(DeviceStates):
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()
         self.spare: Any = None
-        self.has_rows = self.has_run = False
+        self.has_rows: bool | None = False
+        self.has_run = False
         self.rooms: dict[str, tuple[int, Any]] = {}
         self.launches = 0
         self.use_chunks(self.chunks_of({}))
@@ -158,9 +159,10 @@ class CudaEngine(DeviceStates):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Build chunks of these rows, beside the ordinary ones of the other tensors."""
-        if rows or self.has_rows:
-            self.has_rows = bool(rows)
+        if rows or self.has_rows is not False:
+            self.has_rows = None  # unknown, should an exception come in between
             self.use_chunks(self.chunks_of(rows))
+            self.has_rows = bool(rows)
 
     def bind(
         self,
@@ -174,13 +176,13 @@ class CudaEngine(DeviceStates):
             stage.bind(self.program.layout.arrays[column].name, indices, arrays)
         new = np.asarray(addresses, np.int64)
         if not np.array_equal(self.addresses[indices, column], new):
-            self.addresses[indices, column] = new
             self.addresses_changed = True
+            self.addresses[indices, column] = new
 
     def _set_input(self, group: int | slice, slot: int, value: float) -> None:
         if np.any(self.inputs[group, slot - FIRST_INPUT] != value):
-            self.inputs[group, slot - FIRST_INPUT] = value
             self.inputs_changed = True
+            self.inputs[group, slot - FIRST_INPUT] = value
 
     def set_extra(self, name: str, value: float) -> None:
         """Give a number of the update its value."""

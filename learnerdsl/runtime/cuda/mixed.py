@@ -8,10 +8,11 @@ import numpy as np
 from learnerdsl.runtime.cuda import between
 from learnerdsl.runtime.cuda.device import Launch, Words
 from learnerdsl.runtime.cuda.engine import CudaEngine
+from learnerdsl.runtime.cuda.states import WholeUpdates
 from learnerdsl.runtime.mixed import MixedEngine
 
 
-class CudaMixedEngine(MixedEngine):
+class CudaMixedEngine(WholeUpdates, MixedEngine):
     """One CUDA engine for each variant of a rule; what they share, they share on the device."""
 
     first: CudaEngine
@@ -19,6 +20,7 @@ class CudaMixedEngine(MixedEngine):
 
     def take_over(self) -> None:
         """One gate for all of them, and the launches between them."""
+        self.sizes = range(len(self.place))
         self.device, self.stream = self.first.device, self.first.stream
         self.check_finite = self.first.check_finite
         self.gates: list[Launch] = []
@@ -61,7 +63,8 @@ class CudaMixedEngine(MixedEngine):
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Select rows in the engines of their tensors."""
-        super().select_rows(rows)
+        self.select_in_engines(rows)
+        self.count_model()
         self.replan()
 
     def launch(self) -> Any:
@@ -105,6 +108,14 @@ class CudaMixedEngine(MixedEngine):
         step_count = self.first.step_count
         for engine in self.engines[1:]:
             engine.steps_begun = step_count
+
+    def state_spans(self) -> list[tuple[int, int, int]]:
+        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        return [
+            (start, end, own[k])
+            for engine, own in zip(self.engines, self.members.values(), strict=True)
+            for start, end, k in engine.state_spans()
+        ]
 
     def read_states(self) -> dict[str, list[Any]]:
         """Copies of the states, in NumPy."""

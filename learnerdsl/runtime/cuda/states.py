@@ -8,7 +8,7 @@ import numpy as np
 
 from learnerdsl.codegen.layout import Vector
 from learnerdsl.dtypes import NUMBER_TYPES
-from learnerdsl.errors import LearnerError
+from learnerdsl.errors import InternalError, LearnerError
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
@@ -21,7 +21,39 @@ from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables import STEP, Tables
 
 
-class DeviceStates(Tables):
+class WholeUpdates:
+    """What an engine says that leaves out no tensor."""
+
+    sizes: Any
+    step_count: Any
+
+    @property
+    def tensor_steps(self) -> float | list[float]:
+        """Number of updates done, of each tensor."""
+        return self.step_count
+
+    @property
+    def missed_steps(self) -> list[int]:
+        """For each tensor, how many of the updates left it out."""
+        return [0] * len(self.sizes)
+
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
+        """Refused, unless none was left out."""
+        if any(missed):
+            msg = (
+                "Some parameters had no gradient in earlier updates, so that they have done fewer "
+                "steps; on a GPU all parameters do the same."
+            )
+            raise LearnerError(msg)
+
+    def launch_without(self, absent: Sequence[int]) -> Any:
+        """Never called, as gradients that are None are refused."""
+        msg = f"no update on a device leaves out tensors, got {absent}"
+        raise InternalError(msg)
+
+
+class DeviceStates(WholeUpdates, Tables):
     """The memory of an engine on a device; see `CudaEngine` for the arguments.
 
     Attributes:
@@ -153,6 +185,14 @@ class DeviceStates(Tables):
             self.device.synchronize()
             self.device.download(array, address, self.stream())
         return array
+
+    def state_spans(self) -> list[tuple[int, int, int]]:
+        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        return [
+            (address, address + math.prod(shape) * kind.itemsize, k)
+            for k, own in enumerate(self.places)
+            for address, shape, kind in own.values()
+        ]
 
     def read_model_rows(self) -> np.ndarray:
         """The rows of scalars of all groups, and waits for them."""
