@@ -6,7 +6,7 @@ from learners.families import SHAPES
 from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
-from learnerdsl import learners
+from learnerdsl import learners, transforms
 
 RULES = {name: getattr(learners, name) for name in learners.__all__}
 RULES |= {r.name: r for r in (my_rmsprop, clipped_adamw_ema, largest_gradients)}
@@ -15,7 +15,12 @@ MORE = {n for n, r in RULES.items() if any(e.shape != "model" for e in r.trace()
 """Rules that are given arrays beside the gradients."""
 
 
-WHOLE = {n for n, r in RULES.items() if r.trace(shape=SHAPE).needs_whole_tensors}
+def _needs_all(rule):
+    traced = rule.trace(shape=SHAPE)
+    return traced.needs_whole_tensors or traced.needs_every_row
+
+
+WHOLE = {n for n, r in RULES.items() if _needs_all(r)}
 BY_ROWS = sorted(RULES.keys() - WHOLE - MORE)
 ROWS = np.array([1, 2, 3, 7, 11])
 
@@ -248,3 +253,40 @@ def test_nonfinite_rows_are_skipped():
     learner = learners.sgd([table], nonfinite="skip")
     assert not learner.update([ld.RowSparse(np.array([2]), values, (4, 3))])
     np.testing.assert_array_equal(table, 1)
+
+
+def counted(p, g, k=2):
+    count = ld.state("count", shape="model")
+    total = ld.state("total")
+    turn = ld.equal(count % k, k - 1)
+    kept = ld.assign(total, ld.where(turn, 0, total + g))
+    new = ld.assign(p, ld.where(turn, p - (total + g) / k, p))
+    return ld.combine([ld.assign(count, count + 1), kept, new])
+
+
+WAITING = {
+    "accumulate": lambda: ld.chain(transforms.accumulate, learners.sgd),
+    "lookahead": lambda: ld.chain(learners.sgd, transforms.lookahead),
+    "ema": lambda: ld.chain(learners.sgd, transforms.ema),
+    "swa": lambda: ld.chain(learners.sgd, transforms.swa),
+    "schedule_free": lambda: learners.schedule_free_sgd,
+    "of a user": lambda: ld.rule(counted),
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_rule_that_changes_rows_later_asks_for_whole_gradients(name, problem):
+    params, gradients = problem
+    before = {key: p.copy() for key, p in params.items()}
+    learner = WAITING[name]()(params)
+    with pytest.raises(ld.ArrayError, match=r"pass gradient.to_dense\(\)"):
+        learner.update(gradients)
+    assert learner.step_count == 0
+    for key, p in params.items():
+        np.testing.assert_array_equal(p, before[key])
+
+
+def test_a_rule_that_is_corrected_by_the_step_takes_rows(problem):
+    params, gradients = problem
+    for rule in (learners.radam, learners.adamw, learners.dadapt_sgd):
+        assert rule(params).update(gradients)

@@ -21,6 +21,7 @@ from learnerdsl.expr import (
     MatrixFunction,
     Maximum,
     Minimum,
+    ModelState,
     ParameterSymbol,
     Position,
     Power,
@@ -33,6 +34,8 @@ from learnerdsl.expr import (
     constant_value,
     is_constant,
     nodes,
+    samples,
+    step,
     symbols_in,
     vanishes,
 )
@@ -159,6 +162,36 @@ def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
         return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
 
     return any(is_one(node) for node in nodes(expressions))
+
+
+def chooses_by_counts(lines: Iterable[Any]) -> bool:
+    """Whether a choice depends on remainders of the step, or on a count that the model keeps."""
+    given = list(lines)
+    measured = _measured(given)
+    counts = {line.target for line in given if isinstance(line.target, ModelState)} - measured
+    for line in given:
+        below: dict[Any, bool] = {}
+        for node in nodes([line.expression]):
+            is_count = node in counts
+            is_turn = isinstance(node, sympy.Mod) and bool(symbols_in(node) & {step, samples})
+            is_sum = isinstance(node, Reduction)
+            below[node] = is_count or is_turn or (not is_sum and any(below[a] for a in node.args))
+            if isinstance(node, Where) and below[node.condition]:
+                return True
+        if below[line.expression]:
+            counts.add(line.value)
+    return False
+
+
+def _measured(lines: Iterable[Any]) -> set[Any]:
+    """The targets and values that depend on gradients or parameters, which no count does."""
+    found: set[Any] = set()
+    for line in lines:
+        inside = nodes([line.expression])
+        kinds = (Reduction, ParameterSymbol, GradientSymbol)
+        if any(isinstance(node, kinds) or node in found for node in inside):
+            found |= {line.target, line.value}
+    return found
 
 
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:

@@ -21,7 +21,7 @@ from learnerdsl.expr import (
     adopted,
     expression,
 )
-from learnerdsl.rule.checks import check_lines, check_name, names, uses_axes
+from learnerdsl.rule.checks import check_lines, check_name, chooses_by_counts, names, uses_axes
 from learnerdsl.schedules import Schedule
 
 OptionValue = bool | int | str
@@ -111,6 +111,16 @@ class Rule:
         states = [spec.symbol for spec in self.states]
         has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
         return has_axes or uses_axes(line.expression for line in self.lines)
+
+    @cached_property
+    def needs_every_row(self) -> bool:
+        """Whether rows without a gradient must not be left as they are in an update.
+
+        That is so where a value is chosen by what counts updates (`step % k`, a state of the
+        model): a row that is touched now waits for an update that may not touch it. It is so, too,
+        for averages to evaluate with, which go on for every row.
+        """
+        return self.evaluation is not None or chooses_by_counts(self.lines)
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

@@ -63,6 +63,13 @@ def check_takes_rows(rule: Rule, name: Name) -> None:
             f"gradient of {name!r} is row-sparse; pass gradient.to_dense()."
         )
         raise ArrayError(msg)
+    if rule.needs_every_row:
+        msg = (
+            f"{rule.name} changes rows in updates that do not name them, as it waits for an update "
+            f"or averages weights, but the gradient of {name!r} is row-sparse; pass "
+            "gradient.to_dense()."
+        )
+        raise ArrayError(msg)
 
 
 def checked_samples(size: Any) -> float:

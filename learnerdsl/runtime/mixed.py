@@ -149,7 +149,7 @@ class MixedEngine(HostStates):
             left_out = set(absent)
             engine.set_aside([index for index, k in enumerate(own) if k in left_out])
         try:
-            if len(absent) < self.count:
+            if len(absent) < len(self.place):
                 return self.launch()
             for engine in self.engines:
                 engine.count_update()
