@@ -8,11 +8,13 @@ from typing import Any, Literal, overload
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import RuleError
 from learnerdsl.rule import (
+    PLACES,
     ByName,
     Member,
     Rule,
     chained,
     check_new_names,
+    check_version,
     own_name,
     rule_member,
     trace_chain,
@@ -93,6 +95,10 @@ def transform(
     >>> clip_by_largest
     <transform clip_by_largest(limit)>
     """
+    check_version(version)
+    if place not in PLACES:
+        msg = f"place={place!r} of a transform is not 'before', 'after' or 'any'."
+        raise RuleError(msg)
     if function is None:
         return lambda f: Transform(transform_member(f, place, version))
     return Transform(transform_member(function, place, version))

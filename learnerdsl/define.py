@@ -14,6 +14,9 @@ from learnerdsl.rule import (
     DEFAULT_SHAPE,
     ByName,
     Rule,
+    check_function,
+    check_version,
+    checked_shape,
     findable,
     own_name,
     reference,
@@ -93,10 +96,11 @@ class UpdateRule(ByName):
     """
 
     def __init__(self, function: Callable[..., Any], version: int = 1) -> None:
+        check_function(function, "A rule", "def rule(p, g, ...)")
         functools.update_wrapper(self, function)
         self.__qualname__ = own_name(function)
         self.name = function.__name__
-        self.version = version
+        self.version = check_version(version)
         self._function = findable(function)
         _, _, hypers, options = signature(function)
         self._hyper_names = tuple(hypers)
@@ -109,7 +113,7 @@ class UpdateRule(ByName):
         A rule that treats vectors and matrices differently is specialised for parameters of the
         given `shape` as well; methods that show something take it, too.
         """
-        shape = options.pop("shape", DEFAULT_SHAPE)
+        shape = checked_shape(options.pop("shape", DEFAULT_SHAPE))
         key = tuple(sorted((name, repr(value)) for name, value in options.items()))
         first = self._traced.get((key, None))
         if first is not None and first.ndim is None:
@@ -259,5 +263,5 @@ def rule(
       pass 1: reads p, g, velocity; writes velocity, p
     """
     if function is None:
-        return functools.partial(UpdateRule, version=version)
+        return functools.partial(UpdateRule, version=check_version(version))
     return UpdateRule(function, version)

@@ -220,7 +220,8 @@ def ptx(program: Program, capability: tuple[int, int]) -> str:
         LearnerError: numba-cuda is not installed, the compute capability is none or too old, or
             the program is for another target.
     """
-    if len(capability) != 2 or not all(isinstance(number, int) for number in capability):
+    is_pair = isinstance(capability, (tuple, list)) and len(capability) == 2
+    if not is_pair or not all(type(number) is int for number in capability):
         msg = f"A compute capability is a pair such as (9, 0), not {capability!r}."
         raise HyperparameterError(msg)
     if tuple(capability) < OLDEST_GPU:

@@ -66,7 +66,6 @@ def stages(rule: Rule) -> dict[str, Kernel]:
     return done
 
 
-@lru_cache(maxsize=256)
 def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
     """The program of a rule for parameters of one number type.
 
@@ -78,14 +77,19 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
     Raises:
         HyperparameterError: unknown target.
     """
-    if target not in PRINTERS:
+    if not isinstance(target, str) or target not in PRINTERS:
         msg = (
             f"There is no code generator for target {target!r}; choose from {', '.join(PRINTERS)}."
         )
         raise HyperparameterError(msg)
-    if dtype not in NUMBER_TYPES:
+    if not isinstance(dtype, str) or dtype not in NUMBER_TYPES:
         msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
         raise DtypeError(msg)
+    return _compile(rule, dtype, target)
+
+
+@lru_cache(maxsize=256)
+def _compile(rule: Rule, dtype: str, target: str) -> Program:
     kernel = stages(rule)["verify"]
     layout = lay_out(kernel)
     source, levels = PRINTERS[target](kernel, layout, dtype)

@@ -118,6 +118,17 @@ def _is_of_a_rule(depth: int) -> bool:
     return module.partition(".")[0] not in _OURS
 
 
+def _truth(value: Any) -> bool:
+    """Refuse `if` and `while` of an expression, which SymPy takes for true unless it is 0."""
+    if _is_written.get() and _is_of_a_rule(1) and not isinstance(value, sympy.Number):
+        msg = (
+            f"Whether {brief(value)} is 0 is not known while the rule is traced; write "
+            "learnerdsl.where(learnerdsl.not_equal(x, 0), a, b) instead of if."
+        )
+        raise RuleError(msg)
+    return True
+
+
 def _operator(name: str, original: Any) -> Any:
     """An operator that has the meaning of rules where a rule uses it."""
     if name == "__abs__":
@@ -150,8 +161,8 @@ def _size(original: Any) -> Any:
 class _Installation:
     """The operators in SymPy's classes.
 
-    The first trace puts them there, and they stay, as they are SymPy's outside of rules. `==` is
-    put away after the last trace: SymPy itself uses it all the time.
+    The first trace puts them there, and they stay, as they are SymPy's outside of rules. `==` and
+    the truth of an expression are put away after the last trace: SymPy uses them all the time.
     """
 
     def __init__(self) -> None:
@@ -172,6 +183,10 @@ class _Installation:
                     original = self.originals[sympy.Basic, name]
                     is_on = self.traces > 0
                     setattr(sympy.Basic, name, _operator(name, original) if is_on else original)
+            if self.traces == change == 1:
+                sympy.Expr.__bool__ = _truth  # type: ignore[attr-defined]
+            elif self.traces == 0:
+                del sympy.Expr.__bool__  # type: ignore[attr-defined]
 
 
 _installation = _Installation()

@@ -18,6 +18,7 @@ from learnerdsl.rule.language import normal as normal
 from learnerdsl.rule.language import shape as shape
 from learnerdsl.rule.language import state as state
 from learnerdsl.rule.language import uniform as uniform
+from learnerdsl.rule.members import PLACES as PLACES
 from learnerdsl.rule.members import Member as Member
 from learnerdsl.rule.members import chained as chained
 from learnerdsl.rule.members import check_new_names as check_new_names
@@ -29,6 +30,9 @@ from learnerdsl.rule.pickling import findable as findable
 from learnerdsl.rule.pickling import own_name as own_name
 from learnerdsl.rule.pickling import reference as reference
 from learnerdsl.rule.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
+from learnerdsl.rule.tracing import check_function as check_function
+from learnerdsl.rule.tracing import check_version as check_version
+from learnerdsl.rule.tracing import checked_shape as checked_shape
 from learnerdsl.rule.tracing import signature as signature
 from learnerdsl.rule.tracing import trace as trace
 from learnerdsl.rule.variants import check_variants as check_variants

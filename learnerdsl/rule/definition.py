@@ -51,6 +51,16 @@ class Assignment:
     rounded: bool = False
 
 
+def _pairs(assignments: Any) -> list[tuple[Any, Any]]:
+    """Pairs of a target and its expression."""
+    given = list(assignments) if isinstance(assignments, Iterable) else [assignments]
+    for pair in given:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            msg = f"Assignments are (target, expression) pairs as those of a rule, got {pair!r}."
+            raise RuleError(msg)
+    return given
+
+
 @dataclass(frozen=True)
 class Rule:
     """A traced update rule: what a step does to one element, as SymPy expressions.
@@ -138,7 +148,7 @@ class Rule:
         """
         by_target = {line.target: line for line in self.lines}
         lines: list[Assignment] = []
-        for target, value in assignments:
+        for target, value in _pairs(assignments):
             if target not in by_target:
                 msg = (
                     f"{target} is not assigned by {self.name}; its targets are {names(by_target)}."

@@ -198,10 +198,10 @@ def extra(name: str, shape: str | None = None) -> ExtraSymbol:
         RuleError: the name is taken or not an identifier, or the shape missing or unknown.
     """
     trace_now = tracing_now("extra(...)")
-    if shape is None:
+    if shape is None and isinstance(name, str):
         shape = EXTRA_SHAPES.get(name)
     kinds: dict[Any, type[ExtraSymbol]] = {"model": ExtraScalar, "element": ExtraArray}
-    if shape not in kinds:
+    if not isinstance(shape, str) or shape not in kinds:
         msg = (
             f"extra({name!r}) cannot have shape {shape!r}; write shape='model' for a number, or "
             "shape='element' for arrays like the parameters."

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from learnerdsl.errors import RuleError
 from learnerdsl.rule.definition import HyperDefault, OptionValue
 from learnerdsl.rule.pickling import findable, reference
-from learnerdsl.rule.tracing import LEARNER_ARGUMENTS, signature, sort_arguments
+from learnerdsl.rule.tracing import LEARNER_ARGUMENTS, check_function, signature, sort_arguments
 
 Place = Literal["before", "after", "any"]
+PLACES = ("before", "after", "any")
 
 
 class Shared:
@@ -90,12 +91,10 @@ def transform_member(function: Callable[..., Any], place: Place, version: int) -
     Raises:
         RuleError: the arguments are not those of a transform.
     """
+    check_function(function, "A transform", "def transform(p, g, ...)")
     name = function.__name__
     if not name.isidentifier():
         msg = f"A transform needs a name, got {name}; write it as a function with def."
-        raise RuleError(msg)
-    if place not in ("before", "after", "any"):
-        msg = f"place={place!r} of transform {name} is not 'before', 'after' or 'any'."
         raise RuleError(msg)
     arguments = list(inspect.signature(function).parameters.values())
     count = sum(a.default is a.empty for a in arguments[:3])

@@ -48,6 +48,7 @@ _HINTS = {
     "' object has no attribute": _OF_VALUES,
     "' object is not iterable": _OF_VALUES,
     "has no len()": _OF_VALUES,
+    "for @": "write learnerdsl.matmul(a, b) for the product of matrices",
 }
 """What an error of Python's or SymPy's says, and what the user should have written."""
 
@@ -139,14 +140,15 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
 def _is_of_symbols(error: BaseException) -> bool:
     """Whether an error comes from SymPy, or from Python's use of one of its objects."""
     text = str(error)
-    named = re.search(r"'(\w+)' (object|has)", text) or re.search(r"type '(\w+)'", text)
-    if named:
-        return hasattr(expr, named[1]) or hasattr(sympy, named[1])
+    named = re.findall(r"'(\w+)'", text)
+    if any(hasattr(expr, name) or hasattr(sympy, name) for name in named if name[0].isupper()):
+        return True
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
-    return module.startswith(("sympy.", "mpmath.")) or any(text_ in text for text_ in _HINTS)
+    is_numpys = any(hint in text for hint in ("loop of ufunc", "Cannot convert expression"))
+    return module.startswith(("sympy.", "mpmath.")) or is_numpys
 
 
 def axes_of(current: Trace) -> int | None:
@@ -164,6 +166,30 @@ def _expressions(current: Trace) -> list[sympy.Basic]:
     start = [spec.init for spec in current.states]
     shown = [] if current.evaluation is None else [current.evaluation]
     return [*start, *(line.expression for line in current.lines), *shown]
+
+
+def check_function(function: Any, what: str, example: str) -> None:
+    """Refuse what is no function with a name."""
+    if not callable(function) or not isinstance(getattr(function, "__name__", None), str):
+        msg = f"{what} is made of a function, {example}; got {quoted(function)}."
+        raise RuleError(msg)
+
+
+def check_version(version: Any) -> int:
+    """The version of a definition, which checkpoints carry."""
+    if type(version) is not int:
+        msg = f"The version of a definition is a whole number, got {quoted(version)}."
+        raise RuleError(msg)
+    return version
+
+
+def checked_shape(shape: Any) -> tuple[int, ...]:
+    """The shape of a parameter that a rule is to be traced for."""
+    is_sequence = isinstance(shape, (tuple, list))
+    if not is_sequence or not all(type(n) is int and n >= 0 for n in shape):
+        msg = f"A shape is a tuple of whole numbers such as (3, 4), got {quoted(shape)}."
+        raise RuleError(msg)
+    return tuple(shape)
 
 
 def signature(
