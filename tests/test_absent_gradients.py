@@ -261,3 +261,21 @@ def test_a_learner_that_starts_anew_has_missed_nothing(backend):
     learner.update([np.ones(3), None])
     learner.reset()
     assert learner._engine.missed_steps == [0, 0]
+
+
+@pytest.mark.parametrize("rule", [clipped_adamw_ema, adamw, past, ld.learners.adafactor])
+def test_steps_that_parameters_missed_are_saved(rule, backend, tmp_path):
+    rng = np.random.default_rng(3)
+    given = rng.standard_normal((6, 2, 5, 3))
+    first = rule([np.ones((5, 3)), np.zeros(3)], backend=backend)
+    for number in range(4):
+        first.update([given[number][0], None if number % 2 else given[number][1][0].copy()])
+    assert first.state_dict()["missed"] == [0, 2]
+    first.save(tmp_path / "checkpoint")
+    second = rule([p.copy() for p in first.parameters.values()], backend=backend)
+    second.load(tmp_path / "checkpoint")
+    for learner in (first, second):
+        for values in given[4:]:
+            learner.update([values[0], values[1][0].copy()])
+    assert contents(first) == contents(second)
+    assert all(map(np.array_equal, *(x.evaluation_parameters().values() for x in (first, second))))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import ArrayError, HyperparameterError, RuleError
+from learnerdsl.expr import quoted
 from learnerdsl.rule import Rule
 from learnerdsl.runtime.memory import Name
 
@@ -56,7 +57,7 @@ def picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
 def checked_seed(seed: Any) -> int:
     """A seed that random numbers can be counted from."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**53:
-        msg = f"seed must be a whole number from 0 up to 2**53, got {brief(seed)}."
+        msg = f"seed must be a whole number from 0 up to 2**53, got {quoted(seed)}."
         raise HyperparameterError(msg)
     return int(seed)
 
@@ -86,17 +87,8 @@ def checked_samples(size: Any) -> float:
                 return float(size)
         except OverflowError:
             pass
-    msg = f"minibatch_size must be a positive number of samples, got {brief(size)}."
+    msg = f"minibatch_size must be a positive number of samples, got {quoted(size)}."
     raise HyperparameterError(msg)
-
-
-def brief(value: Any) -> str:
-    """A value as a message shows it."""
-    try:
-        text = repr(value)
-    except ValueError:  # of an int with more digits than Python writes
-        return "a number of too many digits"
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def check_form(what: str, given: Any, is_mapping: bool) -> None:
@@ -110,5 +102,5 @@ def check_form(what: str, given: Any, is_mapping: bool) -> None:
 def check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise unless the value is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        msg = f"{what}={brief(value)} is not known; choose one of {', '.join(map(repr, choices))}."
+        msg = f"{what}={quoted(value)} is not known; choose one of {', '.join(map(repr, choices))}."
         raise HyperparameterError(msg)

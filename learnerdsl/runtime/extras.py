@@ -7,8 +7,9 @@ from typing import Any
 from numpy.ma import MaskedArray
 
 from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
+from learnerdsl.expr import quoted
 from learnerdsl.rule import Rule
-from learnerdsl.runtime.arguments import brief, check_form
+from learnerdsl.runtime.arguments import check_form
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.gradients import GradientCheck
 from learnerdsl.runtime.memory import Name, named_arrays
@@ -90,7 +91,7 @@ class ExtraInputs:
             except OverflowError:
                 msg = f"{name} is a number that no float64 holds."
                 raise HyperparameterError(msg) from None
-        msg = f"{name} must be a number, got {brief(given)}."
+        msg = f"{name} must be a number, got {quoted(given)}."
         raise HyperparameterError(msg)
 
     def arrays(self, name: str, given: Any, absent: Container[int]) -> list[Any]:

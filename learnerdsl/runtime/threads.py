@@ -39,8 +39,10 @@ _chosen = _of_environment()
 _lost_threads = False
 """Whether this process was forked from one with threads of Numba, which a fork does not copy."""
 
-_one_launch = threading.Lock()
-_choosing = threading.Lock()
+# Re-entrant ones: an exception between two lines may leave one locked, which its thread then enters
+# again.
+_one_launch = threading.RLock()
+_choosing = threading.RLock()
 _engines: "weakref.WeakSet[UsesThreads]" = weakref.WeakSet()
 
 
@@ -132,7 +134,7 @@ def threading_layer() -> str:
 def _after_fork() -> None:
     """In a child: its parent's threads are not there, and another one may have held the locks."""
     global _lost_threads, _one_launch, _choosing
-    _one_launch, _choosing = threading.Lock(), threading.Lock()
+    _one_launch, _choosing = threading.RLock(), threading.RLock()
     _lost_threads = _lost_threads or threading_layer() != "not started"
     for engine in list(_engines):
         engine.choose_threads_later()
