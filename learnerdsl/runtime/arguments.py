@@ -27,7 +27,7 @@ def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
 def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
     """The rule for a parameter, or an error that names it."""
     if not callable(rule) and not isinstance(rule, Rule):
-        msg = f"A learner is made of a rule, got {brief(rule)}; call a decorated function instead."
+        msg = f"A learner is made of a rule, got {quoted(rule)}; call a decorated function instead."
         raise RuleError(msg)
     try:
         own = rule if isinstance(rule, Rule) else rule(shape)
@@ -35,7 +35,7 @@ def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
         msg = f"Parameter {name!r} of shape {shape}: {error}"
         raise RuleError(msg) from None
     if not isinstance(own, Rule):
-        msg = f"{brief(rule)} gives {brief(own)} for the shape {shape}, which is no traced rule."
+        msg = f"{quoted(rule)} gives {quoted(own)} for the shape {shape}, which is no traced rule."
         raise RuleError(msg)
     if own.ndim is not None and own.ndim != len(shape):
         msg = (
