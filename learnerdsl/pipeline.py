@@ -77,12 +77,12 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
     Raises:
         HyperparameterError: unknown target.
     """
-    if not isinstance(target, str) or target not in PRINTERS:
+    if str(target) not in PRINTERS:
         msg = (
             f"There is no code generator for target {target!r}; choose from {', '.join(PRINTERS)}."
         )
         raise HyperparameterError(msg)
-    if not isinstance(dtype, str) or dtype not in NUMBER_TYPES:
+    if str(dtype) not in NUMBER_TYPES:
         msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
         raise DtypeError(msg)
     return _compile(rule, dtype, target)
