@@ -1,6 +1,9 @@
 """Write an optimizer as SymPy expressions; run it as one fused kernel."""
 
 from learnerdsl import schedules as schedules
+from learnerdsl.check import CheckError as CheckError
+from learnerdsl.check import Report as Report
+from learnerdsl.check import check as check
 from learnerdsl.compose import Chain as Chain
 from learnerdsl.compose import Transform as Transform
 from learnerdsl.compose import chain as chain

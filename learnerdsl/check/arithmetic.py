@@ -1,0 +1,217 @@
+"""Arithmetic on values: every operation gives a number and the bound of its error."""
+
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.check.values import (
+    SCALAR_REACH,
+    SCALAR_UNIT,
+    WIDE,
+    Truth,
+    Value,
+    as_value,
+    precision,
+)
+
+_MOST_FACTORS = 64
+
+
+def negate(x: Any) -> Value:
+    """A value with the other sign."""
+    own = as_value(x)
+    return traced(Value(-own.number, own.bound, own.is_array), "neg", own)
+
+
+def traced(result: Value, name: str, *operands: Value) -> Value:
+    """A result that knows what it was made of."""
+    result.origin = (name, operands)
+    result.uses_gradient = any(one.uses_gradient for one in operands)
+    return result
+
+
+def rounded(
+    name: str,
+    number: Any,
+    bound: Any,
+    operands: tuple[Value, ...],
+    doubt: Any = False,
+    parts: Any = None,
+) -> Value:
+    """The value of an operation: its number, with the error of one more rounding in the bound.
+
+    Args:
+        name: of the operation.
+        number: its result.
+        bound: how far the errors of the operands move it.
+        operands: values.
+        doubt: where nothing can be said of it.
+        parts: what the rounding is relative to; the result itself if None.
+    """
+    is_array = any(one.is_array for one in operands)
+    kind = precision.get()
+    unit, least = (kind.unit, kind.least) if is_array else (SCALAR_UNIT, 0.0)
+    is_finite = np.isfinite(number)
+    size = np.abs(number) if parts is None else parts
+    doubt = doubt | np.any([np.isinf(one.bound).any() for one in operands])
+    if np.any(doubt):
+        for one in operands:
+            doubt = doubt | np.isinf(one.bound)
+    total = np.where(is_finite, bound + unit * size + least * (size != 0), 0)
+    if is_array:
+        doubt = doubt | (is_finite & (np.abs(number) > kind.largest))
+    total = np.where(doubt | np.isnan(total), np.inf, total)
+    return traced(Value(number, total, is_array), name, *operands)
+
+
+def _are_whole(a: Value, b: Value) -> Any:
+    """Where both are exact whole numbers, whose sums and products are exact as well."""
+    exact = (a.bound == 0) & (b.bound == 0)
+    whole = (a.number == np.floor(a.number)) & (b.number == np.floor(b.number))
+    return exact & whole & (np.abs(a.number) < 4096) & (np.abs(b.number) < 4096)
+
+
+def add(a: Value, b: Value) -> Value:
+    """A sum; its rounding is relative to the terms, into which SymPy may multiply a factor."""
+    parts = np.where(_are_whole(a, b), 0, np.abs(a.number) + np.abs(b.number))
+    return rounded("add", a.number + b.number, a.bound + b.bound, (a, b), parts=parts)
+
+
+def subtract(a: Value, b: Value) -> Value:
+    """A difference, as a sum."""
+    parts = np.where(_are_whole(a, b), 0, np.abs(a.number) + np.abs(b.number))
+    return rounded("subtract", a.number - b.number, a.bound + b.bound, (a, b), parts=parts)
+
+
+def multiply(a: Value, b: Value) -> Value:
+    """A product."""
+    number = a.number * b.number
+    bound = np.abs(a.number) * b.bound + np.abs(b.number) * a.bound + a.bound * b.bound
+    parts = np.where(_are_whole(a, b), 0, np.abs(number))
+    return _product("multiply", number, bound, a, b, False, a.exponents + b.exponents, parts)
+
+
+def divide(a: Value, b: Value) -> Value:
+    """A quotient; nothing can be said of it where rounding can turn the sign of the divisor."""
+    number = a.number / b.number
+    left = np.abs(b.number) - b.bound
+    doubt = (b.bound > 0) & (left <= 0)
+    bound = (a.bound + np.abs(number) * b.bound) / np.where(left > 0, left, 1)
+    return _product("divide", number, bound, a, b, doubt, a.exponents + b.exponents)
+
+
+def power(a: Value, b: Value) -> Value:
+    """A power: of errors of both operands, and of as many factors as the exponent says."""
+    number = _power(a.number, b.number)
+    bound, doubt = np.zeros_like(number), np.zeros(np.shape(number), bool)
+    if a.bound.any() or b.bound.any():
+        for base in (a.number - a.bound, a.number + a.bound):
+            for exponent in (b.number - b.bound, b.number + b.bound):
+                other = _power(base, exponent)
+                doubt |= np.isnan(other) != np.isnan(number)
+                bound = np.fmax(bound, np.abs(other - number))
+    times = np.abs(b.number * np.log(np.abs(np.where(a.number == 0, 1, a.number))))
+    is_few = (b.number == np.floor(b.number)) & (np.abs(b.number) <= _MOST_FACTORS)
+    factors = 2 + np.where(is_few, np.abs(b.number), np.minimum(times, WIDE(1e9)))
+    is_exact = (number == np.floor(number)) & (np.abs(number) < 4096) & is_few & (a.bound == 0)
+    parts = np.where(is_exact & (b.bound == 0), 0, factors * np.abs(number))
+    exponents = np.abs(b.number) * a.exponents
+    return _product("power", number, bound, a, b, doubt, exponents, parts)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """A power; half ones are roots, which of -infinity are NaN."""
+    if np.ndim(exponent) == 0 and abs(exponent) == 0.5:
+        return np.sqrt(base) if exponent > 0 else 1 / np.sqrt(base)
+    return np.power(base, exponent)
+
+
+def _product(
+    name: str,
+    number: Any,
+    bound: Any,
+    a: Value,
+    b: Value,
+    doubt: Any,
+    exponents: Any,
+    parts: Any = None,
+) -> Value:
+    """The result of an operation whose factors SymPy puts in an order of its own."""
+    reach = precision.get().reach if a.is_array or b.is_array else SCALAR_REACH
+    is_out = exponents > reach
+    result = rounded(name, number, bound, (a, b), doubt | is_out, parts)
+    result._exponents = exponents
+    return result
+
+
+def remainder(a: Value, b: Value) -> Value:
+    """The remainder with the sign of the divisor, as numpy.remainder."""
+    number = np.remainder(a.number, b.number)
+    bound, doubt = a.bound + b.bound * np.abs(np.floor(a.number / b.number)), False
+    quotient = [
+        np.floor((a.number + x * a.bound) / (b.number + y * b.bound))
+        for x in (-1, 1)
+        for y in (-1, 1)
+    ]
+    jumps = np.any([q != quotient[0] for q in quotient], axis=0) & ((a.bound > 0) | (b.bound > 0))
+    bound = np.where(jumps, bound + np.abs(b.number) + b.bound, bound)
+    doubt = (b.bound > 0) & (np.abs(b.number) <= b.bound)
+    parts = np.where(_are_whole(a, b), 0, np.abs(number) + np.abs(b.number))
+    return rounded("remainder", number, bound, (a, b), doubt, parts)
+
+
+def _floor_divide(a: Value, b: Value) -> Value:
+    return unary("floor", divide(a, b))
+
+
+def unary(name: str, x: Any) -> Value:
+    """A function of one argument, evaluated at the ends of what its argument may be as well."""
+    value = as_value(x)
+    function = _FUNCTIONS.get(name) or getattr(np, name)
+    with np.errstate(all="ignore"):
+        number = function(value.number)
+        reach = value.bound
+        if name in _GROWING:
+            unit = precision.get().unit if value.is_array else SCALAR_UNIT
+            reach = reach + unit * np.abs(value.number)
+        ends = [function(value.number - reach), function(value.number + reach)]
+        doubt = np.isnan(ends[0]) != np.isnan(number)
+        doubt = doubt | (np.isnan(ends[1]) != np.isnan(number))
+        bound = np.fmax(np.abs(ends[0] - number), np.abs(ends[1] - number))
+        is_exact = name in _EXACT
+        parts = np.zeros_like(number) if is_exact else 4 * np.abs(number)
+        return rounded(name, number, bound, (value,), doubt & (reach > 0), parts)
+
+
+def compare(relation: Any, a: Value, b: Value) -> Truth:
+    """A comparison; false where a side is NaN, but for `not_equal`."""
+    reach = a.bound + b.bound
+    doubtful = (reach > 0) & (np.abs(a.number - b.number) <= reach)
+    return Truth(relation(a.number, b.number), doubtful | np.isinf(reach), a.is_array or b.is_array)
+
+
+_EXACT = {"abs", "sign", "floor", "ceil"}
+_GROWING = {"exp", "sinh", "cosh"}
+"""Functions whose argument SymPy builds anew, as exp(a) exp(b) = exp(a + b)."""
+
+_FUNCTIONS: dict[str, Any] = {
+    "acos": np.arccos,
+    "asin": np.arcsin,
+    "atan": np.arctan,
+}
+
+Value.operations |= {
+    "neg": negate,
+    "abs": lambda x: unary("abs", x),
+    "add": add,
+    "sub": subtract,
+    "mul": multiply,
+    "truediv": divide,
+    "pow": power,
+    "mod": remainder,
+    "floordiv": _floor_divide,
+    "lt": lambda a, b: compare(np.less, a, b),
+    "le": lambda a, b: compare(np.less_equal, a, b),
+    "gt": lambda a, b: compare(np.greater, a, b),
+    "ge": lambda a, b: compare(np.greater_equal, a, b),
+}

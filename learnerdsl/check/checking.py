@@ -1,0 +1,148 @@
+"""`check`: judges a rule by running its function on arrays, without SymPy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.check import inputs
+from learnerdsl.check.judges import Judgement, Judges
+from learnerdsl.check.report import Mismatch, Report, lines_of, mismatch_of
+from learnerdsl.check.slopes import slopes
+from learnerdsl.define import UpdateRule
+from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.errors import HyperparameterError, RuleError
+
+BOTH = "both"
+
+
+def check(
+    rule: UpdateRule,
+    params: Mapping[Any, np.ndarray] | Sequence[np.ndarray] | None = None,
+    *,
+    updates: int = 5,
+    dtype: str = "float64",
+    backend: str = "auto",
+    nonfinite: bool = False,
+    seed: int = 0,
+    **arguments: Any,
+) -> Report:
+    """Judge a rule: is what runs what its function says?
+
+    The function of the rule is run on NumPy arrays, without SymPy, and the compiled learner and
+    the oracle (`backend="numpy"`) are compared with it after every update. Every update starts
+    from what the compiled learner holds. The function's values carry a bound of the rounding errors
+    they may have, so a difference within it is rounding and a larger one is a fault: of the
+    compiler, or of SymPy's algebra, which simplifies as it builds an expression.
+
+    Where a rule is smooth and works element by element, the derivatives that `sympy.diff` gives of
+    its new values with respect to the parameter and the gradient are compared with central
+    differences of the function as well.
+
+    Args:
+        rule: a rule, or a chain.
+        params: arrays, which are copied; None for one each of the shapes (), (5,), (3, 4) and
+            (2, 3, 4), as far as the rule takes them.
+        updates: how many. Gradients are of sizes 1, 1, 1e-6 and 1e6 in turn, and hold zeros.
+        dtype: "float64", "float32" or "both", where `params` is None.
+        backend: of the compiled learner: "auto" or "cpu"; "numpy" judges the oracle alone.
+        nonfinite: whether gradients hold NaN and infinity, too.
+        seed: of the arrays, and of the rule's random numbers.
+        arguments: hyperparameters and options of the rule.
+
+    Returns:
+        A report: print it, look at `.ok`, or call `.raise_if_wrong()`.
+
+    Raises:
+        LearnerError: the rule cannot be used, or its function does what arrays cannot.
+
+    >>> import learnerdsl as ld
+    >>> @ld.rule
+    ... def clipped(p, g, lr=0.1):
+    ...     return ld.assign(p, p - lr * ld.clip(g, -1, 1))
+    >>> ld.check(clipped).ok
+    True
+    """
+    _check_arguments(rule, updates, dtype, backend)
+    rng = np.random.default_rng(seed)
+    sets = _parameter_sets(rule, params, dtype, rng, arguments)
+    judgements: list[Judgement] = []
+    mismatches: list[Mismatch] = []
+    for arrays in sets:
+        judges = Judges(rule, arrays, backend=backend, seed=seed, **arguments)
+        found = _judged(judges, updates, rng, nonfinite)
+        kind = str(arrays[0].dtype)
+        wrong = [mismatch_of(one, kind, arrays[one.tensor].shape) for one in found]
+        mismatches += [one for one in wrong if one is not None]
+        judgements += found
+        with np.errstate(all="ignore"):
+            mismatches += slopes(judges, rng)
+    return Report(
+        rule=rule.name,
+        shapes=tuple(a.shape for a in sets[0]),
+        dtypes=tuple(str(arrays[0].dtype) for arrays in sets),
+        updates=updates,
+        lines=lines_of(judgements),
+        mismatches=tuple(mismatches),
+    )
+
+
+def _judged(
+    judges: Judges, updates: int, rng: np.random.Generator, nonfinite: bool
+) -> list[Judgement]:
+    """The start, so many updates, and the evaluation parameters after each."""
+    found = judges.start()
+    shapes = [p.shape for p in judges.parameters]
+    dtype = str(judges.parameters[0].dtype)
+    declared = {extra.name: extra.shape for extra in judges.rules[0].extras}
+    for update in range(updates):
+        scale = inputs.SCALES[update % len(inputs.SCALES)]
+        gradients = inputs.gradients(shapes, dtype, rng, scale, nonfinite)
+        given = inputs.extras(declared, judges.parameters, rng)
+        found += judges.update(gradients, 1 + update % 3, given)
+        if judges.rules[0].evaluation is not None:
+            found += judges.evaluation()
+    return found
+
+
+def _parameter_sets(
+    rule: UpdateRule,
+    params: Any,
+    dtype: str,
+    rng: np.random.Generator,
+    arguments: Mapping[str, Any],
+) -> list[list[np.ndarray]]:
+    """The parameters of each learner that is judged."""
+    if params is not None:
+        arrays = list(params.values()) if isinstance(params, Mapping) else list(params)
+        return [[np.array(a) for a in arrays]]
+    options = {n: v for n, v in arguments.items() if n in rule._option_names}
+    usable, refusal = [], None
+    for shape in inputs.SHAPES:
+        try:
+            rule.trace(shape=shape, **options)
+            usable.append(shape)
+        except RuleError as error:
+            refusal = error
+    if not usable and refusal is not None:
+        raise refusal
+    names = tuple(NUMBER_TYPES) if dtype == BOTH else (dtype,)
+    return [inputs.parameters(usable, name, rng) for name in names]
+
+
+def _check_arguments(rule: Any, updates: Any, dtype: Any, backend: Any) -> None:
+    if not isinstance(rule, UpdateRule):
+        msg = f"check takes a rule or a chain, got {rule!r}; write check(my_rule)."
+        raise RuleError(msg)
+    if type(updates) is not int or updates < 1:
+        msg = f"updates={updates!r} is no number of updates; write a whole number from 1 on."
+        raise HyperparameterError(msg)
+    choices = {"dtype": (dtype, (*NUMBER_TYPES, BOTH)), "backend": (backend, _BACKENDS)}
+    for name, (given, known) in choices.items():
+        if given not in known:
+            listed = ", ".join(map(repr, known))
+            msg = f"{name}={given!r} of check is not one of {listed}."
+            raise HyperparameterError(msg)
+
+
+_BACKENDS = ("auto", "cpu", "numpy")

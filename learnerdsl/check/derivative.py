@@ -1,0 +1,115 @@
+"""Derivatives of values, by the chain rule over the operations that made them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from learnerdsl.check import functions as f
+from learnerdsl.check.arithmetic import unary
+from learnerdsl.check.values import Value, as_value
+from learnerdsl.errors import LearnerError
+
+
+def diff(expression: Any, *symbols: Any, **options: Any) -> Value:
+    """The derivative of a value with respect to an input, or a higher one, as `sympy.diff`.
+
+    Args:
+        expression: a value.
+        symbols: values that no operation made: arguments of the rule, states, what `let` and
+            `assign` returned; each may have a number of times behind it.
+        options: those of SymPy's, without meaning here.
+    """
+    del options
+    result = as_value(expression)
+    for symbol, times in _counted(symbols):
+        for _ in range(times):
+            result = _Derivative(symbol)(result)
+    return result
+
+
+def _counted(symbols: tuple[Any, ...]) -> list[tuple[Value, int]]:
+    """Each symbol and how often."""
+    counted: list[tuple[Value, int]] = []
+    for one in symbols:
+        if isinstance(one, int):
+            counted[-1] = (counted[-1][0], one)
+        elif isinstance(one, tuple):
+            counted.append(one)
+        else:
+            counted.append((one, 1))
+    return counted
+
+
+class _Derivative:
+    """The derivative with respect to one input; each value is differentiated once."""
+
+    def __init__(self, symbol: Value) -> None:
+        self.symbol = symbol
+        self.known: dict[int, Value | None] = {}
+
+    def __call__(self, value: Value) -> Value:
+        result = self.of(value)
+        return Value(0.0) if result is None else result
+
+    def of(self, value: Value) -> Value | None:
+        """The derivative, or None where it is 0."""
+        if value is self.symbol:
+            return Value(1.0)
+        if value.origin is None:
+            return None
+        if id(value) not in self.known:
+            self.known[id(value)] = self.chained(value, *value.origin)
+        return self.known[id(value)]
+
+    def chained(self, value: Value, name: str, operands: tuple[Any, ...]) -> Value | None:
+        """The sum over the operands of their derivative times the one with respect to them."""
+        if name == "where":
+            truth, *branches = operands
+            slopes = [self.of(branch) for branch in branches]
+            return None if slopes == [None, None] else f.where(truth, *(s or 0.0 for s in slopes))
+        total: Value | None = None
+        for place, operand in enumerate(operands):
+            slope = self.of(operand)
+            if slope is None:
+                continue
+            rule = _RULES.get(name)
+            if rule is None:
+                msg = f"The derivative of {name} is not known on arrays; ld.check cannot judge it."
+                raise LearnerError(msg)
+            term = slope * rule(place, value, *operands)
+            total = term if total is None else total + term
+        return total
+
+
+def _of_power(place: int, value: Value, a: Value, b: Value) -> Value:
+    return b * a ** (b - 1) if place == 0 else value * f.log(a)
+
+
+def _of_max(place: int, value: Value, x: Value) -> Value:
+    del place
+    return f.where(f.equal(x, value), 1.0, 0.0)
+
+
+_RULES: dict[str, Callable[..., Any]] = {
+    "same": lambda place, value, x: 1.0,
+    "neg": lambda place, value, x: -1.0,
+    "add": lambda place, value, a, b: 1.0,
+    "subtract": lambda place, value, a, b: -1.0 if place else 1.0,
+    "multiply": lambda place, value, a, b: a if place else b,
+    "divide": lambda place, value, a, b: -value / b if place else 1 / b,
+    "power": _of_power,
+    "sum": lambda place, value, x: 1.0,
+    "max": _of_max,
+    "abs": lambda place, value, x: unary("sign", x),
+    "exp": lambda place, value, x: value,
+    "log": lambda place, value, x: 1 / x,
+    "sin": lambda place, value, x: unary("cos", x),
+    "cos": lambda place, value, x: -unary("sin", x),
+    "tan": lambda place, value, x: 1 + value * value,
+    "sinh": lambda place, value, x: unary("cosh", x),
+    "cosh": lambda place, value, x: unary("sinh", x),
+    "tanh": lambda place, value, x: 1 - value * value,
+    "asin": lambda place, value, x: 1 / f.sqrt(1 - x * x),
+    "acos": lambda place, value, x: -1 / f.sqrt(1 - x * x),
+    "atan": lambda place, value, x: 1 / (1 + x * x),
+}
+"""Operation -> derivative of its value with respect to the operand at a place."""

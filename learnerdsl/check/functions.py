@@ -1,0 +1,188 @@
+"""The functions of elements on values: conditions, extremes, and those of one argument."""
+
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.check.arithmetic import compare, power, remainder, rounded, unary
+from learnerdsl.check.values import Truth, Value, as_truth, as_value, met
+
+
+def where(condition: Any, then: Any, otherwise: Any) -> Value:
+    """Either of two values; where the condition is doubtful, the bound covers both."""
+    truth = as_truth(condition)
+    a, b = as_value(then), as_value(otherwise)
+    if truth.is_array or a.is_array or b.is_array:
+        a, b, _ = met(a, b, _as_array(truth))
+    with np.errstate(all="ignore"):
+        number = np.where(truth.holds, a.number, b.number)
+        bound = np.where(truth.holds, a.bound, b.bound)
+        apart = np.abs(a.number - b.number)
+        same = (a.number == b.number) | (np.isnan(a.number) & np.isnan(b.number))
+        jump = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
+        bound = np.where(truth.doubtful, np.maximum(a.bound, b.bound) + jump, bound)
+    is_array = truth.is_array or a.is_array or b.is_array
+    result = Value(*np.broadcast_arrays(number, bound), is_array=is_array)
+    result.uses_gradient = a.uses_gradient or b.uses_gradient
+    result.origin = ("where", (truth, a, b))
+    return result
+
+
+def _as_array(truth: Truth) -> Value:
+    """A value that makes scalars beside it those of arrays."""
+    return Value(np.zeros(np.shape(truth.holds)), is_array=True)
+
+
+def _extreme(name: str, values: tuple[Any, ...]) -> Value:
+    operands = met(*values)
+    result = operands[0]
+    choose = np.maximum if name == "maximum" else np.minimum
+    for one in operands[1:]:
+        is_near = np.abs(result.number - one.number) <= result.bound + one.bound
+        is_first = (result.number > one.number) == (name == "maximum")
+        own = np.where(is_first, result.bound, one.bound)
+        bound = np.where(is_near, np.maximum(result.bound, one.bound), own)
+        number = choose(result.number, one.number)
+        doubt = np.isinf(result.bound) | np.isinf(one.bound)
+        result = rounded(name, number, bound, (result, one), doubt, np.zeros_like(number))
+    return result
+
+
+def maximum(*values: Any) -> Value:
+    """The largest of some values; NaN if one is NaN."""
+    return _extreme("maximum", values)
+
+
+def minimum(*values: Any) -> Value:
+    """The smallest of some values; NaN if one is NaN."""
+    return _extreme("minimum", values)
+
+
+def clip(x: Any, low: Any, high: Any) -> Value:
+    """A value limited to an interval."""
+    return minimum(maximum(x, low), high)
+
+
+def equal(a: Any, b: Any) -> Truth:
+    """Whether two values are the same."""
+    return compare(np.equal, *met(a, b))
+
+
+def not_equal(a: Any, b: Any) -> Truth:
+    """Whether two values differ; NaN differs from everything."""
+    return compare(np.not_equal, *met(a, b))
+
+
+def less(a: Any, b: Any) -> Truth:
+    """The relation a < b."""
+    return compare(np.less, *met(a, b))
+
+
+def less_equal(a: Any, b: Any) -> Truth:
+    """The relation a <= b."""
+    return compare(np.less_equal, *met(a, b))
+
+
+def greater(a: Any, b: Any) -> Truth:
+    """The relation a > b."""
+    return compare(np.greater, *met(a, b))
+
+
+def greater_equal(a: Any, b: Any) -> Truth:
+    """The relation a >= b."""
+    return compare(np.greater_equal, *met(a, b))
+
+
+def logical_and(*conditions: Any) -> Truth:
+    """Whether all conditions hold."""
+    result = as_truth(True)
+    for condition in conditions:
+        result = result & condition
+    return result
+
+
+def logical_or(*conditions: Any) -> Truth:
+    """Whether one of the conditions holds."""
+    result = as_truth(False)
+    for condition in conditions:
+        result = result | condition
+    return result
+
+
+def logical_not(condition: Any) -> Truth:
+    """Whether a condition does not hold."""
+    return ~as_truth(condition)
+
+
+def if_then_else(condition: Any, then: Any, otherwise: Any) -> Truth:
+    """Either of two conditions."""
+    condition = as_truth(condition)
+    return (condition & then) | (~condition & otherwise)
+
+
+def piecewise(*branches: Any) -> Value:
+    """The value of the first branch whose condition holds, NaN where none does."""
+    result: Any = Value(np.nan)
+    for value, condition in reversed(branches):
+        truth = as_truth(condition)
+        result = (
+            as_value(value)
+            if truth.holds.all() and not truth.is_array
+            else where(truth, value, result)
+        )
+    return result
+
+
+def modulo(a: Any, b: Any) -> Value:
+    """The remainder with the sign of the divisor."""
+    with np.errstate(all="ignore"):
+        return remainder(*met(a, b))
+
+
+def raised(a: Any, b: Any) -> Value:
+    """A power."""
+    with np.errstate(all="ignore"):
+        return power(*met(a, b))
+
+
+def sqrt(x: Any) -> Value:
+    """The square root: a power to SymPy, which multiplies it with other powers of x."""
+    return raised(x, 0.5)
+
+
+def added(*terms: Any) -> Value:
+    """A sum."""
+    result = as_value(0.0) if not terms else as_value(terms[0])
+    for term in terms[1:]:
+        result = result + term
+    return result
+
+
+def multiplied(*factors: Any) -> Value:
+    """A product."""
+    result = as_value(1.0) if not factors else as_value(factors[0])
+    for factor in factors[1:]:
+        result = result * factor
+    return result
+
+
+def _of_one(name: str) -> Any:
+    def function(x: Any) -> Value:
+        return unary(name, x)
+
+    function.__name__ = name
+    return function
+
+
+def log(x: Any, base: Any = None) -> Value:
+    """The natural logarithm, or that of another base."""
+    return unary("log", x) if base is None else unary("log", x) / unary("log", base)
+
+
+UNARY = {
+    name: _of_one(name)
+    for name in (
+        *("abs", "sign", "floor", "ceil", "exp", "sin", "cos", "tan"),
+        *("sinh", "cosh", "tanh", "asin", "acos", "atan"),
+    )
+}

@@ -1,0 +1,223 @@
+"""What a rule's function calls, on the arrays of one tensor: `state`, `assign` and others."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.check.context import Run, running_now
+from learnerdsl.check.functions import equal, where
+from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_truth, as_value, cast
+from learnerdsl.errors import LearnerError, RuleError
+from learnerdsl.interpret import philox
+
+
+class Ring:
+    """The last values that a state was given, from `ring[1]`, the newest."""
+
+    def __init__(self, symbols: list[Value]) -> None:
+        self.symbols = symbols
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __getitem__(self, lag: int) -> Value:
+        return self.symbols[lag - 1]
+
+
+def state(name: str, init: Any = 0.0, shape: Any = "element", ring: int | None = None) -> Any:
+    """The value of a state before the update; see `learnerdsl.state`."""
+    run = running_now("state(...)")
+    public = run.public(name)
+    start = as_value(init)
+    if ring is not None:
+        names = [f"{public}_{lag}" for lag in range(1, ring + 1)]
+        run.rings.append(names)
+        return Ring([_declared(run, name, start, "element") for name in names])
+    stored = _declared(run, public, start, shape)
+    if not start.uses_gradient or run.mode == "evaluate":
+        return stored
+    old = where(equal(run.step, 1), start, stored)
+    old.origin = None
+    old.uses_gradient = False
+    run.alive.append(old)
+    run.targets[id(old)] = (public, stored)
+    return old
+
+
+def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
+    """The value that a state has, or the one it starts from."""
+    wanted = _kept_shape(run, shape)
+    conformed = _conformed(start, wanted, public)
+    if start.uses_gradient:
+        conformed = _conformed(Value(0.0), wanted, public)
+    run.starts[public] = conformed
+    if run.mode == "start":
+        stored = Value(conformed.number, conformed.bound, wanted is not None)
+    else:
+        stored = Value(np.reshape(run.inputs.states[public], wanted or ()), 0.0, wanted is not None)
+    run.alive.append(stored)
+    run.targets[id(stored)] = (public, stored)
+    return stored
+
+
+def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
+    """The shape of a state's array with the axes it lacks kept as 1; None for scalars."""
+    own = run.shape
+    if shape in ("tensor", "model", ()):
+        return None
+    if shape == "element":
+        return own
+    if shape in (("rows", "rows"), ("cols", "cols")):
+        side = own[-2] if shape[0] == "rows" else own[-1]
+        return (*own[:-2], side, side)
+    named = {"rows": len(own) - 1, "cols": len(own) - 2}
+    if shape in named:
+        return tuple(1 if axis == named[shape] else n for axis, n in enumerate(own))
+    kept = {axis % len(own) for axis in shape}
+    return tuple(n if axis in kept else 1 for axis, n in enumerate(own))
+
+
+def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value:
+    """A value in the shape and dtype of what it is assigned to."""
+    if wanted is None:
+        return Value(value.number, value.bound)
+    one = value if value.is_array else cast(value)
+    run = running_now("assign(...)")
+    try:
+        number = np.broadcast_to(one.number, wanted)
+        bound = np.broadcast_to(one.bound, wanted)
+    except ValueError:
+        msg = f"{name} has the shape {wanted}, but what it gets has {one.number.shape}."
+        raise RuleError(msg) from None
+    is_finite = np.isfinite(number)
+    largest = np.abs(number) > run.kind.largest
+    bound = np.where(is_finite & (bound > 0), bound + run.kind.least, bound)
+    return Value(number, np.where(is_finite & largest, np.inf, bound), True)
+
+
+def assign(target: Any, value: Any) -> Value:
+    """The new value of a state or of the parameter."""
+    run = running_now("assign(...)")
+    target = target[len(target)] if isinstance(target, Ring) else target
+    given = as_value(value)
+    if target is run.parameter:
+        new = _conformed(given, run.shape, "The parameter")
+        if run.hold is not None and run.is_held:
+            new = where(run.hold.flag > 0, new, target)
+        run.assigned = new
+        return _shown(run, target, new)
+    if id(target) not in run.targets:
+        msg = f"assign({target!r}, ...) is of no state of this rule."
+        raise RuleError(msg)
+    name, old = run.targets[id(target)]
+    new = _conformed(given, old.number.shape if old.is_array else None, name)
+    if run.hold is not None:
+        new = where(run.hold.flag > 0, new, old)
+    run.new[name] = new
+    return _shown(run, old, new)
+
+
+def _shown(run: Run, target: Value, new: Value) -> Value:
+    """What `assign` returns: the new value, or for evaluation parameters what is there by then."""
+    if run.mode == "evaluate":
+        return target
+    result = Value(new.number, new.bound, new.is_array)
+    run.alive.append(result)
+    return result
+
+
+def let(name: str, value: Any, dtype: str | None = None) -> Value:
+    """An intermediate value, to which derivatives do not look through."""
+    run = running_now(f"let({name!r})")
+    one = as_value(value)
+    number, bound = one.number, one.bound
+    if dtype == "parameter" and not one.is_array:
+        kind = run.kind
+        number = kind.dtype.type(number).astype(WIDE)
+        bound = np.where(bound > 0, bound + 2 * kind.unit * np.abs(number), 0)
+    return Value(number, bound, one.is_array)
+
+
+def extra(name: str, shape: str | None = None) -> Value:
+    """What an update is given beside the gradients."""
+    del shape
+    run = running_now("extra(...)")
+    given = run.inputs.extras[run.public(name)]
+    return Value(given, is_array=isinstance(given, np.ndarray))
+
+
+def evaluate(value: Any) -> None:
+    """The parameters to evaluate a model with."""
+    running_now("evaluate(...)").evaluation = as_value(value)
+
+
+def combine(assigns: Iterable[Any]) -> list[Any]:
+    """Several assigns."""
+    return list(assigns)
+
+
+def only_when(condition: Any) -> None:
+    """Let the members of a chain that follow act only when a condition holds."""
+    run = running_now("only_when(...)")
+    if run.conditions is None:
+        msg = "only_when(...) is called in a transform that stands before the rule of a chain."
+        raise RuleError(msg)
+    run.conditions.append(where(as_truth(condition), 1.0, 0.0))
+
+
+def ndim(x: Any) -> int:
+    """Number of axes of the parameter."""
+    return len(shape(x))
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The shape of the parameter."""
+    as_value(x)
+    return running_now("shape(...)").shape
+
+
+def normal() -> Value:
+    """A standard normal random number for each element."""
+    words, run = _words("normal()")
+    u = _fraction(words[0], words[1])
+    v = _fraction(words[2], words[3])
+    radius = np.sqrt(-2.0 * np.log(1.0 - u))
+    drawn = radius * np.cos(2.0 * np.pi * v)
+    # The reduction of the angle and of the logarithm's argument are in float64.
+    return Value(drawn, 16 * SCALAR_UNIT * radius + run.kind.unit * np.abs(drawn), True)
+
+
+def uniform() -> Value:
+    """A random number from 0 up to and without 1 for each element."""
+    words, run = _words("uniform()")
+    if run.kind.dtype.itemsize == 4:
+        return Value((words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24, is_array=True)
+    return Value(_fraction(words[0], words[1]), is_array=True)
+
+
+def _words(what: str) -> tuple[list[Any], Run]:
+    run = running_now(what)
+    run.draws += 1
+    inputs = run.inputs
+    position = inputs.positions
+    if position is None:
+        position = np.arange(int(np.prod(run.shape))).reshape(run.shape)
+    seed, step = int(inputs.clock["seed"]), int(inputs.clock["step"])
+    return philox(np.asarray(position, np.uint64), run.draws, seed, step, inputs.tensor), run
+
+
+def _fraction(high: Any, low: Any) -> Any:
+    return ((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
+
+
+def refused(name: str) -> Any:
+    """A function that cannot be had on arrays: it says so when it is called."""
+
+    def function(*arguments: Any, **more: Any) -> Any:
+        del arguments, more
+        msg = f"{name} has no meaning on arrays, so ld.check cannot judge a rule that calls it."
+        raise LearnerError(msg)
+
+    function.__name__ = name.rpartition(".")[2]
+    return function

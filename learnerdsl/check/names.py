@@ -1,0 +1,111 @@
+"""The names of learnerdsl and of SymPy, and what stands for them on arrays."""
+
+from typing import Any
+
+import sympy
+
+from learnerdsl import expr
+from learnerdsl.check import derivative, language, matrices, reductions
+from learnerdsl.check import functions as f
+from learnerdsl.check.symbolic import CLOCK_VALUES
+from learnerdsl.check.values import Value, as_value
+from learnerdsl.rule import composition
+from learnerdsl.rule import language as symbolic_language
+
+_LANGUAGE = {
+    name: getattr(language, name)
+    for name in (
+        *("assign", "combine", "evaluate", "extra", "let", "ndim", "normal", "shape", "state"),
+        "uniform",
+    )
+}
+_OF_ELEMENTS = {
+    **f.UNARY,
+    **{
+        name: getattr(f, name)
+        for name in ("clip", "equal", "log", "maximum", "minimum", "not_equal", "sqrt", "where")
+    },
+}
+_OF_TENSORS = {
+    **{name: getattr(reductions, name) for name in ("max", "mean", "norm", "size", "sum")},
+    **{
+        name: getattr(matrices, name)
+        for name in (
+            *("eigenvectors", "identity", "inverse_root", "matmul", "orthonormal", "transpose"),
+        )
+    },
+}
+
+
+def _itself(value: Any, *arguments: Any, **options: Any) -> Value:
+    """A value as it is: what only changes how an expression is written changes no number."""
+    del arguments, options
+    return as_value(value)
+
+
+_REWRITING = (
+    *("apart", "cancel", "collect", "expand", "factor", "nsimplify", "powsimp", "radsimp"),
+    *("ratsimp", "simplify", "together", "trigsimp"),
+)
+"""Functions and methods that write an expression in another way."""
+
+_OF_SYMPY: dict[str, Any] = {
+    **{
+        name: f.UNARY[own]
+        for name, own in {
+            **{n: n for n in ("sign", "floor", "exp", "sin", "cos", "tan", "sinh", "cosh")},
+            **{n: n for n in ("tanh", "asin", "acos", "atan")},
+            "Abs": "abs",
+            "ceiling": "ceil",
+        }.items()
+    },
+    "log": f.log,
+    "ln": f.log,
+    "sqrt": f.sqrt,
+    "cbrt": lambda x: f.raised(x, 1 / 3),
+    "root": lambda x, n: f.raised(x, 1 / as_value(n)),
+    "real_root": lambda x, n: f.raised(x, 1 / as_value(n)),
+    "Add": f.added,
+    "Mul": f.multiplied,
+    "Pow": f.raised,
+    "Mod": f.modulo,
+    "Max": f.maximum,
+    "Min": f.minimum,
+    "Piecewise": f.piecewise,
+    "And": f.logical_and,
+    "Or": f.logical_or,
+    "Not": f.logical_not,
+    "ITE": f.if_then_else,
+    "Eq": f.equal,
+    "Ne": f.not_equal,
+    "Lt": f.less,
+    "Le": f.less_equal,
+    "Gt": f.greater,
+    "Ge": f.greater_equal,
+    "Equality": f.equal,
+    "Unequality": f.not_equal,
+    "diff": derivative.diff,
+    **dict.fromkeys(("sympify", *_REWRITING), _itself),
+}
+Value.methods |= {"diff": derivative.diff, **dict.fromkeys(_REWRITING, _itself)}
+_KEPT = ("Integer", "Rational", "Float", "Number", "S", "pi", "E", "oo", "nan", "Expr", "Basic")
+"""Names of SymPy that make or are numbers, which values take as they are."""
+
+
+def _table() -> dict[int, Any]:
+    """The id of a function or symbol -> what stands for it."""
+    table: dict[int, Any] = {}
+    for name, own in _OF_SYMPY.items():
+        table[id(getattr(sympy, name))] = own
+    for name, own in {**_OF_ELEMENTS, **_OF_TENSORS}.items():
+        table[id(getattr(expr, name))] = own
+    for name, own in _LANGUAGE.items():
+        table[id(getattr(symbolic_language, name))] = own
+    table[id(composition.only_when)] = language.only_when
+    table |= {id(symbol): value for symbol, value in CLOCK_VALUES.items()}
+    table[id(expr.expression)] = as_value
+    return table
+
+
+TABLE = _table()
+KEPT = {id(getattr(sympy, name)) for name in _KEPT}

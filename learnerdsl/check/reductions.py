@@ -1,0 +1,94 @@
+"""Reductions on values: in float64, over a tensor, over all of them or over axes."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.check.context import running_now
+from learnerdsl.check.functions import multiplied, raised, sqrt
+from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_value
+
+Axis = int | tuple[int, ...] | None
+
+
+def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
+    """The sum of all elements, or along axes, which are kept."""
+    return _reduced("sum", x, over, axis, block)
+
+
+def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
+    """The mean of all elements, or along axes."""
+    return sum(x, over, block, axis) / _size(over, axis)
+
+
+def norm(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """The Euclidean norm."""
+    return sqrt(sum(raised(x, 2), over, axis=axis))
+
+
+def max(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """The largest element; NaN if there is one, -infinity where there is none."""
+    return _reduced("max", x, over, axis, 0)
+
+
+def size(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """Number of elements, or of indices of axes."""
+    as_value(x)
+    return _size(over, axis)
+
+
+def _size(over: str, axis: Axis) -> Value:
+    run = running_now("size(...)")
+    if axis is not None:
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        return multiplied(*(float(run.shape[number]) for number in axes))
+    if over == "model":
+        return Value(run.inputs.clock["model_size"])
+    return Value(float(math.prod(run.shape)))
+
+
+def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value:
+    run = running_now(f"{operation}(...)")
+    value = as_value(x)
+    number = np.broadcast_to(value.number, run.shape)
+    bound = np.broadcast_to(value.bound, run.shape)
+    axes = tuple(range(len(run.shape))) if axis is None else axis
+    with np.errstate(all="ignore"):
+        function = _summed if operation == "sum" else _largest
+        unit = run.kind.unit if block else SCALAR_UNIT
+        result, reach = function(number, bound, axes, unit, keep=axis is not None)
+    if over == "model":
+        result, reach = run.over_model((operation, result, reach))
+    reduced = Value(result, reach, axis is not None, value.uses_gradient)
+    reduced.origin = (operation, (value,))
+    return reduced
+
+
+def _summed(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tuple[Any, Any]:
+    total = np.sum(number, axes, keepdims=keep)
+    sizes = np.where(np.isfinite(number), np.abs(number), 0)
+    count = number.size + 4
+    reach = np.sum(bound, axes, keepdims=keep) + count * unit * np.sum(sizes, axes, keepdims=keep)
+    uncertain = np.any(np.isinf(bound), axes, keepdims=keep)
+    return total, np.where(uncertain, np.inf, np.where(np.isfinite(total), reach, 0))
+
+
+def _largest(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tuple[Any, Any]:
+    del unit
+    result = np.max(number, axes, keepdims=keep, initial=-np.inf)
+    high = np.max(number + bound, axes, keepdims=keep, initial=-np.inf)
+    low = np.max(number - bound, axes, keepdims=keep, initial=-np.inf)
+    reach = np.fmax(np.abs(high - result), np.abs(result - low))
+    uncertain = np.any(np.isinf(bound), axes, keepdims=keep)
+    return result, np.where(uncertain, np.inf, np.where(np.isfinite(result), reach, 0))
+
+
+def joined(parts: list[Any]) -> Any:
+    """What a reduction over the model is, out of those over the tensors."""
+    operation = parts[0][0]
+    numbers = np.array([number for _, number, _ in parts], WIDE)
+    bounds = np.array([bound for _, _, bound in parts], WIDE)
+    function = _summed if operation == "sum" else _largest
+    with np.errstate(all="ignore"):
+        return function(numbers, bounds, (0,), SCALAR_UNIT, keep=False)
