@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+HOURS ?= 0.1
 
-.PHONY: demo test test-gpu check types bench clean
+.PHONY: demo test test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
@@ -28,6 +29,10 @@ types: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+# Random rules by three judges, for HOURS; findings are scripts in out/fuzz.
+fuzz: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --hours $(HOURS)
 
 clean:
 	rm -rf $(VENV) out

@@ -260,7 +260,8 @@ def assign(target: Any, value: Any) -> NewValue:
     """
     trace_now = tracing_now("assign(...)")
     target = target[len(target)] if isinstance(target, Ring) else target
-    target = trace_now.old_values.get(target, target)
+    if isinstance(target, Named):
+        target = trace_now.old_values.get(target, target)
     _check_target(trace_now, target)
     if any(line.target == target for line in trace_now.lines):
         msg = (

@@ -1,0 +1,1 @@
+"""The campaign: random rules, bad calls and damaged files. `make fuzz` runs it for hours."""
