@@ -186,3 +186,38 @@ def test_a_turn_that_was_lost_in_one_thread_is_found_by_another():
     thread.join(timeout=20)
     assert found == [True]
     assert len(learner._turn) == 1
+
+
+def test_launches_on_threads_may_be_broken_off_and_go_on_in_other_threads():
+    learner = descent([np.zeros(100_000)], lr=-1.0)
+    number, was_broken = 0, True
+    while was_broken:
+        number += 1
+        was_broken = interrupted(partial(learner.update, [np.ones(100_000)]), number)
+        others = [descent([np.zeros(100_000)]), learner]
+        found = []
+
+        def work(others=others, found=found):
+            found.extend(other.update([np.ones(100_000)]) for other in others)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(timeout=60)
+        assert found == [True, True], number
+    np.testing.assert_array_equal(learner.parameters[0], learner.step_count)
+
+
+def test_many_learners_take_turns_on_threads():
+    learners = [descent([np.zeros(100_000)], lr=-1.0) for _ in range(3)]
+
+    def work(learner):
+        for _ in range(50):
+            learner.update([np.ones(100_000)])
+
+    threads = [threading.Thread(target=work, args=(learner,)) for learner in learners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for learner in learners:
+        np.testing.assert_array_equal(learner.parameters[0], 50)

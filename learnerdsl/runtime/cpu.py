@@ -87,8 +87,8 @@ class CpuEngine(Absences, HostStates):
         self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
         self.frame = self.build_frame(check_finite)
         self.take_model_rows()
-        self.use_chunks(self.chunks_of({}))
         threads.follow(self)
+        self.use_chunks(self.chunks_of({}))
 
     @property
     def clock(self) -> np.ndarray:
@@ -176,8 +176,10 @@ class CpuEngine(Absences, HostStates):
 
     def choose_threads(self) -> None:
         """Use threads if there are several, and if the chunks are worth it."""
-        with threads.choosing():
-            self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
+        choices = threads.choices()
+        self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
+        if choices != threads.choices():
+            self.choose_threads_later()
 
     def choose_threads_later(self) -> None:
         """Choose anew before the next launch."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import (
+    LearnerError,
     NonFiniteError,
     UnknownAttributeError,
 )
@@ -33,10 +34,14 @@ from learnerdsl.runtime.hyper import GroupViews, Hyperparameters, HyperTable, gr
 from learnerdsl.runtime.memory import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.resumable import Resumable
 from learnerdsl.runtime.sparse import NO_ROWS, RowSparse
-from learnerdsl.runtime.turns import TOKEN, wait_for_turn
+from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
 
 NONFINITE = ("propagate", "skip", "raise")
 MISSING = ("raise", "skip")
+NESTED = (
+    "This learner is in the middle of an update, so that it cannot be updated by what that calls, "
+    "such as a schedule."
+)
 
 
 class Learner(Resumable):
@@ -143,6 +148,8 @@ class Learner(Resumable):
                 token = turn.pop()
                 break
             except IndexError:
+                if is_nested(self, Learner.update):
+                    raise LearnerError(NESTED) from None
                 wait_for_turn(self, turn, Learner.update)
         try:
             if minibatch_size is not self._minibatch_size:

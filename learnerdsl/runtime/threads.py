@@ -10,6 +10,7 @@ import numpy as np
 from numba.core import config
 
 from learnerdsl.errors import HyperparameterError
+from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
 
 _settings: Any = config
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
@@ -39,10 +40,11 @@ _chosen = _of_environment()
 _lost_threads = False
 """Whether this process was forked from one with threads of Numba, which a fork does not copy."""
 
-# Re-entrant ones: an exception between two lines may leave one locked, which its thread then enters
-# again.
-_one_launch = threading.RLock()
-_choosing = threading.RLock()
+_choices = 0
+"""How many times the number of threads was set, by which an engine sees that it was meanwhile."""
+
+_one_launch = [TOKEN]
+_choosing = threading.Lock()
 _engines: "weakref.WeakSet[UsesThreads]" = weakref.WeakSet()
 
 
@@ -83,9 +85,10 @@ def set_num_threads(count: int) -> None:
             why = "a fork does not copy threads, so updates of this process run serially"
         msg = f"Updates cannot use {count!r} threads: choose from 1 to {most}; {why}."
         raise HyperparameterError(msg)
-    global _chosen
+    global _chosen, _choices
     with _choosing:
         _chosen = int(count)
+        _choices += 1
         for engine in list(_engines):
             engine.choose_threads_later()
 
@@ -96,9 +99,9 @@ def follow(engine: UsesThreads) -> None:
         _engines.add(engine)
 
 
-def choosing() -> Any:
-    """What an engine holds while it chooses its threads."""
-    return _choosing
+def choices() -> int:
+    """How many times the number of threads was set."""
+    return _choices
 
 
 def wanted() -> int:
@@ -116,8 +119,18 @@ def launch_on_threads(driver: Any, frame: np.ndarray) -> float:
 
     Not every threading layer survives launches from several Python threads at once.
     """
-    with _one_launch:
+    while True:
+        try:
+            token = _one_launch.pop()
+            break
+        except IndexError:
+            if is_nested(None, launch_on_threads):  # in the handler of a signal, after the driver
+                return driver(frame)
+            wait_for_turn(None, _one_launch, launch_on_threads)
+    try:
         return driver(frame)
+    finally:
+        _one_launch.append(token)
 
 
 def threading_layer() -> str:
@@ -133,8 +146,8 @@ def threading_layer() -> str:
 
 def _after_fork() -> None:
     """In a child: its parent's threads are not there, and another one may have held the locks."""
-    global _lost_threads, _one_launch, _choosing
-    _one_launch, _choosing = threading.RLock(), threading.RLock()
+    global _lost_threads, _choosing, _choices
+    _one_launch[:], _choosing, _choices = [TOKEN], threading.Lock(), _choices + 1
     _lost_threads = _lost_threads or threading_layer() != "not started"
     for engine in list(_engines):
         engine.choose_threads_later()

@@ -1,8 +1,8 @@
-"""One update of a learner at a time: threads wait for each other, an update within one is refused.
+"""Turns: one update of a learner at a time, and one launch on threads of all learners.
 
-A learner has a list with one token. An update takes it and puts it back; that costs less than a
+There is a list with one token. Who has a turn takes it and puts it back; that costs less than a
 lock. An exception that comes between two lines, as KeyboardInterrupt may, can lose the token, so
-whoever waits looks whether anybody is in an update at all.
+whoever waits looks whether anybody has a turn at all.
 """
 
 import sys
@@ -12,8 +12,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from learnerdsl.errors import LearnerError
-
 TOKEN = object()
 POLL = 2e-4
 """Seconds between two looks whether it is one's turn."""
@@ -21,29 +19,18 @@ POLL = 2e-4
 _one_look = threading.Lock()
 
 
-def wait_for_turn(owner: Any, turn: list[Any], update: Callable[..., Any]) -> None:
+def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> None:
     """Return when there may be a token to take, which another thread may take first.
 
     Args:
-        owner: the learner.
-        turn: its list of one token, or none.
-        update: the function that takes the token; this one is called by it directly.
-
-    Raises:
-        LearnerError: this thread is in an update of the learner already.
+        owner: whose turns these are: the `self` of the function, or None if they are everybody's.
+        turn: the list of one token, or none.
+        function: what takes the token itself; this one is called by it directly.
     """
-    code: Any = getattr(update, "__code__", None)
-    caller = sys._getframe(1)
-    if any(is_update(frame, owner, code) for frame in stack_of(caller.f_back)):
-        msg = (
-            "This learner is in the middle of an update, so that it cannot be updated by what that "
-            "calls, such as a schedule."
-        )
-        raise LearnerError(msg)
     # Nobody who waits takes the token in here, so others may look at the same time.
     with _one_look:
         is_lost = not turn and not any(
-            is_update(frame, owner, code) and not is_waiting
+            is_of(frame, owner, function) and not is_waiting
             for innermost in sys._current_frames().values()
             for frame, is_waiting in with_waiting(innermost)
         )
@@ -53,9 +40,16 @@ def wait_for_turn(owner: Any, turn: list[Any], update: Callable[..., Any]) -> No
         time.sleep(POLL)
 
 
-def is_update(frame: FrameType, owner: Any, code: Any) -> bool:
-    """Whether a frame is an update of this learner."""
-    return frame.f_code is code and frame.f_locals.get("self") is owner
+def is_nested(owner: Any, function: Callable[..., Any]) -> bool:
+    """Whether the function, which calls this one, runs within another call of itself."""
+    caller = sys._getframe(1)
+    return any(is_of(frame, owner, function) for frame in stack_of(caller.f_back))
+
+
+def is_of(frame: FrameType, owner: Any, function: Callable[..., Any]) -> bool:
+    """Whether a frame is one of the function, for this owner."""
+    is_same = frame.f_code is getattr(function, "__code__", None)
+    return is_same and (owner is None or frame.f_locals.get("self") is owner)
 
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
