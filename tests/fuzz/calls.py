@@ -1,4 +1,4 @@
-"""Wrong calls of the public API: anything but a LearnerError, or a changed learner, is a finding."""
+"""Wrong calls of the public API: anything but a LearnerError is a finding, and a changed learner."""
 
 import itertools
 import random

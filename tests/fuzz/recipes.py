@@ -205,8 +205,13 @@ def simpler(recipe):
     yield from _without_lets(recipe)
     yield from _without_states(recipe)
     plain = {
-        **{"extras": (), "transforms": (), "is_sparse": False, "has_groups": False, "scale": 1.0},
-        **{"updates": 1, "shapes": recipe.shapes[:1]},
+        "extras": (),
+        "transforms": (),
+        "is_sparse": False,
+        "has_groups": False,
+        "scale": 1.0,
+        "updates": 1,
+        "shapes": recipe.shapes[:1],
     }
     for name, value in plain.items():
         if getattr(recipe, name) != value:

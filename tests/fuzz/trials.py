@@ -1,8 +1,8 @@
 """Tries a recipe by three judges, and says what is wrong with it.
 
 Right is what the rule's function gives on arrays (`learnerdsl.check`); its bound tells rounding
-from faults, also beside the jumps of comparisons, floors and remainders, whose sides may be closer than
-their bounds. Where it is NaN or infinite, SymPy may have simplified what has no value: there only
+from faults, also beside the jumps of comparisons, floors and remainders, whose sides may be closer
+than their bounds. Where it is NaN or infinite, SymPy may have simplified what has no value: there only
 the compiled learner and the oracle are compared with each other.
 """
 
