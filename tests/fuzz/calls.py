@@ -1,4 +1,4 @@
-"""Wrong calls of the public API: anything but a LearnerError is a finding, and a changed learner."""
+"""Wrong calls of the public API: only a LearnerError is right, and an unchanged learner."""
 
 import itertools
 import random
