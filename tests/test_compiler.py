@@ -42,7 +42,7 @@ def printed(expression, dtype="float64"):
         (x / 3, "x / 3.0"),
         (2 * x / 3, "2.0 * x / 3.0"),
         (sympy.Abs(x) * sympy.sign(y), "abs(x) * sign(y)"),
-        (ld.maximum(x, y, 0), "maximum(maximum(0.0, x), y)"),
+        (ld.maximum(x, y, 0), "maximum(maximum(x, y), 0.0)"),
         (ld.where(x > 0, x, -y), "(x if x > 0.0 else -y)"),
         (ld.where((x > 0) & (y <= c), 1, 2), "(1.0 if (y <= c) and (x > 0.0) else 2.0)"),
         (

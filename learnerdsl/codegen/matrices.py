@@ -3,7 +3,6 @@
 from typing import Any
 
 import sympy
-from sympy.core.sorting import default_sort_key
 
 from learnerdsl.codegen.printer import ATOM, Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
@@ -167,7 +166,7 @@ class _MatrixPrinter(Printer):
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates."""
         name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
-        texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
+        texts = [self(a) for a in expr.args]
         result = texts[0]
         for text in texts[1:]:
             result = f"{name}({result}, {text})"

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy
-from sympy.core.sorting import default_sort_key
 
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.errors import InternalError
@@ -153,7 +152,7 @@ class Printer:
     def extreme(self, expr: sympy.Basic) -> str:
         """NaN propagates, as in numpy.maximum."""
         name = "maximum" if isinstance(expr, Maximum) else "minimum"
-        texts = [self(a) for a in sorted(expr.args, key=default_sort_key)]
+        texts = [self(a) for a in expr.args]
         result = texts[0]
         for text in texts[1:]:
             result = f"{name}({result}, {text})"

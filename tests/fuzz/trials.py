@@ -2,8 +2,8 @@
 
 Right is what the rule's function gives on arrays (`learnerdsl.check`); its bound tells rounding
 from faults, also beside the jumps of comparisons, floors and remainders, whose sides may be closer
-than their bounds. Where it is NaN or infinite, SymPy may have simplified what has no value: there only
-the compiled learner and the oracle are compared with each other.
+than their bounds. Where it is NaN or infinite, SymPy may have simplified what has no value: there
+only the compiled learner and the oracle are compared with each other.
 """
 
 import hashlib

@@ -19,7 +19,7 @@ def acprop_scalars_1(model):
     step = model[0]
     beta1 = model[6]
     beta2 = model[7]
-    c1 = 1.0 / (1.0 - beta2 ** maximum(1.0, step - 1.0))
+    c1 = 1.0 / (1.0 - beta2 ** maximum(step - 1.0, 1.0))
     one_minus_beta2 = 1.0 - beta2
     one_minus_beta1 = 1.0 - beta1
     model[11] = c1

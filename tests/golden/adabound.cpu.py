@@ -43,7 +43,7 @@ def adabound_tensor_scalars_1(arrays, model, tensor):
     first_lr = tensor[2]
     peak_lr = tensor[3]
     # peak_lr <- where(first_lr == 0, Max(peak_lr, lr), peak_lr)
-    peak_lr_new = (maximum(lr, peak_lr) if first_lr == 0.0 else peak_lr)
+    peak_lr_new = (maximum(peak_lr, lr) if first_lr == 0.0 else peak_lr)
     # base_lr <- where(first_lr == 0, peak_lr_new, first_lr)
     base_lr = (peak_lr_new if first_lr == 0.0 else first_lr)
     # final <- where(base_lr == 0, 0, final_lr*lr/base_lr)
@@ -81,7 +81,7 @@ def adabound_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # p <- -m_new*Min(Max(..., ...), final*...) + p*(-lr*weight_decay + 1)
-        p_new = c1 * p_i - m_new * minimum(c4, maximum(c3, c2 / (eps + sqrt(v_new))))
+        p_new = c1 * p_i - m_new * minimum(maximum(c2 / (eps + sqrt(v_new)), c3), c4)
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -106,7 +106,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         for k in range(sum_3_count):
             sum_3[k] += sum_3_part[k]
     # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(lr, 1/sqrt(step))
-    alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(1.0 / sqrt(step), lr)
+    alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(lr, 1.0 / sqrt(step))
     for k in range(axis0):
         row_i = float64(row_[k])
         sum_2_i = float64(sum_2[k])
@@ -126,7 +126,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
         sum_4 += row_new_i
     for k in range(axis1):
         col_new_i = float64(col_new[k])
-        c1_i = col_new_i / maximum(least, t1 * sum_4)
+        c1_i = col_new_i / maximum(t1 * sum_4, least)
         c1[k] = c1_i
     tensor[10] = alpha
 
@@ -150,7 +150,7 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums):
             g_i = g[i]
             c1_i = c1[i]
             # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
-            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
+            u = g_i / sqrt(maximum(c1_i * row_new_i, c2))
             sum_5 = accumulate(sum_5, float64(u)**2)
     sums[1] = sum_5
 
@@ -197,7 +197,7 @@ def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums):
             g_i = g[i]
             c1_i = c1[i]
             # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
-            u = g_i / sqrt(maximum(c2, c1_i * row_new_i))
+            u = g_i / sqrt(maximum(c1_i * row_new_i, c2))
             # p <- -alpha*u/Max(1, sqrt(sum_5)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
             p_new = c3 * p_i - c4 * u
             p[i] = p_new

@@ -54,7 +54,7 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- b*(g**2 - v) + v
         v_new = v_i + b * (g_i**2 - v_i)
         # u <- g/sqrt(Max(v_new, least**2))
-        u = g_i / sqrt(maximum(c1, v_new))
+        u = g_i / sqrt(maximum(v_new, c1))
         sum_1 = accumulate(sum_1, float64(p_i)**2)
         sum_2 = accumulate(sum_2, float64(u)**2)
         v[i] = v_new
@@ -83,7 +83,7 @@ def adafactor_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[4]
     t1 = 1.0 / sqrt(size)
     # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(lr, 1/sqrt(step))
-    alpha = maximum(eps2, t1 * sqrt(sum_1)) * minimum(1.0 / sqrt(step), lr)
+    alpha = maximum(eps2, t1 * sqrt(sum_1)) * minimum(lr, 1.0 / sqrt(step))
     c3 = alpha / maximum(1.0, t1 * sqrt(sum_2) / d)
     tensor[5] = c3
 
@@ -102,7 +102,7 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         g_i = g[i]
         v_new = v[i]
         # u <- g/sqrt(Max(v_new, least**2))
-        u = g_i / sqrt(maximum(c1, v_new))
+        u = g_i / sqrt(maximum(v_new, c1))
         # p <- -alpha*u/Max(1, sqrt(sum_2)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
         p_new = c2 * p_i - c3 * u
         p[i] = p_new

@@ -25,7 +25,7 @@ def adafactor_bv_scalars_1(model):
     decay_rate = model[6]
     beta2_cap = model[7]
     # b <- Max(1 - beta2_cap, step**(-decay_rate))
-    b = maximum(step ** (-decay_rate), 1.0 - beta2_cap)
+    b = maximum(1.0 - beta2_cap, step ** (-decay_rate))
     model[11] = b
 
 

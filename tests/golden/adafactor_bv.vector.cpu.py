@@ -23,7 +23,7 @@ def adafactor_bv_scalars_1(model):
     momentum = model[8]
     weight_decay = model[9]
     # b <- Max(1 - beta2_cap, step**(-decay_rate))
-    b = maximum(step ** (-decay_rate), 1.0 - beta2_cap)
+    b = maximum(1.0 - beta2_cap, step ** (-decay_rate))
     one_minus_momentum = 1.0 - momentum
     c1 = 1.0 - lr * weight_decay
     model[11] = b

@@ -61,7 +61,7 @@ def adafactor_optax_tensor_scalars_2(arrays, model, tensor):
     sum_2 = tensor[5]
     t1 = 1.0 / sqrt(size)
     # rate <- lr*Max(sqrt(sum_2)/sqrt(size), 0.001)/Max(1, sqrt(sum_1)/(clipping_threshold*sqrt(size)))
-    rate = lr * maximum(0.001, t1 * sqrt(sum_2)) / maximum(1.0, t1 * sqrt(sum_1) / clipping_threshold)
+    rate = lr * maximum(t1 * sqrt(sum_2), 0.001) / maximum(1.0, t1 * sqrt(sum_1) / clipping_threshold)
     tensor[6] = rate
 
 

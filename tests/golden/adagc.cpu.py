@@ -41,7 +41,7 @@ def adagc_scalars_2(model):
     lambda_abs = model[11]
     sum_1 = model[14]
     # together <- Min(1, Max(lambda_abs, 0)/(eps + sqrt(sum_1)))
-    together = minimum(1.0, maximum(0.0, lambda_abs) / (eps + sqrt(sum_1)))
+    together = minimum(1.0, maximum(lambda_abs, 0.0) / (eps + sqrt(sum_1)))
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 / (1.0 - beta2 ** step)
     c3 = 1.0 / (1.0 - beta1 ** step)
@@ -67,7 +67,7 @@ def adagc_tensor_scalars_2(arrays, model, tensor):
     # gamma_old <- where(step == 1, sqrt(sum_2), gamma)
     gamma_old = (t1 if step == 1.0 else gamma)
     # h <- where((step == 1) | (step < warmup_steps), together, Min(1, ...*...*...))
-    h = (together if (step == 1.0) or (step < warmup_steps) else minimum(1.0, maximum(0.0, lambda_rel) * maximum(eps, gamma_old) / maximum(eps, t1)))
+    h = (together if (step == 1.0) or (step < warmup_steps) else minimum(1.0, maximum(lambda_rel, 0.0) * maximum(gamma_old, eps) / maximum(t1, eps)))
     # gamma <- where((step == 1) | (step < warmup_steps), Min(gamma_old, ...), ... + ...)
     gamma_new = (minimum(gamma_old, t1 * h) if (step == 1.0) or (step < warmup_steps) else beta * gamma_old + t1 * h * (1.0 - beta))
     c1 = h * (1.0 - beta1)

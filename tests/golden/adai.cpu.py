@@ -81,7 +81,7 @@ def adai_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         v_new = v[i]
         weight_i = weight[i]
         # share <- Min(Max(scale*v_new/(1 - beta2**step), eps), 1)
-        share = minimum(float32(1.0), maximum(eps, c2 * v_new))
+        share = minimum(maximum(c2 * v_new, eps), float32(1.0))
         t1 = float32(1.0) - share
         # m <- share*(g + weight_decay*p) + m*(1 - share)
         m_new = t1 * m_i + share * (g_i + weight_decay * p_i)

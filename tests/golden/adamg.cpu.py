@@ -26,7 +26,7 @@ def adamg_scalars_1(model):
     c1 = scale * (1.0 - beta3)
     one_minus_beta1 = 1.0 - beta1
     c2 = 1.0 / (1.0 - beta2 ** step)
-    c3 = minimum(1.0 / sqrt(step), lr) / (1.0 - beta1 ** step)
+    c3 = minimum(lr, 1.0 / sqrt(step)) / (1.0 - beta1 ** step)
     model[13] = one_minus_beta2
     model[14] = c1
     model[15] = one_minus_beta1

@@ -67,7 +67,7 @@ def adamod_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # s <- beta3*s + lr*sqrt(1 - beta2**step)*(1 - beta3)/((1 - beta1**step)*(eps + sqrt(v_new)))
         s_new = beta3 * s_i + c1 * t3
         # p <- -m_new*Min(lr*...*...*..., s_new) + p*(-lr*weight_decay + 1)
-        p_new = c2 * p_i - m_new * minimum(s_new, c3 * t3)
+        p_new = c2 * p_i - m_new * minimum(c3 * t3, s_new)
         m[i] = m_new
         v[i] = v_new
         s[i] = s_new

@@ -121,7 +121,7 @@ def adamp_tensor_scalars_2(arrays, model, tensor):
         sum_1_i = float64(sum_1[k])
         sum_3_i = float64(sum_3[k])
         t1_i = float64(t1[k])
-        max_4_once = maximum(max_4_once, abs(sum_3_i) / maximum(eps, sqrt(sum_1_i)) / maximum(eps, t1_i))
+        max_4_once = maximum(max_4_once, abs(sum_3_i) / maximum(sqrt(sum_1_i), eps) / maximum(t1_i, eps))
     max_4 = (max_4_once if dim1 > 0.0 else -inf)
     sum_6_once = 0.0
     for k in range(axis0):
@@ -148,7 +148,7 @@ def adamp_tensor_scalars_2(arrays, model, tensor):
     t4 = 1.0 / sqrt(size)
     t5 = t3 * t4 * sqrt(sum_7)
     t6 = 1.0 / size
-    t7 = abs(t6 * dim0 * sum_8) / maximum(eps, t3 * t4 * sqrt(sum_6)) / maximum(eps, t5)
+    t7 = abs(t6 * dim0 * sum_8) / maximum(t3 * t4 * sqrt(sum_6), eps) / maximum(t5, eps)
     t8 = t4 * delta
     for k in range(axis0):
         sum_5_i = float64(sum_5[k])

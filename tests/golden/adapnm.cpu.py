@@ -70,7 +70,7 @@ def adapnm_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # v_max <- Max(v_max, v_new)
-        v_max_new = maximum(v_new, v_max_i)
+        v_max_new = maximum(v_max_i, v_new)
         # p <- -lr*(weight_decay*p + ...*...*...*...) + p
         p_new = p_i - lr * (weight_decay * p_i + c5 * (c4 * last_new - beta0 * last_i) / (eps + sqrt(c3 * v_max_new)))
         last[i] = last_new

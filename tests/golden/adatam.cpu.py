@@ -88,10 +88,10 @@ def adatam_tensor_scalars_2(arrays, model, tensor):
         sum_1_i = float64(sum_1[k])
         sum_2_i = float64(sum_2[k])
         # momentum_length <- Max(sqrt(sum_1), 1.0e-12)
-        momentum_length_i = maximum(1e-12, sqrt(sum_1_i))
+        momentum_length_i = maximum(sqrt(sum_1_i), 1e-12)
         momentum_length[k] = momentum_length_i
         # gradient_length <- Max(sqrt(sum_2), 1.0e-12)
-        gradient_length_i = maximum(1e-12, sqrt(sum_2_i))
+        gradient_length_i = maximum(sqrt(sum_2_i), 1e-12)
         gradient_length[k] = gradient_length_i
         c1_i = (1.0 - decay_rate) / gradient_length_i / momentum_length_i
         c1[k] = c1_i

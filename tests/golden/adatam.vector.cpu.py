@@ -54,9 +54,9 @@ def adatam_tensor_scalars_2(arrays, model, tensor):
     sum_1 = tensor[3]
     sum_2 = tensor[4]
     # momentum_length <- Max(sqrt(sum_1), 1.0e-12)
-    momentum_length = maximum(1e-12, sqrt(sum_1))
+    momentum_length = maximum(sqrt(sum_1), 1e-12)
     # gradient_length <- Max(sqrt(sum_2), 1.0e-12)
-    gradient_length = maximum(1e-12, sqrt(sum_2))
+    gradient_length = maximum(sqrt(sum_2), 1e-12)
     c1 = (1.0 - decay_rate) / gradient_length / momentum_length
     tensor[5] = c1
 

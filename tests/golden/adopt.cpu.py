@@ -50,7 +50,7 @@ def adopt_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_i = m[i]
         v_i = v[i]
         # m <- beta1*m + (1 - beta1)*Min(Max(g/Max(sqrt(v), eps), -limit), limit)
-        m_new = one_minus_beta1 * minimum(limit, maximum(-limit, g_i / maximum(eps, sqrt(v_i)))) + beta1 * m_i
+        m_new = one_minus_beta1 * minimum(maximum(g_i / maximum(sqrt(v_i), eps), -limit), limit) + beta1 * m_i
         # p <- -lr*m_new + p
         p_new = p_i - lr * m_new
         t1 = g_i**2

@@ -33,7 +33,7 @@ def alig_scalars_2(model):
     loss = model[8]
     sum_1 = model[9]
     # gamma <- Min(loss/(eps + sum_1), lr)
-    gamma = minimum(lr, loss / (eps + sum_1))
+    gamma = minimum(loss / (eps + sum_1), lr)
     model[10] = gamma
 
 

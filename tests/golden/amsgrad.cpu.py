@@ -58,7 +58,7 @@ def amsgrad_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i
         # v_max <- Max(v_max, v_new)
-        v_max_new = maximum(v_new, v_max_i)
+        v_max_new = maximum(v_max_i, v_new)
         # p <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_max_new/(1 - beta2**step)))) + p
         p_new = p_i - c2 * m_new / (eps + sqrt(c1 * v_max_new))
         m[i] = m_new

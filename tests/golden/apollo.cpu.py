@@ -96,7 +96,7 @@ def apollo_pass_2(arrays, model, tensor, start, grad_start, count, sums):
         # B <- -change*(d/d_norm)**2 + B
         B_new = B_i - change * (c2 * d_i)**2
         # d <- m_new/Max(Abs(B_new), rebound)
-        d_new = m_new / maximum(rebound, abs(B_new))
+        d_new = m_new / maximum(abs(B_new), rebound)
         # p <- -lr*d_new + p
         p_new = p_i - lr * d_new
         B[i] = B_new

@@ -66,7 +66,7 @@ def cautious_adamw_tensor_scalars_2(arrays, model, tensor):
     size = tensor[0]
     sum_1 = tensor[2]
     # share <- Max(sum_1/size, 0.001)
-    share = maximum(0.001, sum_1 / size)
+    share = maximum(sum_1 / size, 0.001)
     c3 = lr / share / (1.0 - beta1 ** step)
     tensor[3] = c3
 

@@ -83,7 +83,7 @@ def cautious_adam_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     size = tensor[0]
     sum_1 = tensor[2]
-    c3 = 1.0 / maximum(0.001, sum_1 / size)
+    c3 = 1.0 / maximum(sum_1 / size, 0.001)
     tensor[3] = c3
 
 

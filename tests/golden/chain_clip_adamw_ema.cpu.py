@@ -35,7 +35,7 @@ def clip_adamw_ema_scalars_2(model):
     beta2 = model[8]
     decay = model[11]
     sum_1 = model[12]
-    t1 = maximum(0.0, max_norm)
+    t1 = maximum(max_norm, 0.0)
     c1 = (1.0 if sqrt(sum_1) <= t1 else t1 / sqrt(sum_1))
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2

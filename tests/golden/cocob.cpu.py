@@ -35,15 +35,15 @@ def cocob_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         start_new = start_i
         t1 = abs(g_i)
         # scale <- Max(scale, Abs(g))
-        scale_new = maximum(t1, scale_i)
+        scale_new = maximum(scale_i, t1)
         # total <- total + Abs(g)
         total_new = t1 + total_i
         # reward <- Max(-g*(-start_new + p) + reward, 0)
-        reward_new = maximum(float32(0.0), reward_i - g_i * (p_i - start_new))
+        reward_new = maximum(reward_i - g_i * (p_i - start_new), float32(0.0))
         # gradients <- -g + gradients
         gradients_new = gradients_i - g_i
         # p <- gradients_new*(reward_new + scale_new)/(scale_new*Max(..., ...)) + start_new
-        p_new = start_new + gradients_new * (reward_new + scale_new) / scale_new / maximum(alpha * scale_new, scale_new + total_new)
+        p_new = start_new + gradients_new * (reward_new + scale_new) / scale_new / maximum(scale_new + total_new, alpha * scale_new)
         scale[i] = scale_new
         total[i] = total_new
         reward[i] = reward_new

@@ -98,6 +98,6 @@ def dadapt_adamw_scalars_2(model):
     # d_hat <- r_new/(sum_2*(1 - root))
     d_hat = r_new / t1 / sum_2
     # d <- where(sum_2 == 0, d, Max(d, d_hat))
-    d_new = (d if sum_2 == 0.0 else maximum(d_hat, d))
+    d_new = (d if sum_2 == 0.0 else maximum(d, d_hat))
     model[12] = r_new
     model[11] = d_new

@@ -95,6 +95,6 @@ def dadapt_lion_scalars_2(model):
     # d_hat <- n_new/(sum_2*(1 - root))
     d_hat = n_new / t1 / sum_2
     # d <- where(sum_2 == 0, d, Max(d, d_hat))
-    d_new = (d if sum_2 == 0.0 else maximum(d_hat, d))
+    d_new = (d if sum_2 == 0.0 else maximum(d, d_hat))
     model[11] = n_new
     model[10] = d_new

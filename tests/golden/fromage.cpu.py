@@ -47,8 +47,8 @@ def fromage_tensor_scalars_2(arrays, model, tensor):
     min_norm = model[6]
     sum_1 = tensor[2]
     sum_2 = tensor[3]
-    t1 = maximum(min_norm, sqrt(sum_1))
-    t2 = maximum(min_norm, sqrt(sum_2))
+    t1 = maximum(sqrt(sum_1), min_norm)
+    t2 = maximum(sqrt(sum_2), min_norm)
     # trust <- where((Max(sqrt(sum_1), min_norm) == 0) | (Max(sqrt(sum_2), min_norm) == 0), 1, ...*...)
     trust = (1.0 if (t1 == 0.0) or (t2 == 0.0) else t1 / t2)
     c1 = lr * trust

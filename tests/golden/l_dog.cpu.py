@@ -43,7 +43,7 @@ def l_dog_tensor_scalars_2(arrays, model, tensor):
     sum_1 = tensor[4]
     sum_2 = tensor[5]
     # d <- Max(d, sqrt(sum_1))
-    d_new = maximum(sqrt(sum_1), d)
+    d_new = maximum(d, sqrt(sum_1))
     # s <- sum_2 + s
     s_new = sum_2 + s
     # rate <- lr*d_new/sqrt(eps + s_new)

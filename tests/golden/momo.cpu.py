@@ -81,7 +81,7 @@ def momo_scalars_2(model):
     # square <- sum_2
     square = sum_2
     # tau <- where(square <= 2.22044604925031e-16, 0, Min(lr, Max(..., 0)/square))
-    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr, maximum(0.0, sum_3 + shrink * (f_bar_new - lower_bound - gamma_new)) / square))
+    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr, maximum(sum_3 + shrink * (f_bar_new - lower_bound - gamma_new), 0.0) / square))
     c2 = 1.0 / shrink
     model[19] = gamma_new
     model[20] = tau

@@ -99,7 +99,7 @@ def momo_adam_scalars_2(model):
     # square <- sum_2
     square = sum_2
     # tau <- where(square <= 2.22044604925031e-16, 0, Min(lr/c, Max(..., 0)/square))
-    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr / c, maximum(0.0, sum_3 + shrink * (f_bar_new - gamma_new - lower_bound * c)) / square))
+    tau = (0.0 if square <= 2.220446049250313e-16 else minimum(lr / c, maximum(sum_3 + shrink * (f_bar_new - gamma_new - lower_bound * c), 0.0) / square))
     c2 = 1.0 / shrink
     model[23] = gamma_new
     model[24] = tau

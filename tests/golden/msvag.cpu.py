@@ -22,7 +22,7 @@ def msvag_scalars_1(model):
     t2 = 1.0 / (1.0 - t1)
     t3 = 1.0 - beta
     # rho <- Min((1 - beta)*(beta**step + 1)/((1 - beta**step)*(beta + 1)), 0.9999)
-    rho = minimum(0.9999, t2 * t3 * (t1 + 1.0) / (beta + 1.0))
+    rho = minimum(t2 * t3 * (t1 + 1.0) / (beta + 1.0), 0.9999)
     # scale <- where(step == 1, 0, rho/(1 - rho))
     scale = (0.0 if step == 1.0 else rho / (1.0 - rho))
     one_minus_beta = t3
@@ -60,7 +60,7 @@ def msvag_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # ratio <- square/(scale*(-square + v_new/(1 - beta**step)) + square)
         ratio = square / (square + scale * (c1 * v_new - square))
         # p <- -lr*m_hat*where(square == 0, 0, Min(Max(ratio, 0), 1)) + p
-        p_new = p_i - lr * m_hat * (float32(0.0) if square == float32(0.0) else minimum(float32(1.0), maximum(float32(0.0), ratio)))
+        p_new = p_i - lr * m_hat * (float32(0.0) if square == float32(0.0) else minimum(maximum(ratio, float32(0.0)), float32(1.0)))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

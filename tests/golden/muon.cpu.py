@@ -52,7 +52,7 @@ def muon_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     eps = model[8]
     sum_1 = tensor[6]
-    c1 = 1.0 / maximum(eps, sqrt(sum_1))
+    c1 = 1.0 / maximum(sqrt(sum_1), eps)
     tensor[7] = c1
 
 

@@ -114,7 +114,7 @@ def nero_tensor_scalars_3(arrays, model, tensor):
         t1[k] = t1_i
         c3_i = t1_i
         c3[k] = c3_i
-        c4_i = 1.0 / (eps + sqrt(maximum(0.0, sum_3_i - dim1 * t1_i**2)))
+        c4_i = 1.0 / (eps + sqrt(maximum(sum_3_i - dim1 * t1_i**2, 0.0)))
         c4[k] = c4_i
 
 

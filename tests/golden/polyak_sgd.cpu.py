@@ -36,7 +36,7 @@ def polyak_sgd_scalars_2(model):
     sum_1 = model[10]
     t1 = eps + sum_1
     # gamma <- where(eps + sum_1 <= 2.22044604925031e-16, 0, scaling*Min(...*..., lr))
-    gamma = (0.0 if t1 <= 2.220446049250313e-16 else scaling * minimum(lr, (loss - f_min) / t1))
+    gamma = (0.0 if t1 <= 2.220446049250313e-16 else scaling * minimum((loss - f_min) / t1, lr))
     model[11] = gamma
 
 

@@ -77,7 +77,7 @@ def prodigy_scalars_2(model):
     # d_hat <- d_coef*r_new/sum_2
     d_hat = d_coef * r_new / sum_2
     # d <- where(sum_2 == 0, d, Max(d, d_hat))
-    d_new = (d if sum_2 == 0.0 else maximum(d_hat, d))
+    d_new = (d if sum_2 == 0.0 else maximum(d, d_hat))
     c3 = d * (1.0 - beta1)
     one_minus_beta2 = 1.0 - beta2
     c4 = eps * d_new

@@ -133,7 +133,7 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     sum_3 = tensor[7]
     t2 = eps + theta
     t3 = sqrt(sum_3)
-    t4 = maximum(0.0, gamma)
+    t4 = maximum(gamma, 0.0)
     # c <- where((step == 1) | (sqrt(sum_3)/(eps + theta) <= Max(gamma, 0)), 1, ...*...*...)
     c = (1.0 if (step == 1.0) or (t3 / t2 <= t4) else t2 * t4 / sqrt(sum_3))
     # theta <- c*sqrt(sum_3)

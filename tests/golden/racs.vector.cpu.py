@@ -93,7 +93,7 @@ def racs_tensor_scalars_3(arrays, model, tensor):
     sum_2 = tensor[6]
     t1 = eps + theta
     t2 = sqrt(sum_2)
-    t3 = maximum(0.0, gamma)
+    t3 = maximum(gamma, 0.0)
     # c <- where((step == 1) | (sqrt(sum_2)/(eps + theta) <= Max(gamma, 0)), 1, ...*...*...)
     c = (1.0 if (step == 1.0) or (t2 / t1 <= t3) else t1 * t3 / sqrt(sum_2))
     # theta <- c*sqrt(sum_2)

@@ -42,7 +42,7 @@ def rmsprop_centered_pass_1(arrays, model, tensor, start, grad_start, count, sum
         # a <- g*(1 - alpha) + alpha*a
         a_new = one_minus_alpha * g_i + alpha * a_i
         # p <- -g*lr/(eps + sqrt(Max(-a_new**2 + v_new, 0))) + p
-        p_new = p_i - lr * g_i / (eps + sqrt(maximum(float32(0.0), v_new - a_new**2)))
+        p_new = p_i - lr * g_i / (eps + sqrt(maximum(v_new - a_new**2, float32(0.0))))
         v[i] = v_new
         a[i] = a_new
         p[i] = p_new

@@ -36,7 +36,7 @@ def schedule_free_sgd_tensor_scalars_1(arrays, model, tensor):
     lr_max = tensor[2]
     weight_sum = tensor[3]
     # lr_max <- Max(lr_max, lr_t)
-    lr_max_new = maximum(lr_t, lr_max)
+    lr_max_new = maximum(lr_max, lr_t)
     # weight <- step**r*lr_max_new**weight_lr_power
     weight = step ** r * lr_max_new ** weight_lr_power
     # weight_sum <- weight + weight_sum

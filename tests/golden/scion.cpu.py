@@ -48,7 +48,7 @@ def scion_pass_1(arrays, model, tensor, start, grad_start, count, sums):
 def scion_tensor_scalars_2(arrays, model, tensor):
     """Scalars of a tensor, in float64."""
     sum_1 = tensor[6]
-    c1 = 1.0 / maximum(1e-07, sqrt(sum_1))
+    c1 = 1.0 / maximum(sqrt(sum_1), 1e-07)
     tensor[7] = c1
 
 

@@ -110,7 +110,7 @@ def soap_scalars_2(model):
     beta1 = model[6]
     beta2 = model[7]
     weight_decay = model[10]
-    t2 = maximum(1.0, step - 1.0)
+    t2 = maximum(step - 1.0, 1.0)
     c2 = lr * sqrt(1.0 - beta2 ** t2) / (1.0 - beta1 ** t2)
     c3 = 1.0 - lr * weight_decay
     model[15] = c2

@@ -23,7 +23,7 @@ def soap_scalars_1(model):
     weight_decay = model[10]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
-    t1 = maximum(1.0, step - 1.0)
+    t1 = maximum(step - 1.0, 1.0)
     c1 = lr * sqrt(1.0 - beta2 ** t1) / (1.0 - beta1 ** t1)
     c2 = 1.0 - lr * weight_decay
     model[11] = one_minus_beta1

@@ -24,7 +24,7 @@ def sophia_scalars_1(model):
     c1 = (step - 1.0) % 10.0
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 / (1.0 - beta1 ** step)
-    c3 = maximum(0.0, clip_threshold)
+    c3 = maximum(clip_threshold, 0.0)
     model[12] = one_minus_beta1
     model[13] = c1
     model[14] = one_minus_beta2
@@ -62,7 +62,7 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # h <- where(Mod(step - 1, 10) == 0, hessian_diag*(1 - beta2) + beta2*h, h)
         h_new = (one_minus_beta2 * hessian_diag_i + beta2 * h_i if c1 == float32(0.0) else h_i)
         # p <- -lr*(weight_decay*p + Min(..., ...)) + p
-        p_new = p_i - lr * (weight_decay * p_i + minimum(c3, maximum(-c3, c2 * m_new / maximum(eps, gamma * h_i))))
+        p_new = p_i - lr * (weight_decay * p_i + minimum(maximum(c2 * m_new / maximum(gamma * h_i, eps), -c3), c3))
         m[i] = m_new
         h[i] = h_new
         p[i] = p_new

@@ -61,7 +61,7 @@ def stable_adamw_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         t6 = g_i**2
         # v <- g**2*(-beta2*...*... + 1) + beta2*v*(1 - ...)/(... + 1)
         v_new = c3 * t6 + c4 * v_i
-        sum_1 = accumulate(sum_1, float64(t6 / maximum(c5, v_new)))
+        sum_1 = accumulate(sum_1, float64(t6 / maximum(v_new, c5)))
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1
@@ -75,7 +75,7 @@ def stable_adamw_tensor_scalars_2(arrays, model, tensor):
     size = tensor[0]
     sum_1 = tensor[2]
     # lr_t <- lr/Max(sqrt(sum_1/size), 1)
-    lr_t = lr / maximum(1.0, sqrt(sum_1 / size))
+    lr_t = lr / maximum(sqrt(sum_1 / size), 1.0)
     c6 = 1.0 - weight_decay * lr_t
     tensor[3] = lr_t
     tensor[4] = c6
