@@ -130,6 +130,21 @@ def test_operators_keep_their_order(value, gradient, wanted):
     check(lambda p, g: ld.assign(p, value(p, g)), [1.0, 1.0], gradient, wanted)
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (lambda p: ld.step + 0.5, 1.5),
+        (lambda p: 0.25 * ld.step - 2, -1.75),
+        (lambda p: ld.size(p) + 1.5 * ld.step, 3.5),
+        (lambda p: ld.floor(ld.step / 3 + 0.5), 0),
+        (lambda p: ld.where(ld.step + 0.5 > 1, ld.step % 2 + 0.5, 0), 1.5),
+    ],
+    ids=itertools.count(),
+)
+def test_floats_are_added_to_whole_numbers(value, wanted):
+    check(lambda p, g: ld.assign(p, value(p)), [0.0, 0.0], [1.0, 1.0], wanted)
+
+
 @pytest.mark.parametrize("divisor", [3, 5, 7, 10, 49])
 def test_a_staircase_of_the_step_is_exact(divisor):
     @ld.rule

@@ -211,7 +211,9 @@ class Evaluation:
 
     def total(self, expr: sympy.Add, k: int) -> Any:
         """The sum of the terms, scalars first; fractions of whole numbers are added exactly."""
-        if all(term.as_coeff_Mul()[1].is_integer for term in expr.args):
+        parts: list[Any] = [term.as_coeff_Mul() for term in expr.args]
+        # A sum with a float in it is not one of fractions: `exactly` would come back here for it.
+        if all(factor.is_Rational and rest.is_integer for factor, rest in parts):
             return self.exactly(expr, k)
         return self.added([self(term, k) for term in expr.args])
 
