@@ -94,12 +94,15 @@ _MEANINGS: dict[str, Callable[..., Any]] = {
 }
 """Operator -> what it means in a rule."""
 
-_NUMBERS = (sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol)
+_WITH_THEIR_OWN = (
+    *(sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol),
+    *(sympy.floor, sympy.ceiling),
+)
 _PLACES = [
     *((sympy.Basic, name) for name in ("__eq__", "__ne__")),
     *(
         (kind, name)
-        for kind in (sympy.Expr, *_NUMBERS)
+        for kind in (sympy.Expr, *_WITH_THEIR_OWN)
         for name in (*_MEANINGS, "__abs__")
         if name in vars(kind) and name not in ("__eq__", "__ne__")
     ),

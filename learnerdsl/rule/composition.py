@@ -35,7 +35,14 @@ from learnerdsl.expr import replaced as replaced_in_graph
 from learnerdsl.rule.context import Trace, tracing_now
 from learnerdsl.rule.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.rule.members import Chained, Member, refuse_collision
-from learnerdsl.rule.tracing import axes_of, check_result, choose_options, run, written_in
+from learnerdsl.rule.tracing import (
+    axes_of,
+    check_result,
+    choose_options,
+    run,
+    without_unread_starts,
+    written_in,
+)
 
 
 def only_when(condition: Any) -> None:
@@ -223,6 +230,7 @@ class _Tracing:
         """Run the rule; what it assigns to the parameter is only named unless it is the last."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
+        self.trace.lines[start:] = without_unread_starts(self.trace, start)
         lines = self.trace.lines[start:]
         check_result(member.name, lines, result)
         line = next((one for one in lines if one.target == self.trace.parameter), None)

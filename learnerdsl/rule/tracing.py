@@ -99,7 +99,7 @@ def trace(
         defaults=tuple(hypers.values()),
         options=tuple(chosen.items()),
         states=tuple(current.states),
-        lines=tuple(_without_unread_starts(current)),
+        lines=tuple(without_unread_starts(current)),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=axes_of(current),
@@ -110,11 +110,11 @@ def trace(
     return rule
 
 
-def _without_unread_starts(current: Trace) -> list[Assignment]:
-    """Return the lines but for old values of states that nothing reads."""
-    read = symbols_in(*(line.expression for line in current.lines))
-    old = current.old_values
-    return [line for line in current.lines if line.value not in old or line.value in read]
+def without_unread_starts(current: Trace, start: int = 0) -> list[Assignment]:
+    """Return the lines from `start` on, but for old values of states that nothing reads."""
+    lines, old = current.lines[start:], current.old_values
+    read = symbols_in(*(line.expression for line in lines))
+    return [line for line in lines if line.value not in old or line.value in read]
 
 
 def run(current: Trace, function: Callable[[], Any]) -> Any:
