@@ -298,3 +298,39 @@ def test_derivatives_and_substitution_go_through_choices():
     assert float(expression.subs({**at, trace.gradient: -1.0})) == 1.0
     assert r"\begin{cases}" in rule.latex()
     assert_array_equal(sympy.lambdify(list(at), expression, "numpy")(4.0, 3.0), 144.0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda g, mu: ld.max(mu),
+        lambda g, mu: ld.norm(ld.tan(mu)),
+        lambda g, mu: ld.sum(ld.mean(g)),
+        lambda g, mu: ld.max(ld.mean(g, over="model"), over="model"),
+        lambda g, mu: ld.sum(mu * ld.step, axis=0),
+        lambda g, mu: ld.sum(ld.norm(g) * mu, over="model"),
+    ],
+    ids=itertools.count(),
+)
+def test_a_reduction_of_scalars_is_in_float64(value):
+    def rule(p, g, mu=0.9):
+        s = ld.state("s", shape="tensor")
+        return ld.combine([ld.assign(s, value(g, mu)), ld.assign(p, p - g)])
+
+    found = []
+    for backend in ("cpu", "numpy"):
+        for size in (7, 0):
+            learner = ld.rule(rule)([np.ones(size, np.float32)], backend=backend)
+            learner.update([np.full(size, 0.3, np.float32)])
+            found.append(float(learner.state[0]["s"]))
+    np.testing.assert_allclose(found[:2], found[2:], rtol=1e-14)
+
+
+def test_a_pass_without_arrays_is_code_for_cuda_too():
+    @ld.rule
+    def rule(p, g, mu=0.9):
+        s = ld.state("s", shape="tensor")
+        total = ld.sum(ld.norm(g) * mu, over="model")
+        return ld.combine([ld.assign(s, total), ld.assign(p, p - g)])
+
+    assert "packs = count // 4\n" in rule.loops("cuda")

@@ -116,7 +116,8 @@ class _InPacks:
         lines += [line for r in block.reduces for line in self.totals.start(r)]
         touched = dict.fromkeys((*self.arrays, *self.targets))
         conditions = " & ".join(f"aligned({array})" for array in touched)
-        lines.append(f"packs = count // {length} if {conditions} else 0")
+        packs = f"count // {length}"
+        lines.append(f"packs = {packs} if {conditions} else 0" if touched else f"packs = {packs}")
         lines.append("for k in range(thread(), packs, threads()):")
         lines += [INDENT + line for line in self.pack()]
         lines.append(f"for i in range({length} * packs + thread(), count, threads()):")

@@ -52,7 +52,11 @@ def read_scalars(text: Text, block: Block) -> list[str]:
     items = (*block.computes, *block.reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
     cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
-    lines = text.read_rows(symbols_of(items) - local, cast)
+    # A scalar that is only reduced stays of float64, as sums are.
+    whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
+    others = symbols_of(i for i in items if i.expression not in whole) - local
+    wide = whole - others - local
+    lines = text.read_rows(others, cast) + (text.read_rows(wide) if wide else [])
     if any(item.expression.has(Draw) for item in items):
         lines.append("key = random_key(model, tensor)")
     return lines

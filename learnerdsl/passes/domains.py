@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     Reduction,
     SumOver,
     Where,
+    model_size,
     position,
     tensor_number,
     tensor_size,
@@ -85,6 +86,8 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     node = {"sum": SumOver, "max": MaxOver}[reduce.kind](reduce.expression, reduce.over)
     if own.rank == Rank.VECTOR and reduce.over != "model":
         return _reduction_of_vector(reduce, node, kernel, known)
+    if own.rank < Rank.VECTOR and _needs_no_elements(reduce, own, kernel):
+        return _reduction_of_scalar(reduce, node, own, known)
     ndim = kernel.ndim or 0
     left = {axis for axis in range(ndim) if axis not in {a % ndim for a in node.axes}}
     if node.axes:
@@ -92,6 +95,33 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     else:
         known[reduce.symbol] = _OF_SHAPE[reduce.over]
     return Block(Domain.ELEMENT, reduces=(reduce,))
+
+
+def _needs_no_elements(reduce: Reduce, own: Domain, kernel: Kernel) -> bool:
+    """Whether the reduction of a scalar follows from how often it is met.
+
+    Of different scalars of the tensors it does not. Variants of a rule find each other's sums over
+    the model by the passes that make them, so those stay.
+    """
+    is_one = reduce.over != "model" or (own == Domain.MODEL and kernel.ndim is None)
+    return is_one and not reduce.block
+
+
+def _reduction_of_scalar(
+    reduce: Reduce, node: Reduction, own: Domain, known: dict[sympy.Basic, Domain]
+) -> Block:
+    """The scalar, as often as there are elements: in float64, as scalars are."""
+    count: Any = model_size if reduce.over == "model" else tensor_size
+    if node.axes:
+        count = sympy.Mul(*(AxisSize(axis) for axis in node.axes))
+    is_sum = reduce.kind == "sum"
+    value = sympy.Mul(count, reduce.expression, evaluate=False) if is_sum else reduce.expression
+    none = sympy.S.Zero if is_sum else -sympy.oo
+    domain = own if reduce.over == "model" else Domain.TENSOR
+    known |= dict.fromkeys(count.free_symbols - known.keys(), Domain.TENSOR)
+    known[reduce.symbol] = domain
+    chosen = Where(Greater(count, sympy.S.Zero), value, none)
+    return Block(domain, computes=(Compute(reduce.symbol, chosen),))
 
 
 def _reduction_of_vector(
