@@ -61,6 +61,13 @@ def a_number_into_a_matrix(p, g):
     return ld.combine([S_new, ld.assign(p, p - ld.matmul(S_new, g))])
 
 
+def a_number_into_the_elements(p, g):
+    s = ld.state("s")
+    s_new = ld.assign(s, 2)
+    product = ld.matmul(ld.matmul(p, ld.transpose(g)), s_new)
+    return ld.combine([s_new, ld.assign(p, p - 0.01 * product)])
+
+
 def a_matrix_in_a_norm_alone(p, g):
     product = ld.matmul(ld.matmul(g, ld.transpose(g)), g)
     return ld.assign(p, p - g * ld.norm(product))
@@ -76,6 +83,7 @@ OLD = {
     scalars_that_swap: {"a": [3, 3, 3 + 2 + 12**0.5]},
     a_state_into_the_parameter: {"m": [1, 1, 1]},
     a_number_into_a_matrix: {"S": [2, 2, 2]},
+    a_number_into_the_elements: {"s": [2, 2, 2]},
     a_matrix_in_a_norm_alone: {},
 }
 

@@ -17,7 +17,6 @@ from learnerdsl.expr import (
     Draw,
     Identity,
     MatrixFunction,
-    MatrixState,
     Maximum,
     MaxOver,
     Minimum,
@@ -31,7 +30,7 @@ from learnerdsl.expr import (
     seed,
     step,
 )
-from learnerdsl.interpret.matrices import matrix_function, square_of
+from learnerdsl.interpret.matrices import filled, has_elements, matrix_function
 from learnerdsl.interpret.philox import philox
 from learnerdsl.rule import Assignment
 
@@ -139,8 +138,8 @@ class Evaluation:
         line = self.line_of(symbol, k)
         if line is not None:
             value = self.known[k][line.expression]
-            if isinstance(line.target, MatrixState) and isinstance(value, float):
-                return square_of(line.target, value, self.parameters[k], self.xp)
+            if isinstance(value, float) and has_elements(line.target):
+                return filled(line.target, value, self.parameters[k], self.xp)
             return _rounded(value, self.parameters[k]) if line.rounded else value
         if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
             return self.symbols[symbol][k]

@@ -11,6 +11,8 @@ from learnerdsl.expr import (
     MatMul,
     MatrixState,
     Orthonormal,
+    ParameterSymbol,
+    StateSymbol,
     Transpose,
 )
 
@@ -46,8 +48,16 @@ def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -
     return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
-def square_of(state: MatrixState, value: float, parameter: Any, xp: Any) -> Any:
-    """Return a number as the square matrix of a state that takes it."""
+def has_elements(target: Any) -> bool:
+    """Whether what is assigned has a value for each element, or each entry of a square matrix."""
+    is_state = isinstance(target, StateSymbol) and target.shape == "element"
+    return is_state or isinstance(target, (MatrixState, ParameterSymbol))
+
+
+def filled(target: Any, value: float, parameter: Any, xp: Any) -> Any:
+    """Return a number as the array of a state or parameter that takes it."""
     shape = np.shape(parameter)
-    side = shape[-2] if state.shape[0] == "rows" else shape[-1]
-    return xp.full((*shape[:-2], side, side), value, dtype=parameter.dtype)
+    if isinstance(target, MatrixState):
+        side = shape[-2] if target.shape[0] == "rows" else shape[-1]
+        shape = (*shape[:-2], side, side)
+    return xp.full(shape, value, dtype=parameter.dtype)
