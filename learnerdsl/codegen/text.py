@@ -1,6 +1,6 @@
 """What the printers of all functions of a kernel share: names, reads and statements."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import sympy
@@ -43,7 +43,7 @@ class Text:
         """A printer of expressions of one number type."""
         return Printer(self.names.values, self.scalar_names, dtype, position)
 
-    def read_rows(self, symbols: set[sympy.Basic], cast: str = "") -> list[str]:
+    def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> list[str]:
         """Reads of the scalars that a block uses, in the order of the rows."""
         lines: list[str] = []
         for row_name, row in (("model", self.layout.model), ("tensor", self.layout.tensor)):
