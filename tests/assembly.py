@@ -26,10 +26,13 @@ def innermost_loops(assembly):
     return ["\n".join(lines[start : end + 1]) for start, end in inner]
 
 
-def has_vector_loop(assembly, stores):
-    """Whether an innermost loop is all vectors, and stores vectors if `stores`."""
+def has_vector_loop(assembly, stores, computes=True):
+    """Whether an innermost loop is all vectors, and stores vectors if `stores`.
+
+    One that computes nothing, `computes=False`, copies vectors.
+    """
     return any(
-        PACKED.search(loop)
+        (PACKED.search(loop) or not computes)
         and not SCALAR.search(loop)
         and (PACKED_STORE.search(loop) or not stores)
         for loop in innermost_loops(assembly)
