@@ -126,10 +126,11 @@ DAMAGE = {
     "another option": {"options": {"nesterov": False, "x": 1}},
     "a state of the model beyond floats": {"model_state": {"energy": 10**400}},
     "a state of the model of truth": {"model_state": {"energy": True}},
-    "a state of the model that is NaN": {"model_state": {"energy": float("nan")}},
+    "a state of the model in words": {"model_state": {"energy": "high"}},
     "a complex state of the model": {"model_state": {"energy": 1j}},
     "a list for the states of the model": {"model_state": [1.0]},
     "too few missed updates": {"missed": [1]},
+    "more missed updates than updates": {"missed": [0, 10]},
     "negative missed updates": {"missed": [0, -1]},
     "missed updates in words": {"missed": "wb"},
     "a number of missed updates": {"missed": 3},
@@ -234,3 +235,14 @@ def test_a_state_dict_of_the_first_version_loads():
     first, second = restless_learner(), restless_learner(0)
     second.load_state_dict(first_version(first))
     np.testing.assert_equal(second.state_dict(), first.state_dict())
+
+
+def test_a_learner_that_has_diverged_can_be_saved_and_loaded():
+    learner = restless_learner()
+    gradients = {n: np.full(p.shape, np.nan, p.dtype) for n, p in learner.parameters.items()}
+    learner.update(gradients)
+    saved = learner.state_dict()
+    assert np.isnan(saved["model_state"]["energy"])
+    again = restless_learner()
+    again.load_state_dict(saved)
+    assert np.isnan(again.model_state["energy"])

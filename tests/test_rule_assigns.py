@@ -199,12 +199,14 @@ def test_an_assign_that_is_lost_asks_for_combine():
     refused(rule, "returns nothing that depends on a", "return combine([...]) with every assign")
 
 
-def test_a_let_that_nothing_needs_is_refused():
+@pytest.mark.parametrize("use", [lambda v: v - v, lambda v: 0], ids=["cancelled", "forgotten"])
+def test_a_let_that_nothing_needs_is_dropped(use):
+    @ld.rule
     def rule(p, g, lr=0.1):
-        ld.let("unused", g**2)
-        return ld.assign(p, p - lr * g)
+        unused = ld.let("unused", ld.sum(g**2))
+        return ld.assign(p, p - lr * g + use(unused))
 
-    refused(rule, "returns nothing that depends on unused", "drop a let(...) that is not used")
+    assert [str(line.target) for line in rule.trace().lines] == ["p"]
 
 
 def test_combine_takes_what_assign_returned():

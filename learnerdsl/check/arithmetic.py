@@ -57,11 +57,22 @@ def rounded(
     if np.any(doubt):
         for one in operands:
             doubt = doubt | np.isinf(one.bound)
+    for one in operands:
+        doubt = doubt | (is_finite & has_no_value(one))
     total = np.where(is_finite, bound + unit * size + least * (size != 0), 0)
     if is_array:
         doubt = doubt | (is_finite & (np.abs(number) > kind.largest))
     total = np.where(doubt | np.isnan(total), np.inf, total)
     return traced(Value(number, total, is_array), name, *operands)
+
+
+def has_no_value(operand: Value) -> Any:
+    """Where a formula gave NaN or infinity, which SymPy may have simplified away before.
+
+    So what follows from it, such as a comparison that is false, cannot be judged. The values of
+    inputs can.
+    """
+    return np.zeros((), bool) if operand.origin is None else ~np.isfinite(operand.number)
 
 
 def _are_whole(a: Value, b: Value) -> Any:
@@ -177,6 +188,9 @@ def unary(name: str, x: Any) -> Value:
         ends = [function(value.number - reach), function(value.number + reach)]
         doubt = np.isnan(ends[0]) != np.isnan(number)
         doubt = doubt | (np.isnan(ends[1]) != np.isnan(number))
+        if name == "tan":
+            turns = [np.floor((value.number + x) / np.pi + 0.5) for x in (-reach, reach)]
+            doubt = doubt | (turns[0] != turns[1])
         bound = np.fmax(np.abs(ends[0] - number), np.abs(ends[1] - number))
         is_exact = name in _EXACT
         parts = np.zeros_like(number) if is_exact else 4 * np.abs(number)
@@ -184,10 +198,11 @@ def unary(name: str, x: Any) -> Value:
 
 
 def compare(relation: Any, a: Value, b: Value) -> Truth:
-    """A comparison; false where a side is NaN, but for `not_equal`."""
+    """A comparison; false where an input is NaN, but for `not_equal`."""
     reach = a.bound + b.bound
     doubtful = (reach > 0) & (np.abs(a.number - b.number) <= reach)
-    return Truth(relation(a.number, b.number), doubtful | np.isinf(reach), a.is_array or b.is_array)
+    doubtful = doubtful | np.isinf(reach) | has_no_value(a) | has_no_value(b)
+    return Truth(relation(a.number, b.number), doubtful, a.is_array or b.is_array)
 
 
 _EXACT = {"abs", "sign", "floor", "ceil"}

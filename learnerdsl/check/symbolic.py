@@ -8,7 +8,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 
 from learnerdsl.check import functions as f
 from learnerdsl.check.context import ClockValue
-from learnerdsl.check.values import Value, as_truth
+from learnerdsl.check.values import SCALAR_UNIT, Value, as_truth
 from learnerdsl.errors import LearnerError
 from learnerdsl.expr import CLOCK, UNARY_FUNCTIONS
 
@@ -39,7 +39,10 @@ class _Evaluation:
 
     def compute(self, node: Any) -> Any:
         if isinstance(node, (sympy.Number, sympy.NumberSymbol)):
-            return Value(float(node))
+            # Of pi and the like SymPy knows more than float64 holds: tan(pi) is 0.
+            number = float(node)
+            is_exact = node.is_Integer or node.is_Float or node in (sympy.oo, -sympy.oo, sympy.nan)
+            return Value(number, 0.0 if is_exact else SCALAR_UNIT * abs(number))
         if node in (sympy.true, sympy.false):
             return as_truth(bool(node))
         if node.func in UNARY_FUNCTIONS:

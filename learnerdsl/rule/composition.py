@@ -37,8 +37,8 @@ from learnerdsl.rule.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.rule.members import Chained, Member, refuse_collision
 from learnerdsl.rule.tracing import (
     axes_of,
-    check_result,
     choose_options,
+    needed_lines,
     run,
     without_unread_starts,
     written_in,
@@ -230,9 +230,9 @@ class _Tracing:
         """Run the rule; what it assigns to the parameter is only named unless it is the last."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
-        self.trace.lines[start:] = without_unread_starts(self.trace, start)
-        lines = self.trace.lines[start:]
-        check_result(member.name, lines, result)
+        lines = without_unread_starts(self.trace, start)
+        lines = needed_lines(member.name, lines, result)
+        self.trace.lines[start:] = lines
         line = next((one for one in lines if one.target == self.trace.parameter), None)
         if line is None:
             msg = (

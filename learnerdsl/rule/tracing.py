@@ -14,6 +14,7 @@ from learnerdsl.errors import HyperparameterError, LearnerError, RuleError, Unkn
 from learnerdsl.expr import (
     GradientSymbol,
     Hyperparameter,
+    LetValue,
     NewValue,
     ParameterSymbol,
     Reduction,
@@ -90,7 +91,9 @@ def trace(
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
     result = run(current, lambda: function(parameter, gradient, **symbols, **chosen))
-    rule = Rule(
+    lines = without_unread_starts(current)
+    lines = needed_lines(current.name, lines, result)
+    return Rule(
         name=current.name,
         version=version,
         parameter=parameter,
@@ -99,15 +102,13 @@ def trace(
         defaults=tuple(hypers.values()),
         options=tuple(chosen.items()),
         states=tuple(current.states),
-        lines=tuple(without_unread_starts(current)),
+        lines=tuple(lines),
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=axes_of(current),
         written=written_in(current),
         doc=inspect.getdoc(function) or "",
     )
-    check_result(rule.name, rule.lines, result)
-    return rule
 
 
 def without_unread_starts(current: Trace, start: int = 0) -> list[Assignment]:
@@ -269,10 +270,15 @@ def choose_options(
     return {**defaults, **given}
 
 
-def check_result(rule_name: str, lines: Sequence[Assignment], result: Any) -> None:
-    """Every assign must be returned, or be needed by one that is."""
+def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:
+    """Return the lines without each `let` that nothing needs; SymPy may have cancelled it.
+
+    Raises:
+        RuleError: `result` is not what assign or combine returned, or an assign is lost: it is
+            neither returned nor needed by one that is.
+    """
     if isinstance(result, NewValue):
-        reached = {result}
+        reached: set[Any] = {result}
     elif isinstance(result, Combination):
         reached = set(result.values)
     else:
@@ -284,11 +290,12 @@ def check_result(rule_name: str, lines: Sequence[Assignment], result: Any) -> No
     for line in reversed(lines):
         if line.value in reached:
             reached |= symbols_in(line.expression)
-    lost = [line for line in lines if line.value not in reached]
+    lost = [n for n in lines if n.value not in reached and not isinstance(n.value, LetValue)]
     if lost:
         targets = names(line.target for line in lost)
         msg = (
             f"Rule {rule_name} returns nothing that depends on {targets}; "
-            "return combine([...]) with every assign, and drop a let(...) that is not used."
+            "return combine([...]) with every assign."
         )
         raise RuleError(msg)
+    return [line for line in lines if line.value in reached]

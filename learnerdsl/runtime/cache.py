@@ -10,8 +10,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from numba import config
+
 from learnerdsl.runtime import places
 from learnerdsl.runtime.machine_code import KEPT_AS, compiling, key_of
+from learnerdsl.runtime.stepping import with_floats_of_numpy
+
+_RUNS_AS_PYTHON = config.DISABLE_JIT or config.ENABLE_CUDASIM
 
 _NOWHERE = Path("<learnerdsl>")
 """The directory of texts that no directory takes."""
@@ -60,8 +65,9 @@ def _execute(path: Path, source: str, key: str) -> ModuleType:
     setattr(module, KEPT_AS, (path.stem, key))
     # Numba finds the module of a function that it loads from disk by this name.
     sys.modules[module.__name__] = module
+    text = with_floats_of_numpy(source) if _RUNS_AS_PYTHON else source
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+        exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))
     except BaseException:
         del sys.modules[module.__name__]
         raise

@@ -24,8 +24,8 @@ from learnerdsl.runtime.functions import tanh as tanh
 from learnerdsl.runtime.machine_code import KEPT_AS, KeptCode, compile_c_function
 from learnerdsl.runtime.random import random_functions
 
-nan = math.nan
-inf = math.inf
+nan = np.float64(math.nan) if config.DISABLE_JIT else math.nan
+inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
 float32 = np.float32
 float64 = np.float64
 int64 = np.int64

@@ -85,13 +85,14 @@ def _check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Prog
     theirs = [given["parameters"][place] for place in places]
     _check_parameters(theirs, own["parameters"])
     groups = _matching_groups(theirs, own["parameters"], len(own["hyperparameters"]))
+    step_count = _count("step_count", given["step_count"], MOST_STEPS)
     return Progress(
-        step_count=_count("step_count", given["step_count"], MOST_STEPS),
+        step_count=step_count,
         samples=_samples(given["samples"]),
         seed=_count("seed", given["seed"], MOST_STEPS - 1),
         states={**_states(given["state"], own["state"]), **_model_states(given, own)},
         settings=_settings(given["hyperparameters"], groups, table),
-        missed=_missed(given, places),
+        missed=_missed(given, places, step_count),
     )
 
 
@@ -199,7 +200,8 @@ def _model_states(given: Mapping[str, Any], own: StateDict) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in given["model_state"].items():
         number = as_number(value)
-        if number is None or math.isnan(number):
+        # NaN is a number here: a learner that has diverged can be saved and looked at.
+        if number is None:
             msg = (
                 f"The checkpoint has {quoted(value)} for {name!r}, one number for the whole model."
             )
@@ -257,8 +259,8 @@ def _number(name: str, group: int, value: Any) -> float:
     return number
 
 
-def _missed(given: Mapping[str, Any], places: Sequence[int]) -> list[int]:
-    """For each own parameter, the number of updates that it was left out of."""
+def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[int]:
+    """For each own parameter, how many of the `most` updates left it out."""
     if "missed" not in given:
         return [0] * len(places)
     missed = given["missed"]
@@ -268,7 +270,7 @@ def _missed(given: Mapping[str, Any], places: Sequence[int]) -> list[int]:
             f"of the {len(places)} parameters."
         )
         raise CheckpointError(msg)
-    return [_count("missed", missed[place], MOST_STEPS) for place in places]
+    return [_count("missed", missed[place], most) for place in places]
 
 
 def _check_names(what: str, given: Any, own: Any) -> None:

@@ -3,6 +3,7 @@
 It reads the same tables as the compiled launcher, chunk by chunk in the same order.
 """
 
+import ast
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,29 @@ from learnerdsl.codegen.source import Functions
 from learnerdsl.runtime.launch import CHECK, Frame
 
 Tables = dict[Frame, np.ndarray]
+
+
+class _FloatsOfNumPy(ast.NodeTransformer):
+    """Puts `float64(...)` around each literal with a decimal point."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if not isinstance(node.value, float):
+            return node
+        call = ast.Call(ast.Name("_float64", ast.Load()), [node], [])
+        return ast.fix_missing_locations(ast.copy_location(call, node))
+
+
+def with_floats_of_numpy(source: str) -> ast.Module:
+    """The text of a kernel, line by line the same, for Python to run.
+
+    Python's floats raise errors where compiled code has infinity or NaN, as 1/0 and 0**-1 do, and
+    have complex roots of negative numbers; those of NumPy do not.
+    """
+    tree = _FloatsOfNumPy().visit(ast.parse(source))
+    name = ast.alias("float64", "_float64")
+    # Behind the docstring, which stays the first statement.
+    tree.body.insert(1, ast.ImportFrom("numpy", [name], 0))
+    return ast.fix_missing_locations(tree)
 
 
 def step_through(
