@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.check.values import (
+    SCALAR_LARGEST,
     SCALAR_REACH,
     SCALAR_UNIT,
     WIDE,
@@ -60,8 +61,8 @@ def rounded(
     for one in operands:
         doubt = doubt | (is_finite & has_no_value(one))
     total = np.where(is_finite, bound + unit * size + least * (size != 0), 0)
-    if is_array:
-        doubt = doubt | (is_finite & (np.abs(number) > kind.largest))
+    largest = kind.largest if is_array else SCALAR_LARGEST
+    doubt = doubt | (is_finite & (np.abs(number) > largest))
     total = np.where(doubt | np.isnan(total), np.inf, total)
     return traced(Value(number, total, is_array), name, *operands)
 

@@ -22,6 +22,7 @@ WIDE = np.longdouble
 
 SCALAR_UNIT = 2.0**-53
 SCALAR_REACH = 1000.0
+SCALAR_LARGEST = WIDE(np.finfo(np.float64).max) / 2
 
 
 @dataclass(frozen=True)

@@ -140,10 +140,21 @@ class Evaluation:
             value = self.known[k][line.expression]
             if isinstance(value, float) and has_elements(line.target):
                 return filled(line.target, value, self.parameters[k], self.xp)
-            return _rounded(value, self.parameters[k]) if line.rounded else value
+            return self.kept(value, self.parameters[k], line.rounded)
         if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
             return self.symbols[symbol][k]
         return float(np.shape(self.parameters[k])[symbol.axis])
+
+    def kept(self, value: Any, parameter: Any, rounded: bool) -> Any:
+        """Return the value of a line as statements after it read it.
+
+        Elements are of the parameter's dtype; along axes, reductions and what is made of them stay
+        of float64, as scalars do.
+        """
+        if isinstance(value, float):
+            return float(parameter.dtype.type(value)) if rounded else value
+        has_all = np.shape(value) == np.shape(parameter)
+        return self.xp.asarray(value, dtype=parameter.dtype) if has_all else value
 
     def matrix(self, expr: Any, k: int) -> Any:
         """A function of a matrix, over the last two axes."""
@@ -247,12 +258,13 @@ class Evaluation:
             return 1.0 / _wide(base)
         if exponent == 1:
             return base
-        if exponent.is_number and float(exponent) in (0.5, -0.5):
+        value = self(exponent, k)
+        if exponent.is_number and value in (0.5, -0.5):
             root = self.call("sqrt", base)
-            return root if float(exponent) > 0 else 1.0 / _wide(root)
-        if exponent.is_number and float(exponent).is_integer() and abs(exponent) <= 1024:
-            return _wide(base) ** int(exponent)
-        return _wide(base) ** self(exponent, k)
+            return root if value > 0 else 1.0 / _wide(root)
+        if exponent.is_number and value.is_integer() and abs(value) <= 1024:
+            return _wide(base) ** int(value)
+        return _wide(base) ** value
 
     def choose(self, expr: Any, k: int) -> Any:
         """The value where the condition holds, or the other; what is not needed is not computed."""
@@ -388,7 +400,3 @@ def _wide(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """A float64 scalar as a Python float, which takes the dtype of the array it meets."""
     return float(value) if isinstance(value, np.float64) else value
-
-
-def _rounded(value: Any, parameter: Any) -> Any:
-    return float(parameter.dtype.type(value)) if isinstance(value, float) else value

@@ -25,7 +25,7 @@ def hoist(kernel: Kernel) -> Kernel:
             blocks.append(block)
             continue
         computes = [replace(c, expression=hoisting.rewrite(c.expression)) for c in block.computes]
-        reduces = [replace(r, expression=hoisting.rewrite(r.expression)) for r in block.reduces]
+        reduces = [replace(r, expression=hoisting.reduced(r.expression)) for r in block.reduces]
         _extend_scalars(blocks, hoisting)
         blocks.append(replace(block, computes=tuple(computes), reduces=tuple(reduces)))
     return replace(kernel.with_blocks(blocks), domains=hoisting.domains)
@@ -77,6 +77,12 @@ class _Hoisting:
             return self.split(expression, sympy.Add)
         return rebuilt(expression, tuple(self.rewrite(argument) for argument in expression.args))
 
+    def reduced(self, expression: Any) -> Any:
+        """Return what a reduction adds up; a scalar as one symbol, which stays of float64."""
+        if expression.is_Atom or not self.is_narrow(expression):
+            return self.rewrite(expression)
+        return self.named(expression)
+
     def split(self, expression: Any, kind: Any) -> sympy.Expr:
         """Return a sum or product with its narrow arguments collected into one of each domain."""
         narrow: dict[Domain, list[Any]] = {}
@@ -111,6 +117,10 @@ class _Hoisting:
             if number.is_Number and number.is_negative:
                 positive = rest if number == -1 else [-number, *rest]
                 return -self.coefficient(sympy.Mul(*positive, evaluate=False))
+        return self.named(expression)
+
+    def named(self, expression: Any) -> sympy.Expr:
+        """Return the symbol of a scalar; the same one for the same scalar."""
         if expression not in self.known:
             symbol = Named(self.name_for(expression), self.kernel.name)
             self.domains[symbol] = self.domain_of(expression)

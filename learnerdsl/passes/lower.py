@@ -48,13 +48,18 @@ def lower(rule: Rule) -> Kernel:
     """Return one block for each statement of the rule."""
     lowering = _Lowering(rule)
     used = symbols_in(*(line.expression for line in rule.lines))
+    unchanged = [spec.symbol for spec in rule.states if is_kept_in_ring(spec.symbol)]
     for line in rule.lines:
         if line.expression == line.target and line.value not in used:
-            continue  # A state that keeps its value.
+            unchanged.append(line.target)
+            continue
         for reduction in model_reductions(rule, [line.expression]):
             # In the order of the rule: variants of a rule find each other's sums by it.
             lowering.bare(reduction)
-        lowering.blocks.append(_statement(line, as_expr(lowering.bare(line.expression))))
+        expression = as_expr(lowering.bare(line.expression))
+        if expression == line.target:
+            unchanged.append(line.target)
+        lowering.blocks.append(_statement(line, expression))
     return Kernel(
         name=rule.name,
         parameter=rule.parameter,
@@ -64,14 +69,8 @@ def lower(rule: Rule) -> Kernel:
         states=tuple(spec.symbol for spec in rule.states),
         blocks=tuple(lowering.blocks),
         ndim=rule.ndim,
-        constants=_constants(rule),
+        constants=tuple(unchanged),
     )
-
-
-def _constants(rule: Rule) -> tuple[sympy.Symbol, ...]:
-    """States that no update writes."""
-    unchanged = [line.target for line in rule.lines if line.expression == line.target]
-    return (*unchanged, *(spec.symbol for spec in rule.states if is_kept_in_ring(spec.symbol)))
 
 
 def _statement(line: Assignment, expression: sympy.Expr) -> Block:

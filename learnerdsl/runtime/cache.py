@@ -9,6 +9,7 @@ import linecache
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from numba import config
 
@@ -16,7 +17,8 @@ from learnerdsl.runtime import places
 from learnerdsl.runtime.machine_code import KEPT_AS, compiling, key_of
 from learnerdsl.runtime.stepping import with_floats_of_numpy
 
-_RUNS_AS_PYTHON = config.DISABLE_JIT or config.ENABLE_CUDASIM
+_settings: Any = config
+_RUNS_AS_PYTHON = _settings.DISABLE_JIT or _settings.ENABLE_CUDASIM
 
 _NOWHERE = Path("<learnerdsl>")
 """The directory of texts that no directory takes."""
