@@ -361,11 +361,6 @@ def _sum_in_blocks(values: np.ndarray, size: int) -> float:
     return float(np.cumsum(addends, dtype=values.dtype)[-1])
 
 
-def _truth(evaluation: Evaluation, expr: Any, k: int) -> bool:
-    del evaluation, k
-    return bool(expr)
-
-
 _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
     sympy.Add: Evaluation.total,
     sympy.Mul: Evaluation.product,
@@ -378,8 +373,8 @@ _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
     And: Evaluation.logic,
     Or: Evaluation.logic,
     Not: Evaluation.logic,
-    sympy.true.func: _truth,
-    sympy.false.func: _truth,
+    sympy.true.func: lambda *_: True,
+    sympy.false.func: lambda *_: False,
 }
 
 _RELATIONS: dict[str, Callable[[Any, Any], Any]] = {

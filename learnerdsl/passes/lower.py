@@ -48,7 +48,7 @@ def lower(rule: Rule) -> Kernel:
     """Return one block for each statement of the rule."""
     lowering = _Lowering(rule)
     used = symbols_in(*(line.expression for line in rule.lines))
-    unchanged = [spec.symbol for spec in rule.states if is_kept_in_ring(spec.symbol)]
+    unchanged: list[Any] = [s.symbol for s in rule.states if is_kept_in_ring(s.symbol)]
     for line in rule.lines:
         if line.expression == line.target and line.value not in used:
             unchanged.append(line.target)
