@@ -68,10 +68,10 @@ def rounded(
 
 
 def has_no_value(operand: Value) -> Any:
-    """Where a formula gave NaN or infinity, which SymPy may have simplified away before.
+    """Return where a formula gave NaN or infinity, which SymPy may have simplified away.
 
-    So what follows from it, such as a comparison that is false, cannot be judged. The values of
-    inputs can.
+    What follows from such a value, as a comparison that is false, cannot be judged. What follows
+    from an input that is NaN or infinite can.
     """
     return np.zeros((), bool) if operand.origin is None else ~np.isfinite(operand.number)
 
@@ -189,7 +189,7 @@ def unary(name: str, x: Any) -> Value:
         ends = [function(value.number - reach), function(value.number + reach)]
         doubt = np.isnan(ends[0]) != np.isnan(number)
         doubt = doubt | (np.isnan(ends[1]) != np.isnan(number))
-        if name == "tan":
+        if name == "tan":  # Across a pole the ends do not enclose the values between them.
             turns = [np.floor((value.number + x) / np.pi + 0.5) for x in (-reach, reach)]
             doubt = doubt | (turns[0] != turns[1])
         bound = np.fmax(np.abs(ends[0] - number), np.abs(ends[1] - number))
@@ -199,7 +199,7 @@ def unary(name: str, x: Any) -> Value:
 
 
 def compare(relation: Any, a: Value, b: Value) -> Truth:
-    """A comparison; false where an input is NaN, but for `not_equal`."""
+    """Compare two values; doubtful where rounding, or SymPy before it, can turn the answer."""
     reach = a.bound + b.bound
     doubtful = (reach > 0) & (np.abs(a.number - b.number) <= reach)
     doubtful = doubtful | np.isinf(reach) | has_no_value(a) | has_no_value(b)

@@ -56,7 +56,7 @@ def read_scalars(text: Text, block: Block) -> list[str]:
     whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
     others = symbols_of(i for i in items if i.expression not in whole) - local
     wide = whole - others - local
-    lines = text.read_rows(others, cast) + (text.read_rows(wide) if wide else [])
+    lines = text.read_rows(others, cast) + text.read_rows(wide)
     if any(item.expression.has(Draw) for item in items):
         lines.append("key = random_key(model, tensor)")
     return lines

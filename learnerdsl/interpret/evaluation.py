@@ -148,8 +148,8 @@ class Evaluation:
     def kept(self, value: Any, parameter: Any, rounded: bool) -> Any:
         """Return the value of a line as statements after it read it.
 
-        Elements are of the parameter's dtype; along axes, reductions and what is made of them stay
-        of float64, as scalars do.
+        An element has the parameter's dtype. A scalar stays in float64, and so does an array with
+        one value for each index of some axes.
         """
         if isinstance(value, float):
             return float(parameter.dtype.type(value)) if rounded else value

@@ -17,17 +17,17 @@ Tables = dict[Frame, np.ndarray]
 
 
 class _FloatsOfNumPy(ast.NodeTransformer):
-    """Puts `float64(...)` around each literal with a decimal point."""
+    """Put `float64(...)` around each literal with a decimal point."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if not isinstance(node.value, float):
             return node
         call = ast.Call(ast.Name("_float64", ast.Load()), [node], [])
-        return ast.fix_missing_locations(ast.copy_location(call, node))
+        return ast.copy_location(call, node)
 
 
 def with_floats_of_numpy(source: str) -> ast.Module:
-    """The text of a kernel, line by line the same, for Python to run.
+    """Return the text of a kernel, line by line the same, for Python to run.
 
     Python's floats raise errors where compiled code has infinity or NaN, as 1/0 and 0**-1 do, and
     have complex roots of negative numbers; those of NumPy do not.
