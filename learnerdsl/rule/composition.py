@@ -40,7 +40,6 @@ from learnerdsl.rule.tracing import (
     choose_options,
     needed_lines,
     run,
-    without_unread_starts,
     written_in,
 )
 
@@ -230,8 +229,7 @@ class _Tracing:
         """Run the rule; what it assigns to the parameter is only named unless it is the last."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
-        lines = without_unread_starts(self.trace, start)
-        lines = needed_lines(member.name, lines, result)
+        lines = needed_lines(member.name, self.trace.lines[start:], result)
         self.trace.lines[start:] = lines
         line = next((one for one in lines if one.target == self.trace.parameter), None)
         if line is None:

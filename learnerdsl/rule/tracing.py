@@ -91,8 +91,7 @@ def trace(
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
     result = run(current, lambda: function(parameter, gradient, **symbols, **chosen))
-    lines = without_unread_starts(current)
-    lines = needed_lines(current.name, lines, result)
+    lines = needed_lines(current.name, current.lines, result)
     return Rule(
         name=current.name,
         version=version,
@@ -109,13 +108,6 @@ def trace(
         written=written_in(current),
         doc=inspect.getdoc(function) or "",
     )
-
-
-def without_unread_starts(current: Trace, start: int = 0) -> list[Assignment]:
-    """Return the lines from `start` on, but for old values of states that nothing reads."""
-    lines, old = current.lines[start:], current.old_values
-    read = symbols_in(*(line.expression for line in lines))
-    return [line for line in lines if line.value not in old or line.value in read]
 
 
 def run(current: Trace, function: Callable[[], Any]) -> Any:
@@ -271,7 +263,9 @@ def choose_options(
 
 
 def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:
-    """Return the lines without each `let` that nothing needs; SymPy may have cancelled it.
+    """Return the lines without each `let` that nothing needs.
+
+    SymPy may have cancelled it, and old values of states that start from the gradient are lets.
 
     Raises:
         RuleError: `result` is not what assign or combine returned, or an assign is lost: it is
