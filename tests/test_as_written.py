@@ -309,6 +309,7 @@ def test_derivatives_and_substitution_go_through_choices():
         lambda g, mu: ld.max(ld.mean(g, over="model"), over="model"),
         lambda g, mu: ld.sum(mu * ld.step, axis=0),
         lambda g, mu: ld.sum(ld.norm(g) * mu, over="model"),
+        lambda g, mu: ld.sum(-mu / (1 + ld.norm(g)), over="model"),
     ],
     ids=itertools.count(),
 )
@@ -324,6 +325,27 @@ def test_a_reduction_of_scalars_is_in_float64(value):
             learner.update([np.full(size, 0.3, np.float32)])
             found.append(float(learner.state[0]["s"]))
     np.testing.assert_allclose(found[:2], found[2:], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "number", [2 ** ld.tanh(123456), 2 ** ld.tanh(ld.exp(3) % 2)], ids=["whole", "remainder"]
+)
+def test_a_constant_exponent_may_be_an_expression(number):
+    wanted = [float(number.evalf()), -2 * float(number.evalf())]
+    check(lambda p, g: ld.assign(p, g * number), [0.0, 0.0], [1.0, -2.0], wanted)
+
+
+def test_elements_are_narrow_beside_means_along_axes():
+    def rule(p, g, mu=0.1):
+        s = ld.state("s", shape="model")
+        narrow = ld.let("narrow", g - ld.mean(g, axis=0))
+        largest = ld.mean(ld.maximum(mu, narrow), over="model")
+        return ld.combine([ld.assign(s, largest), ld.assign(p, p - g)])
+
+    for backend in ("cpu", "numpy"):
+        learner = ld.rule(rule)([np.ones((2, 3), np.float32)], backend=backend)
+        learner.update([np.full((2, 3), 1e-4, np.float32)])
+        assert learner.model_state["s"] == np.float32(0.1)
 
 
 def test_a_pass_without_arrays_is_code_for_cuda_too():

@@ -107,6 +107,17 @@ def test_what_reads_an_old_value_gets_it(function):
             np.testing.assert_allclose(one, other, rtol=1e-13)
 
 
+def test_a_state_that_a_constant_condition_keeps_is_kept():
+    @ld.rule
+    def rule(p, g):
+        s = ld.state("s", init=3.0)
+        return ld.combine([ld.assign(s, ld.where(ld.pi < 2, g, s)), ld.assign(p, p - g)])
+
+    learner = rule([np.ones(2)])
+    learner.update([np.ones(2)])
+    assert_array_equal(learner.state[0]["s"], 3.0)
+
+
 def test_a_state_that_starts_from_the_gradient_need_not_be_read():
     @ld.rule
     def last_gradient(p, g):

@@ -48,6 +48,31 @@ def test_kernels_without_compilation_do_the_same(tmp_path):
             np.testing.assert_allclose(stepped[name], compiled, rtol=1e-6)
 
 
+SCALARS = """
+import numpy as np
+import learnerdsl as ld
+
+@ld.rule
+def rule(p, g):
+    t = ld.state("t", shape="tensor")
+    low = ld.minimum(t, 0)
+    new = ld.assign(t, 2 / low + 1 // ld.where(t > 0, 1, 0) + low**-1)
+    return ld.combine([new, ld.assign(p, g * (low - 1) ** 0.3)])
+
+p = np.ones(2)
+learner = rule([p])
+learner.update([p.copy()])
+assert np.isinf(learner.state[0]["t"]) and np.isnan(p).all(), (learner.state[0], p)
+"""
+
+
+def test_scalars_without_compilation_are_infinite_or_nan_as_compiled_ones():
+    compiled = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for environment in (compiled, {**compiled, "NUMBA_DISABLE_JIT": "1"}):
+        command = [sys.executable, "-W", "error", "-c", SCALARS]
+        subprocess.run(command, env=environment, check=True)
+
+
 def test_generated_code_does_not_depend_on_the_hash_seed():
     program = (
         "from learnerdsl import learners; from rules import clipped_adamw_ema as r;"
