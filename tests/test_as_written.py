@@ -345,7 +345,7 @@ def test_elements_are_narrow_beside_means_along_axes():
     for backend in ("cpu", "numpy"):
         learner = ld.rule(rule)([np.ones((2, 3), np.float32)], backend=backend)
         learner.update([np.full((2, 3), 1e-4, np.float32)])
-        assert learner.model_state["s"] == np.float32(0.1)
+        assert learner.model_state["s"] == float(np.float32(0.1))
 
 
 def test_a_pass_without_arrays_is_code_for_cuda_too():
