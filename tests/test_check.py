@@ -220,3 +220,22 @@ def test_jump_at_its_border_is_no_fault():
 
     report = ld.check(stairs, dtype="both")
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        ("element", lambda g: ld.tan(ld.acos(ld.clip(g, 0, 1)))),
+        ("element", lambda g: g + ld.tan(ld.pi)),
+        ("element", lambda g: ld.where(ld.maximum(g, 0) / -ld.maximum(g, 0) < 0, 1, 2)),
+        ("tensor", lambda g: ld.cosh(1000 * ld.step)),
+    ],
+    ids=["pole", "pi", "no value", "beyond float64"],
+)
+def test_what_sympy_knows_better_than_rounding_is_not_called_wrong(shape, value):
+    @ld.rule
+    def rule(p, g):
+        s = ld.state("s", shape=shape)
+        return ld.combine([ld.assign(s, value(g)), ld.assign(p, p - g)])
+
+    ld.check(rule, [np.zeros(3), np.ones(2)]).raise_if_wrong()
