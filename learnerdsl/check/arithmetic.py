@@ -73,7 +73,7 @@ def has_no_value(operand: Value) -> Any:
     What follows from such a value, as a comparison that is false, cannot be judged. What follows
     from an input that is NaN or infinite can.
     """
-    return np.zeros((), bool) if operand.origin is None else ~np.isfinite(operand.number)
+    return ~np.isfinite(operand.number) if operand.is_computed else np.zeros((), bool)
 
 
 def _are_whole(a: Value, b: Value) -> Any:
@@ -104,10 +104,14 @@ def multiply(a: Value, b: Value) -> Value:
 
 
 def divide(a: Value, b: Value) -> Value:
-    """A quotient; nothing can be said of it where rounding can turn the sign of the divisor."""
+    """A quotient.
+
+    Nothing can be said of it where rounding can turn the sign of the divisor, or where the divisor
+    is a zero that a formula gave: SymPy does not keep the sign of a zero.
+    """
     number = a.number / b.number
     left = np.abs(b.number) - b.bound
-    doubt = (b.bound > 0) & (left <= 0)
+    doubt = ((b.bound > 0) | b.is_computed) & (left <= 0)
     bound = (a.bound + np.abs(number) * b.bound) / np.where(left > 0, left, 1)
     return _product("divide", number, bound, a, b, doubt, a.exponents + b.exponents)
 

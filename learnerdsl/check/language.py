@@ -81,7 +81,7 @@ def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
 def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value:
     """A value in the shape and dtype of what it is assigned to."""
     if wanted is None:
-        return Value(value.number, value.bound)
+        return Value(value.number, value.bound).computed_as(value)
     one = value if value.is_array else cast(value)
     run = running_now("assign(...)")
     try:
@@ -93,7 +93,7 @@ def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value
     is_finite = np.isfinite(number)
     largest = np.abs(number) > run.kind.largest
     bound = np.where(is_finite & (bound > 0), bound + run.kind.least, bound)
-    return Value(number, np.where(is_finite & largest, np.inf, bound), True)
+    return Value(number, np.where(is_finite & largest, np.inf, bound), True).computed_as(one)
 
 
 def assign(target: Any, value: Any) -> Value:
@@ -122,7 +122,7 @@ def _shown(run: Run, target: Value, new: Value) -> Value:
     """What `assign` returns: the new value, or for evaluation parameters what is there by then."""
     if run.mode == "evaluate":
         return target
-    result = Value(new.number, new.bound, new.is_array)
+    result = Value(new.number, new.bound, new.is_array).computed_as(new)
     run.alive.append(result)
     return result
 
@@ -136,7 +136,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> Value:
         kind = run.kind
         number = kind.dtype.type(number).astype(WIDE)
         bound = np.where(bound > 0, bound + 2 * kind.unit * np.abs(number), 0)
-    return Value(number, bound, one.is_array)
+    return Value(number, bound, one.is_array).computed_as(one)
 
 
 def extra(name: str, shape: str | None = None) -> Value:

@@ -80,11 +80,20 @@ class Value:
         number: the value in the wide type.
         bound: how far rounding may have moved it; infinite where nothing can be said.
         is_array: whether it is computed in the parameter's dtype; a scalar is in float64.
-        origin: name of the operation and its operands, for derivatives; None for inputs.
+        origin: name of the operation and its operands, for derivatives; None for inputs and for
+            what a `let` or `assign` gives, which derivatives do not look through.
         uses_gradient: whether the gradient is in it, for start values.
     """
 
-    __slots__ = ("_exponents", "bound", "is_array", "number", "origin", "uses_gradient")
+    __slots__ = (
+        "_exponents",
+        "_is_computed",
+        "bound",
+        "is_array",
+        "number",
+        "origin",
+        "uses_gradient",
+    )
     __array_ufunc__ = None
     from_expression: ClassVar[Callable[[Any], Any]] = _convert_nothing
     operations: ClassVar[dict[str, Callable[..., Any]]] = {}
@@ -103,6 +112,17 @@ class Value:
         self.origin: tuple[str, tuple[Any, ...]] | None = None
         self.uses_gradient = uses_gradient
         self._exponents: Any = None
+        self._is_computed = False
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether a formula of the rule gave it, not the caller."""
+        return self._is_computed or self.origin is not None
+
+    def computed_as(self, other: "Value") -> "Value":
+        """Mark it as computed if `other` is, and return it."""
+        self._is_computed = other.is_computed
+        return self
 
     @property
     def exponents(self) -> Any:
