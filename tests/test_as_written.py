@@ -178,12 +178,37 @@ def test_a_staircase_of_the_step_is_exact(divisor):
         (lambda g: g * ld.sqrt(2) * ld.pi**10 * 1e-3, np.sqrt(2) * np.pi**10 * 1e-3),
         (lambda g: g + ld.exp(1) - ld.log(10) ** 3, 1 + np.e - np.log(10) ** 3),
         (lambda g: g * ld.where(ld.pi > 3, ld.pi, 0), np.pi),
+        (lambda g: g * ld.sqrt((ld.pi // 1e-3) ** 2), 3141),
+        (lambda g: g * ld.ceil(ld.pi * 1e20), np.pi * 1e20),
+        (lambda g: ld.tan(ld.where(g > 0, 1e10, 2)), np.tan(np.float64(np.float32(1e10)))),
     ],
 )
 def test_a_constant_is_of_float64_and_cast_once(value, wanted):
     for backend in ("cpu", "numpy"):
         p = updated(lambda p, g: ld.assign(p, value(g)), np.ones(1, np.float32), [1.0], backend)
         assert abs(p[0] - np.float32(wanted)) <= np.spacing(abs(np.float32(wanted)))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        lambda p, lr, cost: ld.tanh(ld.size(p)) < 1,
+        lambda p, lr, cost: (lr > 1) & (lr < 1 + 1e-11),
+        lambda p, lr, cost: ld.mean(lr + 0 * p) > 1,
+        lambda p, lr, cost: ld.equal(cost + 1, 2**25 + 1),
+        lambda p, lr, cost: (p > 0) | ~(lr > 1),
+    ],
+    ids=itertools.count(),
+)
+def test_a_condition_of_scalars_is_decided_in_float64(condition):
+    def rule(p, g, lr=1 + 1e-12):
+        cost = ld.state("cost", init=2.0**25, shape="tensor")
+        new = ld.assign(p, ld.where(condition(p, lr, cost), g, p))
+        return ld.combine([new, ld.assign(cost, cost + 1)])
+
+    for shape in ((12,), (3, 4)):
+        ones = np.ones(shape, np.float32)
+        check(rule, ones, 5 * ones, 5 * ones)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +256,12 @@ def test_the_derivative_of_a_maximum_has_a_kernel():
         (lambda p, g: ld.clip(g, 0, 1j), "not a real number"),
         (lambda p, g: ld.where(1, p, g), "not a condition"),
         (lambda p, g: ld.where(np.array([True]), p, g), "not a condition"),
+        (lambda p, g: sympy.Integer(1) % 0, "% 0 has no value"),
+        (lambda p, g: g % 0.0, "% 0 has no value"),
+        (lambda p, g: ld.sinh(1e30) % 3, "not a finite number"),
+        (lambda p, g: ld.sinh(1e30) // 3, "not a finite number"),
+        (lambda p, g: ld.exp(ld.sinh(1e30)), "not a finite number"),
+        (lambda p, g: g + ld.floor(ld.exp(ld.exp(100))), "not a finite number"),
         (lambda p, g: g * 10**400, "not a finite number"),
         (lambda p, g: g * sympy.Integer(10) ** 5000, "not a finite number"),
         (lambda p, g: g * ld.exp(1000), "not a finite number"),

@@ -2,9 +2,9 @@
 
 Assumes fused blocks. In every expression of an ELEMENT pass the scalar factors of a product and the
 scalar terms of a sum are collected into one coefficient, which becomes a statement of the scalar
-block before that pass and is evaluated there in float64. The same happens to factors and terms with
-one value for each index of some axes, and to scalars among functions of matrices. Afterwards an
-ELEMENT expression contains scalars and vectors only as symbols and numbers.
+block before that pass and is evaluated there in float64. The same happens to conditions of scalars,
+to factors and terms with one value for each index of some axes, and to scalars among functions of
+matrices. Afterwards an ELEMENT expression contains scalars and vectors only as symbols and numbers.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Hyperparameter, Named, brief, rebuilt
+from learnerdsl.expr import Greater, Hyperparameter, Named, Where, brief, rebuilt
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
@@ -69,8 +69,9 @@ class _Hoisting:
         """`expression` with its scalar parts replaced by symbols."""
         if expression.is_Atom and expression not in self.sums_of_axes:
             return expression
-        if isinstance(expression, sympy.Expr) and self.is_narrow(expression):
-            return self.coefficient(expression)
+        if self.is_narrow(expression):
+            is_value = isinstance(expression, sympy.Expr)
+            return self.coefficient(expression) if is_value else self.decided(expression)
         if isinstance(expression, sympy.Mul):
             return self.split(expression, sympy.Mul)
         if isinstance(expression, sympy.Add):
@@ -119,6 +120,13 @@ class _Hoisting:
                 return -self.coefficient(sympy.Mul(*positive, evaluate=False))
         return self.named(expression)
 
+    def decided(self, condition: Any) -> Any:
+        """Return a condition of scalars as one of a flag: its sides are compared in float64."""
+        if _is_counted(condition):
+            return condition
+        flag = self.named(Where(condition, sympy.S.One, sympy.S.Zero))
+        return Greater(flag, sympy.S.Zero)
+
     def named(self, expression: Any) -> sympy.Expr:
         """Return the symbol of a scalar; the same one for the same scalar."""
         if expression not in self.known:
@@ -135,6 +143,16 @@ class _Hoisting:
             return f"one_minus_{remainder}"
         self.numbered += 1
         return f"c{self.numbered}"
+
+
+def _is_counted(condition: Any) -> bool:
+    """Whether a condition compares a count, such as the step, with a small whole number.
+
+    Rounding the count to float32 does not change the answer.
+    """
+    return all(
+        (a.is_Symbol and a.is_integer) or (a.is_Integer and abs(a) < 2**23) for a in condition.args
+    ) and any(a.is_Integer for a in condition.args)
 
 
 def _collected(kind: Any, arguments: list[Any]) -> Any:

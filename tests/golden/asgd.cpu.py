@@ -29,6 +29,14 @@ def asgd_scalars_1(model):
     model[10] = mu_new
 
 
+@tensor_scalars
+def asgd_tensor_scalars_1(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    mu = tensor[3]
+    c1 = (1.0 if mu == 1.0 else 0.0)
+    tensor[4] = c1
+
+
 @element_pass
 def asgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     """Reads p, g, average; writes p, average."""
@@ -38,6 +46,7 @@ def asgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     lambd = float32(model[6])
     eta = float32(tensor[2])
     mu = float32(tensor[3])
+    c1 = float32(tensor[4])  # where(mu == 1, 1, 0)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -45,7 +54,7 @@ def asgd_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # p <- p - eta*(g + lambd*p)
         p_new = p_i - eta * (g_i + lambd * p_i)
         # average <- where(mu == 1, p_new, average + mu*(p_new - average))
-        average_new = (p_new if mu == float32(1.0) else average_i + mu * (p_new - average_i))
+        average_new = (p_new if c1 > float32(0.0) else average_i + mu * (p_new - average_i))
         p[i] = p_new
         average[i] = average_new
 

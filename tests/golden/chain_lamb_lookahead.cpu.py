@@ -71,7 +71,7 @@ def lamb_lookahead_pass_1(arrays, model, tensor, start, grad_start, count, sums)
 def lamb_lookahead_scalars_2(model):
     """Scalars of the model, in float64."""
     step = model[0]
-    c4 = step % 6.0
+    c4 = (1.0 if step % 6.0 == 0.0 else 0.0)
     model[15] = c4
 
 
@@ -100,7 +100,7 @@ def lamb_lookahead_pass_2(arrays, model, tensor, start, grad_start, count, sums)
     slow_step = float32(model[10])
     c1 = float32(model[13])  # 1/(1 - beta2**step)
     c2 = float32(model[14])  # 1/(1 - beta1**step)
-    c4 = float32(model[15])  # Mod(step, 6)
+    c4 = float32(model[15])  # where(Mod(step, 6) == 0, 1, 0)
     c3 = float32(tensor[4])  # lr*trust
     for i in range(count):
         p_i = p[i]
@@ -112,8 +112,8 @@ def lamb_lookahead_pass_2(arrays, model, tensor, start, grad_start, count, sums)
         # lamb_update <- -lr*trust*u
         lamb_update = -c3 * u
         # slow <- where(Mod(step, 6) == 0, slow_step*(lamb_update + p - slow) + slow, slow)
-        slow_new = (slow_i + slow_step * (lamb_update + p_i - slow_i) if c4 == float32(0.0) else slow_i)
+        slow_new = (slow_i + slow_step * (lamb_update + p_i - slow_i) if c4 > float32(0.0) else slow_i)
         # p <- where(Mod(step, 6) == 0, slow_new, lamb_update + p)
-        p_new = (slow_new if c4 == float32(0.0) else lamb_update + p_i)
+        p_new = (slow_new if c4 > float32(0.0) else lamb_update + p_i)
         slow[i] = slow_new
         p[i] = p_new

@@ -18,8 +18,10 @@ from learnerdsl.runtime.kernel import (
 def ftrl_scalars_1(model):
     """Scalars of the model, in float64."""
     lr = model[5]
-    c1 = 1.0 / lr
+    c1 = (1.0 if lr == 0.0 else 0.0)
+    c2 = 1.0 / lr
     model[9] = c1
+    model[10] = c2
 
 
 @element_pass
@@ -29,23 +31,23 @@ def ftrl_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     g = float32_array(arrays[1], grad_start, count)
     n = float32_array(arrays[2], start, count)
     z = float32_array(arrays[3], start, count)
-    lr = float32(model[5])
     beta = float32(model[6])
     lambda1 = float32(model[7])
     lambda2 = float32(model[8])
-    c1 = float32(model[9])  # 1/lr
+    c1 = float32(model[9])  # where(lr == 0, 1, 0)
+    c2 = float32(model[10])  # 1/lr
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
         n_i = n[i]
         z_i = z[i]
         # n <- where(lr == 0, n, g**2 + n)
-        n_new = (n_i if lr == float32(0.0) else n_i + g_i**2)
+        n_new = (n_i if c1 > float32(0.0) else n_i + g_i**2)
         t1 = sqrt(n_new)
         # z <- where(lr == 0, z, g + z - p*(sqrt(n_new) - sqrt(n))/lr)
-        z_new = (z_i if lr == float32(0.0) else g_i + z_i - c1 * p_i * (t1 - sqrt(n_i)))
+        z_new = (z_i if c1 > float32(0.0) else g_i + z_i - c2 * p_i * (t1 - sqrt(n_i)))
         # p <- where(lr == 0, p, where(Abs(z_new) <= lambda1, 0, (... + ...)/...))
-        p_new = (p_i if lr == float32(0.0) else (float32(0.0) if abs(z_new) <= lambda1 else (lambda1 * sign(z_new) - z_new) / (lambda2 + c1 * (t1 + beta))))
+        p_new = (p_i if c1 > float32(0.0) else (float32(0.0) if abs(z_new) <= lambda1 else (lambda1 * sign(z_new) - z_new) / (lambda2 + c2 * (t1 + beta))))
         n[i] = n_new
         z[i] = z_new
         p[i] = p_new

@@ -29,13 +29,14 @@ def radam_scalars_1(model):
     rectification = (sqrt((t2 - 1.0) * (rho - 4.0) * (rho - 2.0) / rho / (t2 - 5.0) / (t2 - 3.0)) if rho > 5.0 else 0.0)
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = t1
-    c1 = rectification * sqrt(t4)
-    c2 = lr / (1.0 - beta1 ** step)
-    model[10] = rectification
-    model[11] = one_minus_beta1
-    model[12] = one_minus_beta2
-    model[13] = c1
-    model[14] = c2
+    c1 = (1.0 if rectification > 0.0 else 0.0)
+    c2 = rectification * sqrt(t4)
+    c3 = lr / (1.0 - beta1 ** step)
+    model[10] = one_minus_beta1
+    model[11] = one_minus_beta2
+    model[12] = c1
+    model[13] = c2
+    model[14] = c3
 
 
 @element_pass
@@ -49,11 +50,11 @@ def radam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     beta2 = float32(model[7])
     eps = float32(model[8])
     weight_decay = float32(model[9])
-    rectification = float32(model[10])
-    one_minus_beta1 = float32(model[11])  # 1 - beta1
-    one_minus_beta2 = float32(model[12])  # 1 - beta2
-    c1 = float32(model[13])  # rectification*sqrt(1 - beta2**step)
-    c2 = float32(model[14])  # lr/(1 - beta1**step)
+    one_minus_beta1 = float32(model[10])  # 1 - beta1
+    one_minus_beta2 = float32(model[11])  # 1 - beta2
+    c1 = float32(model[12])  # where(rectification > 0, 1, 0)
+    c2 = float32(model[13])  # rectification*sqrt(1 - beta2**step)
+    c3 = float32(model[14])  # lr/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -65,7 +66,7 @@ def radam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- beta2*v + (1 - beta2)*(g + weight_decay*p)**2
         v_new = one_minus_beta2 * t5**2 + beta2 * v_i
         # p <- -lr*m_new*where(rectification > 0, rectification*...*..., 1)/(... + 1) + p
-        p_new = p_i - c2 * m_new * (c1 / (eps + sqrt(v_new)) if rectification > float32(0.0) else float32(1.0))
+        p_new = p_i - c3 * m_new * (c2 / (eps + sqrt(v_new)) if c1 > float32(0.0) else float32(1.0))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -30,13 +30,15 @@ def radam_optax_scalars_1(model):
     rectification = (sqrt((t2 - 1.0) * (rho - 4.0) * (rho - 2.0) / rho / (t2 - 5.0) / (t2 - 3.0)) if rho >= threshold else 0.0)
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = t1
-    c1 = t4
-    c2 = lr / (1.0 - beta1 ** step)
+    c1 = (1.0 if rectification > 0.0 else 0.0)
+    c2 = t4
+    c3 = lr / (1.0 - beta1 ** step)
     model[10] = rectification
     model[11] = one_minus_beta1
     model[12] = one_minus_beta2
     model[13] = c1
     model[14] = c2
+    model[15] = c3
 
 
 @element_pass
@@ -52,8 +54,9 @@ def radam_optax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     rectification = float32(model[10])
     one_minus_beta1 = float32(model[11])  # 1 - beta1
     one_minus_beta2 = float32(model[12])  # 1 - beta2
-    c1 = float32(model[13])  # 1/(1 - beta2**step)
-    c2 = float32(model[14])  # lr/(1 - beta1**step)
+    c1 = float32(model[13])  # where(rectification > 0, 1, 0)
+    c2 = float32(model[14])  # 1/(1 - beta2**step)
+    c3 = float32(model[15])  # lr/(1 - beta1**step)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -64,7 +67,7 @@ def radam_optax_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # p <- -lr*m_new*where(rectification > 0, rectification*..., 1)/(... + 1) + p
-        p_new = p_i - c2 * m_new * (rectification / (eps + sqrt(c1 * v_new)) if rectification > float32(0.0) else float32(1.0))
+        p_new = p_i - c3 * m_new * (rectification / (eps + sqrt(c2 * v_new)) if c1 > float32(0.0) else float32(1.0))
         m[i] = m_new
         v[i] = v_new
         p[i] = p_new

@@ -59,16 +59,19 @@ def ranger_scalars_2(model):
     beta1 = model[6]
     beta2 = model[7]
     weight_decay = model[9]
+    rectification = model[12]
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 - lr * weight_decay
-    c3 = lr / (1.0 - beta1 ** step)
-    c4 = step % 6.0
+    c3 = (1.0 if rectification > 0.0 else 0.0)
+    c4 = lr / (1.0 - beta1 ** step)
+    c5 = (1.0 if step % 6.0 == 0.0 else 0.0)
     model[13] = one_minus_beta1
     model[14] = one_minus_beta2
     model[15] = c2
     model[16] = c3
     model[17] = c4
+    model[18] = c5
 
 
 @tensor_scalars
@@ -98,8 +101,9 @@ def ranger_pass_2(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta1 = float32(model[13])  # 1 - beta1
     one_minus_beta2 = float32(model[14])  # 1 - beta2
     c2 = float32(model[15])  # -lr*weight_decay + 1
-    c3 = float32(model[16])  # lr/(1 - beta1**step)
-    c4 = float32(model[17])  # Mod(step, 6)
+    c3 = float32(model[16])  # where(rectification > 0, 1, 0)
+    c4 = float32(model[17])  # lr/(1 - beta1**step)
+    c5 = float32(model[18])  # where(Mod(step, 6) == 0, 1, 0)
     c1 = float32_array(arrays[6], 0, axis0)
     for row_number in range(count // axis1):
         here = first + row_number
@@ -123,11 +127,11 @@ def ranger_pass_2(arrays, model, tensor, start, grad_start, count, sums):
             # v <- beta2*v + centred**2*(1 - beta2)
             v_new = one_minus_beta2 * centred**2 + beta2 * v_i
             # fast <- -lr*m_new*where(rectification > 0, ..., 1)/... + p*(... + 1)
-            fast = c2 * p_i - c3 * m_new * (rectification / (eps + sqrt(v_new)) if rectification > float32(0.0) else float32(1.0))
+            fast = c2 * p_i - c4 * m_new * (rectification / (eps + sqrt(v_new)) if c3 > float32(0.0) else float32(1.0))
             # slow <- where(Mod(step, 6) == 0, alpha*(fast - slow) + slow, slow)
-            slow_new = (slow_i + alpha * (fast - slow_i) if c4 == float32(0.0) else slow_i)
+            slow_new = (slow_i + alpha * (fast - slow_i) if c5 > float32(0.0) else slow_i)
             # p <- where(Mod(step, 6) == 0, slow_new, fast)
-            p_new = (slow_new if c4 == float32(0.0) else fast)
+            p_new = (slow_new if c5 > float32(0.0) else fast)
             m[i] = m_new
             v[i] = v_new
             slow[i] = slow_new

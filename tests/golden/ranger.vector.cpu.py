@@ -32,14 +32,16 @@ def ranger_scalars_1(model):
     one_minus_beta1 = 1.0 - beta1
     one_minus_beta2 = t1
     c1 = 1.0 - lr * weight_decay
-    c2 = lr / (1.0 - beta1 ** step)
-    c3 = step % 6.0
+    c2 = (1.0 if rectification > 0.0 else 0.0)
+    c3 = lr / (1.0 - beta1 ** step)
+    c4 = (1.0 if step % 6.0 == 0.0 else 0.0)
     model[12] = rectification
     model[13] = one_minus_beta1
     model[14] = one_minus_beta2
     model[15] = c1
     model[16] = c2
     model[17] = c3
+    model[18] = c4
 
 
 @element_pass
@@ -58,8 +60,9 @@ def ranger_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     one_minus_beta1 = float32(model[13])  # 1 - beta1
     one_minus_beta2 = float32(model[14])  # 1 - beta2
     c1 = float32(model[15])  # -lr*weight_decay + 1
-    c2 = float32(model[16])  # lr/(1 - beta1**step)
-    c3 = float32(model[17])  # Mod(step, 6)
+    c2 = float32(model[16])  # where(rectification > 0, 1, 0)
+    c3 = float32(model[17])  # lr/(1 - beta1**step)
+    c4 = float32(model[18])  # where(Mod(step, 6) == 0, 1, 0)
     for i in range(count):
         p_i = p[i]
         g_i = g[i]
@@ -71,11 +74,11 @@ def ranger_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # v <- g**2*(1 - beta2) + beta2*v
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # fast <- -lr*m_new*where(rectification > 0, ..., 1)/... + p*(... + 1)
-        fast = c1 * p_i - c2 * m_new * (rectification / (eps + sqrt(v_new)) if rectification > float32(0.0) else float32(1.0))
+        fast = c1 * p_i - c3 * m_new * (rectification / (eps + sqrt(v_new)) if c2 > float32(0.0) else float32(1.0))
         # slow <- where(Mod(step, 6) == 0, alpha*(fast - slow) + slow, slow)
-        slow_new = (slow_i + alpha * (fast - slow_i) if c3 == float32(0.0) else slow_i)
+        slow_new = (slow_i + alpha * (fast - slow_i) if c4 > float32(0.0) else slow_i)
         # p <- where(Mod(step, 6) == 0, slow_new, fast)
-        p_new = (slow_new if c3 == float32(0.0) else fast)
+        p_new = (slow_new if c4 > float32(0.0) else fast)
         m[i] = m_new
         v[i] = v_new
         slow[i] = slow_new

@@ -28,7 +28,7 @@ def soap_scalars_1(model):
     shampoo_beta = model[8]
     one_minus_beta2 = 1.0 - beta2
     one_minus_shampoo_beta = 1.0 - shampoo_beta
-    c1 = (step - 1.0) % 10.0
+    c1 = (1.0 if ((step - 1.0) % 10.0 == 0.0) and (step > 1.0) else 0.0)
     one_minus_beta1 = 1.0 - beta1
     model[11] = one_minus_beta2
     model[12] = one_minus_shampoo_beta
@@ -43,7 +43,7 @@ def soap_matrices_1(matrices, model, tensor):
     shampoo_beta = float(model[8])
     one_minus_beta2 = float(model[11])  # 1 - beta2
     one_minus_shampoo_beta = float(model[12])  # 1 - shampoo_beta
-    c1 = float(model[13])  # Mod(step - 1, 10)
+    c1 = float(model[13])  # where((Mod(step - 1, 10) == 0) & (step > 1), 1, 0)
     g_i = matrices['g']
     left = matrices['left']
     left_basis = matrices['left_basis']
@@ -62,16 +62,16 @@ def soap_matrices_1(matrices, model, tensor):
     right_new = one_minus_shampoo_beta * np.matmul(t1, g_i) + shampoo_beta * right
     part_1 = np.matmul(left_new, left_basis)
     # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('rows'))
-    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
+    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
     part_2 = np.matmul(right_new, right_basis)
     # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('cols'))
-    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if (c1 == 0.0) and (step > 1.0) else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
     # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
-    v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if (c1 == 0.0) and (step > 1.0) else v_now)
+    v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if c1 > 0.0 else v_now)
     # left_basis <- where(step == 1, ..., ...)
-    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(part_1, by_left)) if (c1 == 0.0) and (step > 1.0) else left_basis))
+    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(part_1, by_left)) if c1 > 0.0 else left_basis))
     # right_basis <- where(step == 1, ..., ...)
-    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(part_2, by_right)) if (c1 == 0.0) and (step > 1.0) else right_basis))
+    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(part_2, by_right)) if c1 > 0.0 else right_basis))
     matrices['left_basis_new'] = left_basis_new
     matrices['left_new'] = left_new
     matrices['right_basis_new'] = right_basis_new

@@ -29,7 +29,7 @@ def soap_scalars_1(model):
     shampoo_beta = model[8]
     one_minus_beta2 = 1.0 - beta2
     one_minus_shampoo_beta = 1.0 - shampoo_beta
-    c1 = (step - 1.0) % 10.0
+    c1 = (1.0 if ((step - 1.0) % 10.0 == 0.0) and (step > 1.0) else 0.0)
     one_minus_beta1 = 1.0 - beta1
     model[11] = one_minus_beta2
     model[12] = one_minus_shampoo_beta
@@ -44,7 +44,7 @@ def soap_matrices_1(xp, matrices, model, tensor):
     shampoo_beta = xp.scalar(model[8])
     one_minus_beta2 = xp.scalar(model[11])  # 1 - beta2
     one_minus_shampoo_beta = xp.scalar(model[12])  # 1 - shampoo_beta
-    c1 = xp.scalar(model[13])  # Mod(step - 1, 10)
+    c1 = xp.scalar(model[13])  # where((Mod(step - 1, 10) == 0) & (step > 1), 1, 0)
     g_i = matrices['g']
     left = matrices['left']
     left_basis = matrices['left_basis']
@@ -63,16 +63,16 @@ def soap_matrices_1(xp, matrices, model, tensor):
     right_new = one_minus_shampoo_beta * xp.matmul(t1, g_i) + shampoo_beta * right
     part_1 = xp.matmul(left_new, left_basis)
     # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('rows'))
-    by_left = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(left_basis, -1, -2), part_1))) if (c1 == 0.0) and (step > 1.0) else xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
+    by_left = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
     part_2 = xp.matmul(right_new, right_basis)
     # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('cols'))
-    by_right = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(right_basis, -1, -2), part_2))) if (c1 == 0.0) and (step > 1.0) else xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    by_right = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
     # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
-    v_new = (xp.matmul(xp.matmul(xp.swapaxes(by_left, -1, -2), v_now), by_right) if (c1 == 0.0) and (step > 1.0) else v_now)
+    v_new = (xp.matmul(xp.matmul(xp.swapaxes(by_left, -1, -2), v_now), by_right) if c1 > 0.0 else v_now)
     # left_basis <- where(step == 1, ..., ...)
-    left_basis_new = (xp.eigenvectors(left_new) if step == 1.0 else (xp.orthonormal(xp.matmul(part_1, by_left)) if (c1 == 0.0) and (step > 1.0) else left_basis))
+    left_basis_new = (xp.eigenvectors(left_new) if step == 1.0 else (xp.orthonormal(xp.matmul(part_1, by_left)) if c1 > 0.0 else left_basis))
     # right_basis <- where(step == 1, ..., ...)
-    right_basis_new = (xp.eigenvectors(right_new) if step == 1.0 else (xp.orthonormal(xp.matmul(part_2, by_right)) if (c1 == 0.0) and (step > 1.0) else right_basis))
+    right_basis_new = (xp.eigenvectors(right_new) if step == 1.0 else (xp.orthonormal(xp.matmul(part_2, by_right)) if c1 > 0.0 else right_basis))
     matrices['left_basis_new'] = left_basis_new
     matrices['left_new'] = left_new
     matrices['right_basis_new'] = right_basis_new

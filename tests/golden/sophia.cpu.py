@@ -21,7 +21,7 @@ def sophia_scalars_1(model):
     beta2 = model[7]
     clip_threshold = model[9]
     one_minus_beta1 = 1.0 - beta1
-    c1 = (step - 1.0) % 10.0
+    c1 = (1.0 if (step - 1.0) % 10.0 == 0.0 else 0.0)
     one_minus_beta2 = 1.0 - beta2
     c2 = 1.0 / (1.0 - beta1 ** step)
     c3 = maximum(clip_threshold, 0.0)
@@ -47,7 +47,7 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     eps = float32(model[10])
     weight_decay = float32(model[11])
     one_minus_beta1 = float32(model[12])  # 1 - beta1
-    c1 = float32(model[13])  # Mod(step - 1, 10)
+    c1 = float32(model[13])  # where(Mod(step - 1, 10) == 0, 1, 0)
     one_minus_beta2 = float32(model[14])  # 1 - beta2
     c2 = float32(model[15])  # 1/(1 - beta1**step)
     c3 = float32(model[16])  # Max(clip_threshold, 0)
@@ -60,7 +60,7 @@ def sophia_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         # m <- g*(1 - beta1) + beta1*m
         m_new = one_minus_beta1 * g_i + beta1 * m_i
         # h <- where(Mod(step - 1, 10) == 0, hessian_diag*(1 - beta2) + beta2*h, h)
-        h_new = (one_minus_beta2 * hessian_diag_i + beta2 * h_i if c1 == float32(0.0) else h_i)
+        h_new = (one_minus_beta2 * hessian_diag_i + beta2 * h_i if c1 > float32(0.0) else h_i)
         # p <- -lr*(weight_decay*p + Min(..., ...)) + p
         p_new = p_i - lr * (weight_decay * p_i + minimum(maximum(c2 * m_new / maximum(gamma * h_i, eps), -c3), c3))
         m[i] = m_new
