@@ -269,9 +269,14 @@ class Evaluation:
     def choose(self, expr: Any, k: int) -> Any:
         """The value where the condition holds, or the other; what is not needed is not computed."""
         holds = self(expr.condition, k)
-        if isinstance(holds, (bool, np.bool_)):
+        if isinstance(holds, bool):
             return self(expr.then if holds else expr.otherwise, k)
-        return self.xp.where(holds, self(expr.then, k), self(expr.otherwise, k))
+        if isinstance(holds, np.bool_):
+            chosen = self(expr.then if holds else expr.otherwise, k)
+        else:
+            chosen = self.xp.where(holds, self(expr.then, k), self(expr.otherwise, k))
+        # A number chosen for an element is one of the element's dtype.
+        return self.kept(chosen, self.parameters[k], rounded=True)
 
     def extreme(self, expr: Any, k: int) -> Any:
         """Min or Max of any number of values; NaN if one is NaN."""
@@ -293,6 +298,9 @@ class Evaluation:
     def logic(self, expr: Any, k: int) -> Any:
         """And, Or and Not of conditions."""
         values = [self(argument, k) for argument in expr.args]
+        if all(isinstance(value, bool) for value in values):
+            holds = any(values) if isinstance(expr, Or) else all(values)
+            return not holds if isinstance(expr, Not) else holds
         if isinstance(expr, Not):
             return self.xp.logical_not(values[0])
         combine = self.xp.logical_and if isinstance(expr, And) else self.xp.logical_or
