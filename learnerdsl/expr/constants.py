@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.expr.graph import mapped
+from learnerdsl.errors import RuleError
+from learnerdsl.expr.graph import brief, mapped
 from learnerdsl.expr.nodes import (
     And,
     Equal,
@@ -43,6 +44,28 @@ def constant_value(expression: Any) -> float:
     """
     with np.errstate(all="ignore"):
         return float(mapped(expression, _value))
+
+
+def number_of(expression: Any) -> sympy.Expr | None:
+    """Return a constant as the number of float64 that it is.
+
+    Whole numbers and fractions of them stay exact. None for an expression with symbols, or with a
+    function that rules do not have.
+
+    Raises:
+        RuleError: it is too large for float64, or no real number.
+    """
+    if not expression.is_number or isinstance(expression, sympy.Rational):
+        return expression if expression.is_number else None
+    try:
+        value = constant_value(expression)
+    except KeyError:
+        return None
+    if not np.isfinite(value):
+        kind = "real" if np.isnan(value) else "finite"
+        msg = f"{brief(expression)} is not a {kind} number; rules compute with finite real numbers."
+        raise RuleError(msg)
+    return sympy.Integer(int(value)) if value.is_integer() else sympy.Float(value)
 
 
 def vanishes(expression: Any) -> bool:

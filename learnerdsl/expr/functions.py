@@ -7,10 +7,11 @@ from sympy.logic.boolalg import Boolean
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.adopting import adopted
+from learnerdsl.expr.constants import number_of
 from learnerdsl.expr.graph import brief
 from learnerdsl.expr.nodes import Condition, Equal, Maximum, Minimum, NotEqual, Where
 from learnerdsl.expr.nodes import condition as as_condition
-from learnerdsl.expr.operators import rounded_down, size_of
+from learnerdsl.expr.operators import rounded_down, rounded_up, size_of
 
 pi = sympy.pi
 
@@ -100,8 +101,12 @@ def expression(value: Any) -> sympy.Expr:
     raise RuleError(msg)
 
 
-def _real(value: Any) -> sympy.Expr:
-    """Return a value; RuleError if it is a constant that is no real number."""
+def _of_one(function: Any, x: Any) -> sympy.Expr:
+    """Return a function of one argument; RuleError for a constant that is no real number."""
+    argument = expression(x)
+    if isinstance(argument, sympy.Float):
+        number_of(argument)  # Refused beyond float64, where SymPy's own evaluation may not end.
+    value = function(argument)
     if value.is_number and value.is_extended_real is False:
         msg = f"{brief(value)} is not a real number; rules compute with real numbers only."
         raise RuleError(msg)
@@ -170,70 +175,69 @@ def floor(x: Any) -> sympy.Expr:
 
 def ceil(x: Any) -> sympy.Expr:
     """Return the smallest whole number that is not below `x`."""
-    value = expression(x)
-    return sympy.ceiling(value, evaluate=isinstance(value, sympy.Rational))
+    return rounded_up(expression(x))
 
 
 def sqrt(x: Any) -> sympy.Expr:
     """Return the square root; NaN below 0."""
-    return _real(sympy.sqrt(expression(x)))
+    return _of_one(sympy.sqrt, x)
 
 
 def exp(x: Any) -> sympy.Expr:
     """Return e to the power x."""
-    return _real(sympy.exp(expression(x)))
+    return _of_one(sympy.exp, x)
 
 
 def log(x: Any) -> sympy.Expr:
     """Return the natural logarithm; -infinity at 0, NaN below."""
-    return _real(sympy.log(expression(x)))
+    return _of_one(sympy.log, x)
 
 
 def sign(x: Any) -> sympy.Expr:
     """Return -1, 0 or 1; NaN for NaN."""
-    return _real(sympy.sign(expression(x)))
+    return _of_one(sympy.sign, x)
 
 
 def tanh(x: Any) -> sympy.Expr:
     """Return the hyperbolic tangent."""
-    return _real(sympy.tanh(expression(x)))
+    return _of_one(sympy.tanh, x)
 
 
 def sin(x: Any) -> sympy.Expr:
     """Return the sine of an angle in radians."""
-    return _real(sympy.sin(expression(x)))
+    return _of_one(sympy.sin, x)
 
 
 def cos(x: Any) -> sympy.Expr:
     """Return the cosine of an angle in radians."""
-    return _real(sympy.cos(expression(x)))
+    return _of_one(sympy.cos, x)
 
 
 def tan(x: Any) -> sympy.Expr:
     """Return the tangent of an angle in radians."""
-    return _real(sympy.tan(expression(x)))
+    return _of_one(sympy.tan, x)
 
 
 def asin(x: Any) -> sympy.Expr:
     """Return the angle in radians whose sine is x; NaN outside -1 to 1."""
-    return _real(sympy.asin(expression(x)))
+    return _of_one(sympy.asin, x)
 
 
 def acos(x: Any) -> sympy.Expr:
     """Return the angle in radians whose cosine is x; NaN outside -1 to 1."""
-    return _real(sympy.acos(expression(x)))
+    return _of_one(sympy.acos, x)
 
 
 def atan(x: Any) -> sympy.Expr:
     """Return the angle in radians whose tangent is x."""
-    return _real(sympy.atan(expression(x)))
+    return _of_one(sympy.atan, x)
 
 
 def sinh(x: Any) -> sympy.Expr:
     """Return the hyperbolic sine."""
-    return _real(sympy.sinh(expression(x)))
+    return _of_one(sympy.sinh, x)
 
 
 def cosh(x: Any) -> sympy.Expr:
     """Return the hyperbolic cosine."""
-    return _real(sympy.cosh(expression(x)))
+    return _of_one(sympy.cosh, x)

@@ -18,6 +18,7 @@ from sympy.core.sympify import SympifyError
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.adopting import raised
+from learnerdsl.expr.constants import number_of
 from learnerdsl.expr.graph import brief
 from learnerdsl.expr.nodes import Greater, GreaterEqual, Less, LessEqual
 
@@ -42,16 +43,24 @@ def remainder(a: Any, b: Any) -> Any:
     Raises:
         RuleError: the divisor is 0.
     """
-    if b == 0:
+    if b.is_zero:
         msg = f"{brief(a)} % 0 has no value; divide by another number."
         raise RuleError(msg)
-    is_exact = isinstance(a, sympy.Rational) and isinstance(b, sympy.Rational)
-    return sympy.Mod(a, b, evaluate=is_exact)
+    numbers = number_of(a), number_of(b)
+    is_known = all(number is not None for number in numbers)
+    return sympy.Mod(*numbers) if is_known else sympy.Mod(a, b, evaluate=False)
 
 
 def rounded_down(x: Any) -> Any:
     """Return the largest whole number that is not above `x`."""
-    return sympy.floor(x, evaluate=isinstance(x, sympy.Rational))
+    number = number_of(x)
+    return sympy.floor(x, evaluate=False) if number is None else sympy.floor(number)
+
+
+def rounded_up(x: Any) -> Any:
+    """Return the smallest whole number that is not below `x`."""
+    number = number_of(x)
+    return sympy.ceiling(x, evaluate=False) if number is None else sympy.ceiling(number)
 
 
 def size_of(x: Any) -> Any:
@@ -93,6 +102,9 @@ _MEANINGS: dict[str, Callable[..., Any]] = {
     "__ne__": _refused("!="),
 }
 """Operator -> what it means in a rule."""
+
+_DIVISIONS = {_MEANINGS[f"__{name}__"] for name in ("mod", "rmod", "floordiv", "rfloordiv")}
+"""Those that SymPy does not do for numbers of any size, nor by 0."""
 
 _WITH_THEIR_OWN = (
     *(sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol),
@@ -146,7 +158,7 @@ def _operator(name: str, original: Any) -> Any:
         except SympifyError:
             return original(self, other)
         numbers = isinstance(self, sympy.Number) and isinstance(operand, sympy.Number)
-        if numbers or not isinstance(operand, sympy.Expr):
+        if (numbers and meaning not in _DIVISIONS) or not isinstance(operand, sympy.Expr):
             return original(self, other)
         return meaning(self, operand)
 
