@@ -6,6 +6,7 @@ import numpy as np
 
 from learnerdsl.check.values import (
     SCALAR_LARGEST,
+    SCALAR_LEAST,
     SCALAR_REACH,
     SCALAR_UNIT,
     WIDE,
@@ -21,7 +22,9 @@ _MOST_FACTORS = 64
 def negate(x: Any) -> Value:
     """A value with the other sign."""
     own = as_value(x)
-    return traced(Value(-own.number, own.bound, own.is_array), "neg", own)
+    result = Value(-own.number, own.bound, own.is_array)
+    result._terms = own._terms
+    return traced(result, "neg", own)
 
 
 def traced(result: Value, name: str, *operands: Value) -> Value:
@@ -51,7 +54,7 @@ def rounded(
     """
     is_array = any(one.is_array for one in operands)
     kind = precision.get()
-    unit, least = (kind.unit, kind.least) if is_array else (SCALAR_UNIT, 0.0)
+    unit, least = (kind.unit, kind.least) if is_array else (SCALAR_UNIT, SCALAR_LEAST)
     is_finite = np.isfinite(number)
     size = np.abs(number) if parts is None else parts
     doubt = doubt | np.any([np.isinf(one.bound).any() for one in operands])
@@ -84,15 +87,26 @@ def _are_whole(a: Value, b: Value) -> Any:
 
 
 def add(a: Value, b: Value) -> Value:
-    """A sum; its rounding is relative to the terms, into which SymPy may multiply a factor."""
-    parts = np.where(_are_whole(a, b), 0, np.abs(a.number) + np.abs(b.number))
-    return rounded("add", a.number + b.number, a.bound + b.bound, (a, b), parts=parts)
+    """A sum."""
+    return _sum("add", a.number + b.number, a, b)
 
 
 def subtract(a: Value, b: Value) -> Value:
-    """A difference, as a sum."""
-    parts = np.where(_are_whole(a, b), 0, np.abs(a.number) + np.abs(b.number))
-    return rounded("subtract", a.number - b.number, a.bound + b.bound, (a, b), parts=parts)
+    """A difference."""
+    return _sum("subtract", a.number - b.number, a, b)
+
+
+def _sum(name: str, number: Any, a: Value, b: Value) -> Value:
+    """The result of a sum.
+
+    Its rounding is relative to the terms: SymPy multiplies a factor into them, and adds up those of
+    sums in sums in an order of its own.
+    """
+    terms = a.terms + b.terms
+    parts = np.where(_are_whole(a, b), 0, terms)
+    result = rounded(name, number, a.bound + b.bound, (a, b), parts=parts)
+    result._terms = terms
+    return result
 
 
 def multiply(a: Value, b: Value) -> Value:
@@ -100,7 +114,16 @@ def multiply(a: Value, b: Value) -> Value:
     number = a.number * b.number
     bound = np.abs(a.number) * b.bound + np.abs(b.number) * a.bound + a.bound * b.bound
     parts = np.where(_are_whole(a, b), 0, np.abs(number))
-    return _product("multiply", number, bound, a, b, False, a.exponents + b.exponents, parts)
+    result = _product("multiply", number, bound, a, b, False, a.exponents + b.exponents, parts)
+    result._terms = _scaled(a, b) if a._terms is None else _scaled(b, a)
+    return result
+
+
+def _scaled(factor: Value, total: Value) -> Any:
+    """The terms of a sum that SymPy multiplies a scalar factor into; None of what is no sum."""
+    if total._terms is None or factor.is_array:
+        return None
+    return np.abs(factor.number) * total.terms
 
 
 def divide(a: Value, b: Value) -> Value:
@@ -132,6 +155,9 @@ def power(a: Value, b: Value) -> Value:
     is_exact = (number == np.floor(number)) & (np.abs(number) < 4096) & is_few & (a.bound == 0)
     parts = np.where(is_exact & (b.bound == 0), 0, factors * np.abs(number))
     exponents = np.abs(b.number) * a.exponents
+    # SymPy takes factors that cannot be negative out of a root: 0 of a product may be NaN then.
+    is_product = a.origin is not None and a.origin[0] in ("multiply", "divide", "neg")
+    doubt |= (a.number == 0) & (b.number != np.floor(b.number)) & is_product
     return _product("power", number, bound, a, b, doubt, exponents, parts)
 
 
@@ -197,6 +223,8 @@ def unary(name: str, x: Any) -> Value:
             turns = [np.floor((value.number + x) / np.pi + 0.5) for x in (-reach, reach)]
             doubt = doubt | (turns[0] != turns[1])
         bound = np.fmax(np.abs(ends[0] - number), np.abs(ends[1] - number))
+        if name in ("sin", "cos"):  # The ends say nothing of the turns between them.
+            bound = np.where(np.isfinite(number), np.minimum(reach, 2), bound)
         is_exact = name in _EXACT
         parts = np.zeros_like(number) if is_exact else 4 * np.abs(number)
         return rounded(name, number, bound, (value,), doubt & (reach > 0), parts)

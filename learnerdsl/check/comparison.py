@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.check.values import SCALAR_UNIT, WIDE, Precision, Value
+from learnerdsl.check.values import SCALAR_LEAST, SCALAR_UNIT, WIDE, Precision, Value
 
 TIMES = 8
 """How many times the bound of a value may be used up.
@@ -55,7 +55,7 @@ def deviation(got: Any, value: Value, kind: Precision) -> Deviation:
     got = np.asarray(got, WIDE)
     right = np.broadcast_to(np.reshape(value.number, _fitting(value.number, got)), got.shape)
     bound = np.broadcast_to(np.reshape(value.bound, _fitting(value.bound, got)), got.shape)
-    unit, least = (kind.unit, kind.least) if value.is_array else (SCALAR_UNIT, WIDE(0))
+    unit, least = (kind.unit, kind.least) if value.is_array else (SCALAR_UNIT, SCALAR_LEAST)
     with np.errstate(all="ignore"):
         apart = np.abs(got - right)
         allowed = TIMES * bound + 2 * unit * np.abs(right) + 2 * least

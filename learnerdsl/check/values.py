@@ -22,6 +22,7 @@ WIDE = np.longdouble
 
 SCALAR_UNIT = 2.0**-53
 SCALAR_REACH = 1000.0
+SCALAR_LEAST = WIDE(np.finfo(np.float64).smallest_subnormal)
 SCALAR_LARGEST = WIDE(np.finfo(np.float64).max) / 2
 
 
@@ -88,6 +89,7 @@ class Value:
     __slots__ = (
         "_exponents",
         "_is_computed",
+        "_terms",
         "bound",
         "is_array",
         "number",
@@ -113,6 +115,7 @@ class Value:
         self.uses_gradient = uses_gradient
         self._exponents: Any = None
         self._is_computed = False
+        self._terms: Any = None
 
     @property
     def is_computed(self) -> bool:
@@ -132,6 +135,11 @@ class Value:
             usable = np.isfinite(size) & (size > 0)
             self._exponents = np.abs(np.log2(np.where(usable, size, 1)))
         return self._exponents
+
+    @property
+    def terms(self) -> Any:
+        """The sizes of the terms of a sum, added up; the size of anything else."""
+        return np.abs(self.number) if self._terms is None else self._terms
 
     def __getattr__(self, name: str) -> Any:
         if name in self.methods:
