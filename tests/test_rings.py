@@ -23,6 +23,15 @@ def two_rings(p, g, lr=0.1):
     return ld.combine([step, ld.assign(grads, g), ld.assign(places, p)])
 
 
+@ld.rule
+def chosen_by_a_ring(p, g, lr=0.1):
+    """Steps by a product of matrices one of whose operands is chosen by a past value."""
+    past = ld.state("past", ring=3)
+    chosen = ld.where(past[2] > 0, -3.5, 0.5)
+    product = ld.matmul(ld.matmul(g, ld.transpose(chosen)), g)
+    return ld.combine([ld.assign(past, product), ld.assign(p, p - lr * product)])
+
+
 def gradients(t, shapes):
     rng = np.random.default_rng(t)
     return [rng.standard_normal(shape) for shape in shapes]
@@ -55,7 +64,7 @@ def test_nothing_is_moved_in_memory():
     assert set(plan.passes[0].reads) == {"p", "g", "past_1", "past_2", "past_3"}
 
 
-@pytest.mark.parametrize("rule", [delayed, two_rings], ids=lambda r: r.name)
+@pytest.mark.parametrize("rule", [delayed, two_rings, chosen_by_a_ring], ids=lambda r: r.name)
 def test_compiled_rings_follow_the_oracle(rule):
     ends = []
     for backend in ("cpu", "numpy"):

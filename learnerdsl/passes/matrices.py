@@ -152,8 +152,10 @@ class _Separation:
         def operand(expression: Any) -> Any:
             if isinstance(expression, RingState):
                 return materialised(expression)
-            if expression.is_Atom or not isinstance(expression, sympy.Expr):
+            if expression.is_Atom:
                 return expression
+            if not isinstance(expression, sympy.Expr):
+                return rebuilt(expression, tuple(operand(a) for a in expression.args))
             is_bound = self.is_bound_to_a_pass(expression)
             if is_bound:
                 expression = self.without_functions(expression, operand, before)
