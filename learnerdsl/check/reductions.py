@@ -60,6 +60,10 @@ def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value
         result, reach = function(number, bound, axes, unit, keep=axis is not None)
     if over == "model":
         result, reach = run.over_model((operation, result, reach))
+    if axis is not None:  # Elements read it in their own dtype.
+        with np.errstate(over="ignore"):
+            lost = np.abs(result - result.astype(run.kind.dtype))
+        reach = reach + np.where(np.isfinite(lost), lost, 0)
     reduced = Value(result, reach, axis is not None, value.uses_gradient)
     reduced.origin = (operation, (value,))
     return reduced
