@@ -238,7 +238,6 @@ def _zero(g):
         ("element", lambda g: ld.minimum(7, 1 / -(_zero(g) + ld.sqrt(2 * _zero(g) ** 2)))),
         ("element", lambda g: ld.sqrt((ld.size(g) % 3) * g)),
         ("element", lambda g: ld.cos((g + 1000) ** 3)),
-        ("element", lambda g: ld.sum(30 * g, axis=0) % ld.uniform()),
         ("tensor", lambda g: ld.cosh(1000 * ld.step)),
         ("tensor", lambda g: ld.exp(ld.mean(g) - 800 * ld.step)),
         ("tensor", lambda g: ld.where(ld.exp(-2000 * ld.step) > 0, 1, 2)),
