@@ -16,8 +16,8 @@ import numpy as np
 import learnerdsl.cntk as C
 from benchmarks.peers import Peer
 from benchmarks.timing import Effort, Timings, measure
-from learnerdsl.cntk.builtin import RuleLearner
-from learnerdsl.define import Learner
+from learnerdsl.cntk.learning.builtin import RuleLearner
+from learnerdsl.learner import Learner
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 COUNT = 8

@@ -190,12 +190,12 @@ def rate(nbytes: int, seconds: Sequence[float]) -> str:
 
 def retune(chunk: int, threads: int, blocks: int) -> None:
     """Cut the work of all learners of this process that have one tensor differently."""
-    from learnerdsl.runtime import chunks, tables
-    from learnerdsl.runtime.cuda import compiling, kernel
+    from learnerdsl.kernels import cuda, cuda_compile
+    from learnerdsl.runtime.tables import chunks, tables
 
     chunks.CHUNK = tables.CHUNK = chunk
-    kernel.THREADS = threads
-    compiling.BLOCKS = blocks
+    cuda.THREADS = threads
+    cuda_compile.BLOCKS = blocks
 
 
 def run_child(number_of_case: int, setting: Sequence[int]) -> None:

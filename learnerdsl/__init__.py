@@ -9,7 +9,6 @@ from learnerdsl.compose import Transform as Transform
 from learnerdsl.compose import chain as chain
 from learnerdsl.compose import renamed as renamed
 from learnerdsl.compose import transform as transform
-from learnerdsl.define import Learner as Learner
 from learnerdsl.define import UpdateRule as UpdateRule
 from learnerdsl.define import rule as rule
 from learnerdsl.errors import ArrayError as ArrayError
@@ -60,22 +59,23 @@ from learnerdsl.expr import tan as tan
 from learnerdsl.expr import tanh as tanh
 from learnerdsl.expr import transpose as transpose
 from learnerdsl.expr import where as where
-from learnerdsl.rule import Rule as Rule
-from learnerdsl.rule import assign as assign
-from learnerdsl.rule import combine as combine
-from learnerdsl.rule import evaluate as evaluate
-from learnerdsl.rule import extra as extra
-from learnerdsl.rule import let as let
-from learnerdsl.rule import ndim as ndim
-from learnerdsl.rule import normal as normal
-from learnerdsl.rule import only_when as only_when
-from learnerdsl.rule import shape as shape
-from learnerdsl.rule import shared as shared
-from learnerdsl.rule import state as state
-from learnerdsl.rule import uniform as uniform
-from learnerdsl.runtime.sparse import RowSparse as RowSparse
-from learnerdsl.runtime.threads import get_num_threads as get_num_threads
-from learnerdsl.runtime.threads import set_num_threads as set_num_threads
+from learnerdsl.learner import Learner as Learner
+from learnerdsl.runtime.arrays.sparse import RowSparse as RowSparse
+from learnerdsl.runtime.cpu.threads import get_num_threads as get_num_threads
+from learnerdsl.runtime.cpu.threads import set_num_threads as set_num_threads
 from learnerdsl.schedules import Schedule as Schedule
+from learnerdsl.tracing import Rule as Rule
+from learnerdsl.tracing import assign as assign
+from learnerdsl.tracing import combine as combine
+from learnerdsl.tracing import evaluate as evaluate
+from learnerdsl.tracing import extra as extra
+from learnerdsl.tracing import let as let
+from learnerdsl.tracing import ndim as ndim
+from learnerdsl.tracing import normal as normal
+from learnerdsl.tracing import only_when as only_when
+from learnerdsl.tracing import shape as shape
+from learnerdsl.tracing import shared as shared
+from learnerdsl.tracing import state as state
+from learnerdsl.tracing import uniform as uniform
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import RuleError
-from learnerdsl.rule import (
+from learnerdsl.tracing import (
     PLACES,
     ByName,
     Member,

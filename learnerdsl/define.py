@@ -9,8 +9,10 @@ import sympy
 from learnerdsl import inspection
 from learnerdsl.errors import UnknownNameError
 from learnerdsl.ir import Kernel
+from learnerdsl.learner import Learner
 from learnerdsl.pipeline import Program, compile_rule, stages
-from learnerdsl.rule import (
+from learnerdsl.runtime.arrays.host import Arrays
+from learnerdsl.tracing import (
     DEFAULT_SHAPE,
     ByName,
     Rule,
@@ -23,69 +25,6 @@ from learnerdsl.rule import (
     signature,
     trace,
 )
-from learnerdsl.runtime import learner as runtime
-from learnerdsl.runtime.backends import cuda_module
-from learnerdsl.runtime.cpu import load_kernels
-from learnerdsl.runtime.memory import Arrays
-
-
-class Learner(runtime.Learner):
-    """Updates arrays in place by a rule, and shows the code that does it."""
-
-    __doc__ = runtime.Learner.__doc__
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The compiled rule, once for each variant that the shapes of the parameters ask for."""
-        target = "cuda" if self._backend.name == "cuda" else "cpu"
-        rules = dict.fromkeys(self._rules)
-        return tuple(compile_rule(rule, self._kind.name, target) for rule in rules)
-
-    @property
-    def program(self) -> Program:
-        """The compiled rule of the first parameter."""
-        return self.programs[0]
-
-    def source(self) -> str:
-        """The generated Python source that Numba compiled, of all variants."""
-        return "\n\n".join(program.source for program in self.programs)
-
-    @property
-    def source_file(self) -> str:
-        """Path of the file that holds the generated source."""
-        program = self.program
-        if program.target == "cuda":
-            return str(cuda_module("engine").load_kernels(program).__file__)
-        return str(load_kernels(program).__file__)
-
-    def plan(self) -> inspection.Plan:
-        """The passes over memory of the first parameter, and their traffic."""
-        return self.plans[0]
-
-    @property
-    def plans(self) -> tuple[inspection.Plan, ...]:
-        """The passes over memory of every variant; most rules have one."""
-        return tuple(inspection.plan(program) for program in self.programs)
-
-    def cost(self) -> inspection.Cost:
-        """Traffic, memory and arithmetic per element of the first parameter."""
-        return inspection.cost(self.program)
-
-    def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
-        """The assembly of every kernel for GPUs of compute capability `cc`; see `UpdateRule.ptx`.
-
-        Raises:
-            LearnerError: the learner does not work on a GPU, or `cc` is no pair of whole numbers.
-        """
-        return "\n".join(inspection.ptx(program, cc) for program in self.programs)
-
-    def llvm(self) -> str:
-        """The optimised LLVM of every function, also when it came from the disk cache."""
-        return "\n".join(inspection.llvm(program) for program in self.programs)
-
-    def asm(self) -> str:
-        """The assembly of every function, also when it came from the disk cache."""
-        return "\n".join(inspection.asm(program) for program in self.programs)
 
 
 class UpdateRule(ByName):

@@ -17,12 +17,12 @@ from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel
+from learnerdsl.kernels.cpu import compile_kernel
 from learnerdsl.pipeline import Program
-from learnerdsl.rule import Rule
 from learnerdsl.runtime.backends import cuda_module
-from learnerdsl.runtime.cpu import load_kernels
-from learnerdsl.runtime.kernel import compile_kernel
-from learnerdsl.runtime.tables import bytes_per_element
+from learnerdsl.runtime.cpu.engine import load_kernels
+from learnerdsl.runtime.tables.tables import bytes_per_element
+from learnerdsl.tracing import Rule
 
 OLDEST_GPU = (7, 5)
 """The least compute capability that CUDA 13 compiles for."""

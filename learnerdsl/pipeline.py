@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from learnerdsl.codegen.cpu import print_cpu
 from learnerdsl.codegen.cuda import print_cuda
-from learnerdsl.codegen.layout import Layout, lay_out
 from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import DtypeError, HyperparameterError
 from learnerdsl.ir import Kernel
+from learnerdsl.layout import Layout, lay_out
 from learnerdsl.passes.domains import type_domains
 from learnerdsl.passes.fuse import fuse
 from learnerdsl.passes.hoist import hoist
@@ -18,7 +18,7 @@ from learnerdsl.passes.lower import lower
 from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
-from learnerdsl.rule import Rule
+from learnerdsl.tracing import Rule
 
 PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("domains", type_domains),

@@ -26,8 +26,9 @@ from fixtures_cache import (
 )
 
 import learnerdsl as ld
-from learnerdsl.runtime import cache, machine_code
-from learnerdsl.runtime.files import write_atomically
+from learnerdsl.files import write_atomically
+from learnerdsl.kernels import machine_code
+from learnerdsl.runtime import cache
 
 PROCESS = (
     RULES

@@ -12,7 +12,7 @@ from fixtures_checkpoints import trained
 from fixtures_runtime import contents, train
 
 import learnerdsl as ld
-from learnerdsl.runtime.files import STALE_SECONDS
+from learnerdsl.files import STALE_SECONDS
 
 
 def mode_of(path):

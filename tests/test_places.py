@@ -25,9 +25,10 @@ from fixtures_cache import (
 )
 
 import learnerdsl as ld
-from learnerdsl import transforms
+from learnerdsl import files, transforms
+from learnerdsl.kernels import places
 from learnerdsl.learners import adam
-from learnerdsl.runtime import cache, files, places
+from learnerdsl.runtime import cache
 
 ANOTHER = 12345
 """A user who runs no tests."""

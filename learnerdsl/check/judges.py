@@ -14,9 +14,10 @@ from learnerdsl.check.comparison import Deviation, deviation
 from learnerdsl.check.context import Inputs
 from learnerdsl.check.running import OnArrays
 from learnerdsl.check.values import Precision, Value
-from learnerdsl.define import Learner, UpdateRule
-from learnerdsl.rule import Rule
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.define import UpdateRule
+from learnerdsl.learner import Learner
+from learnerdsl.runtime.arrays.sparse import RowSparse
+from learnerdsl.tracing import Rule
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from learnerdsl.check import derivative, language, matrices, reductions
 from learnerdsl.check import functions as f
 from learnerdsl.check.symbolic import CLOCK_VALUES
 from learnerdsl.check.values import Value, as_value
-from learnerdsl.rule import composition
-from learnerdsl.rule import language as symbolic_language
+from learnerdsl.tracing import composition
+from learnerdsl.tracing import language as symbolic_language
 
 _LANGUAGE = {
     name: getattr(language, name)

@@ -14,7 +14,7 @@ from learnerdsl.check.values import Precision, Value, as_value, precision
 from learnerdsl.compose import Chain
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import LearnerError
-from learnerdsl.rule import Member, rule_member
+from learnerdsl.tracing import Member, rule_member
 
 
 @dataclass(frozen=True)

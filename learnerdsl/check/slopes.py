@@ -15,7 +15,7 @@ from learnerdsl.check.report import Mismatch
 from learnerdsl.check.symbolic import evaluated
 from learnerdsl.check.values import WIDE, Precision, Value, precision
 from learnerdsl.expr import UNARY_FUNCTIONS, RingState, RuleSymbol
-from learnerdsl.rule import Rule
+from learnerdsl.tracing import Rule
 
 _STEP = float(np.finfo(WIDE).eps) ** (1 / 3)
 """Relative step of a central difference: errors of rounding and of truncation are alike."""

@@ -7,19 +7,25 @@ from learnerdsl.cntk import training as training
 from learnerdsl.cntk.configs import CheckpointConfig as CheckpointConfig
 from learnerdsl.cntk.configs import CrossValidationConfig as CrossValidationConfig
 from learnerdsl.cntk.configs import TestConfig as TestConfig
-from learnerdsl.cntk.defaults import default_options as default_options
-from learnerdsl.cntk.functions import CloneMethod as CloneMethod
-from learnerdsl.cntk.functions import Function as Function
-from learnerdsl.cntk.functions import load_model as load_model
-from learnerdsl.cntk.initializers import glorot_normal as glorot_normal
-from learnerdsl.cntk.initializers import glorot_uniform as glorot_uniform
-from learnerdsl.cntk.initializers import he_normal as he_normal
-from learnerdsl.cntk.initializers import he_uniform as he_uniform
-from learnerdsl.cntk.initializers import normal as normal
-from learnerdsl.cntk.initializers import set_fixed_random_seed as set_fixed_random_seed
-from learnerdsl.cntk.initializers import uniform as uniform
-from learnerdsl.cntk.learner import Learner as Learner
-from learnerdsl.cntk.learner import UserLearner as UserLearner
+from learnerdsl.cntk.graph.defaults import default_options as default_options
+from learnerdsl.cntk.graph.functions import CloneMethod as CloneMethod
+from learnerdsl.cntk.graph.functions import Function as Function
+from learnerdsl.cntk.graph.functions import load_model as load_model
+from learnerdsl.cntk.graph.initializers import glorot_normal as glorot_normal
+from learnerdsl.cntk.graph.initializers import glorot_uniform as glorot_uniform
+from learnerdsl.cntk.graph.initializers import he_normal as he_normal
+from learnerdsl.cntk.graph.initializers import he_uniform as he_uniform
+from learnerdsl.cntk.graph.initializers import normal as normal
+from learnerdsl.cntk.graph.initializers import set_fixed_random_seed as set_fixed_random_seed
+from learnerdsl.cntk.graph.initializers import uniform as uniform
+from learnerdsl.cntk.graph.values import NDArrayView as NDArrayView
+from learnerdsl.cntk.graph.values import Value as Value
+from learnerdsl.cntk.graph.variables import Constant as Constant
+from learnerdsl.cntk.graph.variables import Parameter as Parameter
+from learnerdsl.cntk.graph.variables import Variable as Variable
+from learnerdsl.cntk.graph.variables import constant as constant
+from learnerdsl.cntk.graph.variables import input_variable as input_variable
+from learnerdsl.cntk.graph.variables import parameter as parameter
 from learnerdsl.cntk.learners import adadelta as adadelta
 from learnerdsl.cntk.learners import adagrad as adagrad
 from learnerdsl.cntk.learners import adam as adam
@@ -30,6 +36,26 @@ from learnerdsl.cntk.learners import nesterov as nesterov
 from learnerdsl.cntk.learners import rmsprop as rmsprop
 from learnerdsl.cntk.learners import set_default_unit_gain_value as set_default_unit_gain_value
 from learnerdsl.cntk.learners import sgd as sgd
+from learnerdsl.cntk.learning.learner import Learner as Learner
+from learnerdsl.cntk.learning.learner import UserLearner as UserLearner
+from learnerdsl.cntk.learning.schedules import UnitType as UnitType
+from learnerdsl.cntk.learning.schedules import (
+    learning_parameter_schedule as learning_parameter_schedule,
+)
+from learnerdsl.cntk.learning.schedules import (
+    learning_parameter_schedule_per_sample as learning_parameter_schedule_per_sample,
+)
+from learnerdsl.cntk.learning.schedules import learning_rate_schedule as learning_rate_schedule
+from learnerdsl.cntk.learning.schedules import (
+    momentum_as_time_constant_schedule as momentum_as_time_constant_schedule,
+)
+from learnerdsl.cntk.learning.schedules import momentum_schedule as momentum_schedule
+from learnerdsl.cntk.learning.schedules import (
+    momentum_schedule_per_sample as momentum_schedule_per_sample,
+)
+from learnerdsl.cntk.learning.schedules import (
+    training_parameter_schedule as training_parameter_schedule,
+)
 from learnerdsl.cntk.losses import binary_cross_entropy as binary_cross_entropy
 from learnerdsl.cntk.losses import classification_error as classification_error
 from learnerdsl.cntk.losses import cross_entropy_with_softmax as cross_entropy_with_softmax
@@ -74,27 +100,7 @@ from learnerdsl.cntk.ops import stop_gradient as stop_gradient
 from learnerdsl.cntk.ops import tanh as tanh
 from learnerdsl.cntk.ops import times as times
 from learnerdsl.cntk.ops import transpose as transpose
-from learnerdsl.cntk.schedules import UnitType as UnitType
-from learnerdsl.cntk.schedules import learning_parameter_schedule as learning_parameter_schedule
-from learnerdsl.cntk.schedules import (
-    learning_parameter_schedule_per_sample as learning_parameter_schedule_per_sample,
-)
-from learnerdsl.cntk.schedules import learning_rate_schedule as learning_rate_schedule
-from learnerdsl.cntk.schedules import (
-    momentum_as_time_constant_schedule as momentum_as_time_constant_schedule,
-)
-from learnerdsl.cntk.schedules import momentum_schedule as momentum_schedule
-from learnerdsl.cntk.schedules import momentum_schedule_per_sample as momentum_schedule_per_sample
-from learnerdsl.cntk.schedules import training_parameter_schedule as training_parameter_schedule
 from learnerdsl.cntk.trainer import Trainer as Trainer
 from learnerdsl.cntk.universal import universal as universal
-from learnerdsl.cntk.values import NDArrayView as NDArrayView
-from learnerdsl.cntk.values import Value as Value
-from learnerdsl.cntk.variables import Constant as Constant
-from learnerdsl.cntk.variables import Parameter as Parameter
-from learnerdsl.cntk.variables import Variable as Variable
-from learnerdsl.cntk.variables import constant as constant
-from learnerdsl.cntk.variables import input_variable as input_variable
-from learnerdsl.cntk.variables import parameter as parameter
 
 logging = progress

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from learnerdsl.cntk.checks import flag, function, path, whole, whole_or_none
+from learnerdsl.cntk.learning.schedules import TrainingParameterSchedule
 from learnerdsl.cntk.minibatches import Data
-from learnerdsl.cntk.schedules import TrainingParameterSchedule
 from learnerdsl.errors import HyperparameterError
 
 

@@ -13,8 +13,8 @@ from safetensors.numpy import save
 from learnerdsl.cntk.checks import path as checked_path
 from learnerdsl.cntk.errors import FileError
 from learnerdsl.errors import CheckpointError
-from learnerdsl.runtime.checkpoint import read_safetensors
-from learnerdsl.runtime.files import replace_file
+from learnerdsl.files import replace_file
+from learnerdsl.learner.checkpoint import read_safetensors
 
 Header = Mapping[str, str]
 Arrays = Mapping[str, np.ndarray]

@@ -12,14 +12,14 @@ import numpy as np
 
 from learnerdsl.cntk import ops
 from learnerdsl.cntk.checks import flag, function, number, shown, whole, whole_or_none
-from learnerdsl.cntk.defaults import NOT_GIVEN, given_or_default
-from learnerdsl.cntk.defaults import default_options as default_options
 from learnerdsl.cntk.errors import MissingMethodError
-from learnerdsl.cntk.functions import Function, as_function
-from learnerdsl.cntk.initializers import glorot_uniform
-from learnerdsl.cntk.nodes import Node, Shape, checked_name, checked_shape, numbers
-from learnerdsl.cntk.shapes import dropout_rate as checked_rate
-from learnerdsl.cntk.variables import Constant, Parameter, Variable, input_variable
+from learnerdsl.cntk.graph.defaults import NOT_GIVEN, given_or_default
+from learnerdsl.cntk.graph.defaults import default_options as default_options
+from learnerdsl.cntk.graph.functions import Function, as_function
+from learnerdsl.cntk.graph.initializers import glorot_uniform
+from learnerdsl.cntk.graph.nodes import Node, Shape, checked_name, checked_shape, numbers
+from learnerdsl.cntk.graph.shapes import dropout_rate as checked_rate
+from learnerdsl.cntk.graph.variables import Constant, Parameter, Variable, input_variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
 Step = Callable[[Any], Any]

@@ -1,6 +1,6 @@
 """The builtin learners under CNTK's names, with CNTK's arguments in CNTK's order.
 
-Each makes a `BuiltinLearner` of a rule in `learnerdsl.cntk.rules`. Arguments all of them share:
+Each makes a `BuiltinLearner` of a rule in `cntk.learning.rules`. Arguments all of them share:
 
 - `parameters`: list or tuple of different parameters.
 - `lr`, `momentum`, `variance_momentum`: a number, a list or a schedule.
@@ -17,26 +17,32 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from learnerdsl.cntk import rules
-from learnerdsl.cntk.builtin import BuiltinLearner, Frame, not_negative, rmsprop_constants
 from learnerdsl.cntk.checks import flag, number
-from learnerdsl.cntk.learner import Learner as Learner
-from learnerdsl.cntk.learner import UserLearner as UserLearner
-from learnerdsl.cntk.schedules import IGNORE as IGNORE
-from learnerdsl.cntk.schedules import UnitType as UnitType
-from learnerdsl.cntk.schedules import learning_parameter_schedule as learning_parameter_schedule
-from learnerdsl.cntk.schedules import (
+from learnerdsl.cntk.graph.variables import Parameter
+from learnerdsl.cntk.learning import rules
+from learnerdsl.cntk.learning.builtin import BuiltinLearner, Frame, not_negative, rmsprop_constants
+from learnerdsl.cntk.learning.learner import Learner as Learner
+from learnerdsl.cntk.learning.learner import UserLearner as UserLearner
+from learnerdsl.cntk.learning.schedules import IGNORE as IGNORE
+from learnerdsl.cntk.learning.schedules import UnitType as UnitType
+from learnerdsl.cntk.learning.schedules import (
+    learning_parameter_schedule as learning_parameter_schedule,
+)
+from learnerdsl.cntk.learning.schedules import (
     learning_parameter_schedule_per_sample as learning_parameter_schedule_per_sample,
 )
-from learnerdsl.cntk.schedules import learning_rate_schedule as learning_rate_schedule
-from learnerdsl.cntk.schedules import (
+from learnerdsl.cntk.learning.schedules import learning_rate_schedule as learning_rate_schedule
+from learnerdsl.cntk.learning.schedules import (
     momentum_as_time_constant_schedule as momentum_as_time_constant_schedule,
 )
-from learnerdsl.cntk.schedules import momentum_schedule as momentum_schedule
-from learnerdsl.cntk.schedules import momentum_schedule_per_sample as momentum_schedule_per_sample
-from learnerdsl.cntk.schedules import training_parameter_schedule as training_parameter_schedule
+from learnerdsl.cntk.learning.schedules import momentum_schedule as momentum_schedule
+from learnerdsl.cntk.learning.schedules import (
+    momentum_schedule_per_sample as momentum_schedule_per_sample,
+)
+from learnerdsl.cntk.learning.schedules import (
+    training_parameter_schedule as training_parameter_schedule,
+)
 from learnerdsl.cntk.universal import universal as universal
-from learnerdsl.cntk.variables import Parameter
 
 # exp(-1/720000): the time constant is two hours of speech at 100 frames a second.
 DEFAULT_VARIANCE_MOMENTUM = momentum_schedule_per_sample(0.9999986111120757)

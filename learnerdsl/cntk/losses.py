@@ -3,8 +3,8 @@
 import numpy as np
 
 from learnerdsl.cntk import ops
-from learnerdsl.cntk.functions import Function, apply, as_node
-from learnerdsl.cntk.nodes import Node, Operand
+from learnerdsl.cntk.graph.functions import Function, apply, as_node
+from learnerdsl.cntk.graph.nodes import Node, Operand
 from learnerdsl.errors import ArrayError
 
 

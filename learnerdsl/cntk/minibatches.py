@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.cntk.checks import shown
-from learnerdsl.cntk.evaluation import batch
-from learnerdsl.cntk.nodes import numbers
-from learnerdsl.cntk.variables import Input
+from learnerdsl.cntk.graph.evaluation import batch
+from learnerdsl.cntk.graph.nodes import numbers
+from learnerdsl.cntk.graph.variables import Input
 from learnerdsl.errors import ArrayError, DtypeError, UnknownNameError
 
 Data = Mapping[Any, Any] | Sequence[Any]

@@ -7,11 +7,11 @@ axes. Comparisons give 1 and 0. Axes are those of one sample: the batch axis is 
 from collections.abc import Sequence
 from typing import Any
 
-from learnerdsl.cntk import shapes
 from learnerdsl.cntk.checks import shown
-from learnerdsl.cntk.functions import Function, apply, nodes_of
-from learnerdsl.cntk.initializers import next_seed
-from learnerdsl.cntk.nodes import Node, Operand
+from learnerdsl.cntk.graph import shapes
+from learnerdsl.cntk.graph.functions import Function, apply, nodes_of
+from learnerdsl.cntk.graph.initializers import next_seed
+from learnerdsl.cntk.graph.nodes import Node, Operand
 from learnerdsl.errors import DtypeError, RuleError
 
 Axis = int | Sequence[int] | None

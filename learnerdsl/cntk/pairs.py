@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from learnerdsl.cntk import files, persistence
+from learnerdsl.cntk import files
 from learnerdsl.cntk.checkpoint_file import read_tree, write_tree
-from learnerdsl.cntk.functions import Function
+from learnerdsl.cntk.graph import persistence
+from learnerdsl.cntk.graph.functions import Function
 from learnerdsl.errors import CheckpointError
 
 MODEL = "model"

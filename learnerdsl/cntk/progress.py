@@ -13,7 +13,7 @@ from typing import Any
 
 from learnerdsl.cntk.checks import flag, path, real, shown, whole, whole_or_none
 from learnerdsl.cntk.files import append
-from learnerdsl.cntk.functions import Function
+from learnerdsl.cntk.graph.functions import Function
 from learnerdsl.errors import DtypeError
 
 Span = tuple[float, float]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.cntk.checks import flag, path, several, shown, whole
-from learnerdsl.cntk.evaluation import evaluate, value_and_gradients
-from learnerdsl.cntk.functions import Function, nodes_of
-from learnerdsl.cntk.learner import Learner
-from learnerdsl.cntk.nodes import Node
+from learnerdsl.cntk.graph.evaluation import evaluate, value_and_gradients
+from learnerdsl.cntk.graph.functions import Function, nodes_of
+from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.variables import Parameter
+from learnerdsl.cntk.learning.learner import Learner
+from learnerdsl.cntk.learning.saved import check_keys, listed, same
 from learnerdsl.cntk.pairs import read_pair, save_pair
 from learnerdsl.cntk.progress import ProgressWriter
-from learnerdsl.cntk.saved import check_keys, listed, same
-from learnerdsl.cntk.variables import Parameter
 from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, HyperparameterError
 
 Criterion = Function | tuple[Function | None, ...] | list[Function | None]

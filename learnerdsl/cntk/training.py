@@ -15,16 +15,16 @@ from learnerdsl.cntk.configs import (
     TestConfig,
     minibatch_sizes,
 )
-from learnerdsl.cntk.evaluation import evaluate
 from learnerdsl.cntk.files import check_folder
-from learnerdsl.cntk.functions import Function
-from learnerdsl.cntk.learner import Learner
+from learnerdsl.cntk.graph.evaluation import evaluate
+from learnerdsl.cntk.graph.functions import Function
+from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.learning.learner import Learner
+from learnerdsl.cntk.learning.saved import check_keys
+from learnerdsl.cntk.learning.schedules import TrainingParameterSchedule
 from learnerdsl.cntk.minibatches import Data, Minibatches
-from learnerdsl.cntk.nodes import Node
 from learnerdsl.cntk.pairs import is_there
 from learnerdsl.cntk.progress import ProgressWriter
-from learnerdsl.cntk.saved import check_keys
-from learnerdsl.cntk.schedules import TrainingParameterSchedule
 from learnerdsl.cntk.trainer import Trainer, split_criterion
 from learnerdsl.errors import CheckpointError, DtypeError
 

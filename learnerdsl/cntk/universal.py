@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.cntk.builtin import RuleLearner
 from learnerdsl.cntk.checks import shown
-from learnerdsl.cntk.evaluation import stored
-from learnerdsl.cntk.learner import Gradient
-from learnerdsl.cntk.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
-from learnerdsl.cntk.nodes import Node
-from learnerdsl.cntk.running import Runner
-from learnerdsl.cntk.schedules import TrainingParameterSchedule
-from learnerdsl.cntk.shapes import REDUCTIONS
-from learnerdsl.cntk.update_graph import UpdateGraph
-from learnerdsl.cntk.variables import Constant, Parameter
+from learnerdsl.cntk.graph.evaluation import stored
+from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.shapes import REDUCTIONS
+from learnerdsl.cntk.graph.variables import Constant, Parameter
+from learnerdsl.cntk.learning.builtin import RuleLearner
+from learnerdsl.cntk.learning.learner import Gradient
+from learnerdsl.cntk.learning.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
+from learnerdsl.cntk.learning.running import Runner
+from learnerdsl.cntk.learning.schedules import TrainingParameterSchedule
+from learnerdsl.cntk.learning.update_graph import UpdateGraph
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction
-from learnerdsl.rule import Rule
+from learnerdsl.tracing import Rule
 
 UpdateFunction = Callable[[Sequence[Parameter], Sequence[Constant]], Node]
 

@@ -5,16 +5,15 @@ One function for each block: `<rule>_pass_<k>` runs the element loop over one ch
 `<rule>_matrices_<k>` works on whole matrices with NumPy.
 """
 
-from learnerdsl.codegen.layout import Layout
 from learnerdsl.codegen.matrices import MATRIX_FUNCTIONS, print_matrices
 from learnerdsl.codegen.naming import KERNEL_FUNCTIONS
-from learnerdsl.codegen.passes import print_pass
 from learnerdsl.codegen.rows import print_pass_by_rows
 from learnerdsl.codegen.scalars import print_model_scalars, print_tensor_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
+from learnerdsl.codegen.sweeps import print_pass
 from learnerdsl.codegen.text import Text
-from learnerdsl.codegen.vectors import is_structured
 from learnerdsl.ir import Block, Kernel
+from learnerdsl.layout import Layout, is_structured
 
 
 def print_cpu(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Functions, ...]]:
@@ -32,8 +31,8 @@ CPU = Target(
     name="the CPU",
     about="A pass sees one chunk of one tensor.",
     imports=(
-        ("learnerdsl.runtime.kernel", KERNEL_FUNCTIONS),
-        ("learnerdsl.runtime.matrices", MATRIX_FUNCTIONS),
+        ("learnerdsl.kernels.cpu", KERNEL_FUNCTIONS),
+        ("learnerdsl.kernels.linalg", MATRIX_FUNCTIONS),
     ),
     model_scalars=print_model_scalars,
     tensor_scalars=print_tensor_scalars,
@@ -46,7 +45,7 @@ def print_finite_check(dtype: str) -> str:
     """The module of a pass that counts the gradient values that are NaN or infinite."""
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
-from learnerdsl.runtime.kernel import (
+from learnerdsl.kernels.cpu import (
     abs,
     element_pass,
     {dtype}_array,

@@ -9,20 +9,17 @@ import textwrap
 
 from learnerdsl.codegen.cuda_rows import BLOCK_SCRATCH, CudaTotals, print_cuda_pass_by_rows
 from learnerdsl.codegen.cuda_scalars import print_cuda_tensor_scalars
-from learnerdsl.codegen.layout import Layout
 from learnerdsl.codegen.matrices import print_cuda_matrices
 from learnerdsl.codegen.naming import CUDA_FUNCTIONS
-from learnerdsl.codegen.passes import heading, read_scalars, statements, views
 from learnerdsl.codegen.scalars import print_model_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
+from learnerdsl.codegen.sweeps import heading, read_scalars, statements, views
 from learnerdsl.codegen.text import INDENT, Text, widened
-from learnerdsl.codegen.vectors import is_structured
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Kernel
-
-PACK_BYTES = 16
-"""What a thread loads or stores of an array at once."""
+from learnerdsl.kernels.packs import PACK_BYTES
+from learnerdsl.layout import Layout, is_structured
 
 WIDTH = 84
 """Columns after which a long call is continued on the next line."""
@@ -45,7 +42,7 @@ def _element(text: Text, block: Block, name: str) -> list[Lines]:
 CUDA = Target(
     name="CUDA",
     about="A block of threads does a chunk of a tensor.",
-    imports=(("learnerdsl.runtime.cuda.kernel", CUDA_FUNCTIONS),),
+    imports=(("learnerdsl.kernels.cuda", CUDA_FUNCTIONS),),
     model_scalars=print_model_scalars,
     tensor_scalars=print_cuda_tensor_scalars,
     matrices=print_cuda_matrices,
@@ -191,7 +188,7 @@ def print_cuda_finite_check(dtype: str) -> str:
     """The module of a pass that counts the gradient values that are NaN or infinite."""
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
-from learnerdsl.runtime.cuda.kernel import (
+from learnerdsl.kernels.cuda import (
     abs,
     element_pass,
     {dtype}_array,

@@ -6,8 +6,8 @@ own: it does its rows one after the other, and what goes into one place is alway
 thread, so that the order of the sums is fixed.
 """
 
-from learnerdsl.codegen.passes import Totals
 from learnerdsl.codegen.rows import ByRows, TotalsByRows
+from learnerdsl.codegen.sweeps import Totals
 from learnerdsl.codegen.text import INDENT, Text, widened
 from learnerdsl.ir import Block, Reduce
 

@@ -2,12 +2,12 @@
 
 import re
 
-from learnerdsl.codegen.layout import CHUNK_ROWS, Vector
-from learnerdsl.codegen.passes import Totals, heading, read_scalars, statements, views
+from learnerdsl.codegen.axes import axis_name, count_of, flat_index
 from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.sweeps import Totals, heading, read_scalars, statements, views
 from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
-from learnerdsl.codegen.vectors import axis_name, count_of, flat_index
 from learnerdsl.ir import Block, Rank, Reduce
+from learnerdsl.layout import CHUNK_ROWS, Vector
 
 
 def print_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:

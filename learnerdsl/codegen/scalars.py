@@ -5,11 +5,11 @@ from itertools import groupby
 
 import sympy
 
-from learnerdsl.codegen.layout import CHUNK_ROWS, PARTS, Vector
+from learnerdsl.codegen.axes import count_of, flat_index
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
-from learnerdsl.codegen.vectors import count_of, flat_index
 from learnerdsl.expr import Reduction, SumOver
 from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
+from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 
 
 def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:

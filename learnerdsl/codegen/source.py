@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from learnerdsl.codegen.layout import Layout
 from learnerdsl.codegen.naming import RESERVED
 from learnerdsl.codegen.text import Text
 from learnerdsl.ir import Block, Kernel
+from learnerdsl.layout import Layout
 
 Lines = list[str]
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.codegen.layout import Layout, Vector
+from learnerdsl.codegen.axes import axis_name, count_of
 from learnerdsl.codegen.naming import Names
 from learnerdsl.codegen.operations import is_reciprocal
 from learnerdsl.codegen.printer import Printer
-from learnerdsl.codegen.vectors import axis_name, count_of
 from learnerdsl.expr import AxisSize
 from learnerdsl.ir import Compute, Kernel, Rank, Reduce
+from learnerdsl.layout import Layout, Vector
 
 INDENT = "    "
 

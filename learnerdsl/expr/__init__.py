@@ -75,9 +75,6 @@ from learnerdsl.expr.nodes import NotEqual as NotEqual
 from learnerdsl.expr.nodes import Or as Or
 from learnerdsl.expr.nodes import Power as Power
 from learnerdsl.expr.nodes import Where as Where
-from learnerdsl.expr.numbers import as_count as as_count
-from learnerdsl.expr.numbers import as_number as as_number
-from learnerdsl.expr.numbers import quoted as quoted
 from learnerdsl.expr.operators import operators_of_rules as operators_of_rules
 from learnerdsl.expr.reductions import MaxOver as MaxOver
 from learnerdsl.expr.reductions import Reduction as Reduction

@@ -32,7 +32,7 @@ from learnerdsl.expr import (
 )
 from learnerdsl.interpret.matrices import filled, has_elements, matrix_function
 from learnerdsl.interpret.philox import philox
-from learnerdsl.rule import Assignment
+from learnerdsl.tracing import Assignment
 
 MISSING: Any = object()
 """The value of a symbol that is not given but computed, or of a state that a tensor has not."""

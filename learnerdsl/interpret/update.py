@@ -11,7 +11,7 @@ import sympy
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
-from learnerdsl.rule import Rule, model_reductions, shown, starts, values
+from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
 _CLOCK = {symbol.name: symbol for symbol in CLOCK}
 

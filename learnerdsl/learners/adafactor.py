@@ -4,7 +4,7 @@ from sympy import Rational
 
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, equal, maximum, mean, minimum, norm, size, sqrt, step, where
-from learnerdsl.rule import assign, let, ndim, state
+from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, mean, norm, size, sqrt, step
-from learnerdsl.rule import assign, let, shape, state
+from learnerdsl.tracing import assign, let, shape, state
 
 
 @rule

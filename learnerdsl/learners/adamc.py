@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import sqrt, step
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

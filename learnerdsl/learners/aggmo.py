@@ -1,7 +1,7 @@
 """AggMo: several momentum buffers at once."""
 
 from learnerdsl.define import rule
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, maximum, sqrt, step, sum
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, combine, let, state
+from learnerdsl.tracing import assign, combine, let, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, maximum, step, where
-from learnerdsl.rule import assign, combine, evaluate, state
+from learnerdsl.tracing import assign, combine, evaluate, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import mean, sqrt, step, where
-from learnerdsl.rule import assign, combine, let, state
+from learnerdsl.tracing import assign, combine, let, state
 
 
 @rule

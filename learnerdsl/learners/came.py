@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, mean, norm, size, sqrt
-from learnerdsl.rule import assign, let, ndim, state
+from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, maximum, norm, sqrt, where
-from learnerdsl.rule import assign, let
+from learnerdsl.tracing import assign, let
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, equal, max, sqrt, step, where
-from learnerdsl.rule import assign, let, normal, state
+from learnerdsl.tracing import assign, let, normal, state
 
 
 @rule

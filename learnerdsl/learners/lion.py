@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import sign
-from learnerdsl.rule import assign, combine, state
+from learnerdsl.tracing import assign, combine, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, minimum, sqrt, step, sum, where
-from learnerdsl.rule import assign, combine, extra, let, state
+from learnerdsl.tracing import assign, combine, extra, let, state
 
 SMALLEST_SQUARE = 2.0**-52
 """Momentum with no larger squared norm does not move the weights (machine epsilon, as optax)."""

@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import maximum, size, sqrt, step
 from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.rule import assign, let, ndim, state
+from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

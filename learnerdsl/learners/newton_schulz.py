@@ -6,7 +6,7 @@ import sympy
 
 from learnerdsl.expr import matmul, maximum, norm, transpose
 from learnerdsl.options import whole_from
-from learnerdsl.rule import let, ndim, shape
+from learnerdsl.tracing import let, ndim, shape
 
 
 def orthogonalized(u: Any, p: Any, steps: int, eps: Any, is_added: bool = False) -> sympy.Expr:

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import sqrt, step
-from learnerdsl.rule import assign, normal
+from learnerdsl.tracing import assign, normal
 
 
 @rule

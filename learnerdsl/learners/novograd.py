@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, sqrt, sum, where
-from learnerdsl.rule import assign, let, state
+from learnerdsl.tracing import assign, let, state
 
 
 @rule

@@ -1,7 +1,7 @@
 """Optimistic gradient descent, for games of minimum and maximum."""
 
 from learnerdsl.define import rule
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

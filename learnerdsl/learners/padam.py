@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import abs, exp, sqrt, step
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, combine, state
+from learnerdsl.tracing import assign, combine, state
 
 
 @rule

@@ -1,7 +1,7 @@
 """PID: momentum with a term for the change of the gradient, as in control theory."""
 
 from learnerdsl.define import rule
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

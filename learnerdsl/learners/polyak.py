@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import minimum, sum, where
-from learnerdsl.rule import assign, extra, let, state
+from learnerdsl.tracing import assign, extra, let, state
 
 SMALLEST_SQUARE = 2.0**-52
 """Gradients with no larger squared norm do not move the parameters (machine epsilon, as optax)."""

@@ -1,7 +1,7 @@
 """Quasi-hyperbolic momentum, and accelerated SGD, which is a case of it."""
 
 from learnerdsl.define import rule
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, mean, sqrt, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, let, ndim, state
+from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

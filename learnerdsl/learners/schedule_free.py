@@ -4,7 +4,7 @@ from typing import Any
 
 from learnerdsl.define import rule
 from learnerdsl.expr import equal, maximum, minimum, sqrt, step, where
-from learnerdsl.rule import assign, combine, evaluate, let, state
+from learnerdsl.tracing import assign, combine, evaluate, let, state
 
 
 def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:

@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import sqrt, step, where
 from learnerdsl.learners.schedule_free import average_of, share_of_newest
-from learnerdsl.rule import assign, combine, evaluate, let, state
+from learnerdsl.tracing import assign, combine, evaluate, let, state
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import size, sqrt, sum, where
-from learnerdsl.rule import assign, state
+from learnerdsl.tracing import assign, state
 
 
 @rule

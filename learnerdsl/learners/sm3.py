@@ -2,7 +2,7 @@
 
 from learnerdsl.define import rule
 from learnerdsl.expr import max, minimum, sqrt, where
-from learnerdsl.rule import assign, combine, let, ndim, state
+from learnerdsl.tracing import assign, combine, let, ndim, state
 
 
 @rule

@@ -15,7 +15,7 @@ from learnerdsl.expr import (
     where,
 )
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, combine, let, ndim, state
+from learnerdsl.tracing import assign, combine, let, ndim, state
 
 
 @rule

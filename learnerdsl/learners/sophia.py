@@ -3,7 +3,7 @@
 from learnerdsl.define import rule
 from learnerdsl.expr import clip, equal, maximum, sqrt, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, combine, extra, state
+from learnerdsl.tracing import assign, combine, extra, state
 
 
 @rule

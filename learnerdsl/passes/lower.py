@@ -31,8 +31,8 @@ from learnerdsl.expr import (
     uses,
 )
 from learnerdsl.ir import Block, Compute, Kernel, Reduce, Store, as_expr
-from learnerdsl.rule import Assignment, Rule, model_reductions
-from learnerdsl.rule.checks import is_kept_in_ring
+from learnerdsl.tracing import Assignment, Rule, model_reductions
+from learnerdsl.tracing.checks import is_kept_in_ring
 
 LONGEST, DEEPEST = 500, 60
 """How long and deep an expression may be, written out, before parts of it get names."""

@@ -1,1 +1,1 @@
-"""Running a program: memory, compiled kernels, launches over all tensors, and the Learner."""
+"""Running a program on the caller's arrays, by an engine for each kind of machine."""

@@ -14,9 +14,9 @@ import sympy
 
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import Reduction, step
-from learnerdsl.rule import Rule
-from learnerdsl.runtime.memory import Name
-from learnerdsl.runtime.tables import MINIBATCH_SIZE, SAMPLES, STEP, Tables
+from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, SAMPLES, STEP, Tables
+from learnerdsl.tracing import Rule
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 from learnerdsl.dtypes import NumberType
 from learnerdsl.errors import HyperparameterError, LearnerError
 from learnerdsl.pipeline import Program, compile_rule
-from learnerdsl.rule import Rule
-from learnerdsl.runtime.cpu import CpuEngine
+from learnerdsl.runtime.arrays.gradients import GradientCheck
+from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
+from learnerdsl.runtime.arrays.interop import is_on_device
+from learnerdsl.runtime.cpu.engine import CpuEngine
 from learnerdsl.runtime.engine import Engine, Groups
-from learnerdsl.runtime.gradients import GradientCheck
-from learnerdsl.runtime.interop import is_on_device
-from learnerdsl.runtime.interpreted import NumpyEngine
-from learnerdsl.runtime.memory import Name, Span, check_parameters
-from learnerdsl.runtime.mixed import MixedEngine
+from learnerdsl.runtime.oracle import NumpyEngine
+from learnerdsl.runtime.variants import MixedEngine
+from learnerdsl.tracing import Rule
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from numba import config
 
-from learnerdsl.runtime import places
-from learnerdsl.runtime.machine_code import KEPT_AS, compiling, key_of
-from learnerdsl.runtime.stepping import with_floats_of_numpy
+from learnerdsl.kernels import places
+from learnerdsl.kernels.machine_code import KEPT_AS, compiling, key_of
+from learnerdsl.runtime.cpu.stepping import with_floats_of_numpy
 
 _settings: Any = config
 _RUNS_AS_PYTHON = _settings.DISABLE_JIT or _settings.ENABLE_CUDASIM

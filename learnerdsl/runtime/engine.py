@@ -7,7 +7,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.runtime.memory import Gradient, span_of
+from learnerdsl.runtime.arrays.host import Gradient, span_of
 
 
 @dataclass(frozen=True)

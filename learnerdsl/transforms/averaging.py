@@ -3,7 +3,7 @@
 from learnerdsl.compose import transform
 from learnerdsl.expr import equal, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, evaluate, let, state
+from learnerdsl.tracing import assign, evaluate, let, state
 
 
 @transform(place="after")

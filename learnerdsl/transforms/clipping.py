@@ -7,7 +7,7 @@ from typing import Any
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import clip, maximum, mean, minimum, norm, sqrt, where
-from learnerdsl.rule import ndim
+from learnerdsl.tracing import ndim
 
 
 def share_within(limit: Any, size: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import where
-from learnerdsl.rule import shared
+from learnerdsl.tracing import shared
 
 
 @transform(place="before")

@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import maximum, mean, norm, sum, where
-from learnerdsl.rule import assign, let, ndim, state
+from learnerdsl.tracing import assign, let, ndim, state
 
 
 @transform(place="before")

@@ -3,7 +3,7 @@
 from learnerdsl.compose import transform
 from learnerdsl.expr import abs, equal, step, sum, where
 from learnerdsl.options import whole_from
-from learnerdsl.rule import assign, only_when, state
+from learnerdsl.tracing import assign, only_when, state
 
 LARGEST = 1e308
 """No sum of finite float32 numbers is larger; NaN and infinity are not smaller."""

@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import sqrt, step
-from learnerdsl.rule import normal
+from learnerdsl.tracing import normal
 
 
 @transform(place="before")

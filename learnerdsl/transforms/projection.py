@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import abs, clip, maximum, norm, sign
-from learnerdsl.rule import ndim, shared
+from learnerdsl.tracing import ndim, shared
 from learnerdsl.transforms.clipping import share_within
 
 

@@ -2,7 +2,7 @@
 
 from learnerdsl.compose import transform
 from learnerdsl.expr import equal, maximum, mean, norm, sqrt, where
-from learnerdsl.rule import let, shared
+from learnerdsl.tracing import let, shared
 
 
 @transform(place="before")

@@ -6,7 +6,7 @@ import pytest
 
 import learnerdsl.cntk as C
 from learnerdsl import LearnerError, RowSparse
-from learnerdsl.cntk import rules
+from learnerdsl.cntk.learning import rules
 from learnerdsl.errors import CheckpointError
 
 PER_MINIBATCH = C.learning_rate_schedule(0.1, C.UnitType.minibatch)

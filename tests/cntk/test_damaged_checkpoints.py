@@ -9,10 +9,10 @@ from cntk.damage import ARRAYS, WRONG, same, variants
 
 import learnerdsl.cntk as C
 from learnerdsl import LearnerError
+from learnerdsl import files as core_files
 from learnerdsl.cntk import files
 from learnerdsl.cntk.checkpoint_file import read_tree, write_tree
 from learnerdsl.errors import CheckpointError
-from learnerdsl.runtime import files as core_files
 
 
 def parameters():

@@ -8,7 +8,7 @@ from cntk.damage import packed, unpacked, variants
 
 import learnerdsl.cntk as C
 from learnerdsl import LearnerError
-from learnerdsl.cntk.persistence import contents
+from learnerdsl.cntk.graph.persistence import contents
 from learnerdsl.errors import CheckpointError
 
 

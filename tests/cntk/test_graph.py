@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import learnerdsl.cntk as C
-from learnerdsl.cntk import evaluation
+from learnerdsl.cntk.graph import evaluation
 from learnerdsl.errors import (
     ArrayError,
     CheckpointError,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import learnerdsl.cntk as C
-from learnerdsl.cntk import evaluation
+from learnerdsl.cntk.graph import evaluation
 from learnerdsl.errors import ArrayError, HyperparameterError, LearnerError
 
 layers = C.layers

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import learnerdsl.cntk as C
-from learnerdsl.cntk import evaluation
-from learnerdsl.cntk.kernels import KERNELS
-from learnerdsl.cntk.shapes import OPERATIONS
+from learnerdsl.cntk.graph import evaluation
+from learnerdsl.cntk.graph.kernels import KERNELS
+from learnerdsl.cntk.graph.shapes import OPERATIONS
 
 DTYPES = [np.float32, np.float64]
 

@@ -5,11 +5,11 @@ import pytest
 import scipy.sparse
 
 import learnerdsl.cntk as C
-from learnerdsl.cntk import evaluation
+from learnerdsl.cntk.graph import evaluation
 from learnerdsl.errors import (
     DtypeError,
 )
-from learnerdsl.runtime.sparse import RowSparse
+from learnerdsl.runtime.arrays.sparse import RowSparse
 
 DTYPES = [np.float32, np.float64]
 

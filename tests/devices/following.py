@@ -5,7 +5,7 @@ from learners.problems import EXTRAS, SCALAR_EXTRAS, fitted, hyperparameters
 from learners.test_builtins import start_values
 
 from learnerdsl import learners
-from learnerdsl.runtime.interop import copy_to_host
+from learnerdsl.runtime.arrays.interop import copy_to_host
 
 # More than a chunk, more than a block, one element, none; vectors, matrices, more axes.
 SHAPES = ((), (0,), (7, 5), (3, 4, 2), (70, 61), (257,))

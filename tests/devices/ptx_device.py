@@ -11,7 +11,8 @@ from devices.ptx_machine import Machine, Memory
 
 pytest.importorskip("numba_cuda", reason="kernels for CUDA are compiled by numba-cuda")
 
-from learnerdsl.runtime.cuda import arrays, backend
+from learnerdsl.runtime.arrays import device as device_arrays
+from learnerdsl.runtime.cuda import backend
 from learnerdsl.runtime.cuda.device import DeviceView
 
 CAPABILITY = (9, 0)
@@ -136,6 +137,6 @@ def device(monkeypatch):
 
 def use(device, monkeypatch):
     """Learners take this device for the one that their arrays are on."""
-    monkeypatch.setattr(arrays, "ordinal_of", lambda address: 0)
+    monkeypatch.setattr(device_arrays, "ordinal_of", lambda address: 0)
     monkeypatch.setattr(backend, "device_number", lambda ordinal: device)
     return device

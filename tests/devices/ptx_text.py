@@ -9,7 +9,7 @@ pytest.importorskip("numba_cuda", reason="kernels for CUDA are compiled by numba
 from numba import types
 from numba.cuda import compiler
 
-from learnerdsl.runtime.cuda import compiling
+from learnerdsl.kernels import cuda_compile
 
 CAPABILITIES = ((7, 5), (8, 0), (9, 0))
 
@@ -26,13 +26,13 @@ def ptx_for_all(kernel):
             device=False,
             abi="numba",
             cc=CAPABILITIES[0],
-            launch_bounds=(kernel.threads, compiling.BLOCKS),
+            launch_bounds=(kernel.threads, cuda_compile.BLOCKS),
         )
         texts = {cc: library.get_asm_strs(cc=cc)[0] for cc in CAPABILITIES}
         for cc, text in texts.items():
             # The tests that run the kernels need not compile them again.
-            readable = compiling._readable(text, kernel.name)
-            compiling._write(kernel._path(cc, "ptx"), readable.encode())
+            readable = cuda_compile._readable(text, kernel.name)
+            cuda_compile._write(kernel._path(cc, "ptx"), readable.encode())
         return texts
     except (AttributeError, TypeError):
         return {cc: kernel.ptx(cc) for cc in CAPABILITIES}

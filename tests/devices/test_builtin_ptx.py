@@ -9,8 +9,8 @@ from learners.problems import fitted
 from learners.test_builtins import BUILTINS
 
 from learnerdsl import LearnerError, learners
-from learnerdsl.codegen.vectors import is_structured
 from learnerdsl.expr import Draw
+from learnerdsl.layout import is_structured
 from learnerdsl.runtime.cuda.engine import load_kernels
 
 OF_A_SUM = re.compile(r"(cvt\.f64\.f32|(add|mul|fma|max|sub|neg|setp|selp)\b.*)")

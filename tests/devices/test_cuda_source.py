@@ -7,8 +7,8 @@ from rules import clipped_adamw_ema, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
+from learnerdsl.kernels.cuda_compile import CudaKernel
 from learnerdsl.runtime import cache
-from learnerdsl.runtime.cuda.compiling import CudaKernel
 from learnerdsl.runtime.cuda.engine import load_kernels
 
 __all__ = ["device"]

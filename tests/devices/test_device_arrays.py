@@ -10,8 +10,9 @@ from fixtures_runtime import descent, every_state, parameters
 import learnerdsl as ld
 from learnerdsl.learners import muon, sophia
 from learnerdsl.runtime import backends
-from learnerdsl.runtime.cuda import arrays, matrices
-from learnerdsl.runtime.interop import copy_to_host, is_on_device, stream_of
+from learnerdsl.runtime.arrays import device as device_arrays
+from learnerdsl.runtime.arrays.interop import copy_to_host, is_on_device, stream_of
+from learnerdsl.runtime.cuda import linalg
 
 __all__ = ["device"]
 
@@ -72,9 +73,9 @@ def test_arrays_of_dlpack_alone_are_told_apart():
 
 
 def test_dlpack_is_read_by_the_reader_of_cuda_core():
-    place = arrays._by_dlpack(np.zeros((2, 3), np.float32))
+    place = device_arrays._by_dlpack(np.zeros((2, 3), np.float32))
     assert (place.shape, place.dtype, place.is_contiguous) == ((2, 3), "float32", True)
-    assert not arrays._by_dlpack(np.zeros((2, 3), np.float32).T).is_contiguous
+    assert not device_arrays._by_dlpack(np.zeros((2, 3), np.float32).T).is_contiguous
 
 
 def test_the_host_is_no_device():
@@ -216,6 +217,6 @@ def test_numba_cuda_that_is_missing_is_named(monkeypatch):
 
 
 def test_rules_of_matrices_name_the_libraries_they_need(device, monkeypatch):
-    monkeypatch.setattr(matrices.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(linalg.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ld.LearnerError, match=r"muon works on whole matrices.*PyTorch or CuPy"):
         muon([device.array(np.ones((3, 4), np.float32))])

@@ -6,9 +6,10 @@ from devices.ptx_device import FUNCTIONS_OF_MATRICES
 from learners.test_builtins import RULES
 
 from learnerdsl.ir import Rank
-from learnerdsl.runtime import cpu, matrices
+from learnerdsl.kernels import linalg
+from learnerdsl.runtime.cpu import engine
 from learnerdsl.runtime.cuda.engine import load_kernels
-from learnerdsl.runtime.cuda.matrices import TorchMatrices
+from learnerdsl.runtime.cuda.linalg import TorchMatrices
 
 torch = pytest.importorskip("torch")
 SHAPE = (5, 4)
@@ -46,7 +47,7 @@ def test_generated_functions_do_in_torch_what_they_do_in_numpy(name, step, xp):
     tensor = rng.uniform(0.1, 0.9, len(host.layout.tensor))
     mine = values(host, rng)
     theirs = {key: torch.tensor(value) for key, value in mine.items()}
-    modules = cpu.load_kernels(host), load_kernels(device)
+    modules = engine.load_kernels(host), load_kernels(device)
     functions = [level.matrix for level in host.levels if level.matrix]
     assert functions == [level.matrix for level in device.levels if level.matrix]
     assert functions
@@ -74,7 +75,7 @@ def test_scalars_on_the_device_take_the_type_of_the_matrices(xp):
 def test_matrices_that_are_not_finite_give_nan(function, xp):
     a = np.stack([np.eye(3), np.full((3, 3), np.nan)])
     more = (2.0,) if function == "inverse_root" else ()
-    expected = getattr(matrices, function)(a, *more)
+    expected = getattr(linalg, function)(a, *more)
     got = getattr(xp, function)(torch.tensor(a), *more).numpy()
     assert np.isnan(got[1]).all()
     np.testing.assert_allclose(np.abs(got), np.abs(expected))

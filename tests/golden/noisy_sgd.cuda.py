@@ -3,7 +3,7 @@
 Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
 """
 
-from learnerdsl.runtime.cuda.kernel import (
+from learnerdsl.kernels.cuda import (
     aligned,
     element,
     element_pass,

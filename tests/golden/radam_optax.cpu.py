@@ -3,7 +3,7 @@
 Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
-from learnerdsl.runtime.kernel import (
+from learnerdsl.kernels.cpu import (
     element_pass,
     float32,
     float32_array,

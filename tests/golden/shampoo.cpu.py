@@ -5,12 +5,12 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 
 import numpy as np
 
-from learnerdsl.runtime.kernel import (
+from learnerdsl.kernels.cpu import (
     element_pass,
     float32,
     float32_array,
 )
-from learnerdsl.runtime.matrices import (
+from learnerdsl.kernels.linalg import (
     inverse_root,
 )
 

@@ -5,7 +5,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 
 import numpy as np
 
-from learnerdsl.runtime.kernel import (
+from learnerdsl.kernels.cpu import (
     element_pass,
     float32,
     float32_array,
@@ -13,7 +13,7 @@ from learnerdsl.runtime.kernel import (
     model_scalars,
     sqrt,
 )
-from learnerdsl.runtime.matrices import (
+from learnerdsl.kernels.linalg import (
     eigenvectors,
     orthonormal,
 )

@@ -3,7 +3,7 @@
 Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
-from learnerdsl.runtime.kernel import (
+from learnerdsl.kernels.cpu import (
     accumulate,
     element_pass,
     float32,

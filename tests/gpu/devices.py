@@ -203,7 +203,7 @@ def contents(learner, library):
 def compile_builtin(name, dtype, capability):
     """Compile all kernels of a builtin for a kind of GPU; they are kept on disk."""
     # Not before they are needed: numba-cuda may be missing where these tests are skipped.
-    from learnerdsl.runtime.cuda.compiling import CudaKernel  # noqa: PLC0415
+    from learnerdsl.kernels.cuda_compile import CudaKernel  # noqa: PLC0415
     from learnerdsl.runtime.cuda.engine import load_kernels  # noqa: PLC0415
 
     rule = getattr(learners, name)

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.pipeline import Program
-from learnerdsl.rule import Rule
+from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
+from learnerdsl.runtime.arrays.host import Name, Span
+from learnerdsl.runtime.arrays.interop import copy_to_host, stream_of
 from learnerdsl.runtime.backends import compile_each, engine_of, of_members
-from learnerdsl.runtime.cuda.arrays import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
 from learnerdsl.runtime.cuda.engine import CudaEngine
-from learnerdsl.runtime.cuda.matrices import namespace_for
+from learnerdsl.runtime.cuda.linalg import namespace_for
 from learnerdsl.runtime.cuda.matrix_stage import as_view
-from learnerdsl.runtime.cuda.mixed import CudaMixedEngine
+from learnerdsl.runtime.cuda.variants import CudaMixedEngine
 from learnerdsl.runtime.engine import Engine, Groups
-from learnerdsl.runtime.interop import copy_to_host, stream_of
-from learnerdsl.runtime.memory import Name, Span
+from learnerdsl.tracing import Rule
 
 
 class CudaBackend:

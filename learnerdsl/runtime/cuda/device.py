@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from learnerdsl.runtime.cuda.compiling import CudaKernel
+from learnerdsl.kernels.cuda_compile import CudaKernel
 
 ALIGNMENT = 256
 

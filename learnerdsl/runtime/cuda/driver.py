@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.runtime.cuda import SIMULATED
-from learnerdsl.runtime.cuda.compiling import CudaKernel
+from learnerdsl.kernels.cuda_compile import CudaKernel
+from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.runtime.cuda.device import Device, Launch, SimulatedDevice
 
 STAGED = 1 << 16

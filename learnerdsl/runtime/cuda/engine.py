@@ -8,18 +8,18 @@ import numpy as np
 
 from learnerdsl.codegen.cuda import print_cuda_finite_check
 from learnerdsl.errors import LearnerError
+from learnerdsl.kernels.cuda import THREADS
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
-from learnerdsl.runtime.cuda import between
-from learnerdsl.runtime.cuda.arrays import Place
+from learnerdsl.runtime.arrays.device import Place
+from learnerdsl.runtime.arrays.host import Gradient
+from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Device, Launch, Words
-from learnerdsl.runtime.cuda.kernel import THREADS
+from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
-from learnerdsl.runtime.cuda.schedule import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.states import DeviceStates
 from learnerdsl.runtime.engine import Groups
-from learnerdsl.runtime.memory import Gradient
-from learnerdsl.runtime.tables import MINIBATCH_SIZE, MODEL_SIZE, SEED
+from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, MODEL_SIZE, SEED
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -153,7 +153,7 @@ class CudaEngine(DeviceStates):
         self.device.upload(address, sizes, stream)
         width, count = self.tensor_rows.shape[1], len(sizes)
         words = Words((address, self.at.tensor_rows, width, 0, count))
-        kernel = between.put_column
+        kernel = builtin_kernels.put_column
         launch = Launch(kernel, self.device.load(kernel), -(-count // THREADS), words)
         self.device.launch(launch, stream)
 

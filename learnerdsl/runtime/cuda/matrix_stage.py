@@ -8,11 +8,11 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal, Where, nodes
 from learnerdsl.ir import Block, Kernel, Rank
-from learnerdsl.runtime.cuda.arrays import locate
+from learnerdsl.runtime.arrays.device import locate
+from learnerdsl.runtime.arrays.interop import library_of
+from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.cuda.device import DeviceView
-from learnerdsl.runtime.cuda.matrices import LIBRARIES
-from learnerdsl.runtime.interop import library_of
-from learnerdsl.runtime.sparse import values_of
+from learnerdsl.runtime.cuda.linalg import LIBRARIES
 
 if TYPE_CHECKING:
     from learnerdsl.runtime.cuda.engine import CudaEngine

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.codegen.layout import Vector
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import InternalError, LearnerError
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
+from learnerdsl.kernels.cuda import THREADS, lanes_among
+from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime.cuda.arrays import Place
+from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
-from learnerdsl.runtime.cuda.kernel import THREADS, lanes_among
-from learnerdsl.runtime.cuda.schedule import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
+from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.engine import Groups
-from learnerdsl.runtime.tables import STEP, Tables
+from learnerdsl.runtime.tables.tables import STEP, Tables
 
 
 class WholeUpdates:

@@ -1,0 +1,1 @@
+"""Graphs as CNTK's users write them: nodes, operations, and their values and gradients."""

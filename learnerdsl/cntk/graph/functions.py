@@ -1,0 +1,340 @@
+"""Functions: the operations of a graph; each can be evaluated, called, cloned and saved."""
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from learnerdsl.cntk.checks import function, shown
+from learnerdsl.cntk.graph import evaluation, persistence, walks
+from learnerdsl.cntk.graph.nodes import Node, Operand, Scalar, checked_name, numbers
+from learnerdsl.cntk.graph.shapes import shape_of
+from learnerdsl.cntk.graph.values import Value
+from learnerdsl.cntk.graph.variables import Constant, Input, Parameter, Variable
+from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
+
+
+class CloneMethod(enum.Enum):
+    """What becomes of the parameters of a function that is cloned."""
+
+    share = "share"
+    clone = "clone"
+    freeze = "freeze"
+
+
+class Function(Node):
+    """An operation, with all that it needs to be evaluated.
+
+    Functions are made by operators and by the functions of `learnerdsl.cntk`, not by this class.
+
+    Example:
+        >>> import learnerdsl.cntk as C
+        >>> x = C.input_variable(2, name="x")
+        >>> f = C.reduce_sum(x * x)
+        >>> f.eval({x: [[3, 4]]})
+        array([25.], dtype=float32)
+        >>> f.grad({x: [[3, 4]]}, wrt=[x])
+        array([[6., 8.]], dtype=float32)
+    """
+
+    train: ClassVar[Callable[..., Any]]  # put here by the training side
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """What an evaluation gives: for a combination its parts, else this function."""
+        return self.inputs if self.op == "combine" and len(self.inputs) > 1 else (self,)
+
+    @property
+    def output(self) -> Node:
+        """The only output."""
+        if len(self.outputs) > 1:
+            msg = f"{self!r} has {len(self.outputs)} outputs; choose one of .outputs."
+            raise ArrayError(msg)
+        return self
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters; of layers in a row those of the last first, as in CNTK."""
+        return walks.leaves((self,), Parameter)
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        """All constants."""
+        return walks.leaves((self,), Constant)
+
+    @property
+    def arguments(self) -> tuple[Input, ...]:
+        """All inputs, in the order in which a call takes them."""
+        return walks.leaves((self,), Input)
+
+    @property
+    def root_function(self) -> "Function":
+        """The function itself."""
+        return self
+
+    def eval(
+        self,
+        arguments: evaluation.Arguments = None,
+        outputs: Sequence[Node] | None = None,
+        device: object = None,
+        as_numpy: bool = True,
+    ) -> Any:
+        """Evaluate the function.
+
+        Args:
+            arguments: data by input (or input name), one sample or a batch of them; the data alone
+                if there is one input.
+            outputs: evaluate these nodes instead of the function's own outputs.
+            device: accepted for CNTK's sake; everything is on the CPU.
+            as_numpy: whether to return arrays, or objects with `.data.slice_view` and `.asarray`.
+
+        Returns:
+            The value, with a batch axis if it depends on an input; with several outputs a dict.
+        """
+        nodes = self.outputs if outputs is None else nodes_of("outputs", outputs)
+        arrays = evaluation.evaluate(nodes, arguments)
+        values = [array if as_numpy else Value(array) for array in arrays]
+        return values[0] if len(values) == 1 else dict(zip(nodes, values, strict=True))
+
+    def grad(
+        self,
+        at: evaluation.Arguments = None,
+        wrt: Sequence[Node] | None = None,
+        outputs: Sequence[Node] | None = None,
+        device: object = None,
+        as_numpy: bool = True,
+    ) -> Any:
+        """Gradient of the sum of all elements of the function, over all samples.
+
+        Args:
+            at: data by input, as for `eval`.
+            wrt: the inputs, parameters and constants by which to differentiate; inputs made with
+                `needs_gradient=True` if left out.
+            outputs: nodes whose values are wanted too.
+            device: accepted for CNTK's sake.
+            as_numpy: whether to return arrays, or objects with `.data.slice_view` and `.asarray`.
+
+        Returns:
+            An array (with a batch axis for inputs), or a row-sparse gradient for a parameter that
+            only sparse inputs multiply; a dict for several of `wrt`; with `outputs` a pair of this
+            and the values.
+        """
+        needed = [node for node in self.arguments if node.needs_gradient]
+        names = nodes_of("wrt", needed if wrt is None else wrt)
+        self._check_differentiable(names)
+        extra = () if outputs is None else nodes_of("outputs", outputs)
+        values, found = evaluation.gradients((self.output, *extra), at, names)
+        wrapped = [Value(g) if isinstance(g, np.ndarray) and not as_numpy else g for g in found]
+        result = wrapped[0] if len(names) == 1 else dict(zip(names, wrapped, strict=True))
+        if outputs is None:
+            return result
+        kept = [value if as_numpy else Value(value) for value in values[1:]]
+        return result, kept[0] if len(kept) == 1 else dict(zip(extra, kept, strict=True))
+
+    def _check_differentiable(self, wrt: Sequence[Node]) -> None:
+        if not wrt:
+            msg = (
+                "grad does not know by what to differentiate; give wrt=[...], or make inputs with "
+                "needs_gradient=True."
+            )
+            raise HyperparameterError(msg)
+        inside = set(walks.topological((self,)))
+        for node in wrt:
+            if not isinstance(node, Variable) or node not in inside:
+                msg = f"{node!r} in wrt is no input, parameter or constant of {self!r}."
+                raise UnknownNameError(msg)
+
+    def __call__(self, *operands: Any, **named: Any) -> Any:
+        """Put other nodes in place of the inputs, or evaluate at data.
+
+        Args:
+            *operands: nodes or data for the inputs, in the order of `arguments`.
+            **named: nodes or data by the name of the input.
+
+        Returns:
+            A function that shares all parameters; or, if none of the operands is a node, the value.
+        """
+        inputs = self.arguments
+        given: dict[Any, Any] = {}
+        if len(operands) == 1 and isinstance(operands[0], Mapping):
+            given.update(operands[0])
+        elif len(operands) > len(inputs):
+            msg = f"{self!r} takes {len(inputs)} inputs, {inputs}, not {len(operands)}."
+            raise ArrayError(msg)
+        else:
+            given.update(zip(inputs, operands, strict=False))
+        by_name = {node.name: node for node in inputs}
+        given.update({by_name.get(name, name): operand for name, operand in named.items()})
+        if not any(isinstance(operand, Node) for operand in given.values()):
+            return self.eval(given)
+        missing = [node for node in (*inputs, *given) if node not in given or node not in inputs]
+        if missing:
+            msg = f"{self!r} takes exactly the inputs {inputs}; not right: {missing}."
+            raise UnknownNameError(msg)
+        return walks.substitute(self, {n: as_node(o, n.dtype) for n, o in given.items()})
+
+    def __rshift__(self, after: Callable[[Node], Node]) -> Node:
+        return function("What follows >>", after, "a node")(self)
+
+    def clone(
+        self,
+        method: CloneMethod | str = CloneMethod.clone,
+        substitutions: Mapping[Node, Node] | None = None,
+    ) -> "Function":
+        """A copy of the function.
+
+        Args:
+            method: "share" for the same parameters, "clone" for new ones with the same values,
+                "freeze" for constants.
+            substitutions: nodes, each with what takes its place.
+
+        Returns:
+            The copy; with "share" and without substitutions the function itself.
+        """
+        if method not in (*CloneMethod, *CloneMethod.__members__):
+            known = ", ".join(CloneMethod.__members__)
+            msg = f"method={shown(method)} is no way to clone; use one of {known}."
+            raise HyperparameterError(msg)
+        way = CloneMethod[method] if isinstance(method, str) else method
+        replacements = _checked_substitutions({} if substitutions is None else substitutions)
+        if way is not CloneMethod.share:
+            for old in self.parameters:
+                replacements.setdefault(old, _copied(old, way))
+        return as_function(walks.substitute(self, replacements))
+
+    def find_by_name(self, name: str, depth: int = 0) -> Node | None:
+        """The node with this name, None if there is none, an error if there are several.
+
+        Args:
+            name: as given when the node was made.
+            depth: accepted for CNTK's sake; all nodes are looked at.
+        """
+        return walks.one_named(self, checked_name(name))
+
+    def find_all_with_name(self, name: str, depth: int = 0) -> list[Node]:
+        """All nodes with this name.
+
+        Args:
+            name: as given when the nodes were made.
+            depth: accepted for CNTK's sake; all nodes are looked at.
+        """
+        return walks.named((self,), checked_name(name))
+
+    def save(self, path: str | Path) -> None:
+        """Write the graph and the values of its parameters to one file, whole or not at all.
+
+        Raises:
+            FileError: an OSError; the place cannot be written.
+        """
+        persistence.save(self, path)
+
+    @staticmethod
+    def load(path: str | Path, device: object = None) -> "Function":
+        """The function that `save` wrote, with parameters of its own.
+
+        Raises:
+            CheckpointError: the file is damaged, or none that `save` wrote.
+            MissingFileError: a FileNotFoundError; there is none.
+        """
+        return as_function(persistence.load(path))
+
+    def restore(self, path: str | Path) -> None:
+        """Copy parameter and constant values from a file that this function's `save` wrote.
+
+        Raises:
+            CheckpointError: the file is damaged or of another function; nothing has changed then.
+            MissingFileError: a FileNotFoundError; there is none.
+        """
+        persistence.restore(self, path)
+
+
+load_model = Function.load
+
+
+def apply(
+    op: str,
+    operands: Sequence[Operand],
+    attributes: Mapping[str, Any] | None = None,
+    name: str = "",
+) -> Function:
+    """The function of an operation; numbers and arrays among the operands become constants.
+
+    Args:
+        op: name of the operation, a key of `learnerdsl.cntk.graph.shapes.OPERATIONS`.
+        operands: nodes, arrays, numbers, or objects with a method `as_node(dtype)`.
+        attributes: options of the operation.
+        name: of the function, for people and `find_by_name`.
+    """
+    attributes = {} if attributes is None else attributes
+    dtype = _common_dtype(op, operands)
+    inputs = [as_node(operand, dtype, op) for operand in operands]
+    if op != "combine":
+        for node in inputs:
+            if isinstance(node, Function) and len(node.outputs) > 1:
+                msg = f"{op} needs one value, but {node!r} has several; choose one of .outputs."
+                raise ArrayError(msg)
+    return Function(op, inputs, attributes, shape_of(op, inputs, attributes), dtype, name)
+
+
+Node.apply = staticmethod(apply)
+
+
+def as_node(operand: Any, dtype: Scalar, op: str = "The graph") -> Node:
+    """`operand` if it is a node, else a node for it: a constant, or what its `as_node` makes.
+
+    Args:
+        operand: a node, an array, a number, or an object with a method `as_node(dtype)`.
+        dtype: of the node that is made.
+        op: the operation that needs it, for the message.
+    """
+    if isinstance(operand, Node):
+        return operand
+    if hasattr(operand, "as_node"):
+        return operand.as_node(dtype)
+    return Constant(numbers(operand, f"An operand of {op}"), dtype=dtype)
+
+
+def nodes_of(name: str, given: Any) -> tuple[Node, ...]:
+    """The nodes of an argument: one, or several."""
+    nodes = (given,) if isinstance(given, Node) else given
+    if isinstance(nodes, Iterable):
+        nodes = tuple(nodes)
+        if all(isinstance(node, Node) for node in nodes):
+            return nodes
+    msg = f"{name}={shown(given)} holds what is no node; give a list of nodes, such as [z]."
+    raise DtypeError(msg)
+
+
+def as_function(node: Node) -> Function:
+    """`node` if it is a function, else a function with its value."""
+    return node if isinstance(node, Function) else apply("alias", (node,))
+
+
+def _checked_substitutions(given: Any) -> dict[Node, Node]:
+    if not isinstance(given, Mapping) or not all(isinstance(node, Node) for node in given):
+        msg = f"substitutions={shown(given)} is no dict of nodes; write {{old: new}}."
+        raise DtypeError(msg)
+    return {old: as_node(new, old.dtype) for old, new in given.items()}
+
+
+def _copied(parameter: Parameter, way: CloneMethod) -> Variable:
+    if way is CloneMethod.freeze:
+        return Constant(parameter.value, dtype=parameter.dtype, name=parameter.name)
+    return Parameter(init=parameter.value, dtype=parameter.dtype, name=parameter.name)
+
+
+def _common_dtype(op: str, operands: Sequence[Operand]) -> Scalar:
+    kinds = {operand.dtype for operand in operands if isinstance(operand, Node)}
+    if len(kinds) > 1 and op != "combine":
+        listed = " and ".join(shown(operand) for operand in operands)
+        msg = f"{op} needs operands of one dtype, not {listed}; make all of them alike."
+        raise DtypeError(msg)
+    if kinds:
+        return kinds.pop()
+    return np.float64 if any(_is_float64(operand) for operand in operands) else np.float32
+
+
+def _is_float64(operand: Operand) -> bool:
+    return isinstance(operand, np.ndarray) and operand.dtype == np.float64

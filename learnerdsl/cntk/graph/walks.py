@@ -1,0 +1,73 @@
+"""Walks through graphs: order of evaluation, leaves, names, and copies with other nodes inside."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.variables import Variable
+from learnerdsl.errors import UnknownNameError
+
+Leaf = TypeVar("Leaf", bound=Variable)
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that the outputs need, inputs before what reads them."""
+    order: dict[Node, None] = {}
+    stack = [(node, False) for node in reversed(list(outputs))]
+    while stack:
+        node, done = stack.pop()
+        if node in order:
+            continue
+        if done or not node.inputs:
+            order[node] = None
+            continue
+        stack.append((node, True))
+        stack.extend((operand, False) for operand in reversed(node.inputs))
+    return list(order)
+
+
+def leaves(outputs: Iterable[Node], kind: type[Leaf]) -> tuple[Leaf, ...]:
+    """The leaves of a kind in CNTK's order: a layer's own first, then those of what it reads."""
+    found: dict[Leaf, None] = {}
+    seen: set[Node] = set()
+    stack = list(reversed(list(outputs)))
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, kind):
+            found[node] = None
+        stack.extend(reversed((*node.attributes.get("layer", ()), *node.inputs)))
+    return tuple(found)
+
+
+def named(outputs: Iterable[Node], name: str) -> list[Node]:
+    """Every node with this name."""
+    return [node for node in topological(outputs) if node.name == name]
+
+
+def one_named(output: Node, name: str) -> Node | None:
+    """The only node with this name, or None."""
+    found = named((output,), name)
+    if len(found) > 1:
+        msg = f"{len(found)} nodes are named {name!r}; use find_all_with_name, or other names."
+        raise UnknownNameError(msg)
+    return found[0] if found else None
+
+
+def substitute(output: Node, replacements: Mapping[Node, Node]) -> Node:
+    """`output` with other nodes in place of some; what does not depend on them is shared."""
+    new: dict[Node, Node] = dict(replacements)
+    for node in topological((output,)):
+        if node in new:
+            continue
+        inputs = tuple(new[operand] for operand in node.inputs)
+        layer = node.attributes.get("layer", ())
+        own = tuple(new.get(parameter, parameter) for parameter in layer)
+        if inputs == node.inputs and own == tuple(layer):
+            new[node] = node
+            continue
+        attributes = {**node.attributes, "layer": own} if layer else node.attributes
+        new[node] = node.apply(node.op, inputs, attributes, node.name)
+    return new[output]

@@ -1,0 +1,1 @@
+"""CNTK's learners: schedules, rules, and update functions written as graphs."""

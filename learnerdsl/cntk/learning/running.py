@@ -1,0 +1,237 @@
+"""Runs a rule on CNTK parameters: one fused learner for each dtype, another for row-sparse ones.
+
+Rules come in, as functions from "are the gradients row-sparse" to a traced rule; the scalars that
+they read come from a dict that the caller refills before every update.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.cntk.checks import shown
+from learnerdsl.cntk.graph.variables import Parameter
+from learnerdsl.cntk.learning.saved import (
+    check_clock,
+    check_keys,
+    check_model_states,
+    check_states,
+    chosen,
+    listed,
+)
+from learnerdsl.errors import CheckpointError
+from learnerdsl.learner import Learner
+from learnerdsl.runtime.arrays.sparse import RowSparse
+from learnerdsl.tracing import Rule
+
+Gradient = np.ndarray | RowSparse
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the parameters, with the learner that updates them.
+
+    Attributes:
+        key: dtype name, and whether gradients are row-sparse.
+        indices: numbers of the parameters among those of the runner.
+        learner: the core learner.
+        idle: gradients for a rule that reads none; empty where it reads them.
+    """
+
+    key: tuple[str, bool]
+    indices: tuple[int, ...]
+    learner: Learner
+    idle: tuple[np.ndarray, ...] = ()
+
+    def state_of(self, index: int) -> dict[str, np.ndarray]:
+        """State arrays of the parameter with this number among those of the runner."""
+        return self.learner.state[self.indices.index(index)]
+
+
+class Runner:
+    """Updates parameters by a rule, which may differ where gradients are row-sparse.
+
+    Args:
+        parameters: what is updated, in place.
+        rule: from whether gradients are row-sparse to the traced rule.
+        whole: the rule for all of a parameter whose gradients are row-sparse, run after the rows;
+            None if there is nothing to do.
+        scalars: values of the hyperparameters at the coming update, by name.
+        splits: whether parameters with row-sparse gradients get a learner of their own.
+        seed: of the noise.
+        constants: values of the hyperparameters that never change.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        rule: Callable[[bool], Rule],
+        scalars: Mapping[str, float],
+        whole: Callable[[], Rule | None] = lambda: None,
+        splits: bool = True,
+        seed: int = 0,
+        constants: Mapping[str, float] | None = None,
+    ) -> None:
+        self.parameters = tuple(parameters)
+        self.rule = rule
+        self.whole = whole
+        self.scalars = scalars
+        self.splits = splits
+        self.seed = seed
+        self.constants = dict(constants or {})
+        self.sparse: set[int] = set()
+        self.parts: list[Part] = []
+        self.whole_parts: list[Part] = []
+        self.arrange()
+
+    def update(self, gradients: Sequence[Gradient], count: int) -> None:
+        """One update; gradients are checked already and come in the order of the parameters."""
+        new = {k for k, g in enumerate(gradients) if isinstance(g, RowSparse)} - self.sparse
+        if new and self.splits:
+            self.sparse |= new
+            self.arrange()
+        for part in self.parts:
+            part.learner.update([gradients[k] for k in part.indices], count)
+        for part in self.whole_parts:
+            part.learner.update(part.idle, count)
+
+    def arrange(self) -> None:
+        """Make the learners that are needed now; states move from the old ones to the new."""
+        old, groups = self.parts, self._groups()
+        self.parts = [
+            self._part(key, members, self.rule(key[1])) for key, members in groups.items()
+        ]
+        for part in self.parts:
+            for source in old:
+                _move_states(source, part)
+        rule = self.whole()
+        self.whole_parts = [
+            self._part(part.key, part.indices, rule, idle=True)
+            for part in self.parts
+            if rule is not None and part.key[1]
+        ]
+
+    def _groups(self) -> dict[tuple[str, bool], tuple[int, ...]]:
+        groups: dict[tuple[str, bool], tuple[int, ...]] = {}
+        for k, parameter in enumerate(self.parameters):
+            key = (np.dtype(parameter.dtype).name, k in self.sparse)
+            groups[key] = (*groups.get(key, ()), k)
+        return groups
+
+    def _part(
+        self, key: tuple[str, bool], indices: tuple[int, ...], rule: Rule, idle: bool = False
+    ) -> Part:
+        arrays = [self.parameters[k]._data for k in indices]
+        # What no line of the rule reads needs no value before every update.
+        used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
+        names = [symbol.name for symbol in rule.hyperparameters if symbol in used]
+        readers = {
+            name: self.constants[name] if name in self.constants else self._reader(name)
+            for name in names
+        }
+        # Learners number their tensors from 0; another seed keeps their noise apart.
+        seed = (self.seed + indices[0] * 2**32) % 2**53
+        learner = Learner(rule, arrays, hyperparameters=readers, seed=seed)
+        # Memory that nobody reads or writes takes no room, only addresses.
+        unread = tuple(np.empty_like(array) for array in arrays) if idle else ()
+        return Part(key, indices, learner, unread)
+
+    def _reader(self, name: str) -> Callable[[int], float]:
+        return lambda step: self.scalars[name]
+
+    def reset(self) -> None:
+        """Give all states their start values."""
+        for part in (*self.parts, *self.whole_parts):
+            part.learner.reset()
+
+    @property
+    def states(self) -> list[dict[str, np.ndarray]]:
+        """For each parameter its states, as the memory that updates use."""
+        found: list[dict[str, np.ndarray]] = [{} for _ in self.parameters]
+        for part in self.parts:
+            for k, states in zip(part.indices, part.learner.state.values(), strict=True):
+                found[k] = states
+        return found
+
+    def checkpoint(self) -> dict[str, Any]:
+        """A copy of all that the next updates depend on, but for the parameters."""
+        first = self.parts[0].learner
+        return {
+            "states": [{name: a.copy() for name, a in states.items()} for states in self.states],
+            "model_state": first.model_state,
+            "step_count": first.step_count,
+            "samples": first.samples,
+            "sparse": sorted(self.sparse),
+            "seed": self.seed,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Continue from what `checkpoint` returned; nothing changes where it does not match."""
+        self.check(saved)
+        before = self.checkpoint()
+        try:
+            self._load(saved)
+        except BaseException:
+            self._load(before)
+            raise
+
+    def check(self, saved: Any) -> None:
+        """Raise unless `checkpoint` of a runner like this could have returned `saved`."""
+        check_keys("A structure of the checkpoint", saved, self.checkpoint())
+        check_clock(saved)
+        count = len(self.parameters)
+        sparse = chosen(saved["sparse"], count)
+        if not self.splits and (sparse or saved["seed"] != self.seed):
+            msg = (
+                f"The checkpoint has sparse={shown(saved['sparse'])} and seed={saved['seed']}, "
+                "which this learner has no use for."
+            )
+            raise CheckpointError(msg)
+        rules = {is_sparse: self.rule(is_sparse) for is_sparse in (False, bool(sparse))}
+        states = listed("states of parameters", saved["states"], count)
+        for k, (parameter, own) in enumerate(zip(self.parameters, states, strict=True)):
+            check_states(parameter, rules[k in sparse], own)
+        check_model_states(rules[False], saved["model_state"])
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        if (self.sparse, self.seed) != (set(saved["sparse"]), saved["seed"]):
+            self.sparse, self.seed = set(saved["sparse"]), saved["seed"]
+            self.arrange()
+        for part in self.parts:
+            target = part.learner.state_dict()
+            target["state"] = {
+                k: dict(saved["states"][index]) for k, index in enumerate(part.indices)
+            }
+            target |= {name: saved[name] for name in ("model_state", "step_count", "samples")}
+            part.learner.load_state_dict(target)
+        for part in self.whole_parts:
+            target = part.learner.state_dict()
+            target |= {name: saved[name] for name in ("step_count", "samples")}
+            part.learner.load_state_dict(target)
+
+    def source(self) -> str:
+        """The generated loops of every learner that runs."""
+        return "\n".join(part.learner.source() for part in (*self.parts, *self.whole_parts))
+
+    def plan(self) -> str:
+        """The passes over memory of every learner that runs."""
+        return "\n".join(str(part.learner.plan()) for part in (*self.parts, *self.whole_parts))
+
+
+def _move_states(source: Part, target: Part) -> None:
+    """Continue in `target` what `source` did to the parameters they share."""
+    shared = set(source.indices) & set(target.indices)
+    if not shared or not source.learner.step_count:
+        return
+    state_dict = target.learner.state_dict()
+    for k in shared:
+        own = state_dict["state"][target.indices.index(k)]
+        kept = source.state_of(k)
+        # A state that only the row-sparse rule has is the number of a row's last update.
+        for name, array in own.items():
+            array[...] = kept.get(name, source.learner.step_count)
+    state_dict["model_state"] = source.learner.model_state
+    state_dict["step_count"] = source.learner.step_count
+    state_dict["samples"] = source.learner.samples
+    target.learner.load_state_dict(state_dict)

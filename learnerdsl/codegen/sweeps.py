@@ -1,0 +1,129 @@
+"""Text of the passes over memory: a loop over a chunk, and what all of them share."""
+
+from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
+from learnerdsl.expr import Draw, RingState
+from learnerdsl.ir import Block, Reduce
+from learnerdsl.layout import Vector
+
+
+def print_pass(text: Text, block: Block, name: str) -> list[str]:
+    """The function of a pass that goes over a chunk as one run of elements."""
+    printer = text.printer(text.dtype)
+    reduces = Totals(text, printer)
+    lines = heading(text, block, name)
+    lines += [INDENT + line for line in views(text, block, "start", "grad_start", "count")]
+    lines += [INDENT + line for line in read_scalars(text, block)]
+    lines += [INDENT + line for r in block.reduces for line in reduces.start(r)]
+    lines.append(f"{INDENT}for i in range(count):")
+    lines += [INDENT * 2 + line for line in statements(text, block, printer, reduces, [])]
+    return lines + [INDENT + line for r in block.reduces for line in reduces.hand_over(r)]
+
+
+def heading(text: Text, block: Block, name: str, more: str = "") -> list[str]:
+    """The first lines of the function; `more` names further arguments."""
+    arrays = text.names.arrays
+    reads = ", ".join(arrays[load.array] for load in block.loads)
+    writes = ", ".join(arrays[s.target] for s in block.stores) or "nothing"
+    return [
+        "@element_pass",
+        f"def {name}(arrays, model, tensor, start, grad_start, count, sums{more}):",
+        f'{INDENT}"""Reads {reads or "nothing"}; writes {writes}."""',
+    ]
+
+
+def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> list[str]:
+    """The pieces of the arrays that a loop goes over."""
+    lines: list[str] = []
+    for array in block.arrays:
+        first = grad_start if array == text.kernel.gradient else start
+        column: int | str = text.layout.arrays.index(array)
+        if isinstance(array, RingState):
+            # Values of a ring lie where the step says, so that none is moved.
+            base = column + 1 - array.lag
+            column = f"{base} + (int64(model[0]) - {array.lag}) % {array.length}"
+        view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
+        lines.append(f"{text.names.arrays[array]} = {view}")
+    return lines
+
+
+def read_scalars(text: Text, block: Block) -> list[str]:
+    """Reads of scalars, and the key of random numbers."""
+    items = (*block.computes, *block.reduces)
+    local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
+    cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
+    # A scalar that is only reduced stays of float64, as sums are.
+    whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
+    others = symbols_of(i for i in items if i.expression not in whole) - local
+    wide = whole - others - local
+    lines = text.read_rows(others, cast) + text.read_rows(wide)
+    if any(item.expression.has(Draw) for item in items):
+        lines.append("key = random_key(model, tensor)")
+    return lines
+
+
+def statements(
+    text: Text, block: Block, printer: Printer, reduces: "Totals", vectors: list[Vector]
+) -> list[str]:
+    """What is done to an element; `vectors` have a value for each of a row."""
+    names = text.names
+    lines = [f"{names.values[load.symbol]} = {names.arrays[load.array]}[i]" for load in block.loads]
+    lines += [f"{names.values[v.symbol]} = {names.arrays[v.symbol]}[i]" for v in vectors]
+    for compute in block.computes:
+        lines += text.compute(compute, printer)
+    for reduce in block.reduces:
+        lines += reduces.add(reduce)
+    for store in block.stores:
+        lines.append(f"{names.arrays[store.target]}[i] = {names.values[store.value]}")
+    return lines
+
+
+class Totals:
+    """Text of reductions to scalars; `number` is that of an element within its chunk."""
+
+    number = "i"
+
+    def __init__(self, text: Text, printer: Printer) -> None:
+        self.text = text
+        self.printer = printer
+
+    def start(self, reduce: Reduce) -> list[str]:
+        """The total of a reduction over no element."""
+        name = self.text.names.values[reduce.symbol]
+        if reduce.kind == "max":
+            return [f"{name} = -inf", f"{name}_nan = False"]
+        if not reduce.block:
+            return [f"{name} = 0.0"]
+        zero = f"{self.text.dtype}(0.0)"
+        return [f"{name} = {zero}", f"{name}_block = {zero}"]
+
+    def add(self, reduce: Reduce) -> list[str]:
+        """One more element; a maximum keeps apart whether it has met NaN."""
+        name, block, number = self.text.names.values[reduce.symbol], reduce.block, self.number
+        if block:
+            place = f"{number} % {block}"
+            return [
+                f"{name}_i = {self.printer(reduce.expression)}",
+                f"{name}_block = {name}_i if {place} == 0 else {name}_block + {name}_i",
+                f"if {number} >= count - count % {block}:",
+                f"{INDENT}{name} = {name} + {name}_i",
+                f"elif {place} == {block - 1}:",
+                f"{INDENT}{name} = {name} + {name}_block",
+            ]
+        value = widened(reduce, self.printer)
+        if reduce.kind == "sum":
+            return [f"{name} = accumulate({name}, {value})"]
+        return [
+            f"{name}_i = {value}",
+            f"{name} = larger({name}, {name}_i)",
+            f"{name}_nan |= {name}_i != {name}_i",
+        ]
+
+    def total(self, reduce: Reduce) -> str:
+        """The total of all elements so far."""
+        name = self.text.names.values[reduce.symbol]
+        return name if reduce.kind == "sum" else f"nan if {name}_nan else {name}"
+
+    def hand_over(self, reduce: Reduce) -> list[str]:
+        """The total of a chunk goes to its column."""
+        return [f"sums[{self.text.layout.reduces.index(reduce)}] = {self.total(reduce)}"]

@@ -1,0 +1,191 @@
+"""What generated kernels import: decorators with the calling convention, views, and functions.
+
+A kernel is compiled once to a C function with a fixed signature, so that one launcher can call the
+kernels of every rule through their addresses. With NUMBA_DISABLE_JIT=1 the kernels stay Python
+functions that a debugger can step through.
+
+The functions say what NumPy says: NaN propagates through `maximum`, `minimum` and `sign`.
+"""
+
+import ctypes
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import carray, config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from learnerdsl.kernels.cpu_math import INLINE, OPTIONS
+from learnerdsl.kernels.cpu_math import exp as exp
+from learnerdsl.kernels.cpu_math import log as log
+from learnerdsl.kernels.cpu_math import tanh as tanh
+from learnerdsl.kernels.machine_code import KEPT_AS, KeptCode, compile_c_function
+from learnerdsl.kernels.philox import random_functions
+
+nan = np.float64(math.nan) if config.DISABLE_JIT else math.nan
+inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
+float32 = np.float32
+float64 = np.float64
+int64 = np.int64
+abs = abs
+if config.DISABLE_JIT:
+    # Python's own raise errors where the answer is NaN or infinite.
+    acos, asin, atan, cos, sin, tan = np.arccos, np.arcsin, np.arctan, np.cos, np.sin, np.tan
+    cosh, sinh, sqrt = np.cosh, np.sinh, np.sqrt
+else:
+    acos, asin, atan, cos, sin, tan = math.acos, math.asin, math.atan, math.cos, math.sin, math.tan
+    cosh, sinh, sqrt = math.cosh, math.sinh, math.sqrt
+ceil = np.ceil
+floor = np.floor
+
+_ROW = types.CPointer(types.float64)
+_TABLE = types.CPointer(types.uint64)
+_COUNT = types.int64
+PASS_SIGNATURE = types.void(_TABLE, _ROW, _ROW, _COUNT, _COUNT, _COUNT, _ROW)
+MODEL_SIGNATURE = types.void(_ROW)
+TENSOR_SIGNATURE = types.void(_TABLE, _ROW, _ROW)
+
+Kernel = Any
+
+
+def element_pass(function: Callable[..., None]) -> Kernel:
+    """A pass over one chunk: f(arrays, model, tensor, start, grad_start, count, sums).
+
+    `arrays` are the addresses of the tensor's arrays, `model` and `tensor` its scalar rows, `start`
+    and `count` the chunk, `grad_start` where its gradients start, `sums` takes the chunk's sums.
+    """
+    return compile_kernel(function, PASS_SIGNATURE)
+
+
+def model_scalars(function: Callable[..., None]) -> Kernel:
+    """Scalars of the model: f(model)."""
+    return compile_kernel(function, MODEL_SIGNATURE)
+
+
+def tensor_scalars(function: Callable[..., None]) -> Kernel:
+    """Scalars of one tensor, and values for indices of its axes: f(arrays, model, tensor)."""
+    return compile_kernel(function, TENSOR_SIGNATURE)
+
+
+def compile_kernel(function: Callable[..., None], signature: Any, cache: bool = True) -> Kernel:
+    """A C function of this signature; the Python function itself if compilation is disabled."""
+    if config.DISABLE_JIT:
+        return function
+    kept = KeptCode(function, *function.__globals__[KEPT_AS]) if cache else None
+    return compile_c_function(function, signature, OPTIONS, kept)
+
+
+@intrinsic
+def pointer(typing_context: Any, address: Any) -> Any:
+    """An address as a pointer."""
+    del typing_context, address
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.uint64), generate
+
+
+if config.DISABLE_JIT:
+
+    def view(address: int, count: int, dtype: Any) -> np.ndarray:
+        """The array of `count` values at an address."""
+        size = int(count) * np.dtype(dtype).itemsize
+        memory = (ctypes.c_char * size).from_address(int(address)) if size else b""
+        return np.frombuffer(memory, dtype)
+
+else:
+
+    @njit(**INLINE)
+    def view(address: Any, count: Any, dtype: Any) -> Any:
+        """The array of `count` values at an address."""
+        return carray(pointer(address), (count,), dtype)
+
+
+@njit(**INLINE)
+def float32_array(address: Any, start: Any, count: Any) -> Any:
+    """`count` float32 values of the array at `address`, from number `start` on."""
+    return view(address + np.uint64(4) * np.uint64(start), count, np.float32)
+
+
+@njit(**INLINE)
+def float64_array(address: Any, start: Any, count: Any) -> Any:
+    """`count` float64 values of the array at `address`, from number `start` on."""
+    return view(address + np.uint64(8) * np.uint64(start), count, np.float64)
+
+
+@njit(**INLINE)
+def maximum(a: Any, b: Any) -> Any:
+    """The larger value; NaN if one is NaN."""
+    return a if (a > b) | (a != a) else b
+
+
+@njit(**INLINE)
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller value; NaN if one is NaN."""
+    return a if (a < b) | (a != a) else b
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
+    return np.sign(x)
+
+
+@overload(sign, jit_options=INLINE)
+def _sign(x: Any) -> Any:
+    one = np.float32(1) if x is types.float32 else np.float64(1)
+
+    def select(x: Any) -> Any:
+        return one if x > 0 else (-one if x < 0 else abs(x))
+
+    return select
+
+
+@njit(**INLINE)
+def cos_of_turns(x: Any) -> Any:
+    """The cosine of 2 pi x."""
+    return math.cos(2.0 * math.pi * x)
+
+
+random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
+    njit(**INLINE), log, cos_of_turns
+)
+
+if config.DISABLE_JIT:
+
+    def accumulate(total: float, value: float) -> float:
+        """The sum of both."""
+        return total + value
+
+    def larger(total: float, value: float) -> float:
+        """The larger of both, where neither is NaN."""
+        return value if value > total else total
+
+else:
+
+    @intrinsic
+    def accumulate(typing_context: Any, total: Any, value: Any) -> Any:
+        """The sum of both; the compiler may change the order of such sums to get lanes."""
+        del typing_context, total, value
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            return builder.fadd(args[0], args[1], flags=("reassoc",))
+
+        return types.float64(types.float64, types.float64), generate
+
+    @intrinsic
+    def larger(typing_context: Any, total: Any, value: Any) -> Any:
+        """The larger of both, where neither is NaN: the caller looks for NaN itself."""
+        del typing_context, total, value
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            total, value = args
+            is_larger = builder.fcmp_ordered(">", value, total, flags=("nnan", "nsz"))
+            return builder.select(is_larger, value, total, flags=("nnan", "nsz"))
+
+        return types.float64(types.float64, types.float64), generate

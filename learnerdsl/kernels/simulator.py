@@ -1,0 +1,9 @@
+"""Whether CUDA kernels run on a device or in Numba's simulator."""
+
+from typing import Any
+
+from numba.core import config
+
+_settings: Any = config
+SIMULATED = bool(_settings.ENABLE_CUDASIM)
+"""Whether kernels run in Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1)."""

@@ -1,0 +1,106 @@
+"""Checks of what a learner is made of, beside its arrays and hyperparameters."""
+
+from collections.abc import Callable, Mapping
+from numbers import Real
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.errors import ArrayError, HyperparameterError, RuleError
+from learnerdsl.numbers import quoted
+from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.tracing import Rule
+
+
+def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
+    """The rule for each parameter; those that are equal are one object."""
+    of_shapes: dict[tuple[int, ...], Rule] = {}
+    known: dict[Rule, Rule] = {}
+    for name, shape in shapes.items():
+        if shape not in of_shapes:
+            own = rule_for(rule, name, shape)
+            of_shapes[shape] = known.setdefault(own, own)
+    return [of_shapes[shape] for shape in shapes.values()]
+
+
+def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
+    """The rule for a parameter, or an error that names it."""
+    if not callable(rule) and not isinstance(rule, Rule):
+        msg = f"A learner is made of a rule, got {quoted(rule)}; call a decorated function instead."
+        raise RuleError(msg)
+    try:
+        own = rule if isinstance(rule, Rule) else rule(shape)
+    except RuleError as error:
+        msg = f"Parameter {name!r} of shape {shape}: {error}"
+        raise RuleError(msg) from None
+    if not isinstance(own, Rule):
+        msg = f"{quoted(rule)} gives {quoted(own)} for the shape {shape}, which is no traced rule."
+        raise RuleError(msg)
+    if own.ndim is not None and own.ndim != len(shape):
+        msg = (
+            f"Parameter {name!r} has {len(shape)} axes, but rule {own.name} was traced for "
+            f"{own.ndim}; make the learner by calling the decorated function."
+        )
+        raise RuleError(msg)
+    return own
+
+
+def picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a dict of gradients to a tuple in the order of the parameters."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    only = names[0]
+    return lambda gradients: (gradients[only],)
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed that random numbers can be counted from."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**53:
+        msg = f"seed must be a whole number from 0 up to 2**53, got {quoted(seed)}."
+        raise HyperparameterError(msg)
+    return int(seed)
+
+
+def check_takes_rows(rule: Rule, name: Name) -> None:
+    """Raise if the rule of a parameter needs its gradient as a whole."""
+    if rule.needs_whole_tensors:
+        msg = (
+            f"{rule.name} works on axes, matrices or past values of whole tensors, but the "
+            f"gradient of {name!r} is row-sparse; pass gradient.to_dense()."
+        )
+        raise ArrayError(msg)
+    if rule.needs_every_row:
+        msg = (
+            f"{rule.name} changes rows in updates that do not name them, as it waits for an update "
+            f"or averages weights, but the gradient of {name!r} is row-sparse; pass "
+            "gradient.to_dense()."
+        )
+        raise ArrayError(msg)
+
+
+def checked_samples(size: Any) -> float:
+    """A number of samples that an update can be of."""
+    if isinstance(size, Real) and not isinstance(size, (bool, np.bool_)):
+        try:
+            if 0 < float(size) < float("inf"):
+                return float(size)
+        except OverflowError:
+            pass
+    msg = f"minibatch_size must be a positive number of samples, got {quoted(size)}."
+    raise HyperparameterError(msg)
+
+
+def check_form(what: str, given: Any, is_mapping: bool) -> None:
+    """Raise unless arrays come in a dict where the parameters did, and in a list elsewhere."""
+    if is_mapping != isinstance(given, Mapping):
+        form = "a dict" if is_mapping else "a list"
+        msg = f"{what} must be {form}, as the parameters are; got {type(given).__name__}."
+        raise ArrayError(msg)
+
+
+def check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise unless the value is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        msg = f"{what}={quoted(value)} is not known; choose one of {', '.join(map(repr, choices))}."
+        raise HyperparameterError(msg)

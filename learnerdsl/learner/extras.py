@@ -1,0 +1,109 @@
+"""What an update is given beside the gradients: checked, and handed to the engine."""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+from numpy.ma import MaskedArray
+
+from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
+from learnerdsl.learner.checks import check_form
+from learnerdsl.numbers import quoted
+from learnerdsl.runtime.arrays.gradients import GradientCheck
+from learnerdsl.runtime.arrays.host import Name, named_arrays
+from learnerdsl.runtime.engine import Engine
+from learnerdsl.tracing import Rule
+
+
+class ExtraInputs:
+    """The extras of a rule at work on some parameters.
+
+    Args:
+        rule: a traced rule.
+        parameters: their names.
+        is_mapping: whether arrays come in a dict, as the parameters did.
+        check: function of what arrays are that makes a check of them.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        parameters: Sequence[Name],
+        is_mapping: bool,
+        check: Callable[..., GradientCheck],
+    ) -> None:
+        self.names = tuple(extra.name for extra in rule.extras)
+        self.rule_name = rule.name
+        self.is_mapping = is_mapping
+        self.parameters = list(parameters)
+        self.scalars = [extra.name for extra in rule.extras if extra.shape == "model"]
+        arrays = [extra.name for extra in rule.extras if extra.shape == "element"]
+        self.columns = {name: column for column, name in enumerate(arrays, 2)}
+        self.checks = {name: check(name, takes_rows=False) for name in arrays}
+        self.held: Any = None
+
+    def take(self, given: Mapping[str, Any], engine: Engine, absent: Container[int] = ()) -> None:
+        """Check all of them, then give them to the engine.
+
+        Args:
+            given: name -> number or arrays.
+            engine: what takes them.
+            absent: numbers of the parameters that have no gradient, and need no arrays either.
+
+        Raises:
+            LearnerError: one is missing, unknown, or cannot be used; nothing has changed then.
+        """
+        self.refuse_names(given)
+        numbers = {name: self.number(name, given[name]) for name in self.scalars}
+        arrays = {name: self.arrays(name, given[name], absent) for name in self.columns}
+        indices = range(len(self.parameters))
+        found = {n: self.checks[n].check(indices, a) for n, a in arrays.items()}
+        for name, checked in found.items():
+            engine.bind(self.columns[name], indices, checked.arrays, checked.addresses)
+        for name, value in numbers.items():
+            engine.set_extra(name, value)
+        self.held = found  # so that nothing is freed that the engine knows the address of
+
+    def refuse_names(self, given: Mapping[str, Any]) -> None:
+        """Raise unless what is given is what the rule asks for."""
+        missing = [name for name in self.names if name not in given]
+        if missing:
+            wanted = ", ".join(f"{name}=..." for name in self.names)
+            msg = f"An update of {self.rule_name} needs {wanted} beside the gradients."
+            raise UnknownNameError(msg)
+        unknown = [name for name in given if name not in self.names]
+        if unknown:
+            takes = ", ".join(self.names) or "nothing"
+            msg = (
+                f"An update of {self.rule_name} takes {takes} beside the gradients, "
+                f"not {', '.join(unknown)}."
+            )
+            raise UnknownNameError(msg)
+
+    def number(self, name: str, value: Any) -> float:
+        """The value of an extra of shape "model"; NaN and infinity are passed on."""
+        given = value
+        if getattr(value, "ndim", None) == 0 and not isinstance(value, MaskedArray):
+            value = value.item() if hasattr(value, "item") else value
+        if not isinstance(value, bool) and isinstance(value, Real):
+            try:
+                return float(value)
+            except OverflowError:
+                msg = f"{name} is a number that no float64 holds."
+                raise HyperparameterError(msg) from None
+        msg = f"{name} must be a number, got {quoted(given)}."
+        raise HyperparameterError(msg)
+
+    def arrays(self, name: str, given: Any, absent: Container[int]) -> list[Any]:
+        """The arrays of an extra of shape "element", in the order of the parameters."""
+        check_form(name, given, self.is_mapping)
+        named = named_arrays(given, name)
+        may_miss = absent if self.is_mapping else ()
+        needed = [n for k, n in enumerate(self.parameters) if k not in may_miss]
+        self.checks[name].refuse_names(list(named), needed)
+        arrays = [named.get(parameter) for parameter in self.parameters]
+        for k, array in enumerate(arrays):
+            if array is None and k not in absent:
+                msg = f"The {name} of {self.parameters[k]!r} is None, but it has a gradient."
+                raise ArrayError(msg)
+        return arrays

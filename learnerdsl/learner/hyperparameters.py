@@ -1,0 +1,349 @@
+"""Hyperparameters of a learner: numbers or schedules, for all parameters or for groups of them."""
+
+import math
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from typing import Any
+
+import sympy
+
+from learnerdsl.errors import (
+    HyperparameterError,
+    NoGroupError,
+    UnknownAttributeError,
+    UnknownNameError,
+)
+from learnerdsl.expr import Hyperparameter, Reduction, nodes, symbols_in
+from learnerdsl.numbers import as_number, quoted
+from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.runtime.engine import Engine
+from learnerdsl.schedules import Schedule
+from learnerdsl.tracing import Rule
+
+Setting = float | Callable[[int], float]
+
+
+class Hyperparameters(MutableMapping[str, float]):
+    """The hyperparameters of one group, readable and settable while training.
+
+    Reading gives the value in force at the coming update; setting takes a number, a schedule, any
+    function of the step, or a SymPy expression of `learnerdsl.step`, and never recompiles. They
+    are attributes, too: `learner.hyperparameters.lr = 0.1`.
+    """
+
+    __slots__ = ("_group", "_table")
+    _table: "HyperTable"
+    _group: int
+
+    def __init__(self, table: "HyperTable", group: int) -> None:
+        object.__setattr__(self, "_table", table)
+        object.__setattr__(self, "_group", group)
+
+    def __getitem__(self, name: str) -> float:
+        setting = self.setting(name)
+        return self._table.evaluate(name, setting) if callable(setting) else setting
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._table.index(name)
+        self._table.set(self._group, {name: value})
+
+    def __delitem__(self, name: str) -> None:
+        self._table.index(name)
+        msg = f"{name!r} cannot be deleted, as the rule needs it; set it to another value."
+        raise HyperparameterError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.names)
+
+    def __len__(self) -> int:
+        return len(self._table.names)
+
+    def update(self, *given: Any, **named: Any) -> None:
+        """Set several, or none of them if one cannot be set."""
+        try:
+            values = dict(*given, **named)
+        except (TypeError, ValueError):
+            msg = f"update takes a dict or keywords, got {', '.join(map(quoted, given))}."
+            raise HyperparameterError(msg) from None
+        self._table.set(self._group, values)
+
+    def __getattr__(self, name: str) -> float:
+        """The hyperparameter of this name; what a mapping has by the name comes first."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._refuse_unknown(name)
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name):
+            msg = f"{name} is no hyperparameter by itself; write hyperparameters[{name!r}] = ..."
+            raise UnknownAttributeError(msg)
+        self._refuse_unknown(name)
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._table.names]
+
+    def _refuse_unknown(self, name: str) -> None:
+        """An attribute that there is not is an AttributeError, as `hasattr` expects."""
+        try:
+            self._table.index(name)
+        except UnknownNameError as error:
+            raise UnknownAttributeError(str(error)) from None
+
+    def setting(self, name: str) -> Setting:
+        """What was set: a number, or the schedule that gives one."""
+        self._table.index(name)
+        return self._table.settings[self._group].get(name, self._table.settings[0][name])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy of a view of a learner's tables would be bound to no learner.
+        return dict, (dict(self),)
+
+    def __repr__(self) -> str:
+        shown = {name: self.setting(name) for name in self}
+        for name in shown:
+            try:
+                shown[name] = self[name]
+            except Exception:  # a schedule that has no value at the coming update is shown itself
+                continue
+        return f"Hyperparameters({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+class GroupViews(tuple[Hyperparameters, ...]):
+    """The hyperparameters of the groups, in the order in which the groups were given."""
+
+    __slots__ = ()
+
+    def __getitem__(self, number: Any) -> Any:
+        try:
+            return super().__getitem__(number)
+        except (IndexError, TypeError):
+            there = f"are {len(self)}, numbered from 0" if self else "are none"
+            msg = (
+                f"There is no group {quoted(number)}: of groups with values of their own there "
+                f"{there}. The parameters in none have learner.hyperparameters."
+            )
+            raise NoGroupError(msg) from None
+
+
+class HyperTable:
+    """Settings of all groups, and the copying of their values into an engine.
+
+    Args:
+        rule: a traced rule.
+        given: settings that replace the rule's defaults.
+        overrides: for each further group, the settings that differ in it.
+    """
+
+    def __init__(
+        self, rule: Rule, given: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if not isinstance(given, Mapping):
+            msg = f"hyperparameters is a dict of names and values, got {quoted(given)}."
+            raise HyperparameterError(msg)
+        self.rule = rule
+        self.names = [symbol.name for symbol in rule.hyperparameters]
+        defaults = dict(zip(self.names, rule.defaults, strict=True))
+        self.settings: list[dict[str, Setting]] = []
+        for values in ({**defaults, **given}, *overrides):
+            self.settings.append({n: self.checked(n, value) for n, value in values.items()})
+        self.one_for_all = shared_hyperparameters(rule)
+        for values in self.settings[1:]:
+            for name in values:
+                self.refuse_split(name)
+        self.step_count: Callable[[], int] = lambda: 0
+        self.engine: Engine | None = None
+        self.scheduled: list[tuple[int, str, Callable[[int], float]]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Give every value to the engine, now and whenever one is set."""
+        self.engine = engine
+        self.step_count = lambda: engine.planned_steps
+        self.publish()
+
+    def publish(self) -> None:
+        """Copy fixed values into the engine and list the scheduled ones."""
+        self.scheduled = []
+        for group in range(len(self.settings)):
+            for index, name in enumerate(self.names):
+                setting = Hyperparameters(self, group).setting(name)
+                if callable(setting):
+                    self.scheduled.append((group, name, setting))
+                elif self.engine is not None:
+                    self.engine.set_hyperparameter(group, index, setting)
+
+    def refresh(self) -> None:
+        """Evaluate the schedules for the coming update; all of them before any is used."""
+        values = [
+            (group, self.names.index(name), self.evaluate(name, schedule))
+            for group, name, schedule in self.scheduled
+        ]
+        for group, index, value in values:
+            if self.engine is not None:
+                self.engine.set_hyperparameter(group, index, value)
+
+    def evaluate(
+        self, name: str, schedule: Callable[[int], float], step: int | None = None
+    ) -> float:
+        """The value of a schedule at a step, or at the coming update."""
+        step = self.step_count() + 1 if step is None else step
+        try:
+            value = schedule(step)
+        except HyperparameterError as error:
+            msg = f"The hyperparameter {name!r} has no value at step {step}: {error}"
+            raise HyperparameterError(msg) from error
+        number = as_number(value)
+        if number is None or math.isnan(number):
+            msg = (
+                f"The schedule of {name!r} returned {quoted(value)} at step {step}; "
+                "a schedule returns a number that is not NaN."
+            )
+            raise HyperparameterError(msg)
+        return number
+
+    def set(self, group: int, given: Mapping[str, Any]) -> None:
+        """Change settings of one group, all or none."""
+        for name in given:
+            if group:
+                self.refuse_split(name)
+        self.settings[group] |= {name: self.checked(name, v) for name, v in given.items()}
+        self.publish()
+
+    def replace(self, settings: Sequence[Mapping[str, Setting]]) -> None:
+        """Take over settings of all groups, which were checked."""
+        self.settings = [dict(own) for own in settings]
+        self.publish()
+
+    def checked(self, name: str, value: Any) -> Setting:
+        """A setting that can be used, or an error that says what can."""
+        self.index(name)
+        number = as_number(value)
+        if number is not None and not math.isnan(number):
+            return number
+        if isinstance(value, sympy.Expr):
+            if not value.is_number:
+                return Schedule(value)
+        elif callable(value) and not isinstance(value, type):
+            schedule: Callable[..., Any] = value
+            return schedule
+        msg = (
+            f"Hyperparameter {name!r} of {self.rule.name} cannot be {quoted(value)}; "
+            "give a number, a schedule, a function of the step, or a SymPy expression of "
+            "learnerdsl.step."
+        )
+        raise HyperparameterError(msg)
+
+    def index(self, name: str) -> int:
+        """Number of the hyperparameter, or an error that lists the known ones."""
+        if not isinstance(name, str) or name not in self.names:
+            known = ", ".join(self.names) or "none"
+            msg = f"{self.rule.name} has no hyperparameter {quoted(name)}; it has: {known}."
+            raise UnknownNameError(msg)
+        return self.names.index(name)
+
+    def refuse_split(self, name: str) -> None:
+        """A state of the whole model cannot follow values that differ between groups."""
+        if name in self.one_for_all:
+            msg = (
+                f"{name!r} of {self.rule.name} cannot differ between groups: the state "
+                f"{self.one_for_all[name]!r}, one scalar for the whole model, is computed from it."
+            )
+            raise HyperparameterError(msg)
+
+    def values(
+        self, groups: Sequence[int], needed: Collection[str], step: int
+    ) -> list[dict[str, float]]:
+        """For each parameter, the values of its group at a step.
+
+        Those that are not needed are NaN: a schedule may have no value at this step.
+        """
+        found: dict[int, dict[str, float]] = {}
+        for group in dict.fromkeys(groups):
+            view = Hyperparameters(self, group)
+            found[group] = dict.fromkeys(self.names, math.nan)
+            for name in needed:
+                setting = view.setting(name)
+                value = self.evaluate(name, setting, step) if callable(setting) else setting
+                found[group][name] = value
+        return [found[group] for group in groups]
+
+
+def hyperparameters_in(rules: Iterable[Rule], expressions: Iterable[Any]) -> set[str]:
+    """Names of the hyperparameters that the value of expressions in rules depends on."""
+    needed = symbols_in(*map(sympy.sympify, expressions))
+    for rule in rules:
+        for line in reversed(rule.lines):
+            if line.value in needed:
+                needed |= symbols_in(line.expression)
+    return {symbol.name for symbol in needed if isinstance(symbol, Hyperparameter)}
+
+
+def shared_hyperparameters(rule: Rule) -> dict[str, str]:
+    """Hyperparameters that a state of the whole model depends on, with that state's name."""
+    shared: dict[str, str] = {}
+    start: dict[Any, Any] = {spec.symbol: spec.init for spec in rule.states}
+    for state in (
+        line.target for line in rule.lines if getattr(line.target, "shape", "") == "model"
+    ):
+        needed = {state, *symbols_in(start[state])}
+        for line in reversed(rule.lines):
+            if line.target in needed or line.value in needed:
+                sums = {n for n in nodes([line.expression]) if _is_over_model(n)}
+                needed |= {n for n in nodes([line.expression], sums) if n.is_Symbol}
+        shared |= {s.name: state.name for s in needed if isinstance(s, Hyperparameter)}
+    return shared
+
+
+def _is_over_model(node: Any) -> bool:
+    return isinstance(node, Reduction) and node.over == "model"
+
+
+def group_numbers(
+    names: Sequence[Name], groups: Sequence[Mapping[str, Any]]
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """For each parameter the number of its group, and the settings of each further group.
+
+    Args:
+        names: names of the parameters.
+        groups: mappings with "params" (names or indices) and hyperparameters.
+    """
+    numbers: dict[Any, int] = dict.fromkeys(names, 0)
+    overrides: list[dict[str, Any]] = []
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        msg = f"groups is a list of dicts, got {quoted(groups)}."
+        raise HyperparameterError(msg)
+    for number, group in enumerate(groups, 1):
+        if not isinstance(group, Mapping) or "params" not in group:
+            msg = f"A group is a dict such as {{'params': ['b'], 'lr': 0.0}}, got {quoted(group)}."
+            raise HyperparameterError(msg)
+        members = group["params"]
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            msg = f"Group {number} has params={members!r}; write [{members!r}]."
+            raise HyperparameterError(msg)
+        for name in members:
+            is_name = isinstance(name, Hashable) and not isinstance(name, bool)
+            if not is_name or name not in numbers:
+                known = ", ".join(map(repr, list(names)[:8]))
+                msg = (
+                    f"Group {number} names {quoted(name)}, which is not a parameter; "
+                    f"there are {known}."
+                )
+                raise UnknownNameError(msg)
+            if numbers[name]:
+                msg = f"Parameter {name!r} is in groups {numbers[name]} and {number}; name it once."
+                raise HyperparameterError(msg)
+            numbers[name] = number
+        overrides.append({k: v for k, v in group.items() if k != "params"})
+    return list(numbers.values()), overrides

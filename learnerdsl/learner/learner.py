@@ -1,0 +1,343 @@
+"""The Learner: updates the caller's arrays by a rule, and shows the code that does it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import is_
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from learnerdsl import inspection
+from learnerdsl.errors import (
+    LearnerError,
+    NonFiniteError,
+    UnknownAttributeError,
+)
+from learnerdsl.learner.checks import (
+    check_choice,
+    check_form,
+    check_takes_rows,
+    checked_samples,
+    checked_seed,
+    picker,
+    rules_for,
+)
+from learnerdsl.learner.extras import ExtraInputs
+from learnerdsl.learner.hyperparameters import (
+    GroupViews,
+    Hyperparameters,
+    HyperTable,
+    group_numbers,
+)
+from learnerdsl.learner.resumable import Resumable
+from learnerdsl.numbers import quoted
+from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.runtime.absent import refuse_absent
+from learnerdsl.runtime.arrays.gradients import NOTHING, LastArrays
+from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
+from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
+from learnerdsl.runtime.backends import choose_backend, cuda_module
+from learnerdsl.runtime.cpu.engine import load_kernels
+from learnerdsl.runtime.engine import Done, Groups
+from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
+from learnerdsl.tracing import Rule, check_variants
+
+NONFINITE = ("propagate", "skip", "raise")
+MISSING = ("raise", "skip")
+NESTED = (
+    "This learner is in the middle of an update, so that it cannot be updated by what that calls, "
+    "such as a schedule."
+)
+
+
+class Learner(Resumable):
+    """Updates arrays in place by a rule, one fused launch for all of them, and shows its code.
+
+    Made by calling a rule: `learner = adam(params, lr=1e-3)`.
+
+    Args:
+        rule: a traced rule, or a function of a parameter's shape that gives one, for rules that
+            treat tensors of different shapes differently.
+        params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64:
+            of NumPy, or of PyTorch, CuPy or another library on one GPU. The learner keeps them and
+            updates their memory; they may have any shape.
+        backend: "cpu" (compiled), "cuda", "numpy" (interpreted: slow, the oracle) or "auto", which
+            follows the arrays.
+        groups: `[{"params": ["b"], "lr": 0.0}]`: parameters with hyperparameters of their own.
+        nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
+            update, or "raise". The last two look at all gradients before anything is written.
+        seed: of the random numbers of rules that draw some, from 0 up to 2**53.
+        missing: what to do when a dict of gradients leaves parameters out: "raise", or "skip" them
+            as if their gradients were None.
+        hyperparameters: values or schedules that replace the rule's defaults.
+
+    Raises:
+        LearnerError: what is wrong with an argument, and what to write instead.
+    """
+
+    def __init__(
+        self,
+        rule: Rule | Callable[[tuple[int, ...]], Rule],
+        params: Arrays,
+        *,
+        backend: str = "auto",
+        groups: Sequence[Mapping[str, Any]] | None = None,
+        nonfinite: str = "propagate",
+        seed: int = 0,
+        missing: str = "raise",
+        hyperparameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_choice("nonfinite", nonfinite, NONFINITE)
+        check_choice("missing", missing, MISSING)
+        self._missing = missing
+        self._nonfinite = nonfinite
+        self._seed = checked_seed(seed)
+        self._is_mapping = isinstance(params, Mapping)
+        self._parameters = named_arrays(params, "Parameters")
+        self._backend = choose_backend(backend, self._parameters)
+        self._kind = self._backend.kind
+        self._names = list(self._parameters)
+        self._rules = rules_for(rule, self._backend.shapes)
+        self._rule = self._rules[0]
+        check_variants(self._rules)
+        self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
+        own = {} if hyperparameters is None else hyperparameters
+        self._hyper = HyperTable(self._rule, own, overrides)
+        count = Groups(self._groups, len(self._hyper.settings))
+        check_finite = nonfinite != "propagate"
+        self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
+        self._hyper.attach(self._engine)
+        self._hyper.refresh()  # so that a schedule without a first value is refused at once
+        self._minibatch_size: Any = 1
+        self._engine.set_minibatch_size(1)
+        self.reset()
+        states = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
+        check = partial(self._backend.check, states=states)
+        self._check = check("gradient")
+        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
+        self._bound = LastArrays(len(self._names), self._backend.holds_gradients)
+        self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
+        self._turn = [TOKEN]
+
+    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
+        """Do one update of all parameters, in place.
+
+        Args:
+            gradients: arrays of the parameters' shapes and dtype, in the same form (dict or
+                sequence), in memory of their own, or `RowSparse` ones. An array that was passed
+                for the same parameter in the update before is not checked again, so filling the
+                same arrays anew costs less than passing new ones (2 to 5 microseconds an update).
+                On the host, arrays of another float type or of another layout (strides, byte
+                order) are copied into the parameter's type in every update. None skips its
+                parameter: that and its states stay as they are, also its own count of steps, which
+                `step` is in a rule; schedules follow the learner's `step_count`, which counts
+                every update, even one without any gradient.
+            minibatch_size: number of samples the gradients are of, for rules that use it.
+            extras: what else the rule asks for by `extra(name)`, such as `loss=0.7`: numbers, or
+                arrays in the same form as the gradients.
+
+        On a GPU the update is started on the current stream of the arrays' library, and nothing
+        waits for it, except with `nonfinite="raise"`.
+
+        Threads that update one learner wait for each other.
+
+        Returns:
+            Whether the update was done; False only with `nonfinite="skip"`. On a GPU that is an
+            object then, which waits for the update when it is asked for its truth.
+
+        Raises:
+            LearnerError: a gradient or schedule that cannot be used; nothing has changed then.
+        """
+        turn = self._turn
+        while True:
+            try:
+                token = turn.pop()
+                break
+            except IndexError:
+                if is_nested(self, Learner.update):
+                    raise LearnerError(NESTED) from None
+                wait_for_turn(self, turn, Learner.update)
+        try:
+            if minibatch_size is not self._minibatch_size:
+                self._set_minibatch_size(minibatch_size)
+            try:
+                fits = len(gradients) == len(self._names)
+                arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
+            except (KeyError, TypeError, IndexError):
+                fits, arrays = False, ()
+            if not fits:
+                arrays = self._complete(gradients)
+            absent: Sequence[int] = ()
+            if not all(map(is_, arrays, self._bound.present())):
+                absent = self._bind(gradients, arrays)
+            if extras or self._extras.names:
+                self._extras.take(extras, self._engine, absent)
+            if self._hyper.scheduled:
+                self._hyper.refresh()
+            engine = self._engine
+            refusal = engine.launch_without(absent) if absent else engine.launch()
+            return True if self._nonfinite == "propagate" else self._settle(refusal)
+        finally:
+            turn.append(token)
+
+    def refresh(self) -> None:
+        """Before a CUDA graph replays a captured update: send the device what has changed.
+
+        That is the hyperparameters that were set since, and what schedules say of the coming step;
+        the replay itself runs no Python. It counts the update, so call it before
+        every replay if hyperparameters have schedules; without those, only where one was set.
+
+        Raises:
+            LearnerError: the learner works on the host, or a schedule has no value.
+        """
+        if self._hyper.scheduled:
+            self._hyper.refresh()
+        self._engine.refresh()
+
+    def _bind(self, gradients: Gradients, arrays: tuple[Any, ...]) -> Sequence[int]:
+        """Check the arrays that are new, all of them before one is used.
+
+        Returns:
+            Numbers of the parameters that have no gradient.
+        """
+        if not self._is_mapping and type(gradients) not in (list, tuple):
+            arrays = self._complete(gradients)
+        bound = self._bound.present()
+        changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
+        checked = self._check.check(changed, [arrays[k] for k in changed])
+        rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
+        for k in rows:
+            check_takes_rows(self._rules[k], self._names[k])
+        absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
+        if absent:
+            refuse_absent(self._rules, self._names[absent[0]])
+            rows |= dict.fromkeys(absent, NO_ROWS)
+        # An exception that comes in between leaves nothing half known: all is bound anew then.
+        self._bound.forget()
+        self._engine.bind(1, changed, checked.arrays, checked.addresses)
+        self._engine.select_rows(rows)
+        self._bound.keep(arrays, changed, checked)
+        return absent
+
+    def _complete(self, gradients: Any) -> tuple[Any, ...]:
+        """The gradients in the order of the parameters, or an error that says what is wrong."""
+        check_form("Gradients", gradients, self._is_mapping)
+        given = named_arrays(gradients, "Gradients")
+        may_miss = self._is_mapping and self._missing == "skip"
+        self._check.refuse_names(list(given), () if may_miss else self._names)
+        return tuple(map(given.get, self._names))
+
+    def _settle(self, refusal: Any) -> Any:
+        """What `update` answers where gradients that are not finite forbid it."""
+        if self._nonfinite == "skip":
+            return refusal == 0 if isinstance(refusal, float) else Done(refusal)
+        if float(refusal):
+            bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.values)]
+            msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
+            raise NonFiniteError(msg)
+        return True
+
+    def _set_minibatch_size(self, value: Any) -> None:
+        size = checked_samples(value)
+        self._minibatch_size = None  # unknown, until the engine has it
+        self._engine.set_minibatch_size(size)
+        self._minibatch_size = value if type(value) in (int, float) else None
+
+    @property
+    def parameters(self) -> Mapping[Name, np.ndarray]:
+        """Name (or index) -> the caller's array."""
+        return MappingProxyType(self._parameters)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of what `update` takes beside the gradients, as `loss`."""
+        return self._extras.names
+
+    @property
+    def threads(self) -> str:
+        """What runs the updates: "serial", or the number of threads and who provides them."""
+        return self._engine.threads
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters of all parameters that are in no group with a value of its own."""
+        return Hyperparameters(self._hyper, 0)
+
+    @property
+    def groups(self) -> tuple[Hyperparameters, ...]:
+        """The hyperparameters of each of the `groups` given at construction, in that order."""
+        return GroupViews(
+            Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings))
+        )
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The compiled rule, once for each variant that the shapes of the parameters ask for."""
+        target = "cuda" if self._backend.name == "cuda" else "cpu"
+        rules = dict.fromkeys(self._rules)
+        return tuple(compile_rule(rule, self._kind.name, target) for rule in rules)
+
+    @property
+    def program(self) -> Program:
+        """The compiled rule of the first parameter."""
+        return self.programs[0]
+
+    def source(self) -> str:
+        """The generated Python source that Numba compiled, of all variants."""
+        return "\n\n".join(program.source for program in self.programs)
+
+    @property
+    def source_file(self) -> str:
+        """Path of the file that holds the generated source."""
+        program = self.program
+        if program.target == "cuda":
+            return str(cuda_module("engine").load_kernels(program).__file__)
+        return str(load_kernels(program).__file__)
+
+    def plan(self) -> inspection.Plan:
+        """The passes over memory of the first parameter, and their traffic."""
+        return self.plans[0]
+
+    @property
+    def plans(self) -> tuple[inspection.Plan, ...]:
+        """The passes over memory of every variant; most rules have one."""
+        return tuple(inspection.plan(program) for program in self.programs)
+
+    def cost(self) -> inspection.Cost:
+        """Traffic, memory and arithmetic per element of the first parameter."""
+        return inspection.cost(self.program)
+
+    def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
+        """The assembly of every kernel for GPUs of compute capability `cc`; see `UpdateRule.ptx`.
+
+        Raises:
+            LearnerError: the learner does not work on a GPU, or `cc` is no pair of whole numbers.
+        """
+        return "\n".join(inspection.ptx(program, cc) for program in self.programs)
+
+    def llvm(self) -> str:
+        """The optimised LLVM of every function, also when it came from the disk cache."""
+        return "\n".join(inspection.llvm(program) for program in self.programs)
+
+    def asm(self) -> str:
+        """The assembly of every function, also when it came from the disk cache."""
+        return "\n".join(inspection.asm(program) for program in self.programs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            if name in self._hyper.names:
+                hint = f"write learner.hyperparameters[{name!r}] = {quoted(value)}"
+            else:
+                hint = f"the hyperparameters are: {', '.join(self._hyper.names) or 'none'}"
+            msg = f"A learner has no attribute {name!r}, and setting it would do nothing; {hint}."
+            raise UnknownAttributeError(msg)
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        count = sum(map(math.prod, self._backend.shapes.values()))
+        return (
+            f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
+            f"step {self.step_count}, backend {self._backend.name}>"
+        )

@@ -1,0 +1,284 @@
+"""Checks of a state dict: what a learner can load is told apart from everything else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.errors import CheckpointError, LearnerError
+from learnerdsl.learner.hyperparameters import HyperTable, Setting
+from learnerdsl.numbers import as_count, as_number, quoted
+
+StateDict = dict[str, Any]
+
+MOST_STEPS = 2**53
+"""Up to here every whole number is a float of its own, as which the clock is kept."""
+
+OPTIONAL = ("missed",)
+"""Keys that a state dict has only where they say something."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that the next updates depend on, checked, in the order of a learner's own parameters.
+
+    Attributes:
+        step_count: number of updates done.
+        samples: number of samples seen.
+        seed: of the random numbers.
+        states: name -> an array for each parameter, None where it has none; or one number.
+        settings: the hyperparameters of each group.
+        missed: for each parameter, the number of updates that it was left out of.
+        parameters: values of the parameters, or None if they stay as they are.
+    """
+
+    step_count: int
+    samples: float
+    seed: int
+    states: dict[str, Any]
+    settings: list[dict[str, Setting]]
+    missed: list[int]
+    parameters: list[np.ndarray] | None = None
+
+
+def check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progress:
+    """What a state dict says, for the learner whose present state dict is `own`.
+
+    Args:
+        given: what should be a state dict.
+        own: the state dict of the learner that is to load it.
+        table: its hyperparameters.
+        by_name: whether parameters are known by their names, in whatever order they come.
+
+    Raises:
+        CheckpointError: it is of another rule or model, or damaged.
+    """
+    try:
+        return _check(given, own, table, by_name)
+    except LearnerError:
+        raise
+    except Exception as error:  # whatever objects that are no numbers, text or arrays may raise
+        msg = f"The state dict cannot be read: {quoted(error)}."
+        raise CheckpointError(msg) from error
+
+
+def _check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progress:
+    missing = [
+        key
+        for key in own
+        if key not in OPTIONAL and (not isinstance(given, Mapping) or key not in given)
+    ]
+    if missing:
+        msg = f"The state dict lacks {', '.join(missing)}; it was not made by learner.state_dict()."
+        raise CheckpointError(msg)
+    for key in ("rule", "version", "options"):
+        if type(given[key]) is not type(own[key]) or given[key] != own[key]:
+            msg = (
+                f"The checkpoint has {key} {quoted(given[key])}, this learner {own[key]!r}; "
+                "load it into a learner of the rule that wrote it."
+            )
+            raise CheckpointError(msg)
+    _check_names("parameters", given["state"], own["state"])
+    places = _places(given["parameters"], own["parameters"], by_name)
+    theirs = [given["parameters"][place] for place in places]
+    _check_parameters(theirs, own["parameters"])
+    groups = _matching_groups(theirs, own["parameters"], len(own["hyperparameters"]))
+    step_count = _count("step_count", given["step_count"], MOST_STEPS)
+    return Progress(
+        step_count=step_count,
+        samples=_samples(given["samples"]),
+        seed=_count("seed", given["seed"], MOST_STEPS - 1),
+        states={**_states(given["state"], own["state"]), **_model_states(given, own)},
+        settings=_settings(given["hyperparameters"], groups, table),
+        missed=_missed(given, places, step_count),
+    )
+
+
+def _count(key: str, value: Any, most: int) -> int:
+    count = as_count(value)
+    if count is None or not 0 <= count <= most:
+        msg = f"The checkpoint has {key} {quoted(value)}, which is no count from 0 to {most}."
+        raise CheckpointError(msg)
+    return count
+
+
+def _samples(value: Any) -> float:
+    samples = as_number(value)
+    if samples is None or not 0 <= samples < math.inf:
+        msg = f"The checkpoint has samples {quoted(value)}, which is no count."
+        raise CheckpointError(msg)
+    return samples
+
+
+def _places(given: Any, own: list[Any], by_name: bool) -> list[int]:
+    """For each own parameter, its place among those of the checkpoint."""
+    is_list = isinstance(given, (list, tuple)) and len(given) == len(own)
+    if not is_list or not all(isinstance(one, (list, tuple)) and len(one) == 4 for one in given):
+        msg = (
+            f"The checkpoint has the parameters {quoted(given)}; wanted is a list with name, "
+            f"shape, dtype and group of each of the {len(own)} parameters."
+        )
+        raise CheckpointError(msg)
+    names = [str(one[0]) for one in given]
+    # Names such as 0 and "0" read the same as text; those are known by their places.
+    if by_name and sorted(names) == sorted({str(one[0]) for one in own}):
+        return [names.index(one[0]) for one in own]
+    return list(range(len(own)))
+
+
+def _check_parameters(given: list[Any], own: list[Any]) -> None:
+    """Names, shapes and dtypes of the parameters."""
+    for theirs, ours in zip(given, own, strict=True):
+        for what, its, mine in zip(("name", "shape", "dtype"), theirs, ours, strict=False):
+            is_same = list(its) == mine if what == "shape" else its == mine
+            if not is_same:
+                mine = tuple(mine) if what == "shape" else repr(mine)
+                its = tuple(its) if what == "shape" else quoted(its)
+                msg = f"Parameter {ours[0]!r} has {what} {its} in the checkpoint, but {mine} here."
+                raise CheckpointError(msg)
+
+
+def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:
+    """For each own group, the one of the checkpoint with the same parameters."""
+    found = {0: 0}
+    for theirs, ours in zip(given, own, strict=True):
+        group = as_count(theirs[3])
+        if group is None or not 0 <= group < count or found.setdefault(ours[3], group) != group:
+            msg = (
+                f"Parameter {ours[0]!r} is in group {quoted(theirs[3])} in the checkpoint, but in "
+                f"group {ours[3]} here; make the learner with the groups that it was saved with."
+            )
+            raise CheckpointError(msg)
+    if len(set(found.values())) < len(found):
+        msg = "The checkpoint has parameters in one group that are in several groups here."
+        raise CheckpointError(msg)
+    # Groups without parameters.
+    rest = [group for group in range(count) if group not in found.values()]
+    return [found[group] if group in found else rest.pop(0) for group in range(count)]
+
+
+def _states(given: Mapping[Any, Any], own: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
+    """State name -> for each parameter its array."""
+    found: dict[str, list[Any]] = {state: [] for states in own.values() for state in states}
+    for name, states in own.items():
+        _check_names(f"states of {name!r}", given[name], states)
+        for state in found:
+            is_own = state in states
+            array = given[name][state] if is_own else None
+            what = f"State {state!r} of {name!r}"
+            found[state].append(checked_array(what, array, states[state]) if is_own else None)
+    return found
+
+
+def checked_array(what: str, given: Any, own: np.ndarray) -> np.ndarray:
+    """An array of a checkpoint that can take the place of `own`.
+
+    Raises:
+        CheckpointError: it has another shape or dtype.
+    """
+    try:
+        other = np.asarray(given)
+    except Exception as error:  # of NumPy: ragged lists; or of another library
+        msg = f"{what} is no array in the checkpoint: {str(error).rstrip('.')}."
+        raise CheckpointError(msg) from None
+    if isinstance(given, np.ma.MaskedArray):
+        msg = f"{what} is a masked array in the checkpoint; pass array.filled(...)."
+        raise CheckpointError(msg)
+    if other.shape != own.shape or other.dtype != own.dtype:
+        msg = (
+            f"{what} has shape {other.shape} and dtype {other.dtype} in the checkpoint, "
+            f"but {own.shape} and {own.dtype} here."
+        )
+        raise CheckpointError(msg)
+    return other
+
+
+def _model_states(given: Mapping[str, Any], own: StateDict) -> dict[str, float]:
+    _check_names("model states", given["model_state"], own["model_state"])
+    found: dict[str, float] = {}
+    for name, value in given["model_state"].items():
+        number = as_number(value)
+        # NaN is a number here: a learner that has diverged can be saved and looked at.
+        if number is None:
+            msg = (
+                f"The checkpoint has {quoted(value)} for {name!r}, one number for the whole model."
+            )
+            raise CheckpointError(msg)
+        found[name] = number
+    return found
+
+
+def _settings(given: Any, groups: Sequence[int], table: HyperTable) -> list[dict[str, Setting]]:
+    """The settings of each own group: saved numbers, and the schedules that it has."""
+    is_list = isinstance(given, (list, tuple)) and len(given) == len(groups)
+    if not is_list or not all(isinstance(group, Mapping) for group in given):
+        msg = (
+            f"The checkpoint has the hyperparameters {quoted(given)}; wanted is a list with a dict "
+            f"for each of the {len(groups)} groups."
+        )
+        raise CheckpointError(msg)
+    _check_names("hyperparameters", given[0], table.settings[0])
+    settings: list[dict[str, Setting]] = []
+    for number, (own, group) in enumerate(zip(table.settings, groups, strict=True)):
+        kept = {name: setting for name, setting in own.items() if callable(setting)}
+        loaded: dict[str, Setting] = {}
+        for name, value in given[group].items():
+            try:
+                table.index(name)
+                if number:
+                    table.refuse_split(name)
+            except LearnerError as error:
+                raise CheckpointError(str(error)) from None
+            if name not in kept:
+                loaded[name] = _number(name, number, value)
+            elif value is not None:
+                _number(name, number, value)
+        settings.append(loaded | kept)
+    return settings
+
+
+def _number(name: str, group: int, value: Any) -> float:
+    """A saved hyperparameter, for a learner that has no schedule for it."""
+    where = f"groups[{group - 1}]" if group else "hyperparameters"
+    if value is None:
+        msg = (
+            f"The checkpoint was saved with a schedule for {name!r}, and this learner has none. "
+            "A schedule is a function, which no checkpoint holds: set it before you load, "
+            f"learner.{where}[{name!r}] = ...; or set `lambda step: 0.1` there to go on at 0.1."
+        )
+        raise CheckpointError(msg)
+    number = as_number(value)
+    if number is None or math.isnan(number):
+        msg = (
+            f"The checkpoint has {quoted(value)} for the hyperparameter {name!r}; wanted is a "
+            "number, or None where the learner has a schedule."
+        )
+        raise CheckpointError(msg)
+    return number
+
+
+def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[int]:
+    """For each own parameter, how many of the `most` updates left it out."""
+    if "missed" not in given:
+        return [0] * len(places)
+    missed = given["missed"]
+    if not isinstance(missed, (list, tuple)) or len(missed) != len(places):
+        msg = (
+            f"The checkpoint has missed {quoted(missed)}; wanted is a list with a count for each "
+            f"of the {len(places)} parameters."
+        )
+        raise CheckpointError(msg)
+    return [_count("missed", missed[place], most) for place in places]
+
+
+def _check_names(what: str, given: Any, own: Any) -> None:
+    if not isinstance(given, Mapping):
+        msg = f"The checkpoint has {quoted(given)} for its {what}, which is no dict."
+        raise CheckpointError(msg)
+    missing = [quoted(name) for name in own if name not in given]
+    extra = [quoted(name) for name in given if name not in own]
+    if missing or extra:
+        msg = f"The checkpoint has other {what}: missing {missing}, not known here {extra}."
+        raise CheckpointError(msg)

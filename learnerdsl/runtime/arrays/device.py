@@ -1,0 +1,283 @@
+"""Arrays on a device, of whatever library: where they are, and whether they can be updated."""
+
+import functools
+import importlib
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.dtypes import NumberType, number_type
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.kernels.simulator import SIMULATED
+from learnerdsl.runtime.arrays.gradients import Checked, GradientCheck
+from learnerdsl.runtime.arrays.host import (
+    Name,
+    Span,
+    refuse_in_place,
+    refuse_mixture,
+    refuse_overlap,
+)
+from learnerdsl.runtime.arrays.interop import is_on_device, is_simulated, library_of
+from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array is.
+
+    Attributes:
+        address: of its first element; 0 for an empty one.
+        shape: its shape.
+        dtype: NumPy's name of its dtype, or its own where NumPy has none.
+        device: number of the device.
+        is_contiguous: whether it is in row-major order without gaps.
+        is_writable: whether it may be written to.
+    """
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: str
+    device: int
+    is_contiguous: bool
+    is_writable: bool = True
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    def span(self, name: Name) -> Span:
+        """The memory that it takes, as that of the parameter `name`."""
+        return self.address, self.address + self.nbytes, name
+
+
+def locate(array: Any, what: str) -> Place:
+    """Where an array is, or an error that says that it is on no device."""
+    if isinstance(array, np.ndarray) or not is_on_device(array):
+        msg = (
+            f"{what} is a {type(array).__name__} in the memory of the host; backend='cuda' needs "
+            "arrays on a GPU, of PyTorch, CuPy or Numba; in PyTorch, model.to('cuda') moves all "
+            "parameters there."
+        )
+        raise ArrayError(msg)
+    if hasattr(array, "data_ptr"):
+        # PyTorch; its own interface refuses tensors that require gradients.
+        dtype, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
+        try:
+            address = array.data_ptr()
+        except RuntimeError:
+            msg = (
+                f"{what} is a sparse tensor, which has no memory of its own; as a gradient, pass "
+                "RowSparse(indices, values, shape) of its coalesce()."
+            )
+            raise ArrayError(msg) from None
+        return Place(address, shape, dtype, array.get_device(), array.is_contiguous())
+    if hasattr(array, "__cuda_array_interface__"):
+        return _by_interface(array.__cuda_array_interface__)
+    if is_simulated(array):
+        own = array._ary
+        return Place(own.ctypes.data, own.shape, own.dtype.name, 0, own.flags.c_contiguous)
+    return _by_dlpack(array)
+
+
+def _by_interface(interface: dict[str, Any]) -> Place:
+    """`__cuda_array_interface__`, https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html."""
+    address, is_read_only = interface["data"]
+    shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    strides = interface.get("strides")
+    expected = _row_major(shape, dtype.itemsize)
+    is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
+    device = ordinal_of(address) if address else -1
+    return Place(address, shape, dtype.name, device, is_contiguous, not is_read_only)
+
+
+def _by_dlpack(array: Any) -> Place:
+    """DLPack, by NVIDIA's reader of it; the stream is not waited for."""
+    utils: Any = importlib.import_module("cuda.core.utils")
+    view = utils.StridedMemoryView.from_dlpack(array, stream_ptr=-1)
+    shape, dtype = tuple(view.shape), np.dtype(view.dtype)
+    strides = view.strides
+    expected = _row_major(shape, 1)
+    is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
+    return Place(view.ptr, shape, dtype.name, view.device_id, is_contiguous, not view.readonly)
+
+
+def _row_major(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    strides: list[int] = []
+    for length in reversed(shape):
+        strides.append(itemsize)
+        itemsize *= length
+    return tuple(reversed(strides))
+
+
+def ordinal_of(address: int) -> int:
+    """The number of the device that this memory is on, or -1 if it is no device's."""
+    if SIMULATED:
+        return 0
+    ask, kind = _pointer_attribute()
+    status, ordinal = ask(kind, address)
+    return -1 if int(status) else int(ordinal)
+
+
+@functools.lru_cache(maxsize=1)
+def _pointer_attribute() -> tuple[Any, Any]:
+    driver: Any = importlib.import_module("cuda.bindings.driver")
+    attribute = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    return driver.cuPointerGetAttribute, attribute
+
+
+def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[Name, Place]]:
+    """Refuse arrays that cannot be updated in place together; returns their type and places."""
+    if not arrays:
+        msg = "A learner needs at least one parameter array, got none."
+        raise ArrayError(msg)
+    for name, array in arrays.items():
+        if library_of(array) in ("jax", "jaxlib"):
+            msg = f"Parameter {name!r} is an array of JAX, which are never updated in place."
+            raise ArrayError(msg)
+    places = {name: locate(array, f"Parameter {name!r}") for name, array in arrays.items()}
+    kinds: dict[str, Name] = {}
+    devices: dict[int, Name] = {}
+    for name, place in places.items():
+        what = f"Parameter {name!r}"
+        kinds.setdefault(_kind(place, what).name, name)
+        fault = _fault_of(place, what)
+        if fault:
+            refuse_in_place(fault)
+        if place.nbytes:
+            devices.setdefault(place.device, name)
+        if not place.is_writable:
+            refuse_in_place(f"{what} is read-only")
+    refuse_mixture(kinds)
+    if len(devices) > 1:
+        listed = " and ".join(f"{name!r} on {device}" for device, name in devices.items())
+        msg = f"Parameters are on different devices: {listed}. Make one learner for each device."
+        raise ArrayError(msg)
+    refuse_overlap([place.span(name) for name, place in places.items()])
+    return number_type(next(iter(kinds))), places
+
+
+def _kind(place: Place, what: str) -> NumberType:
+    try:
+        return number_type(place.dtype, what)
+    except TypeError:
+        # NumPy has no such type, for example bfloat16.
+        msg = f"{what} has dtype {place.dtype}, which cannot be updated; use float32 or float64."
+        raise DtypeError(msg) from None
+
+
+def _fault_of(place: Place, what: str) -> str:
+    """What is wrong with the layout of an array, if anything is."""
+    if not place.is_contiguous:
+        return f"{what} of shape {place.shape} is not contiguous in row-major order"
+    if place.nbytes and place.address % np.dtype(place.dtype).itemsize:
+        return f"{what} is not aligned to its dtype {place.dtype}"
+    return ""
+
+
+class DeviceGradientCheck(GradientCheck):
+    """Checks gradients on a device, or other arrays like them, against their parameters.
+
+    Args:
+        parameters: name -> where the parameter is.
+        what: what the arrays are, for the messages.
+        states: the memory of the states: first byte, the one after the last, and whose it is.
+        takes_rows: whether they may be `RowSparse`.
+    """
+
+    tensor_dtype: Any = None
+
+    def __init__(
+        self,
+        parameters: dict[Name, Place],
+        what: str = "gradient",
+        states: Sequence[Span] = (),
+        takes_rows: bool = True,
+    ) -> None:
+        places = list(parameters.values())
+        self.dtype_name = places[0].dtype
+        self.device = max(place.device for place in places)
+        spans = [place.span(name) for name, place in parameters.items()]
+        shapes = [place.shape for place in places]
+        self.take(what, list(parameters), shapes, spans, states, takes_rows)
+        kind = np.dtype(self.dtype_name)
+        self.typestr, self.itemsize = kind.str, kind.itemsize
+
+    def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
+        """New gradients as they can be used, or an error that says why one cannot be."""
+        bounds, shapes = self.bounds, self.shapes
+        found: list[int] = []
+        for index, gradient in zip(indices, gradients, strict=True):
+            address = self.usual_address(gradient, shapes[index])
+            if not address:
+                place = self.unusual_place(index, gradient)
+                address = place.address
+                self.refuse_if_overlapping(index, address, place.nbytes)
+            else:
+                below = bisect_right(bounds, address)
+                nbytes = self.itemsize * math.prod(shapes[index])
+                if below % 2 or bounds[below] < address + nbytes:
+                    self.refuse_if_overlapping(index, address, nbytes)
+            found.append(address)
+        return Checked(gradients, found)
+
+    def unusual_place(self, index: int, gradient: Any) -> Place:
+        """Where an array is that is not as most are."""
+        what = f"The {self.what} of {self.names[index]!r}"
+        if gradient is None:
+            msg = f"{what} is None; on a GPU every parameter needs one: pass zeros."
+            raise ArrayError(msg)
+        if isinstance(gradient, RowSparse):
+            if not self.takes_rows:
+                msg = f"{what} is row-sparse, but is read whole; pass its values for all rows."
+                raise ArrayError(msg)
+            gradient.check()
+        place = locate(values_of(gradient), what)
+        self.check_place(index, place, gradient)
+        return place
+
+    def usual_address(self, gradient: Any, shape: tuple[int, ...]) -> int:
+        """The address of an array that is as it should be, found quickly; 0 of any other.
+
+        Most updates get new gradients, so this is much of the time that the host takes.
+        """
+        if hasattr(gradient, "data_ptr"):
+            # PyTorch has one object for each dtype, so that identity will do.
+            if gradient.dtype is not self.tensor_dtype:
+                if str(gradient.dtype) != f"torch.{self.dtype_name}":
+                    return 0
+                self.tensor_dtype = gradient.dtype
+            if gradient.shape != shape or gradient.is_sparse or not gradient.is_contiguous():
+                return 0
+            address = gradient.data_ptr() if gradient.get_device() == self.device else 0
+            return 0 if address % self.itemsize else address
+        interface = getattr(gradient, "__cuda_array_interface__", None)
+        if interface is None or interface["typestr"] != self.typestr:
+            return 0
+        address = interface["data"][0]
+        if interface["shape"] != shape or interface.get("strides") or address % self.itemsize:
+            return 0
+        return address if address and ordinal_of(address) == self.device else 0
+
+    def check_place(self, index: int, place: Place, gradient: Any) -> None:
+        """Raise unless the array has the layout, dtype, shape and device that is needed."""
+        name = self.names[index]
+        what = f"The {self.what} of {name!r}"
+        if place.dtype != self.dtype_name:
+            msg = f"{what} has dtype {place.dtype}, its parameter {self.dtype_name}; convert it."
+            raise DtypeError(msg)
+        fault = _fault_of(place, what)
+        if fault:
+            msg = f"{fault}; pass a plain copy, as array.contiguous() makes one in PyTorch."
+            raise ArrayError(msg)
+        shape = place.shape if values_of(gradient) is gradient else gradient.shape
+        if shape != self.shapes[index]:
+            msg = f"{what} has shape {shape}, its parameter {self.shapes[index]}."
+            raise ArrayError(msg)
+        if place.nbytes and place.device != self.device:
+            msg = f"{what} is on device {place.device}, its parameter on {self.device}."
+            raise ArrayError(msg)

@@ -1,0 +1,166 @@
+"""Arrays in memory: what may be updated in place, where it lies, and where states are put."""
+
+import ctypes
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.ma import MaskedArray
+
+from learnerdsl.dtypes import NumberType, number_type
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.arrays.sparse import RowSparse
+
+CACHE_LINE = 64
+PAGE = 4096
+
+Name = str | int
+Arrays = Mapping[str, np.ndarray] | Sequence[np.ndarray]
+Span = tuple[int, int, Name]
+"""First byte of an array, the one after its last, and the parameter that it is, or is of."""
+Gradient = np.ndarray | RowSparse
+Gradients = Mapping[str, Gradient | None] | Sequence[Gradient | None]
+
+
+def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
+    """A dict of a dict or sequence of arrays; a sequence is numbered from 0."""
+    if isinstance(arrays, np.ndarray):
+        msg = f"{what} must be a dict or a sequence of arrays, got one array; write [array]."
+        raise ArrayError(msg)
+    if isinstance(arrays, Mapping):
+        return dict(arrays)
+    if isinstance(arrays, Sequence) and not isinstance(arrays, str):
+        return dict(enumerate(arrays))
+    msg = f"{what} must be a dict or a sequence of NumPy arrays, got {type(arrays).__name__}."
+    raise ArrayError(msg)
+
+
+def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
+    """Refuse arrays that cannot be updated in place together; returns their number type."""
+    if not arrays:
+        msg = "A learner needs at least one parameter array, got none."
+        raise ArrayError(msg)
+    kinds: dict[Any, Name] = {}
+    for name, array in arrays.items():
+        _check_array(array, f"Parameter {name!r}")
+        if array.dtype not in kinds:
+            number_type(array.dtype, f"Parameter {name!r}")
+            kinds[array.dtype] = name
+    refuse_mixture(kinds)
+    refuse_overlap([(*span_of(array), name) for name, array in arrays.items()])
+    return number_type(next(iter(kinds)))
+
+
+def refuse_mixture(kinds: Mapping[Any, Name]) -> None:
+    """Raise if parameters are of several number types; `kinds` has a parameter of each."""
+    if len(kinds) > 1:
+        listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
+        msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
+        raise DtypeError(msg)
+
+
+def refuse_overlap(spans: Sequence[Span]) -> None:
+    """Raise if two parameters share memory."""
+    for (_, end, first), (start, _, second) in pairwise(sorted(spans, key=itemgetter(0, 1))):
+        if start < end:
+            msg = (
+                f"Parameters {first!r} and {second!r} overlap in memory; pass one of them, or "
+                "give each memory of its own where it is created."
+            )
+            raise ArrayError(msg)
+
+
+def _check_array(array: Any, what: str) -> None:
+    """Refuse what cannot be updated in place: never by advice that would train a copy."""
+    if not isinstance(array, np.ndarray):
+        msg = f"{what} is a {type(array).__name__}; pass a numpy.ndarray."
+        raise DtypeError(msg)
+    if isinstance(array, MaskedArray):
+        msg = f"{what} is a masked array, whose mask would be ignored; train its `data` instead."
+        raise ArrayError(msg)
+    flags = array.flags
+    if not flags.c_contiguous:
+        refuse_in_place(f"{what} of shape {array.shape} is not contiguous in row-major order")
+    if not flags.aligned or not array.dtype.isnative:
+        refuse_in_place(f"{what} is not aligned or has foreign byte order")
+    if not flags.writeable:
+        refuse_in_place(f"{what} is read-only")
+
+
+def refuse_in_place(fault: str) -> NoReturn:
+    """Raise for a parameter that cannot be written where it is."""
+    msg = (
+        f"{fault}, so it cannot be updated in place; create it so that it can be, and use that "
+        "array in the model: of a copy, only the copy would be trained."
+    )
+    raise ArrayError(msg)
+
+
+def bounds_of(array: np.ndarray) -> tuple[int, int]:
+    """First byte that an array of any strides may read, and the one after the last."""
+    if array.size == 0:
+        return 0, 0
+    return byte_bounds(array)
+
+
+def span_of(array: np.ndarray) -> tuple[int, int]:
+    """First byte of an array and the one after its last; an empty array takes no place."""
+    start = address_of(array)
+    return start, start + array.nbytes
+
+
+def address_of(array: Any) -> int:
+    """Address of the first element; 0 for an empty array.
+
+    A writable array's buffer gives it in a tenth of the time that `array.ctypes.data` takes.
+    """
+    if array.size == 0:
+        return 0
+    if array.flags.writeable:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    return array.ctypes.data
+
+
+class Arena:
+    """State arrays in one block of memory.
+
+    Array number j starts j cache lines after a page boundary: equally aligned arrays compete for
+    the same cache sets, which halves the bandwidth of loops over more than eight of them.
+
+    Args:
+        shapes: shapes of the tensors.
+        kind: number type of the states.
+        states: number of states each tensor has.
+        first: number of arrays of each tensor that lie elsewhere (parameter and gradient).
+    """
+
+    def __init__(
+        self, shapes: Sequence[tuple[int, ...]], kind: NumberType, states: int, first: int = 2
+    ) -> None:
+        places: list[tuple[int, tuple[int, ...]]] = []
+        end = 0
+        for shape in shapes:
+            size = math.prod(shape) * kind.itemsize
+            for j in range(states):
+                start = self.place(end, size, (first + j) * CACHE_LINE)
+                places.append((start, shape))
+                end = start + size
+        self.memory = np.zeros(end + PAGE, np.uint8)
+        base = -address_of(self.memory) % PAGE
+        self.arrays = [
+            self.memory[base + start : base + start + math.prod(shape) * kind.itemsize]
+            .view(kind.numpy)
+            .reshape(shape)
+            for start, shape in places
+        ]
+
+    @staticmethod
+    def place(end: int, size: int, offset: int) -> int:
+        """Where an array starts; small ones are packed, as they never fill a cache set."""
+        if size < PAGE:
+            return -(-end // CACHE_LINE) * CACHE_LINE
+        return end + (offset - end) % PAGE

@@ -1,0 +1,200 @@
+"""Row-sparse gradients: an update then touches only the rows that are named."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.ma import MaskedArray
+
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.arrays.interop import copy_to_host, is_on_device
+
+NO_ROWS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class RowSparse:
+    """A gradient that is zero but for some rows, as an embedding's.
+
+    An update with it is lazy: rows of the parameter and of its states that are not named stay as
+    they are, so states do not decay there, and reductions over the tensor run over the named rows
+    only (`size` is then the number of their elements).
+
+    Args:
+        indices: integers of shape (n,), rows of the parameter; a row named twice is summed.
+        values: array of shape (n, *shape[1:]) and the parameter's dtype. On a GPU the rows have to
+            be in increasing order, each once, as PyTorch's `gradient.coalesce()` has them.
+        shape: shape of the parameter.
+
+    Raises:
+        ArrayError: the three do not fit each other.
+        DtypeError: the values are not real numbers.
+
+    >>> import numpy as np
+    >>> gradient = RowSparse(np.array([3, 1, 3]), np.ones((3, 2), np.float32), (5, 2))
+    >>> gradient.indices
+    array([1, 3])
+    >>> gradient.values
+    array([[1., 1.],
+           [2., 2.]], dtype=float32)
+    """
+
+    indices: Any
+    values: Any
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit, and sort the rows."""
+        shape = _checked_shape(self.shape)
+        indices = _checked_indices(self.indices, shape)
+        on_device = is_on_device(self.values)
+        if not on_device:
+            _refuse_unless_numbers(self.values)
+        _refuse_misfit(indices, self.values, shape)
+        values = self.values
+        if not on_device:
+            indices, values = _summed(indices, values)
+        elif not np.all(indices[1:] > indices[:-1]):
+            msg = (
+                "The rows of a row-sparse gradient on a GPU must be in increasing order, each "
+                "once; in PyTorch, gradient.coalesce() has them so."
+            )
+            raise ArrayError(msg)
+        # The bytes of a bytes object cannot be made writable: rows outside of the parameter must
+        # not get in later.
+        indices = np.frombuffer(indices.tobytes(), np.int64)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "indices", indices)
+        object.__setattr__(self, "values", values)
+
+    def check(self) -> None:
+        """Raise unless the parts still fit: arrays may be given another shape in place."""
+        indices = self.indices
+        if indices.ndim != 1 or indices.dtype != np.int64:
+            msg = "The indices of a row-sparse gradient were changed; make a new RowSparse."
+            raise ArrayError(msg)
+        _refuse_misfit(indices, self.values, self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the values take."""
+        return self.values.nbytes
+
+    def to_dense(self) -> np.ndarray:
+        """The gradient as a NumPy array of its whole shape."""
+        values = copy_to_host(self.values)
+        dense = np.zeros(self.shape, values.dtype)
+        dense[self.indices] = values
+        return dense
+
+
+def values_of(gradient: Any) -> Any:
+    """The array that holds the values of a gradient."""
+    return gradient.values if isinstance(gradient, RowSparse) else gradient
+
+
+def _checked_shape(shape: Any) -> tuple[int, ...]:
+    """The shape of a parameter with rows, in whole numbers."""
+    try:
+        is_ordered = isinstance(shape, (Sequence, np.ndarray)) and not isinstance(shape, str)
+        sizes = tuple(map(operator.index, shape)) if is_ordered else ()
+        if any(isinstance(size, (bool, np.bool_)) for size in shape):
+            sizes = ()
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 0:
+        msg = (
+            "The shape of a row-sparse gradient is that of its parameter, a tuple of whole numbers "
+            f"such as (1000, 64), got {shape!r}."
+        )
+        raise ArrayError(msg)
+    return sizes
+
+
+def _checked_indices(given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers of the rows, all of them there."""
+    try:
+        indices = copy_to_host(np.empty(0, int) if isinstance(given, list) and not given else given)
+    except ValueError:  # of nested lists of several lengths
+        indices = np.empty((), object)
+    if isinstance(given, MaskedArray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
+        msg = (
+            "A row-sparse gradient needs integer indices of shape (n,), one for each row and not "
+            f"masked, got {type(given).__name__} of shape {indices.shape} and {indices.dtype}."
+        )
+        raise ArrayError(msg)
+    if indices.size and not (indices.min() >= 0 and indices.max() < shape[0]):
+        msg = f"Rows {indices.min()} to {indices.max()} are not all in 0 to {shape[0] - 1}."
+        raise ArrayError(msg)
+    return indices.astype(np.int64)
+
+
+def _refuse_unless_numbers(values: Any) -> None:
+    if isinstance(values, MaskedArray):
+        msg = "The values of a row-sparse gradient are a masked array; pass values.filled(0.0)."
+        raise ArrayError(msg)
+    if not isinstance(values, np.ndarray):
+        msg = (
+            "The values of a row-sparse gradient are an array, got a "
+            f"{type(values).__name__}; pass numpy.asarray(values)."
+        )
+        raise ArrayError(msg)
+    if values.dtype.kind != "f":
+        msg = (
+            "The values of a row-sparse gradient have the dtype of its parameter, float32 or "
+            f"float64, got {values.dtype}."
+        )
+        raise DtypeError(msg)
+
+
+def _refuse_misfit(indices: np.ndarray, values: Any, shape: tuple[int, ...]) -> None:
+    wanted = (indices.size, *shape[1:])
+    if tuple(values.shape) != wanted:
+        msg = (
+            f"{indices.size} rows of shape {shape[1:]} need values of shape {wanted}, "
+            f"got {tuple(values.shape)}."
+        )
+        raise ArrayError(msg)
+
+
+def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in increasing order, each once."""
+    if np.all(indices[1:] > indices[:-1]):
+        return indices, np.ascontiguousarray(values)
+    rows, place = np.unique(indices, return_inverse=True)
+    total = np.zeros((rows.size, *values.shape[1:]), values.dtype)
+    with np.errstate(all="ignore"):
+        np.add.at(total, place, values)
+    return rows, total
+
+
+def chunks_of_rows(tensor: int, rows: np.ndarray, width: int, limit: int) -> np.ndarray:
+    """Chunk table of the rows of a tensor, neighbours merged up to `limit` elements.
+
+    Args:
+        tensor: number of the tensor.
+        rows: increasing row numbers.
+        width: elements of a row.
+        limit: most elements of a chunk, unless one row has more.
+
+    Returns:
+        int64 array of rows (tensor, start, start in the gradient, count).
+    """
+    if not rows.size or not width:
+        return np.zeros((0, 4), np.int64)
+    place = np.arange(rows.size)
+    run_start = np.concatenate([[True], np.diff(rows) != 1])
+    first_of_run = np.maximum.accumulate(np.where(run_start, place, 0))
+    most = max(1, limit // width)
+    is_start = run_start | ((place - first_of_run) % most == 0)
+    starts = place[is_start]
+    counts = np.diff(np.append(starts, rows.size))
+    columns = [np.full(starts.size, tensor), rows[starts] * width, starts * width, counts * width]
+    return np.ascontiguousarray(np.stack(columns, axis=1).astype(np.int64))

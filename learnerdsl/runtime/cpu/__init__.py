@@ -1,0 +1,1 @@
+"""The CPU backend: the engine, its launcher and its threads."""

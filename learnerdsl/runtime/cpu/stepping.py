@@ -1,0 +1,120 @@
+"""The launcher in Python, for NUMBA_DISABLE_JIT=1: kernels run where a debugger can step through.
+
+It reads the same tables as the compiled launcher, chunk by chunk in the same order.
+"""
+
+import ast
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.codegen.source import Functions
+from learnerdsl.runtime.cpu.launch import CHECK, Frame
+
+Tables = dict[Frame, np.ndarray]
+
+
+class _FloatsOfNumPy(ast.NodeTransformer):
+    """Put `float64(...)` around each literal with a decimal point."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if not isinstance(node.value, float):
+            return node
+        call = ast.Call(ast.Name("_float64", ast.Load()), [node], [])
+        return ast.copy_location(call, node)
+
+
+def with_floats_of_numpy(source: str) -> ast.Module:
+    """Return the text of a kernel, line by line the same, for Python to run.
+
+    Python's floats raise errors where compiled code has infinity or NaN, as 1/0 and 0**-1 do, and
+    have complex roots of negative numbers; those of NumPy do not.
+    """
+    tree = _FloatsOfNumPy().visit(ast.parse(source))
+    name = ast.alias("float64", "_float64")
+    # Behind the docstring, which stays the first statement.
+    tree.body.insert(1, ast.ImportFrom("numpy", [name], 0))
+    return ast.fix_missing_locations(tree)
+
+
+def step_through(
+    tables: Tables,
+    module: ModuleType,
+    levels: Sequence[Functions],
+    count_nonfinite: Any,
+    units: range,
+) -> float:
+    """Units of an update; returns how many gradient values forbid it, as the drivers do.
+
+    Args:
+        tables: the tables of the engine, by their field in the frame.
+        module: the generated module.
+        levels: names of its functions, in the order in which they run.
+        count_nonfinite: function that counts what is not finite, or None.
+        units: what to run; see `Frame`.
+    """
+    model_rows = tables[Frame.MODEL_ROWS]
+    with np.errstate(all="ignore"):
+        for unit in units:
+            level = (unit - 1) // 2
+            if unit == CHECK and count_nonfinite is not None:
+                _run_pass(tables, count_nonfinite)
+                found = float(tables[Frame.CHUNK_SUMS][:, 0].sum())
+                if found:
+                    return found
+            elif unit % 2:
+                model_rows[:, 0] += unit == 1
+                _run_scalars(tables, module, levels[level])
+            elif unit != CHECK and levels[level].element:
+                _run_pass(tables, getattr(module, levels[level].element))
+                _combine(tables, level)
+        if units.stop > 2 * len(levels):
+            model_rows[:, 1] += model_rows[:, 2]
+    return 0.0
+
+
+def _run_scalars(tables: Tables, module: ModuleType, names: Functions) -> None:
+    model_rows, tensor_rows = tables[Frame.MODEL_ROWS], tables[Frame.TENSOR_ROWS]
+    if names.model:
+        for row in model_rows:
+            getattr(module, names.model)(row)
+    if names.tensor:
+        groups = tables[Frame.TENSOR_GROUPS]
+        for arrays, row, group in zip(tables[Frame.ADDRESSES], tensor_rows, groups, strict=True):
+            getattr(module, names.tensor)(arrays, model_rows[group], row)
+
+
+def _run_pass(tables: Tables, function: Callable[..., None]) -> None:
+    for chunk, (tensor, start, grad_start, count) in enumerate(tables[Frame.CHUNK_TABLE]):
+        group = tables[Frame.TENSOR_GROUPS][tensor]
+        function(
+            tables[Frame.ADDRESSES][tensor],
+            tables[Frame.MODEL_ROWS][group],
+            tables[Frame.TENSOR_ROWS][tensor],
+            int(start),
+            int(grad_start),
+            int(count),
+            tables[Frame.CHUNK_SUMS][chunk],
+        )
+
+
+def _combine(tables: Tables, level: int) -> None:
+    """Chunk sums -> tensor rows and model rows, in chunk order."""
+    first, last = (int(column) for column in tables[Frame.PROGRAM][level, 3:])
+    bounds = tables[Frame.TENSOR_CHUNKS]
+    for column in range(first, last):
+        is_maximum, is_model, slot = tables[Frame.REDUCE_TABLE][column]
+        join = np.maximum if is_maximum else np.add
+        start = -np.inf if is_maximum else 0.0
+        total = start
+        for tensor in range(len(bounds) - 1):
+            part = start
+            for value in tables[Frame.CHUNK_SUMS][bounds[tensor] : bounds[tensor + 1], column]:
+                part = join(part, value)
+            total = join(total, part)
+            if not is_model:
+                tables[Frame.TENSOR_ROWS][tensor, slot] = part
+        if is_model:
+            tables[Frame.MODEL_ROWS][:, slot] = total

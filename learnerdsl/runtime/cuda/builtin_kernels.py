@@ -1,0 +1,215 @@
+"""Kernels that are the same for all rules: what runs before, between and behind the passes.
+
+Sums go in two steps with a fixed order: a pass leaves one for each chunk, then a block of threads
+adds those of a tensor in a fixed tree, and another those of all tensors. So they are bitwise the
+same whatever the card does first.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from learnerdsl.kernels.cuda import (
+    THREADS,
+    block,
+    block_scratch,
+    blocks,
+    is_closed,
+    join,
+    lanes_for,
+    silenced,
+    sum_of,
+    thread,
+    threads,
+    tree,
+)
+from learnerdsl.kernels.cuda_compile import CudaKernel, device
+from learnerdsl.kernels.cuda_memory import float64_array, int64_array
+
+inf = math.inf
+
+
+def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
+    """A decorator that makes a kernel of a function of so many words."""
+    return lambda run: CudaKernel(run, silenced(run), words, THREADS)
+
+
+@_kernel(7)
+def begin(words: Any) -> None:
+    """Counts an update in the rows of all groups, and takes over what the host says of it.
+
+    A rule sees the samples before its update, so those of an update wait in `pending` for the next.
+    """
+    inputs, pending, model_rows, gate, groups, model_width, input_width = words
+    group = block() * threads() + thread()
+    if not is_closed(gate) and group < groups:
+        model = float64_array(model_rows, model_width * group, model_width)
+        given = float64_array(inputs, input_width * group, input_width)
+        waiting = float64_array(pending, group, 1)
+        model[0] += 1.0
+        model[1] += waiting[0]
+        waiting[0] = given[0]
+        for slot in range(input_width):
+            model[2 + slot] = given[slot]
+
+
+@_kernel(11)
+def combine(words: Any) -> None:
+    """Sums of chunks -> rows of tensors, or parts of sums over the model: a block a tensor."""
+    sums, bounds, table, tensor_rows, partials, gate = words[:6]
+    reduces, first, last, tensor_width, tensors = words[6:]
+    scratch = block_scratch()
+    if not is_closed(gate):
+        for tensor in range(block(), tensors, blocks()):
+            chunks = int64_array(bounds, tensor, 2)
+            own = float64_array(tensor_rows, tensor_width * tensor, tensor_width)
+            parts = float64_array(partials, reduces * tensor, reduces)
+            values = float64_array(sums, 0, reduces * chunks[1])
+            for r in range(first, last):
+                reduce = int64_array(table, 3 * r, 3)
+                total = -inf if reduce[0] != 0 else 0.0
+                for chunk in range(chunks[0] + thread(), chunks[1], threads()):
+                    value = values[reduces * chunk + r]
+                    total = join(total, value, reduce[0])
+                total = tree(total, threads(), 1, reduce[0], scratch)
+                if thread() == 0:
+                    if reduce[1] != 0:
+                        parts[r] = total
+                    else:
+                        own[reduce[2]] = total
+
+
+@_kernel(10)
+def combine_model(words: Any) -> None:
+    """Parts of sums over the model -> rows of all groups: one block."""
+    partials, table, model_rows, gate, reduces, first, last, model_width, tensors, groups = words
+    scratch = block_scratch()
+    if not is_closed(gate):
+        parts = float64_array(partials, 0, reduces * tensors)
+        for r in range(first, last):
+            reduce = int64_array(table, 3 * r, 3)
+            if reduce[1] != 0:
+                total = -inf if reduce[0] != 0 else 0.0
+                for tensor in range(thread(), tensors, threads()):
+                    value = parts[reduces * tensor + r]
+                    total = join(total, value, reduce[0])
+                total = tree(total, threads(), 1, reduce[0], scratch)
+                for group in range(thread(), groups, threads()):
+                    float64_array(model_rows, model_width * group, model_width)[reduce[2]] = total
+
+
+PART_FIELDS = 8
+"""Of a vector that there are parts of: address, count, parts, length of a part, rows of a part,
+rows and values for an index of its outer axes, whether it is a maximum."""
+
+TILE = 256
+"""Values of a vector that a block joins."""
+
+
+@device
+def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
+    """Every so manyth part of value `k` of a vector, in order.
+
+    A value has the parts of the rows that meet its index over the outer axes: `inner` rows have
+    the same one.
+    """
+    count, parts, length, part_rows = vector[1], vector[2], vector[3], vector[4]
+    inner, one, is_maximum = vector[5], vector[6], vector[7]
+    values = float64_array(vector[0], 0, count + parts * length)
+    total = -inf if is_maximum != 0 else 0.0
+    if k < count:
+        index = k // one
+        first, last = index * inner // part_rows, ((index + 1) * inner - 1) // part_rows
+        for part in range(first + group, min(last + 1, parts), groups):
+            start = part * part_rows // inner * one
+            value = values[count + part * length + k - start]
+            total = join(total, value, is_maximum)
+    return total
+
+
+@_kernel(4)
+def join_parts(words: Any) -> None:
+    """The parts of sums over axes are joined; `tiles` has a vector and its first value for blocks.
+
+    Where a vector is short, several threads share a value, and join what they have in a fixed tree.
+    """
+    table, tiles, tile_count, gate = words
+    scratch = block_scratch()
+    if not is_closed(gate):
+        for number in range(block(), tile_count, blocks()):
+            tile = int64_array(tiles, 2 * number, 2)
+            vector = int64_array(table, PART_FIELDS * tile[0], PART_FIELDS)
+            count, is_maximum = vector[1], vector[7]
+            columns = lanes_for(count)
+            column, group, groups = thread() % columns, thread() // columns, threads() // columns
+            for first in range(tile[1], min(tile[1] + TILE, count), columns):
+                k = first + column
+                own = joined(vector, k, group, groups)
+                total = tree(own, groups, columns, is_maximum, scratch)
+                if group == 0 and k < count:
+                    float64_array(vector[0], 0, count)[k] = total
+
+
+@_kernel(4)
+def count_nonfinite(words: Any) -> None:
+    """The first sum of all chunks -> how many values forbid the update: one block."""
+    sums, found, reduces, chunks = words
+    scratch = block_scratch()
+    values = float64_array(sums, 0, reduces * chunks)
+    total = 0.0
+    for chunk in range(thread(), chunks, threads()):
+        total += values[reduces * chunk]
+    total = sum_of(total, threads(), scratch)
+    if thread() == 0:
+        float64_array(found, 0, 1)[0] = total
+
+
+@_kernel(5)
+def put_column(words: Any) -> None:
+    """Values -> a slot of every row."""
+    values, rows, width, slot, count = words
+    row = block() * threads() + thread()
+    if row < count:
+        float64_array(rows, width * row, width)[slot] = float64_array(values, row, 1)[0]
+
+
+@_kernel(7)
+def share_rows(words: Any) -> None:
+    """The first slots of the model rows of one variant of a rule -> those of another."""
+    source, target, gate, source_width, target_width, shared, groups = words
+    if not is_closed(gate):
+        for group in range(groups):
+            given = float64_array(source, source_width * group, source_width)
+            own = float64_array(target, target_width * group, target_width)
+            for slot in range(thread(), shared, threads()):
+                own[slot] = given[slot]
+
+
+@_kernel(5)
+def join_model(words: Any) -> None:
+    """What the variants of a rule found over the model -> the sum or maximum, for all of them.
+
+    `table` has the address of the model rows, their width and the slot for each variant.
+    """
+    table, variants, is_maximum, groups, gate = words
+    if not is_closed(gate) and thread() == 0:
+        total = -inf if is_maximum != 0 else 0.0
+        for variant in range(variants):
+            place = int64_array(table, 3 * variant, 3)
+            value = float64_array(place[0], place[2], 1)[0]
+            total = join(total, value, is_maximum)
+        for variant in range(variants):
+            place = int64_array(table, 3 * variant, 3)
+            for group in range(groups):
+                float64_array(place[0], place[1] * group, place[1])[place[2]] = total
+
+
+@_kernel(3)
+def add_up(words: Any) -> None:
+    """The values at some addresses are added up at another one."""
+    addresses, count, target = words
+    if thread() == 0:
+        total = 0.0
+        for number in range(count):
+            total += float64_array(int64_array(addresses, number, 1)[0], 0, 1)[0]
+        float64_array(target, 0, 1)[0] = total

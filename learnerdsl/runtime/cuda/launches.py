@@ -1,0 +1,212 @@
+"""Program -> the kernels of an update, unit by unit, with their arguments.
+
+Units are those of the CPU's launcher: the check for gradients that are not finite, then for each
+level its scalars and its pass. What a pass sums is combined behind it, in the same unit. Between
+the check and the first scalars the update begins: it is counted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.ir import Rank
+from learnerdsl.kernels.cuda import THREADS
+from learnerdsl.kernels.cuda_compile import CudaKernel
+from learnerdsl.layout import Vector
+from learnerdsl.runtime.cuda import builtin_kernels
+from learnerdsl.runtime.cuda.device import Device, Launch, Words
+from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, Tables
+
+FIRST_INPUT = MINIBATCH_SIZE
+"""The slot of a model row from which on the host gives the values."""
+
+
+@dataclass
+class DeviceTables:
+    """Where the tables of a program are on a device: addresses, but for `chunk_count`.
+
+    Attributes:
+        gate: a float64 that is not 0 where the update is refused; 0 if nothing is checked.
+        found: a float64 for how many values of the gradients of these tensors are not finite.
+    """
+
+    addresses: int = 0
+    model_rows: int = 0
+    tensor_rows: int = 0
+    groups: int = 0
+    inputs: int = 0
+    pending: int = 0
+    reduces: int = 0
+    partials: int = 0
+    gate: int = 0
+    found: int = 0
+    chunks: int = 0
+    bounds: int = 0
+    sums: int = 0
+    chunk_count: int = 0
+    vectors: dict[int, tuple[int, int, int]] = field(
+        default_factory=dict[int, tuple[int, int, int]]
+    )
+    """Level -> address of the table of vectors to join, of the tiles, and how many of those."""
+
+
+Units = list[list[Launch]]
+
+
+class Scheduler:
+    """Makes the launches of an update.
+
+    Args:
+        tables: of the program on the host.
+        module: the generated module.
+        device: what runs it.
+        places: where the tables are on the device.
+        check: the pass that counts what is not finite, or None.
+    """
+
+    def __init__(
+        self, tables: Tables, module: Any, device: Device, places: DeviceTables, check: Any
+    ) -> None:
+        self.tables = tables
+        self.module = module
+        self.device = device
+        self.places = places
+        self.check = check
+        layout = tables.program.layout
+        self.tensors = len(tables.sizes)
+        self.group_count = len(tables.model_rows)
+        self.reduce_count = max(1, len(layout.reduces))
+        self.widths = (len(layout.columns), len(layout.model), len(layout.tensor))
+
+    def units(self) -> Units:
+        """The launches of each unit."""
+        at = self.places
+        words = Words(
+            (
+                *(at.addresses, at.model_rows, at.tensor_rows, at.groups, at.chunks, at.sums),
+                *(at.gate, *self.widths, self.reduce_count),
+                *(at.chunk_count, self.tensors, self.group_count),
+            )
+        )
+        units: Units = [self.check_unit(words)]
+        for level, names in enumerate(self.tables.program.levels):
+            scalars: list[Launch] = []
+            for name in (names.model, names.tensor):
+                if name:
+                    kernel = getattr(self.module, name)
+                    scalars.append(self.launch(kernel, self.blocks_of(kernel), words))
+            units.append(scalars)
+            passes: list[Launch] = []
+            if names.element:
+                kernel = getattr(self.module, names.element)
+                passes = [self.launch(kernel, at.chunk_count, words), *self.behind(level)]
+            units.append(passes)
+        return units
+
+    def launch(self, kernel: CudaKernel, blocks: int, words: Words) -> Launch:
+        """A kernel that is ready to start."""
+        return Launch(kernel, self.device.load(kernel), blocks, words)
+
+    def blocks_of(self, kernel: CudaKernel) -> int:
+        """How many blocks a kernel of scalars needs."""
+        if kernel.by == "group":
+            return _ceiling(self.group_count)
+        return self.tensors if kernel.by == "tensor" else _ceiling(self.tensors)
+
+    def begin(self) -> Launch:
+        """The update is counted, and the host's numbers are taken over."""
+        at, model_width = self.places, self.widths[1]
+        words = (at.inputs, at.pending, at.model_rows, at.gate, self.group_count, model_width)
+        inputs = input_count(self.tables)
+        return self.launch(
+            builtin_kernels.begin, _ceiling(self.group_count), Words((*words, inputs))
+        )
+
+    def check_unit(self, words: Words) -> list[Launch]:
+        """What is not finite is counted; nothing where it does not matter."""
+        at = self.places
+        if self.check is None:
+            return []
+        # The check itself must not be held back by what an earlier one found.
+        open_words = Words([*words.values[:6], 0, *words.values[7:]])
+        counted = Words((at.sums, at.found, self.reduce_count, at.chunk_count))
+        return [
+            self.launch(self.check, at.chunk_count, open_words),
+            self.launch(builtin_kernels.count_nonfinite, 1, counted),
+        ]
+
+    def behind(self, level: int) -> list[Launch]:
+        """The sums of a pass are combined, and parts of sums over axes joined."""
+        at, launches = self.places, list[Launch]()
+        first, last = self.tables.reduce_columns[level]
+        _, model_width, tensor_width = self.widths
+        if first < last:
+            columns = (self.reduce_count, first, last)
+            words = (at.sums, at.bounds, at.reduces, at.tensor_rows, at.partials, at.gate)
+            own = Words((*words, *columns, tensor_width, self.tensors))
+            launches.append(self.launch(builtin_kernels.combine, self.tensors, own))
+            if self.tables.reduces[first:last, 1].any():
+                words = (at.partials, at.reduces, at.model_rows, at.gate, *columns, model_width)
+                own = Words((*words, self.tensors, self.group_count))
+                launches.append(self.launch(builtin_kernels.combine_model, 1, own))
+        if level in at.vectors:
+            table, tiles, count = at.vectors[level]
+            own = Words((table, tiles, count, at.gate))
+            launches.append(self.launch(builtin_kernels.join_parts, count, own))
+        return launches
+
+
+def input_count(tables: Tables) -> int:
+    """How many numbers the host gives each update: minibatch size to the last scalar extra."""
+    rule = tables.program.rule
+    scalars = sum(extra.shape == "model" for extra in rule.extras)
+    return tables.hyperparameter_slot(len(rule.hyperparameters)) + scalars - FIRST_INPUT
+
+
+def tabulate_joins(
+    tables: Tables, level: int, address_of: Callable[[int, Vector], int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors that a pass leaves in parts, of all tensors, and the tiles of their values.
+
+    Args:
+        tables: of the program on the host.
+        level: number of the pass.
+        address_of: function of a tensor's number and a vector: where it is.
+    """
+    program = tables.program
+    passes = program.kernel.passes
+    reduces = passes[level].reduces if level < len(passes) else ()
+    symbols = {r.symbol for r in reduces if program.kernel.domains[r.symbol].rank == Rank.VECTOR}
+    vectors = [v for v in program.layout.vectors if v.symbol in symbols and v.in_parts]
+    rows: list[tuple[int, ...]] = []
+    tiles: list[tuple[int, int]] = []
+    for vector in vectors:
+        for tensor, shape in enumerate(tables.shapes):
+            count = int(np.prod([shape[axis] for axis in vector.axes]))
+            chunk_rows, parts = tables.parts_of(tensor)
+            length = program.layout.length_of_part(vector, shape, chunk_rows)
+            inner, one = _spans(tables, vector, shape, count)
+            is_maximum = vector.start != 0.0
+            tiles += [(len(rows), k) for k in range(0, count, builtin_kernels.TILE)]
+            at = address_of(tensor, vector)
+            rows.append((at, count, parts, length, chunk_rows, inner, one, is_maximum))
+    return np.array(rows, np.int64).reshape(-1, builtin_kernels.PART_FIELDS), np.array(
+        tiles, np.int64
+    )
+
+
+def _spans(tables: Tables, vector: Vector, shape: tuple[int, ...], count: int) -> tuple[int, int]:
+    """Rows and values of a vector for an index of its outer axes, along which its parts lie."""
+    leading = tables.program.layout.leading
+    if not vector.outer:
+        return max(1, int(np.prod([shape[axis] for axis in leading]))), max(1, count)
+    inner = np.prod([shape[axis] for axis in leading if axis not in vector.outer], dtype=np.int64)
+    one = np.prod([shape[axis] for axis in vector.axes if axis not in vector.outer], dtype=np.int64)
+    return max(1, int(inner)), max(1, int(one))
+
+
+def _ceiling(count: int) -> int:
+    """How many blocks have a thread for each."""
+    return -(-count // THREADS)

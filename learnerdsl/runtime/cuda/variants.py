@@ -1,0 +1,161 @@
+"""CUDA engines of one rule traced differently for tensors of different shapes, run as one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.runtime.cuda import builtin_kernels
+from learnerdsl.runtime.cuda.device import Launch, Words
+from learnerdsl.runtime.cuda.engine import CudaEngine
+from learnerdsl.runtime.cuda.states import WholeUpdates
+from learnerdsl.runtime.variants import MixedEngine
+
+
+class CudaMixedEngine(WholeUpdates, MixedEngine):
+    """One CUDA engine for each variant of a rule; what they share, they share on the device."""
+
+    first: CudaEngine
+    engines: list[CudaEngine]
+
+    def take_over(self) -> None:
+        """One gate for all of them, and the launches between them."""
+        self.sizes = range(len(self.place))
+        self.device, self.stream = self.first.device, self.first.stream
+        self.check_finite = self.first.check_finite
+        self.gates: list[Launch] = []
+        if self.check_finite:
+            gate = self.first.keep(np.zeros(1))
+            found = self.first.keep(np.array([e.at.found for e in self.engines], np.int64))
+            self.gates = [self.prepared(builtin_kernels.add_up, found, len(self.engines), gate)]
+            for engine in self.engines:
+                engine.at.gate = gate
+        self.joins = [
+            [self.join(is_maximum, places) for is_maximum, places in slots]
+            for _, slots in self.meetings
+        ]
+        self.replan()
+
+    def prepared(self, kernel: Any, *words: int) -> Launch:
+        """A launch of one block."""
+        return Launch(kernel, self.device.load(kernel), 1, Words(words))
+
+    def join(self, is_maximum: bool, places: Sequence[int]) -> Launch:
+        """A sum over the model is added up over the variants."""
+        table = [
+            (e.at.model_rows, e.model_rows.shape[1], slot)
+            for e, slot in zip(self.engines, places, strict=True)
+        ]
+        address = self.first.keep(np.array(table, np.int64))
+        groups = len(self.first.model_rows)
+        words = (address, len(table), int(is_maximum), groups, self.first.at.gate)
+        return self.prepared(builtin_kernels.join_model, *words)
+
+    def replan(self) -> None:
+        """All engines begin with what the first one has counted."""
+        source, groups = self.first.at, len(self.first.model_rows)
+        for engine in self.engines:
+            engine.plan_launches()
+        for engine in self.engines[1:]:
+            widths = (self.first.model_rows.shape[1], engine.model_rows.shape[1])
+            words = (source.model_rows, engine.at.model_rows, source.gate, *widths, self.shared)
+            engine.begin = self.prepared(builtin_kernels.share_rows, *words, groups)
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Select rows in the engines of their tensors."""
+        self.select_in_engines(rows)
+        self.count_model()
+        self.replan()
+
+    def launch(self) -> Any:
+        """Start one update of all tensors."""
+        with self.device.activate():
+            stream = self.stream()
+            captured = [engine.send(stream) for engine in self.engines]
+            for engine in self.engines:
+                engine.run(0, 1)
+            for launch in (*self.gates, *(engine.begin for engine in self.engines)):
+                self.device.launch(launch, stream)
+            self.proceed()
+            for engine in self.engines:
+                engine.has_run = True
+            self.first.steps_begun += not captured[0]
+            return self.first.outcome(stream, captured[0]) if self.check_finite else 0.0
+
+    def join_totals(self, number: int) -> None:
+        """Give every variant the sums, or the maxima, of what all of them found at a meeting."""
+        for launch in self.joins[number]:
+            self.device.launch(launch, self.stream())
+
+    def refresh(self) -> None:
+        """Send what has changed, before an update that a CUDA graph replays, and count it."""
+        self.first.refresh()
+
+    def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
+        """Numbers of the tensors with gradients that are not finite, as the last check found."""
+        found = [engine.find_nonfinite(gradients) for engine in self.engines]
+        members = self.members.values()
+        return sorted(own[k] for own, ks in zip(members, found, strict=True) for k in ks)
+
+    @property
+    def states(self) -> dict[str, list[Any]]:
+        """State name -> an array on the device for each tensor, None where it has no such state."""
+        self.count_steps()
+        return self.gather([engine.states for engine in self.engines])
+
+    def count_steps(self) -> None:
+        """Tell all engines the steps of the first, on which the memory of a ring depends."""
+        step_count = self.first.step_count
+        for engine in self.engines[1:]:
+            engine.steps_begun = step_count
+
+    def state_spans(self) -> list[tuple[int, int, int]]:
+        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        return [
+            (start, end, own[k])
+            for engine, own in zip(self.engines, self.members.values(), strict=True)
+            for start, end, k in engine.state_spans()
+        ]
+
+    def read_states(self) -> dict[str, list[Any]]:
+        """Copies of the states, in NumPy."""
+        self.count_steps()
+        return self.gather([engine.read_states() for engine in self.engines])
+
+    def read_model_states(self) -> dict[str, float]:
+        """State name -> value, of the states of the model."""
+        return self.first.read_model_states()
+
+    def write_states(self, values: Mapping[str, Any]) -> None:
+        """Give states their values: an array for each tensor, or one number for the model."""
+        self.count_steps()
+        for engine, own in zip(self.engines, self.members.values(), strict=True):
+            names = [spec.symbol.name for spec in engine.program.rule.states]
+            given = {name: values[name] for name in names}
+            engine.write_states(
+                {n: [v[k] for k in own] if isinstance(v, list) else v for n, v in given.items()}
+            )
+
+    @property
+    def step_count(self) -> int:
+        """Number of updates done."""
+        return self.first.step_count
+
+    @property
+    def planned_steps(self) -> int:
+        """Number of updates before the next one."""
+        return self.first.planned_steps
+
+    @property
+    def samples(self) -> float:
+        """Number of samples seen."""
+        return self.first.samples
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done, of so many samples."""
+        for engine in self.engines:
+            engine.set_clock(step_count, samples)
+
+    def set_minibatch_size(self, value: float) -> None:
+        """Number of samples of the next updates."""
+        self.first.set_minibatch_size(value)

@@ -1,0 +1,193 @@
+"""The backend that interprets a rule with NumPy."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.interpret import interpret, shape_of_state
+from learnerdsl.runtime.arrays.host import Gradient
+from learnerdsl.runtime.arrays.sparse import values_of
+from learnerdsl.runtime.engine import Groups, HostStates
+from learnerdsl.tracing import Rule
+
+
+class NumpyEngine(HostStates):
+    """The oracle as a backend: slow, and independent of the compiler.
+
+    Args:
+        rules: for each tensor a traced rule.
+        parameters: arrays that are updated in place.
+        groups: which group every parameter is in.
+        check_finite: whether to refuse updates with gradients that are not finite.
+        seed: of the random numbers of rules that draw some.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        parameters: Sequence[np.ndarray],
+        groups: Groups,
+        check_finite: bool,
+        seed: int,
+    ) -> None:
+        self.rules = rules
+        self.rule = rule = rules[0]
+        self.seed = seed
+        self.parameters = parameters
+        self.groups = groups.of_parameters
+        self.check_finite = check_finite
+        count = groups.count
+        self.array_extras = [e.name for e in rule.extras if e.shape == "element"]
+        columns = range(1, 2 + len(self.array_extras))
+        self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}
+        self.extras: dict[str, float] = {}
+        self.threads = "numpy"
+        self.hyperparameters = [dict[str, float]() for _ in range(count)]
+        self.clock = np.zeros((count, 3))
+        self.states: dict[str, list[Any]] = {}
+        self.model_states: dict[str, np.ndarray] = {}
+        self.rows: dict[int, np.ndarray] = {}
+        self.missed = np.zeros(len(parameters), np.int64)
+        self.tensor_states = [
+            {s.symbol.name for s in one.states if s.symbol.shape == "tensor"} for one in rules
+        ]
+        for k, (one, p) in enumerate(zip(rules, parameters, strict=True)):
+            for symbol in (spec.symbol for spec in one.states):
+                if symbol.shape == "model":
+                    self.model_states[symbol.name] = np.zeros(count)
+                else:
+                    if symbol.name not in self.states:
+                        self.states[symbol.name] = [None] * len(parameters)
+                    own = self.states[symbol.name]
+                    kind = np.float64 if symbol.shape == "tensor" else p.dtype
+                    own[k] = np.zeros(shape_of_state(symbol, p.shape), kind)
+
+    def bind(
+        self,
+        column: int,
+        indices: Sequence[int],
+        arrays: Sequence[Gradient],
+        addresses: Sequence[int],
+    ) -> None:
+        """Keep the arrays."""
+        del addresses
+        for index, array in zip(indices, arrays, strict=True):
+            self.inputs[column][index] = values_of(array)
+
+    def set_extra(self, name: str, value: float) -> None:
+        """Keep the value."""
+        self.extras[name] = value
+
+    def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
+        """Keep the rows."""
+        self.rows = dict(rows)
+
+    def selected(self, arrays: Sequence[np.ndarray], tensors: Sequence[int]) -> list[np.ndarray]:
+        """The rows to update of these tensors' arrays; all where none were selected."""
+        return [
+            arrays[k][self.rows[k]] if k in self.rows and np.ndim(arrays[k]) else arrays[k]
+            for k in tensors
+        ]
+
+    def selected_extras(self, tensors: Sequence[int]) -> dict[str, list[np.ndarray]]:
+        """The extras that are arrays."""
+        named = enumerate(self.array_extras, 2)
+        return {n: self.selected(self.inputs[k], tensors) for k, n in named}
+
+    def positions(self) -> list[np.ndarray]:
+        """Numbers of the elements of each tensor."""
+        return [np.arange(p.size).reshape(p.shape) for p in self.parameters]
+
+    def whole(self, k: int, array: np.ndarray, value: Any) -> np.ndarray:
+        """An array of a tensor with new values in the rows that they were computed for."""
+        new = np.array(array)
+        new[self.rows.get(k, ...) if array.ndim else ...] = value
+        return new
+
+    def set_hyperparameter(self, group: int, index: int, value: float) -> None:
+        """Keep the value."""
+        self.hyperparameters[group][self.rule.hyperparameters[index].name] = value
+
+    def set_seed(self, seed: int) -> None:
+        """Keep the seed."""
+        self.seed = seed
+
+    def launch(self) -> float:
+        """Interpret the rule and copy the results into the arrays."""
+        return self.launch_without(())
+
+    def launch_without(self, absent: Sequence[int]) -> float:
+        """Interpret the rule for the other tensors and copy the results into their arrays."""
+        tensors = [k for k in range(len(self.parameters)) if k not in set(absent)]
+        gradients = [self.inputs[1][k] for k in tensors]
+        if self.check_finite:
+            bad = sum(int(g.size - np.isfinite(g).sum()) for g in gradients)
+            if bad:
+                return float(bad)
+        new = self.interpret(tensors, gradients) if tensors else []
+        clock = self.clock + np.outer(np.ones(len(self.clock)), (1.0, self.clock[0, 2], 0.0))
+        missed = self.missed + np.isin(np.arange(len(self.missed)), absent)
+        new += [(self.clock, clock), (self.missed, missed)]
+        # All at once, so that nothing comes in between.
+        deque(map(_put, *zip(*new, strict=True)), maxlen=0)
+        return 0.0
+
+    def interpret(
+        self, tensors: Sequence[int], gradients: Sequence[np.ndarray]
+    ) -> list[tuple[np.ndarray, Any]]:
+        """The arrays that an update of these tensors changes, and their new values."""
+        rules = [self.rules[k] for k in tensors]
+        states: dict[str, Any] = {
+            name: [
+                float(a) if a is not None and name in self.tensor_states[k] else a
+                for k, a in zip(tensors, self.selected(arrays, tensors), strict=True)
+            ]
+            for name, arrays in self.states.items()
+        }
+        states |= {name: float(values[0]) for name, values in self.model_states.items()}
+        step, samples, minibatch_size = self.clock[0] + (1.0, 0.0, 0.0)
+        steps = [float(step - self.missed[k]) for k in tensors]
+        clock = {"samples": samples, "minibatch_size": minibatch_size, "seed": self.seed}
+        updated, new_states = interpret(
+            rules,
+            self.selected(self.parameters, tensors),
+            gradients,
+            states,
+            [self.hyperparameters[self.groups[k]] for k in tensors],
+            {"step": steps, **clock},
+            positions=self.selected(self.positions(), tensors) if self.rows else None,
+            extras={**self.extras, **self.selected_extras(tensors)},
+            numbers=tensors,
+        )
+        new: list[tuple[np.ndarray, Any]] = [
+            (values, new_states[name]) for name, values in self.model_states.items()
+        ]
+        for arrays, values in (
+            *((own, new_states.get(name, ())) for name, own in self.states.items()),
+            (self.parameters, updated),
+        ):
+            for k, value in zip(tensors, values, strict=False):  # none of these has the state
+                if arrays[k] is not None:
+                    new.append((arrays[k], self.whole(k, arrays[k], value)))
+        return new
+
+    def set_clock(self, step_count: int, samples: float) -> None:
+        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        super().set_clock(step_count, samples)
+        self.missed[:] = 0
+
+    @property
+    def missed_steps(self) -> list[int]:
+        """For each tensor, how many of the updates left it out."""
+        return self.missed.tolist()
+
+    @missed_steps.setter
+    def missed_steps(self, missed: Sequence[int]) -> None:
+        """Go on as if so many updates had left out each tensor."""
+        self.missed[:] = missed
+
+
+_put: Any = partial(np.copyto, casting="unsafe")

@@ -1,0 +1,391 @@
+"""Traces the members of a chain one after the other into one Rule.
+
+A transform before the rule gives a value that the next member takes for the gradient. What the
+rule and the transforms after it make of the parameter is named, and only the last value is
+assigned. The compiler sees one list of lines and fuses it like that of any rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy
+
+from learnerdsl.errors import RuleError, UnknownNameError
+from learnerdsl.expr import (
+    Clock,
+    GradientSymbol,
+    GradientValue,
+    Greater,
+    Hyperparameter,
+    LetValue,
+    ModelState,
+    Named,
+    NewValue,
+    ParameterSymbol,
+    Reduction,
+    RingState,
+    expression,
+    rebuilt,
+    step,
+    symbols_in,
+    where,
+)
+from learnerdsl.expr import replaced as replaced_in_graph
+from learnerdsl.tracing.context import Trace, tracing_now
+from learnerdsl.tracing.definition import Assignment, OptionValue, Rule, StateSpec
+from learnerdsl.tracing.members import Chained, Member, refuse_collision
+from learnerdsl.tracing.tracing import (
+    axes_of,
+    choose_options,
+    needed_lines,
+    run,
+    written_in,
+)
+
+
+def only_when(condition: Any) -> None:
+    """Let the members that follow act only when `condition` holds.
+
+    Called in a transform before the rule of a chain. In an update where the condition does not
+    hold, the parameter and the states of all members after this transform stay as they are; its own
+    states change as ever. What those members see as `step` counts the updates they made: it is one
+    more than the model state `<transform>_updates`.
+
+    Args:
+        condition: as that of `where`, the same for the whole model: of the step, hyperparameters,
+            model states and reductions with `over="model"`.
+
+    Raises:
+        RuleError: outside a transform before a rule, or the condition differs between elements or
+            tensors, or never holds.
+    """
+    trace_now = tracing_now("only_when(...)")
+    if not isinstance(trace_now, ChainTrace) or trace_now.conditions is None:
+        msg = (
+            f"only_when({condition}) holds back the members after it, so it is called in a "
+            "transform that stands before the rule of a chain; elsewhere write where(...)."
+        )
+        raise RuleError(msg)
+    checked = trace_now.expression(where(condition, 1, 0))
+    if checked == 0:
+        msg = f"only_when({condition}) never holds, so the rule would never update."
+        raise RuleError(msg)
+    if checked != 1 and not _is_of_model(condition, trace_now):
+        msg = (
+            f"only_when({condition}) differs between elements or tensors; reduce it with "
+            'sum, mean, norm or max over="model", or choose element by element with where(...).'
+        )
+        raise RuleError(msg)
+    trace_now.conditions.append(checked)
+
+
+def _is_of_model(node: sympy.Basic, trace_now: Trace) -> bool:
+    """Whether an expression has one value for the whole model."""
+    if isinstance(node, Reduction):
+        return node.over == "model"
+    if isinstance(node, Named):
+        line = next(line for line in trace_now.lines if line.value == node)
+        return _is_of_model(line.expression, trace_now)
+    if isinstance(node, sympy.Symbol):
+        return isinstance(node, (Clock, Hyperparameter, ModelState))
+    return all(_is_of_model(argument, trace_now) for argument in node.args)
+
+
+class ChainTrace(Trace):
+    """What the members of a chain have declared so far; names may be those of other members'.
+
+    Attributes:
+        member: the one whose function runs, or None for names of the chain's own.
+        conditions: those of `only_when`, None where it cannot be called.
+        used: names of the member at hand that were looked up.
+    """
+
+    def __init__(self, chain: Chained, shape: tuple[int, ...]) -> None:
+        super().__init__(chain.name, shape)
+        self.owners = dict(chain.owners)
+        self.member: Member | None = None
+        self.conditions: list[sympy.Expr] | None = None
+        self.used: set[str] = set()
+
+    def take_name(self, name: str, what: str) -> str:
+        """What the chain calls something that the member at hand calls `name`."""
+        member = self.member
+        if member is None:
+            return super().take_name(self.unused(name), what)
+        if not isinstance(name, str):
+            return super().take_name(name, what)
+        self.used.add(name)
+        public = member.public(name)
+        first = self.owners.get(public)
+        if public in self.names and first is not member:
+            if what == "let":
+                public = self.unused(f"{member.name}_{public}")
+            elif first is not None:
+                refuse_collision(self.name, public, f"a {what}", first, member, name)
+        self.owners[public] = member
+        return super().take_name(public, what)
+
+    def unused(self, name: str) -> str:
+        """`name` with as many underscores as make it new."""
+        while name in self.names:
+            name += "_"
+        return name
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """When the members after `only_when` act.
+
+    Attributes:
+        flag: 1 where they do and 0 where they do not.
+        step: what they see as the step.
+        updates: the state that counts how often they did.
+    """
+
+    flag: LetValue
+    step: LetValue
+    updates: ModelState
+
+
+def trace_chain(
+    chain: Chained, options: Mapping[str, OptionValue], shape: tuple[int, ...], doc: str
+) -> Rule:
+    """The Rule that a chain describes, specialised for the given options and shape.
+
+    Raises:
+        RuleError: a member does not do what its place asks for, or two states have one name.
+        UnknownNameError: `options` names no option, or a name that was changed does not exist.
+    """
+    chosen = choose_options(chain.name, chain.options, options)
+    trace_now = ChainTrace(chain, tuple(shape))
+    rule_member = chain.members[chain.rule_index]
+    parameter_name, gradient_name = rule_member.inputs
+    owner = chain.name
+    parameter = ParameterSymbol(trace_now.take_name(parameter_name, "parameter"), owner)
+    gradient = GradientSymbol(trace_now.take_name(gradient_name, "gradient"), owner)
+    trace_now.parameter, trace_now.gradient = parameter, gradient
+    hypers = {
+        n: Hyperparameter(trace_now.take_name(n, "hyperparameter"), owner) for n in chain.hypers
+    }
+    tracing = _Tracing(trace_now, {**hypers, **chosen})
+    for member in chain.members[: chain.rule_index]:
+        tracing.map_gradient(member)
+    after = chain.members[chain.rule_index + 1 :]
+    tracing.run_rule(rule_member, is_last=not after)
+    for member in after:
+        tracing.map_parameter(member)
+    if after:
+        tracing.assign_parameter()
+    return Rule(
+        name=owner,
+        version=chain.version,
+        parameter=parameter,
+        gradient=gradient,
+        hyperparameters=tuple(hypers.values()),
+        defaults=tuple(chain.hypers.values()),
+        options=tuple(chosen.items()),
+        states=tuple(trace_now.states),
+        lines=tuple(_without_unused(trace_now.lines)),
+        extras=tuple(trace_now.extras),
+        evaluation=tracing.evaluation,
+        ndim=axes_of(trace_now),
+        written=written_in(trace_now),
+        doc=doc,
+    )
+
+
+class _Tracing:
+    """A chain while its members are traced: the gradient and parameter that the next one takes.
+
+    The new parameter is an expression. Where a member adds something to the parameter, what it adds
+    has a name and the expression is the sum, so that `new - p` is exactly that.
+    """
+
+    def __init__(self, trace_now: ChainTrace, values: Mapping[str, Any]) -> None:
+        self.trace = trace_now
+        self.values = values
+        self.gradient: GradientSymbol = trace_now.gradient
+        self.new: sympy.Expr = trace_now.parameter
+        self.assigned: Any = None
+        self.hold: _Hold | None = None
+        self.evaluation: sympy.Expr | None = None
+
+    def map_gradient(self, member: Member) -> None:
+        """Run a transform before the rule."""
+        start = len(self.trace.lines)
+        self.trace.conditions = []
+        result = self.transformed(member, start, "gradient", self.gradient)
+        conditions, self.trace.conditions = self.trace.conditions, None
+        if result != self.gradient:
+            name = self.trace.take_name(f"{self.trace.gradient}_{member.name}", "let")
+            self.gradient = passed_on = GradientValue(name, self.trace.name)
+            self.trace.lines.append(Assignment(passed_on, passed_on, result))
+        hold = self.held(member, conditions) if conditions else self.hold
+        self.apply_hold(start)
+        self.hold = hold
+
+    def run_rule(self, member: Member, is_last: bool) -> None:
+        """Run the rule; what it assigns to the parameter is only named unless it is the last."""
+        start = len(self.trace.lines)
+        result = self.call(member, self.gradient)
+        lines = needed_lines(member.name, self.trace.lines[start:], result)
+        self.trace.lines[start:] = lines
+        line = next((one for one in lines if one.target == self.trace.parameter), None)
+        if line is None:
+            msg = (
+                f"Rule {member.name} never assigns {self.trace.parameter}, so it would not learn; "
+                f"end it with assign({self.trace.parameter}, ...)."
+            )
+            raise RuleError(msg)
+        if not is_last:
+            self.assigned = line.value
+            named = self.name_new(member, line.expression)
+            self.trace.lines[start:] = [
+                named
+                if one is line
+                else replace(one, expression=replaced(one.expression, {line.value: self.new}))
+                for one in lines
+            ]
+        self.apply_hold(start)
+
+    def map_parameter(self, member: Member) -> None:
+        """Run a transform after the rule."""
+        start = len(self.trace.lines)
+        inputs = (self.new, self.gradient)[: len(member.inputs) - 1]
+        result = self.transformed(member, start, "parameter", *inputs)
+        if result != self.new:
+            self.trace.lines.append(self.name_new(member, result))
+        self.apply_hold(start)
+
+    def transformed(self, member: Member, start: int, what: str, *inputs: sympy.Expr) -> sympy.Expr:
+        """What a transform returns, checked."""
+        result = self.call(member, *inputs)
+        if any(line.target == self.trace.parameter for line in self.trace.lines[start:]):
+            msg = (
+                f"Transform {member.name} assigns {self.trace.parameter}; a transform assigns its "
+                f"own states and returns the new {what}."
+            )
+            raise RuleError(msg)
+        try:
+            return self.trace.expression(result)
+        except RuleError as error:
+            msg = f"Transform {member.name} must return the new {what}: {error}"
+            raise RuleError(msg) from None
+
+    def call(self, member: Member, *inputs: sympy.Expr) -> Any:
+        """Run a member's function under the names that the chain has for its arguments."""
+        arguments = {own: self.values[member.public(own)] for own in member.arguments}
+        current = self.trace
+        current.member, current.used = member, set(member.arguments)
+        result = run(current, lambda: member.function(current.parameter, *inputs, **arguments))
+        if current.evaluation is not None:
+            updates = {step: self.hold.updates} if self.hold else {}
+            self.evaluation = replaced(current.evaluation, updates)
+            current.evaluation = None
+        if current.conditions:
+            current.used.add(_updates_name(member))
+        unknown = [name for name in member.renames if name not in current.used]
+        if unknown:
+            known = ", ".join(sorted(current.used)) or "none"
+            msg = (
+                f"{member.name} has no argument or state {unknown[0]!r} to rename; it has: {known}."
+            )
+            raise UnknownNameError(msg)
+        current.member = None
+        return result
+
+    def name_new(self, member: Member, value: sympy.Expr) -> Assignment:
+        """A line that names what a member makes of the parameter, which becomes `self.new`."""
+        parameter = self.trace.parameter
+        is_sum = isinstance(value, sympy.Add) and parameter in value.args
+        if is_sum:
+            value = sympy.Add(*(expression(term) for term in value.args if term != parameter))
+        name = f"{member.name}_update" if is_sum else f"{parameter}_{member.name}"
+        symbol = LetValue(self.trace.take_name(name, "let"), self.trace.name)
+        self.new = parameter + symbol if is_sum else symbol
+        return Assignment(symbol, symbol, value)
+
+    def held(self, member: Member, conditions: list[sympy.Expr]) -> _Hold:
+        """Declare the counter and the flag of a transform that called `only_when`."""
+        current = self.trace
+        owner = current.name
+        current.member = member
+        updates = ModelState(current.take_name(_updates_name(member), "state"), owner)
+        current.member = None
+        flag = LetValue(current.take_name(f"{member.name}_acts", "let"), owner)
+        counted = LetValue(
+            current.take_name(f"{member.name}_step", "let"), owner, integer=True, positive=True
+        )
+        earlier = [self.hold.flag] if self.hold else []
+        value = sympy.Mul(*earlier, *conditions)
+        current.states.append(StateSpec(updates, sympy.S.Zero))
+        current.lines.append(Assignment(flag, flag, value))
+        current.lines.append(Assignment(counted, counted, updates + 1))
+        new = NewValue(current.take_name(f"{updates}_new", "let"), owner)
+        current.lines.append(Assignment(updates, new, updates + flag))
+        return _Hold(flag, counted, updates)
+
+    def apply_hold(self, start: int) -> None:
+        """Hold back the lines from number `start` on, if an earlier member asked for it."""
+        hold = self.hold
+        if hold is None:
+            return
+        lines: list[Assignment] = []
+        for line in self.trace.lines[start:]:
+            if isinstance(line.target, RingState):
+                msg = (
+                    f"Chain {self.trace.name} holds back the ring of {line.target}, which moves on "
+                    "with every update of the learner; after only_when keep past values in states "
+                    "of their own, assign(older, newer)."
+                )
+                raise RuleError(msg)
+            value = replaced(line.expression, {step: hold.step})
+            if line.target != line.value:
+                value = where(Greater(hold.flag, 0), value, line.target)
+            lines.append(replace(line, expression=value))
+        self.trace.lines[start:] = lines
+
+    def assign_parameter(self) -> None:
+        """Assign the last value of the parameter."""
+        parameter, lines = self.trace.parameter, self.trace.lines
+        if self.hold is not None:
+            value = where(Greater(self.hold.flag, 0), self.new, parameter)
+            lines.append(Assignment(parameter, self.assigned, value))
+            return
+        named = next(s for s in symbols_in(self.new) if s != parameter)
+        index = next(k for k, line in enumerate(lines) if line.value == named)
+        later = [
+            replace(line, expression=replaced(line.expression, {self.new: self.assigned}))
+            for line in lines[index + 1 :]
+        ]
+        is_used = any(named in symbols_in(line.expression) for line in later)
+        value = self.new if is_used else replaced(self.new, {named: lines[index].expression})
+        kept = [lines[index]] if is_used else []
+        lines[index:] = [*kept, Assignment(parameter, self.assigned, value), *later]
+
+
+def _updates_name(member: Member) -> str:
+    return f"{member.name}_updates"
+
+
+def _without_unused(lines: list[Assignment]) -> list[Assignment]:
+    """The lines that a state or the parameter depends on."""
+    kept: list[Assignment] = []
+    needed: set[sympy.Basic] = set()
+    for line in reversed(lines):
+        if line.target != line.value or line.value in needed:
+            kept.insert(0, line)
+            needed |= symbols_in(line.expression)
+    return kept
+
+
+def replaced(node: Any, new: Mapping[Any, Any]) -> Any:
+    """Return `node` with some subexpressions replaced; arithmetic is simplified anew."""
+    return replaced_in_graph(node, new, _simplified)
+
+
+def _simplified(node: Any, arguments: tuple[Any, ...]) -> Any:
+    if isinstance(node, (sympy.Add, sympy.Mul, sympy.Pow)):
+        return node.func(*arguments)
+    return rebuilt(node, arguments)

@@ -1,0 +1,162 @@
+"""The frozen description of an update rule: symbols, states and assignments."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import sympy
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import (
+    ExtraSymbol,
+    GradientSymbol,
+    Hyperparameter,
+    LetValue,
+    Named,
+    ParameterSymbol,
+    Reduction,
+    RingState,
+    StateSymbol,
+    adopted,
+    expression,
+)
+from learnerdsl.schedules import Schedule
+from learnerdsl.tracing.checks import check_lines, check_name, chooses_by_counts, names, uses_axes
+
+OptionValue = bool | int | str
+HyperDefault = float | Schedule | Callable[[int], float] | sympy.Expr
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """How a state variable starts.
+
+    Attributes:
+        symbol: the state as expressions name it; its `shape` says what it ranges over.
+        init: expression of the parameter, hyperparameters and sizes, evaluated once.
+    """
+
+    symbol: StateSymbol
+    init: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One line of a rule: `target` gets the value `expression`, called `value` from then on."""
+
+    target: StateSymbol | ParameterSymbol | LetValue
+    value: Named
+    expression: sympy.Expr
+    rounded: bool = False
+
+
+def _pairs(assignments: Any) -> list[tuple[Any, Any]]:
+    """Pairs of a target and its expression."""
+    given = list(assignments) if isinstance(assignments, Iterable) else [assignments]
+    for pair in given:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            msg = f"Assignments are (target, expression) pairs as those of a rule, got {pair!r}."
+            raise RuleError(msg)
+    return given
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A traced update rule: what a step does to one element, as SymPy expressions.
+
+    Attributes:
+        name: name of the traced function.
+        version: number the author gave to this definition; checkpoints carry it.
+        parameter: symbol of the parameter before the update.
+        gradient: symbol of the gradient.
+        hyperparameters: symbols of the runtime scalars.
+        defaults: their default values, in the same order.
+        options: the compile-time options this trace was specialised for, as (name, value) pairs.
+        states: the state variables.
+        lines: the assignments in dependency order.
+        extras: what an update is given beside the gradients.
+        evaluation: the parameters to evaluate a model with, by the states and parameters after an
+            update; None where they are the parameters themselves.
+        ndim: number of axes of the parameters it is for; None where it is for all.
+        written: reductions over the model, in the order in which the function wrote them.
+        doc: docstring of the function.
+    """
+
+    name: str
+    version: int
+    parameter: ParameterSymbol
+    gradient: GradientSymbol
+    hyperparameters: tuple[Hyperparameter, ...]
+    defaults: tuple[HyperDefault, ...] = field(compare=False)
+    options: tuple[tuple[str, OptionValue], ...]
+    states: tuple[StateSpec, ...]
+    lines: tuple[Assignment, ...]
+    extras: tuple[ExtraSymbol, ...] = ()
+    evaluation: sympy.Expr | None = None
+    ndim: int | None = None
+    written: tuple[Reduction, ...] = ()
+    doc: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be an update rule."""
+        check_name(self.name)
+        check_lines(self)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Kept, as a learner of many tensors looks up its rules often, and expressions are long."""
+        return hash(tuple(getattr(self, f.name) for f in fields(self) if f.compare))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of texts are others in another process.
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
+
+    @cached_property
+    def needs_whole_tensors(self) -> bool:
+        """Whether some rows of a tensor are not enough: it works on axes, or on past values."""
+        states = [spec.symbol for spec in self.states]
+        has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
+        return has_axes or uses_axes(line.expression for line in self.lines)
+
+    @cached_property
+    def needs_every_row(self) -> bool:
+        """Whether rows without a gradient must not be left as they are in an update.
+
+        That is so where a value is chosen by what counts updates (`step % k`, a state of the
+        model): a row that is touched now waits for an update that may not touch it. It is so, too,
+        for averages to evaluate with, which go on for every row.
+        """
+        return self.evaluation is not None or chooses_by_counts(self.lines)
+
+    @property
+    def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:
+        """(target, expression) pairs in dependency order; plain SymPy.
+
+        A target is a state, the parameter, or a name given by `let`. Inside an expression the
+        symbol of a target means its old value; the new one has a symbol of its own, `<name>_new`.
+        """
+        return tuple((line.target, line.expression) for line in self.lines)
+
+    def with_assignments(self, assignments: Iterable[tuple[Any, Any]]) -> "Rule":
+        """The same rule with other expressions, for example after `subs` or `simplify`.
+
+        `learnerdsl.Learner(rule, params)` makes a learner of it.
+        """
+        by_target = {line.target: line for line in self.lines}
+        lines: list[Assignment] = []
+        for target, value in _pairs(assignments):
+            if target not in by_target:
+                msg = (
+                    f"{target} is not assigned by {self.name}; its targets are {names(by_target)}."
+                )
+                raise RuleError(msg)
+            lines.append(replace(by_target[target], expression=adopted(expression(value))))
+        return replace(self, lines=tuple(lines))
+
+    def __str__(self) -> str:
+        """The assignments, a line each."""
+        return "\n".join(f"{target} <- {value}" for target, value in self.assignments)

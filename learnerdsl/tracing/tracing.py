@@ -1,0 +1,293 @@
+"""Tracing: a Python function over symbols becomes a Rule, and every mistake gets an error."""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy
+
+from learnerdsl import expr
+from learnerdsl.errors import HyperparameterError, LearnerError, RuleError, UnknownNameError
+from learnerdsl.expr import (
+    GradientSymbol,
+    Hyperparameter,
+    LetValue,
+    NewValue,
+    ParameterSymbol,
+    Reduction,
+    operators_of_rules,
+    symbols_in,
+    written,
+)
+from learnerdsl.numbers import as_count, as_number, quoted
+from learnerdsl.schedules import Schedule
+from learnerdsl.tracing.checks import names, uses_axes
+from learnerdsl.tracing.context import Trace, current_trace, within_depth
+from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule
+from learnerdsl.tracing.language import Combination
+
+LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "missing", "shape")
+"""Keyword arguments of every learner, which no rule can have as well."""
+
+_OF_VALUES = (
+    "a rule is about one element; write learnerdsl.sum(x, axis=0), mean, norm, max, transpose and "
+    "the like instead of indices and methods of arrays"
+)
+_HINTS = {
+    "truth value of Relational": "write learnerdsl.where(condition, a, b) instead of if",
+    "loop of ufunc": "write learnerdsl.sqrt and the like instead of NumPy's functions",
+    "Cannot convert expression": "write learnerdsl.sqrt and the like instead of math's",
+    "Cannot convert symbols to int": "write learnerdsl.floor(x) instead of int(x)",
+    "Cannot truncate symbols": "write learnerdsl.floor(x) instead of int(x)",
+    "Cannot round symbolic": "write learnerdsl.floor(x + 0.5) instead of round(x)",
+    "' object is not subscriptable": _OF_VALUES,
+    "' object has no attribute": _OF_VALUES,
+    "' object is not iterable": _OF_VALUES,
+    "has no len()": _OF_VALUES,
+    "for @": "write learnerdsl.matmul(a, b) for the product of matrices",
+}
+"""What an error of Python's or SymPy's says, and what the user should have written."""
+
+_OF_SYMBOLS = (TypeError, ValueError, ArithmeticError, AttributeError)
+"""Errors that symbols raise where a rule takes them for numbers or arrays."""
+
+
+DEFAULT_SHAPE = (32, 64)
+"""The shape of a parameter for which a rule is traced to be shown."""
+
+
+def trace(
+    function: Callable[..., Any],
+    version: int = 1,
+    options: Mapping[str, OptionValue] | None = None,
+    shape: tuple[int, ...] = DEFAULT_SHAPE,
+) -> Rule:
+    """Run `function` once over symbols and return the rule it describes.
+
+    Args:
+        function: `f(p, g, lr=0.01, nesterov=False)`: parameter, gradient, then hyperparameters
+            (float, schedule or callable default) and options (bool, int or str default).
+        version: number of this definition, for checkpoints.
+        options: values of options to specialise for; the others keep their defaults.
+        shape: shape of the parameters to specialise for, where the function asks for it.
+
+    Raises:
+        RuleError: the function does not describe an update rule; the message names the line.
+        UnknownNameError: `options` names no option of the function.
+    """
+    parameter_name, gradient_name, hypers, defaults = signature(function)
+    chosen = choose_options(function.__name__, defaults, options or {})
+    current = Trace(function.__name__, tuple(shape))
+    parameter = ParameterSymbol(current.take_name(parameter_name, "parameter"), current.name)
+    gradient = GradientSymbol(current.take_name(gradient_name, "gradient"), current.name)
+    current.parameter = parameter
+    current.gradient = gradient
+    symbols = {
+        n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
+    }
+    result = run(current, lambda: function(parameter, gradient, **symbols, **chosen))
+    lines = needed_lines(current.name, current.lines, result)
+    return Rule(
+        name=current.name,
+        version=version,
+        parameter=parameter,
+        gradient=gradient,
+        hyperparameters=tuple(symbols.values()),
+        defaults=tuple(hypers.values()),
+        options=tuple(chosen.items()),
+        states=tuple(current.states),
+        lines=tuple(lines),
+        extras=tuple(current.extras),
+        evaluation=current.evaluation,
+        ndim=axes_of(current),
+        written=written_in(current),
+        doc=inspect.getdoc(function) or "",
+    )
+
+
+def run(current: Trace, function: Callable[[], Any]) -> Any:
+    """What `function` returns while it declares states and values in `current`."""
+    token, recording = current_trace.set(current), written.set(current.model_reductions)
+    try:
+        with within_depth(current.name), operators_of_rules():
+            return function()
+    except LearnerError:
+        raise
+    except _OF_SYMBOLS as error:
+        if not _is_of_symbols(error):
+            raise
+        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
+        because = f"; {hint}" if hint else f": {type(error).__name__}: {error}"
+        msg = f"Rule {current.name} is run over symbols, not numbers{because}."
+        raise RuleError(msg) from error
+    finally:
+        current_trace.reset(token)
+        written.reset(recording)
+
+
+def _is_of_symbols(error: BaseException) -> bool:
+    """Whether an error comes from SymPy, or from Python's use of one of its objects."""
+    text = str(error)
+    named = re.findall(r"'(\w+)'", text)
+    if any(hasattr(expr, name) or hasattr(sympy, name) for name in named if name[0].isupper()):
+        return True
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    is_numpys = any(hint in text for hint in ("loop of ufunc", "Cannot convert expression"))
+    return module.startswith(("sympy.", "mpmath.")) or is_numpys
+
+
+def axes_of(current: Trace) -> int | None:
+    """The number of axes of the parameter, if what was declared depends on it."""
+    return current.ndim if current.asked or uses_axes(_expressions(current)) else None
+
+
+def written_in(current: Trace) -> tuple[Reduction, ...]:
+    """The reductions over the model, in the order in which the function wrote them."""
+    return tuple(dict.fromkeys(map(current.expression, current.model_reductions)))  # type: ignore[arg-type]
+
+
+def _expressions(current: Trace) -> list[sympy.Basic]:
+    """All expressions of a rule."""
+    start = [spec.init for spec in current.states]
+    shown = [] if current.evaluation is None else [current.evaluation]
+    return [*start, *(line.expression for line in current.lines), *shown]
+
+
+def check_function(function: Any, what: str, example: str) -> None:
+    """Refuse what is no function with a name."""
+    if not callable(function) or not isinstance(getattr(function, "__name__", None), str):
+        msg = f"{what} is made of a function, {example}; got {quoted(function)}."
+        raise RuleError(msg)
+
+
+def check_version(version: Any) -> int:
+    """The version of a definition, which checkpoints carry."""
+    if type(version) is not int:
+        msg = f"The version of a definition is a whole number, got {quoted(version)}."
+        raise RuleError(msg)
+    return version
+
+
+def checked_shape(shape: Any) -> tuple[int, ...]:
+    """The shape of a parameter that a rule is to be traced for."""
+    is_sequence = isinstance(shape, (tuple, list))
+    if not is_sequence or not all(type(n) is int and n >= 0 for n in shape):
+        msg = f"A shape is a tuple of whole numbers such as (3, 4), got {quoted(shape)}."
+        raise RuleError(msg)
+    return tuple(shape)
+
+
+def signature(
+    function: Callable[..., Any],
+) -> tuple[str, str, dict[str, HyperDefault], dict[str, OptionValue]]:
+    """Names of the parameter and the gradient, hyperparameters and options with their defaults."""
+    arguments = list(inspect.signature(function).parameters.values())
+    if len(arguments) < 2 or any(a.default is not a.empty for a in arguments[:2]):
+        msg = (
+            f"{function.__name__} must start with the parameter and its gradient: "
+            "def rule(p, g, ...)."
+        )
+        raise RuleError(msg)
+    if not function.__name__.isidentifier():
+        msg = f"A rule needs a name, got {function.__name__}; write it as a function with def."
+        raise RuleError(msg)
+    hypers, options = sort_arguments(function.__name__, arguments[2:])
+    return arguments[0].name, arguments[1].name, hypers, options
+
+
+def sort_arguments(
+    function_name: str, arguments: Iterable[inspect.Parameter]
+) -> tuple[dict[str, HyperDefault], dict[str, OptionValue]]:
+    """Hyperparameters and options among the arguments with a default."""
+    hypers: dict[str, HyperDefault] = {}
+    options: dict[str, OptionValue] = {}
+    for argument in arguments:
+        if argument.name in LEARNER_ARGUMENTS:
+            msg = (
+                f"Argument {argument.name!r} of {function_name} is called like one that every "
+                "learner has; choose another name."
+            )
+            raise RuleError(msg)
+        default, number = argument.default, as_number(argument.default)
+        if isinstance(default, (bool, np.bool_, str)):
+            options[argument.name] = default if isinstance(default, str) else bool(default)
+        elif as_count(default) is not None and not isinstance(default, sympy.Expr):
+            options[argument.name] = int(default)
+        elif isinstance(default, (Schedule, sympy.Expr)) or _is_schedule(default):
+            hypers[argument.name] = default
+        elif number is not None and not math.isnan(number):
+            hypers[argument.name] = number
+        else:
+            msg = (
+                f"Argument {argument.name!r} of {function_name} needs a default: a float or a "
+                "schedule for a hyperparameter, a bool, int or str for a compile-time option."
+            )
+            raise RuleError(msg)
+    return hypers, options
+
+
+def _is_schedule(default: Any) -> bool:
+    return callable(default) and not isinstance(default, type)
+
+
+def choose_options(
+    rule_name: str, defaults: Mapping[str, OptionValue], given: Mapping[str, OptionValue]
+) -> dict[str, OptionValue]:
+    """The value of every option; the given ones must exist and be of the type of the default."""
+    for name, value in given.items():
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            msg = f"{rule_name} has no option {name!r}; its options are: {known}."
+            raise UnknownNameError(msg)
+        kind = type(defaults[name])
+        if type(value) is not kind:
+            msg = (
+                f"Option {name}={quoted(value)} of {rule_name} must be of type {kind.__name__}, "
+                f"as its default {defaults[name]!r}."
+            )
+            if kind is int:
+                msg += (
+                    " An int default makes an option; write "
+                    f"{name}={quoted(defaults[name])}.0 in the definition for a hyperparameter."
+                )
+            raise HyperparameterError(msg)
+    return {**defaults, **given}
+
+
+def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:
+    """Return the lines without each `let` that nothing needs.
+
+    SymPy may have cancelled it, and old values of states that start from the gradient are lets.
+
+    Raises:
+        RuleError: `result` is not what assign or combine returned, or an assign is lost: it is
+            neither returned nor needed by one that is.
+    """
+    if isinstance(result, NewValue):
+        reached: set[Any] = {result}
+    elif isinstance(result, Combination):
+        reached = set(result.values)
+    else:
+        msg = (
+            f"Rule {rule_name} returned {result!r}; "
+            "return the last assign(...), or combine([...]) of several."
+        )
+        raise RuleError(msg)
+    for line in reversed(lines):
+        if line.value in reached:
+            reached |= symbols_in(line.expression)
+    lost = [n for n in lines if n.value not in reached and not isinstance(n.value, LetValue)]
+    if lost:
+        targets = names(line.target for line in lost)
+        msg = (
+            f"Rule {rule_name} returns nothing that depends on {targets}; "
+            "return combine([...]) with every assign."
+        )
+        raise RuleError(msg)
+    return [line for line in lines if line.value in reached]

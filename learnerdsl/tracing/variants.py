@@ -1,0 +1,91 @@
+"""Variants of a rule for tensors of different shapes must agree on what is of the model."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sympy
+
+from learnerdsl.errors import RuleError
+from learnerdsl.expr import Reduction, nodes, rebuilt, replaced
+from learnerdsl.tracing.definition import Rule
+
+
+def model_reductions(rule: Rule, expressions: Iterable[sympy.Basic]) -> list[Reduction]:
+    """The reductions over the model in some expressions, in the order the rule wrote them in."""
+    found: dict[Reduction, None] = {}
+    for expression in expressions:
+        own = {
+            node: None
+            for node in nodes([expression])
+            if isinstance(node, Reduction) and node.over == "model"
+        }
+        found |= dict.fromkeys(node for node in rule.written if node in own) | own
+    return list(found)
+
+
+def starts(rule: Rule) -> list[sympy.Expr]:
+    """The start values of a rule's states."""
+    return [spec.init for spec in rule.states]
+
+
+def values(rule: Rule) -> list[sympy.Expr]:
+    """What the lines of a rule compute."""
+    return [line.expression for line in rule.lines]
+
+
+def shown(rule: Rule) -> list[sympy.Expr]:
+    """What a rule evaluates a model with."""
+    return [] if rule.evaluation is None else [rule.evaluation]
+
+
+def check_variants(rules: Sequence[Rule]) -> None:
+    """Refuse variants that do not have extras, states and reductions of the model in common.
+
+    Raises:
+        RuleError: what differs, and where to write it instead.
+    """
+    first, *others = dict.fromkeys(rules)
+    for other in others:
+        for what, of in _SHARED.items():
+            if of(first) != of(other):
+                msg = (
+                    f"Rule {first.name} has {what} that differ between tensors of different "
+                    "shapes; write them before the branches on ndim or shape."
+                )
+                raise RuleError(msg)
+
+
+def _model_states(rule: Rule) -> list[tuple[Any, Any]]:
+    """States of the model and their start values."""
+    numbers = _numbered(rule, starts(rule))
+    model = [spec for spec in rule.states if spec.symbol.shape == "model"]
+    return [(spec.symbol, replaced(spec.init, numbers, rebuilt)) for spec in model]
+
+
+def _new_model_states(rule: Rule) -> dict[Any, Any]:
+    """New values of the states of the model, by inputs and the numbers of reductions."""
+    numbers = _numbered(rule, values(rule))
+    resolved: dict[Any, Any] = {}
+    for line in rule.lines:
+        value = replaced(line.expression, numbers, rebuilt)
+        resolved[line.value] = replaced(value, resolved, rebuilt)
+    new = {line.target: line.value for line in rule.lines}
+    return {state: resolved[new[state]] for state, _ in _model_states(rule)}
+
+
+def _numbered(rule: Rule, expressions: list[sympy.Expr]) -> dict[Any, sympy.Symbol]:
+    found = model_reductions(rule, expressions)
+    return {node: sympy.Symbol(f"#{number}", real=True) for number, node in enumerate(found)}
+
+
+def _operations(rule: Rule) -> list[Any]:
+    places = [starts(rule), values(rule), shown(rule)]
+    return [[type(node) for node in model_reductions(rule, place)] for place in places]
+
+
+_SHARED = {
+    "extras": lambda rule: rule.extras,
+    "reductions over the model": _operations,
+    "states of the model": _model_states,
+    "new values of states of the model": _new_model_states,
+}
