@@ -1,5 +1,8 @@
 """Write an optimizer as SymPy expressions; run it as one fused kernel."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from learnerdsl import schedules as schedules
 from learnerdsl.check import CheckError as CheckError
 from learnerdsl.check import Report as Report
@@ -22,21 +25,14 @@ from learnerdsl.errors import OperandError as OperandError
 from learnerdsl.errors import PicklingError as PicklingError
 from learnerdsl.errors import RuleError as RuleError
 from learnerdsl.errors import UnknownNameError as UnknownNameError
-from learnerdsl.expr import abs as abs
-from learnerdsl.expr import acos as acos
-from learnerdsl.expr import asin as asin
-from learnerdsl.expr import atan as atan
-from learnerdsl.expr import ceil as ceil
+from learnerdsl.expr import ELEMENTARY as _ELEMENTARY
 from learnerdsl.expr import clip as clip
-from learnerdsl.expr import cos as cos
-from learnerdsl.expr import cosh as cosh
 from learnerdsl.expr import eigenvectors as eigenvectors
 from learnerdsl.expr import equal as equal
-from learnerdsl.expr import exp as exp
-from learnerdsl.expr import floor as floor
 from learnerdsl.expr import identity as identity
 from learnerdsl.expr import inverse_root as inverse_root
-from learnerdsl.expr import log as log
+from learnerdsl.expr import isfinite as isfinite
+from learnerdsl.expr import isnan as isnan
 from learnerdsl.expr import matmul as matmul
 from learnerdsl.expr import max as max
 from learnerdsl.expr import maximum as maximum
@@ -48,15 +44,9 @@ from learnerdsl.expr import not_equal as not_equal
 from learnerdsl.expr import orthonormal as orthonormal
 from learnerdsl.expr import pi as pi
 from learnerdsl.expr import samples as samples
-from learnerdsl.expr import sign as sign
-from learnerdsl.expr import sin as sin
-from learnerdsl.expr import sinh as sinh
 from learnerdsl.expr import size as size
-from learnerdsl.expr import sqrt as sqrt
 from learnerdsl.expr import step as step
 from learnerdsl.expr import sum as sum
-from learnerdsl.expr import tan as tan
-from learnerdsl.expr import tanh as tanh
 from learnerdsl.expr import transpose as transpose
 from learnerdsl.expr import where as where
 from learnerdsl.learner import Learner as Learner
@@ -79,3 +69,9 @@ from learnerdsl.tracing import state as state
 from learnerdsl.tracing import uniform as uniform
 
 __version__ = "0.1.0"
+
+globals().update(_ELEMENTARY)  # abs, acos, ...: every row of learnerdsl.elementary.FUNCTIONS
+
+if _TYPE_CHECKING:
+    # The functions of that table, which a type checker does not see.
+    def __getattr__(name: str) -> _Any: ...

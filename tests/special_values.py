@@ -8,9 +8,9 @@ import numpy as np
 import sympy
 
 import learnerdsl as ld
-from learnerdsl.expr import UNARY_FUNCTIONS
+from learnerdsl.elementary import FUNCTIONS
 
-UNARY = {name: getattr(ld, name) for name in ("sqrt", *UNARY_FUNCTIONS.values())}
+UNARY = {row.name: getattr(ld, row.name) for row in FUNCTIONS if len(row.arguments) == 1}
 UNARY |= {
     "minus_square": lambda x: x**-2,
     "cube": lambda x: x**3,
@@ -26,6 +26,7 @@ BINARY = {
     "quotient": lambda x, y: x / y,
     "modulo": lambda x, y: x % y,
     "power": lambda x, y: x**y,
+    "atan2": ld.atan2,
 }
 
 

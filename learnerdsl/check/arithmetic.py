@@ -15,6 +15,7 @@ from learnerdsl.check.values import (
     as_value,
     precision,
 )
+from learnerdsl.elementary import FUNCTIONS
 
 _MOST_FACTORS = 64
 
@@ -209,7 +210,7 @@ def _floor_divide(a: Value, b: Value) -> Value:
 def unary(name: str, x: Any) -> Value:
     """A function of one argument, evaluated at the ends of what its argument may be as well."""
     value = as_value(x)
-    function = _FUNCTIONS.get(name) or getattr(np, name)
+    function = _OF_ARRAYS[name]
     with np.errstate(all="ignore"):
         number = function(value.number)
         reach = value.bound
@@ -230,6 +231,18 @@ def unary(name: str, x: Any) -> Value:
         return rounded(name, number, bound, (value,), doubt & (reach > 0), parts)
 
 
+def angle(y: Value, x: Value) -> Value:
+    """The angle of the point (x, y); nothing can be said of it where rounding can turn it round."""
+    number = np.arctan2(y.number, x.number)
+    reach = y.bound + x.bound
+    size = np.hypot(y.number, x.number) - reach
+    doubt = (reach > 0) & ((size <= 0) | ((x.number < 0) & (np.abs(y.number) <= y.bound)))
+    # The sign of a zero decides between pi and -pi, and SymPy does not keep it.
+    doubt |= (y.number == 0) & y.is_computed
+    bound = reach / np.where(size > 0, size, 1)
+    return rounded("atan2", number, bound, (y, x), doubt, 4 * np.abs(number))
+
+
 def compare(relation: Any, a: Value, b: Value) -> Truth:
     """Compare two values; doubtful where rounding, or SymPy before it, can turn the answer."""
     reach = a.bound + b.bound
@@ -239,14 +252,10 @@ def compare(relation: Any, a: Value, b: Value) -> Truth:
 
 
 _EXACT = {"abs", "sign", "floor", "ceil"}
-_GROWING = {"exp", "sinh", "cosh"}
+_GROWING = {"exp", "expm1", "sinh", "cosh"}
 """Functions whose argument SymPy builds anew, as exp(a) exp(b) = exp(a + b)."""
 
-_FUNCTIONS: dict[str, Any] = {
-    "acos": np.arccos,
-    "asin": np.arcsin,
-    "atan": np.arctan,
-}
+_OF_ARRAYS = {row.name: row.of_arrays for row in FUNCTIONS}
 
 Value.operations |= {
     "neg": negate,

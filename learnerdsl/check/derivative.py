@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import sympy
+
 from learnerdsl.check import functions as f
 from learnerdsl.check.arithmetic import unary
+from learnerdsl.check.symbolic import evaluated
 from learnerdsl.check.values import Value, as_value
+from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.errors import LearnerError
 
 
@@ -71,7 +75,7 @@ class _Derivative:
             slope = self.of(operand)
             if slope is None:
                 continue
-            rule = _RULES.get(name)
+            rule = _RULES.get(name) or _of_sympy(name)
             if rule is None:
                 msg = f"The derivative of {name} is not known on arrays; ld.check cannot judge it."
                 raise LearnerError(msg)
@@ -87,6 +91,22 @@ def _of_power(place: int, value: Value, a: Value, b: Value) -> Value:
 def _of_max(place: int, value: Value, x: Value) -> Value:
     del place
     return f.where(f.equal(x, value), 1.0, 0.0)
+
+
+def _of_sympy(name: str) -> Callable[..., Any] | None:
+    """Return the derivative of an elementary function as SymPy knows it."""
+    row = next((row for row in FUNCTIONS if row.name == name and row.node is not None), None)
+    if row is None:
+        return None
+    symbols = [sympy.Symbol(argument, real=True) for argument in row.arguments]
+    node = row.node(*symbols)
+
+    def rule(place: int, value: Value, *operands: Value) -> Value:
+        del value
+        slope = node.diff(symbols[place])
+        return evaluated(slope, dict(zip(symbols, operands, strict=True)))
+
+    return rule
 
 
 _RULES: dict[str, Callable[..., Any]] = {

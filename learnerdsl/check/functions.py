@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.check.arithmetic import compare, power, remainder, rounded, unary
+from learnerdsl.check.arithmetic import angle, compare, power, remainder, rounded, unary
 from learnerdsl.check.values import Truth, Value, as_truth, as_value, met
+from learnerdsl.elementary import FUNCTIONS
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> Value:
@@ -179,10 +180,27 @@ def log(x: Any, base: Any = None) -> Value:
     return unary("log", x) if base is None else unary("log", x) / unary("log", base)
 
 
+def atan2(y: Any, x: Any) -> Value:
+    """The angle of the point (x, y)."""
+    with np.errstate(all="ignore"):
+        return angle(*met(y, x))
+
+
+def isnan(x: Any) -> Truth:
+    """Whether a value is NaN."""
+    return not_equal(x, x)
+
+
+def isfinite(x: Any) -> Truth:
+    """Whether a value is neither NaN nor infinite; doubtful where SymPy may have none."""
+    value = as_value(x)
+    doubtful = np.isinf(value.bound) | (value.is_computed & ~np.isfinite(value.number))
+    return Truth(np.isfinite(value.number), doubtful, value.is_array)
+
+
 UNARY = {
-    name: _of_one(name)
-    for name in (
-        *("abs", "sign", "floor", "ceil", "exp", "sin", "cos", "tan"),
-        *("sinh", "cosh", "tanh", "asin", "acos", "atan"),
-    )
+    row.name: _of_one(row.name)
+    for row in FUNCTIONS
+    if row.name not in ("log", "sqrt") and len(row.arguments) == 1
 }
+ELEMENTARY = {**UNARY, "atan2": atan2, "log": log, "sqrt": sqrt}

@@ -9,6 +9,7 @@ from learnerdsl.check import derivative, language, matrices, reductions
 from learnerdsl.check import functions as f
 from learnerdsl.check.symbolic import CLOCK_VALUES
 from learnerdsl.check.values import Value, as_value
+from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.tracing import composition
 from learnerdsl.tracing import language as symbolic_language
 
@@ -20,10 +21,12 @@ _LANGUAGE = {
     )
 }
 _OF_ELEMENTS = {
-    **f.UNARY,
+    **f.ELEMENTARY,
     **{
         name: getattr(f, name)
-        for name in ("clip", "equal", "log", "maximum", "minimum", "not_equal", "sqrt", "where")
+        for name in (
+            *("clip", "equal", "isfinite", "isnan", "maximum", "minimum", "not_equal", "where"),
+        )
     },
 }
 _OF_TENSORS = {
@@ -51,17 +54,13 @@ _REWRITING = (
 
 _OF_SYMPY: dict[str, Any] = {
     **{
-        name: f.UNARY[own]
-        for name, own in {
-            **{n: n for n in ("sign", "floor", "exp", "sin", "cos", "tan", "sinh", "cosh")},
-            **{n: n for n in ("tanh", "asin", "acos", "atan")},
-            "Abs": "abs",
-            "ceiling": "ceil",
-        }.items()
+        row.node.__name__: f.ELEMENTARY[row.name]
+        for row in FUNCTIONS
+        if row.node is not None and getattr(sympy, row.node.__name__, None) is row.node
     },
-    "log": f.log,
     "ln": f.log,
     "sqrt": f.sqrt,
+    "atan2": f.atan2,
     "cbrt": lambda x: f.raised(x, 1 / 3),
     "root": lambda x, n: f.raised(x, 1 / as_value(n)),
     "real_root": lambda x, n: f.raised(x, 1 / as_value(n)),

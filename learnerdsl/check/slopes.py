@@ -14,7 +14,8 @@ from learnerdsl.check.judges import Judges
 from learnerdsl.check.report import Mismatch
 from learnerdsl.check.symbolic import evaluated
 from learnerdsl.check.values import WIDE, Precision, Value, precision
-from learnerdsl.expr import UNARY_FUNCTIONS, RingState, RuleSymbol
+from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.expr import RingState, RuleSymbol
 from learnerdsl.tracing import Rule
 
 _STEP = float(np.finfo(WIDE).eps) ** (1 / 3)
@@ -23,7 +24,7 @@ _STEP = float(np.finfo(WIDE).eps) ** (1 / 3)
 _ROUGH = ("abs", "sign", "floor", "ceil")
 _SMOOTH = (
     *(sympy.Number, sympy.NumberSymbol, RuleSymbol, sympy.Add, sympy.Mul, sympy.Pow),
-    *(function for function, name in UNARY_FUNCTIONS.items() if name not in _ROUGH),
+    *(row.node for row in FUNCTIONS if row.node is not None and row.name not in _ROUGH),
 )
 
 

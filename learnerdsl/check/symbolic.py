@@ -9,8 +9,9 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from learnerdsl.check import functions as f
 from learnerdsl.check.context import ClockValue
 from learnerdsl.check.values import SCALAR_UNIT, Value, as_truth
+from learnerdsl.elementary import BY_NODE
 from learnerdsl.errors import LearnerError
-from learnerdsl.expr import CLOCK, UNARY_FUNCTIONS
+from learnerdsl.expr import CLOCK
 
 CLOCK_VALUES = {symbol: ClockValue(symbol.name) for symbol in CLOCK}
 
@@ -45,12 +46,8 @@ class _Evaluation:
             return Value(number, 0.0 if is_exact else SCALAR_UNIT * abs(number))
         if node in (sympy.true, sympy.false):
             return as_truth(bool(node))
-        if node.func in UNARY_FUNCTIONS:
-            return (
-                f.UNARY[UNARY_FUNCTIONS[node.func]](self(node.args[0]))
-                if (UNARY_FUNCTIONS[node.func] in f.UNARY)
-                else f.log(self(node.args[0]))
-            )
+        if node.func in BY_NODE:
+            return f.ELEMENTARY[BY_NODE[node.func].name](*map(self, node.args))
         function = next((OPERATIONS[c] for c in node.func.__mro__ if c in OPERATIONS), None)
         if function is None:
             msg = f"{node} has no value on arrays; ld.check cannot judge a rule that uses it."

@@ -6,8 +6,8 @@ import sympy
 
 from learnerdsl.codegen.printer import ATOM, Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.elementary import BY_NODE, FUNCTIONS, Function
 from learnerdsl.expr import (
-    UNARY_FUNCTIONS,
     And,
     Eigenvectors,
     Identity,
@@ -24,8 +24,12 @@ from learnerdsl.expr import (
 )
 from learnerdsl.ir import Block, Compute, Domain, Rank
 
-MATRIX_FUNCTIONS = ("eigenvectors", "inverse_root", "orthonormal")
-"""What generated code may import beside NumPy."""
+_OF_MATRICES = ("eigenvectors", "inverse_root", "orthonormal")
+MATRIX_FUNCTIONS = (
+    *_OF_MATRICES,
+    *(row.name for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
+)
+"""What generated code may import besides NumPy."""
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
@@ -128,12 +132,15 @@ class _MatrixPrinter(Printer):
         """A function of the namespace, or one of matrices."""
         if isinstance(expr, (MatrixFunction, Identity)):
             return self.matrix(expr)
-        if expr.func in UNARY_FUNCTIONS:
-            name = {"acos": "arccos", "asin": "arcsin", "atan": "arctan"}.get(
-                UNARY_FUNCTIONS[expr.func], UNARY_FUNCTIONS[expr.func]
-            )
-            return f"{self.xp}.{name}({self(expr.args[0])})"
+        if expr.func in BY_NODE:
+            return f"{self.function(BY_NODE[expr.func])}({', '.join(map(self, expr.args))})"
         return super().call(expr)
+
+    def function(self, row: Function) -> str:
+        """Return the name of a function: in the namespace, or of ours where NumPy lacks it."""
+        if isinstance(row.numpy, str):
+            return f"{self.xp}.{row.numpy}"
+        return row.name if self.xp == "np" else f"{self.xp}.{row.name}"
 
     def matrix(self, expr: Any) -> str:
         """A function of matrices."""
@@ -148,7 +155,7 @@ class _MatrixPrinter(Printer):
             return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
         names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
         prefix = "" if self.xp == "np" else f"{self.xp}."
-        return f"{prefix}{MATRIX_FUNCTIONS[names[expr.func]]}({', '.join(arguments)})"
+        return f"{prefix}{_OF_MATRICES[names[expr.func]]}({', '.join(arguments)})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Square roots by NumPy's function, others as powers."""

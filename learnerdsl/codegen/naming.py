@@ -5,45 +5,15 @@ import re
 
 import sympy
 
+from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.ir import Kernel, Rank
 
-KERNEL_FUNCTIONS = (
-    "abs",
-    "accumulate",
-    "acos",
-    "asin",
-    "atan",
-    "ceil",
-    "cos",
-    "cosh",
-    "element_pass",
-    "exp",
-    "float32",
-    "float32_array",
-    "float64",
-    "float64_array",
-    "floor",
-    "inf",
-    "int64",
-    "larger",
-    "log",
-    "maximum",
-    "minimum",
-    "model_scalars",
-    "nan",
-    "normal_float32",
-    "normal_float64",
-    "random_key",
-    "sign",
-    "sin",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-    "tensor_scalars",
-    "uniform_float32",
-    "uniform_float64",
+_OF_KERNELS = (
+    *("accumulate", "element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
+    *("int64", "larger", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
+    *("normal_float64", "random_key", "tensor_scalars", "uniform_float32", "uniform_float64"),
 )
+KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS if row.cpu))))
 """What generated code may import, in the order in which it does."""
 
 _BY_BLOCKS = (

@@ -11,8 +11,9 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
+from learnerdsl.elementary import BY_NODE
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import UNARY_FUNCTIONS, And, Comparison, Draw, Maximum, Minimum, Not, Or, Where
+from learnerdsl.expr import And, Comparison, Draw, Maximum, Minimum, Not, Or, Where
 
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
 _LARGEST = 1024
@@ -72,8 +73,8 @@ class Printer:
             return self.extreme(expr)
         if isinstance(expr, Draw):
             return f"{expr.distribution}_{self.dtype}(key, {self.position}, {expr.stream})"
-        if expr.func in UNARY_FUNCTIONS:
-            return f"{UNARY_FUNCTIONS[expr.func]}({self(expr.args[0])})"
+        if expr.func in BY_NODE:
+            return f"{BY_NODE[expr.func].name}({', '.join(map(self, expr.args))})"
         msg = f"no text for {expr.func} in {expr}"
         raise InternalError(msg)
 

@@ -5,38 +5,26 @@ whole tensor or for the whole model. Every symbol is real, so `sympy.diff`, `sub
 `latex` know what they may do with it.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from learnerdsl.expr.adopting import adopted as adopted
 from learnerdsl.expr.adopting import rebuilt as rebuilt
 from learnerdsl.expr.constants import constant_value as constant_value
 from learnerdsl.expr.constants import is_constant as is_constant
 from learnerdsl.expr.constants import vanishes as vanishes
-from learnerdsl.expr.functions import UNARY_FUNCTIONS as UNARY_FUNCTIONS
+from learnerdsl.expr.functions import ELEMENTARY as ELEMENTARY
 from learnerdsl.expr.functions import Draw as Draw
 from learnerdsl.expr.functions import NormalDraw as NormalDraw
 from learnerdsl.expr.functions import UniformDraw as UniformDraw
-from learnerdsl.expr.functions import abs as abs
-from learnerdsl.expr.functions import acos as acos
-from learnerdsl.expr.functions import asin as asin
-from learnerdsl.expr.functions import atan as atan
-from learnerdsl.expr.functions import ceil as ceil
 from learnerdsl.expr.functions import clip as clip
-from learnerdsl.expr.functions import cos as cos
-from learnerdsl.expr.functions import cosh as cosh
 from learnerdsl.expr.functions import equal as equal
-from learnerdsl.expr.functions import exp as exp
 from learnerdsl.expr.functions import expression as expression
-from learnerdsl.expr.functions import floor as floor
-from learnerdsl.expr.functions import log as log
+from learnerdsl.expr.functions import isfinite as isfinite
+from learnerdsl.expr.functions import isnan as isnan
 from learnerdsl.expr.functions import maximum as maximum
 from learnerdsl.expr.functions import minimum as minimum
 from learnerdsl.expr.functions import not_equal as not_equal
 from learnerdsl.expr.functions import pi as pi
-from learnerdsl.expr.functions import sign as sign
-from learnerdsl.expr.functions import sin as sin
-from learnerdsl.expr.functions import sinh as sinh
-from learnerdsl.expr.functions import sqrt as sqrt
-from learnerdsl.expr.functions import tan as tan
-from learnerdsl.expr.functions import tanh as tanh
 from learnerdsl.expr.functions import where as where
 from learnerdsl.expr.graph import brief as brief
 from learnerdsl.expr.graph import has as has
@@ -66,6 +54,7 @@ from learnerdsl.expr.nodes import Condition as Condition
 from learnerdsl.expr.nodes import Equal as Equal
 from learnerdsl.expr.nodes import Greater as Greater
 from learnerdsl.expr.nodes import GreaterEqual as GreaterEqual
+from learnerdsl.expr.nodes import IsFinite as IsFinite
 from learnerdsl.expr.nodes import Less as Less
 from learnerdsl.expr.nodes import LessEqual as LessEqual
 from learnerdsl.expr.nodes import Maximum as Maximum
@@ -116,3 +105,9 @@ from learnerdsl.expr.symbols import seed as seed
 from learnerdsl.expr.symbols import step as step
 from learnerdsl.expr.symbols import tensor_number as tensor_number
 from learnerdsl.expr.symbols import tensor_size as tensor_size
+
+globals().update(ELEMENTARY)
+
+if TYPE_CHECKING:
+    # The functions of `FUNCTIONS`, which a type checker does not see.
+    def __getattr__(name: str) -> Any: ...

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.graph import brief, mapped
 from learnerdsl.expr.nodes import (
@@ -13,6 +14,7 @@ from learnerdsl.expr.nodes import (
     Equal,
     Greater,
     GreaterEqual,
+    IsFinite,
     Less,
     LessEqual,
     Maximum,
@@ -113,21 +115,7 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     sympy.Mod: np.remainder,
     Minimum: lambda *values: np.min(values),
     Maximum: lambda *values: np.max(values),
-    sympy.Abs: np.abs,
-    sympy.acos: np.arccos,
-    sympy.asin: np.arcsin,
-    sympy.atan: np.arctan,
-    sympy.ceiling: np.ceil,
-    sympy.cos: np.cos,
-    sympy.cosh: np.cosh,
-    sympy.exp: np.exp,
-    sympy.floor: np.floor,
-    sympy.log: np.log,
-    sympy.sign: np.sign,
-    sympy.sin: np.sin,
-    sympy.sinh: np.sinh,
-    sympy.tan: np.tan,
-    sympy.tanh: np.tanh,
+    **{row.node: row.of_arrays for row in FUNCTIONS if row.node is not None},
     Where: lambda condition, then, otherwise: then if condition else otherwise,
     Less: np.less,
     LessEqual: np.less_equal,
@@ -138,4 +126,5 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     And: np.logical_and,
     Or: np.logical_or,
     Not: np.logical_not,
+    IsFinite: np.isfinite,
 }

@@ -1,38 +1,21 @@
 """The functions of elements, under the names of NumPy, and random numbers."""
 
+import inspect
 from typing import Any
 
 import sympy
 from sympy.logic.boolalg import Boolean
 
+from learnerdsl.elementary import FUNCTIONS, Function
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.adopting import adopted
 from learnerdsl.expr.constants import number_of
 from learnerdsl.expr.graph import brief
-from learnerdsl.expr.nodes import Condition, Equal, Maximum, Minimum, NotEqual, Where
+from learnerdsl.expr.nodes import Condition, Equal, IsFinite, Maximum, Minimum, NotEqual, Where
 from learnerdsl.expr.nodes import condition as as_condition
 from learnerdsl.expr.operators import rounded_down, rounded_up, size_of
 
 pi = sympy.pi
-
-UNARY_FUNCTIONS: dict[Any, str] = {
-    sympy.Abs: "abs",
-    sympy.acos: "acos",
-    sympy.asin: "asin",
-    sympy.atan: "atan",
-    sympy.ceiling: "ceil",
-    sympy.cos: "cos",
-    sympy.cosh: "cosh",
-    sympy.exp: "exp",
-    sympy.floor: "floor",
-    sympy.log: "log",
-    sympy.sign: "sign",
-    sympy.sin: "sin",
-    sympy.sinh: "sinh",
-    sympy.tan: "tan",
-    sympy.tanh: "tanh",
-}
-"""The functions of one argument that have a meaning in a kernel, with their names in it."""
 
 
 class Draw(sympy.Expr):
@@ -101,16 +84,35 @@ def expression(value: Any) -> sympy.Expr:
     raise RuleError(msg)
 
 
-def _of_one(function: Any, x: Any) -> sympy.Expr:
-    """Return a function of one argument; RuleError for a constant that is no real number."""
-    argument = expression(x)
-    if isinstance(argument, sympy.Float):
-        number_of(argument)  # Refused beyond float64, where SymPy's own evaluation may not end.
-    value = function(argument)
+def _real(value: Any) -> sympy.Expr:
+    """Return a value; RuleError if it is a constant that is not a real number."""
     if value.is_number and value.is_extended_real is False:
         msg = f"{brief(value)} is not a real number; rules compute with real numbers only."
         raise RuleError(msg)
     return value
+
+
+def _public(row: Function) -> Any:
+    """Return the function of expressions that rules call."""
+
+    def function(*arguments: Any) -> sympy.Expr:
+        if len(arguments) != len(row.arguments):
+            msg = (
+                f"expected {row.name}({', '.join(row.arguments)}), got {len(arguments)} arguments."
+            )
+            raise TypeError(msg)
+        operands = [expression(argument) for argument in arguments]
+        for operand in operands:
+            if isinstance(operand, sympy.Float):
+                number_of(operand)  # Refused beyond float64, where SymPy may not come to an end.
+        return _real(row.node(*operands))
+
+    function.__name__ = function.__qualname__ = row.name
+    function.__doc__ = row.summary
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in row.arguments]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return function
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
@@ -180,64 +182,23 @@ def ceil(x: Any) -> sympy.Expr:
 
 def sqrt(x: Any) -> sympy.Expr:
     """Return the square root; NaN below 0."""
-    return _of_one(sympy.sqrt, x)
+    return _real(sympy.sqrt(expression(x)))
 
 
-def exp(x: Any) -> sympy.Expr:
-    """Return e to the power x."""
-    return _of_one(sympy.exp, x)
+def isnan(x: Any) -> Any:
+    """Return the condition that `x` is NaN."""
+    return not_equal(x, x)
 
 
-def log(x: Any) -> sympy.Expr:
-    """Return the natural logarithm; -infinity at 0, NaN below."""
-    return _of_one(sympy.log, x)
+def isfinite(x: Any) -> Any:
+    """Return the condition that `x` is neither NaN nor infinite."""
+    return IsFinite(expression(x))
 
 
-def sign(x: Any) -> sympy.Expr:
-    """Return -1, 0 or 1; NaN for NaN."""
-    return _of_one(sympy.sign, x)
+_WRITTEN_OUT = ("abs", "ceil", "floor", "sqrt")
+"""Functions with a definition of their own above."""
 
-
-def tanh(x: Any) -> sympy.Expr:
-    """Return the hyperbolic tangent."""
-    return _of_one(sympy.tanh, x)
-
-
-def sin(x: Any) -> sympy.Expr:
-    """Return the sine of an angle in radians."""
-    return _of_one(sympy.sin, x)
-
-
-def cos(x: Any) -> sympy.Expr:
-    """Return the cosine of an angle in radians."""
-    return _of_one(sympy.cos, x)
-
-
-def tan(x: Any) -> sympy.Expr:
-    """Return the tangent of an angle in radians."""
-    return _of_one(sympy.tan, x)
-
-
-def asin(x: Any) -> sympy.Expr:
-    """Return the angle in radians whose sine is x; NaN outside -1 to 1."""
-    return _of_one(sympy.asin, x)
-
-
-def acos(x: Any) -> sympy.Expr:
-    """Return the angle in radians whose cosine is x; NaN outside -1 to 1."""
-    return _of_one(sympy.acos, x)
-
-
-def atan(x: Any) -> sympy.Expr:
-    """Return the angle in radians whose tangent is x."""
-    return _of_one(sympy.atan, x)
-
-
-def sinh(x: Any) -> sympy.Expr:
-    """Return the hyperbolic sine."""
-    return _of_one(sympy.sinh, x)
-
-
-def cosh(x: Any) -> sympy.Expr:
-    """Return the hyperbolic cosine."""
-    return _of_one(sympy.cosh, x)
+ELEMENTARY: dict[str, Any] = {
+    row.name: globals()[row.name] if row.name in _WRITTEN_OUT else _public(row) for row in FUNCTIONS
+}
+"""Name -> the function of expressions, for every row of `FUNCTIONS`."""

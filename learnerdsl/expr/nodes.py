@@ -135,6 +135,23 @@ class NotEqual(Comparison):
     sympy_class = sympy.Ne
 
 
+class IsFinite(Condition):
+    """Whether a value is neither NaN nor infinite."""
+
+    precedence = PRECEDENCE["Relational"]
+
+    def as_sympy(self) -> Any:
+        """Return |x| < oo, not evaluated."""
+        return sympy.StrictLessThan(sympy.Abs(self.args[0]), sympy.oo, evaluate=False)
+
+    def doit(self, **hints: Any) -> Any:
+        """Return |x| < oo, which SymPy may know to be true."""
+        return sympy.StrictLessThan(sympy.Abs(self.args[0].doit(**hints)), sympy.oo)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"isfinite({printer._print(self.args[0])})"
+
+
 class And(Condition):
     """Both conditions."""
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import sympy
 
+from learnerdsl.elementary import BY_NODE, Function
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
-    UNARY_FUNCTIONS,
     And,
     AxisSize,
     Comparison,
     Draw,
     Identity,
+    IsFinite,
     MatrixFunction,
     Maximum,
     MaxOver,
@@ -128,8 +129,11 @@ class Evaluation:
             return self.compare(expr, k)
         if expr.func in _STRUCTURE:
             return _STRUCTURE[expr.func](self, expr, k)
-        if expr.func in UNARY_FUNCTIONS:
-            return self.call(UNARY_FUNCTIONS[expr.func], self.exactly(expr.args[0], k))
+        if isinstance(expr, IsFinite):
+            return self.finite(self(expr.args[0], k))
+        if expr.func in BY_NODE:
+            values = [self.exactly(argument, k) for argument in expr.args]
+            return self.elementary(BY_NODE[expr.func], values)
         msg = f"the interpreter does not know {expr.func} in {expr}"
         raise InternalError(msg)
 
@@ -179,6 +183,19 @@ class Evaluation:
             v = ((words[2] << np.uint64(21)) ^ (words[3] >> np.uint64(11))) * 2.0**-53
             drawn = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
         return self.xp.asarray(drawn, dtype=self.parameters[k].dtype)
+
+    def finite(self, value: Any) -> Any:
+        """Return whether a value is neither NaN nor infinite."""
+        return math.isfinite(value) if isinstance(value, float) else self.xp.isfinite(value)
+
+    def elementary(self, row: Function, values: list[Any]) -> Any:
+        """Return an elementary function of values, by NumPy or a library like it."""
+        if isinstance(row.numpy, str):
+            return self.call(row.numpy, *values)
+        if self.xp is np or all(isinstance(value, float) for value in values):
+            return row.of_arrays(*map(_wide, values))
+        own = getattr(self.xp, row.name, None)
+        return own(*values) if own else self.xp.asarray(row.of_arrays(*map(np.asarray, values)))
 
     def call(self, name: str, *values: Any) -> Any:
         """A function of NumPy's name, of floats or of arrays."""

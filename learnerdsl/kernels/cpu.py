@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 from numba import carray, config, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from learnerdsl.kernels.cpu_math import INLINE, OPTIONS
-from learnerdsl.kernels.cpu_math import exp as exp
-from learnerdsl.kernels.cpu_math import log as log
-from learnerdsl.kernels.cpu_math import tanh as tanh
+from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.kernels.cpu_math import INLINE, OPTIONS, log
 from learnerdsl.kernels.machine_code import KEPT_AS, KeptCode, compile_c_function
 from learnerdsl.kernels.philox import random_functions
 
@@ -29,16 +27,11 @@ inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
 float32 = np.float32
 float64 = np.float64
 int64 = np.int64
-abs = abs
-if config.DISABLE_JIT:
-    # Python's own raise errors where the answer is NaN or infinite.
-    acos, asin, atan, cos, sin, tan = np.arccos, np.arcsin, np.arctan, np.cos, np.sin, np.tan
-    cosh, sinh, sqrt = np.cosh, np.sinh, np.sqrt
-else:
-    acos, asin, atan, cos, sin, tan = math.acos, math.asin, math.atan, math.cos, math.sin, math.tan
-    cosh, sinh, sqrt = math.cosh, math.sinh, math.sqrt
-ceil = np.ceil
-floor = np.floor
+
+for _row in FUNCTIONS:
+    # Python's own functions raise errors where the answer is NaN or infinite; NumPy's do not.
+    is_interpreted = config.DISABLE_JIT and _row.cpu.startswith("math.")
+    globals()[_row.name] = _row.of_arrays if is_interpreted else _row.for_cpu()
 
 _ROW = types.CPointer(types.float64)
 _TABLE = types.CPointer(types.uint64)
@@ -127,21 +120,6 @@ def maximum(a: Any, b: Any) -> Any:
 def minimum(a: Any, b: Any) -> Any:
     """The smaller value; NaN if one is NaN."""
     return a if (a < b) | (a != a) else b
-
-
-def sign(x: Any) -> Any:
-    """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
-    return np.sign(x)
-
-
-@overload(sign, jit_options=INLINE)
-def _sign(x: Any) -> Any:
-    one = np.float32(1) if x is types.float32 else np.float64(1)
-
-    def select(x: Any) -> Any:
-        return one if x > 0 else (-one if x < 0 else abs(x))
-
-    return select
 
 
 @njit(**INLINE)

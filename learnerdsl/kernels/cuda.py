@@ -16,26 +16,13 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.kernels import cuda_math
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
-from learnerdsl.kernels.cuda_math import acos as acos
-from learnerdsl.kernels.cuda_math import asin as asin
-from learnerdsl.kernels.cuda_math import atan as atan
-from learnerdsl.kernels.cuda_math import ceil as ceil
-from learnerdsl.kernels.cuda_math import cos as cos
 from learnerdsl.kernels.cuda_math import cos_of_turns
-from learnerdsl.kernels.cuda_math import cosh as cosh
-from learnerdsl.kernels.cuda_math import exp as exp
-from learnerdsl.kernels.cuda_math import floor as floor
-from learnerdsl.kernels.cuda_math import log as log
 from learnerdsl.kernels.cuda_math import maximum as maximum
 from learnerdsl.kernels.cuda_math import minimum as minimum
 from learnerdsl.kernels.cuda_math import narrowed as narrowed
-from learnerdsl.kernels.cuda_math import sign as sign
-from learnerdsl.kernels.cuda_math import sin as sin
-from learnerdsl.kernels.cuda_math import sinh as sinh
-from learnerdsl.kernels.cuda_math import sqrt as sqrt
-from learnerdsl.kernels.cuda_math import tan as tan
-from learnerdsl.kernels.cuda_math import tanh as tanh
 from learnerdsl.kernels.cuda_memory import aligned as aligned
 from learnerdsl.kernels.cuda_memory import float32_array as float32_array
 from learnerdsl.kernels.cuda_memory import float64_array as float64_array
@@ -56,7 +43,7 @@ inf = math.inf
 float32 = np.float32
 float64 = np.float64
 int64 = np.int64
-abs = abs
+globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
 
 WORDS = (
     "addresses",  # uint64 (tensors, columns): where the arrays of a tensor are
@@ -185,7 +172,7 @@ def lanes_for(width: Any) -> Any:
 
 
 random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
-    device, log, cos_of_turns
+    device, cuda_math.log, cos_of_turns
 )
 
 

@@ -5,18 +5,16 @@ which Numba maps to NVIDIA's libdevice in the type of the argument. In Numba's C
 them are NumPy's.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
+from learnerdsl.elementary import FUNCTIONS, imported
 from learnerdsl.kernels.simulator import SIMULATED
 
 if SIMULATED:
-    acos, asin, atan = np.arccos, np.arcsin, np.arctan
-    cos, cosh, sin, sinh, tan, tanh = np.cos, np.cosh, np.sin, np.sinh, np.tan, np.tanh
-    exp, log, sqrt, ceil, floor = np.exp, np.log, np.sqrt, np.ceil, np.floor
-    maximum, minimum, sign = np.maximum, np.minimum, np.sign
+    maximum, minimum = np.maximum, np.minimum
+    globals().update({row.name: row.of_arrays for row in FUNCTIONS if row.cuda})
 
     def cos_of_turns(x: Any) -> Any:
         """The cosine of 2 pi x."""
@@ -31,10 +29,6 @@ else:
     from numba import cuda, types
     from numba.cuda import cgutils
     from numba.cuda.extending import intrinsic
-
-    acos, asin, atan = math.acos, math.asin, math.atan
-    cos, cosh, sin, sinh, tan, tanh = math.cos, math.cosh, math.sin, math.sinh, math.tan, math.tanh
-    exp, log, sqrt = math.exp, math.log, math.sqrt
 
     def _wider(a: Any, b: Any) -> Any:
         return types.float64 if types.float64 in (a, b) else types.float32
@@ -111,8 +105,12 @@ else:
         call.__name__ = name
         return intrinsic(call)
 
-    ceil = _libdevice("ceil")
-    floor = _libdevice("floor")
+    for _row in FUNCTIONS:
+        if _row.cuda.startswith("libdevice."):
+            globals()[_row.name] = _libdevice(_row.cuda.removeprefix("libdevice."))
+        elif _row.cuda:
+            globals()[_row.name] = imported(_row.cuda)
+
     _cos_of_half_turns = _libdevice("cospi")
 
     @cuda.jit(device=True, inline="always")

@@ -7,6 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.elementary import FUNCTIONS
+
+# The elementary functions that NumPy itself does not have.
+globals().update(
+    {row.name: row.of_arrays for row in FUNCTIONS if row.cpu and not isinstance(row.numpy, str)}
+)
+
 
 def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
     """`a ** (-1/order)` of symmetric matrices, by their eigenvalues.

@@ -47,6 +47,9 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+_TABLES = ("learnerdsl.elementary",)
+
+
 def code_of(module: str) -> bytes:
     """Return the content of a module's file, also of one in an archive."""
     spec: Any = importlib.util.find_spec(module)
@@ -58,10 +61,11 @@ def code_of(module: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def library_code() -> bytes:
-    """Return the source of every module of this package: what generated files import."""
+    """Return the source of all that generated files import: this package, and its tables."""
     package = __name__.rpartition(".")[0]
     found = sorted(module.name for module in pkgutil.iter_modules(sys.modules[package].__path__))
-    return b"".join(code_of(f"{package}.{name}") for name in found)
+    modules = [*(f"{package}.{name}" for name in found), *_TABLES]
+    return b"".join(map(code_of, modules))
 
 
 @lru_cache(maxsize=1)

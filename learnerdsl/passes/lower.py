@@ -12,8 +12,11 @@ from typing import Any
 import sympy
 from sympy.logic.boolalg import BooleanAtom
 
+from learnerdsl.elementary import DEFINED
 from learnerdsl.expr import (
     Comparison,
+    IsFinite,
+    Less,
     MatrixFunction,
     Named,
     NotEqual,
@@ -21,6 +24,7 @@ from learnerdsl.expr import (
     Reduction,
     Transpose,
     Where,
+    adopted,
     brief,
     constant_value,
     is_constant,
@@ -115,9 +119,13 @@ class _Lowering:
         if isinstance(node, _EXACT):
             arguments = tuple(map(_over_one_divisor, arguments))
         same = all(a is b for a, b in zip(arguments, node.args, strict=True))
-        bare = node if same else rebuilt(node, arguments)
+        bare: Any = node if same else rebuilt(node, arguments)
         if isinstance(bare, Power):
             bare = bare.as_sympy()
+        if isinstance(bare, DEFINED):
+            bare = adopted(bare.definition(*bare.args))
+        if isinstance(bare, IsFinite):
+            bare = Less(sympy.Abs(bare.args[0]), sympy.oo)
         if _is_of_whole_numbers(node):
             bare = _over_one_divisor(bare)
         if isinstance(node, Reduction):

@@ -18,11 +18,12 @@ import sympy
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanAtom
 
+from learnerdsl.elementary import BY_NODE, FUNCTIONS
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import (
-    UNARY_FUNCTIONS,
     And,
     Comparison,
+    IsFinite,
     Maximum,
     Minimum,
     Not,
@@ -55,10 +56,10 @@ def _maximum(a: Any, b: Any) -> Any:
 
 _NUMBERS = {"inf": math.inf, "nan": math.nan, "__builtins__": {}}
 _OWN = {"sign": _sign, "minimum": _minimum, "maximum": _maximum, "abs": abs}
-_NAMES = [*UNARY_FUNCTIONS.values(), "sqrt"]
-FAST = {**{n: getattr(math, n) for n in _NAMES if n not in _OWN}, **_OWN, **_NUMBERS}
-FAST["power"] = math.pow
-IEEE = {**{n: getattr(np, n) for n in [*_NAMES, *_OWN, "power"]}, **_NUMBERS}
+FAST = {r.name: getattr(math, r.name, r.of_arrays) for r in FUNCTIONS}
+FAST |= {**_OWN, **_NUMBERS, "power": math.pow, "isfinite": math.isfinite}
+IEEE = {r.name: r.of_arrays for r in FUNCTIONS}
+IEEE |= {n: getattr(np, n) for n in ("minimum", "maximum", "power", "isfinite")} | _NUMBERS
 
 
 def functions_of_step(expression: sympy.Expr) -> tuple[Function, Function]:
@@ -84,24 +85,23 @@ def text(node: Any) -> str:
     for kinds, written in _TEXTS:
         if isinstance(node, kinds):
             return written(node)
-    name = UNARY_FUNCTIONS.get(type(node))
-    if name is None:
+    if type(node) not in BY_NODE:
         raise HyperparameterError(unknown(node))
-    return f"{name}({text(node.args[0])})"
+    return f"{BY_NODE[type(node)].name}({', '.join(map(text, node.args))})"
 
 
 def is_known(node: Any) -> bool:
     """Whether there is code for the node, whatever its arguments."""
-    return node == step or isinstance(node, _KNOWN) or type(node) in UNARY_FUNCTIONS
+    return node == step or isinstance(node, _KNOWN) or type(node) in BY_NODE
 
 
 def unknown(node: Any) -> str:
     """Say that a schedule cannot have the node, and what it can."""
-    functions = ", ".join(UNARY_FUNCTIONS.values())
+    functions = ", ".join(row.name for row in FUNCTIONS)
     return (
         f"A schedule cannot have {type(node).__name__}, as in {str(node)[:80]}; it is made of "
         "learnerdsl.step, real numbers, + - * / % and **, comparisons, where, clip, minimum, "
-        f"maximum, sqrt, {functions}."
+        f"maximum, {functions}."
     )
 
 
@@ -183,6 +183,7 @@ _TEXTS: list[tuple[Any, Callable[[Any], str]]] = [
     (sympy.Piecewise, _choice),
     (Where, lambda n: "({1} if {0} else {2})".format(*map(text, n.args))),
     (Comparison, lambda n: _joined(n.sign, n.args)),
+    (IsFinite, lambda n: f"isfinite({text(n.args[0])})"),
     # Derivatives of Min and Max have it.
     (sympy.Heaviside, lambda n: text(n.rewrite(sympy.Piecewise))),
     (tuple(RELATIONS), lambda n: _joined(RELATIONS[type(n)], n.args)),

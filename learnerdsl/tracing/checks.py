@@ -8,10 +8,10 @@ import sympy
 from sympy.core.symbol import Str
 from sympy.logic.boolalg import BooleanAtom
 
+from learnerdsl.elementary import BY_NODE, FUNCTIONS
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     SQUARE_SHAPES,
-    UNARY_FUNCTIONS,
     AxisSize,
     Clock,
     Condition,
@@ -287,11 +287,11 @@ def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
                 "write another rule for such tensors under `if learnerdsl.ndim(p) < 2:`."
             )
             raise RuleError(msg)
-    elif not isinstance(node, _KNOWN_NODES) and node.func not in UNARY_FUNCTIONS:
-        known = ", ".join(sorted(UNARY_FUNCTIONS.values()))
+    elif not isinstance(node, _KNOWN_NODES) and node.func not in BY_NODE:
+        known = ", ".join(row.name for row in FUNCTIONS)
         msg = (
-            f"{place()}: {node.func.__name__} has no meaning in a kernel. Functions of one "
-            f"argument are {known}; beside them sqrt, minimum, maximum, clip, where, powers."
+            f"{place()}: {node.func.__name__} has no meaning in a kernel. The "
+            f"functions are {known}; and minimum, maximum, clip, where, powers."
         )
         raise RuleError(msg)
 
