@@ -71,6 +71,18 @@ def test_function_has_a_signature_and_a_sentence(row):
         function()
 
 
+@ld.rule
+def elementary(p, g):
+    """Steps by every function of the table."""
+    total = sum(getattr(ld, row.name)(*(g, p)[: len(row.arguments)]) for row in FUNCTIONS)
+    return ld.assign(p, p - total)
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_code_of_every_function_is_the_golden_file(target, golden):
+    golden(f"elementary.{target}.py", elementary.source(target))
+
+
 def test_the_table_is_in_order():
     assert [row.name for row in FUNCTIONS] == sorted(row.name for row in FUNCTIONS)
 

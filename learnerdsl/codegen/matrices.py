@@ -27,7 +27,7 @@ from learnerdsl.ir import Block, Compute, Domain, Rank
 _OF_MATRICES = ("eigenvectors", "inverse_root", "orthonormal")
 MATRIX_FUNCTIONS = (
     *_OF_MATRICES,
-    *(row.name for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
+    *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
 )
 """What generated code may import besides NumPy."""
 
@@ -140,7 +140,7 @@ class _MatrixPrinter(Printer):
         """Return the name of a function: in the namespace, or of ours where NumPy lacks it."""
         if isinstance(row.numpy, str):
             return f"{self.xp}.{row.numpy}"
-        return row.name if self.xp == "np" else f"{self.xp}.{row.name}"
+        return f"array_{row.name}" if self.xp == "np" else f"{self.xp}.{row.name}"
 
     def matrix(self, expr: Any) -> str:
         """A function of matrices."""

@@ -11,7 +11,11 @@ from learnerdsl.elementary import FUNCTIONS
 
 # The elementary functions that NumPy itself does not have.
 globals().update(
-    {row.name: row.of_arrays for row in FUNCTIONS if row.cpu and not isinstance(row.numpy, str)}
+    {
+        f"array_{row.name}": row.of_arrays
+        for row in FUNCTIONS
+        if row.cpu and not isinstance(row.numpy, str)
+    }
 )
 
 
