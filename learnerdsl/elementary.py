@@ -6,6 +6,7 @@ row; `docs/growing.md` says what else it takes: a golden file and a line of docu
 """
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -211,6 +212,12 @@ FUNCTIONS = (
     ),
     _row("cos", sympy.cos, "Return the cosine of an angle in radians."),
     _row("cosh", sympy.cosh, "Return the hyperbolic cosine."),
+    _row(
+        "erf",
+        sympy.erf,
+        "Return the error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.",
+        numpy=_elementwise(math.erf),
+    ),
     _row("exp", sympy.exp, "Return e to the power x.", cpu=f"{_CPU}.exp"),
     _row("expm1", expm1, "Return exp(x) - 1, exact near 0."),
     _row(

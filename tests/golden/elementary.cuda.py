@@ -16,6 +16,7 @@ from learnerdsl.kernels.cuda import (
     cosh,
     element,
     element_pass,
+    erf,
     exp,
     expm1,
     float32,
@@ -41,8 +42,8 @@ from learnerdsl.kernels.cuda import (
 def elementary_element_1(p_i, g_i):
     """What pass 1 does to an element."""
     t1 = abs(g_i)
-    # p <- add of 23 parts
-    p_new = p_i - sqrt(g_i) - t1 - acos(g_i) - asin(g_i) - atan(g_i) - atan2(g_i, p_i) - cbrt(g_i) - ceil(g_i) - cos(g_i) - cosh(g_i) - exp(g_i) - expm1(g_i) - floor(g_i) - log(g_i) - log1p(g_i) - float32(1.0) / (exp(-g_i) + float32(1.0)) - sign(g_i) - sin(g_i) - sinh(g_i) - (maximum(float32(0.0), g_i) + log1p(exp(-t1))) - tan(g_i) - tanh(g_i)
+    # p <- add of 24 parts
+    p_new = p_i - sqrt(g_i) - t1 - acos(g_i) - asin(g_i) - atan(g_i) - atan2(g_i, p_i) - cbrt(g_i) - ceil(g_i) - cos(g_i) - cosh(g_i) - erf(g_i) - exp(g_i) - expm1(g_i) - floor(g_i) - log(g_i) - log1p(g_i) - float32(1.0) / (exp(-g_i) + float32(1.0)) - sign(g_i) - sin(g_i) - sinh(g_i) - (maximum(float32(0.0), g_i) + log1p(exp(-t1))) - tan(g_i) - tanh(g_i)
     return p_new
 
 
