@@ -26,7 +26,10 @@ from learnerdsl.errors import PicklingError as PicklingError
 from learnerdsl.errors import RuleError as RuleError
 from learnerdsl.errors import UnknownNameError as UnknownNameError
 from learnerdsl.expr import ELEMENTARY as _ELEMENTARY
+from learnerdsl.expr import all as all
+from learnerdsl.expr import any as any
 from learnerdsl.expr import clip as clip
+from learnerdsl.expr import count as count
 from learnerdsl.expr import eigenvectors as eigenvectors
 from learnerdsl.expr import equal as equal
 from learnerdsl.expr import identity as identity
@@ -37,12 +40,14 @@ from learnerdsl.expr import matmul as matmul
 from learnerdsl.expr import max as max
 from learnerdsl.expr import maximum as maximum
 from learnerdsl.expr import mean as mean
+from learnerdsl.expr import min as min
 from learnerdsl.expr import minibatch_size as minibatch_size
 from learnerdsl.expr import minimum as minimum
 from learnerdsl.expr import norm as norm
 from learnerdsl.expr import not_equal as not_equal
 from learnerdsl.expr import orthonormal as orthonormal
 from learnerdsl.expr import pi as pi
+from learnerdsl.expr import prod as prod
 from learnerdsl.expr import samples as samples
 from learnerdsl.expr import size as size
 from learnerdsl.expr import step as step

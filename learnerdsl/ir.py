@@ -9,14 +9,13 @@ memory. `str(kernel)` is readable, and every pass of the compiler gives a new Ke
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import sympy
 
 from learnerdsl.errors import InternalError, RuleError
 from learnerdsl.expr import Identity, MatMul, MatrixFunction, Reduction, Transpose
-
-ReductionKind = Literal["sum", "max"]
+from learnerdsl.monoids import Monoid
 
 
 def as_expr(node: sympy.Basic) -> sympy.Expr:
@@ -127,16 +126,16 @@ class Compute:
 
 @dataclass(frozen=True)
 class Reduce:
-    """`symbol` is the sum or maximum of `expression` over a tensor or the model: a barrier."""
+    """`symbol` is `expression` reduced over a tensor or the model: a barrier."""
 
     symbol: sympy.Symbol
-    kind: ReductionKind
+    monoid: Monoid
     over: str
     expression: sympy.Expr
     block: int = 0
 
     def __str__(self) -> str:
-        return f"{self.symbol} = {self.kind} over {self.over} of {self.expression}"
+        return f"{self.symbol} = {self.monoid.name} over {self.over} of {self.expression}"
 
 
 @dataclass(frozen=True)

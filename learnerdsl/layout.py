@@ -14,6 +14,7 @@ import sympy
 
 from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
+from learnerdsl.monoids import SUM, Monoid
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Vector:
         in_parts: whether every chunk has a part of its own, until they are summed.
         outer: those of its axes that chunks go along from first to last, so that a part needs the
             few of their indices that its chunk meets.
-        start: the value of one that no chunk has written.
+        monoid: what joins its parts; its identity is the value of one that no chunk has written.
     """
 
     symbol: sympy.Symbol
@@ -35,7 +36,7 @@ class Vector:
     is_wide: bool
     in_parts: bool = False
     outer: tuple[int, ...] = ()
-    start: float = 0.0
+    monoid: Monoid = SUM
 
 
 def _inner_size(vector: Vector, shape: Sequence[int]) -> int:
@@ -170,8 +171,7 @@ def _vectors(
         if axes:
             leading = tuple(range(row_axes[0]))
             outer = tuple(takewhile(axes.__contains__, leading))
-            start = 0.0 if reduce.kind == "sum" else -math.inf
-            yield Vector(reduce.symbol, axes, True, axes != leading, outer, start)
+            yield Vector(reduce.symbol, axes, True, axes != leading, outer, reduce.monoid)
     for block in kernel.blocks:
         for compute in block.computes:
             if block.domain == Domain.TENSOR and domains[compute.symbol].rank == Rank.VECTOR:

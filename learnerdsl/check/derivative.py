@@ -88,7 +88,7 @@ def _of_power(place: int, value: Value, a: Value, b: Value) -> Value:
     return b * a ** (b - 1) if place == 0 else value * f.log(a)
 
 
-def _of_max(place: int, value: Value, x: Value) -> Value:
+def _of_extreme(place: int, value: Value, x: Value) -> Value:
     del place
     return f.where(f.equal(x, value), 1.0, 0.0)
 
@@ -118,7 +118,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "divide": lambda place, value, a, b: -value / b if place else 1 / b,
     "power": _of_power,
     "sum": lambda place, value, x: 1.0,
-    "max": _of_max,
+    "max": _of_extreme,
+    "min": _of_extreme,
+    "prod": lambda place, value, x: value / x,
     "abs": lambda place, value, x: unary("sign", x),
     "exp": lambda place, value, x: value,
     "log": lambda place, value, x: 1 / x,

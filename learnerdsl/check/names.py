@@ -30,7 +30,10 @@ _OF_ELEMENTS = {
     },
 }
 _OF_TENSORS = {
-    **{name: getattr(reductions, name) for name in ("max", "mean", "norm", "size", "sum")},
+    **{
+        name: getattr(reductions, name)
+        for name in (*("all", "any", "count", "max", "mean", "min", "norm", "prod", "size", "sum"),)
+    },
     **{
         name: getattr(matrices, name)
         for name in (

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.check.context import running_now
-from learnerdsl.check.functions import multiplied, raised, sqrt
-from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_value
+from learnerdsl.check.functions import equal, greater, multiplied, raised, sqrt, where
+from learnerdsl.check.values import SCALAR_REACH, SCALAR_UNIT, WIDE, Truth, Value, as_value
 
 Axis = int | tuple[int, ...] | None
 
@@ -30,6 +30,31 @@ def norm(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
 def max(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
     """The largest element; NaN if there is one, -infinity where there is none."""
     return _reduced("max", x, over, axis, 0)
+
+
+def min(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """The smallest element; NaN if there is one, infinity where there is none."""
+    return _reduced("min", x, over, axis, 0)
+
+
+def prod(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """The product of all elements, or along axes; 1 over none."""
+    return _reduced("prod", x, over, axis, 0)
+
+
+def count(condition: Any, over: str = "tensor", axis: Axis = None) -> Value:
+    """The number of elements for which a condition holds."""
+    return sum(where(condition, 1.0, 0.0), over, axis=axis)
+
+
+def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
+    """Whether a condition holds for some element."""
+    return greater(count(condition, over, axis), 0.0)
+
+
+def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
+    """Whether a condition holds for every element."""
+    return equal(sum(where(condition, 0.0, 1.0), over, axis=axis), 0.0)
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
@@ -55,7 +80,7 @@ def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value
     bound = np.broadcast_to(value.bound, run.shape)
     axes = tuple(range(len(run.shape))) if axis is None else axis
     with np.errstate(all="ignore"):
-        function = _summed if operation == "sum" else _largest
+        function = _OPERATIONS[operation]
         unit = run.kind.unit if block else SCALAR_UNIT
         result, reach = function(number, bound, axes, unit, keep=axis is not None)
     if over == "model":
@@ -78,14 +103,38 @@ def _summed(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tupl
     return total, np.where(uncertain, np.inf, np.where(np.isfinite(total), reach, 0))
 
 
-def _largest(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tuple[Any, Any]:
-    del unit
-    result = np.max(number, axes, keepdims=keep, initial=-np.inf)
-    high = np.max(number + bound, axes, keepdims=keep, initial=-np.inf)
-    low = np.max(number - bound, axes, keepdims=keep, initial=-np.inf)
-    reach = np.fmax(np.abs(high - result), np.abs(result - low))
-    uncertain = np.any(np.isinf(bound), axes, keepdims=keep)
+def _extreme(ufunc: np.ufunc, identity: float) -> Any:
+    def reduced(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tuple[Any, Any]:
+        del unit
+        result, high, low = (
+            ufunc.reduce(values, axes, keepdims=keep, initial=identity)
+            for values in (number, number + bound, number - bound)
+        )
+        reach = np.fmax(np.abs(high - result), np.abs(result - low))
+        uncertain = np.any(np.isinf(bound), axes, keepdims=keep)
+        return result, np.where(uncertain, np.inf, np.where(np.isfinite(result), reach, 0))
+
+    return reduced
+
+
+def _multiplied(number: Any, bound: Any, axes: Any, unit: float, keep: bool) -> tuple[Any, Any]:
+    result = np.prod(number, axes, keepdims=keep)
+    size = np.abs(number)
+    most = np.prod(size + bound, axes, keepdims=keep) - np.prod(size, axes, keepdims=keep)
+    reach = most + (number.size + 4) * unit * np.prod(size + bound, axes, keepdims=keep)
+    # Elsewhere the product is in float64, which it may leave on the way in another order.
+    exponents = np.abs(np.log2(np.where(size > 0, size, 1)))
+    uncertain = np.any(~np.isfinite(bound) | ~np.isfinite(size), axes, keepdims=keep)
+    uncertain |= np.sum(exponents, axes, keepdims=keep) > SCALAR_REACH
     return result, np.where(uncertain, np.inf, np.where(np.isfinite(result), reach, 0))
+
+
+_OPERATIONS = {
+    "sum": _summed,
+    "max": _extreme(np.maximum, -np.inf),
+    "min": _extreme(np.minimum, np.inf),
+    "prod": _multiplied,
+}
 
 
 def joined(parts: list[Any]) -> Any:
@@ -93,6 +142,6 @@ def joined(parts: list[Any]) -> Any:
     operation = parts[0][0]
     numbers = np.array([number for _, number, _ in parts], WIDE)
     bounds = np.array([bound for _, _, bound in parts], WIDE)
-    function = _summed if operation == "sum" else _largest
+    function = _OPERATIONS[operation]
     with np.errstate(all="ignore"):
         return function(numbers, bounds, (0,), SCALAR_UNIT, keep=False)

@@ -20,7 +20,7 @@ class CudaTotals(Totals):
 
     def start(self, reduce: Reduce) -> list[str]:
         """The total over no element; a maximum needs nothing to remember NaN."""
-        return super().start(reduce)[: 1 if reduce.kind == "max" else None]
+        return super().start(reduce)[: 1 if reduce.monoid.loses_nan else None]
 
     def add(self, reduce: Reduce) -> list[str]:
         """One more element."""
@@ -31,9 +31,7 @@ class CudaTotals(Totals):
     def join(self, reduce: Reduce, value: str) -> str:
         """One more value that is reduced."""
         name = self.text.names.values[reduce.symbol]
-        if reduce.kind == "sum":
-            return f"{name} = {name} + {value}"
-        return f"{name} = maximum({name}, {value})"
+        return f"{name} = {reduce.monoid.joined(name, value)}"
 
     def total(self, reduce: Reduce) -> str:
         """The total of all elements so far."""
@@ -42,9 +40,8 @@ class CudaTotals(Totals):
     def shared(self, reduce: Reduce, lanes: str) -> str:
         """The total of all threads that share a row, or of the block."""
         name = self.text.names.values[reduce.symbol]
-        function = "sum_of" if reduce.kind == "sum" else "maximum_of"
         value = name if not reduce.block else f"float64({name})"
-        return f"{name} = {function}({value}, {lanes}, scratch)"
+        return f"{name} = {reduce.monoid.of_block}({value}, {lanes}, scratch)"
 
     def hand_over(self, reduce: Reduce) -> list[str]:
         """The total of a chunk goes to its column."""

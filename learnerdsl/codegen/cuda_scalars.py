@@ -9,6 +9,7 @@ from itertools import groupby
 from learnerdsl.codegen.scalars import Vectors, print_tensor_scalars, read_by, write_row
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.ir import Block, Domain
+from learnerdsl.monoids import Monoid
 
 
 def print_cuda_tensor_scalars(
@@ -45,11 +46,10 @@ class _SharedVectors(Vectors):
     over = "for k in range(thread(), {count}, threads()):"
     between = ("sync()",)
 
-    def to_scalar(self, name: str, start: str, count: str, loop: list[str]) -> list[str]:
+    def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
         """Every thread reduces some, then they do so together."""
-        function = "sum_of" if start == "0.0" else "maximum_of"
-        own = super().to_scalar(name, start, count, loop)
-        return [*own, f"{name} = {function}({name}, threads(), scratch)"]
+        own = super().to_scalar(name, monoid, count, loop)
+        return [*own, f"{name} = {monoid.of_block}({name}, threads(), scratch)"]
 
     def to_vector(self, count: str, loop: list[str]) -> list[str]:
         """One thread does it, so that what goes into the same place is added in order."""

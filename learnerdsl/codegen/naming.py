@@ -7,21 +7,24 @@ import sympy
 
 from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.ir import Kernel, Rank
+from learnerdsl.monoids import MONOIDS
 
 _OF_KERNELS = (
-    *("accumulate", "element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
-    *("int64", "larger", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
+    *(monoid.hot for monoid in MONOIDS.values()),
+    *("element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
+    *("int64", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
     *("normal_float64", "random_key", "tensor_scalars", "uniform_float32", "uniform_float64"),
 )
 KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS if row.cpu))))
 """What generated code may import, in the order in which it does."""
 
 _BY_BLOCKS = (
-    *("aligned", "element", "lanes_for", "load2", "load4", "maximum_of", "narrowed"),
-    *("store2", "store4", "sum_of", "sync", "tensor_vectors", "thread", "threads"),
+    *(monoid.of_block for monoid in MONOIDS.values()),
+    *("aligned", "element", "lanes_for", "load2", "load4", "narrowed"),
+    *("store2", "store4", "sync", "tensor_vectors", "thread", "threads"),
 )
 CUDA_FUNCTIONS = tuple(
-    sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {"accumulate", "larger"}, key=str.lower)
+    sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {m.hot for m in MONOIDS.values()}, key=str.lower)
 )
 """What generated code for CUDA may import."""
 

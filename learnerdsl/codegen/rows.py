@@ -44,9 +44,7 @@ class TotalsByRows(Totals):
         if not self.along_rows(reduce):
             return super().add(reduce)
         array, value = self.text.names.arrays[reduce.symbol], widened(reduce, self.printer)
-        if reduce.kind == "sum":
-            return [f"{array}[i] += {value}"]
-        return [f"{array}[i] = maximum({array}[i], {value})"]
+        return [reduce.monoid.joined_into(f"{array}[i]", value)]
 
 
 class ByRows:
@@ -134,7 +132,7 @@ class ByRows:
             *lines,
             f"{name}_part = {self.text.view(vector, start, f'{name}_count')}",
             self.clear.format(count=f"{name}_count"),
-            f"{INDENT}{name}_part[k] = {vector.start!r}",
+            f"{INDENT}{name}_part[k] = {vector.monoid.identity!r}",
         ]
 
     def place(self, vector: Vector, index: str) -> str:
@@ -179,6 +177,4 @@ class ByRows:
         index = self.place(vector, flat_index(vector.axes, self.leading, "here"))
         if not vector.in_parts:
             return [f"{name}[{index}] = {total}"]
-        if reduce.kind == "sum":
-            return [f"{name}_part[{index}] += {total}"]
-        return [f"{name}_part[{index}] = maximum({name}_part[{index}], {total})"]
+        return [reduce.monoid.joined_into(f"{name}_part[{index}]", total)]

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import cast
 
 import sympy
 
 from learnerdsl.codegen.axes import count_of, flat_index
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
-from learnerdsl.expr import Reduction, SumOver
+from learnerdsl.expr import Reduction
 from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
+from learnerdsl.monoids import Monoid
 
 
 def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
@@ -117,12 +119,11 @@ class Vectors:
             here, times = f"{name}[{name}_first + k]", f"min({name}_count, {count} - {name}_first)"
         start = f"{count} + part * {name}_count"
         value = f"{name}_part[k]"
-        is_sum = vector.start == 0.0
-        join = f"{here} += {value}" if is_sum else f"{here} = maximum({here}, {value})"
+        join = vector.monoid.joined_into(here, value)
         lines.append(f"{name}_part = {text.view(vector, start, f'{name}_count')}")
         return [
             f"for k in range({count}):",
-            f"{INDENT}{name}[k] = {vector.start!r}",
+            f"{INDENT}{name}[k] = {vector.monoid.identity!r}",
             f"for part in range({text.tensor_slot(PARTS)}):",
             *(INDENT + line for line in lines),
             f"{INDENT}for k in range({times}):",
@@ -155,33 +156,32 @@ class Vectors:
 
     def reduction(self, compute: Compute) -> list[str]:
         """A sum or maximum of a vector."""
-        text, node = self.text, compute.expression
+        text, node = self.text, cast(Reduction, compute.expression)
         argument = as_expr(node.args[0])
         axes = text.kernel.domain_of(argument).axes
         result = text.kernel.domains[compute.symbol].axes
-        value, is_sum = self.printer(argument), isinstance(node, SumOver)
-        start = "0.0" if is_sum else "-inf"
+        monoid, value = node.monoid, self.printer(argument)
         note = [f"# {compute.note}"] if compute.note else []
         name = text.names.values[compute.symbol]
         place = name
         if result:
             place = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
-        join = f"{place} += {value}" if is_sum else f"{place} = maximum({place}, {value})"
+        join = monoid.joined_into(place, value)
         loop = [*(INDENT + line for line in self.reads([compute], axes)), f"{INDENT}{join}"]
         if not result:
-            return [*note, *self.to_scalar(name, start, count_of(axes), loop)]
+            return [*note, *self.to_scalar(name, monoid, count_of(axes), loop)]
         array = text.names.arrays[compute.symbol]
         return [
             *note,
             self.over.format(count=count_of(result)),
-            f"{INDENT}{array}[k] = {start}",
+            f"{INDENT}{array}[k] = {monoid.identity!r}",
             *self.between,
             *self.to_vector(count_of(axes), loop),
         ]
 
-    def to_scalar(self, name: str, start: str, count: str, loop: list[str]) -> list[str]:
+    def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
         """A reduction to one value."""
-        return [f"{name} = {start}", self.over.format(count=count), *loop]
+        return [f"{name} = {monoid.identity!r}", self.over.format(count=count), *loop]
 
     def to_vector(self, count: str, loop: list[str]) -> list[str]:
         """A reduction to values for some axes, into which several indices go."""

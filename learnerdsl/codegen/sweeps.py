@@ -90,10 +90,9 @@ class Totals:
     def start(self, reduce: Reduce) -> list[str]:
         """The total of a reduction over no element."""
         name = self.text.names.values[reduce.symbol]
-        if reduce.kind == "max":
-            return [f"{name} = -inf", f"{name}_nan = False"]
         if not reduce.block:
-            return [f"{name} = 0.0"]
+            start = [f"{name} = {reduce.monoid.identity!r}"]
+            return [*start, f"{name}_nan = False"] if reduce.monoid.loses_nan else start
         zero = f"{self.text.dtype}(0.0)"
         return [f"{name} = {zero}", f"{name}_block = {zero}"]
 
@@ -111,18 +110,19 @@ class Totals:
                 f"{INDENT}{name} = {name} + {name}_block",
             ]
         value = widened(reduce, self.printer)
-        if reduce.kind == "sum":
-            return [f"{name} = accumulate({name}, {value})"]
+        hot = reduce.monoid.hot
+        if not reduce.monoid.loses_nan:
+            return [f"{name} = {hot}({name}, {value})"]
         return [
             f"{name}_i = {value}",
-            f"{name} = larger({name}, {name}_i)",
+            f"{name} = {hot}({name}, {name}_i)",
             f"{name}_nan |= {name}_i != {name}_i",
         ]
 
     def total(self, reduce: Reduce) -> str:
         """The total of all elements so far."""
         name = self.text.names.values[reduce.symbol]
-        return name if reduce.kind == "sum" else f"nan if {name}_nan else {name}"
+        return f"nan if {name}_nan else {name}" if reduce.monoid.loses_nan else name
 
     def hand_over(self, reduce: Reduce) -> list[str]:
         """The total of a chunk goes to its column."""

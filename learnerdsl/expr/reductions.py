@@ -1,16 +1,17 @@
 """Sums, means, norms and maxima: over a tensor, over the model, or over axes."""
 
+import builtins
 import re
 from contextvars import ContextVar
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import sympy
 from sympy.core.symbol import Str
 from sympy.printing.precedence import PRECEDENCE
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr.functions import expression, sqrt
-from learnerdsl.expr.nodes import Equal, Where
+from learnerdsl.expr.functions import expression, sqrt, where
+from learnerdsl.expr.nodes import Equal, Greater, Where
 from learnerdsl.expr.symbols import (
     AxisSize,
     GradientSymbol,
@@ -19,14 +20,10 @@ from learnerdsl.expr.symbols import (
     model_size,
     tensor_size,
 )
+from learnerdsl.monoids import MAX, MIN, PROD, SUM, Monoid
 
 Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
-_OF_SEVERAL = {
-    "sum": "a + b for the sum of two values",
-    "max": "maximum(a, b) for the larger of two values",
-}
-"""Reduction -> what may have been meant by two arguments."""
 
 written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
 """Takes the reductions over the model in the order in which a rule under trace writes them."""
@@ -41,8 +38,7 @@ class Reduction(sympy.Expr):
 
     is_commutative = True
     is_real = True
-    operation: ClassVar[Literal["sum", "max"]]
-    symbol_latex = ""
+    monoid: ClassVar[Monoid]
 
     def __new__(cls, argument: Any, over: Any = "tensor", block: Any = 0) -> "Reduction":
         """Build the node; `over` is "tensor", "model" or the axes, `block` that of `sum`."""
@@ -50,7 +46,7 @@ class Reduction(sympy.Expr):
         if over not in ("tensor", "model") and not _AXES.fullmatch(over):
             msg = (
                 f"A reduction cannot range over {over!r}; write over='tensor' or over='model', "
-                f"axis=0 for an axis, or {_OF_SEVERAL[cls.operation]}."
+                f"axis=0 for an axis, or {cls.monoid.instead}."
             )
             raise RuleError(msg)
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
@@ -85,19 +81,18 @@ class Reduction(sympy.Expr):
     def _latex(self, printer: Any) -> str:
         body = printer.parenthesize(self.argument, PRECEDENCE["Mul"])
         if self.axes:
-            return rf"{self.symbol_latex}_{{\mathrm{{axis}}\,{_listed(self.axes)}}} {body}"
-        return rf"{self.symbol_latex}_{{\mathrm{{{self.over}}}}} {body}"
+            return rf"{self.monoid.latex}_{{\mathrm{{axis}}\,{_listed(self.axes)}}} {body}"
+        return rf"{self.monoid.latex}_{{\mathrm{{{self.over}}}}} {body}"
 
     def _sympystr(self, printer: Any) -> str:
         range_ = f"axis={_listed(self.axes)}" if self.axes else f"over={self.over!r}"
-        return f"{self.operation}({printer.doprint(self.argument)}, {range_})"
+        return f"{self.monoid.name}({printer.doprint(self.argument)}, {range_})"
 
 
 class SumOver(Reduction):
     """The sum over all elements; 0 over none."""
 
-    operation = "sum"
-    symbol_latex = r"\sum"
+    monoid = SUM
 
     def _eval_is_nonnegative(self) -> bool | None:
         return self.argument.is_nonnegative
@@ -106,15 +101,37 @@ class SumOver(Reduction):
         return sympy.diff(self.argument, symbol)
 
 
-class MaxOver(Reduction):
-    """The largest element, NaN if there is one; -infinity over none."""
-
-    operation = "max"
-    symbol_latex = r"\max"
-
+class _ExtremeOver(Reduction):
     def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
         attained = Equal(self.argument, self)
         return Where(attained, sympy.diff(self.argument, symbol), sympy.S.Zero)
+
+
+class MaxOver(_ExtremeOver):
+    """The largest element, NaN if there is one; -infinity over none."""
+
+    monoid = MAX
+
+
+class MinOver(_ExtremeOver):
+    """The smallest element, NaN if there is one; infinity over none."""
+
+    monoid = MIN
+
+
+class ProdOver(Reduction):
+    """The product of all elements; 1 over none."""
+
+    monoid = PROD
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        return self / self.argument * sympy.diff(self.argument, symbol)
+
+
+REDUCTIONS: dict[str, type[Reduction]] = {
+    node.monoid.name: node for node in (SumOver, MaxOver, MinOver, ProdOver)
+}
+"""Name of a reduction -> its node."""
 
 
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
@@ -154,6 +171,38 @@ def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     return MaxOver(x, _range(over, axis))
 
 
+def min(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """Return the smallest `x` of each tensor, of the model, or along axes; NaN if there is one.
+
+    Infinity over none. See `sum` for the arguments.
+    """
+    return MinOver(x, _range(over, axis))
+
+
+def prod(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """Return the product of `x` over all elements of each tensor, or the model, or along axes.
+
+    It is computed in float64, and is 1 over none. Its derivative divides by `x`, so it is NaN where
+    an element is 0. See `sum` for the arguments.
+    """
+    return ProdOver(x, _range(over, axis))
+
+
+def count(condition: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+    """Return the number of elements for which a condition holds; see `sum` for the arguments."""
+    return SumOver(where(condition, 1, 0), _range(over, axis))
+
+
+def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
+    """Return the condition that another one holds for some element; false over none."""
+    return Greater(count(condition, over, axis), 0)
+
+
+def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
+    """Return the condition that another one holds for every element; true over none."""
+    return Equal(SumOver(where(condition, 0, 1), _range(over, axis)), 0)
+
+
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     """Number of elements of the tensor that `x`, a parameter or state, is of; or of the model.
 
@@ -186,7 +235,7 @@ def _range(over: str, axis: Axis, block: Any = 0) -> str:
 def _axes(axis: Any) -> tuple[int, ...]:
     """The axes as a tuple; RuleError if they are none."""
     axes = axis if isinstance(axis, tuple) else (axis,)
-    whole = all(isinstance(a, int) and not isinstance(a, bool) for a in axes)
+    whole = builtins.all(isinstance(a, int) and not isinstance(a, bool) for a in axes)
     if not axes or not whole or len(set(axes)) < len(axes):
         msg = f"axis={axis!r} is no axis; write a number as in NumPy, or a tuple of different ones."
         raise RuleError(msg)

@@ -19,13 +19,11 @@ from learnerdsl.expr import (
     IsFinite,
     MatrixFunction,
     Maximum,
-    MaxOver,
     Minimum,
     Not,
     Or,
     Power,
     Reduction,
-    SumOver,
     UniformDraw,
     Where,
     seed,
@@ -336,22 +334,21 @@ class Evaluation:
             parts = [self.reduce_tensor(e, j) for j, e in enumerate(peers)]
             result = parts[0]
             for part in parts[1:]:
-                is_max = isinstance(expr, MaxOver)
-                result = self.call("maximum", result, part) if is_max else result + part
+                result = self.call(expr.monoid.ufunc.__name__, result, part)
             self.of_model[own, expr] = result
         return self.of_model[own, expr]
 
     def reduce_tensor(self, expr: Reduction, k: int) -> Any:
-        """The sum or maximum over one tensor."""
+        """Return the reduction over one tensor."""
         value = self.xp.asarray(self.widened(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
         if expr.axes:
             return self.reduce_axes(expr, value)
-        if isinstance(expr, SumOver) and expr.block:
+        if expr.block:
             return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
-        if isinstance(expr, SumOver):
-            return self.xp.sum(value)
-        return self.xp.max(value) if 0 not in np.shape(value) else -np.inf
+        if 0 in np.shape(value):
+            return expr.monoid.identity
+        return getattr(self.xp, expr.monoid.name)(value)
 
     def widened(self, expr: Any, k: int) -> Any:
         """The value to reduce: of squares and products, in float64, which they do not overflow."""
@@ -366,15 +363,13 @@ class Evaluation:
         return result
 
     def reduce_axes(self, expr: Reduction, value: Any) -> Any:
-        """The sum or maximum over some axes, which are kept; a maximum of nothing is -infinity."""
-        if isinstance(expr, SumOver):
-            return self.xp.sum(value, expr.axes, keepdims=True)
+        """The sum or maximum over some axes, which are kept."""
         shape = list(np.shape(value))
         if any(shape[axis] == 0 for axis in expr.axes):
             for axis in expr.axes:
                 shape[axis] = 1
-            return self.xp.full(tuple(shape), -np.inf, dtype=self.xp.float64)
-        return self.xp.max(value, expr.axes, keepdims=True)
+            return self.xp.full(tuple(shape), expr.monoid.identity, dtype=self.xp.float64)
+        return getattr(self.xp, expr.monoid.name)(value, expr.axes, keepdims=True)
 
 
 def _sum_in_blocks(values: np.ndarray, size: int) -> float:

@@ -21,6 +21,7 @@ from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.kernels.cpu_math import INLINE, OPTIONS, log
 from learnerdsl.kernels.machine_code import KEPT_AS, KeptCode, compile_c_function
 from learnerdsl.kernels.philox import random_functions
+from learnerdsl.monoids import MAX, MIN, PROD
 
 nan = np.float64(math.nan) if config.DISABLE_JIT else math.nan
 inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
@@ -32,6 +33,8 @@ for _row in FUNCTIONS:
     # Python's own functions raise errors where the answer is NaN or infinite; NumPy's do not.
     is_interpreted = config.DISABLE_JIT and _row.cpu.startswith("math.")
     globals()[_row.name] = _row.of_arrays if is_interpreted else _row.for_cpu()
+
+_MAX, _MIN, _PROD = MAX.code, MIN.code, PROD.code
 
 _ROW = types.CPointer(types.float64)
 _TABLE = types.CPointer(types.uint64)
@@ -123,6 +126,26 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 @njit(**INLINE)
+def join(a: Any, b: Any, code: Any) -> Any:
+    """Return two values joined by the monoid of this code."""
+    if code == _MAX:
+        return maximum(a, b)
+    if code == _MIN:
+        return minimum(a, b)
+    return a * b if code == _PROD else a + b
+
+
+@njit(**INLINE)
+def identity(code: Any) -> Any:
+    """Return the identity element of the monoid of this code."""
+    if code == _MAX:
+        return -math.inf
+    if code == _MIN:
+        return math.inf
+    return 1.0 if code == _PROD else 0.0
+
+
+@njit(**INLINE)
 def cos_of_turns(x: Any) -> Any:
     """The cosine of 2 pi x."""
     return math.cos(2.0 * math.pi * x)
@@ -135,35 +158,49 @@ random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = r
 if config.DISABLE_JIT:
 
     def accumulate(total: float, value: float) -> float:
-        """The sum of both."""
+        """Return the sum of both."""
         return total + value
 
+    def multiply(total: float, value: float) -> float:
+        """Return the product of both."""
+        return total * value
+
     def larger(total: float, value: float) -> float:
-        """The larger of both, where neither is NaN."""
+        """Return the larger of both, where neither is NaN."""
         return value if value > total else total
+
+    def smaller(total: float, value: float) -> float:
+        """Return the smaller of both, where neither is NaN."""
+        return value if value < total else total
 
 else:
 
-    @intrinsic
-    def accumulate(typing_context: Any, total: Any, value: Any) -> Any:
-        """The sum of both; the compiler may change the order of such sums to get lanes."""
-        del typing_context, total, value
+    def _of_numbers(generate: Callable[[Any, Any, Any], Any]) -> Any:
+        """Return an intrinsic of two float64 numbers that LLVM can do for several at once."""
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            del context, signature
-            return builder.fadd(args[0], args[1], flags=("reassoc",))
+        def join(typing_context: Any, total: Any, value: Any) -> Any:
+            del typing_context, total, value
 
-        return types.float64(types.float64, types.float64), generate
+            def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                del context, signature
+                return generate(builder, *args)
 
-    @intrinsic
-    def larger(typing_context: Any, total: Any, value: Any) -> Any:
-        """The larger of both, where neither is NaN: the caller looks for NaN itself."""
-        del typing_context, total, value
+            return types.float64(types.float64, types.float64), code
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            del context, signature
-            total, value = args
-            is_larger = builder.fcmp_ordered(">", value, total, flags=("nnan", "nsz"))
-            return builder.select(is_larger, value, total, flags=("nnan", "nsz"))
+        return intrinsic(join)
 
-        return types.float64(types.float64, types.float64), generate
+    def _chosen(sign: str) -> Any:
+        """Return an intrinsic that chooses between two numbers of which neither is NaN."""
+
+        def generate(builder: Any, total: Any, value: Any) -> Any:
+            is_value = builder.fcmp_ordered(sign, value, total, flags=("nnan", "nsz"))
+            return builder.select(is_value, value, total, flags=("nnan", "nsz"))
+
+        return _of_numbers(generate)
+
+    # LLVM may change the order of such sums and products; the caller of `larger` and `smaller`
+    # looks for NaN itself.
+    accumulate = _of_numbers(lambda builder, a, b: builder.fadd(a, b, flags=("reassoc",)))
+    multiply = _of_numbers(lambda builder, a, b: builder.fmul(a, b, flags=("reassoc",)))
+    larger = _chosen(">")
+    smaller = _chosen("<")

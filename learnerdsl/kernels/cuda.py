@@ -33,6 +33,7 @@ from learnerdsl.kernels.cuda_memory import store2 as store2
 from learnerdsl.kernels.cuda_memory import store4 as store4
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.kernels.simulator import SIMULATED
+from learnerdsl.monoids import MAX, MIN, MONOIDS, PROD, SUM, Monoid
 
 THREADS = 8 if SIMULATED else 256
 """Threads of a block, a power of two. Sums depend on it, so it is the same on every card; the
@@ -43,6 +44,7 @@ inf = math.inf
 float32 = np.float32
 float64 = np.float64
 int64 = np.int64
+MAX_CODE, MIN_CODE, PROD_CODE = MAX.code, MIN.code, PROD.code
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
 
 WORDS = (
@@ -120,14 +122,31 @@ def is_closed(gate: Any) -> Any:
 
 
 @device
-def join(a: Any, b: Any, is_maximum: Any) -> Any:
-    """The larger value, NaN if one is NaN; or the sum."""
-    return maximum(a, b) if is_maximum != 0 else a + b
+def join(a: Any, b: Any, code: Any) -> Any:
+    """Return two values joined by the monoid of this code."""
+    if code == MAX_CODE:
+        return maximum(a, b)
+    if code == MIN_CODE:
+        return minimum(a, b)
+    return a * b if code == PROD_CODE else a + b
 
 
 @device
-def tree(value: Any, members: Any, stride: Any, is_maximum: Any, scratch: Any) -> Any:
-    """What threads have, joined: `members` of them, a power of two, so far apart. A fixed tree."""
+def identity(code: Any) -> Any:
+    """Return the identity element of the monoid of this code."""
+    if code == MAX_CODE:
+        return -inf
+    if code == MIN_CODE:
+        return inf
+    return 1.0 if code == PROD_CODE else 0.0
+
+
+@device
+def tree(value: Any, members: Any, stride: Any, code: Any, scratch: Any) -> Any:
+    """Reduce the values of `members` threads (a power of two) that are `stride` apart.
+
+    They are joined pairwise in a fixed tree, so the result does not depend on timing.
+    """
     own = thread()
     member = own // stride % members
     half = members // 2
@@ -136,22 +155,25 @@ def tree(value: Any, members: Any, stride: Any, is_maximum: Any, scratch: Any) -
     while half > 0:
         sync()
         if member < half:
-            scratch[own] = join(scratch[own], scratch[own + half * stride], is_maximum)
+            scratch[own] = join(scratch[own], scratch[own + half * stride], code)
         half //= 2
     sync()
     return scratch[own - member * stride]
 
 
-@device
-def sum_of(value: Any, lanes: Any, scratch: Any) -> Any:
-    """Sum over the threads that share a row: `lanes` of them, a power of two."""
-    return tree(value, lanes, 1, 0, scratch)
+def _of_block(monoid: Monoid) -> Any:
+    """Return the function that joins what `lanes` threads (a power of two) of a row have."""
+    code = monoid.code
+
+    @device
+    def of_block(value: Any, lanes: Any, scratch: Any) -> Any:
+        return tree(value, lanes, 1, code, scratch)
+
+    return of_block
 
 
-@device
-def maximum_of(value: Any, lanes: Any, scratch: Any) -> Any:
-    """Maximum over the threads that share a row; NaN if there is one."""
-    return tree(value, lanes, 1, 1, scratch)
+globals().update({monoid.of_block: _of_block(monoid) for monoid in MONOIDS.values()})
+sum_of = _of_block(SUM)
 
 
 def lanes_among(width: Any, count: Any) -> Any:

@@ -47,7 +47,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-_TABLES = ("learnerdsl.elementary",)
+_TABLES = ("learnerdsl.elementary", "learnerdsl.monoids")
 
 
 def code_of(module: str) -> bytes:

@@ -13,12 +13,11 @@ import sympy
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     CLOCK,
+    REDUCTIONS,
     AxisSize,
     Greater,
-    MaxOver,
     Named,
     Reduction,
-    SumOver,
     Where,
     model_size,
     position,
@@ -83,7 +82,7 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
             " reductions are over values for each element of the parameter."
         )
         raise RuleError(msg)
-    node = {"sum": SumOver, "max": MaxOver}[reduce.kind](reduce.expression, reduce.over)
+    node = REDUCTIONS[reduce.monoid.name](reduce.expression, reduce.over)
     if own.rank == Rank.VECTOR and reduce.over != "model":
         return _reduction_of_vector(reduce, node, kernel, known)
     if own.rank < Rank.VECTOR and _needs_no_elements(reduce, own, kernel):
@@ -114,13 +113,11 @@ def _reduction_of_scalar(
     count: Any = model_size if reduce.over == "model" else tensor_size
     if node.axes:
         count = sympy.Mul(*(AxisSize(axis) for axis in node.axes))
-    is_sum = reduce.kind == "sum"
-    value = sympy.Mul(count, reduce.expression, evaluate=False) if is_sum else reduce.expression
-    none = sympy.S.Zero if is_sum else -sympy.oo
+    value = reduce.monoid.repeated(reduce.expression, count)
     domain = own if reduce.over == "model" else Domain.TENSOR
     known |= dict.fromkeys(count.free_symbols - known.keys(), Domain.TENSOR)
     known[reduce.symbol] = domain
-    chosen = Where(Greater(count, sympy.S.Zero), value, none)
+    chosen = Where(Greater(count, sympy.S.Zero), value, reduce.monoid.neutral)
     return Block(domain, computes=(Compute(reduce.symbol, chosen),))
 
 
@@ -135,8 +132,9 @@ def _reduction_of_vector(
         return Block(inner, computes=(Compute(reduce.symbol, node),))
     once = Named(f"{reduce.symbol}_once", kernel.name)
     known[once] = inner
-    is_any = Greater(count, sympy.S.Zero)
-    value = count * once if reduce.kind == "sum" else Where(is_any, once, -sympy.oo)
+    value = reduce.monoid.repeated(once, count)
+    if value == once:
+        value = Where(Greater(count, sympy.S.Zero), once, reduce.monoid.neutral)
     return Block(inner, computes=(Compute(once, node), Compute(reduce.symbol, value)))
 
 

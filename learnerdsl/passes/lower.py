@@ -140,9 +140,9 @@ class _Lowering:
         """Return the symbol of a reduction, with a block that computes it."""
         if bare not in self.reductions:
             assumptions = {"nonnegative": True} if bare.is_nonnegative else {}
-            name = f"{bare.operation}_{len(self.reductions) + 1}"
+            name = f"{bare.monoid.name}_{len(self.reductions) + 1}"
             symbol = self.reductions[bare] = Named(name, self.rule.name, **assumptions)
-            reduce = Reduce(symbol, bare.operation, bare.over, bare.argument, bare.block)
+            reduce = Reduce(symbol, bare.monoid, bare.over, bare.argument, bare.block)
             self.blocks.append(Block(None, reduces=(reduce,)))
         return self.reductions[bare]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
+from learnerdsl.monoids import Monoid
 from learnerdsl.pipeline import Program, stages
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.engine import HostStates
@@ -191,25 +192,25 @@ class MixedEngine(HostStates):
 
     def join_totals(self, number: int) -> None:
         """Give every variant the sums, or the maxima, of what all of them found at a meeting."""
-        for is_maximum, places in self.meetings[number][1]:
+        for monoid, places in self.meetings[number][1]:
             parts = [e.model_rows[0, slot] for e, slot in zip(self.engines, places, strict=True)]
-            total = np.max(parts) if is_maximum else sum(parts)
+            total = monoid.ufunc.reduce(parts)
             for engine, slot in zip(self.engines, places, strict=True):
                 engine.model_rows[:, slot] = total
 
 
-Meeting = tuple[tuple[int, ...], list[tuple[bool, list[int]]]]
+Meeting = tuple[tuple[int, ...], list[tuple[Monoid, list[int]]]]
 """For each variant the level of a pass; then, for each sum over the model that it completes,
-whether that is a maximum, and its slot in each variant."""
+its monoid, and its slot in each variant."""
 
 
 def _meetings(programs: Sequence[Program]) -> list[Meeting]:
     """Where the variants have to wait for each other."""
     own = [_model_sums(program) for program in programs]
-    meetings: dict[tuple[int, ...], list[tuple[bool, list[int]]]] = {}
+    meetings: dict[tuple[int, ...], list[tuple[Monoid, list[int]]]] = {}
     for sums in zip(*own, strict=True):
         levels = tuple(level for level, _, _ in sums)
-        meetings.setdefault(levels, []).append((sums[0][1] == "max", [s for _, _, s in sums]))
+        meetings.setdefault(levels, []).append((sums[0][1], [s for _, _, s in sums]))
     ordered = sorted(meetings.items())
     for (before, _), (after, _) in pairwise(ordered):
         if any(a > b for a, b in zip(before, after, strict=True)):
@@ -222,13 +223,13 @@ def _meetings(programs: Sequence[Program]) -> list[Meeting]:
     return ordered
 
 
-def _model_sums(program: Program) -> list[tuple[int, str, int]]:
-    """(level, kind, slot) of the reductions over the model, in the order they are written in."""
+def _model_sums(program: Program) -> list[tuple[int, Monoid, int]]:
+    """(level, monoid, slot) of the reductions over the model, in the order they are written in."""
     written = [r.symbol for block in stages(program.rule)["lower"].blocks for r in block.reduces]
     found = [
         (
             written.index(reduce.symbol),
-            (level, reduce.kind, program.layout.model.index(reduce.symbol)),
+            (level, reduce.monoid, program.layout.model.index(reduce.symbol)),
         )
         for level, block in enumerate(program.kernel.passes)
         for reduce in block.reduces

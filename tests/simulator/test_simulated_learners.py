@@ -15,7 +15,10 @@ from numba import cuda
 from rules import clipped_adamw_ema
 
 import learnerdsl as ld
+from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.learners import muon, noisy_sgd, shampoo
+from learnerdsl.monoids import MONOIDS
+from learnerdsl.runtime.arrays.interop import copy_to_host
 
 # The threads of a block are threads of Python here, which meet often.
 sys.setswitchinterval(1e-5)
@@ -37,6 +40,53 @@ def test_simulated_rule_follows_the_oracle(name, dtype):
     assert_close(start, found, expected, factor * TOLERANCE[dtype])
     assert_same_states(learner, oracle, 20 * factor * TOLERANCE[dtype])
     assert learner.step_count == STEPS
+
+
+@pytest.mark.parametrize("name", MONOIDS)
+def test_simulated_reduction_follows_the_oracle(name):
+    reduction = getattr(ld, name)
+
+    @ld.rule
+    def rule(p, g):
+        kept = {
+            "tensor": reduction(1 + g / 99),
+            "model": reduction(1 + g / 99, over="model"),
+            "rows": reduction(1 + g / 99, axis=-1),
+            "cols": reduction(1 + g / 99, axis=0),
+        }
+        assigns = [ld.assign(ld.state(f"s_{k}", shape=k), value) for k, value in kept.items()]
+        return ld.combine([*assigns, ld.assign(p, p + reduction(1 + g / 99, axis=0))])
+
+    given = [np.random.default_rng(k).uniform(-1, 1, (n, 5)) for k, n in enumerate((7, 1, 900))]
+    states = []
+    for place, backend in ((on_device, "cuda"), (np.copy, "numpy")):
+        params = [place(np.zeros_like(g)) for g in given]
+        learner = rule(params, backend=backend)
+        learner.update([place(g) for g in given])
+        found = [learner.model_state["s_model"]]
+        found += [copy_to_host(v) for k in range(3) for v in learner.state[k].values()]
+        states.append([*found, *map(copy_to_host, params)])
+    for simulated, oracle in zip(*states, strict=True):
+        np.testing.assert_allclose(simulated, oracle, rtol=1e-12)
+
+
+def test_simulated_elementary_functions_are_numpys():
+    given = np.linspace(-0.9, 0.9, 37)
+
+    @ld.rule
+    def rule(p, g):
+        values = [getattr(ld, r.name)(*(g, p)[: len(r.arguments)]) for r in FUNCTIONS]
+        kept = [ld.assign(ld.state(f"s{k}"), value) for k, value in enumerate(values)]
+        return ld.combine([*kept, ld.assign(p, p - g)])
+
+    start = np.full_like(given, 0.4)
+    learner = rule([on_device(start)])
+    learner.update([on_device(given)])
+    for k, row in enumerate(FUNCTIONS):
+        with np.errstate(all="ignore"):
+            expected = row.of_arrays(*(given, start)[: len(row.arguments)])
+        found = copy_to_host(learner.state[0][f"s{k}"])
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_uniform_numbers_are_those_of_the_cpu():

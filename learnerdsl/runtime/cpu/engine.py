@@ -114,7 +114,7 @@ class CpuEngine(Absences, HostStates):
         own = NUMBER_TYPES[self.program.dtype].numpy
         return {
             v.symbol.name: np.full(
-                self.shape_of_vector(v, k), v.start, np.float64 if v.is_wide else own
+                self.shape_of_vector(v, k), v.monoid.identity, np.float64 if v.is_wide else own
             )
             for v in self.program.layout.vectors
         }

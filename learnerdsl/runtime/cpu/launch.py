@@ -16,7 +16,7 @@ from numba import carray, njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from learnerdsl.kernels.cpu import pointer
+from learnerdsl.kernels.cpu import identity, join, pointer
 from learnerdsl.kernels.cpu_math import OPTIONS
 from learnerdsl.kernels.machine_code import KeptCode, code_of, compile_function, compiling, key_of
 
@@ -42,7 +42,7 @@ class Frame(IntEnum):
     TENSOR_ROWS = 15  # float64 (tensors, tensor width)
     CHUNK_SUMS = 16  # float64 (chunks, reduces)
     PROGRAM = 17  # uint64 (levels, 5): model, tensor and pass function, first and last reduce
-    REDUCE_TABLE = 18  # int64 (reduces, 3): is a maximum, is over the model, slot in its row
+    REDUCE_TABLE = 18  # int64 (reduces, 3): code of its monoid, is over the model, slot in its row
     FINITE_PASS = 19  # function that counts what is not finite, or 0
     FIRST_UNIT = 20  # what a launch runs, from the check for what is not finite, which is unit 0,
     LAST_UNIT = 21  # over the scalars (odd) and the pass (even) of each level, up to this one
@@ -142,11 +142,6 @@ def _run_scalars(frame: Any, level: int) -> None:
 
 
 @njit(**OPTIONS)
-def _larger(a: float, b: float) -> float:
-    return a if (a > b) | (a != a) else b
-
-
-@njit(**OPTIONS)
 def _combine(frame: Any, level: int) -> None:
     """Chunk sums -> tensor rows and model rows, in a fixed order."""
     program = carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)
@@ -162,16 +157,15 @@ def _combine(frame: Any, level: int) -> None:
     model_rows = _numbers(frame, Frame.MODEL_ROWS, groups * width)
     tensor_rows = _numbers(frame, Frame.TENSOR_ROWS, tensors * tensor_width)
     for r in range(first, last):
-        is_maximum, is_model, slot = table[3 * r], table[3 * r + 1], table[3 * r + 2]
-        start = -np.inf if is_maximum else 0.0
-        total = start
+        code, is_model, slot = table[3 * r], table[3 * r + 1], table[3 * r + 2]
+        total = identity(code)
         for tensor in range(tensors):
-            part = start
+            part = identity(code)
             for chunk in range(bounds[tensor], bounds[tensor + 1]):
                 value = sums[chunk * reduces + r]
-                part = _larger(part, value) if is_maximum else part + value
+                part = join(part, value, code)
             if is_model:
-                total = _larger(total, part) if is_maximum else total + part
+                total = join(total, part, code)
             else:
                 tensor_rows[tensor * tensor_width + slot] = part
         if is_model:

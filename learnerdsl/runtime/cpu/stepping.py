@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.codegen.source import Functions
+from learnerdsl.kernels.cpu import identity, join
 from learnerdsl.runtime.cpu.launch import CHECK, Frame
 
 Tables = dict[Frame, np.ndarray]
@@ -105,15 +106,13 @@ def _combine(tables: Tables, level: int) -> None:
     first, last = (int(column) for column in tables[Frame.PROGRAM][level, 3:])
     bounds = tables[Frame.TENSOR_CHUNKS]
     for column in range(first, last):
-        is_maximum, is_model, slot = tables[Frame.REDUCE_TABLE][column]
-        join = np.maximum if is_maximum else np.add
-        start = -np.inf if is_maximum else 0.0
-        total = start
+        code, is_model, slot = tables[Frame.REDUCE_TABLE][column]
+        total = identity(code)
         for tensor in range(len(bounds) - 1):
-            part = start
+            part = identity(code)
             for value in tables[Frame.CHUNK_SUMS][bounds[tensor] : bounds[tensor + 1], column]:
-                part = join(part, value)
-            total = join(total, part)
+                part = join(part, value, code)
+            total = join(total, part, code)
             if not is_model:
                 tables[Frame.TENSOR_ROWS][tensor, slot] = part
         if is_model:

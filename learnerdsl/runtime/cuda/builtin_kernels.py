@@ -5,7 +5,6 @@ adds those of a tensor in a fixed tree, and another those of all tensors. So the
 same whatever the card does first.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from learnerdsl.kernels.cuda import (
     block,
     block_scratch,
     blocks,
+    identity,
     is_closed,
     join,
     lanes_for,
@@ -25,8 +25,6 @@ from learnerdsl.kernels.cuda import (
 )
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
 from learnerdsl.kernels.cuda_memory import float64_array, int64_array
-
-inf = math.inf
 
 
 def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
@@ -67,7 +65,7 @@ def combine(words: Any) -> None:
             values = float64_array(sums, 0, reduces * chunks[1])
             for r in range(first, last):
                 reduce = int64_array(table, 3 * r, 3)
-                total = -inf if reduce[0] != 0 else 0.0
+                total = identity(reduce[0])
                 for chunk in range(chunks[0] + thread(), chunks[1], threads()):
                     value = values[reduces * chunk + r]
                     total = join(total, value, reduce[0])
@@ -89,7 +87,7 @@ def combine_model(words: Any) -> None:
         for r in range(first, last):
             reduce = int64_array(table, 3 * r, 3)
             if reduce[1] != 0:
-                total = -inf if reduce[0] != 0 else 0.0
+                total = identity(reduce[0])
                 for tensor in range(thread(), tensors, threads()):
                     value = parts[reduces * tensor + r]
                     total = join(total, value, reduce[0])
@@ -100,7 +98,7 @@ def combine_model(words: Any) -> None:
 
 PART_FIELDS = 8
 """Of a vector that there are parts of: address, count, parts, length of a part, rows of a part,
-rows and values for an index of its outer axes, whether it is a maximum."""
+rows and values for an index of its outer axes, the code of its monoid."""
 
 TILE = 256
 """Values of a vector that a block joins."""
@@ -114,16 +112,16 @@ def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
     the same one.
     """
     count, parts, length, part_rows = vector[1], vector[2], vector[3], vector[4]
-    inner, one, is_maximum = vector[5], vector[6], vector[7]
+    inner, one, code = vector[5], vector[6], vector[7]
     values = float64_array(vector[0], 0, count + parts * length)
-    total = -inf if is_maximum != 0 else 0.0
+    total = identity(code)
     if k < count:
         index = k // one
         first, last = index * inner // part_rows, ((index + 1) * inner - 1) // part_rows
         for part in range(first + group, min(last + 1, parts), groups):
             start = part * part_rows // inner * one
             value = values[count + part * length + k - start]
-            total = join(total, value, is_maximum)
+            total = join(total, value, code)
     return total
 
 
@@ -139,13 +137,13 @@ def join_parts(words: Any) -> None:
         for number in range(block(), tile_count, blocks()):
             tile = int64_array(tiles, 2 * number, 2)
             vector = int64_array(table, PART_FIELDS * tile[0], PART_FIELDS)
-            count, is_maximum = vector[1], vector[7]
+            count, code = vector[1], vector[7]
             columns = lanes_for(count)
             column, group, groups = thread() % columns, thread() // columns, threads() // columns
             for first in range(tile[1], min(tile[1] + TILE, count), columns):
                 k = first + column
                 own = joined(vector, k, group, groups)
-                total = tree(own, groups, columns, is_maximum, scratch)
+                total = tree(own, groups, columns, code, scratch)
                 if group == 0 and k < count:
                     float64_array(vector[0], 0, count)[k] = total
 
@@ -191,13 +189,13 @@ def join_model(words: Any) -> None:
 
     `table` has the address of the model rows, their width and the slot for each variant.
     """
-    table, variants, is_maximum, groups, gate = words
+    table, variants, code, groups, gate = words
     if not is_closed(gate) and thread() == 0:
-        total = -inf if is_maximum != 0 else 0.0
+        total = identity(code)
         for variant in range(variants):
             place = int64_array(table, 3 * variant, 3)
             value = float64_array(place[0], place[2], 1)[0]
-            total = join(total, value, is_maximum)
+            total = join(total, value, code)
         for variant in range(variants):
             place = int64_array(table, 3 * variant, 3)
             for group in range(groups):

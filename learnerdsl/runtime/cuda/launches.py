@@ -188,10 +188,9 @@ def tabulate_joins(
             chunk_rows, parts = tables.parts_of(tensor)
             length = program.layout.length_of_part(vector, shape, chunk_rows)
             inner, one = _spans(tables, vector, shape, count)
-            is_maximum = vector.start != 0.0
             tiles += [(len(rows), k) for k in range(0, count, builtin_kernels.TILE)]
             at = address_of(tensor, vector)
-            rows.append((at, count, parts, length, chunk_rows, inner, one, is_maximum))
+            rows.append((at, count, parts, length, chunk_rows, inner, one, vector.monoid.code))
     return np.array(rows, np.int64).reshape(-1, builtin_kernels.PART_FIELDS), np.array(
         tiles, np.int64
     )

@@ -164,10 +164,10 @@ class DeviceStates(WholeUpdates, Tables):
     def _start_vectors(self) -> None:
         """Vectors that no chunk writes, as their tensor is empty, have the value of no element."""
         for vector in self.program.layout.vectors:
-            if vector.start:
+            if vector.monoid.identity:
                 for own in self.places:
                     address, shape, kind = own[vector.symbol.name]
-                    start = np.full(shape, vector.start, kind)
+                    start = np.full(shape, vector.monoid.identity, kind)
                     self.device.upload(address, start, self.stream())
 
     def read(self, address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.monoids import Monoid
 from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Launch, Words
 from learnerdsl.runtime.cuda.engine import CudaEngine
@@ -31,8 +32,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
             for engine in self.engines:
                 engine.at.gate = gate
         self.joins = [
-            [self.join(is_maximum, places) for is_maximum, places in slots]
-            for _, slots in self.meetings
+            [self.join(monoid, places) for monoid, places in slots] for _, slots in self.meetings
         ]
         self.replan()
 
@@ -40,7 +40,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         """A launch of one block."""
         return Launch(kernel, self.device.load(kernel), 1, Words(words))
 
-    def join(self, is_maximum: bool, places: Sequence[int]) -> Launch:
+    def join(self, monoid: Monoid, places: Sequence[int]) -> Launch:
         """A sum over the model is added up over the variants."""
         table = [
             (e.at.model_rows, e.model_rows.shape[1], slot)
@@ -48,7 +48,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         ]
         address = self.first.keep(np.array(table, np.int64))
         groups = len(self.first.model_rows)
-        words = (address, len(table), int(is_maximum), groups, self.first.at.gate)
+        words = (address, len(table), monoid.code, groups, self.first.at.gate)
         return self.prepared(builtin_kernels.join_model, *words)
 
     def replan(self) -> None:

@@ -132,7 +132,7 @@ class Tables:
         table = np.zeros((max(1, len(layout.reduces)), 3), np.int64)
         for r, reduce in enumerate(layout.reduces):
             row = layout.model if reduce.over == "model" else layout.tensor
-            table[r] = reduce.kind == "max", reduce.over == "model", row.index(reduce.symbol)
+            table[r] = reduce.monoid.code, reduce.over == "model", row.index(reduce.symbol)
         return table
 
     def _tabulate_columns(self) -> list[tuple[int, int]]:
