@@ -3,9 +3,7 @@
 import ast
 import html
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import sympy
@@ -16,7 +14,7 @@ from learnerdsl.codegen.operations import count_operations
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
-from learnerdsl.ir import Block, Domain, Kernel
+from learnerdsl.ir import Block, Domain
 from learnerdsl.kernels.cpu import compile_kernel
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.backends import cuda_module
@@ -108,16 +106,11 @@ def plan(program: Program) -> Plan:
     return Plan(
         name=program.rule.name,
         dtype=program.dtype,
-        passes=tuple(_pass(block, before) for block, before in _with_functions(program.kernel)),
+        passes=tuple(
+            _pass(level.element, level.matrix) for level in program.kernel.levels if level.element
+        ),
         bytes_per_element=bytes_per_element(blocks, itemsize),
     )
-
-
-def _with_functions(kernel: Kernel) -> Iterator[tuple[Block, Block]]:
-    """Every pass, and the functions of matrices before it."""
-    for before, block in pairwise(kernel.blocks):
-        if block.domain == Domain.ELEMENT:
-            yield block, before
 
 
 def _pass(block: Block, before: Block) -> Pass:

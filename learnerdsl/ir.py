@@ -172,6 +172,23 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Level:
+    """What runs up to a barrier: scalars, functions of matrices, then one sweep over memory.
+
+    Attributes:
+        model: scalars of each group of parameters.
+        tensor: scalars of each tensor, and values for each index of some of its axes.
+        matrix: functions of whole matrices.
+        element: the sweep; None in the last level.
+    """
+
+    model: Block
+    tensor: Block
+    matrix: Block
+    element: Block | None
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A rule on its way to a program.
 
@@ -213,6 +230,24 @@ class Kernel:
     def passes(self) -> tuple[Block, ...]:
         """The blocks that go over memory."""
         return tuple(block for block in self.blocks if block.domain == Domain.ELEMENT)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The blocks level by level, once the pass `fuse` has put them in that order.
+
+        Raises:
+            InternalError: they are in another order.
+        """
+        found: list[Level] = []
+        order = (Domain.MODEL, Domain.TENSOR, Domain.MATRIX, Domain.ELEMENT)
+        for start in range(0, len(self.blocks), len(order)):
+            own = self.blocks[start : start + len(order)]
+            domains = tuple(block.domain for block in own)
+            if domains not in (order, order[:-1]):
+                msg = f"{self.name} has blocks of {', '.join(map(str, domains))} as a level"
+                raise InternalError(msg)
+            found.append(Level(*own[:3], element=own[3] if len(own) > 3 else None))
+        return tuple(found)
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
         """What the values of `expression` range over.

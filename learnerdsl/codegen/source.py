@@ -67,20 +67,18 @@ def print_kernel(
         return name if lines else ""
 
     levels: list[Functions] = []
-    blocks = list(kernel.blocks)
     last_pass: Block | None = None
-    for k, start in enumerate(range(0, len(blocks), 4), 1):
-        model, tensor, matrix = blocks[start : start + 3]
-        element = blocks[start + 3] if start + 3 < len(blocks) else None
+    for k, level in enumerate(kernel.levels, 1):
+        element = level.element
         names = [f"{kernel.name}_{n}_{k}" for n in ("scalars", "tensor_scalars", "matrices")]
         name = f"{kernel.name}_pass_{k}" if element else ""
-        level = Functions(
-            model=add(target.model_scalars(text, model, names[0]), names[0]),
-            tensor=add(target.tensor_scalars(text, tensor, names[1], last_pass), names[1]),
-            matrix=add(target.matrices(text, matrix, names[2]), names[2]),
+        functions_of_level = Functions(
+            model=add(target.model_scalars(text, level.model, names[0]), names[0]),
+            tensor=add(target.tensor_scalars(text, level.tensor, names[1], last_pass), names[1]),
+            matrix=add(target.matrices(text, level.matrix, names[2]), names[2]),
             element=name,
         )
-        levels.append(level)
+        levels.append(functions_of_level)
         if element:
             functions += target.element(text, element, name)
         last_pass = element

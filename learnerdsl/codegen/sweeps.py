@@ -4,6 +4,7 @@ from learnerdsl.codegen.printer import Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
 from learnerdsl.expr import Draw, RingState
 from learnerdsl.ir import Block, Reduce
+from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Vector
 
 
@@ -41,7 +42,7 @@ def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> 
         if isinstance(array, RingState):
             # Values of a ring lie where the step says, so that none is moved.
             base = column + 1 - array.lag
-            column = f"{base} + (int64(model[0]) - {array.lag}) % {array.length}"
+            column = f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
         view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
         lines.append(f"{text.names.arrays[array]} = {view}")
     return lines

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.kernels.slots import SEED, STEP, TENSOR_NUMBER
+
 WORD = np.uint64(0xFFFFFFFF)
 
 
@@ -27,8 +29,13 @@ def random_functions(
     @inline
     def random_key(model: Any, tensor: Any) -> Any:
         """What the random numbers of a tensor share: seed (two words), step and tensor number."""
-        seed, step = np.uint64(model[4]), np.uint64(model[0])
-        return seed & WORD, seed >> np.uint64(32), step & WORD, np.uint64(tensor[1]) & WORD
+        seed, step = np.uint64(model[SEED]), np.uint64(model[STEP])
+        return (
+            seed & WORD,
+            seed >> np.uint64(32),
+            step & WORD,
+            np.uint64(tensor[TENSOR_NUMBER]) & WORD,
+        )
 
     @inline
     def philox(key: Any, position: Any, stream: Any) -> Any:

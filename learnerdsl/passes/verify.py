@@ -1,8 +1,8 @@
 """Checks what printers rely on; a failure is our bug, so it raises InternalError.
 
-Every symbol is defined before it is used, every array is written exactly once and not read as its
-old value after that, scalar blocks hold scalars, and element expressions hold no scalar arithmetic
-that could be hoisted out.
+Blocks come level by level, every symbol is defined before it is used, every array is written
+exactly once and not read as its old value after that, scalar blocks hold scalars, and element
+expressions hold no scalar arithmetic that could be hoisted out.
 """
 
 import sympy
@@ -36,6 +36,7 @@ def verify(kernel: Kernel) -> Kernel:
             scalars |= known
     missing = {kernel.parameter, *kernel.states} - written - {*kernel.constants}
     _require(not missing, kernel, f"{missing} never stored")
+    _require(bool(kernel.levels), kernel, "no level")
     return kernel
 
 

@@ -14,8 +14,9 @@ import sympy
 
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import Reduction, step
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Name
-from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, SAMPLES, STEP, Tables
+from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.tracing import Rule
 
 

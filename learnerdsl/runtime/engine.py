@@ -7,6 +7,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from learnerdsl.errors import LearnerError
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Gradient, span_of
 
 
@@ -174,7 +175,7 @@ class HostStates:
     @property
     def step_count(self) -> int:
         """Number of updates done."""
-        return int(self.clock[0, 0])
+        return int(self.clock[0, STEP])
 
     @property
     def planned_steps(self) -> int:
@@ -191,7 +192,7 @@ class HostStates:
     @property
     def samples(self) -> float:
         """Number of samples seen."""
-        return float(self.clock[0, 1])
+        return float(self.clock[0, SAMPLES])
 
     def state_spans(self) -> list[tuple[int, int, int]]:
         """The memory of the states: first byte, the one after the last, number of the tensor."""
@@ -204,11 +205,11 @@ class HostStates:
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Go on as if so many updates had been done, of so many samples."""
-        self.clock[:, :2] = step_count, samples
+        self.clock[:, [STEP, SAMPLES]] = step_count, samples
 
     def set_minibatch_size(self, value: float) -> None:
         """Number of samples of the next updates."""
-        self.clock[:, 2] = value
+        self.clock[:, MINIBATCH_SIZE] = value
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Numbers of the tensors whose gradients hold NaN or infinity."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.interpret import interpret, shape_of_state
+from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.engine import Groups, HostStates
@@ -128,7 +129,9 @@ class NumpyEngine(HostStates):
             if bad:
                 return float(bad)
         new = self.interpret(tensors, gradients) if tensors else []
-        clock = self.clock + np.outer(np.ones(len(self.clock)), (1.0, self.clock[0, 2], 0.0))
+        clock = self.clock + np.outer(
+            np.ones(len(self.clock)), (1.0, self.clock[0, MINIBATCH_SIZE], 0.0)
+        )
         missed = self.missed + np.isin(np.arange(len(self.missed)), absent)
         new += [(self.clock, clock), (self.missed, missed)]
         # All at once, so that nothing comes in between.

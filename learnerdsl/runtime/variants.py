@@ -8,10 +8,12 @@ import numpy as np
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import CLOCK
+from learnerdsl.kernels.slots import TENSOR_SIZE
 from learnerdsl.monoids import Monoid
 from learnerdsl.pipeline import Program, stages
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.engine import HostStates
+from learnerdsl.runtime.tables.units import sweep_of
 
 
 class MixedEngine(HostStates):
@@ -85,7 +87,7 @@ class MixedEngine(HostStates):
 
     def count_model(self) -> None:
         """The size of the model is that of all variants together."""
-        size = sum(engine.tensor_rows[:, 0].sum() for engine in self.engines)
+        size = sum(engine.tensor_rows[:, TENSOR_SIZE].sum() for engine in self.engines)
         self.first.set_model_size(float(size))
 
     @property
@@ -183,7 +185,7 @@ class MixedEngine(HostStates):
         reached = [1] * len(self.engines)
         for number, (levels, _) in enumerate(self.meetings):
             for e, engine in enumerate(self.engines):
-                stop = 2 * levels[e] + 3
+                stop = sweep_of(levels[e]) + 1
                 engine.run(reached[e], stop)
                 reached[e] = stop
             self.join_totals(number)

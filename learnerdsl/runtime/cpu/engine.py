@@ -14,6 +14,7 @@ from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
+from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
@@ -24,7 +25,8 @@ from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.engine import Groups, HostStates
 from learnerdsl.runtime.tables.chunks import split_evenly
-from learnerdsl.runtime.tables.tables import MODEL_SIZE, SEED, STEP, bytes_per_element
+from learnerdsl.runtime.tables.tables import bytes_per_element
+from learnerdsl.runtime.tables.units import count_units, sweep_of
 
 _settings: Any = config
 
@@ -195,7 +197,7 @@ class CpuEngine(Absences, HostStates):
     @property
     def units(self) -> int:
         """How many units an update has; see `Frame`."""
-        return 1 + 2 * len(self.program.levels)
+        return count_units(len(self.program.levels))
 
     def step(self, module: ModuleType, levels: Sequence[Functions], finite: Any) -> float:
         """The units at hand, in Python."""
@@ -224,10 +226,11 @@ class CpuEngine(Absences, HostStates):
         """Units that run in one launch, and the function of matrices after them."""
         found: list[tuple[int, int, str]] = []
         for level, functions in enumerate(self.program.levels):
-            after_scalars = 2 * level + 2
-            if functions.matrix and first < after_scalars <= last:
-                found.append((first, after_scalars, functions.matrix))
-                first = after_scalars
+            # Functions of matrices run between the scalars of a level and its sweep.
+            sweep = sweep_of(level)
+            if functions.matrix and first < sweep <= last:
+                found.append((first, sweep, functions.matrix))
+                first = sweep
         return [*found, (first, last, "")]
 
     @property

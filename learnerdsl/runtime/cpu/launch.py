@@ -19,6 +19,8 @@ from numba.extending import intrinsic
 from learnerdsl.kernels.cpu import identity, join, pointer
 from learnerdsl.kernels.cpu_math import OPTIONS
 from learnerdsl.kernels.machine_code import KeptCode, code_of, compile_function, compiling, key_of
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.runtime.tables.units import CHECK, is_sweep, level_of, sweep_of
 
 
 class Frame(IntEnum):
@@ -44,14 +46,10 @@ class Frame(IntEnum):
     PROGRAM = 17  # uint64 (levels, 5): model, tensor and pass function, first and last reduce
     REDUCE_TABLE = 18  # int64 (reduces, 3): code of its monoid, is over the model, slot in its row
     FINITE_PASS = 19  # function that counts what is not finite, or 0
-    FIRST_UNIT = 20  # what a launch runs, from the check for what is not finite, which is unit 0,
-    LAST_UNIT = 21  # over the scalars (odd) and the pass (even) of each level, up to this one
+    FIRST_UNIT = 20  # the first unit of the launch: see runtime/tables/units.py
+    LAST_UNIT = 21  # one past the last unit
     THREADS = 22  # how many of Numba's threads a launch uses; 0 for as many as it would
     FIELDS = 23
-
-
-STEP, SAMPLES, MINIBATCH_SIZE = 0, 1, 2
-"""Slots of the clock in a model row."""
 
 
 def _caller(name: str, arguments: str) -> Any:
@@ -194,8 +192,7 @@ def _advance(frame: Any, slot: int, amount_slot: int) -> None:
         rows[group * width + slot] += amount
 
 
-CHECK = 0
-"""The unit before the first level: the pass that looks for gradients that are not finite."""
+_level_of, _is_sweep, _sweep_of = (njit(**OPTIONS)(f) for f in (level_of, is_sweep, sweep_of))
 
 
 @njit(**OPTIONS)
@@ -203,8 +200,8 @@ def _before(frame: Any, unit: int) -> Any:
     """The scalars of a level, if that is the unit; returns the function of a pass, or 0."""
     if unit == CHECK:
         return frame[Frame.FINITE_PASS]
-    level = (unit - 1) // 2
-    if unit % 2 == 0:
+    level = _level_of(unit)
+    if _is_sweep(unit):
         return carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)[5 * level + 2]
     if level == 0:
         _advance(frame, STEP, -1)
@@ -218,8 +215,8 @@ def _after(frame: Any, unit: int, function: Any) -> float:
     if unit == CHECK:
         return _count_nonfinite(frame) if function != 0 else 0.0
     if function != 0:
-        _combine(frame, (unit - 1) // 2)
-    if unit == 2 * np.int64(frame[Frame.LEVELS]):
+        _combine(frame, _level_of(unit))
+    if unit == _sweep_of(np.int64(frame[Frame.LEVELS]) - 1):
         _advance(frame, SAMPLES, MINIBATCH_SIZE)
     return 0.0
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from learnerdsl.codegen.source import Functions
 from learnerdsl.kernels.cpu import identity, join
-from learnerdsl.runtime.cpu.launch import CHECK, Frame
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.runtime.cpu.launch import Frame
+from learnerdsl.runtime.tables.units import CHECK, count_units, is_sweep, level_of, scalars_of
 
 Tables = dict[Frame, np.ndarray]
 
@@ -59,20 +61,20 @@ def step_through(
     model_rows = tables[Frame.MODEL_ROWS]
     with np.errstate(all="ignore"):
         for unit in units:
-            level = (unit - 1) // 2
+            level = level_of(unit)
             if unit == CHECK and count_nonfinite is not None:
                 _run_pass(tables, count_nonfinite)
                 found = float(tables[Frame.CHUNK_SUMS][:, 0].sum())
                 if found:
                     return found
-            elif unit % 2:
-                model_rows[:, 0] += unit == 1
+            elif not is_sweep(unit):
+                model_rows[:, STEP] += unit == scalars_of(0)
                 _run_scalars(tables, module, levels[level])
             elif unit != CHECK and levels[level].element:
                 _run_pass(tables, getattr(module, levels[level].element))
                 _combine(tables, level)
-        if units.stop > 2 * len(levels):
-            model_rows[:, 1] += model_rows[:, 2]
+        if units.stop == count_units(len(levels)):
+            model_rows[:, SAMPLES] += model_rows[:, MINIBATCH_SIZE]
     return 0.0
 
 

@@ -25,6 +25,7 @@ from learnerdsl.kernels.cuda import (
 )
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
 from learnerdsl.kernels.cuda_memory import float64_array, int64_array
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 
 
 def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
@@ -44,11 +45,11 @@ def begin(words: Any) -> None:
         model = float64_array(model_rows, model_width * group, model_width)
         given = float64_array(inputs, input_width * group, input_width)
         waiting = float64_array(pending, group, 1)
-        model[0] += 1.0
-        model[1] += waiting[0]
+        model[STEP] += 1.0
+        model[SAMPLES] += waiting[0]
         waiting[0] = given[0]
         for slot in range(input_width):
-            model[2 + slot] = given[slot]
+            model[MINIBATCH_SIZE + slot] = given[slot]
 
 
 @_kernel(11)

@@ -9,6 +9,7 @@ import numpy as np
 from learnerdsl.codegen.cuda import print_cuda_finite_check
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.cuda import THREADS
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_SIZE
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.arrays.device import Place
@@ -19,7 +20,7 @@ from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
 from learnerdsl.runtime.cuda.states import DeviceStates
 from learnerdsl.runtime.engine import Groups
-from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, MODEL_SIZE, SEED
+from learnerdsl.runtime.tables.units import scalars_of
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -83,7 +84,7 @@ class CudaEngine(DeviceStates):
         super().__init__(program, parameters, groups, check_finite, seed, device, stream, numbers)
         self.module = load_kernels(program)
         self.matrix_stages = {
-            2 * level + 1: MatrixStage(self, level)
+            scalars_of(level): MatrixStage(self, level)
             for level, names in enumerate(program.levels)
             if names.matrix
         }
@@ -115,7 +116,7 @@ class CudaEngine(DeviceStates):
 
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Launch over these chunks from now on."""
-        before = self.tensor_rows[:, 0].copy()
+        before = self.tensor_rows[:, TENSOR_SIZE].copy()
         self.count(chunks)
         self.inputs[:, MODEL_SIZE - FIRST_INPUT] = self.model_rows[:, MODEL_SIZE]
         self.inputs_changed = True
@@ -129,7 +130,7 @@ class CudaEngine(DeviceStates):
             self.device.upload(at.chunks, chunks, stream)
             bounds = np.ascontiguousarray(self.bounds_of(chunks), np.int64)
             self.device.upload(at.bounds, bounds, stream)
-            if not np.array_equal(before, self.tensor_rows[:, 0]):
+            if not np.array_equal(before, self.tensor_rows[:, TENSOR_SIZE]):
                 self._put_sizes(stream)
         self.plan_launches()
 
@@ -148,7 +149,7 @@ class CudaEngine(DeviceStates):
 
     def _put_sizes(self, stream: int) -> None:
         """The sizes of the tensors go into their rows on the device."""
-        sizes = np.ascontiguousarray(self.tensor_rows[:, 0])
+        sizes = np.ascontiguousarray(self.tensor_rows[:, TENSOR_SIZE])
         address = self._room("sizes", sizes.nbytes)
         self.device.upload(address, sizes, stream)
         width, count = self.tensor_rows.shape[1], len(sizes)

@@ -14,10 +14,11 @@ import numpy as np
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.cuda import THREADS
 from learnerdsl.kernels.cuda_compile import CudaKernel
+from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.layout import Vector
 from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Device, Launch, Words
-from learnerdsl.runtime.tables.tables import MINIBATCH_SIZE, Tables
+from learnerdsl.runtime.tables.tables import Tables
 
 FIRST_INPUT = MINIBATCH_SIZE
 """The slot of a model row from which on the host gives the values."""

@@ -33,7 +33,7 @@ class MatrixStage:
         self.engine = engine
         kernel = engine.program.kernel
         self.function = getattr(engine.module, engine.program.levels[level].matrix)
-        block = kernel.blocks[4 * level + 2]
+        block = kernel.levels[level].matrix
         self.waits = engine.check_finite or _chooses(kernel, block)
         self.can_be_captured = not self.waits and not _decomposes(block)
         self.xp: Any = None

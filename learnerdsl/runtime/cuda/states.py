@@ -12,13 +12,14 @@ from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.cuda import THREADS, lanes_among
+from learnerdsl.kernels.slots import SAMPLES, STEP
 from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.engine import Groups
-from learnerdsl.runtime.tables.tables import STEP, Tables
+from learnerdsl.runtime.tables.tables import Tables
 
 
 class WholeUpdates:
@@ -225,12 +226,12 @@ class DeviceStates(WholeUpdates, Tables):
     def samples(self) -> float:
         """Number of samples seen: those of the last update are still waiting."""
         waiting = self.read(self.at.pending, (1,), np.float64)
-        return float(self.read_model_rows()[0, STEP + 1] + waiting[0])
+        return float(self.read_model_rows()[0, SAMPLES] + waiting[0])
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Go on as if so many updates had been done, of so many samples."""
         self.steps_begun = step_count
-        self.write_model_rows({STEP: step_count, STEP + 1: samples})
+        self.write_model_rows({STEP: step_count, SAMPLES: samples})
         with self.device.activate():
             self.device.upload(self.at.pending, np.zeros(len(self.model_rows)), self.stream())
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from learnerdsl.expr import CLOCK, AxisSize
 from learnerdsl.ir import Block
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NUMBER, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.sparse import chunks_of_rows
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 
-STEP, SAMPLES, MINIBATCH_SIZE, MODEL_SIZE, SEED = range(len(CLOCK))
 """Slots of the clock in a model row."""
 
 
@@ -59,7 +59,7 @@ class Tables:
         self.tensor_rows = np.zeros((len(shapes), len(layout.tensor)))
         self.model_rows[:, MINIBATCH_SIZE] = 1.0
         self.model_rows[:, SEED] = seed
-        self.tensor_rows[:, 1] = np.arange(len(shapes)) if numbers is None else numbers
+        self.tensor_rows[:, TENSOR_NUMBER] = np.arange(len(shapes)) if numbers is None else numbers
         for slot, symbol in enumerate(layout.tensor):
             if isinstance(symbol, AxisSize):
                 self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
@@ -123,7 +123,7 @@ class Tables:
     def count(self, chunks: np.ndarray) -> np.ndarray:
         """Take over how many elements of each tensor the chunks hold."""
         counted = np.bincount(chunks[:, 0], chunks[:, 3], len(self.sizes))
-        self.tensor_rows[:, 0] = counted
+        self.tensor_rows[:, TENSOR_SIZE] = counted
         self.model_rows[:, MODEL_SIZE] = counted.sum()
         return counted
 
