@@ -20,7 +20,12 @@ from typing import Any
 from learnerdsl.cntk.checks import flag, number
 from learnerdsl.cntk.graph.variables import Parameter
 from learnerdsl.cntk.learning import rules
-from learnerdsl.cntk.learning.builtin import BuiltinLearner, Frame, not_negative, rmsprop_constants
+from learnerdsl.cntk.learning.builtin import (
+    BuiltinLearner,
+    CommonArguments,
+    not_negative,
+    rmsprop_constants,
+)
 from learnerdsl.cntk.learning.learner import Learner as Learner
 from learnerdsl.cntk.learning.learner import UserLearner as UserLearner
 from learnerdsl.cntk.learning.schedules import IGNORE as IGNORE
@@ -84,17 +89,8 @@ def sgd(
     >>> w.value
     array([0.5, 0.5], dtype=float32)
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
-    return BuiltinLearner(rules.sgd, parameters, lr, frame)
+    common = CommonArguments.of(locals())
+    return BuiltinLearner(rules.sgd, parameters, lr, common)
 
 
 def momentum_sgd(
@@ -120,19 +116,10 @@ def momentum_sgd(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
-        rules.momentum_sgd, parameters, lr, frame, {"momentum": momentum}, options=options
+        rules.momentum_sgd, parameters, lr, common, {"momentum": momentum}, options=options
     )
 
 
@@ -159,19 +146,10 @@ def nesterov(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
-        rules.nesterov, parameters, lr, frame, {"momentum": momentum}, options=options
+        rules.nesterov, parameters, lr, common, {"momentum": momentum}, options=options
     )
 
 
@@ -212,18 +190,9 @@ def adagrad(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = _average_multiplier(parameters, need_ave_multiplier)
-    return BuiltinLearner(rules.adagrad, parameters, lr, frame, options=options)
+    return BuiltinLearner(rules.adagrad, parameters, lr, common, options=options)
 
 
 def rmsprop(
@@ -257,19 +226,10 @@ def rmsprop(
         ConstructionError: a RuntimeError; `gamma`, `inc`, `dec`, `max` or `min` out of range.
     """
     constants = rmsprop_constants(gamma=gamma, inc=inc, dec=dec, max=max, min=min)
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = _average_multiplier(parameters, need_ave_multiplier)
     return BuiltinLearner(
-        rules.rmsprop, parameters, lr, frame, constants=constants, options=options
+        rules.rmsprop, parameters, lr, common, constants=constants, options=options
     )
 
 
@@ -297,19 +257,10 @@ def fsadagrad(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
     options = {"unit_gain": flag("unit_gain", unit_gain)}
-    return BuiltinLearner(rules.fsadagrad, parameters, lr, frame, momenta, options=options)
+    return BuiltinLearner(rules.fsadagrad, parameters, lr, common, momenta, options=options)
 
 
 def adam(
@@ -342,19 +293,10 @@ def adam(
         HyperparameterError: a ValueError; `epsilon` is negative.
     """
     constants = {"eps": not_negative("epsilon", epsilon)}
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
     options = {"unit_gain": flag("unit_gain", unit_gain), "adamax": flag("adamax", adamax)}
-    return BuiltinLearner(rules.adam, parameters, lr, frame, momenta, constants, options)
+    return BuiltinLearner(rules.adam, parameters, lr, common, momenta, constants, options)
 
 
 def adadelta(
@@ -383,17 +325,8 @@ def adadelta(
     Raises:
         HyperparameterError: a ValueError; `rho` is not from 0 to 1, or `epsilon` is negative.
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     lr = learning_parameter_schedule_per_sample(1) if lr is None else lr
     share = number("rho", rho, lambda x: 0 <= x <= 1, "a number from 0 to 1")
     constants = {"rho": share, "eps": not_negative("epsilon", epsilon)}
-    return BuiltinLearner(rules.adadelta, parameters, lr, frame, constants=constants)
+    return BuiltinLearner(rules.adadelta, parameters, lr, common, constants=constants)

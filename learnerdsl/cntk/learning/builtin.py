@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from learnerdsl import inspection
@@ -31,25 +31,34 @@ from learnerdsl.tracing import OptionValue, Rule
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The arguments that all builtin learners share; see `learners.sgd`."""
+class CommonArguments:
+    """The arguments that all builtin learners share, under CNTK's names; see `learners`."""
 
-    l1: float = 0.0
-    l2: float = 0.0
-    noise: Any = 0.0
-    clipping_threshold: float = math.inf
-    truncation: bool = True
+    l1_regularization_weight: float = 0.0
+    l2_regularization_weight: float = 0.0
+    gaussian_noise_injection_std_dev: Any = 0.0
+    gradient_clipping_threshold_per_sample: float = math.inf
+    gradient_clipping_with_truncation: bool = True
     use_mean_gradient: bool | None = None
     minibatch_size: int | None = None
     epoch_size: int | None = None
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "CommonArguments":
+        """Pick them out of all the arguments of a learner: `CommonArguments.of(locals())`."""
+        return cls(**{field.name: arguments[field.name] for field in fields(cls)})
+
     def __post_init__(self) -> None:
-        """Refuse what none of the arguments can be; CNTK takes weights below 0 for none."""
-        number("l1_regularization_weight", self.l1)
-        number("l2_regularization_weight", self.l2)
-        limit = (lambda c: c >= 0), "a number from 0, infinity for no clipping"
-        number("gradient_clipping_threshold_per_sample", self.clipping_threshold, *limit)
-        flag("gradient_clipping_with_truncation", self.truncation)
+        """Refuse values that cannot be used. As in CNTK, a weight below 0 counts as 0."""
+        number("l1_regularization_weight", self.l1_regularization_weight)
+        number("l2_regularization_weight", self.l2_regularization_weight)
+        number(
+            "gradient_clipping_threshold_per_sample",
+            self.gradient_clipping_threshold_per_sample,
+            lambda limit: limit >= 0,
+            "a number from 0, infinity for no clipping",
+        )
+        flag("gradient_clipping_with_truncation", self.gradient_clipping_with_truncation)
         if self.use_mean_gradient is not None:
             flag("use_mean_gradient", self.use_mean_gradient)
         whole_or_none("epoch_size", self.epoch_size)
@@ -61,18 +70,38 @@ class Frame:
         size = self.minibatch_size
         return 0 if size is None and self.use_mean_gradient is True else size
 
-    def schedule(self, given: Any, is_learning_rate: bool = False) -> TrainingParameterSchedule:
-        """The schedule of an argument; a schedule without a reference size gets the learner's."""
+    @property
+    def clipping(self) -> str:
+        """The option `clipping` of a rule: "none", "truncate" or "norm"."""
+        if self.gradient_clipping_threshold_per_sample == math.inf:
+            return "none"
+        return "truncate" if self.gradient_clipping_with_truncation else "norm"
+
+    def schedule(self, given: Any) -> TrainingParameterSchedule:
+        """Return the schedule of an argument.
+
+        Numbers and lists become schedules with the learner's reference size. A schedule that does
+        not state a reference size gets the learner's.
+        """
         size = self.reference_size
         if not isinstance(given, TrainingParameterSchedule):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 return learning_parameter_schedule(given, size or 0, self.epoch_size)
         if not given.is_explicit and size is not None:
-            given = given.with_size(size)
-        if is_learning_rate and given.minibatch_size == 1 and self.use_mean_gradient is True:
-            given = given.with_size(0)
+            return given.with_size(size)
         return given
+
+    def learning_rate_schedule(self, given: Any) -> TrainingParameterSchedule:
+        """Return the schedule of a learning rate.
+
+        As in CNTK, `use_mean_gradient=True` turns a schedule per sample into one per minibatch.
+        """
+        schedule = self.schedule(given)
+        is_schedule = isinstance(given, TrainingParameterSchedule)
+        if is_schedule and schedule.minibatch_size == 1 and self.use_mean_gradient is True:
+            return schedule.with_size(0)
+        return schedule
 
 
 class RuleLearner(Learner):
@@ -183,7 +212,7 @@ class BuiltinLearner(RuleLearner):
         rule: a rule of `learnerdsl.cntk.learning.rules`.
         parameters: list or tuple of different parameters.
         lr: number, list or schedule.
-        frame: the arguments that all builtin learners share.
+        common: the arguments that all builtin learners share.
         momenta: hyperparameter of the rule -> number, list or schedule of a momentum.
         constants: hyperparameter of the rule -> number.
         options: compile-time options of the rule.
@@ -194,18 +223,18 @@ class BuiltinLearner(RuleLearner):
         rule: UpdateRule,
         parameters: Sequence[Parameter],
         lr: Any,
-        frame: Frame,
+        common: CommonArguments,
         momenta: Mapping[str, Any] | None = None,
         constants: Mapping[str, float] | None = None,
         options: Mapping[str, OptionValue] | None = None,
     ) -> None:
-        super().__init__(parameters, frame.schedule(lr, True), frame.reference_size)
+        super().__init__(parameters, common.learning_rate_schedule(lr), common.reference_size)
         self._rule = rule
-        self._frame = frame
-        self._noise = frame.schedule(frame.noise)
-        self._momenta = {name: frame.schedule(m) for name, m in (momenta or {}).items()}
+        self._common = common
+        self._noise = common.schedule(common.gaussian_noise_injection_std_dev)
+        self._momenta = {name: common.schedule(m) for name, m in (momenta or {}).items()}
         self._options = dict(options or {})
-        self._scalars = dict.fromkeys(("lr", *self._momenta, *rules.FRAME_HYPERPARAMETERS), 0.0)
+        self._scalars = dict.fromkeys(("lr", *self._momenta, *rules.SHARED_HYPERPARAMETERS), 0.0)
         runner = Runner(
             self.all_parameters,
             self._trace,
@@ -218,12 +247,11 @@ class BuiltinLearner(RuleLearner):
 
     def _trace(self, is_sparse: bool) -> Rule:
         """The rule with the options that are in force."""
-        frame = self._frame
-        clipping = "truncate" if frame.truncation else "norm"
+        common = self._common
         options: dict[str, OptionValue] = self._options | {
             "mean_gradient": self.is_compatible_mode(),
-            "clipping": "none" if frame.clipping_threshold == math.inf else clipping,
-            "l2": frame.l2 > 0,
+            "clipping": common.clipping,
+            "l2": common.l2_regularization_weight > 0,
         }
         if is_sparse:
             own = dict(self._rule.trace(**options).options)
@@ -236,11 +264,14 @@ class BuiltinLearner(RuleLearner):
 
     @property
     def _after(self) -> dict[str, OptionValue]:
-        return {"noise": max(self._noise.values) > 0, "l1": self._frame.l1 > 0}
+        return {
+            "noise": max(self._noise.values) > 0,
+            "l1": self._common.l1_regularization_weight > 0,
+        }
 
     def prepare(self, count: int) -> bool:
         """Effective values of learning rate, momenta and weights for a minibatch of `count`."""
-        frame, is_mean = self._frame, self.is_compatible_mode()
+        common, is_mean = self._common, self.is_compatible_mode()
         lr = self.effective_learning_rate(count)
         if lr == 0:
             return False
@@ -248,9 +279,9 @@ class BuiltinLearner(RuleLearner):
         momenta = {name: self.effective_momentum(name, count) for name in self._momenta}
         self._scalars |= momenta | {
             "lr": lr,
-            "clip_limit": frame.clipping_threshold * per_update,
-            "l2_weight": frame.l2 * per_update,
-            "l1_threshold": lr * frame.l1 * per_update,
+            "clip_limit": common.gradient_clipping_threshold_per_sample * per_update,
+            "l2_weight": common.l2_regularization_weight * per_update,
+            "l1_threshold": lr * common.l1_regularization_weight * per_update,
             "noise_std": max(self.value_of(self._noise), 0.0),
         }
         return True

@@ -53,42 +53,42 @@ def rounded(name: str, value: Any) -> Any:
 
 
 def prepared(
-    p: Any, g: Any, mean_gradient: bool, clipping: str, l2: bool, frame: dict[str, Any]
+    p: Any, g: Any, mean_gradient: bool, clipping: str, l2: bool, shared: dict[str, Any]
 ) -> Any:
     """The gradient as the algorithm sees it: averaged, clipped, with the L2 term."""
     if mean_gradient:
         g = let("g_mean", g * rounded("inverse_n", 1 / minibatch_size))
     if clipping == "truncate":
-        limit = rounded("limit", frame["clip_limit"])
+        limit = rounded("limit", shared["clip_limit"])
         g = clip(g, -limit, limit)
     elif clipping == "norm":
-        limit = frame["clip_limit"]
+        limit = shared["clip_limit"]
         g_norm = let("g_norm", norm(g))
         scale = rounded("clip_scale", where(Gt(g_norm, limit), limit / g_norm, 1))
         g = let("g_clipped", g * scale)
     if l2:
-        g = g + rounded("decay", frame["l2_weight"]) * p
+        g = g + rounded("decay", shared["l2_weight"]) * p
     return g
 
 
-def finished(p_new: Any, noise: bool, l1: bool, frame: dict[str, Any]) -> Any:
+def finished(p_new: Any, noise: bool, l1: bool, shared: dict[str, Any]) -> Any:
     """The parameter after the algorithm: with noise, then shrunk towards 0."""
     if noise:
-        p_new = let("p_noisy", p_new + frame["noise_std"] * normal())
+        p_new = let("p_noisy", p_new + shared["noise_std"] * normal())
     if l1:
         p_new = let("p_unshrunk", p_new)
-        t = rounded("threshold", frame["l1_threshold"])
+        t = rounded("threshold", shared["l1_threshold"])
         p_new = where(Gt(p_new, t), p_new - t, where(Lt(p_new, -t), p_new + t, 0))
     return p_new
 
 
-FRAME_HYPERPARAMETERS = {
+SHARED_HYPERPARAMETERS = {
     "clip_limit": math.inf,
     "l2_weight": 0.0,
     "noise_std": 0.0,
     "l1_threshold": 0.0,
 }
-FRAME_OPTIONS = {
+SHARED_OPTIONS = {
     "mean_gradient": False,
     "clipping": "none",
     "l2": False,
@@ -111,17 +111,17 @@ def around(algorithm: Callable[..., Any]) -> UpdateRule:
 
     @functools.wraps(algorithm)
     def composed(p: Any, g: Any, **arguments: Any) -> Any:
-        frame = {name: arguments.pop(name) for name in FRAME_HYPERPARAMETERS}
-        options = {name: arguments.pop(name) for name in FRAME_OPTIONS}
+        shared = {name: arguments.pop(name) for name in SHARED_HYPERPARAMETERS}
+        options = {name: arguments.pop(name) for name in SHARED_OPTIONS}
         noise, l1 = options.pop("noise"), options.pop("l1")
-        result = algorithm(p, prepared(p, g, **options, frame=frame), **arguments)
+        result = algorithm(p, prepared(p, g, **options, shared=shared), **arguments)
         p_new, *assigned = result if isinstance(result, tuple) else (result,)
-        return combine([*assigned, assign(p, finished(p_new, noise, l1, frame))])
+        return combine([*assigned, assign(p, finished(p_new, noise, l1, shared))])
 
     signature = inspect.signature(algorithm)
     extra = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-        for name, default in (FRAME_HYPERPARAMETERS | FRAME_OPTIONS).items()
+        for name, default in (SHARED_HYPERPARAMETERS | SHARED_OPTIONS).items()
     ]
     parameters = [*signature.parameters.values(), *extra]
     composed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -321,5 +321,5 @@ def adadelta(p, g, lr=1.0, rho=0.95, eps=1e-8, lazy=False):
 def regularise(p, g, noise_std=0.0, l1_threshold=0.0, noise=False, l1=False):
     """Noise and L1 alone, on whole parameters whose gradients are row-sparse."""
     del g
-    frame = {"noise_std": noise_std, "l1_threshold": l1_threshold}
-    return assign(p, finished(p, noise, l1, frame))
+    shared = {"noise_std": noise_std, "l1_threshold": l1_threshold}
+    return assign(p, finished(p, noise, l1, shared))
