@@ -3,17 +3,22 @@
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from learnerdsl.cntk.checks import function, shown
 from learnerdsl.cntk.graph import evaluation, persistence, walks
 from learnerdsl.cntk.graph.nodes import Node, Operand, Scalar, checked_name, numbers
+from learnerdsl.cntk.graph.nodes import apply as apply_of_nodes
+from learnerdsl.cntk.graph.registered import Registered
 from learnerdsl.cntk.graph.shapes import shape_of
 from learnerdsl.cntk.graph.values import Value
 from learnerdsl.cntk.graph.variables import Constant, Input, Parameter, Variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
+
+training_method = Registered()
+testing_method = Registered()
 
 
 class CloneMethod(enum.Enum):
@@ -39,7 +44,8 @@ class Function(Node):
         array([[6., 8.]], dtype=float32)
     """
 
-    train: ClassVar[Callable[..., Any]]  # put here by the training side
+    train = training_method
+    test = testing_method
 
     @property
     def outputs(self) -> tuple[Node, ...]:
@@ -253,6 +259,7 @@ class Function(Node):
 load_model = Function.load
 
 
+@apply_of_nodes.register
 def apply(
     op: str,
     operands: Sequence[Operand],
@@ -276,9 +283,6 @@ def apply(
                 msg = f"{op} needs one value, but {node!r} has several; choose one of .outputs."
                 raise ArrayError(msg)
     return Function(op, inputs, attributes, shape_of(op, inputs, attributes), dtype, name)
-
-
-Node.apply = staticmethod(apply)
 
 
 def as_node(operand: Any, dtype: Scalar, op: str = "The graph") -> Node:

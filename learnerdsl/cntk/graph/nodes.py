@@ -6,19 +6,23 @@ with == compares identity, so that they can be keys of dicts; `equal` compares v
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from learnerdsl.cntk.checks import LARGEST, is_whole, shown
+from learnerdsl.cntk.graph.registered import Registered
 from learnerdsl.dtypes import number_type
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = type[np.floating[Any]]
 Operand: TypeAlias = "Node | npt.ArrayLike"
+
+apply = Registered()
+"""`functions.apply`, which makes the function of an operation."""
 
 _counter = itertools.count()
 
@@ -46,8 +50,6 @@ class Node:
         batched: whether values have a batch axis: they have if the node depends on an input.
     """
 
-    # Builds the node of an operation; functions.py puts it here, as it is built on this file.
-    apply: ClassVar[Callable[..., "Node"]]
     __array_ufunc__ = None  # lets `array * node` reach our own operators
 
     def __init__(
@@ -91,64 +93,64 @@ class Node:
         raise DtypeError(msg)
 
     def __add__(self, other: Operand) -> "Node":
-        return self.apply("plus", (self, other))
+        return apply("plus", (self, other))
 
     def __radd__(self, other: Operand) -> "Node":
-        return self.apply("plus", (other, self))
+        return apply("plus", (other, self))
 
     def __sub__(self, other: Operand) -> "Node":
-        return self.apply("minus", (self, other))
+        return apply("minus", (self, other))
 
     def __rsub__(self, other: Operand) -> "Node":
-        return self.apply("minus", (other, self))
+        return apply("minus", (other, self))
 
     def __mul__(self, other: Operand) -> "Node":
-        return self.apply("element_times", (self, other))
+        return apply("element_times", (self, other))
 
     def __rmul__(self, other: Operand) -> "Node":
-        return self.apply("element_times", (other, self))
+        return apply("element_times", (other, self))
 
     def __truediv__(self, other: Operand) -> "Node":
-        return self.apply("element_divide", (self, other))
+        return apply("element_divide", (self, other))
 
     def __rtruediv__(self, other: Operand) -> "Node":
-        return self.apply("element_divide", (other, self))
+        return apply("element_divide", (other, self))
 
     def __pow__(self, other: Operand) -> "Node":
-        return self.apply("pow", (self, other))
+        return apply("pow", (self, other))
 
     def __rpow__(self, other: Operand) -> "Node":
-        return self.apply("pow", (other, self))
+        return apply("pow", (other, self))
 
     def __matmul__(self, other: Operand) -> "Node":
-        return self.apply("times", (self, other), {"output_rank": 1})
+        return apply("times", (self, other), {"output_rank": 1})
 
     def __rmatmul__(self, other: Operand) -> "Node":
-        return self.apply("times", (other, self), {"output_rank": 1})
+        return apply("times", (other, self), {"output_rank": 1})
 
     def __neg__(self) -> "Node":
-        return self.apply("negate", (self,))
+        return apply("negate", (self,))
 
     def __pos__(self) -> "Node":
         return self
 
     def __abs__(self) -> "Node":
-        return self.apply("abs", (self,))
+        return apply("abs", (self,))
 
     def __lt__(self, other: Operand) -> "Node":
-        return self.apply("less", (self, other))
+        return apply("less", (self, other))
 
     def __le__(self, other: Operand) -> "Node":
-        return self.apply("less_equal", (self, other))
+        return apply("less_equal", (self, other))
 
     def __gt__(self, other: Operand) -> "Node":
-        return self.apply("greater", (self, other))
+        return apply("greater", (self, other))
 
     def __ge__(self, other: Operand) -> "Node":
-        return self.apply("greater_equal", (self, other))
+        return apply("greater_equal", (self, other))
 
     def __getitem__(self, key: object) -> "Node":
-        return self.apply("getitem", (self,), {"key": index_entries(key)})
+        return apply("getitem", (self,), {"key": index_entries(key)})
 
     def __iter__(self) -> Any:
         msg = f"{self!r} cannot be iterated over; take parts of it with slice or node[index]."

@@ -15,7 +15,7 @@ from learnerdsl.cntk import files
 from learnerdsl.cntk.checks import is_whole, shown
 from learnerdsl.cntk.graph import walks
 from learnerdsl.cntk.graph.evaluation import stored
-from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.nodes import Node, apply
 from learnerdsl.cntk.graph.variables import Constant, Parameter, input_variable
 from learnerdsl.errors import CheckpointError
 
@@ -150,7 +150,7 @@ def _rebuild(entry: Any, nodes: Sequence[Node], array: np.ndarray | None) -> Nod
     else:
         if "layer" in attributes:
             attributes["layer"] = tuple(_chosen(nodes, attributes["layer"], Parameter))
-        node = Node.apply(entry["op"], inputs, attributes, entry["name"])
+        node = apply(entry["op"], inputs, attributes, entry["name"])
     shape = entry["shape"]
     is_same = isinstance(shape, list) and all(map(is_whole, shape)) and tuple(shape) == node.shape
     if not is_same or entry["dtype"] != node.dtype.__name__ or len(inputs) != len(node.inputs):

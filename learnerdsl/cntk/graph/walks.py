@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.nodes import Node, apply
 from learnerdsl.cntk.graph.variables import Variable
 from learnerdsl.errors import UnknownNameError
 
@@ -69,5 +69,5 @@ def substitute(output: Node, replacements: Mapping[Node, Node]) -> Node:
             new[node] = node
             continue
         attributes = {**node.attributes, "layer": own} if layer else node.attributes
-        new[node] = node.apply(node.op, inputs, attributes, node.name)
+        new[node] = apply(node.op, inputs, attributes, node.name)
     return new[output]

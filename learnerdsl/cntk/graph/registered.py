@@ -1,0 +1,41 @@
+"""`Registered`: a function that a module calls, written in a module above it.
+
+There are three. Operators of nodes make functions, which are nodes themselves (`functions.apply`),
+and `Function.train` and `Function.test` need a trainer, which needs functions (`training`). The
+module above registers what the module below declares, so that imports still go one way.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Registration = TypeVar("Registration", bound=Callable[..., Any])
+
+
+class Registered:
+    """A function, or a method of the class that holds it; `import learnerdsl.cntk` fills them all.
+
+    Example:
+        >>> class Point:
+        ...     distance = (declared := Registered())
+        >>> @declared.register
+        ... def distance(self, other):
+        ...     return abs(self.x - other.x)
+        >>> Point.distance is distance
+        True
+    """
+
+    def __init__(self) -> None:
+        self._function: Callable[..., Any]
+
+    def register(self, function: Registration) -> Registration:
+        """Use `function` from now on, and return it."""
+        self._function = function
+        return function
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the registered function."""
+        return self._function(*arguments, **named)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        bind: Any = self._function
+        return bind.__get__(instance, owner)
