@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,20 @@ from learnerdsl.cntk.progress import ProgressWriter
 from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, HyperparameterError
 
 Criterion = Function | tuple[Function | None, ...] | list[Function | None]
+
+
+class MinibatchTotals(NamedTuple):
+    """Sums over a minibatch, before its update.
+
+    Attributes:
+        samples: number of samples.
+        loss: sum of the loss.
+        metric: sum of the metric, None if there is none.
+    """
+
+    samples: int = 0
+    loss: float = 0.0
+    metric: float | None = None
 
 
 class Trainer:
@@ -62,7 +76,7 @@ class Trainer:
         self.progress_writers = several("progress_writers", writers, ProgressWriter)
         self._parameters = self._checked_parameters()
         self._samples = 0
-        self._previous: tuple[int, float, float | None] = (0, 0.0, None)
+        self.previous_minibatch = MinibatchTotals()
         self._reported: dict[tuple[int, str], float] = {}
 
     def _checked_parameters(self) -> tuple[Parameter, ...]:
@@ -120,12 +134,12 @@ class Trainer:
         updated = [
             learner.take_minibatch(gradients, count, is_end) for learner in self.parameter_learners
         ]
-        total = None if metric is None else float(np.sum(metric, dtype=np.float64))
-        self._previous = (count, float(np.sum(loss, dtype=np.float64)), total)
+        total = None if metric is None else _sum(metric)
+        self.previous_minibatch = MinibatchTotals(count, _sum(loss), total)
         if any(updated):
             self._samples += count
         for writer in self.progress_writers:
-            writer.update_training(*self._previous)
+            writer.update_training(*self.previous_minibatch)
         return any(updated) if outputs is None else (any(updated), values)
 
     def _evaluated(self, outputs: Sequence[Node], arguments: Any) -> dict[Node, np.ndarray]:
@@ -146,7 +160,7 @@ class Trainer:
         node = self.loss_function if self.evaluation_function is None else self.evaluation_function
         (value,) = evaluate((node,), _needed((node,), arguments))
         count = len(value) if node.batched else 1
-        total = float(np.sum(value, dtype=np.float64))
+        total = _sum(value)
         for writer in self.progress_writers:
             writer.update_test(count, total)
         return total / count
@@ -164,27 +178,28 @@ class Trainer:
     @property
     def previous_minibatch_sample_count(self) -> int:
         """Number of samples in the last minibatch."""
-        return self._previous[0]
+        return self.previous_minibatch.samples
 
     @property
     def previous_minibatch_loss_average(self) -> float:
         """The loss's average over the last minibatch, before its update."""
-        self._require_minibatch()
-        return self._previous[1] / self._previous[0]
+        previous = self._required_minibatch()
+        return previous.loss / previous.samples
 
     @property
     def previous_minibatch_evaluation_average(self) -> float:
         """The metric's average over the last minibatch, before its update."""
-        self._require_minibatch()
-        if self._previous[2] is None:
+        previous = self._required_minibatch()
+        if previous.metric is None:
             msg = "This trainer has no metric; give a pair (loss, metric) as the criterion."
             raise HyperparameterError(msg)
-        return self._previous[2] / self._previous[0]
+        return previous.metric / previous.samples
 
-    def _require_minibatch(self) -> None:
-        if not self._previous[0]:
+    def _required_minibatch(self) -> MinibatchTotals:
+        if not self.previous_minibatch.samples:
             msg = "There has been no minibatch yet; call train_minibatch first."
             raise HyperparameterError(msg)
+        return self.previous_minibatch
 
     @property
     def total_number_of_samples_seen(self) -> int:
@@ -267,6 +282,11 @@ def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
     given = shown(criterion)
     msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {given}."
     raise DtypeError(msg)
+
+
+def _sum(values: np.ndarray) -> float:
+    """Add up numbers in float64, whatever their dtype."""
+    return float(np.sum(values, dtype=np.float64))
 
 
 def _needed(outputs: Sequence[Node], arguments: Any) -> Any:

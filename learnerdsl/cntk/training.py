@@ -17,7 +17,7 @@ from learnerdsl.cntk.configs import (
 )
 from learnerdsl.cntk.files import check_folder
 from learnerdsl.cntk.graph.evaluation import evaluate
-from learnerdsl.cntk.graph.functions import Function
+from learnerdsl.cntk.graph.functions import Function, testing_method, training_method
 from learnerdsl.cntk.graph.nodes import Node
 from learnerdsl.cntk.learning.learner import Learner
 from learnerdsl.cntk.learning.saved import check_keys
@@ -61,6 +61,7 @@ class TrainingSummary:
     test_summary: float | None = None
 
 
+@training_method.register
 def train(
     self: Function,
     minibatch_source: Data,
@@ -186,7 +187,7 @@ class _Training:
                 wanted = int(wanted[self.samples])
             batch, count, is_end = data.next(min(wanted, end - self.samples))
             self.trainer.train_minibatch(batch, is_sweep_end=is_end)
-            _, loss, metric = self.trainer._previous
+            _, loss, metric = self.trainer.previous_minibatch
             totals += (count, loss, metric or 0.0)
             self.samples += count
             self.summary.updates += 1
@@ -274,6 +275,7 @@ class _Training:
         return total / samples, samples, batches
 
 
+@testing_method.register
 def measure(
     self: Function,
     minibatch_source: Data,
@@ -307,7 +309,3 @@ def measure(
 def _first(callbacks: Sequence[Any], kind: type[Config]) -> Config | None:
     """The first callback of a kind, None if there is none."""
     return next((one for one in callbacks if isinstance(one, kind)), None)
-
-
-Function.train = train
-Function.test = measure  # type: ignore[attr-defined]
