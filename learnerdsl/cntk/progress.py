@@ -380,7 +380,7 @@ def log_number_of_parameters(model: Function, trace_level: int = 0) -> None:
     if not isinstance(model, Function):
         msg = f"log_number_of_parameters takes a model, a function of nodes, got {shown(model)}."
         raise DtypeError(msg)
-    count, arrays = sum(p._data.size for p in model.parameters), len(model.parameters)
+    count, arrays = sum(p.memory.size for p in model.parameters), len(model.parameters)
     print(f"Training {count} parameters in {arrays} parameter tensors.")
 
 

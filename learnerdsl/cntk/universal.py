@@ -16,7 +16,7 @@ from learnerdsl.cntk.checks import shown
 from learnerdsl.cntk.graph.evaluation import stored
 from learnerdsl.cntk.graph.nodes import Node
 from learnerdsl.cntk.graph.shapes import REDUCTIONS
-from learnerdsl.cntk.graph.variables import Constant, Parameter
+from learnerdsl.cntk.graph.variables import Constant, Parameter, Stored
 from learnerdsl.cntk.learning.builtin import RuleLearner
 from learnerdsl.cntk.learning.learner import Gradient
 from learnerdsl.cntk.learning.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
@@ -58,8 +58,8 @@ class Structure:
         for one, states in zip(self.lowered, self.runner.states, strict=True):
             for spec, node in zip(rule.states, one.states, strict=True):
                 name, shape = spec.symbol.name, spec.symbol.shape
-                if shape == "element":
-                    node._data = states[name]  # type: ignore[attr-defined]
+                if shape == "element" and isinstance(node, Stored):
+                    node.use_memory(states[name])
                 elif shape == "tensor":
                     self._tensor_states.append((node, states[name]))
                 elif one is self.lowered[0]:
@@ -290,7 +290,7 @@ def _gradient_of(parameter: Parameter) -> Constant:
     """A constant that stands for a gradient and takes no memory."""
     constant = Constant(0, dtype=parameter.dtype, name="grad")
     constant.shape = parameter.shape
-    constant._data = np.broadcast_to(constant._data, parameter.shape)
+    constant.use_memory(np.broadcast_to(constant.memory, parameter.shape))
     return constant
 
 

@@ -285,7 +285,7 @@ def test_nothing_is_allocated_but_states():
     p = C.parameter((1000,))
     learner = C.universal(momentum, [p])
     (unit,) = learner.runners
-    assert sum(a.nbytes for states in unit.states for a in states.values()) == p._data.nbytes
+    assert sum(a.nbytes for states in unit.states for a in states.values()) == p.memory.nbytes
 
 
 def refused(update, parameters, kind, match):

@@ -19,7 +19,7 @@ from learnerdsl.cntk.graph import walks
 from learnerdsl.cntk.graph.kernels import KERNELS, Rows, Value
 from learnerdsl.cntk.graph.nodes import HasArray, Node, numbers
 from learnerdsl.cntk.graph.primitives import anp
-from learnerdsl.cntk.graph.variables import Input, Parameter
+from learnerdsl.cntk.graph.variables import Input, Parameter, Stored
 from learnerdsl.errors import ArrayError, DtypeError, RuleError, UnknownNameError
 from learnerdsl.runtime.arrays.sparse import RowSparse
 
@@ -140,11 +140,10 @@ def _run(order: Iterable[Node], leaves: Mapping[Node, Value], training: bool) ->
 
 def stored(node: Node) -> np.ndarray:
     """The present array of a leaf that has one of its own."""
-    array = getattr(node, "_data", None)
-    if array is None:
+    if not isinstance(node, Stored):
         msg = f"{node!r} ({node.op}) has a value only inside a learner and cannot be evaluated."
         raise RuleError(msg)
-    return array
+    return node.memory
 
 
 def _dropped(node: Node, value: Value) -> Value:

@@ -53,17 +53,26 @@ class Input(Variable):
         self.batched = True
 
 
-class _Stored(Variable):
+class Stored(Variable):
     """A leaf with an array of its own, whose memory stays the same for good."""
 
     def __init__(self, op: str, data: np.ndarray, name: str) -> None:
         super().__init__(op, data.shape, data.dtype, name)
-        self._data = data
+        self._memory = data
+
+    @property
+    def memory(self) -> np.ndarray:
+        """The array itself, which learners update in place; `value` is a copy of it."""
+        return self._memory
+
+    def use_memory(self, array: np.ndarray) -> None:
+        """Keep the numbers in `array` from now on, which already holds them."""
+        self._memory = array
 
     @property
     def value(self) -> np.ndarray:
         """The numbers; reading makes a copy, writing copies into the present memory."""
-        return self._data.copy()
+        return self._memory.copy()
 
     @value.setter
     def value(self, value: "npt.ArrayLike | HasArray") -> None:
@@ -78,14 +87,14 @@ class _Stored(Variable):
                 f"give an array of shape {self.shape}, or one number."
             )
             raise ArrayError(msg)
-        self._data[...] = array
+        self._memory[...] = array
 
     def asarray(self) -> np.ndarray:
         """A copy of the numbers, like `value`."""
         return self.value
 
 
-class Parameter(_Stored):
+class Parameter(Stored):
     """A value that learners update in place.
 
     Args:
@@ -113,7 +122,7 @@ class Parameter(_Stored):
         super().__init__("parameter", _initial(0 if init is None else init, shape, dtype), name)
 
 
-class Constant(_Stored):
+class Constant(Stored):
     """A value that gradients do not reach; `assign` may still change it.
 
     Args:

@@ -282,7 +282,7 @@ def checked_gradient(parameter: Parameter, gradients: Any) -> Gradient:
     if gradient.shape != parameter.shape:
         _check_shape(label, parameter, gradient.shape)
         gradient = gradient.reshape(parameter.shape)
-    if not gradient.flags.c_contiguous or np.may_share_memory(gradient, parameter._data):
+    if not gradient.flags.c_contiguous or np.may_share_memory(gradient, parameter.memory):
         gradient = np.array(gradient, order="C")
     return gradient
 

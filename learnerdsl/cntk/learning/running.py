@@ -122,7 +122,7 @@ class Runner:
     def _part(
         self, key: tuple[str, bool], indices: tuple[int, ...], rule: Rule, idle: bool = False
     ) -> Part:
-        arrays = [self.parameters[k]._data for k in indices]
+        arrays = [self.parameters[k].memory for k in indices]
         # What no line of the rule reads needs no value before every update.
         used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
         names = [symbol.name for symbol in rule.hyperparameters if symbol in used]
