@@ -17,7 +17,7 @@ from learnerdsl.cntk.configs import (
 )
 from learnerdsl.cntk.files import check_folder
 from learnerdsl.cntk.graph.evaluation import evaluate
-from learnerdsl.cntk.graph.functions import Function, testing_method, training_method
+from learnerdsl.cntk.graph.functions import Function, method_test, method_train
 from learnerdsl.cntk.graph.nodes import Node
 from learnerdsl.cntk.learning.learner import Learner
 from learnerdsl.cntk.learning.saved import check_keys
@@ -61,7 +61,7 @@ class TrainingSummary:
     test_summary: float | None = None
 
 
-@training_method.register
+@method_train.register
 def train(
     self: Function,
     minibatch_source: Data,
@@ -275,7 +275,7 @@ class _Training:
         return total / samples, samples, batches
 
 
-@testing_method.register
+@method_test.register
 def measure(
     self: Function,
     minibatch_source: Data,

@@ -17,8 +17,8 @@ from learnerdsl.cntk.graph.values import Value
 from learnerdsl.cntk.graph.variables import Constant, Input, Parameter, Variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
 
-training_method = Registered()
-testing_method = Registered()
+method_train = Registered()
+method_test = Registered()
 
 
 class CloneMethod(enum.Enum):
@@ -44,8 +44,8 @@ class Function(Node):
         array([[6., 8.]], dtype=float32)
     """
 
-    train = training_method
-    test = testing_method
+    train = method_train
+    test = method_test
 
     @property
     def outputs(self) -> tuple[Node, ...]:

@@ -15,13 +15,14 @@ class Registered:
     """A function, or a method of the class that holds it; `import learnerdsl.cntk` fills them all.
 
     Example:
-        >>> class Point:
-        ...     distance = (declared := Registered())
-        >>> @declared.register
-        ... def distance(self, other):
-        ...     return abs(self.x - other.x)
-        >>> Point.distance is distance
-        True
+        >>> method_double = Registered()
+        >>> class Number(int):
+        ...     double = method_double
+        >>> @method_double.register
+        ... def double(self):
+        ...     return 2 * self
+        >>> Number(3).double()
+        6
     """
 
     def __init__(self) -> None:
