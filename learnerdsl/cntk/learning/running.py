@@ -36,13 +36,13 @@ class Part:
         key: dtype name, and whether gradients are row-sparse.
         indices: numbers of the parameters among those of the runner.
         learner: the core learner.
-        idle: gradients for a rule that reads none; empty where it reads them.
+        unread: gradients to pass to a rule that does not read them; empty for all other rules.
     """
 
     key: tuple[str, bool]
     indices: tuple[int, ...]
     learner: Learner
-    idle: tuple[np.ndarray, ...] = ()
+    unread: tuple[np.ndarray, ...] = ()
 
     def state_of(self, index: int) -> dict[str, np.ndarray]:
         """State arrays of the parameter with this number among those of the runner."""
@@ -94,20 +94,26 @@ class Runner:
         for part in self.parts:
             part.learner.update([gradients[k] for k in part.indices], count)
         for part in self.whole_parts:
-            part.learner.update(part.idle, count)
+            part.learner.update(part.unread, count)
 
     def arrange(self) -> None:
         """Make the learners that are needed now; states move from the old ones to the new."""
         old, groups = self.parts, self._groups()
         self.parts = [
-            self._part(key, members, self.rule(key[1])) for key, members in groups.items()
+            Part(key, members, self._learner(members, self.rule(key[1])))
+            for key, members in groups.items()
         ]
         for part in self.parts:
             for source in old:
                 _move_states(source, part)
         rule = self.whole()
         self.whole_parts = [
-            self._part(part.key, part.indices, rule, idle=True)
+            Part(
+                part.key,
+                part.indices,
+                self._learner(part.indices, rule),
+                self._unread_gradients(part.indices),
+            )
             for part in self.parts
             if rule is not None and part.key[1]
         ]
@@ -119,9 +125,8 @@ class Runner:
             groups[key] = (*groups.get(key, ()), k)
         return groups
 
-    def _part(
-        self, key: tuple[str, bool], indices: tuple[int, ...], rule: Rule, idle: bool = False
-    ) -> Part:
+    def _learner(self, indices: Sequence[int], rule: Rule) -> Learner:
+        """Return a core learner that updates some of the parameters by `rule`."""
         arrays = [self.parameters[k].memory for k in indices]
         # What no line of the rule reads needs no value before every update.
         used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
@@ -132,10 +137,12 @@ class Runner:
         }
         # Learners number their tensors from 0; another seed keeps their noise apart.
         seed = (self.seed + indices[0] * 2**32) % 2**53
-        learner = Learner(rule, arrays, hyperparameters=readers, seed=seed)
+        return Learner(rule, arrays, hyperparameters=readers, seed=seed)
+
+    def _unread_gradients(self, indices: Sequence[int]) -> tuple[np.ndarray, ...]:
+        """Return gradients for a rule that does not read them."""
         # Memory that nobody reads or writes takes no room, only addresses.
-        unread = tuple(np.empty_like(array) for array in arrays) if idle else ()
-        return Part(key, indices, learner, unread)
+        return tuple(np.empty_like(self.parameters[k].memory) for k in indices)
 
     def _reader(self, name: str) -> Callable[[int], float]:
         return lambda step: self.scalars[name]
