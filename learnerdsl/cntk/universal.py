@@ -19,15 +19,22 @@ from learnerdsl.cntk.graph.shapes import REDUCTIONS
 from learnerdsl.cntk.graph.variables import Constant, Parameter, Stored
 from learnerdsl.cntk.learning.builtin import RuleLearner
 from learnerdsl.cntk.learning.learner import Gradient
-from learnerdsl.cntk.learning.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
+from learnerdsl.cntk.learning.lowering import (
+    Lowered,
+    MustMeasure,
+    lower_measured_unit,
+    lower_reduction,
+    lower_unit,
+)
 from learnerdsl.cntk.learning.running import Runner
 from learnerdsl.cntk.learning.schedules import TrainingParameterSchedule
-from learnerdsl.cntk.learning.update_graph import UpdateGraph
+from learnerdsl.cntk.learning.update_graph import Unit, UpdateGraph
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction
 from learnerdsl.tracing import Rule
 
 UpdateFunction = Callable[[Sequence[Parameter], Sequence[Constant]], Node]
+Members = tuple[list[Lowered], list[Parameter]]
 
 
 @dataclass
@@ -124,28 +131,29 @@ class UniversalLearner(RuleLearner):
         graph = UpdateGraph(root, self.all_parameters, gradients)
         name = _name_of(update_func)
         try:
-            self._structures = self._lower(graph, name, measured=False)
+            found = self._lower(graph, name, lower_unit)
+            _check_model_wide(found, len(graph.units))
         except MustMeasure:
-            self._structures = self._lower(graph, name, measured=True)
+            found = self._lower(graph, name, lower_measured_unit)
+        self._structures = [Structure(lowered, members) for lowered, members in found]
         self._measurements = self._measure(graph)
         self.runners = [structure.runner for structure in self._structures]
 
-    def _lower(self, graph: UpdateGraph, name: str, measured: bool) -> list[Structure]:
-        """One structure for each different rule."""
-        found: dict[Any, tuple[list[Lowered], list[Parameter]]] = {}
+    def _lower(
+        self, graph: UpdateGraph, name: str, lower: Callable[[UpdateGraph, Unit, str], Lowered]
+    ) -> list[Members]:
+        """Lower each unit, and collect the parameters that share a rule."""
+        found: dict[Any, Members] = {}
         for unit in graph.units:
             if not unit.assigns and not (unit.index == 0 and graph.scalar_assigns):
                 continue
-            lowered = lower_unit(graph, unit, name, measured)
+            lowered = lower(graph, unit, name)
             parameter = self.all_parameters[unit.index]
             key = (lowered.rule, parameter.dtype, lowered.sources)
             members = found.setdefault(key, ([], []))
             members[0].append(lowered)
             members[1].append(parameter)
-        together = len(found) == 1 and all(len(m[1]) == len(graph.units) for m in found.values())
-        if not measured and not together and any(_spans_model(key[0]) for key in found):
-            raise MustMeasure
-        return [Structure(lowered, members) for lowered, members in found.values()]
+        return list(found.values())
 
     def _measure(self, graph: UpdateGraph) -> list[Measurement]:
         """What has to be known before the rules run."""
@@ -292,6 +300,13 @@ def _gradient_of(parameter: Parameter) -> Constant:
     constant.shape = parameter.shape
     constant.use_memory(np.broadcast_to(constant.memory, parameter.shape))
     return constant
+
+
+def _check_model_wide(found: Sequence[Members], units: int) -> None:
+    """Raise MustMeasure if a rule reduces over the model, but does not update all of it."""
+    is_whole = len(found) == 1 and len(found[0][1]) == units
+    if not is_whole and any(_spans_model(lowered[0].rule) for lowered, _ in found):
+        raise MustMeasure
 
 
 def _spans_model(rule: Rule) -> bool:

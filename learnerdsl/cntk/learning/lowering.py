@@ -80,20 +80,38 @@ class Lowered:
     sources: tuple[Node, ...]
 
 
-def lower_unit(graph: UpdateGraph, unit: Unit, name: str, measured: bool) -> Lowered:
-    """The rule of a unit.
+def lower_unit(graph: UpdateGraph, unit: Unit, name: str) -> Lowered:
+    """Turn a unit into a rule that computes everything it needs.
 
     Args:
-        graph: the graph that the unit is of.
+        graph: the graph that the unit belongs to.
         unit: one of its units.
         name: name of the rule.
-        measured: whether reductions of other parameters come in as hyperparameters.
 
     Raises:
-        MustMeasure: there is such a reduction, and `measured` is False.
+        MustMeasure: the unit reads a reduction of another parameter that is not a part of a sum
+            over all parameters.
         GraphError: an operation that no rule can express; the message names the node.
     """
-    lowering = _Lowering(graph, unit, measured)
+    return _lowered_by(_Lowering(graph, unit), name)
+
+
+def lower_measured_unit(graph: UpdateGraph, unit: Unit, name: str) -> Lowered:
+    """Turn a unit into a rule whose hyperparameters are the reductions of other parameters.
+
+    Args:
+        graph: the graph that the unit belongs to.
+        unit: one of its units.
+        name: name of the rule.
+
+    Raises:
+        GraphError: an operation that no rule can express; the message names the node.
+    """
+    return _lowered_by(_MeasuredLowering(graph, unit), name)
+
+
+def _lowered_by(lowering: "_Lowering", name: str) -> Lowered:
+    graph, unit = lowering.graph, lowering.unit
     own = graph.reached(unit.assigns)
     lowering.scalar_assigns = [
         node
@@ -122,7 +140,7 @@ def lower_reduction(graph: UpdateGraph, node: Node) -> tuple[int, Lowered]:
             "another parameter uses it; only its old value and its gradient can be reduced so."
         )
         raise GraphError(msg)
-    lowering = _Lowering(graph, Unit(unit.index, unit.parameter, unit.gradient), False)
+    lowering = _Lowering(graph, Unit(unit.index, unit.parameter, unit.gradient))
 
     def measure(p: Any, g: Any) -> Any:
         lowering.start(p, g, {})
@@ -144,10 +162,9 @@ def _has_assign(graph: UpdateGraph, node: Node) -> bool:
 class _Lowering:
     """Translates nodes to expressions of one unit's symbols."""
 
-    def __init__(self, graph: UpdateGraph, unit: Unit, measured: bool) -> None:
+    def __init__(self, graph: UpdateGraph, unit: Unit) -> None:
         self.graph = graph
         self.unit = unit
-        self.measured = measured
         self.scalar_assigns: list[Node] = []
         self.states: list[Node] = []
         self.hypers: dict[Node, str] = {}
@@ -200,7 +217,11 @@ class _Lowering:
             return False
         if node.op in ("constant", "parameter"):
             return bool(node.name)
-        return self.measured and node.op in REDUCTIONS and self._is_foreign(node)
+        return self._is_measured(node)
+
+    def _is_measured(self, node: Node) -> bool:
+        """Return whether the value of a node is measured before the rule runs."""
+        return False
 
     def _is_foreign(self, node: Node) -> bool:
         owners = self.graph.owners(node.inputs[0])
@@ -303,24 +324,29 @@ class _Lowering:
         return _REDUCTIONS[node.op](self.lower(operand))
 
     def _total(self, node: Node) -> Any:
-        """A sum of scalars: equal reductions of all parameters become one over the model."""
+        """Return a sum of scalars, in which a sum over all parameters is one over the model."""
         terms = _terms(node)
-        groups: dict[int, dict[int, Node]] = {}
-        if not self.measured and len(self.graph.units) > 1:
-            for term in terms:
-                owners = self.graph.owners(term.inputs[0]) if term.op == "reduce_sum" else set()
-                if len(owners) == 1:
-                    (owner,) = owners
-                    key = self._signature(term.inputs[0], self.graph.units[owner])
-                    groups.setdefault(key, {})[owner] = term
         total, done = sympy.S.Zero, set()
-        for group in groups.values():
-            if len(group) == len(self.graph.units):
-                own = group[self.unit.index].inputs[0]
-                total += expr.sum(self.lower(own), over="model")
-                done |= set(group.values())
+        for group in self._model_wide_sums(terms):
+            own = group[self.unit.index].inputs[0]
+            total += expr.sum(self.lower(own), over="model")
+            done |= set(group.values())
         rest = [self.lower(term) for term in terms if term not in done]
         return sympy.Add(total, *rest)
+
+    def _model_wide_sums(self, terms: Sequence[Node]) -> list[dict[int, Node]]:
+        """Group the terms that are the same reduction of every parameter, by parameter index."""
+        count = len(self.graph.units)
+        if count == 1:
+            return []
+        groups: dict[int, dict[int, Node]] = {}
+        for term in terms:
+            owners = self.graph.owners(term.inputs[0]) if term.op == "reduce_sum" else set()
+            if len(owners) == 1:
+                (owner,) = owners
+                key = self._signature(term.inputs[0], self.graph.units[owner])
+                groups.setdefault(key, {})[owner] = term
+        return [group for group in groups.values() if len(group) == count]
 
     def _signature(self, node: Node, unit: Unit) -> int:
         """A number that is the same for equal expressions of two units."""
@@ -340,6 +366,16 @@ class _Lowering:
         if not node.inputs:
             return node
         return (node.op, *(self._signature(operand, unit) for operand in node.inputs))
+
+
+class _MeasuredLowering(_Lowering):
+    """Translates nodes where reductions of other parameters are hyperparameters."""
+
+    def _is_measured(self, node: Node) -> bool:
+        return node.op in REDUCTIONS and self._is_foreign(node)
+
+    def _model_wide_sums(self, terms: Sequence[Node]) -> list[dict[int, Node]]:
+        return []
 
 
 def _terms(node: Node) -> list[Node]:
