@@ -135,7 +135,7 @@ def test_data_of_a_wrong_kind_are_refused_with_the_reason():
     f = x + y
     one = np.zeros((1, 2))
     for arguments, error, words in [
-        ({x: one}, UnknownNameError, "No data for"),
+        ({x: one}, UnknownNameError, "are missing"),
         ({x: one, y: one, C.input_variable(2): one}, UnknownNameError, "takes"),
         (one, UnknownNameError, "give a dict"),
         ({x: one, y: np.zeros((1, 3))}, ArrayError, "'samples', 2"),
@@ -271,7 +271,7 @@ def test_grad_takes_one_or_several_variables():
     assert f.grad(data, as_numpy=False).data.shape == (2, 2)
     with pytest.raises(HyperparameterError, match="wrt"):
         (p * 1).grad()
-    with pytest.raises(UnknownNameError, match="no input"):
+    with pytest.raises(UnknownNameError, match="not an input"):
         f.grad(data, wrt=[C.parameter(2)])
 
 

@@ -1,7 +1,7 @@
-"""`Node`, what the leaves and the operations of a graph share, and the checks of what makes one.
+"""`Node`, the base of the leaves and operations of a graph, and checks of its shape and dtype.
 
 A node has an operation (`op`, a short string), `inputs` (nodes) and `attributes`. Comparing nodes
-with == compares identity, so that they can be keys of dicts; `equal` compares values.
+with == compares identity, so that nodes can be keys of dicts; `equal` compares values.
 """
 
 import itertools
@@ -22,17 +22,17 @@ Scalar: TypeAlias = type[np.floating[Any]]
 Operand: TypeAlias = "Node | npt.ArrayLike"
 
 apply = Registered()
-"""`functions.apply`, which makes the function of an operation."""
+"""Make the function of an operation; `functions.py` registers and describes it."""
 
 _counter = itertools.count()
 
 
 @runtime_checkable
 class HasArray(Protocol):
-    """What `as_numpy=False` returns, and whatever else can give its numbers."""
+    """An object with an array of numbers, such as `eval(..., as_numpy=False)` returns."""
 
     def asarray(self) -> np.ndarray:
-        """The numbers as a NumPy array."""
+        """Return the numbers as a NumPy array."""
         ...
 
 
@@ -45,9 +45,9 @@ class Node:
         attributes: options of the operation, such as "axis".
         shape: shape of one sample, without the batch axis.
         dtype: `numpy.float32` or `numpy.float64`.
-        name: as given by the user, else empty.
-        uid: a name that no other node has.
-        batched: whether values have a batch axis: they have if the node depends on an input.
+        name: the name that the user gave, else empty.
+        uid: a unique name.
+        batched: whether values have a batch axis, which is so if the node depends on an input.
     """
 
     __array_ufunc__ = None  # lets `array * node` reach our own operators
@@ -87,7 +87,7 @@ class Node:
 
     def __bool__(self) -> bool:
         msg = (
-            f"{self!r} is a node of a graph and has no truth value; "
+            f"{self!r} is a node of a graph and does not have a truth value; "
             "use element_select(condition, if_true, if_false) instead of `if`, `and` and `or`."
         )
         raise DtypeError(msg)
@@ -158,12 +158,14 @@ class Node:
 
 
 def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
-    """An index as ints and (start, stop, step), which can be written to files."""
+    """Return an index as ints and (start, stop, step) tuples, which can be written to files."""
     entries: list[int | tuple[int | None, ...]] = []
     for entry in key if isinstance(key, tuple) else (key,):
         bounds = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
         if entry is None or not all(is_whole(k) or k is None for k in bounds):
-            msg = f"node[{shown(key)}] is no part of a node; use ints and slices of ints."
+            msg = (
+                f"node[{shown(key)}] does not select a part of a node; use ints and slices of ints."
+            )
             raise DtypeError(msg)
         if isinstance(entry, slice):
             entries.append(tuple(None if k is None else int(k) for k in bounds))
@@ -173,54 +175,54 @@ def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
 
 
 def scalar_type(dtype: npt.DTypeLike) -> Scalar:
-    """`numpy.float32` or `numpy.float64`; an error for any other type."""
+    """Return `numpy.float32` or `numpy.float64`; raise for any other type."""
     try:
         known = np.dtype(dtype)
     except (TypeError, ValueError, DeprecationWarning):  # the last where warnings are errors
-        msg = f"dtype={shown(dtype)} is no number type; give numpy.float32 or numpy.float64."
+        msg = f"dtype={shown(dtype)} is not a number type; give numpy.float32 or numpy.float64."
         raise DtypeError(msg) from None
     return cast(Scalar, number_type(known, "A variable").numpy.type)
 
 
 MOST_AXES = 32
-"""NumPy has 64 at most; some operations need as many again, and one is that of the batch."""
+"""NumPy allows 64; some operations double the number of axes, and the batch needs one."""
 
 
 def checked_shape(shape: int | Sequence[int]) -> Shape:
-    """`shape` as a tuple of positive ints."""
+    """Return `shape` as a tuple of positive ints."""
     sizes: Any = (shape,) if is_whole(shape) else shape
     whole = isinstance(sizes, (tuple, list)) and all(map(is_whole, sizes))
     if not whole or any(n < 1 for n in sizes):
         msg = (
-            f"shape={shown(shape)} is no shape of a variable; "
+            f"shape={shown(shape)} cannot be the shape of a variable; "
             "give a positive int or a tuple of them."
         )
         raise ArrayError(msg)
     if len(sizes) > MOST_AXES or math.prod(int(n) for n in sizes) > LARGEST:
         msg = (
             f"shape={shown(shape)} is too large; give at most {MOST_AXES} sizes, "
-            "and no more elements than memory can hold."
+            "and no more elements than fit into memory."
         )
         raise ArrayError(msg)
     return tuple(int(n) for n in sizes)
 
 
 def checked_name(name: str) -> str:
-    """`name`, if it is a string."""
+    """Return `name`, or raise if it is not a string."""
     if not isinstance(name, str):
-        msg = f"name={shown(name)} is no name; give a string."
+        msg = f"name={shown(name)} is not a name; give a string."
         raise HyperparameterError(msg)
     return name
 
 
-def numbers(value: "npt.ArrayLike | HasArray", what: str = "the value") -> np.ndarray:
-    """`value` as an array of real numbers; an error names `what` if it holds anything else."""
+def numbers(value: "npt.ArrayLike | HasArray", what: str = "The value") -> np.ndarray:
+    """Return `value` as an array of real numbers; `what` names it in error messages."""
     source = value.asarray() if isinstance(value, HasArray) else value
     if isinstance(source, np.ma.MaskedArray):
-        msg = f"{what} is a masked array, whose mask means nothing here; give array.filled(0)."
+        msg = f"{what} is a masked array, and masks are not supported; give array.filled(0)."
         raise ArrayError(msg)
     try:
-        # NumPy would make an object of an int beyond 64 bits.
+        # NumPy would turn an int beyond 64 bits into an array of objects.
         array = np.asarray(float(source) if type(source) is int else source)
     except (ValueError, OverflowError):
         msg = f"{what} is {shown(source)}; give numbers, in rows of the same length."

@@ -1,8 +1,8 @@
-"""`Registered`: a function that a module calls, written in a module above it.
+"""`Registered`: a function that a module declares and calls, and a higher module writes.
 
-There are three. Operators of nodes make functions, which are nodes themselves (`functions.apply`),
-and `Function.train` and `Function.test` need a trainer, which needs functions (`training`). The
-module above registers what the module below declares, so that imports still go one way.
+Operators of nodes make functions, which are nodes themselves: `functions.py` registers `apply`.
+`Function.train` and `Function.test` need a trainer, which needs functions: `training.py` registers
+them. In this way imports go in one direction only.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Registration = TypeVar("Registration", bound=Callable[..., Any])
 
 
 class Registered:
-    """A function, or a method of the class that holds it; `import learnerdsl.cntk` fills them all.
+    """A function, or a method of the class that has it as an attribute, to be registered later.
 
     Example:
         >>> method_double = Registered()
