@@ -1,4 +1,4 @@
-"""The Trainer: a model, what it minimises, and learners that share its parameters among them."""
+"""The Trainer: a model, a loss to minimise, and learners that each update some parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,13 +38,13 @@ class Trainer:
     """Trains a model minibatch by minibatch.
 
     Args:
-        model: the function to train; None for the criterion's own.
+        model: the function to train; the loss if None.
         criterion: the loss, or a pair of loss and metric, each a scalar per sample.
-        parameter_learners: a learner or several; no parameter may be in two of them.
+        parameter_learners: a learner or several; each parameter may be in one of them.
         progress_writers: a writer or several.
 
     Raises:
-        ArrayError: a ValueError; a parameter has two learners, or is none of the model.
+        ArrayError: a ValueError; a parameter is in two learners, or is not in the model.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -68,7 +68,10 @@ class Trainer:
     ) -> None:
         self.loss_function, self.evaluation_function = split_criterion(criterion)
         if model is not None and not isinstance(model, Function):
-            msg = f"The model must be a function of nodes, got {shown(model)}; give None for none."
+            msg = (
+                f"The model must be a function of nodes, got {shown(model)}; give None for the "
+                "loss itself."
+            )
             raise DtypeError(msg)
         self.model = self.loss_function if model is None else model
         self.parameter_learners = several("parameter_learners", parameter_learners, Learner)
@@ -80,7 +83,7 @@ class Trainer:
         self._reported: dict[tuple[int, str], float] = {}
 
     def _checked_parameters(self) -> tuple[Parameter, ...]:
-        """The parameters of all learners, each once and each of the model."""
+        """Return the parameters of all learners; raise unless each occurs once and in the model."""
         if not self.parameter_learners:
             msg = "A Trainer needs at least one learner, got none."
             raise HyperparameterError(msg)
@@ -107,14 +110,15 @@ class Trainer:
         """Update the parameters with one minibatch.
 
         Args:
-            arguments: data by input, as for `Function.eval`; or a pair of these and whether the
-                minibatch ends a data sweep. Without data nothing happens.
-            outputs: nodes whose values before the update are wanted too.
-            device: accepted for CNTK's sake.
+            arguments: data of the inputs, as for `Function.eval`; or a pair of this and whether the
+                minibatch ends a data sweep. Nothing happens if the dict is empty.
+            outputs: nodes whose values before the update to return too.
+            device: accepted for compatibility with CNTK, ignored.
             is_sweep_end: whether the minibatch is the last of a data sweep.
 
         Returns:
-            False if no learner updated anything; with `outputs` a pair of this and their values.
+            Whether any learner updated its parameters; with `outputs`, a pair of this and a dict of
+            their values.
         """
         del device
         if isinstance(arguments, tuple) and len(arguments) == 2 and isinstance(arguments[1], bool):
@@ -146,7 +150,7 @@ class Trainer:
         return dict(zip(outputs, evaluate(outputs, _needed(outputs, arguments)), strict=True))
 
     def _report_schedules(self) -> None:
-        """Tell the writers which learning rates have changed."""
+        """Write the learning rates that have changed to the progress writers."""
         for number, learner in enumerate(self.parameter_learners):
             for name, value in learner.schedules_in_force().items():
                 if self._reported.get((number, name)) != value:
@@ -155,7 +159,7 @@ class Trainer:
                         writer.write(name, value)
 
     def test_minibatch(self, arguments: Any, device: object = None) -> float:
-        """The metric's average over a minibatch; the loss's where there is no metric."""
+        """Return the average metric of a minibatch; the average loss if there is no metric."""
         del device
         node = self.loss_function if self.evaluation_function is None else self.evaluation_function
         (value,) = evaluate((node,), _needed((node,), arguments))
@@ -166,12 +170,12 @@ class Trainer:
         return total / count
 
     def summarize_training_progress(self) -> None:
-        """Let the writers report the minibatches since the last such call: an epoch."""
+        """Let the writers report the minibatches since the last call, as an epoch."""
         for writer in self.progress_writers:
             writer.finish_training(self.evaluation_function is not None)
 
     def summarize_test_progress(self) -> None:
-        """Let the writers report the test minibatches since the last such call."""
+        """Let the writers report the test minibatches since the last call."""
         for writer in self.progress_writers:
             writer.finish_test()
 
@@ -182,16 +186,16 @@ class Trainer:
 
     @property
     def previous_minibatch_loss_average(self) -> float:
-        """The loss's average over the last minibatch, before its update."""
+        """The average loss of the last minibatch, before its update."""
         previous = self._required_minibatch()
         return previous.loss / previous.samples
 
     @property
     def previous_minibatch_evaluation_average(self) -> float:
-        """The metric's average over the last minibatch, before its update."""
+        """The average metric of the last minibatch, before its update."""
         previous = self._required_minibatch()
         if previous.metric is None:
-            msg = "This trainer has no metric; give a pair (loss, metric) as the criterion."
+            msg = "This trainer does not have a metric; give a pair (loss, metric) as criterion."
             raise HyperparameterError(msg)
         return previous.metric / previous.samples
 
@@ -203,22 +207,22 @@ class Trainer:
 
     @property
     def total_number_of_samples_seen(self) -> int:
-        """Number of samples of all minibatches that updated something."""
+        """Number of samples of all minibatches that updated parameters."""
         return self._samples
 
     def save_checkpoint(
         self, filename: str | Path, external_state: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the model to `filename`, and trainer, learners and state to `filename`.ckp.
+        """Write the model to `filename`, and the trainer's and learners' states to `filename`.ckp.
 
         Args:
-            filename: where to write. Each file appears whole or not at all, and whatever happens
-                in between, `restore_from_checkpoint` finds two that belong together.
-            external_state: dicts, lists, numbers, text and arrays to be given back on restoring.
+            filename: path of the model. Both files are written atomically; if the process ends in
+                between, `restore_from_checkpoint` still finds two that match.
+            external_state: dicts, lists, numbers, text and arrays, which restoring returns.
 
         Raises:
-            CheckpointError: something in `external_state` is none of these.
-            FileError: an OSError; the place cannot be written.
+            CheckpointError: `external_state` holds something else.
+            FileError: an OSError; a file cannot be written.
         """
         state = {} if external_state is None else external_state
         if not isinstance(state, Mapping):
@@ -233,22 +237,22 @@ class Trainer:
         save_pair(path("filename", filename), self.model, tree)
 
     def restore_from_checkpoint(self, filename: str | Path) -> dict[str, Any]:
-        """Continue from what `save_checkpoint` wrote; the updates that follow are the same.
+        """Continue from what `save_checkpoint` wrote; later updates are as without the break.
 
         Returns:
             The external state.
 
         Raises:
-            CheckpointError: the files are damaged, do not belong together, or are of another model
-                or other learners; nothing has changed then.
-            MissingFileError: a FileNotFoundError; there are none.
+            CheckpointError: the files are damaged, do not match, or are of another model or other
+                learners; nothing changes then.
+            MissingFileError: a FileNotFoundError; there is no such checkpoint.
         """
         return self.restore_checked(filename, lambda state: None)
 
     def restore_checked(
         self, filename: str | Path, check: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
-        """`restore_from_checkpoint`, unless `check` of the external state raises."""
+        """Run `restore_from_checkpoint`, but raise before any change if `check(state)` raises."""
         tree, copy_values = read_pair(path("filename", filename), self.model)
         check_keys("The checkpoint", tree, ("version", "samples", "learners", "external_state"))
         same("version", tree["version"], 1)
@@ -270,7 +274,7 @@ class Trainer:
 
 
 def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
-    """Loss and metric of a criterion: a loss, a pair, or a combination of two."""
+    """Return loss and metric of a criterion: a loss, a pair, or a combination of two."""
     outputs: list[Any] = []
     if isinstance(criterion, Function):
         outputs = list(criterion.outputs)
@@ -280,7 +284,7 @@ def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
     if isinstance(loss, Function) and (metric is None or isinstance(metric, Function)):
         return loss, metric
     given = shown(criterion)
-    msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {given}."
+    msg = f"The criterion must be a loss or a pair (loss, metric) of functions, got {given}."
     raise DtypeError(msg)
 
 
@@ -290,7 +294,7 @@ def _sum(values: np.ndarray) -> float:
 
 
 def _needed(outputs: Sequence[Node], arguments: Any) -> Any:
-    """Of the data by input only what some nodes take."""
+    """Return the data that some nodes need."""
     if not isinstance(arguments, Mapping):
         return arguments
     taken = {n for node in outputs if isinstance(node, Function) for n in node.arguments}
