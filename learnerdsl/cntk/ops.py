@@ -1,4 +1,4 @@
-"""The operations on nodes, with CNTK's names; `kernels.py` has their computations.
+"""The operations on nodes, with CNTK's names; `graph/computations.py` has their computations.
 
 Operands are nodes, numbers or arrays; operands of elementwise operations are aligned at their last
 axes. Comparisons return 1 and 0. Axes are those of one sample: the batch axis does not count.

@@ -16,7 +16,7 @@ from autograd import make_vjp
 from autograd.tracer import getval
 
 from learnerdsl.cntk.graph import walks
-from learnerdsl.cntk.graph.kernels import KERNELS, Rows, Value
+from learnerdsl.cntk.graph.computations import COMPUTATIONS, Rows, Value
 from learnerdsl.cntk.graph.nodes import HasArray, Node, numbers
 from learnerdsl.cntk.graph.primitives import anp
 from learnerdsl.cntk.graph.variables import Input, Parameter, Stored
@@ -133,7 +133,7 @@ def _run(order: Iterable[Node], leaves: Mapping[Node, Value], training: bool) ->
         if not node.inputs:
             values[node] = stored(node)
             continue
-        value = KERNELS[node.op](node, *(values[operand] for operand in node.inputs))
+        value = COMPUTATIONS[node.op](node, *(values[operand] for operand in node.inputs))
         values[node] = _dropped(node, value) if training and node.op == "dropout" else value
     return values
 

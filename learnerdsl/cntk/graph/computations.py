@@ -1,6 +1,6 @@
-"""The computation of every operation, on NumPy arrays or autograd's boxes around them: `KERNELS`.
+"""Computes every operation, on NumPy arrays or autograd's boxes around them: `COMPUTATIONS`.
 
-An entry of `KERNELS` is a function of a node and the values of its inputs. Values of batched nodes
+An entry of the table is a function of a node and the values of its inputs. Values of batched nodes
 have the batch as first axis; the value of a sparse input is a `scipy.sparse` matrix with one row
 per sample.
 """
@@ -195,7 +195,7 @@ def _aligned_samples(node: Node, values: Sequence[Value]) -> list[Value]:
     ]
 
 
-KERNELS: dict[str, Callable[..., Value]] = {
+COMPUTATIONS: dict[str, Callable[..., Value]] = {
     "plus": _elementwise(anp.add),
     "minus": _elementwise(anp.subtract),
     "element_times": _elementwise(anp.multiply),
