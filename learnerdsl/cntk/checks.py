@@ -115,7 +115,7 @@ def several(name: str, given: Any, kind: type[Kind]) -> tuple[Kind, ...]:
     for one in found:
         if not isinstance(one, kind):
             msg = (
-                f"{name}: {shown(one)} is a {type(one).__name__}, not a {kind.__name__}; "
+                f"{name}: {shown(one)} is of type {type(one).__name__}, not {kind.__name__}; "
                 f"give one {kind.__name__} or a list of them."
             )
             raise DtypeError(msg)

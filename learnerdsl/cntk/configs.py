@@ -100,7 +100,7 @@ class Limits:
         whole_or_none("max_samples", self.samples)
 
     def end(self, epoch: int, size: int) -> int:
-        """Return the number of samples at the end of an epoch; at its start if it is not to run."""
+        """Return the sample at which an epoch ends, or starts if training ends before it."""
         most = 1 if self.epochs is None and self.samples is None else self.epochs
         if most is not None and epoch >= most:
             return epoch * size

@@ -2,7 +2,7 @@
 
 The graph is lowered to update rules and fused. Parameters whose graphs have the same structure
 share a rule and a learner. If an update needs a reduction of another parameter that is not part of
-a sum over all parameters, a learner of its own measures it first.
+a sum over all parameters, a separate learner measures it first.
 """
 
 import inspect

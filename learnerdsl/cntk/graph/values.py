@@ -83,7 +83,10 @@ class NDArrayView(_Numbers):
         ends = [k + 1 for k in start_offset[:single]] + ends
         inside = zip(start_offset, ends, self.shape, strict=True)
         if not all(0 <= first < end <= size for first, end, size in inside):
-            msg = f"{start_offset=}, {extent=} is empty or reaches outside of shape {self.shape}."
+            msg = (
+                f"{start_offset=}, {extent=} select nothing, or reach outside of shape "
+                f"{self.shape}."
+            )
             raise ArrayError(msg)
         parts = zip(start_offset[single:], ends[single:], strict=True)
         key = (*start_offset[:single], *(slice(first, end) for first, end in parts))

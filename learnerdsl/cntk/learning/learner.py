@@ -235,7 +235,7 @@ def checked_parameters(parameters: Any) -> tuple[Parameter, ...]:
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
             msg = (
-                f"{shown(parameter)} is a {type(parameter).__name__}, not a Parameter; "
+                f"{shown(parameter)} is of type {type(parameter).__name__}, not Parameter; "
                 "give variables made by C.parameter."
             )
             raise DtypeError(msg)
@@ -302,7 +302,7 @@ def _numbers_of(label: str, gradient: Any) -> Gradient:
         raise ArrayError(msg)
     if not isinstance(gradient, (np.ndarray, RowSparse)):
         msg = (
-            f"The gradient of {label} is a {type(gradient).__name__}; "
+            f"The gradient of {label} is of type {type(gradient).__name__}; "
             "pass a NumPy array or a scipy csr matrix."
         )
         raise DtypeError(msg)

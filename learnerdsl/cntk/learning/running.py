@@ -50,7 +50,7 @@ class Part:
 
 
 class Runner:
-    """Updates parameters by a rule, which may be another one for row-sparse gradients.
+    """Updates parameters by a rule, which may differ for row-sparse gradients.
 
     Args:
         parameters: the parameters to update, in place.
