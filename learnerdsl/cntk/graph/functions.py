@@ -17,6 +17,7 @@ from learnerdsl.cntk.graph.values import Value
 from learnerdsl.cntk.graph.variables import Constant, Input, Parameter, Variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
 
+# The methods of functions that `training.py` registers.
 method_train = Registered()
 method_test = Registered()
 
