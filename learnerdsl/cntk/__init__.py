@@ -1,4 +1,4 @@
-"""CNTK's names, on learnerdsl: `import learnerdsl.cntk as C` runs what was written for CNTK 2.7."""
+"""CNTK's names on learnerdsl: `import learnerdsl.cntk as C` runs programs for CNTK 2.7."""
 
 from learnerdsl.cntk import layers as layers
 from learnerdsl.cntk import learners as learners

@@ -1,4 +1,4 @@
-"""Files of nested dicts and lists with arrays in them: safetensors, with the nesting as JSON."""
+"""Files of nested dicts and lists with arrays: safetensors, with the structure as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -16,38 +16,41 @@ TREE = "learnerdsl.cntk"
 
 
 def write_tree(path: str | Path, tree: Mapping[str, Any]) -> None:
-    """Write a nest of dicts, lists, numbers, text and arrays; the file appears whole or not at all.
+    """Write nested dicts and lists of numbers, text and arrays to a file, atomically.
 
     Raises:
-        CheckpointError: something in it is none of these; nothing has been written then.
-        FileError: an OSError; the place cannot be written.
+        CheckpointError: the tree holds something else; nothing is written then.
+        FileError: an OSError; the file cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
     try:
         described = json.dumps(_without_arrays(tree, "", arrays))
     except RecursionError:
-        msg = "The state nests too deeply for a checkpoint, or holds itself; write less of it."
+        msg = (
+            "The state is nested too deeply for a checkpoint, or contains itself; give a flatter "
+            "one."
+        )
         raise CheckpointError(msg) from None
     except LearnerError:
         raise
     except ValueError as error:  # an int with more digits than Python prints
-        msg = f"The state cannot be in a checkpoint: {error}."
+        msg = f"The state cannot be stored in a checkpoint: {error}."
         raise CheckpointError(msg) from None
     files.write(path, files.sealed({TREE: described}, arrays), arrays)
 
 
 def read_tree(path: str | Path) -> dict[str, Any]:
-    """Read what `write_tree` wrote; tuples have become lists.
+    """Read what `write_tree` wrote; tuples become lists.
 
     Raises:
-        CheckpointError: the file is damaged, or none of ours.
-        MissingFileError: a FileNotFoundError; there is none.
+        CheckpointError: the file is damaged, or `write_tree` did not write it.
+        MissingFileError: a FileNotFoundError; there is no such file.
     """
 
     def decode(header: dict[str, str], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         tree = _with_arrays(json.loads(header[TREE]), arrays)
         if not isinstance(tree, dict):
-            msg = f"it holds {shown(tree)} in place of a dict"
+            msg = f"it holds {shown(tree)} instead of a dict"
             raise ValueError(msg)
         return tree
 
@@ -55,7 +58,7 @@ def read_tree(path: str | Path) -> dict[str, Any]:
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The value as JSON can hold it; arrays are taken out and numbered."""
+    """Return a value that JSON can hold; arrays are moved to `arrays` and numbered."""
     if isinstance(value, (np.ndarray, np.generic)):
         if value.dtype.kind not in "biufc":
             _refuse(value, place)
@@ -76,8 +79,8 @@ def _without_arrays(value: Any, place: str, arrays: dict[str, np.ndarray]) -> An
 
 def _refuse(value: Any, place: str) -> None:
     msg = (
-        f"{shown(value)} at {place} cannot be in a checkpoint; write dicts with text as keys, "
-        "lists, numbers, text, None and arrays of numbers."
+        f"{shown(value)} at {place} cannot be stored in a checkpoint; give dicts with text as "
+        "keys, lists, numbers, text, None and arrays of numbers."
     )
     raise CheckpointError(msg)
 

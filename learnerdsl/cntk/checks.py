@@ -1,6 +1,6 @@
-"""Checks of arguments: each gives the value in the form in which it is used, or an error.
+"""Checks of arguments: each returns the value in the form that is used, or raises.
 
-The error says what was written, why it cannot be, and what to write instead.
+The error says what was given, why it cannot be used, and what to give instead.
 """
 
 import math
@@ -17,11 +17,11 @@ from learnerdsl.errors import DtypeError, HyperparameterError, LearnerError
 Kind = TypeVar("Kind")
 
 LARGEST = 2**63 - 1
-"""The largest number of samples, axes or elements: more than any computer has counted."""
+"""The largest number of samples, axes or elements that is accepted."""
 
 
 def shown(value: Any, most: int = 80) -> str:
-    """`value` as text of one line for a message, cut where it is long."""
+    """Return `value` as one line of text for a message, cut if it is long."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # an int with more digits than Python prints
@@ -30,7 +30,7 @@ def shown(value: Any, most: int = 80) -> str:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is an int, of Python or NumPy; True and False are none."""
+    """Return whether a value is an int of Python or NumPy, and not a bool."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
@@ -40,12 +40,12 @@ def real(
     needed: str = "a number",
     error: type[LearnerError] = HyperparameterError,
 ) -> float:
-    """A number as a Python float; NaN and infinity are numbers."""
+    """Return a number as a Python float; NaN and infinity are accepted."""
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)
-        except OverflowError:  # an int beyond what a float can be
-            needed += " that is no larger than a float"
+        except OverflowError:  # an int beyond the range of floats
+            needed += " in the range of floats"
     msg = f"{name} must be {needed}, got {shown(value)}."
     raise error(msg)
 
@@ -57,14 +57,14 @@ def number(
     needed: str = "a finite number",
     error: type[LearnerError] = HyperparameterError,
 ) -> float:
-    """A number as a Python float.
+    """Return a number as a Python float, or raise unless it fits.
 
     Args:
-        name: of the argument, for the message.
-        value: what was given.
-        fits: whether it can take a value that is a number; NaN never fits.
-        needed: what fits, in words.
-        error: raised where it does not fit.
+        name: name of the argument, for the message.
+        value: the argument.
+        fits: returns whether a number can be used; NaN never fits.
+        needed: the numbers that fit, in words.
+        error: class of the error.
     """
     given = real(name, value, needed, error)
     if not math.isnan(given) and fits(given):
@@ -76,7 +76,7 @@ def number(
 def whole(
     name: str, value: Any, least: int = 0, error: type[LearnerError] = HyperparameterError
 ) -> int:
-    """An int from `least`, 0 or 1."""
+    """Return an int, or raise unless it is at least `least`, 0 or 1."""
     if is_whole(value) and least <= value <= LARGEST:
         return int(value)
     kind = "a positive int" if least else "a non-negative int"
@@ -87,12 +87,12 @@ def whole(
 
 
 def whole_or_none(name: str, value: Any, least: int = 0) -> int | None:
-    """An int from `least`, 0 or 1, or None where nothing was given."""
+    """Return an int as `whole` does, or None if the value is None."""
     return None if value is None else whole(name, value, least)
 
 
 def flag(name: str, value: Any, error: type[LearnerError] = HyperparameterError) -> bool:
-    """True or False."""
+    """Return True or False, or raise if the value is neither."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     msg = f"{name} must be True or False, got {shown(value)}."
@@ -100,7 +100,7 @@ def flag(name: str, value: Any, error: type[LearnerError] = HyperparameterError)
 
 
 def function(name: str, value: Any, takes: str) -> Callable[..., Any]:
-    """Something that can be called; `takes` says with what."""
+    """Return `value`, or raise unless it can be called; `takes` names its arguments."""
     if callable(value):
         return value
     msg = f"{name} must be a function of {takes}, got {shown(value)}."
@@ -108,14 +108,14 @@ def function(name: str, value: Any, takes: str) -> Callable[..., Any]:
 
 
 def several(name: str, given: Any, kind: type[Kind]) -> tuple[Kind, ...]:
-    """A tuple of one or several objects of a kind."""
+    """Return one object of a kind, or several, as a tuple."""
     if isinstance(given, kind):
         return (given,)
     found = tuple(given) if isinstance(given, Iterable) else (given,)
     for one in found:
         if not isinstance(one, kind):
             msg = (
-                f"{name}: {shown(one)} is a {type(one).__name__}, not a {kind.__name__}; "
+                f"{name}: {shown(one)} is of type {type(one).__name__}, not {kind.__name__}; "
                 f"give one {kind.__name__} or a list of them."
             )
             raise DtypeError(msg)
@@ -123,9 +123,9 @@ def several(name: str, given: Any, kind: type[Kind]) -> tuple[Kind, ...]:
 
 
 def path(name: str, value: Any) -> Path:
-    """The path of a file."""
+    """Return `value` as a path, or raise if it cannot be the path of a file."""
     given = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(given, str) and given and "\0" not in given and Path(given).name:
         return Path(given)
-    msg = f"{name} must be named by text or a pathlib.Path, got {shown(value)}."
+    msg = f"{name} must be a path, text or a pathlib.Path, got {shown(value)}."
     raise HyperparameterError(msg)

@@ -1,4 +1,4 @@
-"""When `Function.train` ends, tests and writes checkpoints."""
+"""Settings of `Function.train`: when it ends, tests and writes checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from learnerdsl.errors import HyperparameterError
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """When `Function.train` writes checkpoints.
+    """Settings of the checkpoints of `Function.train`.
 
     Args:
-        filename: where; with `preserve_all` the number of samples is added to it.
-        frequency: write after so many samples; None for every epoch.
-        restore: continue from the file if it exists.
-        preserve_all: keep all checkpoints instead of the last one.
+        filename: path of the file; `preserve_all` appends the number of samples to it.
+        frequency: number of samples between checkpoints; None to write after every epoch.
+        restore: whether to continue from the file if it exists.
+        preserve_all: whether to keep all checkpoints, not only the last one.
     """
 
     filename: str | Path
@@ -28,7 +28,7 @@ class CheckpointConfig:
     preserve_all: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used."""
+        """Raise if an argument cannot be used."""
         path("filename", self.filename)
         whole_or_none("frequency", self.frequency)
         flag("restore", self.restore)
@@ -40,11 +40,11 @@ class CrossValidationConfig:
     """A test after every epoch.
 
     Args:
-        minibatch_source: arrays, in the order of the criterion's inputs or by input.
-        frequency: test after so many samples; None for every epoch.
-        minibatch_size: samples in a test minibatch.
-        callback: called with (number of tests, average metric, samples, minibatches); training
-            stops if it returns False.
+        minibatch_source: arrays, in the order of the criterion's inputs or in a dict by input.
+        frequency: number of samples between tests; None to test after every epoch.
+        minibatch_size: number of samples in a test minibatch.
+        callback: called with (number of tests before, average metric, samples, minibatches);
+            training stops if it returns False.
     """
 
     minibatch_source: Data
@@ -53,7 +53,7 @@ class CrossValidationConfig:
     callback: Callable[[int, float, int, int], bool | None] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used."""
+        """Raise if an argument cannot be used."""
         whole_or_none("frequency", self.frequency)
         whole("minibatch_size", self.minibatch_size, 1)
         if self.callback is not None:
@@ -65,28 +65,28 @@ class TestConfig:
     """A test after training.
 
     Args:
-        minibatch_source: arrays, in the order of the criterion's inputs or by input.
-        minibatch_size: samples in a test minibatch.
+        minibatch_source: arrays, in the order of the criterion's inputs or in a dict by input.
+        minibatch_size: number of samples in a test minibatch.
     """
 
-    __test__ = False  # its name looks like a test to pytest
+    __test__ = False  # tells pytest that it is not a test
 
     minibatch_source: Data
     minibatch_size: int = 32
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used."""
+        """Raise if an argument cannot be used."""
         whole("minibatch_size", self.minibatch_size, 1)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When training ends.
+    """The limits at which training ends.
 
     Attributes:
         epochs: number of epochs; None for 1, or for as many as `samples` needs.
-        epoch_size: samples in an epoch; None or 0 for all of the data.
-        samples: number of samples, None for any.
+        epoch_size: number of samples in an epoch; None or 0 for all of the data.
+        samples: number of samples; None for no limit.
     """
 
     epochs: int | None
@@ -94,13 +94,13 @@ class Limits:
     samples: int | None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used."""
+        """Raise if an argument cannot be used."""
         whole_or_none("max_epochs", self.epochs)
         whole_or_none("epoch_size", self.epoch_size)
         whole_or_none("max_samples", self.samples)
 
     def end(self, epoch: int, size: int) -> int:
-        """The number of samples at which an epoch ends; the one where it begins if it is none."""
+        """Return the sample at which an epoch ends, or starts if training ends before it."""
         most = 1 if self.epochs is None and self.samples is None else self.epochs
         if most is not None and epoch >= most:
             return epoch * size
@@ -109,10 +109,10 @@ class Limits:
 
 
 def minibatch_sizes(size: Any) -> int | TrainingParameterSchedule:
-    """The size of minibatches: a positive int, or a schedule of them."""
+    """Return the size of minibatches; raise unless it is a positive int or a schedule."""
     if not isinstance(size, TrainingParameterSchedule):
         return whole("minibatch_size", size, 1)
     if min(size.values) < 1:
-        msg = f"minibatch_size is {size!r}; every value must be a number of samples from 1."
+        msg = f"minibatch_size is {size!r}; every value must be at least 1 sample."
         raise HyperparameterError(msg)
     return size

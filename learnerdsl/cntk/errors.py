@@ -1,4 +1,4 @@
-"""Errors of the front end with a class that CNTK's users know and the core has no use for."""
+"""Errors of the front end, whose classes CNTK's users know and the core does not need."""
 
 from learnerdsl.errors import FileError as FileError
 from learnerdsl.errors import LearnerError
@@ -6,11 +6,11 @@ from learnerdsl.errors import MissingFileError as MissingFileError
 
 
 class ConstructionError(LearnerError, RuntimeError):
-    """A learner or schedule with arguments that CNTK refuses with a RuntimeError."""
+    """A learner or schedule with arguments for which CNTK raises a RuntimeError."""
 
 
 class GradientError(LearnerError, RuntimeError):
-    """Gradients that CNTK refuses with a RuntimeError: missing, or of another dtype."""
+    """Missing gradients or gradients of another dtype, for which CNTK raises a RuntimeError."""
 
 
 class GraphError(LearnerError, RuntimeError):
@@ -26,4 +26,4 @@ class CountTypeError(LearnerError, TypeError):
 
 
 class MissingMethodError(LearnerError, NotImplementedError):
-    """A class that lacks a method which its users have to write."""
+    """A class that lacks a method that its users have to write."""

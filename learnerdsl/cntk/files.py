@@ -1,4 +1,4 @@
-"""Safetensors files with text and a checksum in their header; written whole or not at all."""
+"""Safetensors files with text and a checksum in their header, written atomically."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ CHECKSUM = "checksum"
 
 
 def checksum(header: Header, arrays: Arrays) -> str:
-    """A number, as text, that differs where anything in a file differs."""
+    """Return the SHA-256 checksum of the contents of a file, as hexadecimal text."""
     found = hashlib.sha256()
     for name, text in sorted(header.items()):
         if name != CHECKSUM:
@@ -36,7 +36,7 @@ def checksum(header: Header, arrays: Arrays) -> str:
 
 
 def sealed(header: Header, arrays: Arrays) -> dict[str, str]:
-    """A header with the checksum of what a file is to hold."""
+    """Return the header of a file with the checksum of its contents."""
     return {**header, CHECKSUM: checksum(header, arrays)}
 
 
@@ -44,40 +44,42 @@ def write(path: str | Path, header: Header, arrays: Arrays) -> None:
     """Write a file with a sealed header.
 
     Raises:
-        CheckpointError: an array of a dtype that files do not have.
-        FileError: an OSError; the place cannot be written. The old file is as it was.
+        CheckpointError: the dtype of an array cannot be stored.
+        FileError: an OSError; the file cannot be written. The old file is not changed.
     """
     target = checked_path("The file", path)
     try:
         content = save(dict(arrays), dict(header))
     except SafetensorError as error:
-        msg = f"{target} cannot hold this ({error}); give arrays of another dtype."
+        msg = f"{target} cannot be written ({error}); give arrays of another dtype."
         raise CheckpointError(msg) from None
     replace_file(target, content, "file")
 
 
 def check_folder(target: Path) -> None:
-    """Raise unless the folder of a file that is to be written is there."""
+    """Raise unless the folder of a file to be written exists."""
     if not target.parent.is_dir():
-        msg = f"{target} cannot be written: there is no folder {target.parent}; make it first."
+        msg = (
+            f"{target} cannot be written: the folder {target.parent} does not exist; make it first."
+        )
         raise FileError(msg)
 
 
 def append(path: Path, text: str) -> None:
-    """Write text to the end of a file, which is made if there is none.
+    """Append text to a file, which is made if it does not exist.
 
     Raises:
-        FileError: an OSError; the place cannot be written.
+        FileError: an OSError; the file cannot be written.
     """
     with _writing(path), path.open("a") as file:
         file.write(text)
 
 
 def rename(old: Path, new: Path) -> None:
-    """Give a file another name, in place of the file that has it.
+    """Rename a file, replacing the file with the new name.
 
     Raises:
-        FileError: an OSError; the place cannot be written.
+        FileError: an OSError; the file cannot be written.
     """
     with _writing(new):
         old.replace(new)
@@ -88,7 +90,7 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"{target} cannot be written ({error.strerror or error}); give another place."
+        msg = f"{target} cannot be written ({error.strerror or error}); give another path."
         raise FileError(msg) from None
 
 
@@ -98,23 +100,23 @@ def read(
     owner: str,
     decode: Callable[[dict[str, str], dict[str, np.ndarray]], Decoded],
 ) -> Decoded:
-    """What `decode` makes of the header and the arrays of a file.
+    """Read a file, and decode its header and arrays.
 
     Args:
         path: the file.
         kind: "checkpoint" or "file", for the messages.
-        owner: whose it should be, for the messages.
-        decode: what it raises means that the file is damaged, or none of ours.
+        owner: what the file should belong to, for the messages.
+        decode: takes header and arrays; any error that it raises means a damaged file.
 
     Raises:
-        CheckpointError: the file is damaged, or none of ours.
-        MissingFileError: a FileNotFoundError; there is none.
+        CheckpointError: the file is damaged, or was not written by `write`.
+        MissingFileError: a FileNotFoundError; there is no such file.
     """
 
     def checked(header: dict[str, str], arrays: dict[str, np.ndarray]) -> Decoded:
         # Files of the first version have no checksum.
         if header.get(CHECKSUM, wanted := checksum(header, arrays)) != wanted:
-            msg = "what it holds is not what was written"
+            msg = "its contents are not what was written"
             raise ValueError(msg)
         return decode(header, arrays)
 

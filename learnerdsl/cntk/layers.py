@@ -1,7 +1,7 @@
-"""Layers: objects that make their parameters when they first see the shape of their input.
+"""Layers: objects that make their parameters at the first call, from the shape of the input.
 
-A layer called with a node gives a node; called again it shares its parameters. Called with data it
-evaluates. Every layer's parameters are in the dtype of its input.
+Calling a layer with a node returns a node; all calls share the parameters. Calling it with data
+evaluates it. The parameters have the dtype of the input.
 """
 
 import math
@@ -26,15 +26,15 @@ Step = Callable[[Any], Any]
 
 
 def identity(x: Node) -> Node:
-    """`x`: the activation that does nothing."""
+    """Return `x`: the activation that does nothing."""
     return x
 
 
 class Layer:
-    """What all layers share: parameters made at the first call, and composition.
+    """The base of all layers: it makes parameters at the first call, and composes layers.
 
     Args:
-        name: given to the node that the layer makes, for `find_by_name`.
+        name: name of the node that the layer makes, for `find_by_name`.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -43,20 +43,22 @@ class Layer:
         self._built_for: tuple[Shape, Any] | None = None
 
     def build(self, x: Node) -> dict[str, Variable]:
-        """The parameters for an input like `x`, by name."""
+        """Make the parameters for an input like `x`, by name."""
         return {}
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """The node of the layer, from its input and its parameters."""
-        msg = f"{type(self).__name__} has no method connect; write one, which returns a node."
+        """Make the node of the layer from its input and its parameters."""
+        msg = (
+            f"{type(self).__name__} does not have a method connect; write one that returns a node."
+        )
         raise MissingMethodError(msg)
 
     def __call__(self, x: Any) -> Any:
-        """Put the layer on a node, or evaluate it at data with a batch axis."""
+        """Apply the layer to a node, or evaluate it at data with a batch axis."""
         if not isinstance(x, Node):
             array = numbers(x, "The data of a layer")
             if array.ndim == 0:
-                msg = f"A layer needs data with a batch axis, not {x!r}; give a list of samples."
+                msg = f"A layer needs data with a batch axis, got {x!r}; give a list of samples."
                 raise ArrayError(msg)
             kind = np.float64 if array.dtype == np.float64 else np.float32
             place = input_variable(array.shape[1:], dtype=self._dtype(kind))
@@ -65,7 +67,10 @@ class Layer:
         made = self.build(x) if self._built_for is None else self._made
         output = self.connect(x, **made)
         if not isinstance(output, Node):
-            msg = f"{self!r} gave {shown(output)}, which is no node; look at what it calls."
+            msg = (
+                f"{self!r} returned {shown(output)}, which is not a node; check the functions that "
+                "it calls."
+            )
             raise DtypeError(msg)
         self._made, self._built_for = made, self._built_for or (x.shape, x.dtype)
         own = tuple(v for v in self._made.values() if isinstance(v, Parameter))
@@ -79,27 +84,27 @@ class Layer:
             shape, dtype = self._built_for
             msg = (
                 f"{self!r} has parameters for inputs of shape {shape} and {dtype.__name__}, "
-                f"and cannot share them with {x!r}; make another layer for it."
+                f"which do not fit {x!r}; make another layer for it."
             )
             raise ArrayError(msg)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The layer's parameters; an error before the first call, which makes them."""
+        """The layer's parameters, which the first call makes; an error before."""
         if self._built_for is None:
-            msg = f"{self!r} has no parameters yet; call it with an input first."
+            msg = f"{self!r} does not have parameters yet; call it with an input first."
             raise ArrayError(msg)
         return tuple(v for v in self._made.values() if isinstance(v, Parameter))
 
     def _built(self) -> "list[tuple[Layer, Any, Any]]":
-        """The layer, and those in it, as a call that fails must leave them."""
+        """Return this layer and those inside it with their parameters, to undo a failed call."""
         return [(self, self._made, self._built_for)]
 
     def __getattr__(self, name: str) -> Variable:
         made = self.__dict__.get("_made", {})
         if name in made:
             return made[name]
-        msg = f"{self!r} has no {name!r}; a layer's parameters are made by its first call."
+        msg = f"{self!r} does not have {name!r}; the first call of a layer makes its parameters."
         raise AttributeError(msg)
 
     def __rshift__(self, after: Step) -> "Sequential":
@@ -111,13 +116,13 @@ class Layer:
 
 
 def _activation(given: Any) -> Step:
-    """An activation, or the default one, as a function."""
+    """Return an activation, or the default one, as a function."""
     chosen = given_or_default("activation", given, None)
     return identity if chosen is None else function("activation", chosen, "a node")
 
 
 def marked(output: Node, x: Node, own: Sequence[Parameter], name: str) -> Node:
-    """`output`, with the layer's name, and its parameters for the order of `parameters`."""
+    """Return `output` with the layer's name, and with its parameters for `Function.parameters`."""
     is_another = output is x or isinstance(output, Variable)
     if (is_another and (name or own)) or (name and output.name):
         output = ops.alias(output, name)
@@ -129,17 +134,17 @@ def marked(output: Node, x: Node, own: Sequence[Parameter], name: str) -> Node:
 
 
 class Dense(Layer):
-    """A linear map with a bias, then an activation: activation(x W + b).
+    """A linear map with a bias and an activation: activation(x W + b).
 
     Args:
         shape: shape of the output, an int or a tuple.
         activation: a function of nodes, or None.
         init: start value of `W`; `glorot_uniform()` if left out.
-        input_rank: number of last axes of the input that are mapped; all if left out.
-        map_rank: number of first axes of the input that are kept, instead of `input_rank`.
-        bias: whether there is a `b`.
+        input_rank: number of trailing axes of the input to map; all if left out.
+        map_rank: number of leading axes of the input to keep, instead of `input_rank`.
+        bias: whether to add `b`.
         init_bias: start value of `b`.
-        name: for `find_by_name`.
+        name: name of the node, for `find_by_name`.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -174,12 +179,15 @@ class Dense(Layer):
             raise HyperparameterError(msg)
 
     def build(self, x: Node) -> dict[str, Variable]:
-        """`W` and, with a bias, `b`."""
+        """Make `W` and, with a bias, `b`."""
         kept = self.map_rank or 0
         if self.input_rank is not None:
             kept = x.rank - self.input_rank
         if not 0 <= kept <= x.rank:
-            msg = f"{self!r} cannot map the last {x.rank - kept} axes of {x!r}."
+            msg = (
+                f"{self!r} cannot map the last {x.rank - kept} axes of {x!r}; change input_rank or "
+                "map_rank."
+            )
             raise ArrayError(msg)
         weights = Parameter(x.shape[kept:] + self.shape, self.init, x.dtype, name="W")
         if not self.bias:
@@ -187,21 +195,21 @@ class Dense(Layer):
         return {"W": weights, "b": Parameter(self.shape, self.init_bias, x.dtype, name="b")}
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """activation(x W + b)."""
+        """Make the node activation(x W + b)."""
         mapped = ops.times(x, variables["W"], output_rank=len(self.shape))
         return self.activation(mapped + variables["b"] if self.bias else mapped)
 
 
 class Embedding(Layer):
-    """One row of a matrix for every class: the product of a one-hot input and `E`.
+    """A row of a matrix for each class: the product of a one-hot input and `E`.
 
-    With `input_variable(..., is_sparse=True)` gradients are row-sparse.
+    With `input_variable(..., is_sparse=True)`, gradients are row-sparse.
 
     Args:
-        shape: shape of a row, an int or a tuple; left out with `weights`.
+        shape: shape of a row, an int or a tuple; leave it out with `weights`.
         init: start value of `E`; `glorot_uniform()` if left out.
-        weights: an array to use as it is, in place of a parameter.
-        name: for `find_by_name`.
+        weights: a constant array to use instead of a parameter.
+        name: name of the node, for `find_by_name`.
     """
 
     def __init__(
@@ -213,7 +221,7 @@ class Embedding(Layer):
     ) -> None:
         super().__init__(name)
         if (shape is None) == (weights is None):
-            msg = "Embedding needs one of shape and weights, neither none of them nor both."
+            msg = "Embedding needs either shape or weights; give exactly one of them."
             raise HyperparameterError(msg)
         self.weights = None if weights is None else numbers(weights, "The weights of Embedding")
         if self.weights is not None and not self.weights.ndim:
@@ -226,24 +234,24 @@ class Embedding(Layer):
             self.init = glorot_uniform(output_rank=len(self.shape))
 
     def build(self, x: Node) -> dict[str, Variable]:
-        """`E`, with a row for every element of the input."""
+        """Make `E`, with a row for each element of the input."""
         if self.weights is not None:
             return {"E": Constant(self.weights, dtype=x.dtype, name="E")}
         return {"E": Parameter(x.shape + self.shape, self.init, x.dtype, name="E")}
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """The product of x and E."""
+        """Make the product of `x` and `E`."""
         return ops.times(x, variables["E"], output_rank=len(self.shape))
 
 
 class Dropout(Layer):
-    """While training a random share of the input becomes 0 and the rest grows.
+    """Sets a random share of the input to 0 in training, and scales up the rest.
 
     Args:
-        dropout_rate: share of the elements that become 0, from 0 to below 1.
-        keep_prob: share of the elements that stay, instead of `dropout_rate`.
-        seed: an int; the next unused one if left out.
-        name: for `find_by_name`.
+        dropout_rate: share of the elements to set to 0, from 0 to below 1.
+        keep_prob: share of the elements to keep, instead of `dropout_rate`.
+        seed: an int; the next unused seed if left out.
+        name: name of the node, for `find_by_name`.
     """
 
     def __init__(
@@ -255,7 +263,7 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(name)
         if (dropout_rate is None) == (keep_prob is None):
-            msg = f"Dropout needs one of {dropout_rate=} and {keep_prob=}."
+            msg = f"Dropout needs exactly one of {dropout_rate=} and {keep_prob=}."
             raise HyperparameterError(msg)
         if keep_prob is None:
             self.rate = checked_rate("dropout_rate", dropout_rate)
@@ -264,7 +272,7 @@ class Dropout(Layer):
         self.seed = seed if seed is None else whole("seed", seed)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """The input, through `dropout`."""
+        """Apply `dropout` to the input."""
         return ops.dropout(x, self.rate, self.seed)
 
 
@@ -275,7 +283,7 @@ class LayerNormalization(Layer):
         initial_scale: start value of the parameter `scale`.
         initial_bias: start value of the parameter `bias`.
         epsilon: added to the standard deviation.
-        name: for `find_by_name`.
+        name: name of the node, for `find_by_name`.
     """
 
     def __init__(
@@ -290,13 +298,13 @@ class LayerNormalization(Layer):
         self.epsilon = number("epsilon", epsilon, lambda x: 0 <= x < math.inf, "a number from 0")
 
     def build(self, x: Node) -> dict[str, Variable]:
-        """`scale` and `bias`, an element for each of the input's."""
+        """Make `scale` and `bias`, in the shape of the input."""
         return {
             key: Parameter(x.shape, start, x.dtype, name=key) for key, start in self.initial.items()
         }
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """The input with mean 0 and deviation 1, scaled and shifted."""
+        """Normalise the input to mean 0 and deviation 1, then scale and shift it."""
         centred = x - ops.reduce_mean(x)
         deviation = ops.sqrt(ops.reduce_mean(ops.square(centred))) + self.epsilon
         return centred / deviation * variables["scale"] + variables["bias"]
@@ -306,8 +314,8 @@ class Activation(Layer):
     """An activation as a layer.
 
     Args:
-        activation: a function of nodes, or None for that of `default_options`.
-        name: for `find_by_name`.
+        activation: a function of nodes; that of `default_options` if left out.
+        name: name of the node, for `find_by_name`.
     """
 
     def __init__(self, activation: Step | None = NOT_GIVEN, name: str = "") -> None:
@@ -315,16 +323,16 @@ class Activation(Layer):
         self.activation = _activation(activation)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """The activation of x."""
+        """Apply the activation to `x`."""
         return self.activation(x)
 
 
 class Sequential(Layer):
-    """Layers and functions, one after the other.
+    """Layers and functions, applied one after the other.
 
     Args:
-        layers: a list of layers and functions of nodes, which may hold lists.
-        name: for `find_by_name`.
+        layers: a list of layers and functions of nodes; lists may be nested.
+        name: name of the node, for `find_by_name`.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -347,7 +355,7 @@ class Sequential(Layer):
                 raise HyperparameterError(msg)
 
     def connect(self, x: Node, **variables: Variable) -> Node:
-        """Each layer on the result of the one before."""
+        """Apply each layer to the result of the one before."""
         before = self._built()
         try:
             for layer in self.layers:
@@ -359,7 +367,7 @@ class Sequential(Layer):
         return x
 
     def _built(self) -> list[tuple[Layer, Any, Any]]:
-        """The layers in it, as they are."""
+        """Return the layers inside it with their parameters."""
         return [one for layer in self.layers if isinstance(layer, Layer) for one in layer._built()]
 
     @property
@@ -379,12 +387,12 @@ class Sequential(Layer):
 
 
 def For(what_range: Iterable[Any], constructor: Callable[..., Step], name: str = "") -> Sequential:
-    """A sequence of layers, one for each element of a range.
+    """Make a sequence of layers, one for each element of a range.
 
     Args:
-        what_range: such as `range(3)`.
-        constructor: gives a layer, from the element or from nothing.
-        name: for `find_by_name`.
+        what_range: an iterable such as `range(3)`.
+        constructor: takes an element, or no argument, and returns a layer.
+        name: name of the node, for `find_by_name`.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -392,9 +400,9 @@ def For(what_range: Iterable[Any], constructor: Callable[..., Step], name: str =
         >>> model(C.input_variable(3)).shape
         (3,)
     """
-    function("constructor", constructor, "an element of the range, or of nothing")
+    function("constructor", constructor, "an element of the range, or of no argument")
     if not isinstance(what_range, Iterable):
-        msg = f"For takes a range such as range(3), got {shown(what_range)}; write range(...)."
+        msg = f"For needs a range such as range(3), got {shown(what_range)}; write range(...)."
         raise HyperparameterError(msg)
     takes = constructor.__code__.co_argcount if hasattr(constructor, "__code__") else 1
     return Sequential([constructor(i) if takes else constructor() for i in what_range], name)

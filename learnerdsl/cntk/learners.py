@@ -1,16 +1,16 @@
-"""The builtin learners under CNTK's names, with CNTK's arguments in CNTK's order.
+"""The builtin learners, with CNTK's names, and CNTK's arguments in CNTK's order.
 
-Each makes a `BuiltinLearner` of a rule in `cntk.learning.rules`. Arguments all of them share:
+Each makes a `BuiltinLearner` from a rule in `cntk.learning.rules`. The common arguments:
 
 - `parameters`: list or tuple of different parameters.
 - `lr`, `momentum`, `variance_momentum`: a number, a list or a schedule.
-- `l1_regularization_weight`, `l2_regularization_weight`: weights per sample; 0 or less is none.
+- `l1_regularization_weight`, `l2_regularization_weight`: weights per sample; 0 or less to disable.
 - `gaussian_noise_injection_std_dev`: deviation of noise added to parameters after each update.
-- `gradient_clipping_threshold_per_sample`: limit of each gradient from 0, infinity for none.
-- `gradient_clipping_with_truncation`: clip each element, else the norm of each tensor.
-- `use_mean_gradient`: True to average gradients over the minibatch, as `minibatch_size=IGNORE`.
-- `minibatch_size`: reference size of numbers and of schedules that state none.
-- `epoch_size`: samples that each value of a list holds for; without it a data sweep.
+- `gradient_clipping_threshold_per_sample`: limit from 0, infinity to disable clipping.
+- `gradient_clipping_with_truncation`: clip each element if True, else the norm of each tensor.
+- `use_mean_gradient`: True to average gradients over the minibatch, like `minibatch_size=IGNORE`.
+- `minibatch_size`: reference size of numbers, and of schedules that do not state one.
+- `epoch_size`: number of samples for each value of a list; a data sweep if left out.
 """
 
 import math
@@ -20,7 +20,12 @@ from typing import Any
 from learnerdsl.cntk.checks import flag, number
 from learnerdsl.cntk.graph.variables import Parameter
 from learnerdsl.cntk.learning import rules
-from learnerdsl.cntk.learning.builtin import BuiltinLearner, Frame, not_negative, rmsprop_constants
+from learnerdsl.cntk.learning.builtin import (
+    BuiltinLearner,
+    CommonArguments,
+    not_negative,
+    rmsprop_constants,
+)
 from learnerdsl.cntk.learning.learner import Learner as Learner
 from learnerdsl.cntk.learning.learner import UserLearner as UserLearner
 from learnerdsl.cntk.learning.schedules import IGNORE as IGNORE
@@ -51,12 +56,12 @@ _default_unit_gain = True
 
 
 def default_unit_gain_value() -> bool:
-    """What `set_default_unit_gain_value` set; True at first."""
+    """Return the value that `set_default_unit_gain_value` set; True at first."""
     return _default_unit_gain
 
 
 def set_default_unit_gain_value(value: bool) -> None:
-    """Set what `default_unit_gain_value` returns; as in CNTK, learners do not read it."""
+    """Set the result of `default_unit_gain_value`; as in CNTK, learners do not read it."""
     global _default_unit_gain
     _default_unit_gain = flag("The value", value)
 
@@ -73,7 +78,7 @@ def sgd(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """Stochastic gradient descent.
+    """Make a learner for stochastic gradient descent.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -84,17 +89,8 @@ def sgd(
     >>> w.value
     array([0.5, 0.5], dtype=float32)
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
-    return BuiltinLearner(rules.sgd, parameters, lr, frame)
+    common = CommonArguments.of(locals())
+    return BuiltinLearner(rules.sgd, parameters, lr, common)
 
 
 def momentum_sgd(
@@ -111,7 +107,7 @@ def momentum_sgd(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """Momentum; with `unit_gain` a gradient enters the buffer as `1 - momentum` of itself.
+    """Make a momentum learner; `unit_gain` scales gradients in the buffer by `1 - momentum`.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -120,19 +116,10 @@ def momentum_sgd(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
-        rules.momentum_sgd, parameters, lr, frame, {"momentum": momentum}, options=options
+        rules.momentum_sgd, parameters, lr, common, {"momentum": momentum}, options=options
     )
 
 
@@ -150,7 +137,7 @@ def nesterov(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """Gradient descent with Nesterov momentum.
+    """Make a learner for gradient descent with Nesterov momentum.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -159,31 +146,22 @@ def nesterov(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = {"unit_gain": flag("unit_gain", unit_gain)}
     return BuiltinLearner(
-        rules.nesterov, parameters, lr, frame, {"momentum": momentum}, options=options
+        rules.nesterov, parameters, lr, common, {"momentum": momentum}, options=options
     )
 
 
 ADDED_IN_ORDER = 4096
-"""Largest size of parameters whose average multiplier is added in CNTK's order and dtype.
+"""Largest size of parameters whose average multiplier is summed in CNTK's order and dtype.
 
-That makes the last digits the same, and takes 8 times as long as adding in float64 in any order.
+The last digits then agree with CNTK's, but it takes 8 times as long as summing in float64.
 """
 
 
 def _average_multiplier(parameters: Any, needed: bool) -> dict[str, bool]:
-    """Options of a rule that averages its multiplier; the parameters are checked later."""
+    """Return the options of a rule with an average multiplier; parameters are checked later."""
     listed = parameters if isinstance(parameters, (list, tuple)) else ()
     small = all(math.prod(getattr(p, "shape", ())) <= ADDED_IN_ORDER for p in listed)
     averaged = flag("need_ave_multiplier", needed)
@@ -203,7 +181,9 @@ def adagrad(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """AdaGrad; with `need_ave_multiplier` the mean step is as long as that of gradient descent.
+    """Make an AdaGrad learner.
+
+    With `need_ave_multiplier`, the mean step is as long as that of gradient descent.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -212,18 +192,9 @@ def adagrad(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = _average_multiplier(parameters, need_ave_multiplier)
-    return BuiltinLearner(rules.adagrad, parameters, lr, frame, options=options)
+    return BuiltinLearner(rules.adagrad, parameters, lr, common, options=options)
 
 
 def rmsprop(
@@ -244,7 +215,9 @@ def rmsprop(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """RMSProp with step sizes that grow by `inc` and shrink by `dec`, within `min` and `max`.
+    """Make an RMSProp learner.
+
+    Step sizes grow by the factor `inc` and shrink by `dec`, between `min` and `max`.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -254,22 +227,13 @@ def rmsprop(
     True
 
     Raises:
-        ConstructionError: a RuntimeError; `gamma`, `inc`, `dec`, `max` or `min` out of range.
+        ConstructionError: a RuntimeError; `gamma`, `inc`, `dec`, `max` or `min` is out of range.
     """
     constants = rmsprop_constants(gamma=gamma, inc=inc, dec=dec, max=max, min=min)
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     options = _average_multiplier(parameters, need_ave_multiplier)
     return BuiltinLearner(
-        rules.rmsprop, parameters, lr, frame, constants=constants, options=options
+        rules.rmsprop, parameters, lr, common, constants=constants, options=options
     )
 
 
@@ -288,7 +252,9 @@ def fsadagrad(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """Gradients divided by their running root mean square, then momentum.
+    """Make an FSAdaGrad learner.
+
+    It divides gradients by their running root mean square, then applies momentum.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -297,19 +263,10 @@ def fsadagrad(
     >>> learner.update({w: np.ones(2, np.float32)}, 1)
     True
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
     options = {"unit_gain": flag("unit_gain", unit_gain)}
-    return BuiltinLearner(rules.fsadagrad, parameters, lr, frame, momenta, options=options)
+    return BuiltinLearner(rules.fsadagrad, parameters, lr, common, momenta, options=options)
 
 
 def adam(
@@ -329,7 +286,7 @@ def adam(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """Adam, or with `adamax` AdaMax.
+    """Make an Adam learner, or with `adamax` an AdaMax learner.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -342,19 +299,10 @@ def adam(
         HyperparameterError: a ValueError; `epsilon` is negative.
     """
     constants = {"eps": not_negative("epsilon", epsilon)}
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     momenta = {"momentum": momentum, "variance_momentum": variance_momentum}
     options = {"unit_gain": flag("unit_gain", unit_gain), "adamax": flag("adamax", adamax)}
-    return BuiltinLearner(rules.adam, parameters, lr, frame, momenta, constants, options)
+    return BuiltinLearner(rules.adam, parameters, lr, common, momenta, constants, options)
 
 
 def adadelta(
@@ -371,7 +319,7 @@ def adadelta(
     minibatch_size: int | None = None,
     epoch_size: int | None = None,
 ) -> BuiltinLearner:
-    """AdaDelta; `lr` multiplies the step and is 1 per sample where it is not given.
+    """Make an AdaDelta learner; `lr` multiplies the step, and is 1 per sample if left out.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -383,17 +331,8 @@ def adadelta(
     Raises:
         HyperparameterError: a ValueError; `rho` is not from 0 to 1, or `epsilon` is negative.
     """
-    frame = Frame(
-        l1_regularization_weight,
-        l2_regularization_weight,
-        gaussian_noise_injection_std_dev,
-        gradient_clipping_threshold_per_sample,
-        gradient_clipping_with_truncation,
-        use_mean_gradient,
-        minibatch_size,
-        epoch_size,
-    )
+    common = CommonArguments.of(locals())
     lr = learning_parameter_schedule_per_sample(1) if lr is None else lr
     share = number("rho", rho, lambda x: 0 <= x <= 1, "a number from 0 to 1")
     constants = {"rho": share, "eps": not_negative("epsilon", epsilon)}
-    return BuiltinLearner(rules.adadelta, parameters, lr, frame, constants=constants)
+    return BuiltinLearner(rules.adadelta, parameters, lr, common, constants=constants)

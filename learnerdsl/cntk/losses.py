@@ -1,4 +1,4 @@
-"""Losses and metrics: one number per sample, which a trainer sums over the minibatch."""
+"""Losses and metrics: one number per sample, which the trainer sums over the minibatch."""
 
 import numpy as np
 
@@ -11,16 +11,16 @@ from learnerdsl.errors import ArrayError
 def cross_entropy_with_softmax(
     output_vector: Operand, target_vector: Operand, axis: int = -1, name: str = ""
 ) -> Function:
-    """Cross entropy between the target and the softmax of the output.
+    """Return the cross entropy between the target and the softmax of the output.
 
     Args:
-        output_vector: numbers of any size, one for each class.
-        target_vector: the probability of each class, 1 for the right one as a rule.
+        output_vector: one number for each class.
+        target_vector: the probability of each class, usually one-hot.
         axis: the axis of the classes.
-        name: of the function.
+        name: name of the function.
 
     Returns:
-        A scalar per sample; where samples have more axes than that of the classes, these stay.
+        A scalar per sample; if samples have other axes than that of the classes, these stay.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -35,12 +35,12 @@ def cross_entropy_with_softmax(
 
 
 def binary_cross_entropy(output: Operand, target: Operand, name: str = "") -> Function:
-    """Cross entropy between targets of 0 or 1 and probabilities, summed over a sample.
+    """Return the cross entropy between targets 0 or 1 and probabilities, summed over a sample.
 
     Args:
-        output: probabilities, such as a `sigmoid` gives.
-        target: 0 or 1 for each of them.
-        name: of the function.
+        output: probabilities, for example from `sigmoid`.
+        target: 0 or 1 for each probability.
+        name: name of the function.
 
     Returns:
         A scalar per sample.
@@ -48,7 +48,7 @@ def binary_cross_entropy(output: Operand, target: Operand, name: str = "") -> Fu
     output = ops.alias(output)
     target = as_node(target, output.dtype, "binary_cross_entropy")
     _check_shapes("binary_cross_entropy", output, target)
-    # log(0) counts as the logarithm of the smallest number, so that 0 * log(0) is 0.
+    # The logarithm of the smallest number stands for log(0), so that 0 * log(0) is 0.
     tiny = float(np.finfo(output.dtype).tiny)
     hit = target * ops.log(ops.element_max(output, tiny))
     miss = (1 - target) * ops.log(ops.element_max(1 - output, tiny))
@@ -56,12 +56,12 @@ def binary_cross_entropy(output: Operand, target: Operand, name: str = "") -> Fu
 
 
 def squared_error(output: Operand, target: Operand, name: str = "") -> Function:
-    """The squared difference, summed over a sample.
+    """Return the squared difference, summed over a sample.
 
     Args:
-        output: what the model gives.
-        target: what it should give, of the same shape.
-        name: of the function.
+        output: the output of the model.
+        target: the desired output, of the same shape.
+        name: name of the function.
 
     Returns:
         A scalar per sample.
@@ -80,17 +80,17 @@ def squared_error(output: Operand, target: Operand, name: str = "") -> Function:
 def classification_error(
     output_vector: Operand, target_vector: Operand, axis: int = -1, topN: int = 1, name: str = ""
 ) -> Function:
-    """1 where the class with the largest target is not among the best outputs, else 0.
+    """Return 1 where the class with the largest target is not among the best outputs, else 0.
 
     Args:
-        output_vector: a number for each class.
-        target_vector: the probability of each class, 1 for the right one as a rule.
+        output_vector: one number for each class.
+        target_vector: the probability of each class, usually one-hot.
         axis: the axis of the classes.
-        topN: how many outputs count as best.
-        name: of the function.
+        topN: number of outputs that count as best.
+        name: name of the function.
 
     Returns:
-        A scalar per sample; where samples have more axes than that of the classes, these stay.
+        A scalar per sample; if samples have other axes than that of the classes, these stay.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -103,5 +103,5 @@ def classification_error(
 
 def _check_shapes(op: str, node: Node, other: Node) -> None:
     if other.shape != node.shape:
-        msg = f"{op} compares values of one shape, not {node.shape} with {other.shape}."
+        msg = f"{op} needs operands of the same shape, got {node.shape} and {other.shape}."
         raise ArrayError(msg)

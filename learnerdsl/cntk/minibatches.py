@@ -1,4 +1,4 @@
-"""Arrays cut into minibatches, for `Function.train` and `Function.test`."""
+"""Cuts arrays into minibatches, for `Function.train` and `Function.test`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ Batch = tuple[dict[Input, Any], int, bool]
 
 
 class Minibatches:
-    """Minibatches of arrays in their order, sweep after sweep.
+    """Minibatches of arrays, in the order of the samples, sweep after sweep.
 
     Args:
         inputs: the inputs of a criterion.
-        source: arrays in the order of the inputs, or by input.
+        source: arrays, in the order of the inputs or in a dict by input.
         needed: the inputs that must have data; all of them if left out.
 
     Attributes:
         size: number of samples in a sweep.
-        position: number of the next sample within the sweep.
+        position: index of the next sample within the sweep.
     """
 
     def __init__(
@@ -34,12 +34,15 @@ class Minibatches:
         given = _by_input(inputs, source)
         missing = [node for node in (inputs if needed is None else needed) if node not in given]
         if missing:
-            msg = f"No data for {', '.join(map(repr, missing))}; give an array for each input."
+            msg = (
+                f"Data for {', '.join(map(repr, missing))} are missing; give an array for each "
+                "input."
+            )
             raise UnknownNameError(msg)
         self.arrays = {node: _rows(node, data) for node, data in given.items()}
         sizes = {array.shape[0] for array in self.arrays.values()}
         if len(sizes) != 1 or 0 in sizes:
-            msg = f"Arrays need the same number of samples, at least 1; got {sorted(sizes)}."
+            msg = f"All arrays need the same number of samples, at least 1; got {sorted(sizes)}."
             raise ArrayError(msg)
         for node, array in self.arrays.items():
             batch(node, array[:1])
@@ -47,14 +50,14 @@ class Minibatches:
         self.position = 0
 
     def next(self, count: int) -> Batch:
-        """The next minibatch, which ends with the sweep if that comes first."""
+        """Return the next minibatch; it is smaller if the sweep ends."""
         start, end = self.position, min(self.position + count, self.size)
         self.position = end % self.size
         arrays = {node: array[start:end] for node, array in self.arrays.items()}
         return arrays, end - start, end == self.size
 
     def sweep(self, count: int) -> Iterator[Batch]:
-        """All minibatches of one sweep."""
+        """Yield all minibatches of one sweep."""
         is_end = False
         while not is_end:
             found = self.next(count)
@@ -63,16 +66,19 @@ class Minibatches:
 
 
 def _by_input(inputs: Sequence[Input], source: Any) -> dict[Input, Any]:
-    """The data of each input, by the input."""
+    """Return the data by input."""
     if isinstance(source, (np.ndarray, str)) or hasattr(source, "tocsr"):
         source = (source,)
     if isinstance(source, (tuple, list)):
         if len(source) != len(inputs):
-            msg = f"{len(source)} arrays for the {len(inputs)} inputs {inputs}; give one each."
+            msg = (
+                f"Got {len(source)} arrays for the {len(inputs)} inputs {inputs}; give one for "
+                "each."
+            )
             raise ArrayError(msg)
         return dict(zip(inputs, source, strict=True))
     if not isinstance(source, Mapping):
-        msg = f"Data come as a tuple or dict of arrays, got {shown(source)}."
+        msg = f"Data must be a tuple or dict of arrays, got {shown(source)}."
         raise DtypeError(msg)
     names = {node.name: node for node in inputs if node.name}
     found: dict[Any, Any] = {
@@ -80,13 +86,15 @@ def _by_input(inputs: Sequence[Input], source: Any) -> dict[Input, Any]:
     }
     for key in found:
         if key not in inputs:
-            msg = f"Data for {shown(key)}, but the function takes {inputs}."
+            msg = (
+                f"There are data for {shown(key)}, but the function takes {inputs}; leave them out."
+            )
             raise UnknownNameError(msg)
     return found
 
 
 def _rows(node: Input, data: Any) -> Any:
-    """Data of which slices are samples."""
+    """Return data whose slices are samples."""
     if hasattr(data, "tocsr"):
         return data.tocsr()
     array = numbers(data, f"The data for {node!r}")

@@ -1,8 +1,8 @@
-"""The two files of a trainer's checkpoint, which belong together at any moment.
+"""The two files of a trainer's checkpoint, which match at any time.
 
-The model is in `filename`; `filename`.ckp has the rest, and names the checksum of its model. A new
-`filename`.ckp.new is written first, then the model, and then the former takes the place of the old
-`filename`.ckp. So if the process ends in between, one of the two names the model that is there.
+`filename` holds the model; `filename`.ckp holds the rest, with the checksum of the model. On
+saving, `filename`.ckp.new is written first, then the model, and then `filename`.ckp.new is renamed
+to `filename`.ckp. If the process ends in between, one of the two has the checksum of the model.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,11 +19,11 @@ MODEL = "model"
 
 
 def save_pair(filename: Path, model: Function, tree: Mapping[str, Any]) -> None:
-    """Write a model, and a tree that belongs to it.
+    """Write a model and the tree that belongs to it.
 
     Raises:
-        CheckpointError: something in the tree cannot be written; nothing has been then.
-        FileError: an OSError; the place cannot be written.
+        CheckpointError: something in the tree cannot be stored; nothing is written then.
+        FileError: an OSError; a file cannot be written.
     """
     new, old = _places(filename)
     header, arrays = persistence.contents(model)
@@ -37,24 +37,25 @@ def save_pair(filename: Path, model: Function, tree: Mapping[str, Any]) -> None:
 
 
 def read_pair(filename: Path, model: Function) -> tuple[dict[str, Any], Callable[[], None]]:
-    """The tree that belongs to the model in a file, and what copies the values of that model.
+    """Return the tree of a checkpoint, and a function that copies the values of its model.
 
     Raises:
-        CheckpointError: a file is damaged, or of another model, or they do not belong together.
-        MissingFileError: a FileNotFoundError; there are none.
+        CheckpointError: a file is damaged or of another model, or the files do not match.
+        MissingFileError: a FileNotFoundError; there is no such checkpoint.
     """
     new, old = _places(filename)
     checksum, copy_values = persistence.read_values(model, filename)
     if new.exists():
-        # Of a save that did not end, or did not get further than this file.
+        # It remains from a save that was interrupted before or after it wrote the model.
         try:
             tree = read_tree(new)
         except CheckpointError:
             tree = {}
-        if _names_model(tree, checksum, is_old=False):
+        if _names_model(tree, checksum):
             return tree, copy_values
     tree = read_tree(old)
-    if not _names_model(tree, checksum, is_old=True):
+    # Trees of the first version do not name their model.
+    if MODEL in tree and not _names_model(tree, checksum):
         msg = (
             f"{old} belongs to another model than the one in {filename}; "
             "restore both files of one checkpoint."
@@ -63,19 +64,19 @@ def read_pair(filename: Path, model: Function) -> tuple[dict[str, Any], Callable
     return tree, copy_values
 
 
-def _names_model(tree: Mapping[str, Any], checksum: str, is_old: bool) -> bool:
-    """Whether a tree belongs to a model; those of the first version do not say to which."""
-    named = tree.get(MODEL, checksum if is_old else None)
+def _names_model(tree: Mapping[str, Any], checksum: str) -> bool:
+    """Return whether a tree names the checksum of a model."""
+    named = tree.get(MODEL)
     return isinstance(named, str) and named == checksum
 
 
 def is_there(filename: Path) -> bool:
-    """Whether a checkpoint was saved under a name."""
+    """Return whether a checkpoint was saved as `filename`."""
     new, old = _places(filename)
     return old.exists() or (new.exists() and filename.exists())
 
 
 def _places(filename: Path) -> tuple[Path, Path]:
-    """Where a tree is written, and where it is kept."""
+    """Return the path where a tree is written first, and the path where it is kept."""
     name = filename.name
     return filename.with_name(f"{name}.ckp.new"), filename.with_name(f"{name}.ckp")

@@ -1,7 +1,7 @@
-"""Progress writers: what a trainer reports, as printed lines, a progress bar or TensorBoard files.
+"""Progress writers: they report a training as printed lines, a progress bar or TensorBoard files.
 
-The classes of `cntk.logging`. A trainer tells its writers about every minibatch; a writer keeps the
-totals and calls its own `on_...` methods when something is due.
+These are the classes of `cntk.logging`. A trainer tells its writers about every minibatch; a writer
+adds them up and calls its own `on_...` methods when a report is due.
 """
 
 import importlib
@@ -30,13 +30,14 @@ class _Totals:
 
 
 class ProgressWriter:
-    """Adds up what a trainer reports, and calls `on_...` methods, which a subclass overrides.
+    """Adds up minibatches, and calls `on_...` methods, which subclasses override, to report.
 
     Args:
-        freq: report after so many minibatches; 0 for the 1st, 3rd, 7th, 15th ..., None for never.
-        first: report the first so many minibatches each.
-        test_freq: as `freq`, for tests.
-        test_first: as `first`, for tests.
+        freq: number of minibatches between reports; 0 to report after the 1st, 3rd, 7th, 15th ...,
+            None to never report.
+        first: number of minibatches at the start to report one by one.
+        test_freq: like `freq`, for tests.
+        test_first: like `first`, for tests.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ProgressWriter:
         self._start = time.perf_counter()
 
     def update_training(self, samples: int, loss: float, metric: float | None) -> None:
-        """Count a minibatch: its size, and sums of loss and metric over it."""
+        """Add a minibatch: its size, and the sums of its loss and metric."""
         _check_counted(samples, loss, metric)
         self.total_updates += 1
         if _add(self.training, samples, loss, metric, self.freq, self.first):
@@ -66,7 +67,7 @@ class ProgressWriter:
             self.training[0] = _Totals(**vars(self.training[1]))
 
     def update_test(self, samples: int, metric: float | None) -> None:
-        """Count a minibatch of a test: its size, and the sum of the metric over it."""
+        """Add a minibatch of a test: its size, and the sum of its metric."""
         _check_counted(samples, 0.0, metric)
         if _add(self.testing, samples, 0.0, metric, self.test_freq, self.test_first):
             samples_span, updates, _, metric_span = _spans(self.testing)
@@ -74,7 +75,7 @@ class ProgressWriter:
             self.testing[0] = _Totals(**vars(self.testing[1]))
 
     def finish_training(self, with_metric: bool) -> None:
-        """Report an epoch and begin another."""
+        """Report an epoch, and start the next one."""
         totals, seconds = self.training[1], time.perf_counter() - self._start
         self.epochs += 1
         metric = totals.metric if with_metric else None
@@ -83,37 +84,37 @@ class ProgressWriter:
         self._start = time.perf_counter()
 
     def finish_test(self) -> None:
-        """Report a test and begin another."""
+        """Report a test, and start the next one."""
         totals = self.testing[1]
         self.tests += 1
         self.on_test_summary(totals.samples, totals.updates, totals.metric)
         self.testing = [_Totals(), _Totals()]
 
     def write(self, key: str, value: float) -> None:
-        """A value that has changed, such as a learning rate."""
+        """Report a value that has changed, such as a learning rate."""
 
     def on_training_update(
         self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
     ) -> None:
-        """Minibatches are due to be reported; each argument is the total (before, now)."""
+        """Report the last minibatches; each argument is a total at (the last report, now)."""
 
     def on_training_summary(
         self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
     ) -> None:
-        """An epoch has ended; loss and metric are sums over its samples."""
+        """Report an epoch; loss and metric are sums over its samples."""
 
     def on_test_update(self, samples: Span, updates: Span, metric: Span) -> None:
-        """Test minibatches are due to be reported."""
+        """Report the last test minibatches."""
 
     def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
-        """A test has ended."""
+        """Report a test."""
 
     def close(self) -> None:
-        """Write what is left and release files."""
+        """Write buffered reports, and close files."""
 
 
 def _check_counted(samples: Any, loss: Any, metric: Any) -> None:
-    """Raise unless these can be added up."""
+    """Raise unless all arguments are numbers."""
     whole("samples", samples)
     real("loss", loss)
     real("metric", 0.0 if metric is None else metric)
@@ -127,7 +128,7 @@ def _add(
     freq: int | None,
     first: int,
 ) -> bool:
-    """Add a minibatch; whether it is one to report."""
+    """Add a minibatch to the totals; return whether a report is due."""
     now = totals[1]
     now.samples += samples
     now.updates += 1
@@ -147,7 +148,7 @@ def _spans(totals: list[_Totals]) -> list[Span]:
 
 
 def _average(span: Span, samples: Span) -> float:
-    """Average over the samples between two totals."""
+    """Return the average over the samples between two totals."""
     count = samples[1] - samples[0]
     return (span[1] - span[0]) / count if count else 0.0
 
@@ -156,17 +157,17 @@ class ProgressPrinter(ProgressWriter):
     """Prints lines as CNTK does.
 
     Args:
-        freq: print after so many minibatches; None (as 0) on CNTK's geometric schedule: after the
-            1st, 3rd, 7th, 15th ... of an epoch.
-        first: print the first so many minibatches each.
-        tag: text at the start of lines that say how an epoch ended.
-        log_to_file: write there instead of printing.
-        rank: accepted as in CNTK.
-        gen_heartbeat: accepted as in CNTK.
-        num_epochs: shown as the number of epochs to come.
-        test_freq: as `freq`, for tests.
-        test_first: as `first`, for tests.
-        metric_is_pct: show metrics as percentages.
+        freq: number of minibatches between lines; with None or 0 they are geometric, as in CNTK:
+            after the 1st, 3rd, 7th, 15th ... of an epoch.
+        first: number of minibatches at the start to print one by one.
+        tag: text at the start of the last line of an epoch.
+        log_to_file: path of a file to write to instead of printing.
+        rank: accepted for compatibility with CNTK, ignored.
+        gen_heartbeat: accepted for compatibility with CNTK, ignored.
+        num_epochs: total number of epochs, to be shown.
+        test_freq: like `freq`, for tests.
+        test_first: like `first`, for tests.
+        metric_is_pct: whether to show metrics as percentages.
 
     >>> printer = ProgressPrinter(freq=0)
     >>> for loss in (6.0, 4.0, 2.0):
@@ -215,7 +216,7 @@ class ProgressPrinter(ProgressWriter):
     def on_training_update(
         self, samples: Span, updates: Span, loss: Span, metric: Span, with_metric: bool
     ) -> None:
-        """Print averages over the epoch and since the last line, or of the last minibatches."""
+        """Print averages over the epoch and since the last line, or over the last minibatches."""
         recent = (_average(loss, samples), _average(metric, samples))
         if self.freq:
             size = int(samples[1] - samples[0])
@@ -247,7 +248,7 @@ class ProgressPrinter(ProgressWriter):
     def on_training_summary(
         self, samples: int, updates: int, loss: float, metric: float | None, seconds: float
     ) -> None:
-        """Print how an epoch ended."""
+        """Print the averages of an epoch."""
         count = samples or 1
         number = f"{self.epochs}" + (f" of {self.num_epochs}" if self.num_epochs else "")
         text = (
@@ -259,14 +260,14 @@ class ProgressPrinter(ProgressWriter):
         self.log(f"{text} {seconds:.3f}s ({speed:5.1f} samples/s);")
 
     def on_test_update(self, samples: Span, updates: Span, metric: Span) -> None:
-        """Print the metric of the last test minibatches."""
+        """Print the average metric of the last test minibatches."""
         count = int(samples[1] - samples[0])
         shown = self._shown(_average(metric, samples))
         place = f"{int(updates[0]) + 1}-{int(updates[1])}"
         self.log(f" Evaluation Minibatch[{place}]: metric = {shown} * {count};")
 
     def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
-        """Print how a test ended."""
+        """Print the average metric of a test."""
         shown = self._shown(metric / (samples or 1))
         place = f"Minibatch[1-{updates}]"
         self.log(
@@ -275,11 +276,11 @@ class ProgressPrinter(ProgressWriter):
 
 
 class TqdmProgressWriter(ProgressWriter):
-    """A progress bar for every epoch, by the package `tqdm`.
+    """Shows a progress bar for every epoch, with the package `tqdm`.
 
     Args:
-        epoch_size: samples in an epoch, for the length of the bar.
-        **options: passed on to `tqdm`.
+        epoch_size: number of samples in an epoch, the length of the bar.
+        **options: options of `tqdm`.
     """
 
     def __init__(self, epoch_size: int | None = None, **options: Any) -> None:
@@ -315,13 +316,13 @@ class TqdmProgressWriter(ProgressWriter):
 
 
 class TensorBoardProgressWriter(ProgressWriter):
-    """Writes files that TensorBoard shows, by the package `tensorboardX`.
+    """Writes files for TensorBoard, with the package `tensorboardX`.
 
     Args:
-        freq: write after so many minibatches; None for epochs only.
+        freq: number of minibatches between values; None to write for epochs only.
         log_dir: directory of the files.
-        rank: accepted as in CNTK.
-        model: accepted as in CNTK; graphs are not written.
+        rank: accepted for compatibility with CNTK, ignored.
+        model: accepted for compatibility with CNTK, ignored; graphs are not written.
     """
 
     def __init__(
@@ -342,7 +343,7 @@ class TensorBoardProgressWriter(ProgressWriter):
         self.write_value(key, value, self.total_updates)
 
     def write_value(self, name: str, value: float, step: int) -> None:
-        """Write a value of one's own."""
+        """Write a value under a name of your choice."""
         self._writer.add_scalar(name, float(value), step)
 
     def on_training_update(
@@ -362,11 +363,11 @@ class TensorBoardProgressWriter(ProgressWriter):
             self.write_value("summary/avg_metric", metric / (samples or 1), self.epochs)
 
     def on_test_summary(self, samples: int, updates: int, metric: float) -> None:
-        """Write the metric of a test."""
+        """Write the average metric of a test."""
         self.write_value("summary/test_avg_metric", metric / (samples or 1), self.tests)
 
     def flush(self) -> None:
-        """Write to disk what is buffered."""
+        """Write buffered values to disk."""
         self._writer.flush()
 
     def close(self) -> None:
@@ -375,19 +376,19 @@ class TensorBoardProgressWriter(ProgressWriter):
 
 
 def log_number_of_parameters(model: Function, trace_level: int = 0) -> None:
-    """Print how many numbers a model learns."""
+    """Print the number of parameters of a model."""
     del trace_level
     if not isinstance(model, Function):
-        msg = f"log_number_of_parameters takes a model, a function of nodes, got {shown(model)}."
+        msg = f"log_number_of_parameters needs a model, a function of nodes, got {shown(model)}."
         raise DtypeError(msg)
-    count, arrays = sum(p._data.size for p in model.parameters), len(model.parameters)
+    count, arrays = sum(p.memory.size for p in model.parameters), len(model.parameters)
     print(f"Training {count} parameters in {arrays} parameter tensors.")
 
 
 def _optional(module: str, package: str) -> Any:
-    """A module of a package that only this writer needs."""
+    """Import a module of an optional package, or raise with the command that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError:
-        msg = f"This progress writer needs the package {package}; pip install {package}."
+        msg = f"This progress writer needs the package {package}; run: pip install {package}"
         raise ImportError(msg) from None

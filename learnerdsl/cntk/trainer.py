@@ -1,8 +1,8 @@
-"""The Trainer: a model, what it minimises, and learners that share its parameters among them."""
+"""The Trainer: a model, a loss to minimise, and learners that each update some parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +20,31 @@ from learnerdsl.errors import ArrayError, CheckpointError, DtypeError, Hyperpara
 Criterion = Function | tuple[Function | None, ...] | list[Function | None]
 
 
+class MinibatchTotals(NamedTuple):
+    """Sums over a minibatch, before its update.
+
+    Attributes:
+        samples: number of samples.
+        loss: sum of the loss.
+        metric: sum of the metric, None if there is none.
+    """
+
+    samples: int = 0
+    loss: float = 0.0
+    metric: float | None = None
+
+
 class Trainer:
     """Trains a model minibatch by minibatch.
 
     Args:
-        model: the function to train; None for the criterion's own.
+        model: the function to train; the loss if None.
         criterion: the loss, or a pair of loss and metric, each a scalar per sample.
-        parameter_learners: a learner or several; no parameter may be in two of them.
+        parameter_learners: a learner or several; each parameter may be in one of them.
         progress_writers: a writer or several.
 
     Raises:
-        ArrayError: a ValueError; a parameter has two learners, or is none of the model.
+        ArrayError: a ValueError; a parameter is in two learners, or is not in the model.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -54,7 +68,10 @@ class Trainer:
     ) -> None:
         self.loss_function, self.evaluation_function = split_criterion(criterion)
         if model is not None and not isinstance(model, Function):
-            msg = f"The model must be a function of nodes, got {shown(model)}; give None for none."
+            msg = (
+                f"The model must be a function of nodes, got {shown(model)}; give None for the "
+                "loss itself."
+            )
             raise DtypeError(msg)
         self.model = self.loss_function if model is None else model
         self.parameter_learners = several("parameter_learners", parameter_learners, Learner)
@@ -62,11 +79,11 @@ class Trainer:
         self.progress_writers = several("progress_writers", writers, ProgressWriter)
         self._parameters = self._checked_parameters()
         self._samples = 0
-        self._previous: tuple[int, float, float | None] = (0, 0.0, None)
+        self.previous_minibatch = MinibatchTotals()
         self._reported: dict[tuple[int, str], float] = {}
 
     def _checked_parameters(self) -> tuple[Parameter, ...]:
-        """The parameters of all learners, each once and each of the model."""
+        """Return the parameters of all learners; raise unless each occurs once and in the model."""
         if not self.parameter_learners:
             msg = "A Trainer needs at least one learner, got none."
             raise HyperparameterError(msg)
@@ -93,14 +110,15 @@ class Trainer:
         """Update the parameters with one minibatch.
 
         Args:
-            arguments: data by input, as for `Function.eval`; or a pair of these and whether the
-                minibatch ends a data sweep. Without data nothing happens.
-            outputs: nodes whose values before the update are wanted too.
-            device: accepted for CNTK's sake.
+            arguments: data of the inputs, as for `Function.eval`; or a pair of this and whether the
+                minibatch ends a data sweep. Nothing happens if the dict is empty.
+            outputs: nodes whose values before the update to return too.
+            device: accepted for compatibility with CNTK, ignored.
             is_sweep_end: whether the minibatch is the last of a data sweep.
 
         Returns:
-            False if no learner updated anything; with `outputs` a pair of this and their values.
+            Whether any learner updated its parameters; with `outputs`, a pair of this and a dict of
+            their values.
         """
         del device
         if isinstance(arguments, tuple) and len(arguments) == 2 and isinstance(arguments[1], bool):
@@ -120,19 +138,19 @@ class Trainer:
         updated = [
             learner.take_minibatch(gradients, count, is_end) for learner in self.parameter_learners
         ]
-        total = None if metric is None else float(np.sum(metric, dtype=np.float64))
-        self._previous = (count, float(np.sum(loss, dtype=np.float64)), total)
+        total = None if metric is None else _sum(metric)
+        self.previous_minibatch = MinibatchTotals(count, _sum(loss), total)
         if any(updated):
             self._samples += count
         for writer in self.progress_writers:
-            writer.update_training(*self._previous)
+            writer.update_training(*self.previous_minibatch)
         return any(updated) if outputs is None else (any(updated), values)
 
     def _evaluated(self, outputs: Sequence[Node], arguments: Any) -> dict[Node, np.ndarray]:
         return dict(zip(outputs, evaluate(outputs, _needed(outputs, arguments)), strict=True))
 
     def _report_schedules(self) -> None:
-        """Tell the writers which learning rates have changed."""
+        """Write the learning rates that have changed to the progress writers."""
         for number, learner in enumerate(self.parameter_learners):
             for name, value in learner.schedules_in_force().items():
                 if self._reported.get((number, name)) != value:
@@ -141,69 +159,70 @@ class Trainer:
                         writer.write(name, value)
 
     def test_minibatch(self, arguments: Any, device: object = None) -> float:
-        """The metric's average over a minibatch; the loss's where there is no metric."""
+        """Return the average metric of a minibatch; the average loss if there is no metric."""
         del device
         node = self.loss_function if self.evaluation_function is None else self.evaluation_function
         (value,) = evaluate((node,), _needed((node,), arguments))
         count = len(value) if node.batched else 1
-        total = float(np.sum(value, dtype=np.float64))
+        total = _sum(value)
         for writer in self.progress_writers:
             writer.update_test(count, total)
         return total / count
 
     def summarize_training_progress(self) -> None:
-        """Let the writers report the minibatches since the last such call: an epoch."""
+        """Let the writers report the minibatches since the last call, as an epoch."""
         for writer in self.progress_writers:
             writer.finish_training(self.evaluation_function is not None)
 
     def summarize_test_progress(self) -> None:
-        """Let the writers report the test minibatches since the last such call."""
+        """Let the writers report the test minibatches since the last call."""
         for writer in self.progress_writers:
             writer.finish_test()
 
     @property
     def previous_minibatch_sample_count(self) -> int:
         """Number of samples in the last minibatch."""
-        return self._previous[0]
+        return self.previous_minibatch.samples
 
     @property
     def previous_minibatch_loss_average(self) -> float:
-        """The loss's average over the last minibatch, before its update."""
-        self._require_minibatch()
-        return self._previous[1] / self._previous[0]
+        """The average loss of the last minibatch, before its update."""
+        previous = self._required_minibatch()
+        return previous.loss / previous.samples
 
     @property
     def previous_minibatch_evaluation_average(self) -> float:
-        """The metric's average over the last minibatch, before its update."""
-        self._require_minibatch()
-        if self._previous[2] is None:
-            msg = "This trainer has no metric; give a pair (loss, metric) as the criterion."
+        """The average metric of the last minibatch, before its update."""
+        previous = self._required_minibatch()
+        if previous.metric is None:
+            msg = "This trainer does not have a metric; give a pair (loss, metric) as criterion."
             raise HyperparameterError(msg)
-        return self._previous[2] / self._previous[0]
+        return previous.metric / previous.samples
 
-    def _require_minibatch(self) -> None:
-        if not self._previous[0]:
+    def _required_minibatch(self) -> MinibatchTotals:
+        if not self.previous_minibatch.samples:
             msg = "There has been no minibatch yet; call train_minibatch first."
             raise HyperparameterError(msg)
+        return self.previous_minibatch
 
     @property
     def total_number_of_samples_seen(self) -> int:
-        """Number of samples of all minibatches that updated something."""
+        """Number of samples of all minibatches that updated parameters."""
         return self._samples
 
     def save_checkpoint(
         self, filename: str | Path, external_state: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the model to `filename`, and trainer, learners and state to `filename`.ckp.
+        """Write the model to `filename`, and the trainer's and learners' states to `filename`.ckp.
 
         Args:
-            filename: where to write. Each file appears whole or not at all, and whatever happens
-                in between, `restore_from_checkpoint` finds two that belong together.
-            external_state: dicts, lists, numbers, text and arrays to be given back on restoring.
+            filename: path of the model. Both files are written atomically; if the process ends in
+                between, `restore_from_checkpoint` still finds two that match.
+            external_state: dicts, lists, numbers, text and arrays, which restoring returns.
 
         Raises:
-            CheckpointError: something in `external_state` is none of these.
-            FileError: an OSError; the place cannot be written.
+            CheckpointError: `external_state` holds something else.
+            FileError: an OSError; a file cannot be written.
         """
         state = {} if external_state is None else external_state
         if not isinstance(state, Mapping):
@@ -218,22 +237,22 @@ class Trainer:
         save_pair(path("filename", filename), self.model, tree)
 
     def restore_from_checkpoint(self, filename: str | Path) -> dict[str, Any]:
-        """Continue from what `save_checkpoint` wrote; the updates that follow are the same.
+        """Continue from what `save_checkpoint` wrote; later updates are as without the break.
 
         Returns:
             The external state.
 
         Raises:
-            CheckpointError: the files are damaged, do not belong together, or are of another model
-                or other learners; nothing has changed then.
-            MissingFileError: a FileNotFoundError; there are none.
+            CheckpointError: the files are damaged, do not match, or are of another model or other
+                learners; nothing changes then.
+            MissingFileError: a FileNotFoundError; there is no such checkpoint.
         """
         return self.restore_checked(filename, lambda state: None)
 
     def restore_checked(
         self, filename: str | Path, check: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
-        """`restore_from_checkpoint`, unless `check` of the external state raises."""
+        """Run `restore_from_checkpoint`, but raise before any change if `check(state)` raises."""
         tree, copy_values = read_pair(path("filename", filename), self.model)
         check_keys("The checkpoint", tree, ("version", "samples", "learners", "external_state"))
         same("version", tree["version"], 1)
@@ -255,7 +274,7 @@ class Trainer:
 
 
 def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
-    """Loss and metric of a criterion: a loss, a pair, or a combination of two."""
+    """Return loss and metric of a criterion: a loss, a pair, or a combination of two."""
     outputs: list[Any] = []
     if isinstance(criterion, Function):
         outputs = list(criterion.outputs)
@@ -265,12 +284,17 @@ def split_criterion(criterion: Criterion) -> tuple[Function, Function | None]:
     if isinstance(loss, Function) and (metric is None or isinstance(metric, Function)):
         return loss, metric
     given = shown(criterion)
-    msg = f"A criterion is a loss or a pair (loss, metric) of functions, got {given}."
+    msg = f"The criterion must be a loss or a pair (loss, metric) of functions, got {given}."
     raise DtypeError(msg)
 
 
+def _sum(values: np.ndarray) -> float:
+    """Add up numbers in float64, whatever their dtype."""
+    return float(np.sum(values, dtype=np.float64))
+
+
 def _needed(outputs: Sequence[Node], arguments: Any) -> Any:
-    """Of the data by input only what some nodes take."""
+    """Return the data that some nodes need."""
     if not isinstance(arguments, Mapping):
         return arguments
     taken = {n for node in outputs if isinstance(node, Function) for n in node.arguments}

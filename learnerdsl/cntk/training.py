@@ -1,4 +1,4 @@
-"""`Function.train`: epochs over arrays, with checkpoints, cross validation, tests and callbacks."""
+"""`Function.train` and `Function.test`: epochs over arrays, checkpoints, tests and callbacks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from learnerdsl.cntk.configs import (
 )
 from learnerdsl.cntk.files import check_folder
 from learnerdsl.cntk.graph.evaluation import evaluate
-from learnerdsl.cntk.graph.functions import Function
+from learnerdsl.cntk.graph.functions import Function, method_test, method_train
 from learnerdsl.cntk.graph.nodes import Node
 from learnerdsl.cntk.learning.learner import Learner
 from learnerdsl.cntk.learning.saved import check_keys
@@ -37,7 +37,7 @@ class EpochSummary:
 
     Attributes:
         loss: average loss.
-        metric: average metric, None if there is none.
+        metric: average metric, None if there is no metric.
         samples: number of samples.
     """
 
@@ -48,12 +48,12 @@ class EpochSummary:
 
 @dataclass
 class TrainingSummary:
-    """What `Function.train` did.
+    """The result of `Function.train`.
 
     Attributes:
         updates: number of minibatches.
-        epoch_summaries: one for each epoch.
-        test_summary: average metric of the test, if there was one.
+        epoch_summaries: the averages of each epoch.
+        test_summary: average metric of the test, None without a test.
     """
 
     updates: int = 0
@@ -61,6 +61,7 @@ class TrainingSummary:
     test_summary: float | None = None
 
 
+@method_train.register
 def train(
     self: Function,
     minibatch_source: Data,
@@ -74,25 +75,25 @@ def train(
     epoch_size: int | None = None,
     max_samples: int | None = None,
 ) -> TrainingSummary:
-    """Train a criterion on arrays, minibatch by minibatch, in their order.
+    """Train a criterion on arrays, minibatch by minibatch, in the order of the samples.
 
     Args:
         self: the loss, or a combination of loss and metric.
         minibatch_source: arrays with a row per sample: in the order of the criterion's inputs, or
-            by input. A callable with (number of the epoch) may return them for each epoch.
+            a dict by input. A function that takes the index of an epoch may return them.
         minibatch_size: number of samples, or a schedule of it.
-        streams: accepted as in CNTK; data come as arrays.
-        model_inputs_to_streams: accepted as in CNTK.
+        streams: accepted for compatibility with CNTK, ignored.
+        model_inputs_to_streams: accepted for compatibility with CNTK, ignored.
         parameter_learners: a learner or several.
         callbacks: progress writers, `CheckpointConfig`, `CrossValidationConfig`, `TestConfig`, or
             functions of (trainer, epoch summary), called after every epoch.
-        progress_frequency: samples after which writers report; an epoch if left out.
+        progress_frequency: number of samples between reports; an epoch if left out.
         max_epochs: number of epochs; 1 if neither this nor `max_samples` is given.
-        epoch_size: samples in an epoch; all of the data if left out.
-        max_samples: stop after so many samples.
+        epoch_size: number of samples in an epoch; all of the data if left out.
+        max_samples: number of samples after which to stop.
 
     Returns:
-        A summary of every epoch.
+        The number of updates, a summary of every epoch, and the metric of the test.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -112,7 +113,7 @@ def train(
 
 
 class _Training:
-    """One call of `train`."""
+    """The state of one call of `train`."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class _Training:
         for one in self.functions:
             if not callable(one):
                 msg = (
-                    f"{shown(one)} is no callback; give progress writers, CheckpointConfig, "
+                    f"{shown(one)} is not a callback; give progress writers, CheckpointConfig, "
                     "CrossValidationConfig, TestConfig or functions of (trainer, summary)."
                 )
                 raise DtypeError(msg)
@@ -186,7 +187,7 @@ class _Training:
                 wanted = int(wanted[self.samples])
             batch, count, is_end = data.next(min(wanted, end - self.samples))
             self.trainer.train_minibatch(batch, is_sweep_end=is_end)
-            _, loss, metric = self.trainer._previous
+            _, loss, metric = self.trainer.previous_minibatch
             totals += (count, loss, metric or 0.0)
             self.samples += count
             self.summary.updates += 1
@@ -199,7 +200,7 @@ class _Training:
         self._finish_epoch(data)
 
     def _do_what_is_due(self, data: Minibatches) -> None:
-        """What is done after a number of samples, not at the end of an epoch."""
+        """Report, save and validate if a number of samples has passed."""
         if self._is_due("progress", self.progress_frequency):
             self.trainer.summarize_training_progress()
         if self.checkpoint and self._is_due("checkpoint", self.checkpoint.frequency):
@@ -234,8 +235,8 @@ class _Training:
             whole("samples", state["samples"], error=CheckpointError)
             if not whole("position", state["position"], error=CheckpointError) < data.size:
                 msg = (
-                    f"The checkpoint was at sample {state['position']} of the data, which are "
-                    f"{data.size} now; train with the same data."
+                    f"The checkpoint was made at sample {state['position']} of the data, but there "
+                    f"are {data.size} samples now; train with the same data."
                 )
                 raise CheckpointError(msg)
 
@@ -265,7 +266,7 @@ class _Training:
             self.summary.test_summary = self._average_metric(self.test)[0]
 
     def _average_metric(self, config: CrossValidationConfig | TestConfig) -> tuple[float, int, int]:
-        """Average over all the data, number of samples and of minibatches."""
+        """Return the average over all the data, and the numbers of samples and of minibatches."""
         total, samples, batches = 0.0, 0, 0
         for batch, count, _ in self.test_data[type(config)].sweep(config.minibatch_size):
             total += self.trainer.test_minibatch(batch) * count
@@ -274,18 +275,19 @@ class _Training:
         return total / samples, samples, batches
 
 
+@method_test.register
 def measure(
     self: Function,
     minibatch_source: Data,
     minibatch_size: int = 32,
     callbacks: Sequence[ProgressWriter] = (),
 ) -> float:
-    """The average of the metric (of the loss, if there is none) over arrays.
+    """Return the average of the metric over arrays; of the loss if there is no metric.
 
     Args:
         self: the loss, or a combination of loss and metric.
-        minibatch_source: arrays, in the order of the inputs or by input.
-        minibatch_size: number of samples evaluated at a time.
+        minibatch_source: arrays, in the order of the inputs or in a dict by input.
+        minibatch_size: number of samples to evaluate at a time.
         callbacks: progress writers.
     """
     loss, metric = split_criterion(self)
@@ -305,9 +307,5 @@ def measure(
 
 
 def _first(callbacks: Sequence[Any], kind: type[Config]) -> Config | None:
-    """The first callback of a kind, None if there is none."""
+    """Return the first callback of a kind, None if there is none."""
     return next((one for one in callbacks if isinstance(one, kind)), None)
-
-
-Function.train = train
-Function.test = measure  # type: ignore[attr-defined]

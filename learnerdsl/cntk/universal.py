@@ -1,8 +1,8 @@
-"""`universal`: a learner from an update function that is written as a graph of assigns.
+"""`universal`: makes a learner from an update function that returns a graph of assigns.
 
 The graph is lowered to update rules and fused. Parameters whose graphs have the same structure
-share a rule and a learner. Where an update needs a reduction of another parameter that is no sum
-over all of them, a first pass measures it.
+share a rule and a learner. If an update needs a reduction of another parameter that is not part of
+a sum over all parameters, a separate learner measures it first.
 """
 
 import inspect
@@ -16,18 +16,25 @@ from learnerdsl.cntk.checks import shown
 from learnerdsl.cntk.graph.evaluation import stored
 from learnerdsl.cntk.graph.nodes import Node
 from learnerdsl.cntk.graph.shapes import REDUCTIONS
-from learnerdsl.cntk.graph.variables import Constant, Parameter
+from learnerdsl.cntk.graph.variables import Constant, Parameter, Stored
 from learnerdsl.cntk.learning.builtin import RuleLearner
 from learnerdsl.cntk.learning.learner import Gradient
-from learnerdsl.cntk.learning.lowering import Lowered, MustMeasure, lower_reduction, lower_unit
+from learnerdsl.cntk.learning.lowering import (
+    Lowered,
+    MustMeasure,
+    lower_measured_unit,
+    lower_reduction,
+    lower_unit,
+)
 from learnerdsl.cntk.learning.running import Runner
 from learnerdsl.cntk.learning.schedules import TrainingParameterSchedule
-from learnerdsl.cntk.learning.update_graph import UpdateGraph
+from learnerdsl.cntk.learning.update_graph import Unit, UpdateGraph
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction
 from learnerdsl.tracing import Rule
 
 UpdateFunction = Callable[[Sequence[Parameter], Sequence[Constant]], Node]
+Members = tuple[list[Lowered], list[Parameter]]
 
 
 @dataclass
@@ -35,10 +42,10 @@ class Structure:
     """Parameters that one rule updates.
 
     Attributes:
-        lowered: the rule of each, and what its states and hyperparameters stand for.
+        lowered: for each parameter the rule, and the nodes of its states and hyperparameters.
         parameters: the parameters.
         scalars: values of the hyperparameters at the coming update.
-        runner: what updates them.
+        runner: updates the parameters.
     """
 
     lowered: list[Lowered]
@@ -47,7 +54,7 @@ class Structure:
     runner: Runner = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the runner, and let the constants of the graph share the memory of its states."""
+        """Make the runner, and store the constants of the graph in the memory of its states."""
         rule = self.rule
         self.scalars |= {symbol.name: 0.0 for symbol in rule.hyperparameters}
         self.runner = Runner(self.parameters, _always(rule), self.scalars, splits=False)
@@ -58,8 +65,8 @@ class Structure:
         for one, states in zip(self.lowered, self.runner.states, strict=True):
             for spec, node in zip(rule.states, one.states, strict=True):
                 name, shape = spec.symbol.name, spec.symbol.shape
-                if shape == "element":
-                    node._data = states[name]  # type: ignore[attr-defined]
+                if shape == "element" and isinstance(node, Stored):
+                    node.use_memory(states[name])
                 elif shape == "tensor":
                     self._tensor_states.append((node, states[name]))
                 elif one is self.lowered[0]:
@@ -72,14 +79,14 @@ class Structure:
         return self.lowered[0].rule
 
     def fill(self) -> None:
-        """Give the states the values that the constants had when the learner was made."""
+        """Set the states to the values that the constants had when the learner was made."""
         for states, arrays in zip(self.runner.states, self.start, strict=True):
             for spec, array in zip(self.rule.states, arrays, strict=True):
                 if spec.symbol.shape == "element":
                     states[spec.symbol.name][...] = array
 
     def publish(self) -> None:
-        """Copy the states that are one number into their constants."""
+        """Copy states that are one number into their constants."""
         for node, array in self._tensor_states:
             stored(node)[...] = array
         if self._model_states:
@@ -90,10 +97,10 @@ class Structure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Reductions that have to be known before the rules run.
+    """Reductions that are measured before the rules run.
 
     Attributes:
-        nodes: the reductions, one of each parameter.
+        nodes: the reductions, one for each parameter.
         runner: runs the rule that reduces.
     """
 
@@ -101,7 +108,7 @@ class Measurement:
     runner: Runner
 
     def measure(self, gradients: Mapping[Parameter, Gradient], count: int) -> dict[Node, float]:
-        """The values of the reductions; parameters stay as they are."""
+        """Return the values of the reductions; the parameters do not change."""
         self.runner.update([gradients[p] for p in self.runner.parameters], count)
         totals = [float(states["total"]) for states in self.runner.states]
         return dict(zip(self.nodes, totals, strict=True))
@@ -111,7 +118,7 @@ class UniversalLearner(RuleLearner):
     """A learner from an update function; made by `universal`.
 
     Args:
-        update_func: from lists of parameters and gradients to a function of assigns.
+        update_func: takes lists of parameters and gradients, and returns a graph of assigns.
         parameters: list or tuple of different parameters.
     """
 
@@ -124,37 +131,38 @@ class UniversalLearner(RuleLearner):
         graph = UpdateGraph(root, self.all_parameters, gradients)
         name = _name_of(update_func)
         try:
-            self._structures = self._lower(graph, name, measured=False)
+            found = self._lower(graph, name, lower_unit)
+            _check_model_wide(found, len(graph.units))
         except MustMeasure:
-            self._structures = self._lower(graph, name, measured=True)
+            found = self._lower(graph, name, lower_measured_unit)
+        self._structures = [Structure(lowered, members) for lowered, members in found]
         self._measurements = self._measure(graph)
         self.runners = [structure.runner for structure in self._structures]
 
-    def _lower(self, graph: UpdateGraph, name: str, measured: bool) -> list[Structure]:
-        """One structure for each different rule."""
-        found: dict[Any, tuple[list[Lowered], list[Parameter]]] = {}
+    def _lower(
+        self, graph: UpdateGraph, name: str, lower: Callable[[UpdateGraph, Unit, str], Lowered]
+    ) -> list[Members]:
+        """Lower each unit, and collect the parameters that share a rule."""
+        found: dict[Any, Members] = {}
         for unit in graph.units:
             if not unit.assigns and not (unit.index == 0 and graph.scalar_assigns):
                 continue
-            lowered = lower_unit(graph, unit, name, measured)
+            lowered = lower(graph, unit, name)
             parameter = self.all_parameters[unit.index]
             key = (lowered.rule, parameter.dtype, lowered.sources)
             members = found.setdefault(key, ([], []))
             members[0].append(lowered)
             members[1].append(parameter)
-        together = len(found) == 1 and all(len(m[1]) == len(graph.units) for m in found.values())
-        if not measured and not together and any(_spans_model(key[0]) for key in found):
-            raise MustMeasure
-        return [Structure(lowered, members) for lowered, members in found.values()]
+        return list(found.values())
 
     def _measure(self, graph: UpdateGraph) -> list[Measurement]:
-        """What has to be known before the rules run."""
+        """Lower the reductions that have to be known before the rules run."""
         found: dict[Any, tuple[list[Node], list[Parameter]]] = {}
         sources = [node for s in self._structures for one in s.lowered for node in one.sources]
         for node in dict.fromkeys(node for node in sources if node.op in REDUCTIONS):
             index, lowered = lower_reduction(graph, node)
             parameter = self.all_parameters[index]
-            # A parameter that is reduced twice is measured by two learners.
+            # Two reductions of one parameter need two learners.
             turn = sum(parameter in members for _, members in found.values())
             nodes, members = found.setdefault((lowered.rule, parameter.dtype, turn), ([], []))
             nodes.append(node)
@@ -165,7 +173,7 @@ class UniversalLearner(RuleLearner):
         ]
 
     def prepare(self, count: int) -> bool:
-        """Values of the schedules and named constants in the graph."""
+        """Set the hyperparameters to the values of schedules and named constants in the graph."""
         del count
         if self.learning_rate() == 0:
             return False
@@ -182,7 +190,7 @@ class UniversalLearner(RuleLearner):
         return float(stored(node))
 
     def run(self, gradients: Mapping[Parameter, Gradient], count: int) -> None:
-        """Measure what has to be known first, then update."""
+        """Measure reductions, then update."""
         measured: dict[Node, float] = {}
         for measurement in self._measurements:
             measured |= measurement.measure(gradients, count)
@@ -196,14 +204,14 @@ class UniversalLearner(RuleLearner):
             structure.publish()
 
     def reset_smoothed_gradients(self) -> None:
-        """Give the states the values that their constants had when the learner was made."""
+        """Reset the states to the first values of their constants."""
         super().reset_smoothed_gradients()
         for structure in self._structures:
             structure.fill()
             structure.publish()
 
     def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take over the states, all or none."""
+        """Restore the states, all or none, and the constants that show them."""
         super().restore_states(checkpoint)
         for structure in self._structures:
             structure.publish()
@@ -214,21 +222,21 @@ class UniversalLearner(RuleLearner):
 
 
 def universal(update_func: UpdateFunction, parameters: Sequence[Parameter]) -> UniversalLearner:
-    """A learner that does what `update_func` describes, fused into loops.
+    """Make a learner that does what `update_func` describes, fused into loops.
 
     Args:
         update_func: takes a list of parameters and a list of their gradients (constants named
             "grad", summed over the minibatch), and returns one `assign` or a `combine` of several.
-            It is called once. The value of an `assign` is the new one; reading its target
-            elsewhere gives the old one. States are constants that it assigns. Schedules may stand
-            in expressions: their value follows the samples seen. So may constants with a name,
+            It is called once. The value of an `assign` is the new value; its target, read
+            elsewhere, still has the old one. Constants that it assigns are states. Expressions may
+            contain schedules, whose values follow the samples seen, and constants with a name,
             whose values are read at every update.
         parameters: list or tuple of different parameters.
 
     Raises:
-        GraphError: a RuntimeError; the function combines what no rule can express.
-        HyperparameterError: a ValueError; `update_func` does not take two arguments, or returns
-            no function.
+        GraphError: a RuntimeError; the graph cannot be expressed as a rule.
+        HyperparameterError: a ValueError; `update_func` does not take two arguments, or does not
+            return a function.
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -253,18 +261,18 @@ def universal(update_func: UpdateFunction, parameters: Sequence[Parameter]) -> U
 
 
 def _always(rule: Rule) -> Callable[[bool], Rule]:
-    """The rule, whether gradients are row-sparse or not."""
+    """Return a function that returns `rule`, whether gradients are row-sparse or not."""
     return lambda is_sparse: rule
 
 
 def _check_function(update_func: Any) -> None:
     if not callable(update_func):
-        msg = f"universal takes an update function first, got {shown(update_func)}."
+        msg = f"universal needs an update function as first argument, got {shown(update_func)}."
         raise HyperparameterError(msg)
     try:
         arguments = inspect.signature(update_func).parameters
     except ValueError:
-        msg = f"{shown(update_func)} does not say what it takes; write a function in Python."
+        msg = f"{shown(update_func)} does not have a signature; write a function in Python."
         raise HyperparameterError(msg) from None
     if len(arguments) != 2:
         msg = (
@@ -275,7 +283,7 @@ def _check_function(update_func: Any) -> None:
 
 
 def _name_of(update_func: Callable[..., Any]) -> str:
-    """The name of a function; what has none, such as a partial function, gets one."""
+    """Return the name of a function; "universal" if it does not have one."""
     return getattr(update_func, "__name__", "universal")
 
 
@@ -287,11 +295,18 @@ def _check_result(root: Any) -> None:
 
 
 def _gradient_of(parameter: Parameter) -> Constant:
-    """A constant that stands for a gradient and takes no memory."""
+    """Return a constant for a gradient, whose elements share one number in memory."""
     constant = Constant(0, dtype=parameter.dtype, name="grad")
     constant.shape = parameter.shape
-    constant._data = np.broadcast_to(constant._data, parameter.shape)
+    constant.use_memory(np.broadcast_to(constant.memory, parameter.shape))
     return constant
+
+
+def _check_model_wide(found: Sequence[Members], units: int) -> None:
+    """Raise MustMeasure if a rule reduces over the model, but does not update all of it."""
+    is_whole = len(found) == 1 and len(found[0][1]) == units
+    if not is_whole and any(_spans_model(lowered[0].rule) for lowered, _ in found):
+        raise MustMeasure
 
 
 def _spans_model(rule: Rule) -> bool:
@@ -300,6 +315,6 @@ def _spans_model(rule: Rule) -> bool:
 
 
 def _compact(array: np.ndarray) -> np.ndarray:
-    """One number where all are the same, else a copy."""
+    """Return one number if all elements are equal, else a copy of the array."""
     first = array.flat[:1]
     return first.copy().reshape(()) if np.all(array == first) else array.copy()

@@ -108,7 +108,7 @@ def test_what_cntk_takes_is_still_taken(world, call):
 def test_a_layer_whose_call_was_refused_is_as_before():
     dense = C.layers.Dense(2)
     model = C.layers.Sequential([dense, C.layers.Dense(3, activation=lambda node: None)])
-    with pytest.raises(ld.LearnerError, match="no node"):
+    with pytest.raises(ld.LearnerError, match="not a node"):
         model(C.input_variable(4))
     assert dense(C.input_variable(5)).shape == (2,)
 

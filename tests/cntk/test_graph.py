@@ -27,7 +27,7 @@ def spread(*shape):
 
 def test_reading_and_setting_value_copies():
     p = C.parameter((2, 2), init=1)
-    memory = p._data
+    memory = p.memory
     copy = p.value
     copy[0, 0] = 5
     assert p.value[0, 0] == 1
@@ -35,7 +35,7 @@ def test_reading_and_setting_value_copies():
     copy[0, 0] = 6
     assert p.value[0, 0] == 5
     p.value = 0
-    assert p._data is memory
+    assert p.memory is memory
     assert not p.value.any()
     with pytest.raises(ArrayError, match=r"shape \(2, 2\)"):
         p.value = np.zeros(4)
@@ -52,7 +52,7 @@ def test_parameters_take_numbers_arrays_and_initialisers():
     assert C.parameter(3, init=C.uniform(0.1)).value.dtype == np.float32
     source = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     p = C.Parameter(init=source)
-    assert p._data.flags.c_contiguous
+    assert p.memory.flags.c_contiguous
     source[0, 0] = 9
     assert p.value[0, 0] == 0
 
@@ -135,7 +135,7 @@ def test_data_of_a_wrong_kind_are_refused_with_the_reason():
     f = x + y
     one = np.zeros((1, 2))
     for arguments, error, words in [
-        ({x: one}, UnknownNameError, "No data for"),
+        ({x: one}, UnknownNameError, "are missing"),
         ({x: one, y: one, C.input_variable(2): one}, UnknownNameError, "takes"),
         (one, UnknownNameError, "give a dict"),
         ({x: one, y: np.zeros((1, 3))}, ArrayError, "'samples', 2"),
@@ -271,7 +271,7 @@ def test_grad_takes_one_or_several_variables():
     assert f.grad(data, as_numpy=False).data.shape == (2, 2)
     with pytest.raises(HyperparameterError, match="wrt"):
         (p * 1).grad()
-    with pytest.raises(UnknownNameError, match="no input"):
+    with pytest.raises(UnknownNameError, match="not an input"):
         f.grad(data, wrt=[C.parameter(2)])
 
 

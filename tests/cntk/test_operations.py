@@ -5,7 +5,7 @@ import pytest
 
 import learnerdsl.cntk as C
 from learnerdsl.cntk.graph import evaluation
-from learnerdsl.cntk.graph.kernels import KERNELS
+from learnerdsl.cntk.graph.computations import COMPUTATIONS
 from learnerdsl.cntk.graph.shapes import OPERATIONS
 
 DTYPES = [np.float32, np.float64]
@@ -200,7 +200,7 @@ def test_gradients_by_parameters_sum_over_the_minibatch_in_float32(case):
 
 
 def test_every_operation_has_a_shape_and_a_kernel():
-    assert set(OPERATIONS) == set(KERNELS)
+    assert set(OPERATIONS) == set(COMPUTATIONS)
 
 
 @pytest.mark.parametrize(

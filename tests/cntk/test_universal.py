@@ -285,7 +285,7 @@ def test_nothing_is_allocated_but_states():
     p = C.parameter((1000,))
     learner = C.universal(momentum, [p])
     (unit,) = learner.runners
-    assert sum(a.nbytes for states in unit.states for a in states.values()) == p._data.nbytes
+    assert sum(a.nbytes for states in unit.states for a in states.values()) == p.memory.nbytes
 
 
 def refused(update, parameters, kind, match):
@@ -314,7 +314,7 @@ OTHER = C.parameter((3, 3))
         (lambda p, g: [C.assign(p[0], g[0]), C.assign(p[0], p[0] - g[0])], "assigned twice"),
         (lambda p, g: C.assign(g[0], p[0]), "assigns to a gradient"),
         (lambda p, g: C.assign(OTHER, p[0]), "not given"),
-        (lambda p, g: C.assign(OTHER, 0.5 * OTHER), "without any parameter"),
+        (lambda p, g: C.assign(OTHER, 0.5 * OTHER), "does not combine it with a parameter"),
         (lambda p, g: C.assign(p[0], p[0] * C.input_variable(()) * g[0]), "batch|no value"),
         (lambda p, g: C.assign(p[0], p[0] - C.dropout(g[0], 0.5)), "operation dropout"),
     ],
@@ -330,7 +330,7 @@ def test_what_no_rule_can_express_names_the_node(function, match):
 
 def test_a_parameter_that_is_not_used_is_refused():
     function = _with(lambda p, g: C.assign(p[0], p[0] - g[0]))
-    refused(function, [weights(), weights()], RuntimeError, "nowhere")
+    refused(function, [weights(), weights()], RuntimeError, "does not use")
 
 
 def test_an_unused_gradient_warns():

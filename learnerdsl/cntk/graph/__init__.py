@@ -1,1 +1,1 @@
-"""Graphs as CNTK's users write them: nodes, operations, and their values and gradients."""
+"""Graphs in the style of CNTK: nodes, operations, their values and gradients."""

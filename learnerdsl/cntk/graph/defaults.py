@@ -1,4 +1,4 @@
-"""Options that a `with default_options(...)` block gives to layers and variables made inside."""
+"""Default options for the layers and variables made in a `with default_options(...)` block."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +13,7 @@ _stack: list[dict[str, Any]] = []
 
 
 def default_options(**options: Any) -> AbstractContextManager[None]:
-    """Give layers and variables made inside the block other defaults than their own.
+    """Change the defaults of the layers and variables that are made inside the block.
 
     Args:
         **options: any of `activation`, `bias`, `dtype`, `init`, `init_bias`, `map_rank`.
@@ -59,7 +59,7 @@ NOT_GIVEN: Any = _NotGiven()
 
 
 def given_or_default(name: str, given: Any, fallback: Any) -> Any:
-    """`given` if it was given, else the innermost block's option `name`, else `fallback`."""
+    """Return `given` unless it was left out, else the innermost option `name`, else `fallback`."""
     if given is not NOT_GIVEN:
         return given
     for options in reversed(_stack):

@@ -1,8 +1,8 @@
-"""Evaluates graphs over NumPy, and differentiates them with the `autograd` package.
+"""Evaluates graphs with NumPy, and differentiates them with the `autograd` package.
 
-Data come in for every input; values go out, with a batch axis where the node depends on an input.
-A parameter that is only ever multiplied by sparse inputs gets a row-sparse gradient, and only the
-rows that the data name are read.
+Data for every input come in; values go out, with a batch axis if the node depends on an input. A
+parameter that is only multiplied by sparse inputs gets a row-sparse gradient, and only the rows
+that the data select are read.
 """
 
 import warnings
@@ -16,10 +16,10 @@ from autograd import make_vjp
 from autograd.tracer import getval
 
 from learnerdsl.cntk.graph import walks
-from learnerdsl.cntk.graph.kernels import KERNELS, Rows, Value
+from learnerdsl.cntk.graph.computations import COMPUTATIONS, Rows, Value
 from learnerdsl.cntk.graph.nodes import HasArray, Node, numbers
 from learnerdsl.cntk.graph.primitives import anp
-from learnerdsl.cntk.graph.variables import Input, Parameter
+from learnerdsl.cntk.graph.variables import Input, Parameter, Stored
 from learnerdsl.errors import ArrayError, DtypeError, RuleError, UnknownNameError
 from learnerdsl.runtime.arrays.sparse import RowSparse
 
@@ -27,19 +27,19 @@ Data = Any  # an array, nested lists, a scipy.sparse matrix, a list of them, Val
 Arguments = Mapping[Any, Data] | Data | None
 Gradient = np.ndarray | RowSparse
 
-differentiated: Any = make_vjp  # its decorator hides the types from a checker
+differentiated: Any = make_vjp  # its decorator hides the types from type checkers
 _generators: WeakKeyDictionary[Node, np.random.Generator] = WeakKeyDictionary()
 
 
 def evaluate(
     outputs: Sequence[Node], arguments: Arguments = None, training: bool = False
 ) -> list[np.ndarray]:
-    """Values of nodes; then the `assign` nodes among what they need store theirs.
+    """Evaluate nodes, then let the `assign` nodes that they need store their values.
 
     Args:
         outputs: the nodes.
-        arguments: data by input or input name; the data alone if there is one input.
-        training: whether dropout drops.
+        arguments: dict from input or its name to data; the data alone if there is one input.
+        training: whether dropout is active.
 
     Returns:
         An array for each output, with a batch axis if the node depends on an input.
@@ -59,18 +59,18 @@ def value_and_gradients(
     parameters: Sequence[Parameter],
     training: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None, dict[Parameter, Gradient]]:
-    """Loss, metric and gradients of a minibatch.
+    """Compute loss, metric and gradients of a minibatch.
 
     Args:
-        loss: what is differentiated, summed over the minibatch.
-        metrics: what else is evaluated.
-        arguments: data by input or input name.
-        parameters: by what the loss is differentiated.
-        training: whether dropout drops.
+        loss: the node to differentiate, summed over the minibatch.
+        metrics: a node to evaluate too, or None.
+        arguments: dict from input or its name to data.
+        parameters: the parameters to differentiate by.
+        training: whether dropout is active.
 
     Returns:
-        The loss of every sample, the metric of every sample or None, and by parameter the gradient
-        summed over the minibatch: an array, or a row-sparse gradient.
+        The loss of every sample; the metric of every sample, or None; and a dict from parameter to
+        the gradient summed over the minibatch, an array or a `RowSparse`.
     """
     outputs = (loss,) if metrics is None else (loss, metrics)
     values, gradients = _differentiate(outputs, arguments, parameters, training)
@@ -82,12 +82,12 @@ def value_and_gradients(
 def gradients(
     outputs: Sequence[Node], arguments: Arguments, wrt: Sequence[Node]
 ) -> tuple[list[np.ndarray], list[Gradient]]:
-    """Values of nodes, and gradients of the sum of the first node's elements.
+    """Evaluate nodes, and differentiate the sum of the first node's elements.
 
     Args:
         outputs: the nodes.
-        arguments: data by input or input name.
-        wrt: inputs, parameters and constants by which the first node is differentiated.
+        arguments: dict from input or its name to data.
+        wrt: inputs, parameters and constants to differentiate by.
 
     Returns:
         A value for each output, and a gradient for each of `wrt`.
@@ -125,7 +125,7 @@ def _differentiate(
 
 
 def _run(order: Iterable[Node], leaves: Mapping[Node, Value], training: bool) -> dict[Node, Value]:
-    """Values of all nodes in order, from those of the inputs."""
+    """Evaluate all nodes in order, from the values of the leaves."""
     values = dict(leaves)
     for node in order:
         if node in values:
@@ -133,22 +133,21 @@ def _run(order: Iterable[Node], leaves: Mapping[Node, Value], training: bool) ->
         if not node.inputs:
             values[node] = stored(node)
             continue
-        value = KERNELS[node.op](node, *(values[operand] for operand in node.inputs))
+        value = COMPUTATIONS[node.op](node, *(values[operand] for operand in node.inputs))
         values[node] = _dropped(node, value) if training and node.op == "dropout" else value
     return values
 
 
 def stored(node: Node) -> np.ndarray:
-    """The present array of a leaf that has one of its own."""
-    array = getattr(node, "_data", None)
-    if array is None:
+    """Return the array of a parameter or constant."""
+    if not isinstance(node, Stored):
         msg = f"{node!r} ({node.op}) has a value only inside a learner and cannot be evaluated."
         raise RuleError(msg)
-    return array
+    return node.memory
 
 
 def _dropped(node: Node, value: Value) -> Value:
-    """`value` with a random share of zeros, the rest scaled so that the mean stays."""
+    """Set a random share of `value` to zero, and scale the rest so that the mean stays the same."""
     rate, seed = node.attributes["rate"], node.attributes["seed"]
     if node not in _generators:
         _generators[node] = np.random.default_rng(seed)
@@ -157,7 +156,7 @@ def _dropped(node: Node, value: Value) -> Value:
 
 
 def _store(order: Iterable[Node], values: Mapping[Node, Value]) -> None:
-    """Let every assign change its target, once all values are known."""
+    """Store the values of all `assign` nodes in their targets, once all values are known."""
     new = [(n.inputs[0], np.array(values[n])) for n in order if n.op == "assign"]
     for target, value in new:
         stored(target)[...] = value
@@ -174,10 +173,10 @@ def _per_sample(node: Node, value: np.ndarray) -> np.ndarray:
 
 
 def _start(node: Node, bound: Mapping[Node, Value], rows: np.ndarray | None) -> np.ndarray:
-    """The array at which the gradient by `node` is taken."""
+    """Return the value of `node` to differentiate at."""
     value = bound.get(node)
     if scipy.sparse.issparse(value):
-        msg = f"{node!r} has sparse data, by which there is no gradient; make the input dense."
+        msg = f"{node!r} has sparse data, for which there is no gradient; make the input dense."
         raise DtypeError(msg)
     if value is None:
         value = stored(node)
@@ -192,7 +191,7 @@ def _gradient(node: Node, gradient: np.ndarray, rows: np.ndarray | None) -> Grad
 def _rows_read(
     node: Node, order: Iterable[Node], outputs: Sequence[Node], bound: Mapping[Node, Value]
 ) -> np.ndarray | None:
-    """Rows of a parameter that sparse data multiply; None if anything else reads it."""
+    """Return the rows of a parameter that sparse data select; None if anything else reads it."""
     if not node.is_parameter or node in outputs:
         return None
     factors: list[Value] = []
@@ -212,14 +211,17 @@ def _rows_read(
 
 
 def bind(outputs: Sequence[Node], arguments: Arguments) -> dict[Node, Value]:
-    """Data for every input that the outputs need, checked, with a batch axis, in its dtype."""
+    """Return the data of every input that the outputs need, as `batch` returns them."""
     inputs = walks.leaves(outputs, Input)
     given = _by_input(inputs, arguments)
     bound: dict[Node, Value] = {node: batch(node, data) for node, data in given.items()}
     sizes = {value.shape[0] for value in bound.values()}
     if len(sizes) > 1:
         listed = ", ".join(f"{value.shape[0]} for {node!r}" for node, value in bound.items())
-        msg = f"The data have different numbers of samples: {listed}; give each the same."
+        msg = (
+            f"The data have different numbers of samples: {listed}; give each input the same "
+            "number."
+        )
         raise ArrayError(msg)
     return bound
 
@@ -230,7 +232,7 @@ def _by_input(inputs: Sequence[Input], arguments: Arguments) -> dict[Any, Data]:
         arguments = {}
     if not isinstance(arguments, Mapping):
         if len(inputs) != 1:
-            msg = f"Data without the name of an input, for a function of {takes}; give a dict."
+            msg = f"The data do not name an input, but the function takes {takes}; give a dict."
             raise UnknownNameError(msg)
         arguments = {inputs[0]: arguments}
     names = {node.name: node for node in inputs if node.name}
@@ -239,17 +241,17 @@ def _by_input(inputs: Sequence[Input], arguments: Arguments) -> dict[Any, Data]:
     }
     for key in given:
         if key not in inputs:
-            msg = f"Data for {key!r}, but the function takes {takes}."
+            msg = f"There are data for {key!r}, but the function takes {takes}; leave them out."
             raise UnknownNameError(msg)
     missing = [node for node in inputs if node not in given]
     if missing:
-        msg = f"No data for {', '.join(map(repr, missing))}; the function takes {takes}."
+        msg = f"Data for {', '.join(map(repr, missing))} are missing; the function takes {takes}."
         raise UnknownNameError(msg)
     return given
 
 
 def batch(node: Input, data: Data) -> Value:
-    """Data as one array (or, for a sparse input, a CSR matrix) with a batch axis, in its dtype."""
+    """Return the data of an input as an array or CSR matrix with a batch axis, in its dtype."""
     if isinstance(data, HasArray):
         data = data.asarray()
     if isinstance(data, (list, tuple)) and data and all(map(scipy.sparse.issparse, data)):
@@ -275,7 +277,7 @@ def batch(node: Input, data: Data) -> Value:
 
 
 def _stacked(node: Input, data: Sequence[Any]) -> Any:
-    """The rows of several sparse matrices."""
+    """Stack the rows of several sparse matrices."""
     try:
         return scipy.sparse.vstack(data)
     except ValueError:

@@ -1,23 +1,29 @@
-"""Functions: the operations of a graph; each can be evaluated, called, cloned and saved."""
+"""Functions, the operations of a graph: they can be evaluated, called, cloned and saved."""
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from learnerdsl.cntk.checks import function, shown
 from learnerdsl.cntk.graph import evaluation, persistence, walks
 from learnerdsl.cntk.graph.nodes import Node, Operand, Scalar, checked_name, numbers
+from learnerdsl.cntk.graph.nodes import apply as apply_of_nodes
+from learnerdsl.cntk.graph.registered import Registered
 from learnerdsl.cntk.graph.shapes import shape_of
 from learnerdsl.cntk.graph.values import Value
 from learnerdsl.cntk.graph.variables import Constant, Input, Parameter, Variable
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError, UnknownNameError
 
+# The methods of functions that `training.py` registers.
+method_train = Registered()
+method_test = Registered()
+
 
 class CloneMethod(enum.Enum):
-    """What becomes of the parameters of a function that is cloned."""
+    """How to treat the parameters of a function that is cloned."""
 
     share = "share"
     clone = "clone"
@@ -25,9 +31,9 @@ class CloneMethod(enum.Enum):
 
 
 class Function(Node):
-    """An operation, with all that it needs to be evaluated.
+    """An operation and the graph below it, which can be evaluated.
 
-    Functions are made by operators and by the functions of `learnerdsl.cntk`, not by this class.
+    Operators and the functions of `learnerdsl.cntk` make functions; do not call this class.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -39,16 +45,17 @@ class Function(Node):
         array([[6., 8.]], dtype=float32)
     """
 
-    train: ClassVar[Callable[..., Any]]  # put here by the training side
+    train = method_train
+    test = method_test
 
     @property
     def outputs(self) -> tuple[Node, ...]:
-        """What an evaluation gives: for a combination its parts, else this function."""
+        """The nodes that `eval` evaluates: the parts of a combination, else the function."""
         return self.inputs if self.op == "combine" and len(self.inputs) > 1 else (self,)
 
     @property
     def output(self) -> Node:
-        """The only output."""
+        """The only output; an error if there are several."""
         if len(self.outputs) > 1:
             msg = f"{self!r} has {len(self.outputs)} outputs; choose one of .outputs."
             raise ArrayError(msg)
@@ -56,7 +63,7 @@ class Function(Node):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """All parameters; of layers in a row those of the last first, as in CNTK."""
+        """All parameters; as in CNTK, those of the last layer come first."""
         return walks.leaves((self,), Parameter)
 
     @property
@@ -66,7 +73,7 @@ class Function(Node):
 
     @property
     def arguments(self) -> tuple[Input, ...]:
-        """All inputs, in the order in which a call takes them."""
+        """All inputs, in the order of the arguments of a call."""
         return walks.leaves((self,), Input)
 
     @property
@@ -84,14 +91,15 @@ class Function(Node):
         """Evaluate the function.
 
         Args:
-            arguments: data by input (or input name), one sample or a batch of them; the data alone
-                if there is one input.
-            outputs: evaluate these nodes instead of the function's own outputs.
-            device: accepted for CNTK's sake; everything is on the CPU.
+            arguments: dict from input (or its name) to data, one sample or a batch of samples; the
+                data alone if there is one input.
+            outputs: nodes to evaluate instead of the function's own outputs.
+            device: accepted for compatibility with CNTK, ignored; everything is on the CPU.
             as_numpy: whether to return arrays, or objects with `.data.slice_view` and `.asarray`.
 
         Returns:
-            The value, with a batch axis if it depends on an input; with several outputs a dict.
+            The value, with a batch axis if it depends on an input; a dict if there are several
+            outputs.
         """
         nodes = self.outputs if outputs is None else nodes_of("outputs", outputs)
         arrays = evaluation.evaluate(nodes, arguments)
@@ -106,20 +114,20 @@ class Function(Node):
         device: object = None,
         as_numpy: bool = True,
     ) -> Any:
-        """Gradient of the sum of all elements of the function, over all samples.
+        """Return the gradient of the sum of all elements of the function, over all samples.
 
         Args:
-            at: data by input, as for `eval`.
-            wrt: the inputs, parameters and constants by which to differentiate; inputs made with
+            at: data of the inputs, as for `eval`.
+            wrt: inputs, parameters and constants to differentiate by; the inputs made with
                 `needs_gradient=True` if left out.
-            outputs: nodes whose values are wanted too.
-            device: accepted for CNTK's sake.
+            outputs: nodes whose values to return too.
+            device: accepted for compatibility with CNTK, ignored.
             as_numpy: whether to return arrays, or objects with `.data.slice_view` and `.asarray`.
 
         Returns:
-            An array (with a batch axis for inputs), or a row-sparse gradient for a parameter that
-            only sparse inputs multiply; a dict for several of `wrt`; with `outputs` a pair of this
-            and the values.
+            The gradient: an array (with a batch axis for inputs), or a `RowSparse` for a parameter
+            that only sparse inputs multiply. A dict if `wrt` has several nodes. With `outputs`, a
+            pair of this and the values.
         """
         needed = [node for node in self.arguments if node.needs_gradient]
         names = nodes_of("wrt", needed if wrt is None else wrt)
@@ -136,32 +144,35 @@ class Function(Node):
     def _check_differentiable(self, wrt: Sequence[Node]) -> None:
         if not wrt:
             msg = (
-                "grad does not know by what to differentiate; give wrt=[...], or make inputs with "
+                "grad needs variables to differentiate by; give wrt=[...], or make inputs with "
                 "needs_gradient=True."
             )
             raise HyperparameterError(msg)
         inside = set(walks.topological((self,)))
         for node in wrt:
             if not isinstance(node, Variable) or node not in inside:
-                msg = f"{node!r} in wrt is no input, parameter or constant of {self!r}."
+                msg = (
+                    f"{node!r} in wrt is not an input, parameter or constant of {self!r}; leave it "
+                    "out."
+                )
                 raise UnknownNameError(msg)
 
     def __call__(self, *operands: Any, **named: Any) -> Any:
-        """Put other nodes in place of the inputs, or evaluate at data.
+        """Replace the inputs by other nodes, or evaluate at data.
 
         Args:
             *operands: nodes or data for the inputs, in the order of `arguments`.
-            **named: nodes or data by the name of the input.
+            **named: nodes or data for inputs with these names.
 
         Returns:
-            A function that shares all parameters; or, if none of the operands is a node, the value.
+            A function that shares all parameters; the value if none of the operands is a node.
         """
         inputs = self.arguments
         given: dict[Any, Any] = {}
         if len(operands) == 1 and isinstance(operands[0], Mapping):
             given.update(operands[0])
         elif len(operands) > len(inputs):
-            msg = f"{self!r} takes {len(inputs)} inputs, {inputs}, not {len(operands)}."
+            msg = f"{self!r} takes {len(inputs)} inputs, {inputs}, got {len(operands)}."
             raise ArrayError(msg)
         else:
             given.update(zip(inputs, operands, strict=False))
@@ -171,31 +182,31 @@ class Function(Node):
             return self.eval(given)
         missing = [node for node in (*inputs, *given) if node not in given or node not in inputs]
         if missing:
-            msg = f"{self!r} takes exactly the inputs {inputs}; not right: {missing}."
+            msg = f"{self!r} takes exactly the inputs {inputs}; missing or unknown: {missing}."
             raise UnknownNameError(msg)
         return walks.substitute(self, {n: as_node(o, n.dtype) for n, o in given.items()})
 
     def __rshift__(self, after: Callable[[Node], Node]) -> Node:
-        return function("What follows >>", after, "a node")(self)
+        return function("The right operand of >>", after, "a node")(self)
 
     def clone(
         self,
         method: CloneMethod | str = CloneMethod.clone,
         substitutions: Mapping[Node, Node] | None = None,
     ) -> "Function":
-        """A copy of the function.
+        """Return a copy of the function.
 
         Args:
             method: "share" for the same parameters, "clone" for new ones with the same values,
                 "freeze" for constants.
-            substitutions: nodes, each with what takes its place.
+            substitutions: dict from nodes to the nodes that replace them.
 
         Returns:
             The copy; with "share" and without substitutions the function itself.
         """
         if method not in (*CloneMethod, *CloneMethod.__members__):
             known = ", ".join(CloneMethod.__members__)
-            msg = f"method={shown(method)} is no way to clone; use one of {known}."
+            msg = f"method={shown(method)} is not a way to clone; use one of {known}."
             raise HyperparameterError(msg)
         way = CloneMethod[method] if isinstance(method, str) else method
         replacements = _checked_substitutions({} if substitutions is None else substitutions)
@@ -205,47 +216,47 @@ class Function(Node):
         return as_function(walks.substitute(self, replacements))
 
     def find_by_name(self, name: str, depth: int = 0) -> Node | None:
-        """The node with this name, None if there is none, an error if there are several.
+        """Return the node with this name, None if there is none; raise if there are several.
 
         Args:
-            name: as given when the node was made.
-            depth: accepted for CNTK's sake; all nodes are looked at.
+            name: the name that the node was given.
+            depth: accepted for compatibility with CNTK, ignored; all nodes are searched.
         """
         return walks.one_named(self, checked_name(name))
 
     def find_all_with_name(self, name: str, depth: int = 0) -> list[Node]:
-        """All nodes with this name.
+        """Return all nodes with this name.
 
         Args:
-            name: as given when the nodes were made.
-            depth: accepted for CNTK's sake; all nodes are looked at.
+            name: the name that the nodes were given.
+            depth: accepted for compatibility with CNTK, ignored; all nodes are searched.
         """
         return walks.named((self,), checked_name(name))
 
     def save(self, path: str | Path) -> None:
-        """Write the graph and the values of its parameters to one file, whole or not at all.
+        """Write the graph and the values of its parameters to one file, atomically.
 
         Raises:
-            FileError: an OSError; the place cannot be written.
+            FileError: an OSError; the file cannot be written.
         """
         persistence.save(self, path)
 
     @staticmethod
     def load(path: str | Path, device: object = None) -> "Function":
-        """The function that `save` wrote, with parameters of its own.
+        """Load a function that `save` wrote, with parameters of its own.
 
         Raises:
-            CheckpointError: the file is damaged, or none that `save` wrote.
-            MissingFileError: a FileNotFoundError; there is none.
+            CheckpointError: the file is damaged, or `save` did not write it.
+            MissingFileError: a FileNotFoundError; there is no such file.
         """
         return as_function(persistence.load(path))
 
     def restore(self, path: str | Path) -> None:
-        """Copy parameter and constant values from a file that this function's `save` wrote.
+        """Copy parameters and constants from a file that this function's `save` wrote.
 
         Raises:
-            CheckpointError: the file is damaged or of another function; nothing has changed then.
-            MissingFileError: a FileNotFoundError; there is none.
+            CheckpointError: the file is damaged or of another function; nothing changes then.
+            MissingFileError: a FileNotFoundError; there is no such file.
         """
         persistence.restore(self, path)
 
@@ -253,19 +264,20 @@ class Function(Node):
 load_model = Function.load
 
 
+@apply_of_nodes.register
 def apply(
     op: str,
     operands: Sequence[Operand],
     attributes: Mapping[str, Any] | None = None,
     name: str = "",
 ) -> Function:
-    """The function of an operation; numbers and arrays among the operands become constants.
+    """Make the function of an operation; numbers and arrays among the operands become constants.
 
     Args:
         op: name of the operation, a key of `learnerdsl.cntk.graph.shapes.OPERATIONS`.
         operands: nodes, arrays, numbers, or objects with a method `as_node(dtype)`.
         attributes: options of the operation.
-        name: of the function, for people and `find_by_name`.
+        name: name of the function, for `find_by_name`.
     """
     attributes = {} if attributes is None else attributes
     dtype = _common_dtype(op, operands)
@@ -273,21 +285,18 @@ def apply(
     if op != "combine":
         for node in inputs:
             if isinstance(node, Function) and len(node.outputs) > 1:
-                msg = f"{op} needs one value, but {node!r} has several; choose one of .outputs."
+                msg = f"{op} needs one value, but {node!r} has several; choose one of its .outputs."
                 raise ArrayError(msg)
     return Function(op, inputs, attributes, shape_of(op, inputs, attributes), dtype, name)
 
 
-Node.apply = staticmethod(apply)
-
-
 def as_node(operand: Any, dtype: Scalar, op: str = "The graph") -> Node:
-    """`operand` if it is a node, else a node for it: a constant, or what its `as_node` makes.
+    """Return `operand` as a node: itself, the result of its `as_node`, or a constant.
 
     Args:
         operand: a node, an array, a number, or an object with a method `as_node(dtype)`.
-        dtype: of the node that is made.
-        op: the operation that needs it, for the message.
+        dtype: dtype of a constant.
+        op: the operation that takes the operand, for error messages.
     """
     if isinstance(operand, Node):
         return operand
@@ -297,24 +306,27 @@ def as_node(operand: Any, dtype: Scalar, op: str = "The graph") -> Node:
 
 
 def nodes_of(name: str, given: Any) -> tuple[Node, ...]:
-    """The nodes of an argument: one, or several."""
+    """Return the nodes of an argument, which is a node or several."""
     nodes = (given,) if isinstance(given, Node) else given
     if isinstance(nodes, Iterable):
         nodes = tuple(nodes)
         if all(isinstance(node, Node) for node in nodes):
             return nodes
-    msg = f"{name}={shown(given)} holds what is no node; give a list of nodes, such as [z]."
+    msg = (
+        f"{name}={shown(given)} holds something that is not a node; give a list of nodes, such as "
+        "[z]."
+    )
     raise DtypeError(msg)
 
 
 def as_function(node: Node) -> Function:
-    """`node` if it is a function, else a function with its value."""
+    """Return `node` if it is a function, else an alias of it."""
     return node if isinstance(node, Function) else apply("alias", (node,))
 
 
 def _checked_substitutions(given: Any) -> dict[Node, Node]:
     if not isinstance(given, Mapping) or not all(isinstance(node, Node) for node in given):
-        msg = f"substitutions={shown(given)} is no dict of nodes; write {{old: new}}."
+        msg = f"substitutions={shown(given)} is not a dict of nodes; write {{old: new}}."
         raise DtypeError(msg)
     return {old: as_node(new, old.dtype) for old, new in given.items()}
 
@@ -329,7 +341,7 @@ def _common_dtype(op: str, operands: Sequence[Operand]) -> Scalar:
     kinds = {operand.dtype for operand in operands if isinstance(operand, Node)}
     if len(kinds) > 1 and op != "combine":
         listed = " and ".join(shown(operand) for operand in operands)
-        msg = f"{op} needs operands of one dtype, not {listed}; make all of them alike."
+        msg = f"{op} needs operands of one dtype, got {listed}; give all of them the same dtype."
         raise DtypeError(msg)
     if kinds:
         return kinds.pop()

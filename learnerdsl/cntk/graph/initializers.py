@@ -1,7 +1,7 @@
-"""Random start values of parameters, in CNTK's scales. Seeds count up from 1, so runs repeat.
+"""Random start values of parameters, scaled as in CNTK. Seeds count up from 1, so runs repeat.
 
 An initialiser is a function `(shape, dtype) -> array`. The last `output_rank` axes of a shape are
-outputs ("fan out"), the others inputs ("fan in").
+outputs ("fan out"), the other axes inputs ("fan in").
 """
 
 import itertools
@@ -21,48 +21,62 @@ _seeds = itertools.count(1)
 
 
 def set_fixed_random_seed(seed: int) -> None:
-    """Let the seeds of what is made from now on count up from `seed`.
+    """Start the count of seeds at `seed`, for everything that is made from now on.
 
     Args:
-        seed: an int from 0.
+        seed: a non-negative int.
     """
     global _seeds
     _seeds = itertools.count(_checked_seed(seed))
 
 
 def next_seed(seed: int | None = None) -> int:
-    """`seed` if it is given, else the next one of the count."""
+    """Return `seed` if it is given, else the next seed of the count."""
     return next(_seeds) if seed is None else _checked_seed(seed)
 
 
 def _checked_seed(seed: Any) -> int:
     if not is_whole(seed) or not 0 <= seed <= LARGEST:
-        msg = f"seed={shown(seed)} is no seed; give an int from 0, or None for the next unused one."
+        msg = (
+            f"seed={shown(seed)} is not a seed; give a non-negative int, or None for the next "
+            "unused one."
+        )
         raise HyperparameterError(msg)
     return int(seed)
 
 
 def fans(shape: Shape, output_rank: int) -> tuple[int, int]:
-    """Number of inputs that an element's output sums, and number of outputs."""
+    """Return (fan in, fan out): the number of inputs of each output, and of outputs."""
     split = max(len(shape) - output_rank, 0)
     return math.prod(shape[:split]), math.prod(shape[split:])
 
 
-def _drawn(width: Callable[[Shape], float], normal: bool, seed: int | None) -> Initializer:
-    """An initialiser with a standard deviation, or half range, of `width(shape)`.
+def _uniform(generator: np.random.Generator, width: float, shape: Shape) -> np.ndarray:
+    """Draw from -`width` to `width`."""
+    return generator.uniform(-width, width, shape)
 
-    Without a seed each array gets one of its own, so that layers with one initialiser differ.
+
+def _normal(generator: np.random.Generator, width: float, shape: Shape) -> np.ndarray:
+    """Draw with standard deviation `width`."""
+    return generator.normal(0, width, shape)
+
+
+def _initializer(
+    distribution: Callable[[np.random.Generator, float, Shape], np.ndarray],
+    width: Callable[[Shape], float],
+    seed: int | None,
+) -> Initializer:
+    """Return an initialiser that draws from a distribution of width `width(shape)`.
+
+    Without a seed each array gets its own, so that layers that share an initialiser differ.
     """
     if seed is not None:
         _checked_seed(seed)
 
     def draw(shape: Shape, dtype: Scalar) -> np.ndarray:
         shape, dtype = checked_shape(shape), scalar_type(dtype)
-        size = width(shape)
         generator = np.random.default_rng(next_seed(seed))
-        if normal:
-            return generator.normal(0, size, shape).astype(dtype)
-        return generator.uniform(-size, size, shape).astype(dtype)
+        return distribution(generator, width(shape), shape).astype(dtype)
 
     return draw
 
@@ -72,11 +86,11 @@ def _checked_scale(scale: float) -> float:
 
 
 def uniform(scale: float, seed: int | None = None) -> Initializer:
-    """Uniform numbers from -`scale` to `scale`.
+    """Return an initialiser that draws uniform numbers from -`scale` to `scale`.
 
     Args:
         scale: half the range.
-        seed: an int; the next unused one if left out.
+        seed: an int; the next unused seed if left out.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -84,67 +98,77 @@ def uniform(scale: float, seed: int | None = None) -> Initializer:
         np.True_
     """
     half = _checked_scale(scale)
-    return _drawn(lambda shape: half, False, seed)
+    return _initializer(_uniform, lambda shape: half, seed)
 
 
 def normal(scale: float, output_rank: int = 1, seed: int | None = None) -> Initializer:
-    """Normal numbers with mean 0 and standard deviation `scale`.
+    """Return an initialiser that draws normal numbers with standard deviation `scale`.
 
     Args:
         scale: the standard deviation.
-        output_rank: accepted for CNTK's sake.
-        seed: an int; the next unused one if left out.
+        output_rank: accepted for compatibility with CNTK, ignored.
+        seed: an int; the next unused seed if left out.
     """
     deviation = _checked_scale(scale)
     whole("output_rank", output_rank)
-    return _drawn(lambda shape: deviation, True, seed)
+    return _initializer(_normal, lambda shape: deviation, seed)
 
 
 def glorot_uniform(
     scale: float = 1.0, output_rank: int = 1, seed: int | None = None
 ) -> Initializer:
-    """Uniform numbers up to `scale` * sqrt(6 / (fan in + fan out)).
+    """Return an initialiser that draws uniform numbers.
+
+    Half the range is `scale` * sqrt(6 / (fan in + fan out)).
 
     Args:
         scale: a factor.
-        output_rank: number of last axes that are outputs.
-        seed: an int; the next unused one if left out.
+        output_rank: number of trailing axes that are outputs.
+        seed: an int; the next unused seed if left out.
     """
     factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
-    return _drawn(lambda shape: factor * math.sqrt(6 / sum(fans(shape, rank))), False, seed)
+    return _initializer(
+        _uniform, lambda shape: factor * math.sqrt(6 / sum(fans(shape, rank))), seed
+    )
 
 
 def glorot_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
-    """Normal numbers with standard deviation `scale` * sqrt(2 / (fan in + fan out)).
+    """Return an initialiser that draws normal numbers.
+
+    The standard deviation is `scale` * sqrt(2 / (fan in + fan out)).
 
     Args:
         scale: a factor.
-        output_rank: number of last axes that are outputs.
-        seed: an int; the next unused one if left out.
+        output_rank: number of trailing axes that are outputs.
+        seed: an int; the next unused seed if left out.
     """
     factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
-    return _drawn(lambda shape: factor * math.sqrt(2 / sum(fans(shape, rank))), True, seed)
+    return _initializer(_normal, lambda shape: factor * math.sqrt(2 / sum(fans(shape, rank))), seed)
 
 
 def he_uniform(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
-    """Uniform numbers up to `scale` * sqrt(6 / fan in).
+    """Return an initialiser that draws uniform numbers.
+
+    Half the range is `scale` * sqrt(6 / fan in).
 
     Args:
         scale: a factor.
-        output_rank: number of last axes that are outputs.
-        seed: an int; the next unused one if left out.
+        output_rank: number of trailing axes that are outputs.
+        seed: an int; the next unused seed if left out.
     """
     factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
-    return _drawn(lambda shape: factor * math.sqrt(6 / fans(shape, rank)[0]), False, seed)
+    return _initializer(_uniform, lambda shape: factor * math.sqrt(6 / fans(shape, rank)[0]), seed)
 
 
 def he_normal(scale: float = 1.0, output_rank: int = 1, seed: int | None = None) -> Initializer:
-    """Normal numbers with standard deviation `scale` * sqrt(2 / fan in).
+    """Return an initialiser that draws normal numbers.
+
+    The standard deviation is `scale` * sqrt(2 / fan in).
 
     Args:
         scale: a factor.
-        output_rank: number of last axes that are outputs.
-        seed: an int; the next unused one if left out.
+        output_rank: number of trailing axes that are outputs.
+        seed: an int; the next unused seed if left out.
     """
     factor, rank = _checked_scale(scale), whole("output_rank", output_rank)
-    return _drawn(lambda shape: factor * math.sqrt(2 / fans(shape, rank)[0]), True, seed)
+    return _initializer(_normal, lambda shape: factor * math.sqrt(2 / fans(shape, rank)[0]), seed)

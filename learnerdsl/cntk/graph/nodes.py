@@ -1,18 +1,19 @@
-"""`Node`, what the leaves and the operations of a graph share, and the checks of what makes one.
+"""`Node`, the base of the leaves and operations of a graph, and checks of its shape and dtype.
 
 A node has an operation (`op`, a short string), `inputs` (nodes) and `attributes`. Comparing nodes
-with == compares identity, so that they can be keys of dicts; `equal` compares values.
+with == compares identity, so that nodes can be keys of dicts; `equal` compares values.
 """
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from learnerdsl.cntk.checks import LARGEST, is_whole, shown
+from learnerdsl.cntk.graph.registered import Registered
 from learnerdsl.dtypes import number_type
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
@@ -20,15 +21,18 @@ Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = type[np.floating[Any]]
 Operand: TypeAlias = "Node | npt.ArrayLike"
 
+apply = Registered()
+"""Make the function of an operation; `functions.py` registers and describes it."""
+
 _counter = itertools.count()
 
 
 @runtime_checkable
 class HasArray(Protocol):
-    """What `as_numpy=False` returns, and whatever else can give its numbers."""
+    """An object with an array of numbers, such as `eval(..., as_numpy=False)` returns."""
 
     def asarray(self) -> np.ndarray:
-        """The numbers as a NumPy array."""
+        """Return the numbers as a NumPy array."""
         ...
 
 
@@ -41,13 +45,11 @@ class Node:
         attributes: options of the operation, such as "axis".
         shape: shape of one sample, without the batch axis.
         dtype: `numpy.float32` or `numpy.float64`.
-        name: as given by the user, else empty.
-        uid: a name that no other node has.
-        batched: whether values have a batch axis: they have if the node depends on an input.
+        name: the name that the user gave, else empty.
+        uid: a unique name.
+        batched: whether values have a batch axis, which is so if the node depends on an input.
     """
 
-    # Builds the node of an operation; functions.py puts it here, as it is built on this file.
-    apply: ClassVar[Callable[..., "Node"]]
     __array_ufunc__ = None  # lets `array * node` reach our own operators
 
     def __init__(
@@ -85,70 +87,70 @@ class Node:
 
     def __bool__(self) -> bool:
         msg = (
-            f"{self!r} is a node of a graph and has no truth value; "
+            f"{self!r} is a node of a graph and does not have a truth value; "
             "use element_select(condition, if_true, if_false) instead of `if`, `and` and `or`."
         )
         raise DtypeError(msg)
 
     def __add__(self, other: Operand) -> "Node":
-        return self.apply("plus", (self, other))
+        return apply("plus", (self, other))
 
     def __radd__(self, other: Operand) -> "Node":
-        return self.apply("plus", (other, self))
+        return apply("plus", (other, self))
 
     def __sub__(self, other: Operand) -> "Node":
-        return self.apply("minus", (self, other))
+        return apply("minus", (self, other))
 
     def __rsub__(self, other: Operand) -> "Node":
-        return self.apply("minus", (other, self))
+        return apply("minus", (other, self))
 
     def __mul__(self, other: Operand) -> "Node":
-        return self.apply("element_times", (self, other))
+        return apply("element_times", (self, other))
 
     def __rmul__(self, other: Operand) -> "Node":
-        return self.apply("element_times", (other, self))
+        return apply("element_times", (other, self))
 
     def __truediv__(self, other: Operand) -> "Node":
-        return self.apply("element_divide", (self, other))
+        return apply("element_divide", (self, other))
 
     def __rtruediv__(self, other: Operand) -> "Node":
-        return self.apply("element_divide", (other, self))
+        return apply("element_divide", (other, self))
 
     def __pow__(self, other: Operand) -> "Node":
-        return self.apply("pow", (self, other))
+        return apply("pow", (self, other))
 
     def __rpow__(self, other: Operand) -> "Node":
-        return self.apply("pow", (other, self))
+        return apply("pow", (other, self))
 
     def __matmul__(self, other: Operand) -> "Node":
-        return self.apply("times", (self, other), {"output_rank": 1})
+        return apply("times", (self, other), {"output_rank": 1})
 
     def __rmatmul__(self, other: Operand) -> "Node":
-        return self.apply("times", (other, self), {"output_rank": 1})
+        return apply("times", (other, self), {"output_rank": 1})
 
     def __neg__(self) -> "Node":
-        return self.apply("negate", (self,))
+        return apply("negate", (self,))
 
     def __pos__(self) -> "Node":
         return self
 
     def __abs__(self) -> "Node":
-        return self.apply("abs", (self,))
+        return apply("abs", (self,))
 
     def __lt__(self, other: Operand) -> "Node":
-        return self.apply("less", (self, other))
+        return apply("less", (self, other))
 
     def __le__(self, other: Operand) -> "Node":
-        return self.apply("less_equal", (self, other))
+        return apply("less_equal", (self, other))
 
     def __gt__(self, other: Operand) -> "Node":
-        return self.apply("greater", (self, other))
+        return apply("greater", (self, other))
 
     def __ge__(self, other: Operand) -> "Node":
-        return self.apply("greater_equal", (self, other))
+        return apply("greater_equal", (self, other))
 
     def __getitem__(self, key: object) -> "Node":
-        return self.apply("getitem", (self,), {"key": index_entries(key)})
+        return apply("getitem", (self,), {"key": index_entries(key)})
 
     def __iter__(self) -> Any:
         msg = f"{self!r} cannot be iterated over; take parts of it with slice or node[index]."
@@ -156,12 +158,14 @@ class Node:
 
 
 def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
-    """An index as ints and (start, stop, step), which can be written to files."""
+    """Return an index as ints and (start, stop, step) tuples, which can be written to files."""
     entries: list[int | tuple[int | None, ...]] = []
     for entry in key if isinstance(key, tuple) else (key,):
         bounds = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
         if entry is None or not all(is_whole(k) or k is None for k in bounds):
-            msg = f"node[{shown(key)}] is no part of a node; use ints and slices of ints."
+            msg = (
+                f"node[{shown(key)}] does not select a part of a node; use ints and slices of ints."
+            )
             raise DtypeError(msg)
         if isinstance(entry, slice):
             entries.append(tuple(None if k is None else int(k) for k in bounds))
@@ -171,54 +175,54 @@ def index_entries(key: Any) -> tuple[int | tuple[int | None, ...], ...]:
 
 
 def scalar_type(dtype: npt.DTypeLike) -> Scalar:
-    """`numpy.float32` or `numpy.float64`; an error for any other type."""
+    """Return `numpy.float32` or `numpy.float64`; raise for any other type."""
     try:
         known = np.dtype(dtype)
     except (TypeError, ValueError, DeprecationWarning):  # the last where warnings are errors
-        msg = f"dtype={shown(dtype)} is no number type; give numpy.float32 or numpy.float64."
+        msg = f"dtype={shown(dtype)} is not a number type; give numpy.float32 or numpy.float64."
         raise DtypeError(msg) from None
     return cast(Scalar, number_type(known, "A variable").numpy.type)
 
 
 MOST_AXES = 32
-"""NumPy has 64 at most; some operations need as many again, and one is that of the batch."""
+"""NumPy allows 64; some operations double the number of axes, and the batch needs one."""
 
 
 def checked_shape(shape: int | Sequence[int]) -> Shape:
-    """`shape` as a tuple of positive ints."""
+    """Return `shape` as a tuple of positive ints."""
     sizes: Any = (shape,) if is_whole(shape) else shape
     whole = isinstance(sizes, (tuple, list)) and all(map(is_whole, sizes))
     if not whole or any(n < 1 for n in sizes):
         msg = (
-            f"shape={shown(shape)} is no shape of a variable; "
+            f"shape={shown(shape)} cannot be the shape of a variable; "
             "give a positive int or a tuple of them."
         )
         raise ArrayError(msg)
     if len(sizes) > MOST_AXES or math.prod(int(n) for n in sizes) > LARGEST:
         msg = (
             f"shape={shown(shape)} is too large; give at most {MOST_AXES} sizes, "
-            "and no more elements than memory can hold."
+            "and no more elements than fit into memory."
         )
         raise ArrayError(msg)
     return tuple(int(n) for n in sizes)
 
 
 def checked_name(name: str) -> str:
-    """`name`, if it is a string."""
+    """Return `name`, or raise if it is not a string."""
     if not isinstance(name, str):
-        msg = f"name={shown(name)} is no name; give a string."
+        msg = f"name={shown(name)} is not a name; give a string."
         raise HyperparameterError(msg)
     return name
 
 
-def numbers(value: "npt.ArrayLike | HasArray", what: str = "the value") -> np.ndarray:
-    """`value` as an array of real numbers; an error names `what` if it holds anything else."""
+def numbers(value: "npt.ArrayLike | HasArray", what: str = "The value") -> np.ndarray:
+    """Return `value` as an array of real numbers; `what` names it in error messages."""
     source = value.asarray() if isinstance(value, HasArray) else value
     if isinstance(source, np.ma.MaskedArray):
-        msg = f"{what} is a masked array, whose mask means nothing here; give array.filled(0)."
+        msg = f"{what} is a masked array, and masks are not supported; give array.filled(0)."
         raise ArrayError(msg)
     try:
-        # NumPy would make an object of an int beyond 64 bits.
+        # NumPy would turn an int beyond 64 bits into an array of objects.
         array = np.asarray(float(source) if type(source) is int else source)
     except (ValueError, OverflowError):
         msg = f"{what} is {shown(source)}; give numbers, in rows of the same length."

@@ -1,7 +1,7 @@
-"""Files of functions: one safetensors file with the arrays, and the graph as JSON in its header.
+"""Files of functions: a safetensors file with the arrays, and with the graph as JSON in its header.
 
-Nothing in a file is executed: it names operations of `shapes.OPERATIONS`, whose inputs come before
-them, and what a node says of itself is checked as if it had just been written.
+Nothing in a file is executed. It names operations of `shapes.OPERATIONS`, inputs before the
+operations that read them, and every node is checked as if a user had just made it.
 """
 
 import json
@@ -15,7 +15,7 @@ from learnerdsl.cntk import files
 from learnerdsl.cntk.checks import is_whole, shown
 from learnerdsl.cntk.graph import walks
 from learnerdsl.cntk.graph.evaluation import stored
-from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.nodes import Node, apply
 from learnerdsl.cntk.graph.variables import Constant, Parameter, input_variable
 from learnerdsl.errors import CheckpointError
 
@@ -26,17 +26,17 @@ KEYS = {"op", "inputs", "attributes", "name", "shape", "dtype"}
 
 
 def save(output: Node, path: str | Path) -> None:
-    """Write the graph of `output` to a file that appears whole or not at all."""
+    """Write the graph of `output` to a file, atomically."""
     files.write(path, *contents(output))
 
 
 def contents(output: Node) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Header, with a checksum, and arrays of the file of a graph."""
+    """Return the header, with a checksum, and the arrays of the file of a graph."""
     order = _order(output)
     numbers = {node: number for number, node in enumerate(order)}
     for node in order:
         if not node.inputs and node.op not in LEAVES:
-            msg = f"{node!r} cannot be saved; a saved function holds operations and variables only."
+            msg = f"{node!r} cannot be saved; save a function of operations and variables only."
             raise CheckpointError(msg)
     described = json.dumps([_describe(node, numbers) for node in order], default=_plain)
     header = {"format": FORMAT, "graph": described, "output": str(numbers[output])}
@@ -45,21 +45,21 @@ def contents(output: Node) -> tuple[dict[str, str], dict[str, np.ndarray]]:
 
 
 def load(path: str | Path) -> Node:
-    """The node that `save` wrote."""
+    """Load the node that `save` wrote."""
     return _read(path)[0][-1]
 
 
 def restore(output: Node, path: str | Path) -> None:
-    """Copy the values in the file into the parameters and constants of the same graph."""
+    """Copy the values in the file into the parameters and constants of an equal graph."""
     read_values(output, path)[1]()
 
 
 def read_values(output: Node, path: str | Path) -> tuple[str, Callable[[], None]]:
-    """The checksum of a file of the same graph, and what copies the values in it."""
+    """Read a file of an equal graph; return its checksum and a function that copies its values."""
     order = _order(output)
     saved, checksum = _read(path)
     if _structure(order) != _structure(saved):
-        msg = f"{path} holds another graph than that of {output!r}; use load to get that one."
+        msg = f"{path} holds another graph than that of {output!r}; use load to get that graph."
         raise CheckpointError(msg)
 
     def copy() -> None:
@@ -71,14 +71,14 @@ def read_values(output: Node, path: str | Path) -> tuple[str, Callable[[], None]
 
 
 def _structure(order: Sequence[Node]) -> list[dict[str, Any]]:
-    """What two graphs must have in common for one to take the values of the other."""
+    """Describe what two graphs must have in common to exchange values."""
     numbers = {node: number for number, node in enumerate(order)}
     described = [_describe(node, numbers) for node in order]
     return [{key: one[key] for key in ("op", "inputs", "shape", "dtype")} for one in described]
 
 
 def _order(output: Node) -> list[Node]:
-    """All nodes, also parameters that only a layer's list names."""
+    """Return all nodes, including parameters that only a layer's list names."""
     found = walks.topological((output,))
     listed = [p for node in found for p in node.attributes.get("layer", ())]
     return walks.topological((*listed, output))
@@ -105,7 +105,7 @@ def _describe(node: Node, numbers: dict[Node, int]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy as JSON can hold it."""
+    """Convert a NumPy number to one that JSON can hold."""
     if isinstance(value, np.generic):
         return value.item()
     msg = f"The attribute {shown(value)} of a node cannot be saved; give numbers and lists of them."
@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(path: str | Path) -> tuple[list[Node], str]:
-    """All nodes of a file, the output last, and its checksum."""
+    """Read the nodes of a file, the output last, and its checksum."""
     return files.read(path, "file", "that Function.save wrote", _decode)
 
 
@@ -137,7 +137,7 @@ def _decode(header: dict[str, str], arrays: dict[str, np.ndarray]) -> tuple[list
 
 
 def _rebuild(entry: Any, nodes: Sequence[Node], array: np.ndarray | None) -> Node:
-    """The node of an entry of the graph, whose inputs are among the nodes before it."""
+    """Make the node of an entry of the graph; its inputs are among the nodes before it."""
     if not isinstance(entry, dict) or set(entry) != KEYS:
         msg = f"its node {len(nodes)} is {shown(entry)}"
         raise ValueError(msg)
@@ -150,17 +150,20 @@ def _rebuild(entry: Any, nodes: Sequence[Node], array: np.ndarray | None) -> Nod
     else:
         if "layer" in attributes:
             attributes["layer"] = tuple(_chosen(nodes, attributes["layer"], Parameter))
-        node = Node.apply(entry["op"], inputs, attributes, entry["name"])
+        node = apply(entry["op"], inputs, attributes, entry["name"])
     shape = entry["shape"]
     is_same = isinstance(shape, list) and all(map(is_whole, shape)) and tuple(shape) == node.shape
     if not is_same or entry["dtype"] != node.dtype.__name__ or len(inputs) != len(node.inputs):
-        msg = f"its node {len(nodes)}, {node!r}, is not of {shown(shape)}, {shown(entry['dtype'])}"
+        msg = (
+            f"its node {len(nodes)}, {node!r}, does not have the shape {shown(shape)} and dtype "
+            f"{shown(entry['dtype'])}"
+        )
         raise ValueError(msg)
     return node
 
 
 def _chosen(nodes: Sequence[Node], numbers: Any, kind: type[Node] = Node) -> list[Node]:
-    """The nodes with some numbers."""
+    """Return the nodes with these numbers."""
     is_list = isinstance(numbers, list) and all(map(is_whole, numbers))
     if not is_list or not all(0 <= k < len(nodes) and isinstance(nodes[k], kind) for k in numbers):
         msg = f"its node {len(nodes)} needs the nodes {shown(numbers)}, which are not before it"
@@ -169,7 +172,7 @@ def _chosen(nodes: Sequence[Node], numbers: Any, kind: type[Node] = Node) -> lis
 
 
 def _leaf(entry: dict[str, Any], array: np.ndarray | None) -> Node:
-    """The variable of an entry of the graph."""
+    """Make the variable of an entry of the graph."""
     shape, dtype, name = entry["shape"], entry["dtype"], entry["name"]
     flags = entry["attributes"]
     if dtype not in ("float32", "float64"):
@@ -181,7 +184,10 @@ def _leaf(entry: dict[str, Any], array: np.ndarray | None) -> Node:
     if entry["op"] == "input":
         return input_variable(shape, dtype, name=name, **flags)
     if array is None or array.dtype.name != dtype or list(array.shape) != shape:
-        msg = f"the array of {shown(name)} is missing, or is not of {shown(shape)}, {shown(dtype)}"
+        msg = (
+            f"the array of {shown(name)} is missing, or does not have the shape {shown(shape)} and "
+            f"dtype {shown(dtype)}"
+        )
         raise ValueError(msg)
     if entry["op"] == "parameter":
         return Parameter(init=array, dtype=dtype, name=name)

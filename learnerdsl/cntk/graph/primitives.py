@@ -1,7 +1,7 @@
-"""Functions with derivatives of their own, for `autograd`: its versions give float64 or split ties.
+"""Functions of arrays with their own derivatives, for `autograd`.
 
-`autograd` computes `where`, `maximum`, `max` and `mean` so that gradients of float32 arrays become
-float64. What is here keeps the dtype. Arrays in, arrays out.
+In `autograd` the gradients of `where`, `maximum`, `max` and `mean` of float32 arrays are float64.
+The functions of this module keep the dtype.
 """
 
 from typing import Any
@@ -12,24 +12,24 @@ import scipy.sparse
 from autograd.extend import defvjp, notrace_primitive, primitive
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
-anp: Any = autograd.numpy  # whose names are made at run time, out of a type checker's sight
+anp: Any = autograd.numpy  # type checkers cannot see its names, which are made at run time
 Array = Any  # an ndarray, or the box around one that autograd traces with
 
 
 @primitive
 def larger(x: Array, y: Array) -> Array:
-    """The larger of two, element by element; equal ones share the gradient."""
+    """Return the elementwise maximum; equal elements share the gradient."""
     return np.maximum(x, y)
 
 
 @primitive
 def smaller(x: Array, y: Array) -> Array:
-    """The smaller of two, element by element; equal ones share the gradient."""
+    """Return the elementwise minimum; equal elements share the gradient."""
     return np.minimum(x, y)
 
 
 def _share(g: Array, ans: Array, mine: Array, other: Array) -> Array:
-    """What of the gradient goes to the operand `mine`."""
+    """Return the part of the gradient `g` that goes to the operand `mine`."""
     return np.where(mine == ans, np.where(other == ans, 0.5 * g, g), 0.0)
 
 
@@ -43,7 +43,7 @@ for _extreme in (larger, smaller):
 
 @primitive
 def select(flag: Array, x: Array, y: Array) -> Array:
-    """`x` where the flag is not 0, else `y`."""
+    """Return `x` where the flag is not 0, else `y`."""
     return np.where(np.asarray(flag) != 0, x, y)
 
 
@@ -57,32 +57,32 @@ defvjp(
 
 @primitive
 def relu(x: Array) -> Array:
-    """`x` where it is above 0, else 0; the derivative at 0 is 0."""
+    """Return `x` where it is above 0, else 0; the derivative at 0 is 0."""
     return np.maximum(x, 0)
 
 
 @primitive
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
+    """Return 1 / (1 + exp(-x)), without overflow."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
 @primitive
 def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     return np.tanh(x)
 
 
 @primitive
 def absolute(x: Array) -> Array:
-    """The absolute value; the derivative at 0 is 0."""
+    """Return the absolute value; the derivative at 0 is 0."""
     return np.abs(x)
 
 
 @primitive
 def sqrt(x: Array) -> Array:
-    """The square root."""
+    """Return the square root."""
     return np.sqrt(x)
 
 
@@ -95,14 +95,14 @@ defvjp(sqrt, lambda ans, x: lambda g: 0.5 * g / ans)
 
 @primitive
 def softmax(x: Array, axis: int) -> Array:
-    """Positive numbers with sum 1 along an axis, in proportion to exp(x)."""
+    """Return exp(x), divided by its sum along an axis."""
     e = np.exp(x - np.max(x, axis, keepdims=True))
     return e / np.sum(e, axis, keepdims=True)
 
 
 @primitive
 def log_softmax(x: Array, axis: int) -> Array:
-    """The logarithm of `softmax`, without underflow."""
+    """Return the logarithm of `softmax`, without underflow."""
     low = x - np.max(x, axis, keepdims=True)
     return low - np.log(np.sum(np.exp(low), axis, keepdims=True))
 
@@ -121,13 +121,13 @@ defvjp(
 
 @primitive
 def highest(x: Array, axes: tuple[int, ...]) -> Array:
-    """The maximum over axes, which stay with size 1; equal elements share the gradient."""
+    """Return the maximum over axes, which stay with size 1; equal elements share the gradient."""
     return np.max(x, axes, keepdims=True)
 
 
 @primitive
 def lowest(x: Array, axes: tuple[int, ...]) -> Array:
-    """The minimum over axes, which stay with size 1; equal elements share the gradient."""
+    """Return the minimum over axes, which stay with size 1; equal elements share the gradient."""
     return np.min(x, axes, keepdims=True)
 
 
@@ -143,7 +143,7 @@ defvjp(lowest, _to_extreme, argnums=(0,))
 
 @primitive
 def sparse_product(left: scipy.sparse.csr_array, right: Array) -> Array:
-    """Product of a sparse matrix, which has no gradient, and a dense one."""
+    """Multiply a sparse matrix by a dense one; only the dense one has a gradient."""
     return np.asarray(left @ right)
 
 
@@ -152,5 +152,5 @@ defvjp(sparse_product, lambda ans, left, right: lambda g: np.asarray(left.T @ g)
 
 @notrace_primitive
 def without_gradient(x: Array) -> Array:
-    """`x` as a constant."""
+    """Return `x` as a constant."""
     return x

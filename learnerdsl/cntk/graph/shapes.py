@@ -1,7 +1,7 @@
-"""The shape of what an operation gives, from its inputs and attributes: one table, `OPERATIONS`.
+"""The shape of the result of every operation, from its inputs and attributes: `OPERATIONS`.
 
-Shapes are those of one sample. Operands of element-wise operations are aligned at their last axes,
-as in NumPy. An operation that cannot be is an ArrayError here, when the graph is built.
+Shapes are those of one sample. Operands of elementwise operations are aligned at their last axes,
+as in NumPy. An impossible operation raises an ArrayError here, when the graph is built.
 """
 
 import math
@@ -21,12 +21,12 @@ ShapeFunction = Callable[[str, Sequence[Node], Attributes], Shape]
 
 @dataclass(frozen=True)
 class Operation:
-    """What a node of an operation must have.
+    """The requirements on a node of an operation.
 
     Attributes:
-        shape: gives its shape, or raises; it also checks the values of the attributes.
-        inputs: number of inputs; 0 where any number from 1 on will do.
-        attributes: names of its attributes.
+        shape: returns the shape of the node, or raises; checks the values of the attributes too.
+        inputs: number of inputs; 0 for one or more.
+        attributes: names of the attributes.
     """
 
     shape: ShapeFunction
@@ -35,48 +35,48 @@ class Operation:
 
 
 def shape_of(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
-    """The shape of what an operation gives; an error if there can be no such node."""
+    """Return the shape of the result of an operation; raise if the operation is impossible."""
     operation = OPERATIONS.get(op)
     if operation is None:
-        msg = f"There is no operation {shown(op)} that a graph could hold."
+        msg = f"There is no operation {shown(op)}; use one of the functions of learnerdsl.cntk."
         raise RuleError(msg)
     needed = operation.inputs or max(len(inputs), 1)
     if len(inputs) != needed:
         msg = f"{op} takes {needed} operands, got {len(inputs)}."
         raise ArrayError(msg)
-    # A node may also name the parameters of the layer that it ends.
+    # The last node of a layer also names the layer's parameters.
     names = set(attributes) - {"layer"}
     if names != set(operation.attributes):
-        msg = f"{op} has the attributes {list(operation.attributes)}, not {sorted(names)}."
+        msg = f"{op} has the attributes {list(operation.attributes)}, got {sorted(names)}."
         raise HyperparameterError(msg)
     return operation.shape(op, inputs, attributes)
 
 
 def axes(op: str, axis: Any, rank: int) -> tuple[int, ...]:
-    """`axis` (None for all, an int, or several) as numbers from 0 to `rank` - 1."""
+    """Return `axis` (None for all, an int, or several) as numbers from 0 to `rank` - 1."""
     given = range(rank) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
     for entry in given:
         if not is_whole(entry) or not -rank <= entry < rank:
-            place = f"give {-rank} to {rank - 1}" if rank else "a scalar has none"
-            msg = f"{op}: axis={shown(axis)} is no axis of a value with {rank}; {place}."
+            place = f"give {-rank} to {rank - 1}" if rank else "leave it out for a scalar"
+            msg = f"{op}: axis={shown(axis)} is not an axis of a value with {rank} axes; {place}."
             raise ArrayError(msg)
     found = tuple(int(entry) % rank for entry in given)
     if len(set(found)) < len(found):
-        msg = f"{op}: {axis=} names an axis twice; give every axis once."
+        msg = f"{op}: {axis=} names an axis twice; give each axis once."
         raise ArrayError(msg)
     return found
 
 
 def one_axis(op: str, axis: Any, rank: int) -> int:
-    """`axis`, an int, as a number from 0 to `rank` - 1."""
+    """Return `axis`, an int, as a number from 0 to `rank` - 1."""
     if not is_whole(axis):
-        msg = f"{op} works along one axis, not axis={shown(axis)}; give an int."
+        msg = f"{op} works along one axis, got axis={shown(axis)}; give an int."
         raise ArrayError(msg)
     return axes(op, axis, rank)[0]
 
 
 def broadcast(op: str, inputs: Sequence[Node]) -> Shape:
-    """Shape of an element-wise operation."""
+    """Return the shape of an elementwise operation."""
     try:
         return np.broadcast_shapes(*(node.shape for node in inputs))
     except ValueError:
@@ -95,7 +95,7 @@ def _along_axis(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shap
 
 
 def dropout_rate(name: str, rate: Any) -> float:
-    """A share of elements that can be dropped."""
+    """Return `rate`, or raise if it is not a share of elements that can be dropped."""
     return number(name, rate, lambda share: 0 <= share < 1, "a number from 0 to below 1")
 
 
@@ -119,12 +119,15 @@ def _reduce(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
 def _classification_error(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
     output, target = inputs
     if output.shape != target.shape or not output.rank:
-        msg = f"{op} compares vectors of one shape, not {output.shape} with {target.shape}."
+        msg = (
+            f"{op} compares arrays of the same shape, with at least one axis; got {output.shape} "
+            f"and {target.shape}."
+        )
         raise ArrayError(msg)
     axis = one_axis(op, attributes["axis"], output.rank)
     count = output.shape[axis]
     if not 1 <= whole("topN", attributes["top"], 1) <= count:
-        msg = f"{op}: topN={attributes['top']} is not from 1 to the number of classes, {count}."
+        msg = f"{op}: topN={attributes['top']} must be from 1 to the number of classes, {count}."
         raise HyperparameterError(msg)
     if output.rank == 1:
         return ()
@@ -132,7 +135,7 @@ def _classification_error(op: str, inputs: Sequence[Node], attributes: Attribute
 
 
 def contracted(inputs: Sequence[Node], output_rank: int) -> int:
-    """Number of axes over which `times` sums."""
+    """Return the number of axes that `times` sums over."""
     return inputs[1].rank - output_rank
 
 
@@ -142,8 +145,8 @@ def _times(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
     if not 0 <= count <= left.rank:
         msg = (
             f"times: the right operand {right!r} has {right.rank} axes, of which "
-            f"output_rank={attributes['output_rank']} stay, so it cannot sum over {count} of the "
-            f"{left.rank} axes of {left!r}."
+            f"output_rank={attributes['output_rank']} stay, so times would sum over {count} of the "
+            f"{left.rank} axes of {left!r}; change output_rank."
         )
         raise ArrayError(msg)
     inner, outer = left.shape[left.rank - count :], left.shape[: left.rank - count]
@@ -176,20 +179,20 @@ def _reshape(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
 
 
 def new_sizes(shape: Any) -> list[int]:
-    """The sizes that `reshape` is given: positive ints, or -1 for one that is to be found."""
+    """Return the sizes of a new shape: positive ints, or -1 for one to be inferred."""
     sizes = (shape,) if is_whole(shape) else shape
     if not isinstance(sizes, (tuple, list)):
-        msg = f"reshape needs a shape, not shape={shown(shape)}; give an int or a tuple of ints."
+        msg = f"reshape needs a shape, got shape={shown(shape)}; give an int or a tuple of ints."
         raise ArrayError(msg)
     return [-1 if is_whole(n) and n == -1 else checked_shape(n)[0] for n in sizes]
 
 
 def _border(name: str, axis: Any, default: int, rank: int) -> int:
-    """The number of an axis, or of the end after the last one."""
+    """Return the number of an axis; `rank` is the end after the last axis."""
     if axis is None:
         return default
     if not is_whole(axis) or not -rank <= axis <= rank:
-        msg = f"reshape: {name}={shown(axis)} is no axis; give an int from {-rank} to {rank}."
+        msg = f"reshape: {name}={shown(axis)} is not an axis; give an int from {-rank} to {rank}."
         raise ArrayError(msg)
     return int(axis) + rank if axis < 0 else int(axis)
 
@@ -198,27 +201,30 @@ def _transpose(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape
     shape = inputs[0].shape
     order = axes(op, attributes["perm"], len(shape))
     if not isinstance(attributes["perm"], (tuple, list)) or len(order) != len(shape):
-        msg = f"transpose of shape {shape} needs all axes in perm, not {attributes['perm']}."
+        msg = f"transpose of shape {shape} needs all axes in perm, got {attributes['perm']}."
         raise ArrayError(msg)
     return tuple(shape[k] for k in order)
 
 
 def index(key: Any) -> tuple[int | slice, ...]:
-    """The NumPy index of the attribute "key" of a "getitem" node, without the batch axis."""
+    """Return the NumPy index of the key of a "getitem" node, without the batch axis."""
     entries = key if isinstance(key, (tuple, list)) else (key,)
     found: list[int | slice] = []
     for entry in entries:
         bounds = entry if isinstance(entry, (tuple, list)) else (entry,)
         is_slice = bounds is entry and len(bounds) == 3
         if not (is_slice or is_whole(entry)) or not all(is_whole(k) or k is None for k in bounds):
-            msg = f"getitem: {shown(entry)} is no int and no (start, stop, step)."
+            msg = f"getitem: {shown(entry)} cannot be an index; give an int or (start, stop, step)."
             raise ArrayError(msg)
         found.append(slice(*bounds) if is_slice else int(bounds[0]))
     return tuple(found)
 
 
 def slices(rank: int, shape: Shape, attributes: Attributes) -> tuple[slice, ...]:
-    """The NumPy index of a "slice" node, without the batch axis. An end of 0 is the end."""
+    """Return the NumPy index of a "slice" node, without the batch axis.
+
+    An end of 0 stands for the end of the axis.
+    """
     found = [slice(None)] * rank
     names = axes("slice", attributes["axis"], rank)
     columns = [attributes[name] for name in ("begin", "end", "strides")]
@@ -236,11 +242,11 @@ def slices(rank: int, shape: Shape, attributes: Attributes) -> tuple[slice, ...]
         end = end + shape[k] if end <= 0 else end
         if not 0 <= begin < end <= shape[k]:
             msg = (
-                f"slice from {bounds[0]} to {bounds[1]} is not inside axis {k} of shape {shape}, "
-                "or is empty."
+                f"slice from {bounds[0]} to {bounds[1]} is empty or reaches outside of axis {k} of "
+                f"shape {shape}."
             )
             raise ArrayError(msg)
-        # A stride below 0 walks the same elements from the end, as in CNTK.
+        # A negative stride visits the same elements from the end, as in CNTK.
         backwards = slice(end - 1, begin - 1 if begin else None, stride)
         found[k] = slice(begin, end, stride) if stride > 0 else backwards
     return tuple(found)
@@ -261,7 +267,7 @@ def _indexed(op: str, shape: Shape, key: tuple[int | slice, ...]) -> Shape:
     except (IndexError, ValueError):
         found = (0,)
     if 0 in found:
-        msg = f"{op}: {shown(key)} does not select anything of shape {shape}."
+        msg = f"{op}: {shown(key)} does not select any element of shape {shape}."
         raise ArrayError(msg)
     return found
 
@@ -270,13 +276,16 @@ def _splice(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
     ranks = {node.rank for node in inputs}
     if len(ranks) != 1 or ranks == {0}:
         shapes = [node.shape for node in inputs]
-        msg = f"splice joins values with the same number of axes, at least 1, not shapes {shapes}."
+        msg = (
+            "splice joins values with the same number of axes, at least 1; got the shapes "
+            f"{shapes}."
+        )
         raise ArrayError(msg)
     axis = one_axis(op, attributes["axis"], ranks.pop())
     rests = {node.shape[:axis] + node.shape[axis + 1 :] for node in inputs}
     if len(rests) != 1:
         shapes = [node.shape for node in inputs]
-        msg = f"splice along {axis=} needs equal sizes on the other axes, not shapes {shapes}."
+        msg = f"splice along {axis=} needs equal sizes on the other axes, got the shapes {shapes}."
         raise ArrayError(msg)
     whole = list(inputs[0].shape)
     whole[axis] = sum(node.shape[axis] for node in inputs)
@@ -286,7 +295,7 @@ def _splice(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
 def _assign(op: str, inputs: Sequence[Node], attributes: Attributes) -> Shape:
     target, value = inputs
     if not (target.is_parameter or target.is_constant):
-        msg = f"assign cannot change {target!r}; give a parameter or a constant as the target."
+        msg = f"assign cannot change {target!r}; give a parameter or a constant as target."
         raise ArrayError(msg)
     if value.batched or broadcast(op, inputs) != target.shape:
         batch = "a batch of " if value.batched else ""

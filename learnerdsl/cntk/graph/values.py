@@ -1,4 +1,4 @@
-"""Values that are not NumPy arrays: what `eval(..., as_numpy=False)` gives."""
+"""Values that wrap NumPy arrays, returned by `eval(..., as_numpy=False)`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from learnerdsl.errors import ArrayError
 
 
 class _Numbers:
-    """An array behind CNTK's interface."""
+    """An array with CNTK's interface."""
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = numbers(array, "The array")
 
     @property
     def shape(self) -> Shape:
-        """Number of elements along every axis."""
+        """Number of elements along each axis."""
         return self._array.shape
 
     @property
@@ -28,7 +28,7 @@ class _Numbers:
         return self._array.dtype.type
 
     def asarray(self) -> np.ndarray:
-        """A copy of the numbers."""
+        """Return a copy of the numbers."""
         return self._array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -39,7 +39,7 @@ class _Numbers:
 
 
 class NDArrayView(_Numbers):
-    """An array that is not copied until `asarray` asks for it.
+    """A view of an array; only `asarray` makes a copy.
 
     Args:
         array: the numbers; not copied.
@@ -53,22 +53,19 @@ class NDArrayView(_Numbers):
 
     @staticmethod
     def from_dense(array: npt.ArrayLike) -> "NDArrayView":
-        """A view of a copy of an array."""
+        """Copy an array, and return a view of the copy."""
         return NDArrayView(np.array(numbers(array, "The array")))
 
     def slice_view(
         self, start_offset: Sequence[int], extent: Sequence[int], read_only: bool = True
     ) -> "NDArrayView":
-        """Part of the view.
+        """Return a part of the view, in the same memory.
 
         Args:
-            start_offset: where the part begins, for every axis.
-            extent: its size along the last axes; the first axes, for which there is no size, are
-                left out of the result.
-            read_only: accepted for CNTK's sake.
-
-        Returns:
-            A view of the same memory.
+            start_offset: index of the part's first element along each axis.
+            extent: size of the part along the last axes; leading axes without a size are dropped
+                from the result.
+            read_only: accepted for compatibility with CNTK, ignored.
         """
         rank = len(self.shape)
         for name, given in (("start_offset", start_offset), ("extent", extent)):
@@ -78,7 +75,7 @@ class NDArrayView(_Numbers):
         if len(start_offset) != rank or len(extent) > rank:
             msg = (
                 f"slice_view of shape {self.shape} needs {rank} offsets and at most as many sizes, "
-                f"not {start_offset=} and {extent=}."
+                f"got {start_offset=} and {extent=}."
             )
             raise ArrayError(msg)
         single = rank - len(extent)
@@ -86,7 +83,10 @@ class NDArrayView(_Numbers):
         ends = [k + 1 for k in start_offset[:single]] + ends
         inside = zip(start_offset, ends, self.shape, strict=True)
         if not all(0 <= first < end <= size for first, end, size in inside):
-            msg = f"{start_offset=}, {extent=} reaches outside shape {self.shape}, or is empty."
+            msg = (
+                f"{start_offset=}, {extent=} select nothing, or reach outside of shape "
+                f"{self.shape}."
+            )
             raise ArrayError(msg)
         parts = zip(start_offset[single:], ends[single:], strict=True)
         key = (*start_offset[:single], *(slice(first, end) for first, end in parts))
@@ -94,7 +94,7 @@ class NDArrayView(_Numbers):
 
 
 class Value(_Numbers):
-    """What a function evaluates to with `as_numpy=False`; its first axis is the batch, if any.
+    """The value of a function, from `eval(..., as_numpy=False)`, with a batch axis first, if any.
 
     Args:
         array: the numbers; not copied.

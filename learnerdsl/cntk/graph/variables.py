@@ -1,4 +1,4 @@
-"""The leaves of a graph: inputs, parameters and constants. A leaf's `op` says which it is."""
+"""The leaves of a graph: inputs, parameters and constants, told apart by their `op`."""
 
 import math
 from collections.abc import Sequence
@@ -22,26 +22,26 @@ from learnerdsl.errors import ArrayError, DtypeError
 
 
 class Variable(Node):
-    """A leaf of a graph. Made by `input_variable`, `parameter` and `constant`."""
+    """A leaf of a graph, made by `input_variable`, `parameter` or `constant`."""
 
     def __init__(self, op: str, shape: Shape, dtype: npt.DTypeLike, name: str = "") -> None:
         super().__init__(op, (), {}, shape, dtype, name)
 
     @staticmethod
     def as_parameter(variable: Node) -> "Parameter":
-        """The parameter that this variable is; an error if it is none."""
+        """Return `variable`, or raise if it is not a parameter."""
         if isinstance(variable, Parameter):
             return variable
-        msg = f"{shown(variable)} is no parameter; give a variable made by C.parameter."
+        msg = f"{shown(variable)} is not a parameter; give a variable made by C.parameter."
         raise DtypeError(msg)
 
 
 class Input(Variable):
-    """A place for data, filled at every evaluation.
+    """A placeholder for data, filled at every evaluation.
 
     Attributes:
-        is_sparse: whether data come as scipy.sparse matrices with one row per sample.
-        needs_gradient: whether `Function.grad` differentiates by it when not told by what.
+        is_sparse: whether data are scipy.sparse matrices with one row per sample.
+        needs_gradient: whether `Function.grad` differentiates by it if `wrt` is left out.
     """
 
     def __init__(
@@ -53,47 +53,56 @@ class Input(Variable):
         self.batched = True
 
 
-class _Stored(Variable):
-    """A leaf with an array of its own, whose memory stays the same for good."""
+class Stored(Variable):
+    """A leaf with its own array, which is always changed in place."""
 
     def __init__(self, op: str, data: np.ndarray, name: str) -> None:
         super().__init__(op, data.shape, data.dtype, name)
-        self._data = data
+        self._memory = data
+
+    @property
+    def memory(self) -> np.ndarray:
+        """The array itself, not a copy, which learners update in place."""
+        return self._memory
+
+    def use_memory(self, array: np.ndarray) -> None:
+        """Store the numbers in `array` from now on; it must hold them already."""
+        self._memory = array
 
     @property
     def value(self) -> np.ndarray:
-        """The numbers; reading makes a copy, writing copies into the present memory."""
-        return self._data.copy()
+        """A copy of the array; assigning to it copies into the array."""
+        return self._memory.copy()
 
     @value.setter
     def value(self, value: "npt.ArrayLike | HasArray") -> None:
         self.set_value(value)
 
     def set_value(self, value: "npt.ArrayLike | HasArray") -> None:
-        """Copy an array of the same shape, or one number for all elements, into the value."""
-        array = numbers(value, f"the value for {self!r}")
+        """Copy an array of the same shape, or one number for all elements, into the array."""
+        array = numbers(value, f"The value for {self!r}")
         if array.shape not in ((), self.shape):
             msg = (
                 f"{self!r} cannot take a value of shape {array.shape}; "
                 f"give an array of shape {self.shape}, or one number."
             )
             raise ArrayError(msg)
-        self._data[...] = array
+        self._memory[...] = array
 
     def asarray(self) -> np.ndarray:
-        """A copy of the numbers, like `value`."""
+        """Return a copy of the array, like `value`."""
         return self.value
 
 
-class Parameter(_Stored):
+class Parameter(Stored):
     """A value that learners update in place.
 
     Args:
-        shape: an int or a tuple; may be left out if `init` is an array.
+        shape: an int or a tuple; the shape of `init` if left out.
         init: a number, an array or an initialiser such as `glorot_uniform()`; 0 if left out.
         dtype: `numpy.float32` (unless `init` is a float64 array) or `numpy.float64`.
-        device: accepted for CNTK's sake; everything is on the CPU.
-        name: for people; need not be unique.
+        device: accepted for compatibility with CNTK, ignored; everything is on the CPU.
+        name: any text; names need not be unique.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -113,15 +122,15 @@ class Parameter(_Stored):
         super().__init__("parameter", _initial(0 if init is None else init, shape, dtype), name)
 
 
-class Constant(_Stored):
-    """A value that gradients do not reach; `assign` may still change it.
+class Constant(Stored):
+    """A value that learners do not update; `assign` can still change it.
 
     Args:
         value: a number, an array or an initialiser.
-        shape: an int or a tuple, to which `value` is repeated; the shape of `value` if left out.
+        shape: an int or a tuple; one number fills it. The shape of `value` if left out.
         dtype: `numpy.float32` (unless `value` is a float64 array) or `numpy.float64`.
-        device: accepted for CNTK's sake; everything is on the CPU.
-        name: for people; need not be unique.
+        device: accepted for compatibility with CNTK, ignored; everything is on the CPU.
+        name: any text; names need not be unique.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -138,7 +147,7 @@ class Constant(_Stored):
         name: str = "",
     ) -> None:
         if value is None and shape is None:
-            msg = "A constant needs its value or its shape; write constant(0), constant(shape=3)."
+            msg = "A constant needs a value or a shape; write constant(0) or constant(shape=3)."
             raise ArrayError(msg)
         super().__init__("constant", _initial(0 if value is None else value, shape, dtype), name)
 
@@ -151,18 +160,18 @@ def input_variable(
     dynamic_axes: object = None,
     name: str = "",
 ) -> Input:
-    """A place for data in a graph.
+    """Make an input of a graph, a placeholder for data.
 
     Args:
         shape: shape of one sample, without the batch axis.
         dtype: `numpy.float32` or `numpy.float64`.
-        needs_gradient: whether `Function.grad` differentiates by it when not told by what.
-        is_sparse: whether data come as scipy.sparse matrices with one row per sample.
-        dynamic_axes: accepted for CNTK's sake; there is always one, the batch.
-        name: for people; also selects the argument in `function(name=...)`.
+        needs_gradient: whether `Function.grad` differentiates by it if `wrt` is left out.
+        is_sparse: whether data are scipy.sparse matrices with one row per sample.
+        dynamic_axes: accepted for compatibility with CNTK, ignored; there is always one, the batch.
+        name: any text; as a keyword it selects the argument in `function(name=...)`.
 
     Returns:
-        The variable, a key of the dicts that `eval` and `grad` take.
+        The input, to be used as a key of the dicts that `eval` and `grad` take.
 
     Example:
         >>> import learnerdsl.cntk as C
@@ -174,7 +183,7 @@ def input_variable(
     checked = checked_shape(shape)
     sparse, differentiable = flag("is_sparse", is_sparse), flag("needs_gradient", needs_gradient)
     if sparse and len(checked) != 1:
-        msg = f"A sparse input needs one axis, not {shape=}; give the number of columns."
+        msg = f"A sparse input has one axis, got {shape=}; give the number of columns."
         raise ArrayError(msg)
     return Input(checked, default_dtype(dtype), name, sparse, differentiable)
 
@@ -186,7 +195,7 @@ def parameter(
     device: object = None,
     name: str = "",
 ) -> Parameter:
-    """Make a `Parameter`; see there."""
+    """Make a `Parameter`, which describes the arguments."""
     return Parameter(shape, init, dtype, device, name)
 
 
@@ -197,18 +206,18 @@ def constant(
     device: object = None,
     name: str = "",
 ) -> Constant:
-    """Make a `Constant`; see there."""
+    """Make a `Constant`, which describes the arguments."""
     return Constant(value, shape, dtype, device, name)
 
 
 def default_dtype(dtype: npt.DTypeLike) -> npt.DTypeLike:
-    """`dtype`, or what stands for it where it was left out."""
+    """Return `dtype`, or the default if it was left out."""
     given = given_or_default("dtype", dtype, None)
     return np.float32 if given is None else given
 
 
 def _initial(init: Any, shape: int | Sequence[int] | None, dtype: npt.DTypeLike) -> np.ndarray:
-    """New memory for a parameter or constant."""
+    """Return a new array for a parameter or constant."""
     given = given_or_default("dtype", dtype, None)
     if given is None:
         wide = isinstance(init, np.ndarray) and init.dtype == np.float64
@@ -216,16 +225,19 @@ def _initial(init: Any, shape: int | Sequence[int] | None, dtype: npt.DTypeLike)
     kind = scalar_type(given)
     if callable(init):
         if shape is None:
-            msg = "An initialiser needs the shape of what it fills; give shape=..."
+            msg = "An initialiser needs the shape of the array that it fills; give shape=..."
             raise ArrayError(msg)
         full = checked_shape(shape)
         drawn: Any = init(full, kind)
-        start = numbers(drawn, "What the initialiser gave")
+        start = numbers(drawn, "The array from the initialiser")
     else:
         start = numbers(init, "The initial value")
         full = start.shape if shape is None else checked_shape(shape)
     if start.shape != full and math.prod(start.shape) != 1:
-        msg = f"An initial value of shape {start.shape} does not fit {shape=}; give one of them."
+        msg = (
+            f"An initial value of shape {start.shape} does not fit {shape=}; leave out the shape, "
+            "or give one number."
+        )
         raise ArrayError(msg)
     data = _new_memory(full, kind)
     data[...] = start.reshape(full) if start.shape == full else start.reshape(())
@@ -236,5 +248,5 @@ def _new_memory(shape: Shape, dtype: Scalar) -> np.ndarray:
     try:
         return np.empty(shape, dtype)
     except (MemoryError, ValueError):
-        msg = f"There is no memory for an array of shape {shape}; give a smaller shape."
+        msg = f"An array of shape {shape} does not fit into memory; give a smaller shape."
         raise ArrayError(msg) from None

@@ -1,9 +1,9 @@
-"""Walks through graphs: order of evaluation, leaves, names, and copies with other nodes inside."""
+"""Walks through graphs: evaluation order, leaves, named nodes, and copies with replaced nodes."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from learnerdsl.cntk.graph.nodes import Node
+from learnerdsl.cntk.graph.nodes import Node, apply
 from learnerdsl.cntk.graph.variables import Variable
 from learnerdsl.errors import UnknownNameError
 
@@ -11,7 +11,7 @@ Leaf = TypeVar("Leaf", bound=Variable)
 
 
 def topological(outputs: Iterable[Node]) -> list[Node]:
-    """Every node that the outputs need, inputs before what reads them."""
+    """Return every node that the outputs need; a node comes after its inputs."""
     order: dict[Node, None] = {}
     stack = [(node, False) for node in reversed(list(outputs))]
     while stack:
@@ -27,7 +27,7 @@ def topological(outputs: Iterable[Node]) -> list[Node]:
 
 
 def leaves(outputs: Iterable[Node], kind: type[Leaf]) -> tuple[Leaf, ...]:
-    """The leaves of a kind in CNTK's order: a layer's own first, then those of what it reads."""
+    """Return the leaves of a kind in CNTK's order: those of the last layer first."""
     found: dict[Leaf, None] = {}
     seen: set[Node] = set()
     stack = list(reversed(list(outputs)))
@@ -43,21 +43,24 @@ def leaves(outputs: Iterable[Node], kind: type[Leaf]) -> tuple[Leaf, ...]:
 
 
 def named(outputs: Iterable[Node], name: str) -> list[Node]:
-    """Every node with this name."""
+    """Return every node with this name."""
     return [node for node in topological(outputs) if node.name == name]
 
 
 def one_named(output: Node, name: str) -> Node | None:
-    """The only node with this name, or None."""
+    """Return the only node with this name, None if there is none."""
     found = named((output,), name)
     if len(found) > 1:
-        msg = f"{len(found)} nodes are named {name!r}; use find_all_with_name, or other names."
+        msg = (
+            f"{len(found)} nodes are named {name!r}; use find_all_with_name, or give them "
+            "different names."
+        )
         raise UnknownNameError(msg)
     return found[0] if found else None
 
 
 def substitute(output: Node, replacements: Mapping[Node, Node]) -> Node:
-    """`output` with other nodes in place of some; what does not depend on them is shared."""
+    """Return `output` with some nodes replaced; nodes that do not depend on them are shared."""
     new: dict[Node, Node] = dict(replacements)
     for node in topological((output,)):
         if node in new:
@@ -69,5 +72,5 @@ def substitute(output: Node, replacements: Mapping[Node, Node]) -> Node:
             new[node] = node
             continue
         attributes = {**node.attributes, "layer": own} if layer else node.attributes
-        new[node] = node.apply(node.op, inputs, attributes, node.name)
+        new[node] = apply(node.op, inputs, attributes, node.name)
     return new[output]

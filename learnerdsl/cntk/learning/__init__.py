@@ -1,1 +1,1 @@
-"""CNTK's learners: schedules, rules, and update functions written as graphs."""
+"""CNTK's learners: schedules, update rules, and update functions written as graphs."""

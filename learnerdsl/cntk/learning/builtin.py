@@ -1,9 +1,9 @@
-"""CNTK's builtin learners: schedules and minibatch sizes become the scalars of a rule."""
+"""CNTK's builtin learners: they turn schedules and minibatch sizes into the scalars of a rule."""
 
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from learnerdsl import inspection
@@ -31,25 +31,34 @@ from learnerdsl.tracing import OptionValue, Rule
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The arguments that all builtin learners share; see `learners.sgd`."""
+class CommonArguments:
+    """The arguments that all builtin learners share, under CNTK's names; see `learners`."""
 
-    l1: float = 0.0
-    l2: float = 0.0
-    noise: Any = 0.0
-    clipping_threshold: float = math.inf
-    truncation: bool = True
+    l1_regularization_weight: float = 0.0
+    l2_regularization_weight: float = 0.0
+    gaussian_noise_injection_std_dev: Any = 0.0
+    gradient_clipping_threshold_per_sample: float = math.inf
+    gradient_clipping_with_truncation: bool = True
     use_mean_gradient: bool | None = None
     minibatch_size: int | None = None
     epoch_size: int | None = None
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "CommonArguments":
+        """Pick the common ones from all arguments of a learner: `CommonArguments.of(locals())`."""
+        return cls(**{field.name: arguments[field.name] for field in fields(cls)})
+
     def __post_init__(self) -> None:
-        """Refuse what none of the arguments can be; CNTK takes weights below 0 for none."""
-        number("l1_regularization_weight", self.l1)
-        number("l2_regularization_weight", self.l2)
-        limit = (lambda c: c >= 0), "a number from 0, infinity for no clipping"
-        number("gradient_clipping_threshold_per_sample", self.clipping_threshold, *limit)
-        flag("gradient_clipping_with_truncation", self.truncation)
+        """Refuse values that cannot be used. As in CNTK, a weight below 0 counts as 0."""
+        number("l1_regularization_weight", self.l1_regularization_weight)
+        number("l2_regularization_weight", self.l2_regularization_weight)
+        number(
+            "gradient_clipping_threshold_per_sample",
+            self.gradient_clipping_threshold_per_sample,
+            lambda limit: limit >= 0,
+            "a number from 0, infinity for no clipping",
+        )
+        flag("gradient_clipping_with_truncation", self.gradient_clipping_with_truncation)
         if self.use_mean_gradient is not None:
             flag("use_mean_gradient", self.use_mean_gradient)
         whole_or_none("epoch_size", self.epoch_size)
@@ -61,28 +70,48 @@ class Frame:
         size = self.minibatch_size
         return 0 if size is None and self.use_mean_gradient is True else size
 
-    def schedule(self, given: Any, is_learning_rate: bool = False) -> TrainingParameterSchedule:
-        """The schedule of an argument; a schedule without a reference size gets the learner's."""
+    @property
+    def clipping(self) -> str:
+        """The option `clipping` of a rule: "none", "truncate" or "norm"."""
+        if self.gradient_clipping_threshold_per_sample == math.inf:
+            return "none"
+        return "truncate" if self.gradient_clipping_with_truncation else "norm"
+
+    def schedule(self, given: Any) -> TrainingParameterSchedule:
+        """Return the schedule of an argument.
+
+        Numbers and lists become schedules with the learner's reference size. A schedule that does
+        not state a reference size gets the learner's.
+        """
         size = self.reference_size
         if not isinstance(given, TrainingParameterSchedule):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 return learning_parameter_schedule(given, size or 0, self.epoch_size)
         if not given.is_explicit and size is not None:
-            given = given.with_size(size)
-        if is_learning_rate and given.minibatch_size == 1 and self.use_mean_gradient is True:
-            given = given.with_size(0)
+            return given.with_size(size)
         return given
+
+    def learning_rate_schedule(self, given: Any) -> TrainingParameterSchedule:
+        """Return the schedule of a learning rate.
+
+        As in CNTK, `use_mean_gradient=True` turns a schedule per sample into one per minibatch.
+        """
+        schedule = self.schedule(given)
+        is_schedule = isinstance(given, TrainingParameterSchedule)
+        if is_schedule and schedule.minibatch_size == 1 and self.use_mean_gradient is True:
+            return schedule.with_size(0)
+        return schedule
 
 
 class RuleLearner(Learner):
-    """A learner that runs update rules, and shows them."""
+    """A learner that runs update rules, and can show their source, plan and mathematics."""
 
     runners: list[Runner]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters it updates."""
+        """The parameters that the learner updates."""
         return self.all_parameters
 
     def update(
@@ -94,16 +123,16 @@ class RuleLearner(Learner):
         """Do one update of all parameters, in place.
 
         Args:
-            gradient_values: parameter -> gradient summed over the minibatch: a NumPy array, a
-                scipy csr matrix or a `learnerdsl.RowSparse`. Other keys are ignored.
+            gradient_values: dict from parameter to gradient, summed over the minibatch: a NumPy
+                array, a scipy csr matrix or a `learnerdsl.RowSparse`. Other keys are ignored.
             training_sample_count: number of samples in the minibatch, a Python int.
             is_sweep_end: whether this minibatch is the last of a data sweep.
 
         Returns:
-            False where the learning rate is 0: then nothing happens and no sample is counted.
+            False if the learning rate is 0: nothing happens then, and no sample is counted.
 
         Raises:
-            LearnerError: something cannot be used; nothing has changed then.
+            LearnerError: an argument cannot be used; nothing changes then.
         """
         size = checked_count(training_sample_count)
         flag("is_sweep_end", is_sweep_end)
@@ -115,25 +144,25 @@ class RuleLearner(Learner):
         return True
 
     def run(self, gradients: Mapping[Parameter, Gradient], count: int) -> None:
-        """Do the update; scalars are set and gradients checked."""
+        """Do the update, after scalars are set and gradients are checked."""
         for runner in self.runners:
             runner.update([gradients[p] for p in runner.parameters], count)
 
     def prepare(self, count: int) -> bool:
-        """Set the scalars of the coming update; False if it is not to be done."""
+        """Set the scalars of the coming update; return False to skip the update."""
         raise NotImplementedError
 
     def check_minibatch(self, count: int) -> None:
-        """Raise if there can be no update with `count` samples now."""
+        """Raise if an update with `count` samples is impossible now."""
         self.prepare(count)
 
     def reset_smoothed_gradients(self) -> None:
-        """Give all states their start values; counters of samples and schedules stay."""
+        """Reset all states to their start values; keep sample counts and schedules."""
         for runner in self.runners:
             runner.reset()
 
     def create_checkpoint(self) -> dict[str, Any]:
-        """Counters, learning rate schedule and states; the parameters are not in it."""
+        """Return a copy of counters, learning rate schedule and states, but not of parameters."""
         saved = [runner.checkpoint() for runner in self.runners]
         return super().create_checkpoint() | {
             "smoothed_gradients": saved,
@@ -142,7 +171,7 @@ class RuleLearner(Learner):
         }
 
     def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take over the states, all or none."""
+        """Restore the states, all or none."""
         saved = listed("structures", checkpoint["smoothed_gradients"], len(self.runners))
         for runner, one in zip(self.runners, saved, strict=True):
             runner.check(one)
@@ -158,15 +187,15 @@ class RuleLearner(Learner):
             raise
 
     def source(self) -> str:
-        """The generated Python source of the loops that run."""
+        """Return the generated Python source of the loops that run."""
         return "\n".join(runner.source() for runner in self.runners)
 
     def plan(self) -> str:
-        """The passes over memory, and their traffic."""
+        """Return the sweeps over memory and their traffic, as text."""
         return "\n".join(runner.plan() for runner in self.runners)
 
     def latex(self) -> str:
-        """The mathematics as LaTeX: index t-1 for old values, t for new ones."""
+        """Return the mathematics as LaTeX, with index t-1 for old values and t for new ones."""
         return "\n".join(inspection.latex(runner.rule(False)) for runner in self.runners)
 
     def _repr_latex_(self) -> str:
@@ -182,10 +211,10 @@ class BuiltinLearner(RuleLearner):
     Args:
         rule: a rule of `learnerdsl.cntk.learning.rules`.
         parameters: list or tuple of different parameters.
-        lr: number, list or schedule.
-        frame: the arguments that all builtin learners share.
-        momenta: hyperparameter of the rule -> number, list or schedule of a momentum.
-        constants: hyperparameter of the rule -> number.
+        lr: a number, a list or a schedule.
+        common: the arguments that all builtin learners share.
+        momenta: dict from hyperparameters of the rule to a number, a list or a schedule.
+        constants: dict from hyperparameters of the rule to a number.
         options: compile-time options of the rule.
     """
 
@@ -194,18 +223,18 @@ class BuiltinLearner(RuleLearner):
         rule: UpdateRule,
         parameters: Sequence[Parameter],
         lr: Any,
-        frame: Frame,
+        common: CommonArguments,
         momenta: Mapping[str, Any] | None = None,
         constants: Mapping[str, float] | None = None,
         options: Mapping[str, OptionValue] | None = None,
     ) -> None:
-        super().__init__(parameters, frame.schedule(lr, True), frame.reference_size)
+        super().__init__(parameters, common.learning_rate_schedule(lr), common.reference_size)
         self._rule = rule
-        self._frame = frame
-        self._noise = frame.schedule(frame.noise)
-        self._momenta = {name: frame.schedule(m) for name, m in (momenta or {}).items()}
+        self._common = common
+        self._noise = common.schedule(common.gaussian_noise_injection_std_dev)
+        self._momenta = {name: common.schedule(m) for name, m in (momenta or {}).items()}
         self._options = dict(options or {})
-        self._scalars = dict.fromkeys(("lr", *self._momenta, *rules.FRAME_HYPERPARAMETERS), 0.0)
+        self._scalars = dict.fromkeys(("lr", *self._momenta, *rules.SHARED_HYPERPARAMETERS), 0.0)
         runner = Runner(
             self.all_parameters,
             self._trace,
@@ -217,13 +246,12 @@ class BuiltinLearner(RuleLearner):
         self.runners = [runner]
 
     def _trace(self, is_sparse: bool) -> Rule:
-        """The rule with the options that are in force."""
-        frame = self._frame
-        clipping = "truncate" if frame.truncation else "norm"
+        """Trace the rule with the options in force."""
+        common = self._common
         options: dict[str, OptionValue] = self._options | {
             "mean_gradient": self.is_compatible_mode(),
-            "clipping": "none" if frame.clipping_threshold == math.inf else clipping,
-            "l2": frame.l2 > 0,
+            "clipping": common.clipping,
+            "l2": common.l2_regularization_weight > 0,
         }
         if is_sparse:
             own = dict(self._rule.trace(**options).options)
@@ -231,16 +259,19 @@ class BuiltinLearner(RuleLearner):
         return self._rule.trace(**options, **self._after)
 
     def _trace_whole(self) -> Rule | None:
-        """What acts on whole parameters also where gradients are row-sparse."""
+        """Trace the rule for whole parameters with row-sparse gradients, None if there is none."""
         return rules.regularise.trace(**self._after) if any(self._after.values()) else None
 
     @property
     def _after(self) -> dict[str, OptionValue]:
-        return {"noise": max(self._noise.values) > 0, "l1": self._frame.l1 > 0}
+        return {
+            "noise": max(self._noise.values) > 0,
+            "l1": self._common.l1_regularization_weight > 0,
+        }
 
     def prepare(self, count: int) -> bool:
-        """Effective values of learning rate, momenta and weights for a minibatch of `count`."""
-        frame, is_mean = self._frame, self.is_compatible_mode()
+        """Set the scalars to their effective values for a minibatch of `count` samples."""
+        common, is_mean = self._common, self.is_compatible_mode()
         lr = self.effective_learning_rate(count)
         if lr == 0:
             return False
@@ -248,15 +279,15 @@ class BuiltinLearner(RuleLearner):
         momenta = {name: self.effective_momentum(name, count) for name in self._momenta}
         self._scalars |= momenta | {
             "lr": lr,
-            "clip_limit": frame.clipping_threshold * per_update,
-            "l2_weight": frame.l2 * per_update,
-            "l1_threshold": lr * frame.l1 * per_update,
+            "clip_limit": common.gradient_clipping_threshold_per_sample * per_update,
+            "l2_weight": common.l2_regularization_weight * per_update,
+            "l1_threshold": lr * common.l1_regularization_weight * per_update,
             "noise_std": max(self.value_of(self._noise), 0.0),
         }
         return True
 
     def effective_learning_rate(self, count: int) -> float:
-        """The learning rate that multiplies the gradient of a minibatch of `count` samples."""
+        """Return the learning rate that multiplies the gradient of `count` samples."""
         size = self._learning_rate_schedule.minibatch_size
         value = self.learning_rate()
         if self.is_compatible_mode():
@@ -264,25 +295,28 @@ class BuiltinLearner(RuleLearner):
         return value / (size or count)
 
     def effective_momentum(self, name: str, count: int) -> float:
-        """A momentum for a minibatch of `count` samples."""
+        """Return a momentum for a minibatch of `count` samples."""
         schedule = self._momenta[name]
         value, size = self.value_of(schedule), schedule.minibatch_size
         if size == 0:
             return value
         if value < 0:
             msg = (
-                f"{name}={value} for {size} samples has no value for {count}: a negative momentum "
-                "has no real power; give it per minibatch."
+                f"{name}={value} for {size} samples has no value for {count}, because a negative "
+                "momentum does not have real powers; give it per minibatch."
             )
             raise HyperparameterError(msg)
         try:
             return value ** (count / size)
         except OverflowError:
-            msg = f"{name}={value} for {size} samples is too large for a minibatch of {count}."
+            msg = (
+                f"{name}={value} for {size} samples is too large for a minibatch of {count}; give "
+                "a smaller one."
+            )
             raise HyperparameterError(msg) from None
 
     def schedules_in_force(self) -> dict[str, float]:
-        """The learning rate, and the momentum of momentum_sgd."""
+        """Return the learning rate, and the momentum of momentum_sgd, by reported name."""
         reported = super().schedules_in_force()
         if self._rule is rules.momentum_sgd:
             momentum = self._momenta["momentum"]
@@ -291,7 +325,7 @@ class BuiltinLearner(RuleLearner):
 
     @property
     def minibatch_size(self) -> int:
-        """The reference minibatch size; after setting 0 gradients are averaged, else summed."""
+        """The reference minibatch size; setting it to 0, or from 0, changes the rule."""
         return self._minibatch_size or 0
 
     @minibatch_size.setter
@@ -302,7 +336,7 @@ class BuiltinLearner(RuleLearner):
             self.runners[0].arrange()
 
     def create_checkpoint(self) -> dict[str, Any]:
-        """Counters, learning rate schedule and states; the parameters are not in it."""
+        """Return a checkpoint of which the type is the name of the rule."""
         return super().create_checkpoint() | {"type": self._rule.name}
 
     def __repr__(self) -> str:
@@ -319,14 +353,14 @@ RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
 
 
 def rmsprop_constants(**given: Any) -> dict[str, float]:
-    """The constants of rmsprop; refused as CNTK does, with a RuntimeError."""
+    """Check the constants of rmsprop; as in CNTK, errors are RuntimeErrors."""
     found = {name: number(name, given[name], *RANGES[name], ConstructionError) for name in RANGES}
     if found["max"] <= found["min"]:
-        msg = f"max={found['max']} must be above min={found['min']}; exchange the two."
+        msg = f"max={found['max']} must be above min={found['min']}; exchange them."
         raise ConstructionError(msg)
     return found
 
 
 def not_negative(name: str, value: Any) -> float:
-    """A finite number from 0."""
+    """Return `value`, or raise unless it is a finite, non-negative number."""
     return number(name, value, lambda x: 0 <= x < math.inf, "a finite number from 0")

@@ -1,4 +1,4 @@
-"""What every CNTK learner has: parameters, a learning rate, counters, and gradients checked."""
+"""The base of CNTK's learners: parameters, learning rate, counters, and checks of gradients."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ Dictionary = dict[str, Any]
 
 
 class Learner:
-    """Counts samples and reads the learning rate; subclasses update.
+    """Counts samples and reads the learning rate; subclasses write `update`.
 
     Args:
         parameters: list or tuple of different parameters.
-        learning_rate_schedule: read at the number of samples, or data sweeps, seen.
-        minibatch_size: reference minibatch size; 0 for gradients that are averaged, None for
-            gradients that are summed over a minibatch.
+        learning_rate_schedule: the learning rate by the number of samples, or data sweeps, seen.
+        minibatch_size: reference minibatch size; 0 to average gradients over a minibatch, None to
+            sum them.
     """
 
     def __init__(
@@ -44,40 +44,43 @@ class Learner:
         training_sample_count: int,
         is_sweep_end: bool = False,
     ) -> bool:
-        """Do one update; what `Trainer` calls.
+        """Do one update.
 
         Args:
-            gradient_values: parameter -> gradient summed over the minibatch.
+            gradient_values: dict from parameter to gradient, summed over the minibatch.
             training_sample_count: number of samples in the minibatch.
             is_sweep_end: whether this minibatch is the last of a data sweep.
 
         Returns:
             Whether the parameters were updated.
         """
-        msg = f"{type(self).__name__} has no method update; write one, which returns True or False."
+        msg = (
+            f"{type(self).__name__} does not have a method update; write one that returns True or "
+            "False."
+        )
         raise MissingMethodError(msg)
 
     def check_minibatch(self, count: int) -> None:
-        """Raise if there can be no update with `count` samples now; the Trainer asks all first."""
+        """Raise if an update with `count` samples is impossible now; called before any update."""
 
     def take_minibatch(
         self, gradient_values: Mapping[Parameter, Any], count: int, is_sweep_end: bool
     ) -> bool:
-        """`update`, as the Trainer needs it: whoever overrides that, the counters advance."""
+        """Run `update` and advance the counters, even if a subclass overrides `update`."""
         return self.update(gradient_values, count, is_sweep_end)
 
     def learning_rate(self) -> float:
-        """The learning rate in force, as the schedule states it."""
+        """Return the learning rate in force, as the schedule states it."""
         return self.value_of(self._learning_rate_schedule)
 
     def value_of(self, schedule: TrainingParameterSchedule) -> float:
-        """The value of a schedule at the present number of samples or sweeps."""
+        """Return the value of a schedule at the current number of samples or sweeps."""
         return schedule[self._sweeps if schedule.is_sweep_based() else self._samples]
 
     def reset_learning_rate(self, learning_rate: TrainingParameterSchedule) -> None:
-        """Follow another schedule, whose position 0 is now.
+        """Follow another schedule, which starts now.
 
-        The reference minibatch size stays that of the old schedule, as in CNTK.
+        As in CNTK, it gets the reference minibatch size of the old schedule.
         """
         learning_rate = checked_schedule("reset_learning_rate", learning_rate)
         start = self._sweeps if learning_rate.is_sweep_based() else self._samples
@@ -85,19 +88,19 @@ class Learner:
         self._learning_rate_schedule = learning_rate.shifted(start).with_size(size)
 
     def schedules_in_force(self) -> dict[str, float]:
-        """What progress writers report, by its name: "Learning rate per minibatch" -> value."""
+        """Return the values for progress writers by name, such as "Learning rate per minibatch"."""
         return {reported_name("Learning rate", self._learning_rate_schedule): self.learning_rate()}
 
     def total_number_of_samples_seen(self) -> int:
-        """Samples of all updates done."""
+        """Return the number of samples of all updates."""
         return self._samples
 
     def total_number_of_minibatches_seen(self) -> int:
-        """Number of updates done."""
+        """Return the number of updates."""
         return self._minibatches
 
     def total_number_of_sweeps_seen(self) -> int:
-        """Number of updates done with `is_sweep_end`."""
+        """Return the number of updates with `is_sweep_end`."""
         return self._sweeps
 
     def advance(self, count: int, is_sweep_end: bool) -> None:
@@ -108,7 +111,7 @@ class Learner:
 
     @property
     def minibatch_size(self) -> int:
-        """The reference minibatch size; after setting 0 gradients are averaged, else summed."""
+        """The reference minibatch size; gradients are averaged if it is set to 0, else summed."""
         return self._minibatch_size or 0
 
     @minibatch_size.setter
@@ -116,18 +119,18 @@ class Learner:
         self._minibatch_size = whole_or_none("minibatch_size", size)
 
     def is_compatible_mode(self) -> bool:
-        """Whether gradients are averaged over the minibatch: its size was set to 0 explicitly."""
+        """Return whether gradients are averaged over the minibatch: its size was set to 0."""
         return self._minibatch_size == 0
 
     def create_checkpoint(self) -> Dictionary:
-        """A copy of counters and learning rate; subclasses add what they keep."""
+        """Return a copy of counters and learning rate; subclasses add their states."""
         return {
             "version": 1,
             "type": type(self).__name__,
             "sample_count": self._samples,
             "minibatchCount": self._minibatches,
             "sweepCount": self._sweeps,
-            # Spelt so in CNTK's own checkpoints.
+            # The spelling of CNTK's own checkpoints.
             "learnig_rate_schedule": self._learning_rate_schedule.description(),
         }
 
@@ -135,7 +138,7 @@ class Learner:
         """Continue from what `create_checkpoint` returned.
 
         Raises:
-            CheckpointError: it is damaged or of another learner; nothing has changed then.
+            CheckpointError: it is damaged or of another learner; nothing changes then.
         """
         own = self.create_checkpoint()
         check_keys("The checkpoint", checkpoint, own)
@@ -151,16 +154,17 @@ class Learner:
         self._learning_rate_schedule = schedule
 
     def restore_states(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take over what a subclass keeps, or raise before anything has changed."""
+        """Restore the states of a subclass, or raise before anything changes."""
 
 
 class UserLearner(Learner):
-    """Base of learners written in Python: override `update`.
+    """The base of learners written in Python: override `update`.
 
     Args:
         parameters: list or tuple of different parameters.
         lr_schedule: a schedule.
-        as_numpy: accepted as in CNTK; gradients are always NumPy arrays (or `RowSparse`).
+        as_numpy: accepted for compatibility with CNTK, ignored; gradients are always NumPy arrays
+            (or `RowSparse`).
 
     >>> import numpy as np
     >>> import learnerdsl.cntk as C
@@ -187,13 +191,13 @@ class UserLearner(Learner):
         self.as_numpy = as_numpy
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters; a method here, as in CNTK."""
+        """Return the parameters; a method, as in CNTK."""
         return self.all_parameters
 
     def take_minibatch(
         self, gradient_values: Mapping[Parameter, Any], count: int, is_sweep_end: bool
     ) -> bool:
-        """Call the user's `update` and count the samples for it."""
+        """Call the user's `update`, and advance the counters if it returns True."""
         own = {p: checked_gradient(p, gradient_values) for p in self.all_parameters}
         updated = self.update(own, count, is_sweep_end)
         if not isinstance(updated, (bool, np.bool_)):
@@ -205,13 +209,13 @@ class UserLearner(Learner):
 
 
 def reported_name(what: str, schedule: TrainingParameterSchedule) -> str:
-    """The name under which progress writers report a schedule."""
+    """Return the name under which progress writers report a schedule."""
     size = schedule.minibatch_size
     return f"{what} per {size} samples" if size else f"{what} per minibatch"
 
 
 def checked_schedule(owner: str, schedule: Any) -> TrainingParameterSchedule:
-    """A schedule, or an error."""
+    """Return `schedule`, or raise if it is not one."""
     if isinstance(schedule, TrainingParameterSchedule):
         return schedule
     msg = (
@@ -221,7 +225,7 @@ def checked_schedule(owner: str, schedule: Any) -> TrainingParameterSchedule:
 
 
 def checked_parameters(parameters: Any) -> tuple[Parameter, ...]:
-    """A tuple of different parameters, or an error."""
+    """Return `parameters` as a tuple, or raise if they are not different parameters."""
     if not isinstance(parameters, (list, tuple)):
         msg = f"A learner takes a list of parameters, got {shown(parameters)}; write [parameter]."
         raise DtypeError(msg)
@@ -231,19 +235,19 @@ def checked_parameters(parameters: Any) -> tuple[Parameter, ...]:
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
             msg = (
-                f"{shown(parameter)} is a {type(parameter).__name__}, not a Parameter; "
-                "it cannot learn."
+                f"{shown(parameter)} is of type {type(parameter).__name__}, not Parameter; "
+                "give variables made by C.parameter."
             )
             raise DtypeError(msg)
     if len(set(parameters)) < len(parameters):
         twice = next(p for p in parameters if parameters.count(p) > 1)
-        msg = f"Parameter {twice.name or twice.uid} is in the list twice; name it once."
+        msg = f"Parameter {twice.name or twice.uid} is in the list twice; list it once."
         raise ArrayError(msg)
     return tuple(parameters)
 
 
 def checked_count(count: Any) -> int:
-    """A number of samples, or an error."""
+    """Return a number of samples, or raise if it is not a positive int."""
     if isinstance(count, bool) or not isinstance(count, int):
         msg = (
             f"training_sample_count must be a Python int, got {shown(count)} "
@@ -252,24 +256,24 @@ def checked_count(count: Any) -> int:
         raise CountTypeError(msg)
     if not 0 <= count <= LARGEST:
         msg = (
-            "training_sample_count cannot be negative, nor above 2**63 - 1; "
-            f"got {shown(count)}, give the number of samples in the minibatch."
+            "training_sample_count must be from 1 to 2**63 - 1, "
+            f"got {shown(count)}; give the number of samples in the minibatch."
         )
         raise CountError(msg)
     if count == 0:
-        msg = "training_sample_count is 0; an update needs at least one sample."
+        msg = "training_sample_count is 0; give at least one sample."
         raise HyperparameterError(msg)
     return count
 
 
 def checked_gradient(parameter: Parameter, gradients: Any) -> Gradient:
-    """The gradient of a parameter in the form the core takes, or an error; never a copy of ours."""
+    """Return the gradient of a parameter as the core takes it; raise if it cannot be used."""
     if not isinstance(gradients, Mapping):
-        msg = f"Gradients come as a dict parameter -> array, got {type(gradients).__name__}."
+        msg = f"Gradients must be a dict from parameters to arrays, got {type(gradients).__name__}."
         raise DtypeError(msg)
     label = f"Parameter {parameter.name or parameter.uid}"
     if parameter not in gradients:
-        msg = f"{label} has no gradient among those given; pass one for each parameter."
+        msg = f"{label} does not have a gradient; pass one for each parameter."
         raise GradientError(msg)
     gradient = _numbers_of(label, gradients[parameter])
     if isinstance(gradient, RowSparse):
@@ -282,13 +286,13 @@ def checked_gradient(parameter: Parameter, gradients: Any) -> Gradient:
     if gradient.shape != parameter.shape:
         _check_shape(label, parameter, gradient.shape)
         gradient = gradient.reshape(parameter.shape)
-    if not gradient.flags.c_contiguous or np.may_share_memory(gradient, parameter._data):
+    if not gradient.flags.c_contiguous or np.may_share_memory(gradient, parameter.memory):
         gradient = np.array(gradient, order="C")
     return gradient
 
 
 def _numbers_of(label: str, gradient: Any) -> Gradient:
-    """A gradient as an array or rows of one."""
+    """Return a gradient as an array or a `RowSparse`."""
     if hasattr(gradient, "tocsr"):
         return _rows_of(gradient)
     if not isinstance(gradient, (np.ndarray, RowSparse)) and hasattr(gradient, "asarray"):
@@ -298,11 +302,11 @@ def _numbers_of(label: str, gradient: Any) -> Gradient:
         raise ArrayError(msg)
     if not isinstance(gradient, (np.ndarray, RowSparse)):
         msg = (
-            f"The gradient of {label} is a {type(gradient).__name__}; "
+            f"The gradient of {label} is of type {type(gradient).__name__}; "
             "pass a NumPy array or a scipy csr matrix."
         )
         raise DtypeError(msg)
-    # A subclass, such as numpy.matrix, has shapes and products of its own.
+    # Subclasses such as numpy.matrix define shapes and products differently.
     return gradient if isinstance(gradient, RowSparse) else np.asarray(gradient)
 
 
@@ -314,9 +318,9 @@ def _check_dtype(label: str, parameter: Parameter, dtype: np.dtype[Any]) -> None
 
 
 def _check_shape(label: str, parameter: Parameter, shape: tuple[int, ...]) -> None:
-    """Leading axes of length 1 do not matter, as in CNTK."""
+    """Raise unless the shapes match; as in CNTK, leading axes of length 1 do not matter."""
     if _bare(shape) != _bare(parameter.shape):
-        msg = f"The gradient of {label} has shape {shape}, the parameter {parameter.shape}."
+        msg = f"The gradient of {label} has shape {shape}; give one of shape {parameter.shape}."
         raise ArrayError(msg)
 
 
@@ -328,7 +332,7 @@ def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _rows_of(matrix: Any) -> RowSparse:
-    """The rows of a scipy matrix that hold something."""
+    """Return the rows of a scipy matrix that have stored elements."""
     rows = matrix.tocsr()
     present = np.flatnonzero(np.diff(rows.indptr)).astype(np.int64)
     return RowSparse(present, np.ascontiguousarray(rows[present].toarray()), rows.shape)

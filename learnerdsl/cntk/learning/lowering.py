@@ -1,6 +1,6 @@
-"""One unit of an update graph as a rule: the graph's operations become SymPy expressions.
+"""Lowers a unit of an update graph to a rule: operations of the graph become SymPy expressions.
 
-A sum over all parameters of the same reduction becomes a reduction over the model. Any other
+A sum of the same reduction over all parameters becomes a reduction over the model. Any other
 reduction of another parameter is a scalar that has to be measured before the rule runs.
 """
 
@@ -62,17 +62,17 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class MustMeasure(Exception):
-    """A rule needs a reduction of another parameter that it cannot compute itself."""
+    """A rule needs a reduction of another parameter, which it cannot compute itself."""
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A unit as a rule.
+    """The rule of a unit.
 
     Attributes:
         rule: the rule.
-        states: the constant behind each state of the rule, in the rule's order.
-        sources: the node behind each hyperparameter of the rule, in the rule's order.
+        states: the constant for each state of the rule, in the rule's order.
+        sources: the node for each hyperparameter of the rule, in the rule's order.
     """
 
     rule: Rule
@@ -80,20 +80,38 @@ class Lowered:
     sources: tuple[Node, ...]
 
 
-def lower_unit(graph: UpdateGraph, unit: Unit, name: str, measured: bool) -> Lowered:
-    """The rule of a unit.
+def lower_unit(graph: UpdateGraph, unit: Unit, name: str) -> Lowered:
+    """Turn a unit into a rule that computes everything it needs.
 
     Args:
-        graph: the graph that the unit is of.
+        graph: the graph that the unit belongs to.
         unit: one of its units.
         name: name of the rule.
-        measured: whether reductions of other parameters come in as hyperparameters.
 
     Raises:
-        MustMeasure: there is such a reduction, and `measured` is False.
+        MustMeasure: the unit reads a reduction of another parameter that is not a part of a sum
+            over all parameters.
         GraphError: an operation that no rule can express; the message names the node.
     """
-    lowering = _Lowering(graph, unit, measured)
+    return _lowered_by(_Lowering(graph, unit), name)
+
+
+def lower_measured_unit(graph: UpdateGraph, unit: Unit, name: str) -> Lowered:
+    """Turn a unit into a rule whose hyperparameters are the reductions of other parameters.
+
+    Args:
+        graph: the graph that the unit belongs to.
+        unit: one of its units.
+        name: name of the rule.
+
+    Raises:
+        GraphError: an operation that no rule can express; the message names the node.
+    """
+    return _lowered_by(_MeasuredLowering(graph, unit), name)
+
+
+def _lowered_by(lowering: "_Lowering", name: str) -> Lowered:
+    graph, unit = lowering.graph, lowering.unit
     own = graph.reached(unit.assigns)
     lowering.scalar_assigns = [
         node
@@ -106,23 +124,23 @@ def lower_unit(graph: UpdateGraph, unit: Unit, name: str, measured: bool) -> Low
 
 
 def lower_reduction(graph: UpdateGraph, node: Node) -> tuple[int, Lowered]:
-    """The number of a parameter, and the rule that reduces its elements to a scalar state."""
+    """Return the index of a parameter, and a rule that reduces its elements to a scalar state."""
     owners = graph.owners(node.inputs[0])
     if len(owners) != 1:
         msg = (
             f"{node!r} reduces an expression that combines elements of several parameters; "
-            "reduce each of them by itself."
+            "reduce each parameter separately."
         )
         raise GraphError(msg)
     unit = graph.units[owners.pop()]
     stray = [leaf for leaf in graph.leaves(node.inputs[0]) if leaf in graph.assigned]
     if any(leaf is not unit.parameter for leaf in stray) or _has_assign(graph, node):
         msg = (
-            f"{node!r} reduces a state or a new value of {unit.parameter!r}, and the update of "
-            "another parameter uses it; only its old value and its gradient can be reduced so."
+            f"{node!r} reduces a state or the new value of {unit.parameter!r} for the update of "
+            "another parameter; reduce its old value or its gradient instead."
         )
         raise GraphError(msg)
-    lowering = _Lowering(graph, Unit(unit.index, unit.parameter, unit.gradient), False)
+    lowering = _Lowering(graph, Unit(unit.index, unit.parameter, unit.gradient))
 
     def measure(p: Any, g: Any) -> Any:
         lowering.start(p, g, {})
@@ -133,7 +151,7 @@ def lower_reduction(graph: UpdateGraph, node: Node) -> tuple[int, Lowered]:
 
 
 def _is_used(graph: UpdateGraph, node: Node) -> bool:
-    """Whether any parameter's update needs the scalar that a node assigns."""
+    """Return whether the update of any parameter needs the scalar that a node assigns."""
     return any(node in graph.reached(unit.assigns) for unit in graph.units)
 
 
@@ -142,12 +160,11 @@ def _has_assign(graph: UpdateGraph, node: Node) -> bool:
 
 
 class _Lowering:
-    """Translates nodes to expressions of one unit's symbols."""
+    """Translates nodes to expressions in the symbols of one unit."""
 
-    def __init__(self, graph: UpdateGraph, unit: Unit, measured: bool) -> None:
+    def __init__(self, graph: UpdateGraph, unit: Unit) -> None:
         self.graph = graph
         self.unit = unit
-        self.measured = measured
         self.scalar_assigns: list[Node] = []
         self.states: list[Node] = []
         self.hypers: dict[Node, str] = {}
@@ -157,7 +174,7 @@ class _Lowering:
         self.signed: dict[tuple[Node, int], int] = {}
 
     def function(self, name: str, reached: Sequence[Node]) -> Callable[..., Any]:
-        """A function for `trace`, with an argument for every scalar that changes over time."""
+        """Return a function for `trace`, with an argument for each scalar that can change."""
         for node in reached:
             if self._is_live(node):
                 self.hypers[node] = self._free_name(node.name or node.op)
@@ -174,7 +191,7 @@ class _Lowering:
         return update
 
     def start(self, p: Any, g: Any, hypers: dict[str, Any]) -> None:
-        """Take the symbols that tracing gives."""
+        """Set the symbols of the parameter, the gradient and the hyperparameters."""
         self.known = {self.unit.parameter: p, self.unit.gradient: g}
         self.known |= {node: hypers[name] for node, name in self.hypers.items()}
         self.states = []
@@ -193,14 +210,18 @@ class _Lowering:
         return combine(assigns)
 
     def _is_live(self, node: Node) -> bool:
-        """Whether a node is a scalar that may change between updates."""
+        """Return whether a node is a scalar that may change between updates."""
         if node.op == "schedule":
             return True
         if node in self.graph.assigned or node in self.graph.elements:
             return False
         if node.op in ("constant", "parameter"):
             return bool(node.name)
-        return self.measured and node.op in REDUCTIONS and self._is_foreign(node)
+        return self._is_measured(node)
+
+    def _is_measured(self, node: Node) -> bool:
+        """Return whether the value of a node is measured before the rule runs."""
+        return False
 
     def _is_foreign(self, node: Node) -> bool:
         owners = self.graph.owners(node.inputs[0])
@@ -216,7 +237,7 @@ class _Lowering:
         return name
 
     def _declare(self, target: Node, shape: str) -> None:
-        """Make the state of an assigned constant."""
+        """Declare a state for an assigned constant."""
         array = stored(target)
         start = literal(array.flat[0]) if np.all(array == array.flat[0]) else 0
         name = self._free_name(target.name or "a")
@@ -224,13 +245,13 @@ class _Lowering:
         self.states.append(target)
 
     def _scalar_shape(self, node: Node) -> str:
-        """Whether a scalar state is the same for all parameters."""
+        """Return "model" if a scalar state is the same for all parameters, else "tensor"."""
         inside = self.graph.reached([node.inputs[1]])
         reduced = any(n.op in REDUCTIONS and n.inputs[0] in self.graph.elements for n in inside)
         return "tensor" if reduced and len(self.graph.units) > 1 else "model"
 
     def lower(self, node: Node) -> Any:
-        """The expression of a node."""
+        """Return the expression of a node."""
         if node not in self.known:
             self.known[node] = self._lowered(node)
         return self.known[node]
@@ -253,8 +274,8 @@ class _Lowering:
         if node.op in _FUNCTIONS:
             return _FUNCTIONS[node.op](*(self.lower(operand) for operand in node.inputs))
         msg = (
-            f"{node!r} is the operation {node.op}, which does not go element by element; an update "
-            "consists of arithmetic, functions of one element, and reductions to one number."
+            f"{node!r} is the operation {node.op}, which does not go element by element; write an "
+            "update with arithmetic, functions of one element, and reductions to one number."
         )
         raise GraphError(msg)
 
@@ -262,25 +283,28 @@ class _Lowering:
         own = self.unit.parameter.shape
         if node.op in REDUCTIONS and int(np.prod(node.shape, dtype=int)) != 1:
             msg = (
-                f"{node!r} reduces over some axes only; in an update, reduce to one number "
-                "by leaving out axis."
+                f"{node!r} reduces over some axes only; an update can only reduce to one number, "
+                "so leave out axis."
             )
             raise GraphError(msg)
         if node in self.graph.elements and node.shape != own and int(np.prod(node.shape)) != 1:
             msg = (
-                f"{node!r} has shape {node.shape} where its parameter {self.unit.parameter!r} has "
+                f"{node!r} has shape {node.shape}, but its parameter {self.unit.parameter!r} has "
                 f"{own}; an update goes element by element, so use that shape or one number."
             )
             raise GraphError(msg)
 
     def _leaf(self, node: Node) -> Any:
-        """A constant, or what cannot stand here."""
+        """Return the expression of a constant; raise for leaves that a rule cannot read."""
         if node.op not in ("constant", "parameter"):
             msg = f"{node!r} has no value in an update; use constants, parameters and gradients."
             raise GraphError(msg)
         array = stored(node)
         if node in self.graph.owner:
-            msg = f"{node!r} belongs to another parameter than {self.unit.parameter!r}."
+            msg = (
+                f"{node!r} belongs to another parameter than {self.unit.parameter!r}; reduce it to "
+                "one number."
+            )
             raise GraphError(msg)
         if np.all(array == array.flat[0]):
             return literal(array.flat[0])
@@ -289,7 +313,7 @@ class _Lowering:
         return symbol
 
     def _condition(self, node: Node) -> Any:
-        """A node as a truth value: a comparison, or "is not 0"."""
+        """Return the condition that a node is not 0; a comparison is its own condition."""
         if node.op in _COMPARISONS:
             return _COMPARISONS[node.op](*(self.lower(operand) for operand in node.inputs))
         return sympy.Ne(self.lower(node), 0)
@@ -303,27 +327,32 @@ class _Lowering:
         return _REDUCTIONS[node.op](self.lower(operand))
 
     def _total(self, node: Node) -> Any:
-        """A sum of scalars: equal reductions of all parameters become one over the model."""
+        """Return a sum of scalars; a sum over all parameters becomes a sum over the model."""
         terms = _terms(node)
-        groups: dict[int, dict[int, Node]] = {}
-        if not self.measured and len(self.graph.units) > 1:
-            for term in terms:
-                owners = self.graph.owners(term.inputs[0]) if term.op == "reduce_sum" else set()
-                if len(owners) == 1:
-                    (owner,) = owners
-                    key = self._signature(term.inputs[0], self.graph.units[owner])
-                    groups.setdefault(key, {})[owner] = term
         total, done = sympy.S.Zero, set()
-        for group in groups.values():
-            if len(group) == len(self.graph.units):
-                own = group[self.unit.index].inputs[0]
-                total += expr.sum(self.lower(own), over="model")
-                done |= set(group.values())
+        for group in self._model_wide_sums(terms):
+            own = group[self.unit.index].inputs[0]
+            total += expr.sum(self.lower(own), over="model")
+            done |= set(group.values())
         rest = [self.lower(term) for term in terms if term not in done]
         return sympy.Add(total, *rest)
 
+    def _model_wide_sums(self, terms: Sequence[Node]) -> list[dict[int, Node]]:
+        """Group the terms that are the same reduction of every parameter, by parameter index."""
+        count = len(self.graph.units)
+        if count == 1:
+            return []
+        groups: dict[int, dict[int, Node]] = {}
+        for term in terms:
+            owners = self.graph.owners(term.inputs[0]) if term.op == "reduce_sum" else set()
+            if len(owners) == 1:
+                (owner,) = owners
+                key = self._signature(term.inputs[0], self.graph.units[owner])
+                groups.setdefault(key, {})[owner] = term
+        return [group for group in groups.values() if len(group) == count]
+
     def _signature(self, node: Node, unit: Unit) -> int:
-        """A number that is the same for equal expressions of two units."""
+        """Return a number that is the same for equal expressions of two units."""
         place = (node, unit.index)
         if place not in self.signed:
             key = self._signature_key(node, unit)
@@ -342,8 +371,18 @@ class _Lowering:
         return (node.op, *(self._signature(operand, unit) for operand in node.inputs))
 
 
+class _MeasuredLowering(_Lowering):
+    """Translates nodes of a rule whose hyperparameters include reductions of other parameters."""
+
+    def _is_measured(self, node: Node) -> bool:
+        return node.op in REDUCTIONS and self._is_foreign(node)
+
+    def _model_wide_sums(self, terms: Sequence[Node]) -> list[dict[int, Node]]:
+        return []
+
+
 def _terms(node: Node) -> list[Node]:
-    """What a chain of plus adds up."""
+    """Return the terms of a chain of plus."""
     found: list[Node] = []
     waiting = [node]
     while waiting:
@@ -356,6 +395,6 @@ def _terms(node: Node) -> list[Node]:
 
 
 def literal(value: np.floating[Any]) -> float | int:
-    """The shortest number that the array's dtype rounds to the same value."""
+    """Return the shortest number that rounds to the same value in the array's dtype."""
     number = float(str(value)) if np.isfinite(value) else float(value)
     return int(number) if np.isfinite(number) and number.is_integer() else number

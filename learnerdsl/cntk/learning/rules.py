@@ -1,16 +1,16 @@
-r"""CNTK's builtin learners as update rules, from its gradient summed over a minibatch.
+r"""CNTK's builtin learners as update rules, whose gradient is summed over a minibatch.
 
-Every rule is the algorithm alone; `around` adds what CNTK can do to the gradient before it and to
-the parameter after it, each behind a compile-time option, so that what is not used costs nothing:
+A rule states the algorithm only. `around` adds CNTK's changes of the gradient before it and of the
+parameter after it. Each is a compile-time option, so that unused ones cost nothing:
 
 $$g \leftarrow g / n \;\to\; \text{clip} \;\to\; g + \lambda_2 p \;\to\; \textbf{rule} \;\to\;
 p + \mathcal{N}(0, \sigma) \;\to\; \text{soft threshold}$$
 
-Hyperparameters are effective values: plain Python makes them from schedules and the size of the
-minibatch. CNTK rounds each to the parameter's dtype before it computes with it; that matters where
-`1 - beta2` has few digits left, so the rules say it with `let(..., dtype="parameter")`. Other
-`let`s name intermediate values where CNTK rounds them: with these, trajectories are the same to the
-last digit but for the order in which a norm or a mean is summed.
+Hyperparameters are effective values, which plain Python computes from schedules and the minibatch
+size. CNTK rounds each to the parameter's dtype before using it. That matters where `1 - beta2` has
+few digits left, so the rules round with `let(..., dtype="parameter")`. Other `let`s name
+intermediate values that CNTK rounds: with them, trajectories agree to the last digit, except for
+the order in which a norm or a mean is summed.
 """
 
 import functools
@@ -48,47 +48,47 @@ SMALLEST_DIVISOR = 1e-30
 
 
 def rounded(name: str, value: Any) -> Any:
-    """A scalar rounded to the parameter's dtype."""
+    """Round a scalar to the parameter's dtype."""
     return let(name, value, dtype="parameter")
 
 
 def prepared(
-    p: Any, g: Any, mean_gradient: bool, clipping: str, l2: bool, frame: dict[str, Any]
+    p: Any, g: Any, mean_gradient: bool, clipping: str, l2: bool, shared: dict[str, Any]
 ) -> Any:
-    """The gradient as the algorithm sees it: averaged, clipped, with the L2 term."""
+    """Average and clip the gradient, and add the L2 term, for the algorithm."""
     if mean_gradient:
         g = let("g_mean", g * rounded("inverse_n", 1 / minibatch_size))
     if clipping == "truncate":
-        limit = rounded("limit", frame["clip_limit"])
+        limit = rounded("limit", shared["clip_limit"])
         g = clip(g, -limit, limit)
     elif clipping == "norm":
-        limit = frame["clip_limit"]
+        limit = shared["clip_limit"]
         g_norm = let("g_norm", norm(g))
         scale = rounded("clip_scale", where(Gt(g_norm, limit), limit / g_norm, 1))
         g = let("g_clipped", g * scale)
     if l2:
-        g = g + rounded("decay", frame["l2_weight"]) * p
+        g = g + rounded("decay", shared["l2_weight"]) * p
     return g
 
 
-def finished(p_new: Any, noise: bool, l1: bool, frame: dict[str, Any]) -> Any:
-    """The parameter after the algorithm: with noise, then shrunk towards 0."""
+def finished(p_new: Any, noise: bool, l1: bool, shared: dict[str, Any]) -> Any:
+    """Add noise to the new parameter, then shrink it towards 0, as the options say."""
     if noise:
-        p_new = let("p_noisy", p_new + frame["noise_std"] * normal())
+        p_new = let("p_noisy", p_new + shared["noise_std"] * normal())
     if l1:
         p_new = let("p_unshrunk", p_new)
-        t = rounded("threshold", frame["l1_threshold"])
+        t = rounded("threshold", shared["l1_threshold"])
         p_new = where(Gt(p_new, t), p_new - t, where(Lt(p_new, -t), p_new + t, 0))
     return p_new
 
 
-FRAME_HYPERPARAMETERS = {
+SHARED_HYPERPARAMETERS = {
     "clip_limit": math.inf,
     "l2_weight": 0.0,
     "noise_std": 0.0,
     "l1_threshold": 0.0,
 }
-FRAME_OPTIONS = {
+SHARED_OPTIONS = {
     "mean_gradient": False,
     "clipping": "none",
     "l2": False,
@@ -98,30 +98,30 @@ FRAME_OPTIONS = {
 
 
 def around(algorithm: Callable[..., Any]) -> UpdateRule:
-    """The rule that does `algorithm` to the prepared gradient and finishes the parameter.
+    """Make a rule that applies `algorithm` to the prepared gradient and finishes the parameter.
 
     Args:
-        algorithm: a function as for `learnerdsl.rule`, which returns the parameter's new value as
-            an expression, or with it what it assigned.
+        algorithm: a function as for `learnerdsl.rule`. It returns the new value of the parameter,
+            an expression, or a tuple of this and of its assignments.
 
-    Its hyperparameters beside the algorithm's: `clip_limit`, `l2_weight`, `noise_std` and
-    `l1_threshold`. Its options: `mean_gradient`, `clipping` ("none", "truncate" or "norm"), `l2`,
-    `noise` and `l1`.
+    The rule also has the hyperparameters `clip_limit`, `l2_weight`, `noise_std` and `l1_threshold`,
+    and the options `mean_gradient`, `clipping` ("none", "truncate" or "norm"), `l2`, `noise` and
+    `l1`.
     """
 
     @functools.wraps(algorithm)
     def composed(p: Any, g: Any, **arguments: Any) -> Any:
-        frame = {name: arguments.pop(name) for name in FRAME_HYPERPARAMETERS}
-        options = {name: arguments.pop(name) for name in FRAME_OPTIONS}
+        shared = {name: arguments.pop(name) for name in SHARED_HYPERPARAMETERS}
+        options = {name: arguments.pop(name) for name in SHARED_OPTIONS}
         noise, l1 = options.pop("noise"), options.pop("l1")
-        result = algorithm(p, prepared(p, g, **options, frame=frame), **arguments)
+        result = algorithm(p, prepared(p, g, **options, shared=shared), **arguments)
         p_new, *assigned = result if isinstance(result, tuple) else (result,)
-        return combine([*assigned, assign(p, finished(p_new, noise, l1, frame))])
+        return combine([*assigned, assign(p, finished(p_new, noise, l1, shared))])
 
     signature = inspect.signature(algorithm)
     extra = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-        for name, default in (FRAME_HYPERPARAMETERS | FRAME_OPTIONS).items()
+        for name, default in (SHARED_HYPERPARAMETERS | SHARED_OPTIONS).items()
     ]
     parameters = [*signature.parameters.values(), *extra]
     composed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -129,18 +129,18 @@ def around(algorithm: Callable[..., Any]) -> UpdateRule:
 
 
 def gain(momentum: Any, unit_gain: bool) -> Any:
-    """What a momentum buffer takes in of each gradient: 1 - momentum, or 1."""
+    """Return the factor of a gradient in a momentum buffer: 1 - momentum, or 1."""
     return rounded("gain", 1 - momentum) if unit_gain else 1
 
 
 def stepped(s: Any, g: Any, mu: Any, alpha: Any) -> Any:
-    """`mu * s + alpha * g` as CNTK rounds it, where dividing by `mu` is no trouble."""
+    """Return `mu * s + alpha * g`, rounded as in CNTK where `mu` is large enough to divide by."""
     share = rounded("share", where(Gt(mu, SMALLEST_DIVISOR), alpha / mu, 0))
     return where(Gt(mu, SMALLEST_DIVISOR), mu * (s + share * g), mu * s + alpha * g)
 
 
 def mean_square(old: Any, keep: Any, x: Any, name: str) -> Any:
-    """The running mean of the square of `x`."""
+    """Return the running mean of the square of `x`."""
     taken = let(name, rounded(f"{name}_share", 1 - keep) * x)
     return keep * old + taken * x
 
@@ -155,7 +155,7 @@ def sgd(p, g, lr=0.1):
 def momentum_sgd(p, g, lr=0.1, momentum=0.9, unit_gain=True, lazy=False):
     r"""Momentum: $s \leftarrow \mu s + u \eta g$, $p \leftarrow p - s$, with $u = 1 - \mu$ or 1.
 
-    With `lazy`, the form CNTK has for row-sparse gradients, the buffer is free of the learning
+    With `lazy`, CNTK's form for row-sparse gradients, the buffer does not contain the learning
     rate: $s \leftarrow \mu s + u g$, $p \leftarrow p - \eta s$.
     """
     s = state("s")
@@ -181,14 +181,14 @@ def nesterov(p, g, lr=0.1, momentum=0.9, unit_gain=True):
 
 @around
 def adagrad(p, g, lr=0.1, average_multiplier=True, in_order=False):
-    r"""AdaGrad: steps divided by the root of the sum of all squared gradients.
+    r"""AdaGrad: divide steps by the root of the sum of all squared gradients.
 
     $$a \leftarrow a + g^2 \qquad q = \sqrt{a + 10^{-16}} \qquad
     p \leftarrow p - \frac{\eta}{k} \frac{g}{q}$$
 
-    With the average multiplier $k$ is the mean of $1/q$ over the tensor, so that the mean step is
-    as long as that of gradient descent; else 1. `in_order` adds as CNTK does, in the parameter's
-    dtype and in memory order.
+    With the average multiplier, $k$ is the mean of $1/q$ over the tensor, so that the mean step is
+    as long as that of gradient descent; without it, $k$ is 1. `in_order` sums as CNTK does, in the
+    parameter's dtype and in memory order.
     """
     a = state("a")
     a_new = assign(a, a + g**2)
@@ -211,15 +211,15 @@ def rmsprop(
     average_multiplier=True,
     in_order=False,
 ):
-    r"""RMSProp with a step size for each element, which grows while the gradient keeps its sign.
+    r"""RMSProp with a step size per element, which grows while the gradient keeps its sign.
 
     $$v \leftarrow \gamma v + (1 - \gamma) g^2 \qquad
     s \leftarrow \begin{cases} \min(s \cdot inc, max) & \text{sign kept} \\
     \max(s \cdot dec, min) & \text{else} \end{cases} \qquad
     p \leftarrow p - \frac{\eta}{k} \, g \, \frac{s}{\sqrt{v + 10^{-6}}}$$
 
-    The first update starts from $v = g^2$ and $s = 0.02$. With the average multiplier $k$ is the
-    mean over the tensor of what multiplies $g$; else 1.
+    The first update starts from $v = g^2$ and $s = 0.02$. With the average multiplier, $k$ is the
+    mean over the tensor of the factor of $g$; without it, $k$ is 1.
     """
     v, s, last = state("v"), state("s", init=RMSPROP_FIRST_STEP), state("last")
     rho = rounded("rho", gamma)
@@ -239,15 +239,15 @@ def rmsprop(
 
 @around
 def fsadagrad(p, g, lr=0.1, momentum=0.9, variance_momentum=0.999, unit_gain=True):
-    r"""Gradients divided by their running root mean square, at most tenfold, then momentum.
+    r"""FSAdaGrad: divide gradients by their running root mean square, then apply momentum.
 
     $$c \leftarrow \beta_2 c + (1 - \beta_2) n \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2
     \qquad \hat{g} = g \min(\sqrt{c / v}, 10)$$
 
     $$m \leftarrow \mu m + u \hat{g} \qquad p \leftarrow p - \eta m$$
 
-    The count $c$ carries the number of samples, which turns the summed gradient into a mean. With
-    a momentum of 0 there is no buffer.
+    The running minibatch size $c$ turns the summed gradient into a mean. With a momentum of 0, the
+    buffer is not used.
     """
     v, m, c = state("v"), state("m"), state("c", shape="model")
     eta, mu, b2 = rounded("eta", lr), rounded("mu", momentum), rounded("b2", variance_momentum)
@@ -266,7 +266,7 @@ def fsadagrad(p, g, lr=0.1, momentum=0.9, variance_momentum=0.999, unit_gain=Tru
 def adam(
     p, g, lr=0.1, momentum=0.9, variance_momentum=0.999, eps=1e-8, unit_gain=True, adamax=False
 ):
-    r"""Adam, with both corrections in one factor: epsilon is added to the uncorrected root.
+    r"""Adam, with both bias corrections in one factor: epsilon is added to the uncorrected root.
 
     $$v \leftarrow \beta_2 v + (1 - \beta_2) g^2 \qquad m \leftarrow \mu m + u g \qquad
     p \leftarrow p - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \mu^t} \frac{m}{\sqrt{v} + \epsilon}$$
@@ -293,14 +293,14 @@ def adam(
 
 @around
 def adadelta(p, g, lr=1.0, rho=0.95, eps=1e-8, lazy=False):
-    r"""AdaDelta: steps in proportion to the root mean square of earlier steps.
+    r"""AdaDelta: steps proportional to the root mean square of earlier steps.
 
     $$a \leftarrow \rho a + (1 - \rho) g^2 \qquad
     d = \frac{\sqrt{x + \epsilon}}{\sqrt{a + \epsilon}} g \qquad
     x \leftarrow \rho x + (1 - \rho) d^2 \qquad p \leftarrow p - \eta d$$
 
     With `lazy`, for row-sparse gradients, `a` and `x` of a row first decay for the updates that
-    the row missed, as the dense form would have done.
+    the row missed, as in the dense form.
     """
     a, x = state("a"), state("x")
     keep, epsilon = rounded("keep", rho), rounded("epsilon", eps)
@@ -319,7 +319,7 @@ def adadelta(p, g, lr=1.0, rho=0.95, eps=1e-8, lazy=False):
 
 @rule
 def regularise(p, g, noise_std=0.0, l1_threshold=0.0, noise=False, l1=False):
-    """Noise and L1 alone, on whole parameters whose gradients are row-sparse."""
+    """Apply only noise and L1, to whole parameters whose gradients are row-sparse."""
     del g
-    frame = {"noise_std": noise_std, "l1_threshold": l1_threshold}
-    return assign(p, finished(p, noise, l1, frame))
+    shared = {"noise_std": noise_std, "l1_threshold": l1_threshold}
+    return assign(p, finished(p, noise, l1, shared))

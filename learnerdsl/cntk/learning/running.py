@@ -1,7 +1,7 @@
-"""Runs a rule on CNTK parameters: one fused learner for each dtype, another for row-sparse ones.
+"""Runs a rule on CNTK parameters: one fused learner for each dtype and kind of gradient.
 
-Rules come in, as functions from "are the gradients row-sparse" to a traced rule; the scalars that
-they read come from a dict that the caller refills before every update.
+A rule comes in as a function: it takes whether gradients are row-sparse, and returns a traced rule.
+The caller sets the scalars that it reads in a dict, before every update.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,36 +30,36 @@ Gradient = np.ndarray | RowSparse
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the parameters, with the learner that updates them.
+    """Some of the parameters and the core learner that updates them.
 
     Attributes:
-        key: dtype name, and whether gradients are row-sparse.
-        indices: numbers of the parameters among those of the runner.
+        key: name of the dtype, and whether gradients are row-sparse.
+        indices: indices of the parameters among those of the runner.
         learner: the core learner.
-        idle: gradients for a rule that reads none; empty where it reads them.
+        unread: gradients to pass to a rule that does not read them; empty for all other rules.
     """
 
     key: tuple[str, bool]
     indices: tuple[int, ...]
     learner: Learner
-    idle: tuple[np.ndarray, ...] = ()
+    unread: tuple[np.ndarray, ...] = ()
 
     def state_of(self, index: int) -> dict[str, np.ndarray]:
-        """State arrays of the parameter with this number among those of the runner."""
+        """Return the state arrays of the parameter with this index among those of the runner."""
         return self.learner.state[self.indices.index(index)]
 
 
 class Runner:
-    """Updates parameters by a rule, which may differ where gradients are row-sparse.
+    """Updates parameters by a rule, which may differ for row-sparse gradients.
 
     Args:
-        parameters: what is updated, in place.
-        rule: from whether gradients are row-sparse to the traced rule.
-        whole: the rule for all of a parameter whose gradients are row-sparse, run after the rows;
-            None if there is nothing to do.
+        parameters: the parameters to update, in place.
+        rule: takes whether gradients are row-sparse, and returns a traced rule.
         scalars: values of the hyperparameters at the coming update, by name.
-        splits: whether parameters with row-sparse gradients get a learner of their own.
-        seed: of the noise.
+        whole: returns the rule for whole parameters with row-sparse gradients, which runs after
+            the rule for their rows; None if there is none.
+        splits: whether parameters with row-sparse gradients get their own learner.
+        seed: seed of the noise.
         constants: values of the hyperparameters that never change.
     """
 
@@ -86,7 +86,7 @@ class Runner:
         self.arrange()
 
     def update(self, gradients: Sequence[Gradient], count: int) -> None:
-        """One update; gradients are checked already and come in the order of the parameters."""
+        """Do one update with checked gradients, in the order of the parameters."""
         new = {k for k, g in enumerate(gradients) if isinstance(g, RowSparse)} - self.sparse
         if new and self.splits:
             self.sparse |= new
@@ -94,20 +94,26 @@ class Runner:
         for part in self.parts:
             part.learner.update([gradients[k] for k in part.indices], count)
         for part in self.whole_parts:
-            part.learner.update(part.idle, count)
+            part.learner.update(part.unread, count)
 
     def arrange(self) -> None:
-        """Make the learners that are needed now; states move from the old ones to the new."""
+        """Make the learners that are needed now, and move the states of the old ones to them."""
         old, groups = self.parts, self._groups()
         self.parts = [
-            self._part(key, members, self.rule(key[1])) for key, members in groups.items()
+            Part(key, members, self._learner(members, self.rule(key[1])))
+            for key, members in groups.items()
         ]
         for part in self.parts:
             for source in old:
                 _move_states(source, part)
         rule = self.whole()
         self.whole_parts = [
-            self._part(part.key, part.indices, rule, idle=True)
+            Part(
+                part.key,
+                part.indices,
+                self._learner(part.indices, rule),
+                self._unread_gradients(part.indices),
+            )
             for part in self.parts
             if rule is not None and part.key[1]
         ]
@@ -119,35 +125,36 @@ class Runner:
             groups[key] = (*groups.get(key, ()), k)
         return groups
 
-    def _part(
-        self, key: tuple[str, bool], indices: tuple[int, ...], rule: Rule, idle: bool = False
-    ) -> Part:
-        arrays = [self.parameters[k]._data for k in indices]
-        # What no line of the rule reads needs no value before every update.
+    def _learner(self, indices: Sequence[int], rule: Rule) -> Learner:
+        """Return a core learner that updates some of the parameters by `rule`."""
+        arrays = [self.parameters[k].memory for k in indices]
+        # Hyperparameters that the rule does not read need no value before every update.
         used = {symbol for line in rule.lines for symbol in line.expression.free_symbols}
         names = [symbol.name for symbol in rule.hyperparameters if symbol in used]
         readers = {
             name: self.constants[name] if name in self.constants else self._reader(name)
             for name in names
         }
-        # Learners number their tensors from 0; another seed keeps their noise apart.
+        # Each learner numbers its tensors from 0; different seeds make their noise differ.
         seed = (self.seed + indices[0] * 2**32) % 2**53
-        learner = Learner(rule, arrays, hyperparameters=readers, seed=seed)
-        # Memory that nobody reads or writes takes no room, only addresses.
-        unread = tuple(np.empty_like(array) for array in arrays) if idle else ()
-        return Part(key, indices, learner, unread)
+        return Learner(rule, arrays, hyperparameters=readers, seed=seed)
+
+    def _unread_gradients(self, indices: Sequence[int]) -> tuple[np.ndarray, ...]:
+        """Return gradients for a rule that does not read them."""
+        # Memory that is never read or written takes up addresses only.
+        return tuple(np.empty_like(self.parameters[k].memory) for k in indices)
 
     def _reader(self, name: str) -> Callable[[int], float]:
         return lambda step: self.scalars[name]
 
     def reset(self) -> None:
-        """Give all states their start values."""
+        """Reset all states to their start values."""
         for part in (*self.parts, *self.whole_parts):
             part.learner.reset()
 
     @property
     def states(self) -> list[dict[str, np.ndarray]]:
-        """For each parameter its states, as the memory that updates use."""
+        """The states of each parameter by name: the arrays that updates use."""
         found: list[dict[str, np.ndarray]] = [{} for _ in self.parameters]
         for part in self.parts:
             for k, states in zip(part.indices, part.learner.state.values(), strict=True):
@@ -155,7 +162,7 @@ class Runner:
         return found
 
     def checkpoint(self) -> dict[str, Any]:
-        """A copy of all that the next updates depend on, but for the parameters."""
+        """Return a copy of everything that updates depend on, except for the parameters."""
         first = self.parts[0].learner
         return {
             "states": [{name: a.copy() for name, a in states.items()} for states in self.states],
@@ -167,7 +174,7 @@ class Runner:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Continue from what `checkpoint` returned; nothing changes where it does not match."""
+        """Continue from what `checkpoint` returned; change nothing if it does not match."""
         self.check(saved)
         before = self.checkpoint()
         try:
@@ -177,7 +184,7 @@ class Runner:
             raise
 
     def check(self, saved: Any) -> None:
-        """Raise unless `checkpoint` of a runner like this could have returned `saved`."""
+        """Raise unless `saved` is a checkpoint of a runner like this one."""
         check_keys("A structure of the checkpoint", saved, self.checkpoint())
         check_clock(saved)
         count = len(self.parameters)
@@ -185,7 +192,7 @@ class Runner:
         if not self.splits and (sparse or saved["seed"] != self.seed):
             msg = (
                 f"The checkpoint has sparse={shown(saved['sparse'])} and seed={saved['seed']}, "
-                "which this learner has no use for."
+                "which this learner cannot use; give a checkpoint of this learner."
             )
             raise CheckpointError(msg)
         rules = {is_sparse: self.rule(is_sparse) for is_sparse in (False, bool(sparse))}
@@ -211,16 +218,16 @@ class Runner:
             part.learner.load_state_dict(target)
 
     def source(self) -> str:
-        """The generated loops of every learner that runs."""
+        """Return the generated loops of every learner that runs."""
         return "\n".join(part.learner.source() for part in (*self.parts, *self.whole_parts))
 
     def plan(self) -> str:
-        """The passes over memory of every learner that runs."""
+        """Return the sweeps over memory of every learner that runs, as text."""
         return "\n".join(str(part.learner.plan()) for part in (*self.parts, *self.whole_parts))
 
 
 def _move_states(source: Part, target: Part) -> None:
-    """Continue in `target` what `source` did to the parameters they share."""
+    """Copy the states of the parameters that both have from `source` to `target`."""
     shared = set(source.indices) & set(target.indices)
     if not shared or not source.learner.step_count:
         return
@@ -228,7 +235,7 @@ def _move_states(source: Part, target: Part) -> None:
     for k in shared:
         own = state_dict["state"][target.indices.index(k)]
         kept = source.state_of(k)
-        # A state that only the row-sparse rule has is the number of a row's last update.
+        # A state that only the row-sparse rule has is the step of a row's last update.
         for name, array in own.items():
             array[...] = kept.get(name, source.learner.step_count)
     state_dict["model_state"] = source.learner.model_state

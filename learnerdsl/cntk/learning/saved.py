@@ -1,4 +1,4 @@
-"""Checks of what a checkpoint of a learner holds, all of them before anything of it is used."""
+"""Checks of the checkpoint of a learner, which all come before any part of it is used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ from learnerdsl.tracing import Rule
 def check_keys(what: str, given: Any, needed: Iterable[str]) -> None:
     """Raise unless a part of a checkpoint is a dict with these keys."""
     if not isinstance(given, Mapping):
-        msg = f"{what} must be a dict, as create_checkpoint() makes one, got {shown(given)}."
+        msg = f"{what} must be a dict, as create_checkpoint() returns it, got {shown(given)}."
         raise CheckpointError(msg)
     missing = [key for key in needed if key not in given]
     if missing:
-        msg = f"{what} lacks {', '.join(missing)}; create_checkpoint() makes one."
+        msg = f"{what} lacks {', '.join(missing)}; give what create_checkpoint() returned."
         raise CheckpointError(msg)
 
 
 def listed(what: str, given: Any, count: int) -> Sequence[Any]:
-    """A list with an entry for each of `count` things."""
+    """Return `given`, or raise unless it is a list of `count` entries."""
     if isinstance(given, (list, tuple)) and len(given) == count:
         return given
     msg = f"The checkpoint must have a list of {count} {what}, got {shown(given)}."
@@ -33,14 +33,14 @@ def listed(what: str, given: Any, count: int) -> Sequence[Any]:
 
 
 def same(name: str, given: Any, own: str | int) -> None:
-    """Raise unless a value is the learner's own."""
+    """Raise unless a value equals the learner's own."""
     if type(given) is not type(own) or given != own:
-        msg = f"The checkpoint has {name} {shown(given)}, this learner {own!r}."
+        msg = f"The checkpoint has the {name} {shown(given)}, but this learner has {own!r}."
         raise CheckpointError(msg)
 
 
 def check_clock(saved: Mapping[str, Any]) -> None:
-    """Raise unless the counters and the seed of a structure are numbers that it can have."""
+    """Raise unless the counters and the seed are numbers in their ranges."""
     whole("seed", saved["seed"], error=CheckpointError)
     for key in ("step_count", "samples"):
         number(key, saved[key], lambda n: 0 <= n <= EXACT, f"from 0 to {EXACT}", CheckpointError)
@@ -48,7 +48,7 @@ def check_clock(saved: Mapping[str, Any]) -> None:
 
 
 def chosen(numbers: Any, count: int) -> set[int]:
-    """Numbers of parameters, each below `count`."""
+    """Return `numbers` as a set, or raise unless all are indices below `count`."""
     is_list = isinstance(numbers, (list, tuple)) and all(map(is_whole, numbers))
     if not is_list or not all(0 <= k < count for k in numbers):
         msg = f"sparse must be a list of ints from 0 to {count - 1}, got {shown(numbers)}."
@@ -57,7 +57,7 @@ def chosen(numbers: Any, count: int) -> set[int]:
 
 
 def check_states(parameter: Parameter, rule: Rule, given: Any) -> None:
-    """Raise unless these are states of a parameter by name, each of its shape and dtype."""
+    """Raise unless `given` has every state of a parameter by name, in its shape and dtype."""
     kinds: dict[str, tuple[Shape, np.dtype[Any]]] = {
         spec.symbol.name: (parameter.shape, np.dtype(parameter.dtype))
         if spec.symbol.shape == "element"
@@ -75,11 +75,11 @@ def check_states(parameter: Parameter, rule: Rule, given: Any) -> None:
 
 
 def check_model_states(rule: Rule, given: Any) -> None:
-    """Raise unless these are the states of a model by name, each a number."""
+    """Raise unless `given` has every model-wide state by name, each a number."""
     names = [spec.symbol.name for spec in rule.states if spec.symbol.shape == "model"]
-    _check_names("states of the model", given, names)
+    _check_names("model-wide states", given, names)
     for name in names:
-        real(f"State {name!r} of the model", given[name], error=CheckpointError)
+        real(f"The model-wide state {name!r}", given[name], error=CheckpointError)
 
 
 def _check_names(what: str, given: Any, names: Iterable[str]) -> None:

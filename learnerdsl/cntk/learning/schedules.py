@@ -1,8 +1,8 @@
 """CNTK's schedules: step functions of the samples or data sweeps seen, with a reference size.
 
-A schedule comes in as a number, a list or (count, value) pairs and comes out as a
-`TrainingParameterSchedule`, which learners read once per update. Its reference minibatch size says
-what a value is meant for: that many samples, or with 0 a whole minibatch, whatever its size.
+A number, a list or (count, value) pairs come in; a `TrainingParameterSchedule` goes out, which
+learners read once per update. Its values are meant for minibatches of its reference size, or, if
+that is 0, for a minibatch of any size.
 """
 
 import enum
@@ -25,11 +25,11 @@ from learnerdsl.cntk.graph.variables import Variable
 from learnerdsl.errors import CheckpointError, HyperparameterError
 
 IGNORE = 0
-"""Reference minibatch size of values that hold for a whole minibatch."""
+"""Reference minibatch size of values that are meant for a minibatch of any size."""
 
 
 class UnitType(enum.Enum):
-    """What a value of `learning_rate_schedule` is meant for."""
+    """The unit of the values of `learning_rate_schedule`: per sample or per minibatch."""
 
     sample = "sample"
     minibatch = "minibatch"
@@ -38,17 +38,17 @@ class UnitType(enum.Enum):
 class TrainingParameterSchedule:
     """A step function of the number of samples, or of data sweeps, seen so far.
 
-    Made by the functions of this module. `schedule[i]` is the raw value at sample (or sweep) `i`.
+    Made by the functions of this module. `schedule[i]` is the value at sample (or sweep) `i`.
 
     Args:
-        pairs: (count, value) pairs; the last value holds for ever.
-        epoch_size: samples that one count stands for; 0 where it stands for a data sweep.
-        minibatch_size: reference minibatch size, None where it is not stated.
+        pairs: (count, value) pairs; the last value holds forever.
+        epoch_size: samples that a count stands for; 0 if it stands for a data sweep.
+        minibatch_size: reference minibatch size, None if it is not stated.
 
     Attributes:
         values: the values in order.
         starts: index at which each value but the first begins.
-        epoch_size: as given.
+        epoch_size: the argument.
         is_explicit: whether the reference minibatch size was stated.
     """
 
@@ -64,7 +64,7 @@ class TrainingParameterSchedule:
         self._nodes: dict[Any, Node] = {}
 
     def as_node(self, dtype: npt.DTypeLike) -> Node:
-        """What stands for the schedule in the graph of an update function: its raw value."""
+        """Return a node for the value of the schedule in the graph of an update function."""
         key = np.dtype(dtype)
         if key not in self._nodes:
             self._nodes[key] = Variable("schedule", (), dtype)
@@ -73,7 +73,7 @@ class TrainingParameterSchedule:
 
     @property
     def minibatch_size(self) -> int:
-        """The reference minibatch size; 0 is per minibatch, whatever its size."""
+        """The reference minibatch size; 0 means per minibatch, whatever its size."""
         return self._minibatch_size
 
     @minibatch_size.setter
@@ -82,15 +82,15 @@ class TrainingParameterSchedule:
         self.is_explicit = True
 
     def is_sweep_based(self) -> bool:
-        """Whether the index is the number of data sweeps instead of samples."""
+        """Return whether the index is the number of data sweeps instead of samples."""
         return not self.epoch_size and len(self.values) > 1
 
     def with_size(self, minibatch_size: int) -> "TrainingParameterSchedule":
-        """The same steps for another reference minibatch size."""
+        """Return a copy with another reference minibatch size."""
         return self._rebuilt(self.values, self.starts, minibatch_size)
 
     def shifted(self, start: int) -> "TrainingParameterSchedule":
-        """The same steps, the first of them at index `start`."""
+        """Return a copy whose first step is at index `start`."""
         starts = tuple(start + position for position in self.starts)
         return self._rebuilt(self.values, starts, self._minibatch_size)
 
@@ -106,10 +106,12 @@ class TrainingParameterSchedule:
         try:
             position = operator.index(index)
         except TypeError:
-            msg = f"A schedule is indexed by a number of samples, an int; got {shown(index)}."
+            msg = (
+                f"The index of a schedule must be an int, a number of samples; got {shown(index)}."
+            )
             raise CountTypeError(msg) from None
         if position < 0:
-            msg = f"A schedule starts at 0 and has no last value; got the index {shown(index)}."
+            msg = f"The index of a schedule must be non-negative, got {shown(index)}."
             raise CountError(msg)
         return self.values[bisect_right(self.starts, position)]
 
@@ -121,7 +123,7 @@ class TrainingParameterSchedule:
     __hash__ = None  # type: ignore[assignment]
 
     def description(self) -> dict[str, Any]:
-        """All of it as numbers and lists, for checkpoints."""
+        """Return the schedule as numbers and lists, for checkpoints."""
         return {
             "values": list(self.values),
             "starts": list(self.starts),
@@ -132,14 +134,17 @@ class TrainingParameterSchedule:
 
     @classmethod
     def from_description(cls, description: Any) -> "TrainingParameterSchedule":
-        """The schedule that `description` described.
+        """Make a schedule from what `description()` returned.
 
         Raises:
-            CheckpointError: it describes none.
+            CheckpointError: the description is damaged.
         """
         made = cls([(0, 0.0)], 0, 0)
         if not isinstance(description, Mapping) or set(description) != set(made.description()):
-            msg = f"{shown(description)} describes no schedule; description() of one does."
+            msg = (
+                f"{shown(description)} does not describe a schedule; give what description() "
+                "returned."
+            )
             raise CheckpointError(msg)
         values, starts = (_listed(name, description[name]) for name in ("values", "starts"))
         made.values = tuple(number("A value", v, error=CheckpointError) for v in values)
@@ -170,23 +175,23 @@ class TrainingParameterSchedule:
 def _listed(name: str, given: Any) -> list[Any]:
     if isinstance(given, (list, tuple)):
         return list(given)
-    msg = f"The {name} of a schedule are a list of numbers, got {shown(given)}."
+    msg = f"The {name} of a schedule must be a list of numbers, got {shown(given)}."
     raise CheckpointError(msg)
 
 
 def training_parameter_schedule(
     schedule: Any, unit: UnitType | str = UnitType.minibatch, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A schedule per sample or per minibatch.
+    """Make a schedule per sample or per minibatch.
 
     Args:
-        schedule: a number; a list of numbers or (count, value) pairs; or a schedule, returned as
-            it is. Each value holds for `count * epoch_size` samples, the last one for ever.
+        schedule: a number; a list of numbers or (count, value) pairs; or a schedule, which is
+            returned unchanged. A value holds for `count * epoch_size` samples, the last forever.
         unit: `UnitType.sample` or `UnitType.minibatch`.
-        epoch_size: samples a count stands for; without it a count is a data sweep.
+        epoch_size: samples that a count stands for; a data sweep if left out.
 
     Raises:
-        HyperparameterError: a ValueError; the argument is none of these.
+        HyperparameterError: a ValueError; `schedule` is none of these.
 
     >>> drops = training_parameter_schedule([0.1, 0.2, 0.3], UnitType.minibatch, epoch_size=10)
     >>> [drops[i] for i in (0, 9, 10, 20, 1000)]
@@ -195,7 +200,7 @@ def training_parameter_schedule(
     if isinstance(unit, str) and unit in UnitType.__members__:
         unit = UnitType[unit]
     if not isinstance(unit, UnitType):
-        msg = f"unit={shown(unit)} is not known; write UnitType.sample or UnitType.minibatch."
+        msg = f"unit={shown(unit)} is not a unit; write UnitType.sample or UnitType.minibatch."
         raise HyperparameterError(msg)
     return _schedule(schedule, epoch_size, 1 if unit is UnitType.sample else 0)
 
@@ -203,44 +208,45 @@ def training_parameter_schedule(
 def learning_rate_schedule(
     lr: Any, unit: UnitType | str, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A learning rate per sample or per minibatch; see `training_parameter_schedule`."""
+    """Make a learning rate per sample or per minibatch; see `training_parameter_schedule`."""
     return training_parameter_schedule(lr, unit, epoch_size)
 
 
 def learning_parameter_schedule(
     schedule: Any, minibatch_size: int | None = None, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A learning rate meant for minibatches of a size, or for any (`IGNORE`, the default)."""
+    """Make a learning rate for minibatches of a given size, or of any size (`IGNORE`)."""
     return _schedule(schedule, epoch_size, whole_or_none("minibatch_size", minibatch_size))
 
 
 def learning_parameter_schedule_per_sample(
     schedule: Any, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A learning rate per sample."""
+    """Make a learning rate per sample."""
     return _schedule(schedule, epoch_size, 1)
 
 
 def momentum_schedule(
     momentum: Any, epoch_size: int | None = None, minibatch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A momentum meant for minibatches of a size, or for any (`IGNORE`, the default)."""
+    """Make a momentum for minibatches of a given size, or of any size (`IGNORE`)."""
     return learning_parameter_schedule(momentum, minibatch_size, epoch_size)
 
 
 def momentum_schedule_per_sample(
     momentum: Any, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A momentum per sample; a minibatch of n samples uses its n-th power."""
+    """Make a momentum per sample; a minibatch of n samples uses its n-th power."""
     return _schedule(momentum, epoch_size, 1)
 
 
 def momentum_as_time_constant_schedule(
     momentum: Any, epoch_size: int | None = None
 ) -> TrainingParameterSchedule:
-    """A momentum per sample, given as the number of samples after which 1/e of a gradient is left.
+    """Make a momentum per sample from a time constant.
 
-    0 samples is a momentum of 0, infinity one of 1.
+    After that many samples, 1/e of a gradient is left. A time constant of 0 is a momentum of 0, and
+    infinity is a momentum of 1.
 
     >>> round(momentum_as_time_constant_schedule(300)[0], 6)
     0.996672
@@ -254,7 +260,7 @@ def _momentum_of_time_constant(name: str, value: Any) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether CNTK takes it for a number: int or float, also numpy.float64."""
+    """Return whether CNTK accepts `value` as a number: an int or float, including numpy.float64."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -264,7 +270,7 @@ def _schedule(
     minibatch_size: int | None,
     convert: Callable[[str, Any], float] = number,
 ) -> TrainingParameterSchedule:
-    """The schedule of a number, a list or a schedule."""
+    """Make a schedule from a number, a list or a schedule."""
     if isinstance(given, TrainingParameterSchedule):
         return given
     epoch = whole_or_none("epoch_size", epoch_size) or 0
@@ -282,18 +288,21 @@ def _schedule(
         raise HyperparameterError(msg)
     pairs = [_pair(item, convert) for item in given]
     if not pairs:
-        msg = "An empty list is not a schedule; it needs at least one value."
+        msg = "An empty list is not a schedule; give at least one value."
         raise ConstructionError(msg)
     if any(count == 0 for count, _ in pairs[:-1]):
-        msg = f"In {shown(given)} a count is 0; only the last value, which is for ever, may have 0."
+        msg = (
+            f"In {shown(given)} a count is 0; only the last value, which holds forever, may have a "
+            "count of 0."
+        )
         raise ConstructionError(msg)
     return TrainingParameterSchedule(pairs, epoch, minibatch_size)
 
 
 def _pair(item: Any, convert: Callable[[str, Any], float]) -> tuple[int, float]:
-    """A (count, value) pair of an item of a list; a number alone counts once."""
+    """Return an item of a list as a (count, value) pair; the count of a lone number is 1."""
     count, value = item if isinstance(item, tuple) and len(item) == 2 else (1, item)
     if not isinstance(value, Real):
-        msg = f"{shown(item)} cannot stand in a schedule; write a number or a pair (count, value)."
+        msg = f"{shown(item)} cannot be in a schedule; write a number or a pair (count, value)."
         raise HyperparameterError(msg)
     return whole("The count of a schedule", count), convert("A value of a schedule", value)

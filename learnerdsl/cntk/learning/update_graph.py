@@ -1,7 +1,7 @@
-"""Which assign of an update function belongs to which parameter, before any of it is lowered.
+"""Sorts the assigns of an update function by parameter, before they are lowered.
 
-In comes the graph that the function returned; out come units: one parameter with the assigns whose
-elements are its elements. What is reduced to one number ties no units together.
+The graph that the function returned comes in; units go out, each a parameter with the assigns that
+go along its elements. A reduction to one number does not connect units.
 """
 
 import warnings
@@ -18,14 +18,14 @@ from learnerdsl.cntk.graph.walks import topological
 
 @dataclass
 class Unit:
-    """A parameter and what is assigned with its elements.
+    """A parameter and the assigns that go along its elements.
 
     Attributes:
-        index: number of the parameter.
+        index: index of the parameter.
         parameter: the parameter.
-        gradient: the node that stands for its gradient.
+        gradient: the node for its gradient.
         assigns: its assigns, in the order of the graph.
-        states: constants of its shape that the graph assigns, in the order of the assigns.
+        states: assigned constants of its shape, in the order of the assigns.
     """
 
     index: int
@@ -39,12 +39,12 @@ class UpdateGraph:
     """The graph of an update function, sorted by parameters.
 
     Args:
-        root: what the function returned.
-        parameters: the parameters it was called with.
-        gradients: the nodes that stand for their gradients.
+        root: the node that the function returned.
+        parameters: the parameters that the function was called with.
+        gradients: the nodes for their gradients.
 
     Raises:
-        GraphError: assigns that contradict or mix parameters; the message names the node.
+        GraphError: assigns contradict each other or mix parameters; the message names the node.
     """
 
     def __init__(self, root: Node, parameters: Sequence[Node], gradients: Sequence[Node]) -> None:
@@ -71,7 +71,7 @@ class UpdateGraph:
         if target in self.assigned:
             msg = (
                 f"{target!r} is assigned twice, by {self.assigned[target]!r} and {node!r}; "
-                "give it one new value."
+                "assign it once."
             )
             raise GraphError(msg)
         if any(target is unit.gradient for unit in self.units):
@@ -84,7 +84,7 @@ class UpdateGraph:
         for unit in self.units:
             if unit.parameter not in reached:
                 msg = (
-                    f"The update function uses {unit.parameter!r} nowhere; assign it, or make a "
+                    f"The update function does not use {unit.parameter!r}; assign it, or make a "
                     "learner without it."
                 )
                 raise GraphError(msg)
@@ -93,7 +93,7 @@ class UpdateGraph:
                 warnings.warn(text, RuntimeWarning, stacklevel=4)
 
     def _element_nodes(self) -> set[Node]:
-        """Nodes with a value for each element of a parameter; the others are one number."""
+        """Return the nodes that have a value for each element of a parameter, not one number."""
         found: set[Node] = {leaf for unit in self.units for leaf in (unit.parameter, unit.gradient)}
         size = -1
         while size != len(found):
@@ -113,7 +113,7 @@ class UpdateGraph:
         return any(operand in found for operand in node.inputs)
 
     def leaves(self, node: Node) -> set[Node]:
-        """Leaves whose elements a node combines: what it reads outside of reductions."""
+        """Return the leaves whose elements a node combines, outside of reductions."""
         found: set[Node] = set()
         seen: set[Node] = set()
         waiting = [node]
@@ -128,11 +128,11 @@ class UpdateGraph:
         return found
 
     def owners(self, node: Node) -> set[int]:
-        """Numbers of the parameters whose elements a node combines."""
+        """Return the indices of the parameters whose elements a node combines."""
         return {self.owner[leaf] for leaf in self.leaves(node) if leaf in self.owner}
 
     def _tie(self) -> None:
-        """Find out which parameter each leaf goes with: what an assign combines goes together."""
+        """Find the parameter of each leaf: leaves that an assign combines belong together."""
         for unit in self.units:
             self.owner[unit.parameter] = self.owner[unit.gradient] = unit.index
         together = [
@@ -157,15 +157,16 @@ class UpdateGraph:
         target = node.inputs[0]
         if not owners:
             msg = (
-                f"{node!r} assigns {target!r} without any parameter or gradient of its shape; "
-                "such a constant cannot be a state."
+                f"{node!r} assigns {target!r}, but does not combine it with a parameter or "
+                "gradient; combine it with one of the same shape, or make it one number."
             )
             raise GraphError(msg)
         if len(owners) > 1:
             first, second = (self.units[index].parameter for index in sorted(owners)[:2])
             msg = (
-                f"{node!r} combines elements of {first!r} and {second!r}; an update is element by "
-                "element, so reduce the other parameter to one number, for example by reduce_sum."
+                f"{node!r} combines elements of {first!r} and {second!r}; an update goes element "
+                "by element, so reduce the other parameter to one number, for example by "
+                "reduce_sum."
             )
             raise GraphError(msg)
         unit = self.units[owners.pop()]
@@ -176,8 +177,9 @@ class UpdateGraph:
             raise GraphError(msg)
         if target.shape != unit.parameter.shape:
             msg = (
-                f"{target!r} has shape {target.shape}, its parameter {unit.parameter.shape}; a "
-                "state has the shape of the parameter, or is one number."
+                f"{target!r} has shape {target.shape}, but its parameter has "
+                f"{unit.parameter.shape}; a state must have the shape of the parameter, or be one "
+                "number."
             )
             raise GraphError(msg)
         unit.assigns.append(node)
@@ -185,7 +187,7 @@ class UpdateGraph:
             unit.states.append(target)
 
     def reached(self, nodes: Iterable[Node]) -> list[Node]:
-        """All nodes that some nodes depend on, also through the assigns of what they read."""
+        """Return all nodes that `nodes` depend on, also through the assigns of their leaves."""
         found: dict[Node, None] = {}
         waiting = list(nodes)
         while waiting:

@@ -1,7 +1,8 @@
-"""What every operation computes, on NumPy arrays or autograd's boxes around them: `KERNELS`.
+"""Computes every operation, on NumPy arrays or autograd's boxes around them: `COMPUTATIONS`.
 
-A kernel takes its node and the values of the node's inputs. Values of batched nodes have the batch
-as their first axis; a sparse input's value is a `scipy.sparse` matrix with a row per sample.
+An entry of the table is a function of a node and the values of its inputs. Values of batched nodes
+have the batch as first axis; the value of a sparse input is a `scipy.sparse` matrix with one row
+per sample.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +21,11 @@ Value = Any  # ndarray, autograd's box around one, scipy.sparse matrix or Rows
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a matrix whose other rows are not needed, as their factors are 0.
+    """Some rows of a matrix; its other rows are not needed, because their factors are 0.
 
     Attributes:
-        indices: numbers of the rows, ascending.
-        values: the rows.
+        indices: indices of the rows, ascending, (rows,), int64.
+        values: the rows, (rows, ...).
     """
 
     indices: np.ndarray
@@ -32,17 +33,17 @@ class Rows:
 
 
 def dense(value: Value) -> Value:
-    """`value` as an array."""
+    """Return `value` as a dense array."""
     return value.toarray() if scipy.sparse.issparse(value) else value
 
 
 def batch_axes(node: Node) -> int:
-    """Number of axes before those of a sample."""
+    """Return the number of axes before those of a sample, 1 or 0."""
     return 1 if node.batched else 0
 
 
 def _aligned(node: Node, values: Sequence[Value]) -> list[Value]:
-    """Operands with axes of size 1 after the batch axis, so that samples align at the last axis."""
+    """Insert axes of size 1 after the batch axis, so that samples align at the last axis."""
     found = []
     for operand, value in zip(node.inputs, values, strict=True):
         array = dense(value)
@@ -88,12 +89,12 @@ def _sum(array: Value, axes: tuple[int, ...]) -> Value:
 
 
 def _mean(array: Value, axes: tuple[int, ...]) -> Value:
-    # A Python number, as a NumPy one would make float64 of float32.
+    # A Python number, because a NumPy one would turn float32 into float64.
     return _sum(array, axes) / int(np.prod([array.shape[k] for k in axes], dtype=int))
 
 
 def _times(node: Node, left: Value, right: Value) -> Value:
-    """Product of matrices: axes that are summed over on one side, the others on the other."""
+    """Multiply as matrices: the axes that are summed over become one axis, the others another."""
     first, second = node.inputs
     count = shapes.contracted(node.inputs, node.attributes["output_rank"])
     inner = int(np.prod(second.shape[:count], dtype=int))
@@ -173,7 +174,7 @@ def _combine(node: Node, *values: Value) -> Value:
 
 
 def _classification_error(node: Node, *values: Value) -> Value:
-    """1 where the largest target is not among the `top` largest outputs, else 0."""
+    """Return 1 where the largest target is not among the `top` largest outputs, else 0."""
     operand = node.inputs[0]
     axis = shapes.one_axis(node.op, node.attributes["axis"], operand.rank)
     output, target = (
@@ -187,14 +188,14 @@ def _classification_error(node: Node, *values: Value) -> Value:
 
 
 def _aligned_samples(node: Node, values: Sequence[Value]) -> list[Value]:
-    """Values of which those without a batch axis have got one of size 1, if others have one."""
+    """Add a batch axis of size 1 to values that lack one, if others have one."""
     return [
         value[None] if node.batched and not operand.batched else value
         for operand, value in zip(node.inputs, values, strict=True)
     ]
 
 
-KERNELS: dict[str, Callable[..., Value]] = {
+COMPUTATIONS: dict[str, Callable[..., Value]] = {
     "plus": _elementwise(anp.add),
     "minus": _elementwise(anp.subtract),
     "element_times": _elementwise(anp.multiply),
@@ -215,7 +216,7 @@ KERNELS: dict[str, Callable[..., Value]] = {
     "negate": _elementwise(anp.negative),
     "stop_gradient": _elementwise(primitives.without_gradient),
     "alias": _identity,
-    "dropout": _elementwise(lambda value: value),  # while training, evaluation.py drops
+    "dropout": _elementwise(lambda value: value),  # evaluation.py drops elements in training
     "less": _comparison(anp.less),
     "less_equal": _comparison(anp.less_equal),
     "greater": _comparison(anp.greater),
