@@ -1,8 +1,6 @@
 """A2Grad: accelerated gradient descent with a pace from the noise of gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, sum, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step, sum, where
 
 
 @rule

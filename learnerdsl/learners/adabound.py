@@ -1,8 +1,19 @@
 """Adam with bounded rates: AdaBound between two curves, AdaMod below a running mean."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, maximum, minimum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    assign,
+    clip,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule

@@ -1,8 +1,6 @@
 """Adadelta: steps in units of the parameter, from two running means."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state
 
 
 @rule

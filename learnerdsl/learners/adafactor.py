@@ -2,9 +2,23 @@
 
 from sympy import Rational
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, mean, minimum, norm, size, sqrt, step, where
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    equal,
+    let,
+    maximum,
+    mean,
+    minimum,
+    ndim,
+    norm,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule

@@ -1,8 +1,6 @@
 """Adafactor with the learning rate as it is given, and the form of Big Vision."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, norm, size, sqrt, step
-from learnerdsl.tracing import assign, let, shape, state
+from learnerdsl import assign, let, maximum, mean, norm, rule, shape, size, sqrt, state, step
 
 
 @rule

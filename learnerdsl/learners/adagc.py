@@ -1,8 +1,19 @@
 """AdaGC: AdamW after clipping each tensor by its own past norms."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, minimum, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    norm,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule

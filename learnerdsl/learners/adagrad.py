@@ -1,8 +1,6 @@
 """Adagrad: a learning rate per element, from the sum of all squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step, where
 
 
 @rule

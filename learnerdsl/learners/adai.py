@@ -1,8 +1,6 @@
 """Adai and AdamS: the mean square of the whole model judges each element, or the decay."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, mean, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, clip, equal, let, mean, rule, sqrt, state, step, where
 
 
 @rule

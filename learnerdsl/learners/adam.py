@@ -1,8 +1,6 @@
 """Adam and AdamW: a step per element from running means of the gradient and of its square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule

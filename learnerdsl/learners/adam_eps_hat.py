@@ -1,8 +1,6 @@
 """Adam with epsilon added to the root of the uncorrected second moment: SparseAdam and Keras."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule

@@ -1,8 +1,6 @@
 """Adam-mini: Adam with one second moment for each row."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step
-from learnerdsl.tracing import assign, ndim, state
+from learnerdsl import assign, mean, ndim, rule, sqrt, state, step
 
 
 @rule

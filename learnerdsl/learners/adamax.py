@@ -1,8 +1,6 @@
 """Adamax and AdamaxW: Adam with the infinity norm in place of the root mean square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, state, step
 
 
 @rule

@@ -1,8 +1,6 @@
 """Adam without its corrections, and AdamW with corrected decay."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule

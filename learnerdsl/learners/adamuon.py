@@ -1,9 +1,7 @@
 """AdaMuon and Scion: orthogonal momentum with second moments, and in norms of operators."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, norm, size, sqrt, step
+from learnerdsl import assign, let, mean, ndim, norm, rule, size, sqrt, state, step
 from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """Adan: Adam with Nesterov's momentum from differences of gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state, step
 
 
 @rule

@@ -1,8 +1,6 @@
 """AdaShift: Adam whose rates come from gradients that its steps do not contain."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, max, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import abs, assign, combine, let, max, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """AdaSmooth: RMSprop whose memory depends on how straight the weights move."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, sqrt
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import abs, assign, combine, rule, sqrt, state
 
 
 @rule

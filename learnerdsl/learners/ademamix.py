@@ -1,8 +1,6 @@
 """AdEMAMix: Adam with a fast and a slow momentum, and a form of it with one."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule

@@ -1,8 +1,6 @@
 """ADOPT: Adam that normalises each gradient before it enters the momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, maximum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, clip, combine, let, maximum, rule, sqrt, state, step, where
 
 
 @rule

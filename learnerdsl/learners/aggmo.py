@@ -1,7 +1,6 @@
 """AggMo: several momentum buffers at once."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule

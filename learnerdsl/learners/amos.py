@@ -1,8 +1,6 @@
 """Amos: a rate and a decay that fall by themselves, toward weights of a known size."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, mean, rule, sqrt, state, step
 
 
 @rule

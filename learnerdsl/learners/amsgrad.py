@@ -1,8 +1,6 @@
 """AMSGrad: Adam whose divisor never falls."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, sqrt, state, step
 
 
 @rule

@@ -1,9 +1,7 @@
 """Quasi-Newton with a diagonal, and projections: Apollo and Aida."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, maximum, sqrt, step, sum
+from learnerdsl import abs, assign, combine, let, maximum, rule, sqrt, state, step, sum
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, combine, let, state
 
 
 @rule

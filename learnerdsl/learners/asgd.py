@@ -1,8 +1,6 @@
 """Averaged stochastic gradient descent."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, step, where
-from learnerdsl.tracing import assign, combine, evaluate, state
+from learnerdsl import assign, combine, equal, evaluate, maximum, rule, state, step, where
 
 
 @rule

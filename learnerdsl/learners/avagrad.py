@@ -1,8 +1,6 @@
 """AvaGrad: Adam whose rates are normalised over the model, and follow the gradient by a step."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, mean, rule, sqrt, state, step, where
 
 
 @rule

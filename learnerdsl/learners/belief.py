@@ -1,8 +1,6 @@
 """AdaBelief and ACProp: steps divided by how far the gradient is from what was expected."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, combine, maximum, rule, sqrt, state, step, where
 
 
 @rule

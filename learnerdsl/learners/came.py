@@ -1,8 +1,6 @@
 """CAME: Adafactor with momentum, trusted as far as it agrees with the steps."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, norm, size, sqrt
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, mean, ndim, norm, rule, size, sqrt, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """Steps that never go against the gradient: Grams and cautious AdamW."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, maximum, mean, sign, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import abs, assign, let, maximum, mean, rule, sign, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """COCOB: coin betting, which needs no learning rate."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, maximum
-from learnerdsl.tracing import assign, state
+from learnerdsl import abs, assign, maximum, rule, state
 
 
 @rule

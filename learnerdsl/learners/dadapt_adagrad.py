@@ -1,8 +1,19 @@
 """D-Adaptation of AdaGrad: the learning rate is estimated while training."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, sqrt, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    sum,
+    where,
+)
 
 
 @rule

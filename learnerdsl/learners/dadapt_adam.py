@@ -1,8 +1,20 @@
 """D-Adaptation of AdamW and of Adan: the learning rate is estimated while training."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule

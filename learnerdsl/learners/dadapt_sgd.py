@@ -1,8 +1,21 @@
 """D-Adaptation of SGD and of Lion: the learning rate is estimated while training."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, norm, sign, sqrt, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    norm,
+    rule,
+    sign,
+    sqrt,
+    state,
+    sum,
+    where,
+)
 
 
 @rule

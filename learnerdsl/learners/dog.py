@@ -1,8 +1,6 @@
 """DoG, DoWG and layer-wise DoG: learning rates from the distance that was moved."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, norm, sqrt, sum
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, maximum, norm, rule, sqrt, state, sum
 
 
 @rule

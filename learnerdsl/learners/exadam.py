@@ -1,8 +1,6 @@
 """EXAdam and AdamG: Adam with crossed corrections, and with a numerator of its own."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import minimum, sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, minimum, rule, sqrt, state, step
 
 
 @rule

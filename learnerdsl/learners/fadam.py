@@ -1,8 +1,6 @@
 """FAdam: Adam as a natural gradient, with the diagonal of the Fisher information."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, minimum, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, maximum, mean, minimum, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """FOCUS: signs of momentum, drawn towards the average of the weights."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sign, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """Fromage: steps in proportion to the weights of each tensor, without momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, norm, sqrt, where
-from learnerdsl.tracing import assign, let
+from learnerdsl import assign, equal, let, maximum, norm, rule, sqrt, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """FTRL-proximal: sparse weights for streams of sparse features."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, sign, sqrt, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import abs, assign, equal, rule, sign, sqrt, state, where
 
 
 @rule

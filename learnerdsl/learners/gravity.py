@@ -1,8 +1,6 @@
 """KATE and Gravity: other ways to tame the gradient than Adam's."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, max, sqrt, step, where
-from learnerdsl.tracing import assign, let, normal, state
+from learnerdsl import abs, assign, equal, let, max, normal, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """LAMB: Adam with a learning rate for each tensor, from the norms of weights and step."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, minimum, norm, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, maximum, minimum, norm, rule, sqrt, state, step, where
 
 
 @rule

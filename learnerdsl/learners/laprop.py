@@ -1,8 +1,6 @@
 """LaProp: the gradient is normalised first, and then averaged."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """LARS: momentum with a learning rate for each tensor, from the norms of weights and gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, minimum, norm, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, minimum, norm, rule, state, step, where
 
 
 @rule

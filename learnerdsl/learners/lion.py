@@ -1,8 +1,6 @@
 """Lion: the sign of a momentum, found by searching over programs."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, combine, rule, sign, state
 
 
 @rule

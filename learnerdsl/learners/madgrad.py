@@ -1,8 +1,6 @@
 """MADGRAD: dual averaging, with the cube root of a sum of squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, step, where
 
 
 @rule

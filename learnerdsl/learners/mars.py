@@ -1,8 +1,6 @@
 """MARS: AdamW and Lion on gradients of reduced variance."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, norm, sign, sqrt, step
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import assign, combine, let, maximum, ndim, norm, rule, sign, sqrt, state, step
 
 
 @rule

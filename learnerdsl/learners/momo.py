@@ -1,8 +1,19 @@
 """MoMo and MoMo-Adam: learning rates from a model of the loss along the momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, minimum, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, extra, let, state
+from learnerdsl import (
+    assign,
+    combine,
+    extra,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 SMALLEST_SQUARE = 2.0**-52
 """Momentum with no larger squared norm does not move the weights (machine epsilon, as optax)."""

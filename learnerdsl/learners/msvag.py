@@ -1,8 +1,6 @@
 """M-SVAG: momentum, damped by the variance of the stochastic gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, minimum, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, clip, equal, let, minimum, rule, state, step, where
 
 
 @rule

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from learnerdsl.define import rule
-from learnerdsl.errors import RuleError
-from learnerdsl.expr import maximum, size, sqrt, step
+from learnerdsl import RuleError, assign, let, maximum, ndim, rule, size, sqrt, state, step
 from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 def _muon_step(p: Any, g: Any, lr: Any, momentum: Any, weight_decay: Any, eps: Any, options: Any):

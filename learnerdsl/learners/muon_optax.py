@@ -1,9 +1,7 @@
 """Muon in optax's convention: bias correction, and Nesterov Adam for what is no matrix."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, size, sqrt, step
+from learnerdsl import assign, let, maximum, ndim, rule, size, sqrt, state, step
 from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """NAdam: Adam with Nesterov's momentum, whose share grows by a schedule."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step
 
 
 @rule

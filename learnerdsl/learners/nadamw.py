@@ -1,8 +1,6 @@
 """NAdamW: AdamW with Nesterov's momentum, in the forms of optax and of timm."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule

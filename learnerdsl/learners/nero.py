@@ -1,8 +1,23 @@
 """Nero: steps by neurons, whose weights stay centred and of norm 1."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, mean, norm, size, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    mean,
+    ndim,
+    norm,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule

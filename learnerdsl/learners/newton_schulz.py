@@ -4,9 +4,8 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import matmul, maximum, norm, transpose
+from learnerdsl import let, matmul, maximum, ndim, norm, shape, transpose
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import let, ndim, shape
 
 
 def orthogonalized(u: Any, p: Any, steps: int, eps: Any, is_added: bool = False) -> sympy.Expr:

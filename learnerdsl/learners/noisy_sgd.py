@@ -1,8 +1,6 @@
 """Stochastic gradient descent with noise added to the gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, normal
+from learnerdsl import assign, normal, rule, sqrt, step
 
 
 @rule

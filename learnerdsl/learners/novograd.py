@@ -1,8 +1,6 @@
 """NovoGrad: momentum of gradients that are scaled to unit size, tensor by tensor."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, sum, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, sum, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """Optimistic Adam: Adam that subtracts its last step, for games between two networks."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, equal, let, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,7 +1,6 @@
 """Optimistic gradient descent, for games of minimum and maximum."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule

@@ -1,9 +1,7 @@
 """Padam and diffGrad: Adam with a weaker division, and with a friction."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, exp, sqrt, step
+from learnerdsl import abs, assign, combine, exp, rule, sqrt, state, step
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, combine, state
 
 
 @rule

@@ -1,7 +1,6 @@
 """PID: momentum with a term for the change of the gradient, as in control theory."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule

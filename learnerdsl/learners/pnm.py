@@ -1,8 +1,6 @@
 """Positive-negative momentum: PNM and AdaPNM."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt, step
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, combine, maximum, rule, sqrt, state, step
 
 
 @rule

@@ -1,8 +1,6 @@
 """Step sizes from the value of the loss: Polyak's, and ALI-G's with momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import minimum, sum, where
-from learnerdsl.tracing import assign, extra, let, state
+from learnerdsl import assign, extra, let, minimum, rule, state, sum, where
 
 SMALLEST_SQUARE = 2.0**-52
 """Gradients with no larger squared norm do not move the parameters (machine epsilon, as optax)."""

@@ -1,8 +1,20 @@
 """Prodigy: Adam whose learning rate is estimated from how far the parameters have moved."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule

@@ -1,8 +1,6 @@
 """QHAdam: Adam whose step mixes the running means with the gradient at hand."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state
 
 
 @rule

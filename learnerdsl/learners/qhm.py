@@ -1,7 +1,6 @@
 """Quasi-hyperbolic momentum, and accelerated SGD, which is a case of it."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule

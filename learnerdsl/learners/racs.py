@@ -1,8 +1,20 @@
 """RACS: gradients scaled by rows and columns."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, mean, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import (
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    mean,
+    ndim,
+    norm,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule

@@ -1,8 +1,6 @@
 """RAdam: Adam that trusts its second moment only after some steps, in torch's and optax's form."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,9 +1,7 @@
 """Ranger: RAdam on centralised gradients, with lookahead."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, mean, sqrt, step, where
+from learnerdsl import assign, equal, let, mean, ndim, rule, sqrt, state, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

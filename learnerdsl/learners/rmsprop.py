@@ -1,8 +1,6 @@
 """RMSprop: a learning rate per element, from a running mean of squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """RMSprop with momentum, and with a running variance in place of the mean square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, sqrt, state
 
 
 @rule

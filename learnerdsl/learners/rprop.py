@@ -1,8 +1,6 @@
 """Rprop: step lengths of their own for all elements, from the signs of gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, sign, where
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, clip, combine, rule, sign, state, where
 
 
 @rule

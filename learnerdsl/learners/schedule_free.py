@@ -2,9 +2,20 @@
 
 from typing import Any
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, minimum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, evaluate, let, state
+from learnerdsl import (
+    assign,
+    combine,
+    equal,
+    evaluate,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:

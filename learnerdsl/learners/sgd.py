@@ -1,8 +1,6 @@
 """Stochastic gradient descent: plain, with momentum, with Nesterov momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step, where
 
 
 @rule

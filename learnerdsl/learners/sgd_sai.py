@@ -1,8 +1,6 @@
 """SGD-SaI: momentum with a learning rate per tensor, set once from the first gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import size, sqrt, sum, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, size, sqrt, state, sum, where
 
 
 @rule

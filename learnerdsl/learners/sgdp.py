@@ -1,8 +1,21 @@
 """SGDP and AdamP: steps without the part that only changes the norm of the weights."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, max, maximum, mean, size, sqrt, step, sum, where
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    let,
+    max,
+    maximum,
+    mean,
+    ndim,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule

@@ -1,8 +1,6 @@
 """Momentum with decoupled weight decay, and with the learning rate inside the buffer."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step, where
 
 
 @rule

@@ -1,9 +1,21 @@
 """Shampoo: matrices that precondition rows and columns."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, identity, inverse_root, matmul, sqrt, step, transpose, where
+from learnerdsl import (
+    assign,
+    equal,
+    identity,
+    inverse_root,
+    let,
+    matmul,
+    ndim,
+    rule,
+    sqrt,
+    state,
+    step,
+    transpose,
+    where,
+)
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule

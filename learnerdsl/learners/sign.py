@@ -1,8 +1,6 @@
 """Steps of one length for all elements: the sign of the gradient, or of its running mean."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sign, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """SM3: AdaGrad whose sums are kept as one vector for each axis."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import max, minimum, sqrt, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import assign, combine, let, max, minimum, ndim, rule, sqrt, state, where
 
 
 @rule

@@ -1,21 +1,25 @@
 """SOAP: Adam in the eigenbasis of Shampoo's matrices."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import (
+from learnerdsl import (
     abs,
+    assign,
+    combine,
     eigenvectors,
     equal,
     identity,
+    let,
     matmul,
     maximum,
+    ndim,
     orthonormal,
+    rule,
     sqrt,
+    state,
     step,
     transpose,
     where,
 )
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, combine, let, ndim, state
 
 
 @rule

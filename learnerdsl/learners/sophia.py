@@ -1,9 +1,7 @@
 """Sophia and AdaHessian: steps divided by an estimate of the Hessian matrix's diagonal."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, maximum, sqrt, step, where
+from learnerdsl import assign, clip, combine, equal, extra, maximum, rule, sqrt, state, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, combine, extra, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """SRMM: running means of gradient and parameter with a growing memory."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step
 
 
 @rule

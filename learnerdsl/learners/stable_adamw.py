@@ -1,8 +1,6 @@
 """Adam with steps limited by tensor: StableAdamW by its step, AdaNorm by the gradient's norm."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, norm, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, maximum, mean, norm, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """Stable-SPAM: Adam behind two adaptive clippings of the gradient, with resets of its momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, max, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import abs, assign, combine, equal, let, max, norm, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """TAM and AdaTAM: momentum that counts gradients by how well they agree with it."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, norm, sqrt
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, ndim, norm, rule, sqrt, state
 
 
 @rule

@@ -1,8 +1,6 @@
 """VSGD: the gradient as a quantity to be inferred from noisy measurements."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state, step, where
 
 
 @rule

@@ -1,8 +1,6 @@
 """Yogi: Adam whose second moment changes by steps of bounded size."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign, sqrt, step
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sign, sqrt, state, step
 
 
 @rule

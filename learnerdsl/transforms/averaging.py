@@ -1,9 +1,7 @@
 """Averages of the weights: exponential, over a run, and slow weights that lead the fast ones."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import equal, step, where
+from learnerdsl import assign, equal, evaluate, let, state, step, transform, where
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, evaluate, let, state
 
 
 @transform(place="after")

@@ -5,9 +5,7 @@ A limit of 0 or less makes the gradient 0; none turns it round.
 
 from typing import Any
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import clip, maximum, mean, minimum, norm, sqrt, where
-from learnerdsl.tracing import ndim
+from learnerdsl import clip, maximum, mean, minimum, ndim, norm, sqrt, transform, where
 
 
 def share_within(limit: Any, size: Any) -> Any:

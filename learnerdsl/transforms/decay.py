@@ -1,8 +1,6 @@
 """Weight decay of every kind: coupled, decoupled, independent of the learning rate, cautious."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import where
-from learnerdsl.tracing import shared
+from learnerdsl import shared, transform, where
 
 
 @transform(place="before")

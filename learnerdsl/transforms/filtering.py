@@ -1,8 +1,6 @@
 """Filters of the gradient, and of updates that go against it."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import maximum, mean, norm, sum, where
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, mean, ndim, norm, state, sum, transform, where
 
 
 @transform(place="before")

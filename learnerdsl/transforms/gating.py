@@ -1,9 +1,7 @@
 """Updates that are only made now and then: of several gradients at once, or of finite ones."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import abs, equal, step, sum, where
+from learnerdsl import abs, assign, equal, only_when, state, step, sum, transform, where
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, only_when, state
 
 LARGEST = 1e308
 """No sum of finite float32 numbers is larger; NaN and infinity are not smaller."""

@@ -1,8 +1,6 @@
 """Noise on the gradient and on the weights."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import normal
+from learnerdsl import normal, sqrt, step, transform
 
 
 @transform(place="before")

@@ -1,8 +1,6 @@
 """Constraints on the weights, kept after every update."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import abs, clip, maximum, norm, sign
-from learnerdsl.tracing import ndim, shared
+from learnerdsl import abs, clip, maximum, ndim, norm, shared, sign, transform
 from learnerdsl.transforms.clipping import share_within
 
 

@@ -1,8 +1,6 @@
 """Scales: of the gradient by its norm, of the update by the size of the weights."""
 
-from learnerdsl.compose import transform
-from learnerdsl.expr import equal, maximum, mean, norm, sqrt, where
-from learnerdsl.tracing import let, shared
+from learnerdsl import equal, let, maximum, mean, norm, shared, sqrt, transform, where
 
 
 @transform(place="before")
