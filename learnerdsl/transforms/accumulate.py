@@ -1,10 +1,7 @@
-"""Updates that are only made now and then: of several gradients at once, or of finite ones."""
+"""One update for the mean of several gradients."""
 
-from learnerdsl import abs, assign, equal, only_when, state, step, sum, transform, where
+from learnerdsl import assign, equal, only_when, state, step, transform, where
 from learnerdsl.options import whole_from
-
-LARGEST = 1e308
-"""No sum of finite float32 numbers is larger; NaN and infinity are not smaller."""
 
 
 @transform(place="before")
@@ -46,38 +43,3 @@ def accumulate(p, g, k=4):
     assign(accumulated, where(is_last, 0, total))
     only_when(is_last)
     return total / k
-
-
-@transform(place="before")
-def apply_if_finite(p, g):
-    r"""Lets the rule act only when all gradients are finite.
-
-    $$\text{if } \textstyle\sum |g| < \infty: \quad \text{the rule}$$
-
-    Otherwise nothing after it in the chain changes; the step of the learner goes on, and
-    `learner.model_state["apply_if_finite_updates"]` counts the updates made. A learner's own
-    `nonfinite="skip"` does not count such steps at all.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-
-    State variables: `apply_if_finite_updates`, the updates of the rule.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl import chain
-        >>> from learnerdsl.learners import sgd
-        >>> from learnerdsl.transforms import apply_if_finite
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(apply_if_finite, sgd)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
-
-    References:
-        [optax.apply_if_finite](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).
-    """
-    only_when(sum(abs(g), over="model") < LARGEST)
-    return g

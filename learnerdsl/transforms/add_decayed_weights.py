@@ -1,0 +1,38 @@
+"""Coupled weight decay: an L2 penalty in the gradient."""
+
+from learnerdsl import transform
+
+
+@transform(place="before")
+def add_decayed_weights(p, g, coupled_decay=1e-4):
+    r"""Adds the weights to the gradient: coupled decay, the L2 penalty.
+
+    $$g \leftarrow g + \lambda p$$
+
+    What the rule does with the gradient it does with the decay as well: adaptive rules divide it
+    by the size of the gradients. As `optax.add_decayed_weights` before the rule.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        coupled_decay: coefficient $\lambda$.
+
+    State variables: none.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import add_decayed_weights
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(add_decayed_weights, sgd)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.7, 1. , 1.4], dtype=float32)
+
+    References:
+        Loshchilov and Hutter, [Decoupled Weight Decay
+        Regularization](https://arxiv.org/abs/1711.05101), 2019, section 2.
+    """
+    return g + coupled_decay * p

@@ -1,0 +1,41 @@
+"""Updates only where all gradients are finite."""
+
+from learnerdsl import abs, only_when, sum, transform
+
+LARGEST = 1e308
+"""No sum of finite float32 numbers is larger; NaN and infinity are not smaller."""
+
+
+@transform(place="before")
+def apply_if_finite(p, g):
+    r"""Lets the rule act only when all gradients are finite.
+
+    $$\text{if } \textstyle\sum |g| < \infty: \quad \text{the rule}$$
+
+    Otherwise nothing after it in the chain changes; the step of the learner goes on, and
+    `learner.model_state["apply_if_finite_updates"]` counts the updates made. A learner's own
+    `nonfinite="skip"` does not count such steps at all.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+
+    State variables: `apply_if_finite_updates`, the updates of the rule.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import apply_if_finite
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(apply_if_finite, sgd)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.7, 1. , 1.4], dtype=float32)
+
+    References:
+        [optax.apply_if_finite](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).
+    """
+    only_when(sum(abs(g), over="model") < LARGEST)
+    return g

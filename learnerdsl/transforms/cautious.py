@@ -1,0 +1,41 @@
+"""Updates without the elements that go against the gradient."""
+
+from learnerdsl import let, maximum, mean, transform, where
+
+
+@transform(place="after")
+def cautious(p, new, g):
+    r"""Drops what goes against the gradient from the update.
+
+    $$d = p' - p \qquad m = [-d g > 0] \qquad
+    p' \leftarrow p + \frac{m}{\max(\mathrm{mean}(m), 10^{-3})}\, d$$
+
+    with the mean over one tensor, so that the size of the update is kept. As the cautious
+    optimizers of timm, where the rule has no decay of its own; put decay after this transform.
+
+    Args:
+        p: the parameter before the update.
+        new: its new value $p'$.
+        g: the gradient as the rule got it.
+
+    State variables: none.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import cautious
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(sgd, cautious)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.55, 1.  , 1.6 ], dtype=float32)
+
+    References:
+        Liang et al., [Cautious Optimizers: Improving Training with One Line of
+        Code](https://arxiv.org/abs/2411.16085), 2024.
+    """
+    update = new - p
+    mask = let("mask", where(update * g < 0, 1, 0))
+    return p + update * mask / maximum(mean(mask), 1e-3)

@@ -1,0 +1,38 @@
+"""Weight decay that does not depend on the learning rate."""
+
+from learnerdsl import transform
+
+
+@transform(place="after")
+def fixed_weight_decay(p, new, fixed_decay=1e-4):
+    r"""Shrinks the weights by a share of its own, whatever the learning rate.
+
+    $$p' \leftarrow p' - \lambda p$$
+
+    The decay does not have to be tuned again with the learning rate; a schedule has to be given to
+    `fixed_decay` too if both shall fall. As `fixed_decay` of pytorch_optimizer.
+
+    Args:
+        p: the parameter before the update.
+        new: its new value $p'$.
+        fixed_decay: share $\lambda$ that each update takes.
+
+    State variables: none.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl import chain
+        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.transforms import fixed_weight_decay
+        >>> weights = np.ones(3, np.float32)
+        >>> learner = chain(sgd, fixed_weight_decay)([weights], lr=0.1)
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        True
+        >>> weights.round(3)
+        array([0.7, 1. , 1.4], dtype=float32)
+
+    References:
+        Wortsman et al., [Small-scale proxies for large-scale Transformer training
+        instabilities](https://arxiv.org/abs/2309.14322), 2023.
+    """
+    return new - fixed_decay * p
