@@ -3,7 +3,7 @@
 from typing import Any
 
 from learnerdsl import RuleError, assign, let, maximum, ndim, rule, size, sqrt, state, step
-from learnerdsl.learners.newton_schulz import orthogonalized
+from learnerdsl.learners._newton_schulz import orthogonalized
 
 
 def _muon_step(p: Any, g: Any, lr: Any, momentum: Any, weight_decay: Any, eps: Any, options: Any):

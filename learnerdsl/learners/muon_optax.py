@@ -1,7 +1,7 @@
 """Muon in optax's convention: bias correction, and Nesterov Adam for what is no matrix."""
 
 from learnerdsl import assign, let, maximum, ndim, rule, size, sqrt, state, step
-from learnerdsl.learners.newton_schulz import orthogonalized
+from learnerdsl.learners._newton_schulz import orthogonalized
 
 
 @rule

@@ -1,7 +1,7 @@
 """Schedule-free RAdam: a schedule-free learner that also warms itself up."""
 
 from learnerdsl import assign, combine, evaluate, let, rule, sqrt, state, step, where
-from learnerdsl.learners.schedule_free import average_of, share_of_newest
+from learnerdsl.learners._schedule_free import average_of, share_of_newest
 
 
 @rule

@@ -1,0 +1,56 @@
+"""Scion: steps of a given length in the operator norm that suits the tensor."""
+
+from learnerdsl import assign, mean, ndim, rule, size, sqrt, state
+from learnerdsl.learners._newton_schulz import orthogonalized
+
+
+@rule
+def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns_steps=5):
+    r"""Scion: the step of a given length in the norm that suits the tensor.
+
+    $$m \leftarrow (1 - \alpha)\, m + \alpha g \qquad
+    p \leftarrow (1 - \eta\lambda)\, p - \eta \rho\, u$$
+
+    $$u = \begin{cases} \sqrt{\text{rows} / \text{cols}}\; \mathrm{orthogonalized}(m) &
+    \text{of a matrix} \\ m / (\mathrm{rms}(m) + \epsilon) & \text{of a vector} \end{cases}$$
+
+    with the iterations of `muon`. Steps have a known size in the norm of operators, so a rate found
+    for a narrow network serves a wide one. As `pytorch_optimizer.SCION` with the norm chosen by
+    the shape, but for bfloat16, and but for tensors of more than two axes, which are stacks of
+    matrices here.
+
+    Args:
+        p: the parameter, a matrix of (output, input) or a vector.
+        g: its gradient.
+        lr: learning rate $\eta$.
+        momentum: weight $\alpha$ of the new gradient in the mean (not that of the old).
+        weight_decay: decoupled weight decay $\lambda$.
+        scale: size $\rho$ of a step before the learning rate.
+        eps: $\epsilon$, added to the root mean square of a vector.
+        ns_steps: number of iterations.
+
+    State variables: `m`, the running mean of the gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> from learnerdsl.learners import scion
+        >>> weights, bias = np.eye(2), np.ones(2)
+        >>> learner = scion([weights, bias], lr=0.1)
+        >>> learner.update([np.eye(2), np.ones(2)])
+        True
+        >>> weights.round(3), bias.round(3)
+        (array([[0.889, 0.   ],
+               [0.   , 0.889]]), array([0.9, 0.9]))
+
+    References:
+        Pethick et al., [Training Deep Learning Models with Norm-Constrained
+        LMOs](https://arxiv.org/abs/2502.07529), 2025.
+    """
+    m = state("m")
+    m_new = assign(m, (1 - momentum) * m + momentum * g)
+    if ndim(p) < 2:
+        u = m_new / (sqrt(mean(m_new**2)) + eps)
+    else:
+        x = orthogonalized(m_new, p, ns_steps, 1e-7)
+        u = sqrt(size(p, axis=-2) / size(p, axis=-1)) * x
+    return assign(p, p - lr * (weight_decay * p + scale * u))
