@@ -79,3 +79,15 @@ from learnerdsl.tracing import state as state
 from learnerdsl.tracing import uniform as uniform
 
 __version__ = "0.1.0"
+
+
+def __dir__() -> list[str]:
+    """List the public names, without the packages that the library is made of."""
+    module = type(schedules)
+    return sorted(
+        name
+        for name, value in globals().items()
+        if name == "__version__"
+        or not (name.startswith("_") or isinstance(value, module))
+        or value is schedules
+    )

@@ -69,8 +69,15 @@ def test_builtin_is_found_in_the_file_of_its_name(path):
     assert not inspect.ismodule(getattr(package, path.stem))
 
 
-PUBLIC = sorted(name for name in vars(ld) if not name.startswith("_"))
+PUBLIC = [name for name in dir(ld) if not name.startswith("_")]
 OWN = [n for n in PUBLIC if getattr(getattr(ld, n), "__module__", "").startswith("learnerdsl")]
+
+
+def test_dir_shows_public_names_alone():
+    assert {"Learner", "check", "rule", "sqrt"} <= set(PUBLIC)
+    assert [name for name in PUBLIC if inspect.ismodule(getattr(ld, name))] == ["schedules"]
+    assert dir(learners) == learners.__all__
+    assert dir(transforms) == transforms.__all__
 
 
 @pytest.mark.parametrize("name", OWN)

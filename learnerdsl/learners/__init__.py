@@ -239,3 +239,8 @@ __all__ = [
     "vsgd",
     "yogi",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the learners, without the modules that hold them."""
+    return list(__all__)

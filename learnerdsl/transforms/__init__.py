@@ -63,3 +63,8 @@ __all__ = [
     "trust_ratio",
     "zero_nans",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the transforms, without the modules that hold them."""
+    return list(__all__)
