@@ -1,7 +1,7 @@
 """AdaMuon: the orthogonal momentum of Muon with a second moment."""
 
-from learnerdsl import assign, let, ndim, norm, rule, size, sqrt, state, step
-from learnerdsl.learners._newton_schulz import orthogonalized
+from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
+from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 
 @rule
@@ -58,7 +58,8 @@ def adamuon(
         m_hat, v_hat = m_new / (1 - beta1**step), v_new / (1 - beta2**step)
         return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
     m_new = assign(m, momentum * m + (1 - momentum) * g)
-    x = let("x", orthogonalized(m_new, p, ns_steps, eps))
+    divisor = maximum(norm_of_matrix(m_new, p), eps)
+    x = let("x", orthogonalized(m_new, divisor, p, ns_steps))
     v_new = assign(v, beta2 * v + (1 - beta2) * x**2)
     u = let("u", x / (sqrt(v_new) + eps))
     rate = 0.2 * lr * sqrt(size(p)) / (norm(u) + eps)

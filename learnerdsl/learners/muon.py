@@ -1,18 +1,15 @@
 """Muon: momentum made orthogonal."""
 
-from typing import Any
-
 from learnerdsl import RuleError, assign, let, maximum, ndim, rule, size, sqrt, state, step
-from learnerdsl.learners._newton_schulz import orthogonalized
+from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 
-def _muon_step(p: Any, g: Any, lr: Any, momentum: Any, weight_decay: Any, eps: Any, options: Any):
-    """What both rules do with a matrix."""
-    nesterov, ns_steps, adjust_lr_fn = options
+def _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn):
+    """Return the update of a matrix, which both rules share."""
     m = state("m")
     m_new = assign(m, momentum * m + (1 - momentum) * g)
     u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
-    x = orthogonalized(u, p, ns_steps, eps)
+    x = orthogonalized(u, maximum(norm_of_matrix(u, p), eps), p, ns_steps)
     rows, cols = size(p, axis=-2), size(p, axis=-1)
     if adjust_lr_fn == "original":
         scale = sqrt(maximum(1, rows / cols))
@@ -85,16 +82,26 @@ def muon(
     if ndim(p) < 2:
         msg = f"muon is for matrices, not for ndim {ndim(p)}; use muon_with_adamw."
         raise RuleError(msg)
-    return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+    return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
 
 
-# fmt: off
 @rule
 def muon_with_adamw(
-    p, g, lr=1e-3, momentum=0.95, weight_decay=0.1, eps=1e-7, adamw_lr=3e-4, beta1=0.9, beta2=0.95,
-    adamw_eps=1e-10, adamw_weight_decay=0.0, nesterov=True, ns_steps=5, adjust_lr_fn="original",
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.95,
+    weight_decay=0.1,
+    eps=1e-7,
+    adamw_lr=3e-4,
+    beta1=0.9,
+    beta2=0.95,
+    adamw_eps=1e-10,
+    adamw_weight_decay=0.0,
+    nesterov=True,
+    ns_steps=5,
+    adjust_lr_fn="original",
 ):
-    # fmt: on
     r"""Muon for matrices, AdamW for everything else.
 
     $$p \leftarrow \begin{cases} \mathrm{Muon}_{\eta, \mu, \lambda, \epsilon}(p, g) &
@@ -138,7 +145,7 @@ def muon_with_adamw(
         Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.
     """
     if ndim(p) == 2:
-        return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+        return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)

@@ -1,6 +1,6 @@
 """Muon in optax's convention: bias correction, and Nesterov Adam for what is no matrix."""
 
-from learnerdsl import assign, let, maximum, ndim, rule, size, sqrt, state, step
+from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
 from learnerdsl.learners._newton_schulz import orthogonalized
 
 
@@ -72,7 +72,8 @@ def muon_optax(
     else:
         u = m_new / (1 - keep**step)
     if ndim(p) == 2:
-        x = orthogonalized(let("u", u), p, ns_steps, eps, is_added=True)
+        u = let("u", u)
+        x = orthogonalized(u, norm(u) + eps, p, ns_steps)
         update = sqrt(maximum(1, size(p, axis=-1) / size(p, axis=-2))) * x
     else:
         v = state("v")

@@ -1,7 +1,7 @@
 """Scion: steps of a given length in the operator norm that suits the tensor."""
 
-from learnerdsl import assign, mean, ndim, rule, size, sqrt, state
-from learnerdsl.learners._newton_schulz import orthogonalized
+from learnerdsl import assign, maximum, mean, ndim, rule, size, sqrt, state
+from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 
 @rule
@@ -51,6 +51,7 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
     if ndim(p) < 2:
         u = m_new / (sqrt(mean(m_new**2)) + eps)
     else:
-        x = orthogonalized(m_new, p, ns_steps, 1e-7)
+        divisor = maximum(norm_of_matrix(m_new, p), 1e-7)
+        x = orthogonalized(m_new, divisor, p, ns_steps)
         u = sqrt(size(p, axis=-2) / size(p, axis=-1)) * x
     return assign(p, p - lr * (weight_decay * p + scale * u))
