@@ -28,11 +28,12 @@ def accumulate(p, g, k=4):
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import accumulate
         >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(accumulate, sgd)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([1., 1., 1.], dtype=float32)
+        >>> learner = chain(accumulate, sgd)([weights], lr=0.1, k=2)
+        >>> for gradient in ([3, 0, -4], [1, 2, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1. 1.]
+        [0.8 0.9 1.2]
 
     References:
         [optax.MultiSteps](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).

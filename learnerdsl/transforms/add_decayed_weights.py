@@ -24,12 +24,12 @@ def add_decayed_weights(p, g, coupled_decay=1e-4):
         >>> from learnerdsl import chain
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import add_decayed_weights
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(add_decayed_weights, sgd)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        >>> weights = np.array([2, 1, -4], np.float32)
+        >>> learner = chain(add_decayed_weights, sgd)([weights], lr=0.1, coupled_decay=0.5)
+        >>> learner.update([np.zeros(3, np.float32)])
         True
         >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        array([ 1.9 ,  0.95, -3.8 ], dtype=float32)
 
     References:
         Loshchilov and Hutter, [Decoupled Weight Decay

@@ -29,10 +29,13 @@ def apply_if_finite(p, g):
         >>> from learnerdsl.transforms import apply_if_finite
         >>> weights = np.ones(3, np.float32)
         >>> learner = chain(apply_if_finite, sgd)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        >>> for gradient in ([3, 0, np.inf], [3, 0, -4]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1. 1.]
+        [0.7 1.  1.4]
+        >>> learner.model_state["apply_if_finite_updates"]
+        1.0
 
     References:
         [optax.apply_if_finite](https://optax.readthedocs.io/en/latest/api/optimizer_wrappers.html).

@@ -23,14 +23,15 @@ def cautious(p, new, g):
     Example:
         >>> import numpy as np
         >>> from learnerdsl import chain
-        >>> from learnerdsl.learners import sgd
+        >>> from learnerdsl.learners import momentum_sgd
         >>> from learnerdsl.transforms import cautious
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, cautious)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.55, 1.  , 1.6 ], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = chain(momentum_sgd, cautious)([weights], lr=0.1)
+        >>> for gradient in ([1, 1], [1, -0.5]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.52 0.9 ]
 
     References:
         Liang et al., [Cautious Optimizers: Improving Training with One Line of

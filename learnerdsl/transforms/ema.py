@@ -25,11 +25,13 @@ def ema(p, new, decay=0.999):
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import ema
         >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, ema)([weights], lr=0.1)
+        >>> learner = chain(sgd, ema)([weights], lr=0.1, decay=0.9)
         >>> learner.update([np.array([3, 0, -4], np.float32)])
         True
         >>> weights.round(3)
         array([0.7, 1. , 1.4], dtype=float32)
+        >>> learner.evaluation_parameters()[0].round(3)
+        array([0.97, 1.  , 1.04], dtype=float32)
 
     References:
         Polyak and Juditsky, [Acceleration of stochastic approximation by

@@ -24,12 +24,12 @@ def fixed_weight_decay(p, new, fixed_decay=1e-4):
         >>> from learnerdsl import chain
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import fixed_weight_decay
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, fixed_weight_decay)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        >>> weights = np.array([2, 1, -4], np.float32)
+        >>> learner = chain(sgd, fixed_weight_decay)([weights], lr=0.1, fixed_decay=0.5)
+        >>> learner.update([np.zeros(3, np.float32)])
         True
         >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        array([ 1. ,  0.5, -2. ], dtype=float32)
 
     References:
         Wortsman et al., [Small-scale proxies for large-scale Transformer training

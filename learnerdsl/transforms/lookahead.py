@@ -27,11 +27,13 @@ def lookahead(p, new, sync_period=6, slow_step=0.5):
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import lookahead
         >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, lookahead)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        >>> learner = chain(sgd, lookahead)([weights], lr=0.1, sync_period=3)
+        >>> for gradient in ([3, 0, -4], [3, 0, -4], [3, 0, -4]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.7 1.  1.4]
+        [0.4 1.  1.8]
+        [0.55 1.   1.6 ]
 
     References:
         Zhang et al., [Lookahead Optimizer: k steps forward, 1 step

@@ -23,11 +23,11 @@ def non_negative(p, new):
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import non_negative
         >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, non_negative)([weights], lr=0.1)
+        >>> learner = chain(sgd, non_negative)([weights], lr=0.5)
         >>> learner.update([np.array([3, 0, -4], np.float32)])
         True
         >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        array([0., 1., 3.], dtype=float32)
 
     References:
         [optax.keep_params_nonnegative](https://optax.readthedocs.io/en/latest/api/transformations.html).

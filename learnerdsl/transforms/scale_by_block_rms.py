@@ -24,12 +24,12 @@ def scale_by_block_rms(p, new, min_scale=1e-3):
         >>> from learnerdsl import chain
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import scale_by_block_rms
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.full(3, 2, np.float32)
         >>> learner = chain(sgd, scale_by_block_rms)([weights], lr=0.1)
         >>> learner.update([np.array([3, 0, -4], np.float32)])
         True
         >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        array([1.4, 2. , 2.8], dtype=float32)
 
     References:
         Shazeer and Stern, [Adafactor](https://arxiv.org/abs/1804.04235), 2018, section 8.

@@ -25,12 +25,12 @@ def soft_threshold(p, new, lr=shared, l1=1e-4):
         >>> from learnerdsl import chain
         >>> from learnerdsl.learners import sgd
         >>> from learnerdsl.transforms import soft_threshold
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = chain(sgd, soft_threshold)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        >>> weights = np.array([1, 0.05, -1], np.float32)
+        >>> learner = chain(sgd, soft_threshold)([weights], lr=0.1, l1=1.0)
+        >>> learner.update([np.zeros(3, np.float32)])
         True
         >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        array([ 0.9,  0. , -0.9], dtype=float32)
 
     References:
         Tsuruoka et al., [Stochastic Gradient Descent Training for L1-regularized Log-linear Models

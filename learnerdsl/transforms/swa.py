@@ -30,10 +30,13 @@ def swa(p, new, swa_start=1, swa_every=1):
         >>> from learnerdsl.transforms import swa
         >>> weights = np.ones(3, np.float32)
         >>> learner = chain(sgd, swa)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.7, 1. , 1.4], dtype=float32)
+        >>> for gradient in ([3, 0, -4], [3, 0, -4]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.7 1.  1.4]
+        [0.4 1.  1.8]
+        >>> learner.evaluation_parameters()[0].round(3)
+        array([0.55, 1.  , 1.6 ], dtype=float32)
 
     References:
         Izmailov et al., [Averaging Weights Leads to Wider Optima and Better

@@ -24,7 +24,7 @@ def zero_nans(p, g):
         >>> from learnerdsl.transforms import zero_nans
         >>> weights = np.ones(3, np.float32)
         >>> learner = chain(zero_nans, sgd)([weights], lr=0.1)
-        >>> learner.update([np.array([3, 0, -4], np.float32)])
+        >>> learner.update([np.array([3, np.nan, -4], np.float32)])
         True
         >>> weights.round(3)
         array([0.7, 1. , 1.4], dtype=float32)
