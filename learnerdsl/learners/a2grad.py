@@ -31,12 +31,14 @@ def a2grad(p, g, beta=10.0, lips=10.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import a2grad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = a2grad([weights])
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 1], [-3, -3]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.795 0.795]
+        [0.822 0.822]
 
     References:
         Deng et al., [Optimal Adaptive and Accelerated Stochastic Gradient

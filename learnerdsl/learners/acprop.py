@@ -33,12 +33,14 @@ def acprop(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16, wei
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import acprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = acprop([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 1. ]
+        [0.695 0.905]
 
     References:
         Zhuang et al., [Momentum Centering and Asynchronous Update for Adaptive Gradient

@@ -51,11 +51,11 @@ def adabound(
         >>> import numpy as np
         >>> from learnerdsl.learners import adabound
         >>> weights = np.ones(3, np.float32)
-        >>> learner = adabound([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner = adabound([weights], lr=0.1, gamma=1.0)
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.9  , 0.998, 1.02 ], dtype=float32)
 
     References:
         Luo et al., [Adaptive Gradient Methods with Dynamic Bound of Learning

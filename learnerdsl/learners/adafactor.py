@@ -60,11 +60,13 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
         >>> from learnerdsl.learners import adafactor
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = adafactor([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, -3]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.968, 0.968, 0.774],
+               [0.947, 0.947, 1.037]], dtype=float32)
+        >>> learner.state[0]["row"].round(1), learner.state[0]["col"].round(1)
+        (array([  4.7, 169.7], dtype=float32), array([ 50.5, 202. ,   9. ], dtype=float32))
 
     References:
         Shazeer and Stern, [Adafactor: Adaptive Learning Rates with Sublinear Memory

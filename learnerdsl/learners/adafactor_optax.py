@@ -52,12 +52,12 @@ def adafactor_optax(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adafactor_optax
-        >>> weights = np.ones((1, 3), np.float32)
+        >>> weights = np.array([[1, 2, 3]], np.float32)
         >>> learner = adafactor_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[10, 0.1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.784, 1.784, 3.216]], dtype=float32)
 
     References:
         Shazeer and Stern, [Adafactor: Adaptive Learning Rates with Sublinear Memory

@@ -30,12 +30,14 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adagrad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adagrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 1], [10, 1], [10, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.829 0.829]
+        [0.772 0.772]
 
     References:
         Duchi et al., [Adaptive Subgradient Methods for Online Learning and Stochastic

@@ -35,10 +35,10 @@ def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
         >>> from learnerdsl.learners import adam
         >>> weights = np.ones(3, np.float32)
         >>> learner = adam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.9, 0.9, 1.1], dtype=float32)
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic

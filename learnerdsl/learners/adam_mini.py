@@ -34,11 +34,11 @@ def adam_mini(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
         >>> from learnerdsl.learners import adam_mini
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = adam_mini([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 0], [10, 20, 0]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.923, 0.845, 1.   ],
+               [0.923, 0.845, 1.   ]], dtype=float32)
 
     References:
         Zhang et al., [Adam-mini: Use Fewer Learning Rates To Gain

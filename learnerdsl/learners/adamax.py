@@ -31,12 +31,14 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adamax
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adamax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 10], [1, 10], [1, 10]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.847 0.8  ]
+        [0.81 0.7 ]
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic

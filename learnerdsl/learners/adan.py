@@ -40,12 +40,14 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adan
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adan([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 2], [1, 3]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.809]
+        [0.7   0.717]
 
     References:
         Xie et al., [Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep

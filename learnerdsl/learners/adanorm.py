@@ -37,12 +37,14 @@ def adanorm(p, g, lr=1e-3, beta1=0.9, beta2=0.99, rho=0.95, eps=1e-8, weight_dec
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adanorm
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = adanorm([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = adanorm([weights], lr=0.1, rho=0.5)
+        >>> for gradient in ([1, -1], [0.1, -0.1], [0.1, -0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 1.1]
+        [0.811 1.189]
+        [0.73 1.27]
 
     References:
         Dubey, Singh and Chaudhuri, [AdaNorm: Adaptive Gradient Norm Correction based Optimizer

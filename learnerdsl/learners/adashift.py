@@ -32,12 +32,14 @@ def adashift(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-10, keep_num=10):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adashift
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adashift([weights], lr=0.1, keep_num=2)
-        >>> [learner.update([weights.copy()]) for _ in range(3)]
-        [True, True, True]
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [1. 1.]
+        [0.9   0.999]
 
     References:
         Zhou et al., [AdaShift: Decorrelation and Convergence of Adaptive Learning Rate

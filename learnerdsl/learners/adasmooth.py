@@ -36,12 +36,14 @@ def adasmooth(p, g, lr=1e-3, beta1=0.5, beta2=0.99, eps=1e-6, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adasmooth
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adasmooth([weights], lr=0.001)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.898 0.902]
+        [0.897 0.901]
 
     References:
         Lu, [AdaSmooth: An Adaptive Learning Rate Method based on Effective

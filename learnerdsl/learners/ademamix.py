@@ -39,12 +39,14 @@ def ademamix(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ademamix
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ademamix([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = ademamix([weights], lr=0.1, beta3=0.9)
+        >>> for gradient in ([1, 1], [1, 1], [-1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.85 0.85]
+        [0.655 0.655]
+        [0.593 0.473]
 
     References:
         Pagliardini et al., [The AdEMAMix Optimizer: Better, Faster,

@@ -28,12 +28,14 @@ def aggmo(p, g, lr=1e-3, beta1=0.0, beta2=0.9, beta3=0.99, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import aggmo
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = aggmo([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 0], [1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.737 0.837]
+        [0.514 0.777]
 
     References:
         Lucas et al., [Aggregated Momentum: Stability Through Passive

@@ -36,12 +36,14 @@ def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import amsgrad
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = amsgrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = amsgrad([weights], lr=0.1, beta2=0.5)
+        >>> for gradient in ([1, 1], [0, 1], [0, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.842 0.8  ]
+        [0.802 0.7  ]
 
     References:
         Reddi et al., [On the Convergence of Adam and
@@ -86,12 +88,14 @@ def amsgrad_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import amsgrad_optax
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = amsgrad_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = amsgrad_optax([weights], lr=0.1, beta2=0.5)
+        >>> for gradient in ([1, 1], [0, 1], [0, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.853 0.8  ]
+        [0.823 0.7  ]
 
     References:
         Reddi et al., [On the Convergence of Adam and

@@ -39,12 +39,14 @@ def apollo(p, g, lr=1e-2, beta=0.9, eps=1e-4, rebound=1e-2, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import apollo
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = apollo([weights], lr=0.001)
-        >>> learner.update([weights.copy()])
-        True
+        >>> for _ in range(3):
+        ...     _ = learner.update([np.array([3, 1], np.float32) * weights])
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.238, 0.716], dtype=float32)
+        >>> learner.state[0]["B"].round(4)
+        array([0.0018, 0.0002], dtype=float32)
 
     References:
         Ma, [Apollo: An Adaptive Parameter-wise Diagonal Quasi-Newton Method for Nonconvex

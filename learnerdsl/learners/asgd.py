@@ -32,12 +32,16 @@ def asgd(p, g, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import asgd
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = asgd([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = asgd([weights], lr=0.1, t0=0.0)
+        >>> for gradient in ([1, 1], [1, -1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 1. ]
+        [0.7 1.1]
+        >>> learner.evaluation_parameters()[0].round(3)
+        array([0.75, 1.05], dtype=float32)
 
     References:
         Polyak and Juditsky, [Acceleration of Stochastic Approximation by

@@ -38,12 +38,13 @@ def avagrad(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=0.1, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import avagrad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = avagrad([weights], lr=0.1)
-        >>> [learner.update([weights.copy()]) for _ in range(2)]
-        [True, True]
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [0.972 0.986]
 
     References:
         Savarese et al., [Domain-independent Dominance of Adaptive

@@ -33,12 +33,14 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import focus
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = focus([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = focus([weights], lr=0.1, gamma=0.5)
+        >>> for gradient in ([1, -1], [1, -1], [-9, 9]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 1.1]
+        [0.85 1.15]
+        [1. 1.]
 
     References:
         Liu et al., [FOCUS: First Order Concentrated Updating

@@ -34,12 +34,12 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ftrl
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ftrl([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = np.array([1, 0.1], np.float32)
+        >>> learner = ftrl([weights], lr=0.1, lambda1=0.5)
+        >>> learner.update([np.array([1, 0.6], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.85, 0.  ], dtype=float32)
 
     References:
         McMahan et al., [Ad Click Prediction: a View from the

@@ -34,12 +34,13 @@ def grams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import grams
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = grams([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -0.5]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.927]
 
     References:
         Cao, Li and Song, [Grams: Gradient Descent with Adaptive Momentum

@@ -30,12 +30,13 @@ def kate(p, g, lr=1e-3, delta=0.0, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import kate
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = kate([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.99 0.  ]
+        [ 0.984 -0.612]
 
     References:
         Choudhury et al., [Remove that Square Root: A New Efficient Scale-Invariant Version of

@@ -35,12 +35,12 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import lamb
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = lamb([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = [np.ones(2, np.float32), np.full(2, 10, np.float32)]
+        >>> learner = lamb(weights, lr=0.1)
+        >>> learner.update([np.array([10, -0.1], np.float32), np.ones(2, np.float32)])
         True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> [w.round(3) for w in weights]
+        [array([0.9, 1.1], dtype=float32), array([9., 9.], dtype=float32)]
 
     References:
         You et al., [Large Batch Optimization for Deep Learning: Training BERT in 76
@@ -102,12 +102,12 @@ def lamb_timm(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import lamb_timm
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = lamb_timm([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = [np.ones(2, np.float32), np.full(2, 10, np.float32)]
+        >>> learner = lamb_timm(weights, lr=0.1)
+        >>> learner.update([np.array([10, -0.1], np.float32), np.ones(2, np.float32)])
         True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> [w.round(3) for w in weights]
+        [array([0.899, 1.099], dtype=float32), array([9., 9.], dtype=float32)]
 
     References:
         You et al., [Large Batch Optimization for Deep Learning: Training BERT in 76

@@ -35,12 +35,14 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import laprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = laprop([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 10], [1, 0], [1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.853]
+        [0.7   0.823]
 
     References:
         Ziyin, Wang and Ueda, [LaProp: Separating Momentum and Adaptivity in

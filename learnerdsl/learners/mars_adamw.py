@@ -47,12 +47,13 @@ def mars_adamw(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import mars_adamw
-        >>> weights = np.ones((1, 3), np.float32)
+        >>> weights = np.ones((1, 2), np.float32)
         >>> learner = mars_adamw([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        >>> for gradient in ([[1, 1]], [[1, -1]]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [[0.9 0.9]]
+        [[0.801 0.913]]
 
     References:
         Yuan et al., [MARS: Unleashing the Power of Variance Reduction for Training Large
@@ -107,12 +108,13 @@ def mars_lion(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import mars_lion
-        >>> weights = np.ones((1, 3), np.float32)
-        >>> learner = mars_lion([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        >>> weights = np.ones((1, 2), np.float32)
+        >>> learner = mars_lion([weights], lr=0.1, gamma=0.2)
+        >>> for gradient in ([[1, -1]], [[-0.3, -1]]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [[0.9 1.1]]
+        [[1.  1.2]]
 
     References:
         Yuan et al., [MARS: Unleashing the Power of Variance Reduction for Training Large

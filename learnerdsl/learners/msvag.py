@@ -32,12 +32,14 @@ def msvag(p, g, lr=1e-2, beta=0.9):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import msvag
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = msvag([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 0.9]
+        [0.7   0.893]
 
     References:
         Balles and Hennig, [Dissecting Adam: The Sign, Magnitude and Variance of Stochastic

@@ -25,12 +25,13 @@ def optimistic_gradient_descent(p, g, lr=1e-3, alpha=1.0, beta=1.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import optimistic_gradient_descent
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = optimistic_gradient_descent([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 1.2]
 
     References:
         Mokhtari et al., [A Unified Analysis of Extra-gradient and Optimistic Gradient Methods

@@ -38,12 +38,13 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import qhadam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = qhadam([weights], lr=0.1, nu1=0.7)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.934]
 
     References:
         Ma and Yarats, [Quasi-hyperbolic momentum and Adam for deep

@@ -40,12 +40,12 @@ def radam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import radam
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = radam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner, gradient = radam([weights], lr=0.1), np.array([1, 0.1], np.float32)
+        >>> all(learner.update([gradient]) for _ in range(5)), weights.round(3)
+        (True, array([0.5 , 0.95], dtype=float32))
+        >>> learner.update([gradient]), weights.round(3)
+        (True, array([0.497, 0.947], dtype=float32))
 
     References:
         Liu et al., [On the Variance of the Adaptive Learning Rate and
@@ -93,12 +93,12 @@ def radam_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, threshold=5.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import radam_optax
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = radam_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner, gradient = radam_optax([weights], lr=0.1), np.array([1, 0.1], np.float32)
+        >>> all(learner.update([gradient]) for _ in range(5)), weights.round(3)
+        (True, array([0.5 , 0.95], dtype=float32))
+        >>> learner.update([gradient]), weights.round(3)
+        (True, array([0.497, 0.947], dtype=float32))
 
     References:
         Liu et al., [On the Variance of the Adaptive Learning Rate and

@@ -54,12 +54,13 @@ def ranger(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ranger
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ranger([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones((1, 2), np.float32)
+        >>> learner = ranger([weights], lr=0.1, k=2)
+        >>> for gradient in ([[3, 1]], [[3, 1]]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [[0.9 1.1]]
+        [[0.9 1.1]]
 
     References:
         Wright, [Ranger: a synergistic

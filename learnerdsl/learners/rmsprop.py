@@ -29,12 +29,13 @@ def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.829 0.829]
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture

@@ -29,12 +29,14 @@ def rmsprop_momentum(p, g, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop_momentum
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop_momentum([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [0, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.739 0.739]
+        [0.594 0.594]
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture

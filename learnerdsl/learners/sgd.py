@@ -26,10 +26,10 @@ def sgd(p, g, lr=1e-3, weight_decay=0.0):
         >>> from learnerdsl.learners import sgd
         >>> weights = np.ones(3, np.float32)
         >>> learner = sgd([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.7, 1. , 1.4], dtype=float32)
 
     References:
         Robbins and Monro, [A Stochastic Approximation

@@ -66,10 +66,10 @@ def sgdp(
         >>> from learnerdsl.learners import sgdp
         >>> weights = np.ones((1, 3), np.float32)
         >>> learner = sgdp([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[2.1, -1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.793, 1.103, 1.103]], dtype=float32)
 
     References:
         Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.
@@ -124,10 +124,10 @@ def adamp(
         >>> from learnerdsl.learners import adamp
         >>> weights = np.ones((1, 3), np.float32)
         >>> learner = adamp([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[2, -1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.867, 1.067, 1.067]], dtype=float32)
 
     References:
         Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.

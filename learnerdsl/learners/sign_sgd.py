@@ -25,10 +25,10 @@ def sign_sgd(p, g, lr=1e-3):
         >>> from learnerdsl.learners import sign_sgd
         >>> weights = np.ones(3, np.float32)
         >>> learner = sign_sgd([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.9, 0.9, 1.1], dtype=float32)
 
     References:
         Bernstein et al., [signSGD: Compressed Optimisation for Non-Convex
@@ -59,12 +59,14 @@ def signum(p, g, lr=1e-3, beta=0.9):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import signum
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = signum([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -0.5], [1, -0.5]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 0.8]
+        [0.7 0.9]
 
     References:
         Bernstein et al., [signSGD: Compressed Optimisation for Non-Convex

@@ -52,10 +52,11 @@ def sophia(
         >>> from learnerdsl.learners import sophia
         >>> weights = np.ones(3, np.float32)
         >>> learner = sophia([weights], lr=0.1, weight_decay=0.0)
-        >>> learner.update([weights.copy()], hessian_diag=[np.ones(3, np.float32)])
+        >>> gradient, diagonal = np.ones(3, np.float32), np.array([1e5, 1, 0], np.float32)
+        >>> all(learner.update([gradient], hessian_diag=[diagonal]) for _ in range(2))
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.89, 0.8 , 0.8 ], dtype=float32)
 
     References:
         Liu et al., [Sophia: A Scalable Stochastic Second-order Optimizer for Language Model

@@ -57,12 +57,14 @@ def stable_spam(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import stable_spam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = stable_spam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 1], [1, 1000]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 0.8]
+        [0.723 0.7  ]
 
     References:
         Huang et al., [Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit

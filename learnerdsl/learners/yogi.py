@@ -33,12 +33,14 @@ def yogi(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import yogi
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = yogi([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [0.1, 0.01], [0.1, 0.01]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.826 0.833]
+        [0.763 0.78 ]
 
     References:
         Zaheer et al., [Adaptive Methods for Nonconvex
