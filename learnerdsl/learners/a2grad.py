@@ -16,17 +16,17 @@ def a2grad(p, g, beta=10.0, lips=10.0):
     p \leftarrow (1 - \alpha_{t+1})\, p + \alpha_{t+1} x - (1 - \alpha_{t+1})\, \alpha_t c g$$
 
     with the norm over one tensor and $\alpha_1 = 1$. Steps grow with Nesterov's weights and shrink
-    with the variance met so far, so there is no learning rate; the theory is for convex problems.
-    As `pytorch_optimizer.A2Grad` with its variant "uni".
+    with the variance seen so far, so there is no learning rate to choose. The theory covers convex
+    problems. Follows `pytorch_optimizer.A2Grad` with its variant "uni".
 
     Args:
         p: the parameter.
         g: its gradient.
-        beta: $\beta$, by how much noise shortens the steps.
-        lips: $L$, what the gradient can change over a distance of 1.
+        beta: $\beta$, how strongly noise shortens the steps.
+        lips: $L$, the most that the gradient changes over a distance of 1 (its Lipschitz constant).
 
-    State variables: `g_mean`, the mean of all gradients; `v`, the variance summed over the
-    tensor and all steps; `x`, the point that the long steps lead to.
+    State variables: `g_mean`, the mean of all gradients; `v`, the variance summed over the tensor
+    and all steps; `x`, the point that long steps lead to.
 
     Example:
         >>> import numpy as np

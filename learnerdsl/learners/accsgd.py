@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, state
 
 @rule
 def accsgd(p, g, lr=1e-3, kappa=1000.0, xi=10.0, constant=0.7, weight_decay=0.0):
-    r"""AccSGD: accelerated SGD, a long and a short step mixed.
+    r"""AccSGD: accelerated SGD, a mixture of a long and a short step.
 
     $$g \leftarrow g + \lambda p \qquad
     \beta = \frac{\xi c^2}{\kappa} \qquad \zeta = \frac{c}{c + \beta}$$
@@ -13,16 +13,16 @@ def accsgd(p, g, lr=1e-3, kappa=1000.0, xi=10.0, constant=0.7, weight_decay=0.0)
     $$b \leftarrow (1 - \beta)\, b + \beta \left(p - \frac{\eta \kappa}{c}\, g\right) \qquad
     p \leftarrow \zeta\, (p - \eta g) + (1 - \zeta)\, b$$
 
-    Provably faster than momentum on least squares with noise; it has three numbers to tune. As
-    `pytorch_optimizer.AccSGD`.
+    Provably faster than momentum on noisy least squares, at the price of three hyperparameters to
+    tune. Follows `pytorch_optimizer.AccSGD`.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
         kappa: $\kappa$, ratio of the long step to the short one.
-        xi: $\xi$, advantage in the statistics, at most the root of $\kappa$.
-        constant: $c$ below 1, to stay safe.
+        xi: $\xi$, statistical advantage, at most the root of $\kappa$.
+        constant: safety factor $c$, below 1.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
     State variables: `b`, the point that long steps lead to.

@@ -5,7 +5,7 @@ from learnerdsl import assign, combine, maximum, rule, sqrt, state, step, where
 
 @rule
 def acprop(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16, weight_decay=0.0):
-    r"""ACProp: each gradient divided by the spread that was known before it came.
+    r"""ACProp: divides each gradient by the deviation that was estimated before it.
 
     $$\hat{s} = \begin{cases} 1 & t = 1 \\ s / (1 - \beta_2^{t-1}) & t > 1 \end{cases} \qquad
     p \leftarrow p - \eta \left( \frac{g}{\sqrt{\hat{s}} + \epsilon} + \lambda p \right)$$
@@ -13,10 +13,10 @@ def acprop(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16, wei
     $$s \leftarrow \beta_2 s + (1 - \beta_2)(g - m)^2 + \bar\epsilon \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g$$
 
-    with the old $m$ in $s$. The divisor does not know the newest gradient, so on average a step is
-    the true gradient divided by it; its proof of convergence rests on that. Nothing limits the
-    length of a step: clip where gradients have outliers. There is no momentum. As
-    `optax.contrib.acprop` does it; its documentation has the new $m$ in $s$.
+    with the old $m$ in $s$. The divisor does not depend on the newest gradient, so the expected
+    step is the true gradient divided by it; the proof of convergence rests on that. Nothing limits
+    the length of a step: clip gradients that have outliers. There is no momentum. Follows the code
+    of `optax.contrib.acprop`; its documentation has the new $m$ in $s$.
 
     Args:
         p: the parameter.
@@ -28,7 +28,8 @@ def acprop(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16, wei
         eps_root: $\bar\epsilon$, added to $s$ at every step.
         weight_decay: decoupled weight decay $\lambda$.
 
-    State variables: `m`, the running mean of the gradient; `s`, of its squared deviation from it.
+    State variables: `m`, the running mean of the gradient; `s`, that of the squared deviation from
+    `m`.
 
     Example:
         >>> import numpy as np

@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, sqrt, state, step
 
 @rule
 def adabelief(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16):
-    r"""AdaBelief: Adam that divides by the spread of the gradient about its mean.
+    r"""AdaBelief: Adam that divides by the deviation of the gradient from its running mean.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     s \leftarrow \beta_2 s + (1 - \beta_2)(g - m)^2 + \bar\epsilon$$
@@ -14,10 +14,10 @@ def adabelief(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16):
     \hat{s} = \frac{s}{1 - \beta_2^t} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{s}} + \epsilon}$$
 
-    with the new $m$ in $s$. Where the gradient hardly changes, steps become many times $\eta$ long:
-    good along straight valleys, risky where gradients vanish, and $\bar\epsilon$ decides how long.
-    As `optax.adabelief`: $\bar\epsilon$ is added to $s$ at every step, so it adds up to
-    $\bar\epsilon / (1 - \beta_2)$. (The original code and timm have one $\epsilon$ for both.)
+    with the new $m$ in $s$. Where the gradient hardly changes, steps are many times longer than
+    $\eta$: good along straight valleys, risky where gradients vanish. $\bar\epsilon$ limits their
+    length. Follows `optax.adabelief`: $\bar\epsilon$ is added to $s$ at every step, so it adds up
+    to $\bar\epsilon / (1 - \beta_2)$. (The original code and timm have one $\epsilon$ for both.)
 
     Args:
         p: the parameter.
@@ -28,7 +28,8 @@ def adabelief(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16):
         eps: $\epsilon$, added to the root of the corrected $\hat{s}$.
         eps_root: $\bar\epsilon$, added to $s$ at every step.
 
-    State variables: `m`, the running mean of the gradient; `s`, of its squared deviation from it.
+    State variables: `m`, the running mean of the gradient; `s`, that of the squared deviation from
+    `m`.
 
     Example:
         >>> import numpy as np

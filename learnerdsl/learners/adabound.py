@@ -15,7 +15,7 @@ def adabound(
     eps=1e-8,
     weight_decay=0.0,
 ):
-    r"""AdaBound: Adam that turns into SGD, as two bounds on the rate of each element close.
+    r"""AdaBound: Adam that turns into SGD, because two bounds on each element's rate close.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -28,10 +28,11 @@ def adabound(
     a_\infty \left( 1 - \frac{1}{\gamma t + 1} \right),\;
     a_\infty \left( 1 + \frac{1}{\gamma t} \right) \right)$$
 
-    As fast as Adam at first and with the generalisation of SGD in the end, given a final rate that
-    suits SGD; a wrong one spoils it. $\eta_0$ is the rate that the learner is made with, so that
-    a schedule lowers the bounds too; where that is 0, the largest rate so far. As the paper with
-    the decoupled decay of `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the root.
+    As fast as Adam at first, and generalises like SGD in the end if the final rate suits SGD; a
+    wrong final rate spoils both. $\eta_0$ is the rate that the learner is made with, so a schedule
+    lowers the bounds, too; if that rate is 0, $\eta_0$ is the largest rate so far. Follows the
+    paper with the decoupled decay of `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the
+    root.
 
     Args:
         p: the parameter.
@@ -39,13 +40,14 @@ def adabound(
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        final_lr: $\eta_\infty$, the rate of SGD that both bounds go to.
+        final_lr: $\eta_\infty$, the rate of SGD that both bounds approach.
         gamma: speed $\gamma$ with which the bounds close.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `first_lr`,
-    the rate at the start, and `peak_lr`, the largest one since if that was 0, for each tensor.
+    the rate at the start, and `peak_lr`, the largest rate since then if the first was 0, for each
+    tensor.
 
     Example:
         >>> import numpy as np

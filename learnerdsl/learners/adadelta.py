@@ -14,7 +14,7 @@ def adadelta(p, g, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
     p \leftarrow p - \eta \Delta$$
 
     Needs no learning rate to be tuned, but starts slowly: the first steps are of the size
-    $\sqrt{\epsilon}$. As the paper and `torch.optim.Adadelta` (equal to `optax.adadelta`):
+    $\sqrt{\epsilon}$. Follows the paper and `torch.optim.Adadelta` (equal to `optax.adadelta`):
     $\epsilon$ is inside both roots and $\Delta$ uses the old $u$.
 
     Args:

@@ -12,9 +12,9 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
     s \leftarrow s + g^2 \qquad
     p \leftarrow p - \eta_t \frac{g}{\sqrt{s} + \epsilon}$$
 
-    Good for sparse gradients, as rare features keep large steps; poor for long training, as steps
-    only ever shrink. As `torch.optim.Adagrad`: $\epsilon$ is outside the root and the sum starts
-    at 0. (optax and Keras put it inside and start at 0.1.)
+    Good for sparse gradients, because rare features keep large steps; poor for long training,
+    because steps only ever shrink. Follows `torch.optim.Adagrad`: $\epsilon$ is outside the root
+    and the sum starts at 0. (optax and Keras put it inside and start at 0.1.)
 
     Args:
         p: the parameter.
@@ -52,13 +52,13 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
 
 @rule
 def adagrad_optax(p, g, lr=1e-2, initial_accumulator=0.1, eps=1e-7):
-    r"""Adagrad as in optax: epsilon is inside the root, sums start at 0.1.
+    r"""Adagrad as in optax: epsilon is inside the root, and sums start at 0.1.
 
     $$s \leftarrow s + g^2 \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{s + \epsilon}}$$
 
-    and elements with $s = 0$ stay. The start at 0.1 holds the first steps back where gradients are
-    small, where `adagrad` takes steps of $\eta$ at once. As `optax.adagrad`, and as Keras.
+    Elements with $s = 0$ do not move. Starting at 0.1 shortens the first steps where gradients are
+    small; `adagrad` takes steps of $\eta$ there at once. Follows `optax.adagrad` and Keras.
 
     Args:
         p: the parameter.

@@ -14,9 +14,9 @@ def adahessian(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
     $$p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
     with the estimate $\hat{h}$ of the Hessian matrix's diagonal that
-    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random
-    signs $z$. Steps are those of Newton's method where the matrix is diagonal; each needs an
-    estimate, which about doubles the cost of a gradient. As `timm.optim.Adahessian` with its
+    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random signs
+    $z$. If the matrix is diagonal, steps are those of Newton's method. Each step needs an estimate,
+    which about doubles the cost of a gradient. Follows `timm.optim.Adahessian` with its
     `hessian_power` of 1. The paper averages $\lvert \hat{h} \rvert$ over the kernel of a
     convolution, which is left to the caller.
 

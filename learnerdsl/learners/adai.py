@@ -5,7 +5,7 @@ from learnerdsl import assign, clip, equal, let, mean, rule, state, step, where
 
 @rule
 def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
-    r"""Adai: adaptive inertia, a momentum of its own for each element.
+    r"""Adai: adaptive inertia, a separate momentum for each element.
 
     $$g \leftarrow g + \lambda p \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -17,11 +17,10 @@ def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
     p \leftarrow p - \eta \frac{m}{1 - \prod_{s \le t} \beta_{1,s}}$$
 
     where $\bar{v}$ is the mean of $\hat{v}$ over the whole model. Adapts the inertia of each
-    element instead of its learning rate: slow where gradients are large, so that it leaves sharp
-    minima as well as momentum does and generalises like it; its learning rate is that of
-    momentum, far larger than that of Adam. As the paper and the code of its authors.
-    (`pytorch_optimizer.Adai` is the same where $\bar{v}$ is above its `eps`, to which it raises
-    $\bar{v}$.)
+    element instead of its learning rate, so that it leaves sharp minima as well as momentum does
+    and generalises like it. Its learning rate is like that of momentum, far larger than that of
+    Adam. Follows the paper and the code of its authors. (`pytorch_optimizer.Adai` is the same where
+    $\bar{v}$ is above its `eps`, to which it raises $\bar{v}$.)
 
     Args:
         p: the parameter.
@@ -32,8 +31,8 @@ def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
         eps: $\epsilon$, the least share of the gradient that is taken.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
-    State variables: `m` and `v`, the running means of the gradient and of its square; `weight`,
-    the sum of the weights in `m`, which is 1 less the product of all $\beta_1$.
+    State variables: `m` and `v`, the running means of the gradient and of its square; `weight`, the
+    sum of the weights in `m`, which is 1 minus the product of all $\beta_1$.
 
     Example:
         >>> import numpy as np

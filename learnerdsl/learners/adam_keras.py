@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, sqrt, state, step
 
 @rule
 def adam_keras(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-7, weight_decay=0.0):
-    r"""Adam of Keras: epsilon before the correction, and weight decay beside the division.
+    r"""Adam of Keras: epsilon before bias correction, and weight decay outside the division.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -13,9 +13,9 @@ def adam_keras(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-7, weight_decay=0.0
     $$p \leftarrow (1 - \eta \lambda)\, p
     - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \frac{m}{\sqrt{v} + \epsilon}$$
 
-    To continue or repeat what was trained with `keras.optimizers.Adam` (and `AdamW`, whose decay
-    is 0.004); else take `adam` or `adamw`, in which $\epsilon$ has the same meaning at every step.
-    The two differ where gradients are as small as $\epsilon / \sqrt{1 - \beta_2^t}$.
+    For models that were trained with `keras.optimizers.Adam` (or `AdamW`, whose decay is 0.004).
+    Otherwise use `adam` or `adamw`, in which $\epsilon$ has the same meaning at every step. They
+    differ where gradients are as small as $\epsilon / \sqrt{1 - \beta_2^t}$.
 
     Args:
         p: the parameter.

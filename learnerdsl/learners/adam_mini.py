@@ -13,10 +13,10 @@ def adam_mini(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} \cdot
     \frac{m}{\sqrt{v_b / (1 - \beta_2^t)} + \epsilon}$$
 
-    A block $b$ is all that belongs to one index of the first axis: the weights into one neuron, or
-    one row of an embedding. A tensor of fewer than two axes is one block. For transformers, which
-    it trains as AdamW does with half of its states. The authors take whole attention heads as
-    blocks of query and key weights; give those the shape (heads, ...) for that.
+    A block $b$ is everything at one index of the first axis: the incoming weights of a neuron, or a
+    row of an embedding. A tensor of fewer than two axes is one block. For transformers, which it
+    trains as well as AdamW does with half of its states. The authors use whole attention heads as
+    blocks of query and key weights; to do so, give those the shape (heads, ...).
 
     Args:
         p: the parameter.

@@ -5,15 +5,15 @@ from learnerdsl import assign, rule, sqrt, state
 
 @rule
 def adam_uncorrected(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    r"""Adam without correcting the running means for their start at zero.
+    r"""Adam without bias correction: its running means start at zero and stay too small at first.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
     p \leftarrow p - \eta \frac{m}{\sqrt{v} + \epsilon}$$
 
-    With the usual betas the first steps are about three times those of `adam`, because $v$ comes
-    up more slowly than $m$; a warm-up makes up for it. As `mlx.optimizers.Adam`, which corrects
-    nothing unless it is told to.
+    With the usual betas the first steps are about three times those of `adam`, because $v$ grows
+    more slowly than $m$; a warm-up compensates for that. Follows `mlx.optimizers.Adam`, which
+    corrects nothing by default.
 
     Args:
         p: the parameter.

@@ -12,8 +12,8 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
     p \leftarrow p - \frac{\eta}{1 - \beta_1^t} \frac{m}{u}$$
 
-    No step is much longer than $\eta$, which steadies rare, large gradients such as those of
-    embeddings; one outlier shortens the steps for about $1 / (1 - \beta_2)$ updates. As
+    No step is much longer than $\eta$, which helps with rare, large gradients such as those of
+    embeddings. One outlier shortens the steps for about $1 / (1 - \beta_2)$ updates. Follows
     `torch.optim.Adamax` (equal to `optax.adamax`): $\epsilon$ is inside the maximum, where the
     paper has none. (Keras adds it to $u$.)
 
@@ -53,14 +53,14 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @rule
 def adamaxw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
-    r"""AdamaxW: Adamax with weight decay beside the division instead of inside it.
+    r"""AdamaxW: Adamax with weight decay outside the division.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
     p \leftarrow p - \eta \left( \frac{m}{(1 - \beta_1^t)\, u} + \lambda p \right)$$
 
-    For what Adamax is for, with a decay that shrinks all weights alike. As `optax.adamaxw`: the
-    decay is multiplied by the learning rate.
+    Serves the same purposes as `adamax`, with a decay that shrinks all weights alike. Follows
+    `optax.adamaxw`: the decay is multiplied by the learning rate.
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, sqrt, state, step
 
 @rule
 def adamc(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2, max_lr=1e-3):
-    r"""AdamC: AdamW with corrected decay, which falls with the square of the learning rate.
+    r"""AdamC: AdamW with a corrected decay, which falls with the square of the learning rate.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -13,10 +13,10 @@ def adamc(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2, ma
     $$p \leftarrow \left( 1 - \frac{\eta^2}{\eta_{\max}} \lambda \right) p \qquad
     p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    For weights that a normalisation layer follows: AdamW keeps the ratio of their gradients to
-    their norm in balance only while the rate is constant, and lets gradients grow as it falls.
-    Other weights are better in a group of `adamw`. As `corrected_weight_decay` in timm; without
-    a schedule it is AdamW.
+    For weights that a normalisation layer follows: AdamW balances the ratio of their gradients to
+    their norm only while the rate is constant, and lets gradients grow as the rate falls. Leave
+    other weights to `adamw`. Follows `corrected_weight_decay` in timm; without a schedule it is
+    AdamW.
 
     Args:
         p: the parameter.

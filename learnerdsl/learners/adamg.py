@@ -26,9 +26,9 @@ def adamg(
     $$p \leftarrow p - \min \left( \eta, \frac{1}{\sqrt{t}} \right)
     \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    The numerator $r$ grows with the size of the gradients seen so far, as the paper asks of a rule
-    that needs no tuning ("golden step size"). The power is not vectorised, which makes it slower
-    than Adam on a CPU. As `pytorch_optimizer.AdamG`.
+    The numerator $r$ grows with the size of the gradients seen so far, the "golden step size" that
+    the paper derives for a rule without tuning. The power is not vectorised, so the rule is slower
+    than Adam on a CPU. Follows `pytorch_optimizer.AdamG`.
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import assign, minimum, rule, sqrt, state, step
 
 @rule
 def adamod(p, g, lr=1e-3, beta1=0.9, beta2=0.99, beta3=0.9999, eps=1e-8, weight_decay=0.0):
-    r"""AdaMod: Adam whose rate of each element is at most its own running mean.
+    r"""AdaMod: Adam in which no element's rate exceeds its own running mean.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -15,8 +15,8 @@ def adamod(p, g, lr=1e-3, beta1=0.9, beta2=0.99, beta3=0.9999, eps=1e-8, weight_
     s \leftarrow \beta_3 s + (1 - \beta_3)\, a \qquad
     p \leftarrow p - \min(a, s)\, m$$
 
-    Smooths out the very large rates of Adam's first steps, and so needs no warm-up: the first
-    $1 / (1 - \beta_3)$ steps are small. As `pytorch_optimizer.AdaMod`, with its defaults.
+    Smooths out the very large rates of Adam's first steps and so needs no warm-up: the first
+    $1 / (1 - \beta_3)$ steps are small. Follows `pytorch_optimizer.AdaMod`, with its defaults.
 
     Args:
         p: the parameter.

@@ -1,11 +1,11 @@
-"""AdamS: Adam with stable weight decay, normalized over the whole model."""
+"""AdamS: Adam whose weight decay is normalised over the whole model."""
 
 from learnerdsl import assign, let, mean, rule, sqrt, state, step
 
 
 @rule
 def adams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
-    r"""AdamS: Adam with stable weight decay, divided by the mean square of the model.
+    r"""AdamS: Adam with stable weight decay, divided by the root mean square of the whole model.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -16,9 +16,9 @@ def adams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
     + \frac{\lambda}{\sqrt{\bar{v}} + \epsilon}\, p \right)$$
 
     where $\bar{v}$ is the mean of $\hat{v}$ over the whole model. The decay of AdamW is too weak
-    against steps that stay large as gradients fall; here it grows with them, so that the balance
-    of both stays where it was. It is therefore no constant: choose it as for momentum, not as for
-    AdamW. As the paper, with $\epsilon$ added to both roots as in `pytorch_optimizer.AdamS`.
+    compared with steps that stay large while gradients fall. Here the decay grows as gradients
+    fall, so the two stay in balance. Choose $\lambda$ as for momentum, not as for AdamW. Follows
+    the paper, with $\epsilon$ added to both roots as in `pytorch_optimizer.AdamS`.
 
     Args:
         p: the parameter.

@@ -18,10 +18,10 @@ def adamuon(
     $$p \leftarrow (1 - \eta\lambda)\, p
     - 0.2\, \eta \sqrt{\text{rows} \cdot \text{cols}}\, \frac{u}{\lVert u \rVert + \epsilon}$$
 
-    with $X$ as in `muon`. A step has the root mean square $0.2\,\eta$, as one of AdamW has about,
-    so rates of AdamW can be kept. As `timm.optim.Muon` with `algo="adamuon"`, the coefficients of
-    `muon` and all in the parameter's dtype. What has not two axes is updated by `adamw` with
-    $\beta_1$, $\beta_2$ and the same rate, decay and $\epsilon$.
+    with $X$ as in `muon`. A step has the root mean square $0.2\,\eta$, about that of AdamW, so the
+    rates of AdamW can be kept. Follows `timm.optim.Muon` with `algo="adamuon"`, but with the
+    coefficients of `muon` and in the parameter's dtype. Tensors that do not have two axes are
+    updated by `adamw` with $\beta_1$, $\beta_2$ and the same rate, decay and $\epsilon$.
 
     Args:
         p: the parameter.

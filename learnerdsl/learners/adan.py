@@ -18,11 +18,11 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
     p \leftarrow \frac{1}{1 + \eta \lambda}
     \left( p - \eta \frac{u}{\sqrt{\hat{n}} + \epsilon} \right)$$
 
-    with $g' = g$ at the first update. Takes learning rates several times those of AdamW, on vision
-    transformers above all; it keeps four arrays for each parameter. As the authors' code and
-    `timm.optim.Adan`: the betas are the shares kept (in the paper those of the new), and the decay
-    is proximal, after the step. (`optax.adan` 0.2.8 weighs the difference by $1 - \beta_2$, which
-    is another rule.)
+    with $g' = g$ at the first update. Takes learning rates several times those of AdamW, above all
+    on vision transformers. It keeps four arrays for each parameter. Follows the authors' code and
+    `timm.optim.Adan`: the betas are the shares that are kept (in the paper they are the weights of
+    the new values), and the decay is proximal, after the step. (`optax.adan` 0.2.8 weighs the
+    difference by $1 - \beta_2$, which is another rule.)
 
     Args:
         p: the parameter.

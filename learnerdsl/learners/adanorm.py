@@ -5,7 +5,7 @@ from learnerdsl import assign, let, norm, rule, sqrt, state, step, where
 
 @rule
 def adanorm(p, g, lr=1e-3, beta1=0.9, beta2=0.99, rho=0.95, eps=1e-8, weight_decay=0.0):
-    r"""AdaNorm: Adam whose momentum never takes a gradient shorter than usual.
+    r"""AdaNorm: Adam that lengthens gradients whose norm is below its running mean.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     e \leftarrow \rho e + (1 - \rho) \lVert g \rVert \qquad
@@ -16,10 +16,10 @@ def adanorm(p, g, lr=1e-3, beta1=0.9, beta2=0.99, rho=0.95, eps=1e-8, weight_dec
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
     p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    with the norm over one tensor. Keeps steps long where gradients fade, for convolutional
-    networks; a noisy last phase then needs a falling rate all the more. As the paper, with the
-    decay and the defaults of `pytorch_optimizer.AdaNorm` (which does so from 4.1 on, but adds
-    $\epsilon$ to the root of $v$ before that is corrected).
+    with the norm over one tensor. Keeps steps long where gradients fade, which helps convolutional
+    networks. A noisy last phase then needs a falling rate all the more. Follows the paper, with the
+    decay and the defaults of `pytorch_optimizer.AdaNorm` (from 4.1 on, except that it adds
+    $\epsilon$ to the root of $v$ before the bias correction).
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import assign, clip, combine, let, maximum, rule, sqrt, state, s
 
 @rule
 def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
-    r"""ADOPT: momentum of gradients that were divided by the second moment before them.
+    r"""ADOPT: momentum of gradients, each divided by the second moment of the step before.
 
     $$c = (t - 1)^{1/4} \qquad
     \hat{g} = \operatorname{clip}\!\left( \frac{g}{\max(\sqrt{v}, \epsilon)}, -c, c \right)$$
@@ -14,9 +14,9 @@ def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
     p \leftarrow p - \eta m \qquad
     v \leftarrow \begin{cases} g^2 & t = 1 \\ \beta_2 v + (1 - \beta_2)\, g^2 & t > 1 \end{cases}$$
 
-    with the old $v$ in $\hat{g}$. Converges with any $\beta_2$, where Adam needs one that suits the
-    problem. The first update only fills $v$ and moves nothing, since $c = 0$. As the authors' code
-    and `optax.contrib.adopt`, both with clipping. (timm has the exponent 0.333.)
+    with the old $v$ in $\hat{g}$. Converges with any $\beta_2$, while Adam needs one that suits the
+    problem. The first update only fills $v$ and moves nothing, since $c = 0$. Follows the authors'
+    code and `optax.contrib.adopt`, both with clipping. (timm has the exponent 0.333.)
 
     Args:
         p: the parameter.
@@ -26,7 +26,7 @@ def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, the least divisor.
 
-    State variables: `m`, the running mean of the normalised gradient; `v`, of the square of the
+    State variables: `m`, the running mean of the normalised gradient; `v`, that of the squared
     gradient.
 
     Example:

@@ -11,8 +11,8 @@ def aggmo(p, g, lr=1e-3, beta1=0.0, beta2=0.9, beta3=0.99, weight_decay=0.0):
     b_i \leftarrow \beta_i b_i + g \qquad
     p \leftarrow p - \frac{\eta}{3} \sum_{i=1}^{3} b_i$$
 
-    The short memories damp the oscillation of the long one, so that 0.99 is safe; three buffers for
-    each weight. As `pytorch_optimizer.AggMo`, with three betas.
+    The short memories damp the oscillation of the long one, so 0.99 is safe. It keeps three
+    buffers. Follows `pytorch_optimizer.AggMo`, with three betas.
 
     Args:
         p: the parameter.

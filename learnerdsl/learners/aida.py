@@ -20,9 +20,9 @@ def aida(p, g, lr=1e-3, beta1=0.9, beta2=0.999, xi=1e-20, eps=1e-8, weight_decay
     p \leftarrow p - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
     \frac{m}{\sqrt{s} + \epsilon}$$
 
-    with sums over one tensor. The projections shrink both vectors, and with them the range of
-    steps that AdaBelief takes within a tensor; 0 of them give AdaBelief. They are all found in
-    one pass. As `pytorch_optimizer.Aida`, which also adds 1e-15 under the root.
+    with sums over one tensor. The projections shrink both vectors and thereby the range of step
+    sizes that AdaBelief takes within a tensor; with 0 projections the rule is AdaBelief. One pass
+    computes them all. Follows `pytorch_optimizer.Aida`, which also adds 1e-15 under the root.
 
     Args:
         p: the parameter.

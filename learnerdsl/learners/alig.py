@@ -12,10 +12,10 @@ def alig(p, g, lr=0.1, momentum=0.0, eps=1e-6):
     p \leftarrow p - \gamma g + \mu b$$
 
     where $f$ is the loss, without a penalty on the weights, and the norm is that of the whole
-    model. Needs one learning rate and no schedule for networks that can fit their data, since the
-    steps fall with the loss; where the loss stays above 0 they do not. As
-    `pytorch_optimizer.AliG` (which has no largest step by default), without its projection: in the
-    paper weights are bound to a ball instead of being decayed.
+    model. Needs a maximal learning rate but no schedule for networks that can fit their data, since
+    the steps shrink with the loss. Where the loss stays above 0, they do not. Follows
+    `pytorch_optimizer.AliG` (which has no largest step by default), without its projection: the
+    paper confines weights to a ball instead of decaying them.
 
     Args:
         p: the parameter.
@@ -24,7 +24,7 @@ def alig(p, g, lr=0.1, momentum=0.0, eps=1e-6):
         momentum: share $\mu$ of the buffer that is kept.
         eps: $\epsilon$, added to the squared norm.
 
-    `update` takes the `loss` $f$ beside the gradients.
+    `update` also takes the `loss` $f$.
 
     State variables: `b`, the buffer of steps.
 

@@ -5,7 +5,7 @@ from learnerdsl import abs, assign, combine, let, maximum, rule, sqrt, state, st
 
 @rule
 def apollo(p, g, lr=1e-2, beta=0.9, eps=1e-4, rebound=1e-2, weight_decay=0.0):
-    r"""Apollo: a quasi-Newton method whose matrix is diagonal.
+    r"""Apollo: a quasi-Newton method whose Hessian estimate is diagonal.
 
     $$g \leftarrow g + \lambda p \qquad
     \alpha = \frac{1 - \beta}{1 - \beta^t} \qquad
@@ -19,10 +19,10 @@ def apollo(p, g, lr=1e-2, beta=0.9, eps=1e-4, rebound=1e-2, weight_decay=0.0):
     $$d \leftarrow \frac{m}{\max(\lvert B \rvert, r)} \qquad
     p \leftarrow p - \eta d$$
 
-    with sums and norms over one tensor (and the norm of the $d$ of the last step). $B$ follows
+    with sums and norms over one tensor, and with the $d$ of the last step in the norm. $B$ tracks
     the curvature along the last step, without Adam's second moments. The authors warm the rate up
-    over 500 steps, and early training needs it. As `pytorch_optimizer.ApolloDQN` with
-    `rebound="constant"` and no warm-up, which is a matter of schedules here.
+    over 500 steps, which early training needs. Follows `pytorch_optimizer.ApolloDQN` with
+    `rebound="constant"` and no warm-up; use a schedule for that.
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import assign, combine, equal, evaluate, maximum, rule, state, s
 
 @rule
 def asgd(p, g, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
-    r"""Averaged SGD: falling steps, and an average of the parameters beside them.
+    r"""Averaged SGD: falling learning rates, and an average of the parameters.
 
     $$p \leftarrow p - \eta_t (g + \lambda p) \qquad
     a \leftarrow a + \mu_t (p - a)$$
@@ -13,8 +13,8 @@ def asgd(p, g, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
     $$\eta_{t+1} = \frac{\eta}{(1 + \lambda \eta t)^{\alpha}} \qquad
     \mu_{t+1} = \frac{1}{\max(1,\ t - t_0)}$$
 
-    with $\eta_1 = \eta$ and $\mu_1 = 1$. The average forgets the noise of single steps, which is
-    best possible for convex problems; `evaluation_parameters()` gives it. As `torch.optim.ASGD`:
+    with $\eta_1 = \eta$ and $\mu_1 = 1$. The average cancels the noise of single steps, which is
+    optimal for convex problems; `evaluation_parameters()` returns it. Follows `torch.optim.ASGD`:
     until step $t_0$ the average is the parameter itself, and the decay by $\lambda$ is part of the
     rule.
 
@@ -22,8 +22,8 @@ def asgd(p, g, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$ at the start.
-        lambd: $\lambda$, both the decay of the weights and the rate at which steps fall.
-        alpha: $\alpha$, the power with which steps fall.
+        lambd: $\lambda$, both the weight decay and the speed with which the learning rate falls.
+        alpha: $\alpha$, the power with which the learning rate falls.
         t0: $t_0$, the step after which averaging starts.
 
     State variables: `average`, the average of the parameters; `eta` and `mu`, the learning rate

@@ -19,9 +19,9 @@ def avagrad(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=0.1, weight_decay=0.0):
     with the mean over the whole model, $r$ from the $\hat{v}$ of the step before, and no movement
     in the first step. Since the rates $\gamma r$ have a root mean square of 1, $\epsilon$ sets only
     how much they differ (a large one makes it momentum) and need not be tuned along with the
-    learning rate, which is like that of momentum. As the paper, with the corrections and the decay
-    of its authors' code. (That code, and `pytorch_optimizer.AvaGrad`, take $\gamma$ from an older
-    $v$ than $r$.)
+    learning rate, which is like that of momentum. Follows the paper, with the corrections and the
+    decay of its authors' code. (That code, and `pytorch_optimizer.AvaGrad`, take $\gamma$ from an
+    older $v$ than $r$.)
 
     Args:
         p: the parameter.

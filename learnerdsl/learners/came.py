@@ -32,7 +32,7 @@ def came(
 
     with $i$ and $j$ along the last two axes. Tensors with fewer axes keep the running mean of
     $g^2 + \epsilon_1$ itself and move by $\eta m$. For pre-training language models with large
-    batches, where it needs the memory of momentum and little more. As the authors' package
+    batches, where it needs the memory of momentum and little more. Follows the authors' package
     `came_pytorch`: nothing is corrected for the start, so early steps are several times larger.
 
     Args:

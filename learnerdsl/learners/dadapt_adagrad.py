@@ -40,7 +40,7 @@ def dadapt_adagrad(
     d \leftarrow \max(d, \min(\hat{d}, \gamma d))$$
 
     with sums over the whole model, and $\alpha$ starting from $10^{-6}$. Its authors advise the
-    variants of Adam or SGD instead, as this one takes longer to find the rate. As
+    variants of Adam or SGD instead, as this one takes longer to find the rate. Follows
     `dadaptation.DAdaptAdaGrad` with dense gradients and a fixed $\epsilon$.
 
     Args:

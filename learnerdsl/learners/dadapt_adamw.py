@@ -34,8 +34,8 @@ def dadapt_adamw(p, g, lr=1.0, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.
 
     with sums over the whole model. Finds a rate near that of a tuned AdamW; leave `lr` at 1, or at
     a schedule that ends at 0. The estimate never falls, so a start with wild gradients can spoil
-    it; `prodigy` finds it sooner. As `optax.contrib.dadapt_adamw`; the package `dadaptation` leaves
-    out the bias correction unless asked.
+    it; `prodigy` finds it sooner. Follows `optax.contrib.dadapt_adamw`; the package `dadaptation`
+    leaves out the bias correction unless asked.
 
     Args:
         p: the parameter.

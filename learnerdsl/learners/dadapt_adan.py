@@ -45,7 +45,7 @@ def dadapt_adan(
 
     with sums over the whole model; then $d \leftarrow \max(d, \min(\hat{d}, \gamma d))$. Its
     authors call it experimental: $d$ may go on growing where gradients vanish; try `prodigy` first.
-    As `dadaptation.DAdaptAdan`, without bias correction.
+    Follows `dadaptation.DAdaptAdan`, without bias correction.
 
     Args:
         p: the parameter.

@@ -32,7 +32,8 @@ def dadapt_lion(p, g, lr=1.0, beta1=0.9, beta2=0.99, weight_decay=0.0, d0=1e-6):
     \frac{n}{(1 - \sqrt{\beta_2}) \lVert s \rVert_1} \right)$$
 
     with sums over the whole model. Where Lion does well and nobody wants to tune it; steps do not
-    shrink near the solution, so give `lr` a schedule that ends at 0. As `dadaptation.DAdaptLion`.
+    shrink near the solution, so give `lr` a schedule that ends at 0. Follows
+    `dadaptation.DAdaptLion`.
 
     Args:
         p: the parameter.

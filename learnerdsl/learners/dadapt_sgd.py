@@ -17,8 +17,8 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
     p \leftarrow \mu p + (1 - \mu) (p_0 - s)$$
 
     with norms and products over the whole model, and $g_1$ the first gradient. For problems that
-    plain SGD solves; leave `lr` at 1, or at a schedule that ends at 0. The estimate never falls;
-    if training is unstable, limit its growth. As `dadaptation.DAdaptSGD`: the norm of $g_1$ is
+    plain SGD solves; leave `lr` at 1, or at a schedule that ends at 0. The estimate never falls; if
+    training is unstable, limit its growth. Follows `dadaptation.DAdaptSGD`: the norm of $g_1$ is
     without decay.
 
     Args:

@@ -12,9 +12,9 @@ def dog(p, g, lr=1.0, eps=1e-8, reps_rel=1e-6):
     p \leftarrow p - \eta \frac{d}{\sqrt{s + \epsilon}} g$$
 
     with the norms over the whole model, $s$ starting from 0 and $d$ from
-    $r\,(1 + \lVert p_0 \rVert)$. Finds the size of its steps by itself, in some tens to hundreds
-    of steps; its authors recommend to evaluate an average of the weights. It has no momentum and
-    one rate for all elements, so it suits fine-tuning better than training from scratch. As
+    $r\,(1 + \lVert p_0 \rVert)$. Finds the size of its steps by itself, in some tens to hundreds of
+    steps; its authors recommend to evaluate an average of the weights. It has no momentum and one
+    rate for all elements, so it suits fine-tuning better than training from scratch. Follows
     `optax.contrib.dog` with its heuristic start.
 
     Args:
@@ -61,7 +61,7 @@ def dowg(p, g, lr=1.0, eps=1e-4):
 
     with the norms over the whole model, $w$ starting from 0 and $d^2$ from $\epsilon$. Like `dog`,
     and faster away from a start with small steps, since gradients count by the distance at which
-    they were met; less careful for the same reason. As `optax.contrib.dowg`.
+    they were met; less careful for the same reason. Follows `optax.contrib.dowg`.
 
     Args:
         p: the parameter.
@@ -103,7 +103,7 @@ def l_dog(p, g, lr=1.0, eps=1e-8, reps_rel=1e-6):
     p \leftarrow p - \eta \frac{d}{\sqrt{s + \epsilon}} g$$
 
     with the norms over one tensor, $s$ starting from 0 and $d$ from $r\,(1 + \lVert p_0 \rVert)$.
-    Takes larger steps than `dog` and often ends better, but is less stable. As
+    Takes larger steps than `dog` and often ends better, but is less stable. Follows
     `optax.scale_by_distance_over_gradients` with the sign of a step downhill.
 
     Args:

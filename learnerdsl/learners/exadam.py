@@ -19,7 +19,7 @@ def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
     The gradient at hand is added to the momentum with its full weight. At the same rate the first
     step is 16 times that of Adam, and later ones are about twice as long, so rates have to be
-    lower. As `pytorch_optimizer.EXAdam`.
+    lower. Follows `pytorch_optimizer.EXAdam`.
 
     Args:
         p: the parameter.

@@ -29,8 +29,8 @@ def fadam(
 
     with the root mean squares over one tensor. The momentum is of natural gradients, as in
     `laprop`, and the decay is divided by $F$ too, which the paper derives from the same geometry.
-    Three passes over memory make it slower than AdamW. As `pytorch_optimizer.FAdam` from 4.1 on
-    with its power of 1/2 ($\epsilon$ alone where the gradient is zero).
+    Three passes over memory make it slower than AdamW. Follows `pytorch_optimizer.FAdam` from 4.1
+    on with its power of 1/2 ($\epsilon$ alone where the gradient is zero).
 
     Args:
         p: the parameter.

@@ -16,8 +16,8 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
     \gamma \operatorname{sgn}(p - \hat{p})\right)$$
 
     Steadier than Signum and Adam where gradients are noisy and valleys narrow, as with language
-    models. As `pytorch_optimizer.FOCUS`, except that $\hat{p}$ is exactly $p$ at the first step,
-    where there only rounding decides on the sign.
+    models. Follows `pytorch_optimizer.FOCUS`, except that $\hat{p}$ is exactly $p$ at the first
+    step, where there only rounding decides on the sign.
 
     Args:
         p: the parameter.

@@ -12,8 +12,8 @@ def fromage(p, g, lr=1e-2, min_norm=1e-6):
 
     with the norms over one tensor. Every step turns a tensor by the same small angle, whatever the
     size of its gradient, and the division keeps its norm from growing; so one learning rate suits
-    many networks. Tensors whose norm has a meaning, such as gains, are better left to another
-    rule. As `optax.fromage`, which has a least norm $\nu$ where the paper has none. With $\nu = 0$
+    many networks. Tensors whose norm has a meaning, such as gains, are better left to another rule.
+    Follows `optax.fromage`, which has a least norm $\nu$ where the paper has none. With $\nu = 0$
     the ratio $r$ is 1 where a norm is 0.
 
     Args:

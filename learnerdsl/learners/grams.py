@@ -17,8 +17,8 @@ def grams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     \left\lvert \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} \right\rvert$$
 
     Momentum sets only how far an element moves, so it cannot carry past a minimum; where the
-    gradient is mostly noise its sign is too, and momentum no longer averages it out. As the paper
-    and `pytorch_optimizer.Grams` from 4.1 on.
+    gradient is mostly noise its sign is too, and momentum no longer averages it out. Follows the
+    paper and `pytorch_optimizer.Grams` from 4.1 on.
 
     Args:
         p: the parameter.

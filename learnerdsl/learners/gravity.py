@@ -14,7 +14,7 @@ def gravity(p, g, lr=1e-2, alpha=0.01, beta=0.9):
 
     with the maximum over one tensor, and $V$ normal with deviation $\alpha / \eta$ before the first
     step. Takes short steps where gradients are very large or very small. The random start moves
-    weights by about $0.6 \alpha$; where $\eta$ is 0 at first, there is none. As
+    weights by about $0.6 \alpha$; where $\eta$ is 0 at first, there is none. Follows
     `pytorch_optimizer.Gravity` apart from the random numbers.
 
     Args:

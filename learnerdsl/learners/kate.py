@@ -14,7 +14,7 @@ def kate(p, g, lr=1e-3, delta=0.0, eps=1e-8, weight_decay=0.0):
 
     Adagrad's rate falls with the root of the sum $b$ of squares, KATE's with the sum itself over
     the root of a sum $m$ that grows along. Suits (generalised) linear models whose features have
-    very different scales; small gradients give large first steps, of $1 / g$. As
+    very different scales; small gradients give large first steps, of $1 / g$. Follows
     `pytorch_optimizer.Kate`, which keeps the roots of both sums instead.
 
     Args:

@@ -16,10 +16,10 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
-    to the weights of each layer and so trains transformers with batches of many thousands; for
-    small batches AdamW does as well at less cost. As the paper with the identity for its
-    $\phi$, and as `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion to
+    the weights of each layer and so trains transformers with batches of many thousands; for small
+    batches AdamW does as well at less cost. Follows the paper with the identity for its $\phi$, and
+    as `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
 
     Args:
         p: the parameter.
@@ -80,8 +80,8 @@ def lamb_timm(
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, as `lamb`;
-    the clipping bounds the harm that a batch with outliers does to $v$. As `timm.optim.Lamb`,
+    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, as `lamb`; the
+    clipping bounds the harm that a batch with outliers does to $v$. Follows `timm.optim.Lamb`,
     after NVIDIA's `FusedLAMB`: without weight decay there is no adaptation ($r = 1$) unless
     `always_adapt` is set.
 

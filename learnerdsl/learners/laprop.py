@@ -16,7 +16,7 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
 
     Each gradient is divided by the root mean square of its own time, so momentum and division may
     have any betas (Adam diverges if $\beta_1 > \sqrt{\beta_2}$), and a sudden large gradient does
-    not shrink the momentum. As `timm.optim.LaProp`: the learning rate is inside the momentum,
+    not shrink the momentum. Follows `timm.optim.LaProp`: the learning rate is inside the momentum,
     and the decay comes after the step. Nothing moves at a rate of 0. (There the momentum does.)
 
     Args:

@@ -12,9 +12,9 @@ def lars(p, g, lr=1.0, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, e
     b \leftarrow \mu b - \eta r g \qquad
     p \leftarrow p + b$$
 
-    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
-    to the weights of each layer, which lets convolutional networks train with batches of many
-    thousands; biases and gains, whose norms mean little, are best trained by another rule. As
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion to
+    the weights of each layer, which lets convolutional networks train with batches of many
+    thousands; biases and gains, whose norms mean little, are best trained by another rule. Follows
     `optax.lars`: the norm is that of the decayed gradient (the paper divides by
     $\lVert g \rVert + \lambda \lVert p \rVert$), and the learning rate is inside the buffer, so
     that a change of it acts only on what comes after.
@@ -74,9 +74,9 @@ def lars_timm(
     p \leftarrow p - \eta b$$
 
     with the norms over one tensor, $r = 1$ where one of them is 0, $\delta_1 = 0$ and
-    $\delta_t = \delta$ afterwards. For very large batches, as `lars`. As `timm.optim.Lars`: $r$ is
-    the paper's, from the gradient without decay, and a change of the learning rate acts on the
-    whole buffer. Without weight decay there is no adaptation ($r = 1$) unless `always_adapt` is
+    $\delta_t = \delta$ afterwards. For very large batches, as `lars`. Follows `timm.optim.Lars`:
+    $r$ is the paper's, from the gradient without decay, and a change of the learning rate acts on
+    the whole buffer. Without weight decay there is no adaptation ($r = 1$) unless `always_adapt` is
     set, so that biases and gains in a group with a decay of 0 are left alone. LARC (`trust_clip`)
     takes $\min(r / \eta, 1)$ for $r$: the step is then never larger than that of plain momentum.
 

@@ -13,8 +13,8 @@ def lion(p, g, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
 
     Half the memory of Adam and strong with large batches; noisy with small ones, as every element
     moves by $\eta$ however small its gradient. Wants a learning rate 3 to 10 times smaller and a
-    weight decay as much larger than AdamW. As the paper and `optax.lion` (whose default decay is
-    1e-3): the decay is decoupled and multiplied by the learning rate; the sign of 0 is 0.
+    weight decay as much larger than AdamW. Follows the paper and `optax.lion` (whose default decay
+    is 1e-3): the decay is decoupled and multiplied by the learning rate; the sign of 0 is 0.
 
     Args:
         p: the parameter.

@@ -28,7 +28,7 @@ def mars_adamw(
 
     with the norm over one tensor, and $c = g$ at the first step, and for tensors of fewer than two
     axes always. For large language models, where it needs fewer tokens than AdamW for the same
-    loss. As `timm.optim.Mars`.
+    loss. Follows `timm.optim.Mars`.
 
     Args:
         p: the parameter.
@@ -87,9 +87,9 @@ def mars_lion(
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, c \qquad
     p \leftarrow p - \eta (\mathrm{sign}(m) + \lambda p)$$
 
-    with the norm over one tensor, and $c = g$ at the first step. Tensors of fewer than two axes
-    are left to AdamW. Needs a rate several times lower than `mars_adamw`, as `lion` does beside
-    `adamw`. As `timm.optim.Mars(mars_type="lion")`.
+    with the norm over one tensor, and $c = g$ at the first step. Tensors of fewer than two axes are
+    left to AdamW. Needs a rate several times lower than `mars_adamw`, as `lion` does beside
+    `adamw`. Follows `timm.optim.Mars(mars_type="lion")`.
 
     Args:
         p: the parameter.

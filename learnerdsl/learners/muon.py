@@ -45,7 +45,7 @@ def muon(
     $$p \leftarrow (1 - \eta\lambda)\, p - \eta \sqrt{\max(1, \text{rows} / \text{cols})}\, X$$
 
     For the weight matrices of hidden layers, where every direction gets a step of about the same
-    length; not for vectors, embeddings and last layers (see `muon_with_adamw`). As
+    length; not for vectors, embeddings and last layers (see `muon_with_adamw`). Follows
     `torch.optim.Muon`, but for bfloat16: the products have the parameter's dtype. Vectors are
     refused as there; tensors of more axes, which torch refuses, are stacks of matrices.
 

@@ -18,11 +18,11 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
     $$\hat{m} = \frac{(1 - \mu_t)\, g}{1 - \Pi} + \frac{\mu_{t+1}\, m}{1 - \mu_{t+1} \Pi} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    Often a little faster than Adam at the same cost in memory. The momentum starts at about half
-    of $\beta_1$ and with the default $\psi$ needs tens of thousands of steps to reach it, so on
-    short runs the step is mostly the gradient itself. As `torch.optim.NAdam`. (Keras has
-    $\psi = 1$; optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` are
-    the same for all groups, because $\Pi$ is.
+    Often a little faster than Adam at the same cost in memory. The momentum starts at about half of
+    $\beta_1$ and with the default $\psi$ needs tens of thousands of steps to reach it, so on short
+    runs the step is mostly the gradient itself. Follows `torch.optim.NAdam`. (Keras has $\psi = 1$;
+    optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` are the same for
+    all groups, because $\Pi$ is.
 
     Args:
         p: the parameter.

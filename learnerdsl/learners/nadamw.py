@@ -14,9 +14,9 @@ def nadamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
     $$\hat{m} = \frac{\beta_1 m}{1 - \beta_1^{t+1}} + \frac{(1 - \beta_1)\, g}{1 - \beta_1^t} \qquad
     p \leftarrow p - \eta \left( \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
-    Good where AdamW is; the newest gradient has more weight, at no cost. As
-    `optax.nadamw`, and with `weight_decay=0` as `optax.nadam`. (`nadam` has a schedule of the
-    momentum instead, `nadamw_timm` another correction of the start.)
+    Good where AdamW is; the newest gradient has more weight, at no cost. Follows `optax.nadamw`,
+    and with `weight_decay=0` as `optax.nadam`. (`nadam` has a schedule of the momentum instead,
+    `nadamw_timm` another correction of the start.)
 
     Args:
         p: the parameter.
@@ -63,8 +63,8 @@ def nadamw_timm(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e
     p \leftarrow (1 - \eta \lambda)\, p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
     In the long run the same as `nadamw`; here both parts of $\hat{m}$ have the same correction, so
-    the first step is nearly twice as long as $\eta$ and some warm-up helps. As `timm.optim.NAdamW`,
-    without its clipping and caution.
+    the first step is nearly twice as long as $\eta$ and some warm-up helps. Follows
+    `timm.optim.NAdamW`, without its clipping and caution.
 
     Args:
         p: the parameter.

@@ -30,10 +30,10 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
     p \leftarrow \frac{p}{\lVert p \rVert + \epsilon}$$
 
     with norms and means over each neuron, that is over all axes but the first, and $s$ the mean
-    norm of a tensor's neurons, 0.01 if that is 0. The weights are centred and divided by their
-    norm before the first step, too. Tensors of fewer than two axes keep $v$ for each element and
-    are not constrained. For networks without tuned rates, as a step is an angle; the network must
-    stand weights of norm 1. As `pytorch_optimizer.Nero`, except that gradients which are not finite
+    norm of a tensor's neurons, 0.01 if that is 0. The weights are centred and divided by their norm
+    before the first step, too. Tensors of fewer than two axes keep $v$ for each element and are not
+    constrained. For networks without tuned rates, as a step is an angle; the network must stand
+    weights of norm 1. Follows `pytorch_optimizer.Nero`, except that gradients which are not finite
     make weights that are not.
 
     Args:

@@ -11,8 +11,8 @@ def noisy_sgd(p, g, lr=1e-3, eta=0.01, gamma=0.55):
     \xi \sim \mathcal{N}(0, 1)$$
 
     The noise helps deep networks out of poor starts, and does little for networks that train well.
-    As the code of `optax.noisy_sgd`, with $t$ from 1 (its text has $(1 + t)^\gamma$); the numbers
-    are another generator's and depend on the learner's `seed`.
+    Follows the code of `optax.noisy_sgd`, with $t$ from 1 (its text has $(1 + t)^\gamma$); the
+    numbers are another generator's and depend on the learner's `seed`.
 
     Args:
         p: the parameter.

@@ -13,7 +13,7 @@ def novograd(p, g, lr=1e-3, beta1=0.9, beta2=0.25, eps=1e-6, weight_decay=0.0):
 
     with $v$ starting from the first $\lVert g \rVert^2$ and $m$ from 0. Needs half the memory of
     Adam and little care for the start, also with large batches; elements of one tensor share a
-    rate, so it suits sparse gradients less. As `optax.novograd`: the gradients add up in $m$
+    rate, so it suits sparse gradients less. Follows `optax.novograd`: the gradients add up in $m$
     (there is no factor $1 - \beta_1$), so the effective step is $\eta / (1 - \beta_1)$.
 
     Args:
@@ -60,7 +60,7 @@ def novograd_timm(p, g, lr=1e-3, beta1=0.95, beta2=0.98, eps=1e-8, weight_decay=
     p \leftarrow p - \eta m$$
 
     Good and bad for the same as `novograd`, from which it differs in its defaults, and for tensors
-    whose first gradients are zero: $v$ starts from the first that is not. As
+    whose first gradients are zero: $v$ starts from the first that is not. Follows
     `timm.optim.NvNovoGrad`.
 
     Args:

@@ -18,8 +18,8 @@ def optimistic_adam_v2(p, g, lr=1e-3, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.99
 
     with $u' = u$ at the first update. Made for saddle points: where the gradients of two players
     turn in a circle, as in generative adversarial networks, plain Adam circles on and this one
-    closes in. For ordinary minimisation it gains nothing. As `optax.optimistic_adam_v2`, with its
-    Nesterov momentum. (The paper has $\hat{m} = m / (1 - \beta_1^t)$.)
+    closes in. For ordinary minimisation it gains nothing. Follows `optax.optimistic_adam_v2`, with
+    its Nesterov momentum. (The paper has $\hat{m} = m / (1 - \beta_1^t)$.)
 
     Args:
         p: the parameter.

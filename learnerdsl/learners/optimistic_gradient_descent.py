@@ -10,8 +10,8 @@ def optimistic_gradient_descent(p, g, lr=1e-3, alpha=1.0, beta=1.0):
     $$p \leftarrow p - \eta \left((\alpha + \beta)\, g - \beta g'\right) \qquad g' \leftarrow g$$
 
     with $g' = g$ at the first step. Converges in games of minimum and maximum, such as adversarial
-    training, where plain gradient descent circles; elsewhere the difference only adds noise. As
-    `optax.optimistic_gradient_descent`.
+    training, where plain gradient descent circles; elsewhere the difference only adds noise.
+    Follows `optax.optimistic_gradient_descent`.
 
     Args:
         p: the parameter.

@@ -16,8 +16,8 @@ def pid(
     $$p \leftarrow p - \eta\, (g + K_i i + K_d d) \qquad g' \leftarrow g$$
 
     with $g' = g$ at the first step. The change of the gradient brakes before momentum overshoots;
-    two more numbers to tune. As `pytorch_optimizer.PID` with a momentum above 0; the effective step
-    is about $\eta K_i / (1 - \mu)$.
+    two more numbers to tune. Follows `pytorch_optimizer.PID` with a momentum above 0; the effective
+    step is about $\eta K_i / (1 - \mu)$.
 
     Args:
         p: the parameter.

@@ -12,8 +12,8 @@ def pnm(p, g, lr=1e-3, beta1=0.9, beta0=1.0, weight_decay=0.0):
     {\sqrt{(1 + \beta_0)^2 + \beta_0^2}} + \lambda p\right)$$
 
     The two buffers hold gradients of other batches, so their difference has more noise of the kind
-    that leads to flat minima, at no cost in gradients. As `pytorch_optimizer.PNM` and the authors'
-    code (decay is decoupled and multiplied by the learning rate).
+    that leads to flat minima, at no cost in gradients. Follows `pytorch_optimizer.PNM` and the
+    authors' code (decay is decoupled and multiplied by the learning rate).
 
     Args:
         p: the parameter.
@@ -58,7 +58,7 @@ def adapnm(p, g, lr=1e-3, beta1=0.9, beta2=0.999, beta0=1.0, eps=1e-8, weight_de
     p \leftarrow p - \eta \left(\frac{u}{1 - \beta_1^t} \Big/ \left(\sqrt{\frac{\bar{v}}
     {1 - \beta_2^t}} + \epsilon\right) + \lambda p\right)$$
 
-    To `pnm` what Adam is to momentum. As the authors' code, which divides by $1 - \beta_1^t$
+    To `pnm` what Adam is to momentum. Follows the authors' code, which divides by $1 - \beta_1^t$
     although the buffers keep $\beta_1^2$. (`pytorch_optimizer.AdaPNM` adds 1e-15 under the root,
     and $\epsilon$ before the correction.)
 

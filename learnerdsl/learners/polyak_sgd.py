@@ -14,10 +14,10 @@ def polyak_sgd(p, g, lr=1.0, scaling=1.0, f_min=0.0, eps=0.0):
     p \leftarrow p - s \gamma g$$
 
     where $f$ is the loss and the norm is that of the whole model; $\gamma = 0$ where the
-    denominator is at most $2^{-52}$. Needs no learning rate if the least loss $f^*$ is known,
-    which is 0 for models that can fit all their data; with a wrong $f^*$, or a noisy loss that
-    cannot be fitted, it does not settle. As the formula of `optax.polyak_sgd`. (Its code gives the
-    norm of $s g$ where the formula has $g$; for $s = 1$ they are the same.)
+    denominator is at most $2^{-52}$. Needs no learning rate if the least loss $f^*$ is known, which
+    is 0 for models that can fit all their data; with a wrong $f^*$, or a noisy loss that cannot be
+    fitted, it does not settle. Follows the formula of `optax.polyak_sgd`. (Its code gives the norm
+    of $s g$ where the formula has $g$; for $s = 1$ they are the same.)
 
     Args:
         p: the parameter.
@@ -27,7 +27,7 @@ def polyak_sgd(p, g, lr=1.0, scaling=1.0, f_min=0.0, eps=0.0):
         f_min: $f^*$, the least loss.
         eps: $\epsilon$, added to the squared norm.
 
-    `update` takes the `loss` $f$ beside the gradients.
+    `update` also takes the `loss` $f$.
 
     State variables: none.
 

@@ -43,8 +43,8 @@ def prodigy(
     p \leftarrow p - a \frac{m}{\sqrt{v} + d' \epsilon} - a \lambda p$$
 
     with sums over the whole model. The first to try where no learning rate is known: leave `lr` at
-    1, or at a schedule that ends at 0. It costs four states of each element, and the estimate
-    never falls. As `optax.contrib.prodigy`, which always corrects the bias (`prodigy_official` does
+    1, or at a schedule that ends at 0. It costs four states of each element, and the estimate never
+    falls. Follows `optax.contrib.prodigy`, which always corrects the bias (`prodigy_official` does
     not) and, unlike the paper, has the new $d$ beside $\epsilon$.
 
     Args:
@@ -113,7 +113,7 @@ def prodigy_official(
     d' = \min(d_{\max}, \gamma \tilde{d})$$
 
     where $\tilde{d}$ is $\max(d, \hat{d})$ while $d = d_0$, then $d$. Without bias correction early
-    steps are larger. A `growth_rate` of 1.02 is itself a warm-up. As `prodigyopt.Prodigy`.
+    steps are larger. A `growth_rate` of 1.02 is itself a warm-up. Follows `prodigyopt.Prodigy`.
 
     Args:
         p: the parameter.

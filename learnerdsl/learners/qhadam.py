@@ -19,7 +19,7 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
     A weight $\nu$ of 1 gives Adam, and 0 forgets the past; the paper advises $\nu_1 = 0.7$ and
     $\nu_2 = 1$. With $\nu_2 < 1$ single steps are bounded even if $\beta_2$ is close to 1, so it
     helps where Adam is unstable. The weights $w_i$ do the work of Adam's corrections, and stay
-    right when the betas change on the way. As `QHAdam` of facebookresearch/qhoptim.
+    right when the betas change on the way. Follows `QHAdam` of facebookresearch/qhoptim.
 
     Args:
         p: the parameter.

@@ -12,9 +12,9 @@ def qhm(p, g, lr=1.0, momentum=0.999, nu=0.7, weight_decay=0.0):
     p \leftarrow p - \eta \left((1 - \nu)\, g + \nu b\right)$$
 
     Holds plain SGD ($\nu = 0$), momentum ($\nu = 1$) and Nesterov momentum ($\nu = \mu$); a long
-    memory with some plain step is often better than each. As the authors' `qhoptim.pyt.QHM`, with
-    the values they recommend; the buffer is a mean, so the learning rate is $1 / (1 - \mu)$ times
-    that of `momentum_sgd`.
+    memory with some plain step is often better than each. Follows the authors' `qhoptim.pyt.QHM`,
+    with the values they recommend; the buffer is a mean, so the learning rate is $1 / (1 - \mu)$
+    times that of `momentum_sgd`.
 
     Args:
         p: the parameter.

@@ -32,7 +32,7 @@ def racs(p, g, lr=1e-3, beta=0.9, alpha=0.05, gamma=1.01, eps=1e-8, weight_decay
     with $i$ along the first axis and $j$ over all others, $q$ starting from 1, and $c = 1$ at the
     first step. A vector is a matrix of one column. For language models in little memory, as the
     norm of a step grows slowly; $u$ falls where gradients grow, so it does not fit models whose
-    gradients change their size much. As `pytorch_optimizer.RACS`.
+    gradients change their size much. Follows `pytorch_optimizer.RACS`.
 
     Args:
         p: the parameter.

@@ -21,9 +21,9 @@ def radam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     r_t \sqrt{1 - \beta_2^t} / (\sqrt{v} + \epsilon) & \rho_t > 5 \\
     1 & \text{otherwise} \end{cases}$$
 
-    Needs no schedule at the start: the first five steps are those of momentum SGD, then Adam is
-    let in slowly. Those first steps are as long as the gradients are, so it wants gradients of
-    moderate size. As `torch.optim.RAdam`: $\epsilon$ is added to the root of the uncorrected $v$.
+    Needs no schedule at the start: the first five steps are those of momentum SGD, then Adam is let
+    in slowly. Those first steps are as long as the gradients are, so it wants gradients of moderate
+    size. Follows `torch.optim.RAdam`: $\epsilon$ is added to the root of the uncorrected $v$.
     (`radam_optax` adds it to the corrected one, which matters for gradients near $\epsilon$.)
 
     Args:
@@ -75,9 +75,9 @@ def radam_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, threshold=5.0):
     r_t / (\sqrt{\hat{v}} + \epsilon) & \rho_t \ge \tau \\
     1 & \text{otherwise} \end{cases}$$
 
-    with $\rho_t$ and $r_t$ of `radam`, and as good and bad as it. As `optax.radam`: there is no
-    weight decay, and the threshold $\tau$ may be chosen. Below $\rho_t = 4$ there is no $r_t$; the
-    step is then not divided whatever the threshold, where optax gives NaN.
+    with $\rho_t$ and $r_t$ of `radam`, and as good and bad as it. Follows `optax.radam`: there is
+    no weight decay, and the threshold $\tau$ may be chosen. Below $\rho_t = 4$ there is no $r_t$;
+    the step is then not divided whatever the threshold, where optax gives NaN.
 
     Args:
         p: the parameter.

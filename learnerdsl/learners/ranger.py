@@ -31,7 +31,7 @@ def ranger(
     $$\text{every } k \text{ steps:} \qquad s \leftarrow s + \alpha (p - s) \qquad p \leftarrow s$$
 
     with $\rho_t$ and $r_t$ of `radam`, and the mean over all axes but the first, for tensors of two
-    and more axes. For image classifiers of fixed budgets, where it needs little tuning. As the
+    and more axes. For image classifiers of fixed budgets, where it needs little tuning. Follows the
     author's Ranger and as `pytorch_optimizer.Ranger(degenerated_to_sgd=True)`, whose default goes
     up the gradient before $\rho_t$ reaches the threshold.
 

@@ -14,8 +14,8 @@ def rprop(p, g, lr=1e-2, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50
     p \leftarrow p - d \operatorname{sgn}(g')$$
 
     Fast and free of tuning on whole data sets; wrong for minibatches, whose noise turns signs at
-    random. As `torch.optim.Rprop`: where the sign turns, the element waits for one update. (The
-    `rprop` of optax 0.2 applies each step one update late.)
+    random. Follows `torch.optim.Rprop`: where the sign turns, the element waits for one update.
+    (The `rprop` of optax 0.2 applies each step one update late.)
 
     Args:
         p: the parameter.

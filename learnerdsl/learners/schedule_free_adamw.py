@@ -28,7 +28,7 @@ def schedule_free_adamw(
 
     with $\eta_t$ and $c$ of `schedule_free_sgd`. Needs as much memory as AdamW and no length of
     training known ahead; give it a warm-up, and try rates some times those of AdamW. Evaluate with
-    `learner.evaluation_parameters()`, which is $x$. As `schedulefree.AdamWScheduleFree`;
+    `learner.evaluation_parameters()`, which is $x$. Follows `schedulefree.AdamWScheduleFree`;
     `optax.contrib.schedule_free_adamw` is the same without warm-up.
 
     Args:

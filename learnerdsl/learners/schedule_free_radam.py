@@ -34,7 +34,7 @@ def schedule_free_radam(
     where $\rho > 4$, with $c$ of `schedule_free_sgd`. In the few updates before that, $\eta_t = 0$
     and only $v$ changes (or, without the silent phase, $\eta_t = \eta$ and $u = g + \lambda p$).
     For those who want neither a schedule nor a warm-up to tune. Evaluate with
-    `learner.evaluation_parameters()`, which is $x$. As `schedulefree.RAdamScheduleFree`.
+    `learner.evaluation_parameters()`, which is $x$. Follows `schedulefree.RAdamScheduleFree`.
 
     Args:
         p: the parameter.

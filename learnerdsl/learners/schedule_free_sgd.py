@@ -21,8 +21,9 @@ def schedule_free_sgd(
 
     The parameters are the paper's $y$, where gradients belong, and $x$ is not stored. Needs no
     schedule and no length of training known ahead; use a larger rate than with momentum. Evaluate
-    with `learner.evaluation_parameters()`, which is $x$: the parameters themselves are worse. As
-    `schedulefree.SGDScheduleFree`; `optax.contrib.schedule_free_sgd` is the same without warm-up.
+    with `learner.evaluation_parameters()`, which is $x$: the parameters themselves are worse.
+    Follows `schedulefree.SGDScheduleFree`; `optax.contrib.schedule_free_sgd` is the same without
+    warm-up.
 
     Args:
         p: the parameter.

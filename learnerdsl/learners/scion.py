@@ -15,8 +15,8 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
     \text{of a matrix} \\ m / (\mathrm{rms}(m) + \epsilon) & \text{of a vector} \end{cases}$$
 
     with the iterations of `muon`. Steps have a known size in the norm of operators, so a rate found
-    for a narrow network serves a wide one. As `pytorch_optimizer.SCION` with the norm chosen by
-    the shape, but for bfloat16, and but for tensors of more than two axes, which are stacks of
+    for a narrow network serves a wide one. Follows `pytorch_optimizer.SCION` with the norm chosen
+    by the shape, but for bfloat16, and but for tensors of more than two axes, which are stacks of
     matrices here.
 
     Args:

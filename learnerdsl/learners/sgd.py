@@ -48,9 +48,9 @@ def momentum_sgd(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
     p \leftarrow p - \eta b$$
 
     with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. Fast along long flat valleys and steady under
-    noise, but it overshoots where the gradient turns. As `torch.optim.SGD` with a momentum above
-    0: the first buffer is the gradient whatever the dampening, the learning rate is outside the
-    buffer, weight decay is coupled. The effective step is $\eta (1 - \tau) / (1 - \mu)$.
+    noise, but it overshoots where the gradient turns. Follows `torch.optim.SGD` with a momentum
+    above 0: the first buffer is the gradient whatever the dampening, the learning rate is outside
+    the buffer, weight decay is coupled. The effective step is $\eta (1 - \tau) / (1 - \mu)$.
 
     Args:
         p: the parameter.
@@ -91,7 +91,7 @@ def nesterov(p, g, lr=1e-3, momentum=0.9, weight_decay=0.0):
     p \leftarrow p - \eta (g + \mu b)$$
 
     Looks ahead along the buffer and so brakes earlier than the heavy ball; the gain is small when
-    gradients are noisy. As `torch.optim.SGD(nesterov=True)`: the stored parameter is the point
+    gradients are noisy. Follows `torch.optim.SGD(nesterov=True)`: the stored parameter is the point
     looked ahead to, the learning rate is outside the buffer, weight decay is coupled.
 
     Args:

@@ -43,9 +43,9 @@ def sgdp(
 
     $$p \leftarrow \left(1 - \frac{\eta \lambda}{1 - \mu}\right) p - \eta u$$
 
-    with norms, products and the number $n$ of elements first over each index of the first axis,
-    and else over the whole tensor; vectors are never projected. For networks with normalisation,
-    where momentum makes weights grow. As `timm.optim.SGDP`, also in the division by $1 - \mu$.
+    with norms, products and the number $n$ of elements first over each index of the first axis, and
+    else over the whole tensor; vectors are never projected. For networks with normalisation, where
+    momentum makes weights grow. Follows `timm.optim.SGDP`, also in the division by $1 - \mu$.
 
     Args:
         p: the parameter.
@@ -103,7 +103,7 @@ def adamp(
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} u$$
 
     with $u$ and $\lambda$ changed in between as in `sgdp`, for its networks; $m$ stands for
-    $\beta_1 m + (1 - \beta_1) g$ with Nesterov. As `timm.optim.AdamP`.
+    $\beta_1 m + (1 - \beta_1) g$ with Nesterov. Follows `timm.optim.AdamP`.
 
     Args:
         p: the parameter.

@@ -11,7 +11,7 @@ def sgdw(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
     p \leftarrow p - \eta\, (b + \lambda p)$$
 
     with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. The decay acts at once and is not gathered by
-    the buffer, so the best $\lambda$ depends less on the momentum. As `timm.optim.SGDW` with a
+    the buffer, so the best $\lambda$ depends less on the momentum. Follows `timm.optim.SGDW` with a
     momentum above 0 (the decay is multiplied by the learning rate, the first buffer is the
     gradient).
 
@@ -52,8 +52,8 @@ def sgd_keras(p, g, lr=1e-2, momentum=0.9, weight_decay=0.0):
     p \leftarrow p - \eta \lambda p + b$$
 
     The buffer is the step itself, so a change of the learning rate acts only on the gradients that
-    come after it; at a constant rate it equals `momentum_sgd`. As `keras.optimizers.SGD`, whose
-    weight decay is decoupled (and whose default momentum is 0).
+    come after it; at a constant rate it equals `momentum_sgd`. Follows `keras.optimizers.SGD`,
+    whose weight decay is decoupled (and whose default momentum is 0).
 
     Args:
         p: the parameter.

@@ -10,8 +10,8 @@ def sign_sgd(p, g, lr=1e-3):
     $$p \leftarrow p - \eta \operatorname{sgn}(g)$$
 
     Needs no memory and does not care about the size of gradients, so one learning rate suits all
-    layers; noise does not average out, so batches have to be large. As `optax.sign_sgd`: elements
-    with a gradient of 0 stay.
+    layers; noise does not average out, so batches have to be large. Follows `optax.sign_sgd`:
+    elements with a gradient of 0 stay.
 
     Args:
         p: the parameter.
@@ -45,7 +45,7 @@ def signum(p, g, lr=1e-3, beta=0.9):
     p \leftarrow p - \eta \operatorname{sgn}(m)$$
 
     SignSGD with momentum, which bears smaller batches; the steps never get shorter by themselves,
-    so the learning rate has to fall in the end. As `optax.signum`: the gradient is weighed by
+    so the learning rate has to fall in the end. Follows `optax.signum`: the gradient is weighed by
     $1 - \beta$, which matters only where $\beta$ changes.
 
     Args:

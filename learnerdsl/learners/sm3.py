@@ -14,8 +14,8 @@ def sm3(p, g, lr=1e-3, momentum=0.9, eps=1e-8):
     p \leftarrow p - \eta m$$
 
     with a vector $v_k$ for each axis $k$, and $u = 0$ where $\nu = 0$. For embeddings and other
-    large tables whose rows see gradients of different sizes: AdaGrad in the memory of momentum.
-    The rate of a row only falls, as AdaGrad's does. As `optax.sm3`; tensors of fewer than two axes
+    large tables whose rows see gradients of different sizes: AdaGrad in the memory of momentum. The
+    rate of a row only falls, as AdaGrad's does. Follows `optax.sm3`; tensors of fewer than two axes
     are AdaGrad with momentum of the steps.
 
     Args:

@@ -28,10 +28,10 @@ def sophia(
     \quad \text{at the steps } 1, k + 1, 2k + 1, \ldots$$
 
     with the estimate $\hat{h}$ of the Hessian matrix's diagonal that
-    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random
-    signs $z$. Where the curvature is small or negative the step is a sign, so it cannot
-    explode. The estimate costs a Hessian-vector product: at the other steps it is not looked at,
-    and may be anything. As `optax.contrib.sophia`: the step uses $h$ of before this update.
+    `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random signs
+    $z$. Where the curvature is small or negative the step is a sign, so it cannot explode. The
+    estimate costs a Hessian-vector product: at the other steps it is not looked at, and may be
+    anything. Follows `optax.contrib.sophia`: the step uses $h$ of before this update.
 
     Args:
         p: the parameter.

@@ -13,7 +13,7 @@ def sparse_adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
 
     For embeddings, with gradients given as `RowSparse`: rows that are not named keep their values
     and their moments, while $t$ counts all updates. (So does every rule here; this one has the
-    arithmetic of torch.) Rows that come rarely have a momentum from long ago. As
+    arithmetic of torch.) Rows that come rarely have a momentum from long ago. Follows
     `torch.optim.SparseAdam`: $\epsilon$ is added before the correction, so at the first step it
     counts $1 / \sqrt{1 - \beta_2}$ times as much as in `adam`.
 

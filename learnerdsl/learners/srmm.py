@@ -12,9 +12,9 @@ def srmm(p, g, lr=1e-2, beta=0.5, memory_length=100.0):
     \bar{p} \leftarrow (1 - w)\, \bar{p} + w p - \eta \bar{g} \qquad
     p \leftarrow \bar{p}$$
 
-    A long memory that starts anew every $M$ steps; a method of theory more than of practice. As
-    `pytorch_optimizer.SRMM`: $\bar{p}$ starts at 0, so the first step multiplies the parameter by
-    $2^{-\beta}$.
+    A long memory that starts anew every $M$ steps; a method of theory more than of practice.
+    Follows `pytorch_optimizer.SRMM`: $\bar{p}$ starts at 0, so the first step multiplies the
+    parameter by $2^{-\beta}$.
 
     Args:
         p: the parameter.

@@ -17,7 +17,7 @@ def stable_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e
 
     with the mean over one tensor. Lowers the rate of a tensor whose gradients have suddenly
     outgrown $v$, which is what makes the loss of large models spike, and so replaces gradient
-    clipping. The betas hold Adam's corrections. As
+    clipping. The betas hold Adam's corrections. Follows
     `pytorch_optimizer.StableAdamW(foreach=False, kahan_sum=False)`.
 
     Args:

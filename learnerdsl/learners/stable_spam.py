@@ -34,7 +34,7 @@ def stable_spam(
 
     Adam moves by this gradient; every `reset_interval` steps its $m$, $v$ and count of steps start
     anew. Made for training in few bits, where single gradients explode; it forgets the size of
-    gradients, so it has little to offer where they are well behaved. As the paper and
+    gradients, so it has little to offer where they are well behaved. Follows the paper and
     `pytorch_optimizer.StableSPAM` (from version 4; before it did not clip elements) without its
     schedule: a schedule of `beta1` and `gamma1` does the same. Decay is that of AdamW.
 

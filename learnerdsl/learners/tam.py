@@ -14,8 +14,8 @@ def tam(p, g, lr=1e-3, momentum=0.9, decay_rate=0.9, eps=1e-8, weight_decay=0.0)
 
     with norms over the first axis, at least $10^{-12}$, and $b$ starting from the first gradient.
     For deep networks whose gradients are noisy and often turn; the step is about half of that of
-    momentum at the same rate. As `pytorch_optimizer.TAM`: $c$ is the product of each element; the
-    paper has their sum, the cosine.
+    momentum at the same rate. Follows `pytorch_optimizer.TAM`: $c$ is the product of each element;
+    the paper has their sum, the cosine.
 
     Args:
         p: the parameter.
@@ -59,7 +59,7 @@ def adatam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, decay_rate=0.9, eps=1e-8, weig
     p \leftarrow (1 - \eta \lambda) p - \frac{\eta m}{\sqrt{v} + \epsilon}$$
 
     with norms as in `tam`, and as good as it. Nothing is corrected for the start, and $m$ is a sum:
-    steps are several times those of Adam at the same rate. As `pytorch_optimizer.AdaTAM`.
+    steps are several times those of Adam at the same rate. Follows `pytorch_optimizer.AdaTAM`.
 
     Args:
         p: the parameter.

@@ -11,8 +11,8 @@ def tiger(p, g, lr=1e-3, beta=0.965, weight_decay=1e-2):
     p \leftarrow p - \eta\, (\operatorname{sgn}(m) + \lambda p)$$
 
     Half the memory of Adam; made for transformers, where it is Lion with both of its betas equal.
-    As `pytorch_optimizer.Tiger`. The author also scales the learning rate by the size of each kind
-    of weight, which groups with their own rates do here.
+    Follows `pytorch_optimizer.Tiger`. The author also scales the learning rate by the size of each
+    kind of weight, which groups with their own rates do here.
 
     Args:
         p: the parameter.

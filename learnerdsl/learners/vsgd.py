@@ -19,7 +19,7 @@ def vsgd(p, g, lr=0.1, ghattg=30.0, ps=1e-8, tau1=0.81, tau2=0.9, eps=1e-8, weig
 
     with $a = 2\gamma + 1 + 10^{-4}$, and $s = 2\gamma / (a - 1)$, $h = 2\gamma K / (a - 1)$ at the
     first step. Adam derived as inference: $s$ and $h$ are the variances of the true gradient and of
-    its measurement, and the momentum follows from their ratio. Bears large learning rates. As
+    its measurement, and the momentum follows from their ratio. Bears large learning rates. Follows
     `pytorch_optimizer.VSGD`.
 
     Args:

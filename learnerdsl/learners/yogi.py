@@ -15,7 +15,7 @@ def yogi(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
     Where gradients become small or sparse, $v$ falls slowly, so that steps do not suddenly grow as
-    those of Adam can; in exchange it is slow to forget large gradients. As `optax.yogi`: both
+    those of Adam can; in exchange it is slow to forget large gradients. Follows `optax.yogi`: both
     states start from 1e-6 and are corrected as if from zero. The large $\epsilon$ is the paper's
     and part of the method.
 

@@ -11,7 +11,7 @@ def adaptive_clip(p, g, clip_factor=0.01, clip_eps=1e-3):
     g_i \leftarrow g_i \min\left(1, \frac{c}{\max(\lVert g_i \rVert, 10^{-6})}\right)$$
 
     where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors are one unit. Lets networks train without batch normalization. As
+    vectors are one unit. Lets networks train without batch normalization. Follows
     `timm.utils.adaptive_clip_grad`; `optax.adaptive_grad_clip` is for the transposed layout.
 
     Args:

@@ -9,8 +9,8 @@ def add_decayed_weights(p, g, coupled_decay=1e-4):
 
     $$g \leftarrow g + \lambda p$$
 
-    What the rule does with the gradient it does with the decay as well: adaptive rules divide it
-    by the size of the gradients. As `optax.add_decayed_weights` before the rule.
+    What the rule does with the gradient it does with the decay as well: adaptive rules divide it by
+    the size of the gradients. Follows `optax.add_decayed_weights` before the rule.
 
     Args:
         p: the parameter.

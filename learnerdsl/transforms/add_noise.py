@@ -9,8 +9,8 @@ def add_noise(p, g, noise_eta=0.01, noise_gamma=0.55):
 
     $$g \leftarrow g + \sqrt{\frac{\eta}{t^\gamma}}\, z \qquad z \sim \mathcal{N}(0, 1)$$
 
-    Helps very deep models out of bad starts. As `optax.add_noise`, which counts $t$ from 1; the
-    paper's $1 + t$ counts from 0.
+    Helps very deep models out of bad starts. Follows `optax.add_noise`, which counts $t$ from 1;
+    the paper's $1 + t$ counts from 0.
 
     Args:
         p: the parameter.

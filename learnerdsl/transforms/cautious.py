@@ -10,7 +10,7 @@ def cautious(p, new, g):
     $$d = p' - p \qquad m = [-d g > 0] \qquad
     p' \leftarrow p + \frac{m}{\max(\mathrm{mean}(m), 10^{-3})}\, d$$
 
-    with the mean over one tensor, so that the size of the update is kept. As the cautious
+    with the mean over one tensor, so that the size of the update is kept. Follows the cautious
     optimizers of timm, where the rule has no decay of its own; put decay after this transform.
 
     Args:

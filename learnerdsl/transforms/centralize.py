@@ -10,7 +10,7 @@ def centralize(p, g):
     $$g_i \leftarrow g_i - \mathrm{mean}(g_i)$$
 
     where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors stay as they are. Smooths the loss a little, at the price of a pass. As
+    vectors stay as they are. Smooths the loss a little, at the price of a pass. Follows
     `optax.centralize`.
 
     Args:

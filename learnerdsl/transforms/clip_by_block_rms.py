@@ -10,7 +10,7 @@ def clip_by_block_rms(p, g, threshold=1.0):
 
     $$g \leftarrow \frac{g}{\max(1, \mathrm{rms}(g) / c)}$$
 
-    As `clip_by_norm` with a limit that grows with the root of the size of the tensor. As
+    As `clip_by_norm` with a limit that grows with the root of the size of the tensor. Follows
     `optax.clip_by_block_rms`.
 
     Args:

@@ -10,7 +10,7 @@ def clip_by_global_norm(p, g, max_norm=1.0):
 
     $$g \leftarrow g \min\left(1, \frac{c}{\lVert \text{all } g \rVert}\right)$$
 
-    Keeps the direction. The usual guard against exploding gradients. As
+    Keeps the direction. The usual guard against exploding gradients. Follows
     `optax.clip_by_global_norm`; one infinite element makes NaN of itself and zeros of all others,
     as there.
 

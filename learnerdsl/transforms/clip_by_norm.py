@@ -10,7 +10,7 @@ def clip_by_norm(p, g, max_norm=1.0):
 
     $$g \leftarrow g\, \frac{c}{\max(\lVert g \rVert, c)}$$
 
-    Keeps the direction within a tensor but changes it between tensors. As `clipnorm` of Keras.
+    Keeps the direction within a tensor but changes it between tensors. Follows `clipnorm` of Keras.
 
     Args:
         p: the parameter.

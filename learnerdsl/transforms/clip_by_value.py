@@ -9,7 +9,7 @@ def clip_by_value(p, g, max_value=1.0):
 
     $$g \leftarrow \min(\max(g, -c), c)$$
 
-    Cheap and local, but it turns the gradient towards the diagonal. As
+    Cheap and local, but it turns the gradient towards the diagonal. Follows
     `torch.nn.utils.clip_grad_value_` and `optax.clip`.
 
     Args:

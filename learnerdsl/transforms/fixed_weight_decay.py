@@ -10,7 +10,7 @@ def fixed_weight_decay(p, new, fixed_decay=1e-4):
     $$p' \leftarrow p' - \lambda p$$
 
     The decay does not have to be tuned again with the learning rate; a schedule has to be given to
-    `fixed_decay` too if both shall fall. As `fixed_decay` of pytorch_optimizer.
+    `fixed_decay` too if both shall fall. Follows `fixed_decay` of pytorch_optimizer.
 
     Args:
         p: the parameter before the update.

@@ -10,7 +10,7 @@ def lookahead(p, new, sync_period=6, slow_step=0.5):
 
     $$\text{if } k \mid t: \quad s \leftarrow s + \alpha (p' - s) \qquad p' \leftarrow s$$
 
-    Takes the jitter out of large steps. The slow weights start from the first weights. As
+    Takes the jitter out of large steps. The slow weights start from the first weights. Follows
     `optax.lookahead` without reset of the states.
 
     Args:

@@ -9,7 +9,7 @@ def non_negative(p, new):
 
     $$p' \leftarrow \max(p', 0)$$
 
-    As `optax.keep_params_nonnegative`.
+    Follows `optax.keep_params_nonnegative`.
 
     Args:
         p: the parameter before the update.

@@ -9,7 +9,7 @@ def normalize_by_global_norm(p, g, norm_scale=1.0, norm_eps=1e-6):
 
     $$g \leftarrow \frac{s\, g}{\lVert \text{all } g \rVert + \epsilon}$$
 
-    Steps no longer shrink near a minimum, so the learning rate has to. As
+    Steps no longer shrink near a minimum, so the learning rate has to. Follows
     `optax.normalize_by_update_norm`.
 
     Args:

@@ -9,7 +9,7 @@ def perturb(p, new, noise_std=1e-3):
 
     $$p' \leftarrow p' + \sigma z \qquad z \sim \mathcal{N}(0, 1)$$
 
-    As `gaussian_noise_injection_std_dev` of CNTK's learners.
+    Follows `gaussian_noise_injection_std_dev` of CNTK's learners.
 
     Args:
         p: the parameter before the update.

@@ -9,7 +9,7 @@ def project_box(p, new, low=-1.0, high=1.0):
 
     $$p' \leftarrow \min(\max(p', l), h)$$
 
-    As `optax.projections.projection_box`, and the clipping of Wasserstein critics.
+    Follows `optax.projections.projection_box`, and the clipping of Wasserstein critics.
 
     Args:
         p: the parameter before the update.

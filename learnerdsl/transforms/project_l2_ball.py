@@ -10,7 +10,7 @@ def project_l2_ball(p, new, radius=1.0):
 
     $$p' \leftarrow p' \min\left(1, \frac{r}{\lVert \text{all } p' \rVert}\right)$$
 
-    As `optax.projections.projection_l2_ball`.
+    Follows `optax.projections.projection_l2_ball`.
 
     Args:
         p: the parameter before the update.

@@ -11,8 +11,8 @@ def project_max_norm(p, new, largest_norm=2.0):
     $$p'_i \leftarrow p'_i \min\left(1, \frac{c}{\lVert p'_i \rVert}\right)$$
 
     where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors are one unit. Used with dropout. As `torch.renorm` and the `MaxNorm` of Keras, without
-    their $10^{-7}$.
+    vectors are one unit. Used with dropout. Follows `torch.renorm` and the `MaxNorm` of Keras,
+    without their $10^{-7}$.
 
     Args:
         p: the parameter before the update.

@@ -9,7 +9,7 @@ def scale_by_block_rms(p, new, min_scale=1e-3):
 
     $$p' \leftarrow p + \max(\mathrm{rms}(p), s)\, (p' - p)$$
 
-    Makes the learning rate relative to the weights, as in Adafactor. As
+    Makes the learning rate relative to the weights, as in Adafactor. Follows
     `optax.scale_by_param_block_rms`.
 
     Args:

@@ -9,7 +9,7 @@ def soft_threshold(p, new, lr=shared, l1=1e-4):
 
     $$p' \leftarrow \mathrm{sign}(p') \max(|p'| - \eta \lambda, 0)$$
 
-    Gives weights that are exactly 0, which a penalty in the gradient does not. As the L1
+    Gives weights that are exactly 0, which a penalty in the gradient does not. Follows the L1
     regularization of CNTK's learners.
 
     Args:

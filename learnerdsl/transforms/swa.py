@@ -13,7 +13,7 @@ def swa(p, new, swa_start=1, swa_every=1):
     a \leftarrow a + w_t (p' - a)$$
 
     Stochastic weight averaging; `learner.evaluation_parameters()` gives the mean, and before step
-    $s$ the weights. As `torch.optim.swa_utils.AveragedModel` updated at those steps.
+    $s$ the weights. Follows `torch.optim.swa_utils.AveragedModel` updated at those steps.
 
     Args:
         p: the parameter before the update.

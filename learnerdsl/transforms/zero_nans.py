@@ -9,7 +9,7 @@ def zero_nans(p, g):
 
     $$g \leftarrow \begin{cases} 0 & g \text{ is NaN} \\ g & \text{else} \end{cases}$$
 
-    Infinity stays. As `optax.zero_nans`.
+    Infinity stays. Follows `optax.zero_nans`.
 
     Args:
         p: the parameter.
