@@ -1,4 +1,4 @@
-"""Parts that the schedule-free learners share: weights and value of the average."""
+"""Parts that the schedule-free learners share: the weights of the average and its value."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from learnerdsl import assign, equal, let, maximum, state, step, where
 
 
 def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:
-    """The share of the newest z in the average x; two scalars are kept for it."""
+    """Return the share of the newest z in the average x, from two scalars for each tensor."""
     lr_max, weight_sum = state("lr_max", shape="tensor"), state("weight_sum", shape="tensor")
     lr_max_new = assign(lr_max, maximum(lr_max, lr))
     weight = let("weight", step**r * lr_max_new**weight_lr_power)
@@ -15,5 +15,5 @@ def share_of_newest(lr: Any, r: Any, weight_lr_power: Any) -> Any:
 
 
 def average_of(p: Any, z: Any, beta: Any) -> Any:
-    """The average x in the parameter; where it has no share, the parameter itself."""
+    """Return the average x that the parameter contains; if it has no share, the parameter."""
     return where(equal(beta, 0), p, p + (1 - 1 / beta) * (z - p))

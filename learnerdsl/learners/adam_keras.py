@@ -14,8 +14,8 @@ def adam_keras(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-7, weight_decay=0.0
     - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \frac{m}{\sqrt{v} + \epsilon}$$
 
     For models that were trained with `keras.optimizers.Adam` (or `AdamW`, whose decay is 0.004).
-    Otherwise use `adam` or `adamw`, in which $\epsilon$ has the same meaning at every step. They
-    differ where gradients are as small as $\epsilon / \sqrt{1 - \beta_2^t}$.
+    Otherwise use `adam` or `adamw`, in which $\epsilon$ has the same meaning at every step. The two
+    conventions differ where gradients are as small as $\epsilon / \sqrt{1 - \beta_2^t}$.
 
     Args:
         p: the parameter.

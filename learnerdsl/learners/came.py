@@ -1,4 +1,4 @@
-"""CAME: Adafactor with momentum, trusted as far as it agrees with the steps."""
+"""CAME: Adafactor with momentum, weighted by how well it agrees with the steps."""
 
 from learnerdsl import assign, let, maximum, mean, ndim, norm, rule, size, sqrt, state
 
@@ -32,8 +32,8 @@ def came(
 
     with $i$ and $j$ along the last two axes. Tensors with fewer axes keep the running mean of
     $g^2 + \epsilon_1$ itself and move by $\eta m$. For pre-training language models with large
-    batches, where it needs the memory of momentum and little more. Follows the authors' package
-    `came_pytorch`: nothing is corrected for the start, so early steps are several times larger.
+    batches. It needs little more memory than momentum. Follows the authors' package `came_pytorch`:
+    there is no bias correction, so early steps are several times larger.
 
     Args:
         p: the parameter.
@@ -82,7 +82,7 @@ def came(
 
 
 def _inverse_roots(name, beta, squares):
-    """Running means of squares over rows and columns; factors that divide by their root."""
+    """Update running means of squares over rows and columns; return factors for their roots."""
     row, col = state(f"{name}row", shape="rows"), state(f"{name}col", shape="cols")
     row_new = assign(row, beta * row + (1 - beta) * mean(squares, axis=-1))
     col_new = assign(col, beta * col + (1 - beta) * mean(squares, axis=-2))

@@ -15,9 +15,10 @@ def cautious_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay
     p \leftarrow p - \eta \frac{\phi}{\max(\bar{\phi}, 10^{-3})}
     \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    with the share $\bar{\phi}$ of elements that agree in a tensor, so that the others move further
-    instead. Trains transformers a little faster than AdamW for one more pass over the moments.
-    Follows `timm.optim.AdamWLegacy(caution=True)`; others divide by $\phi$'s sum plus 1.
+    with the share $\bar{\phi}$ of elements that agree in a tensor: the elements that move go
+    further, to make up for the others. Trains transformers a little faster than AdamW, at the cost
+    of one more pass over the moments. Follows `timm.optim.AdamWLegacy(caution=True)`; others divide
+    by $\phi$'s sum plus 1.
 
     Args:
         p: the parameter.

@@ -5,15 +5,15 @@ from learnerdsl import abs, assign, maximum, rule, state
 
 @rule
 def cocob(p, g, alpha=100.0, eps=1e-8):
-    r"""COCOB-Backprop: each element bets on its next gradient, with what it has won so far.
+    r"""COCOB-Backprop: each element bets a share of its winnings on its next gradient.
 
     $$L \leftarrow \max(L, |g|) \qquad G \leftarrow G + |g| \qquad
     R \leftarrow \max(R - g\, (p - p_0),\ 0) \qquad C \leftarrow C - g$$
 
     $$p \leftarrow p_0 + \frac{C}{L \max(G + L,\ \alpha L)} (L + R)$$
 
-    Needs no learning rate, and finds its pace by itself; behind a tuned rule, and it keeps five
-    numbers for each weight. Follows `optax.contrib.cocob` with its learning rate of 1.
+    Needs no learning rate and finds its pace by itself. It does not reach a tuned rule, and it
+    keeps five numbers for each weight. Follows `optax.contrib.cocob` with its learning rate of 1.
 
     Args:
         p: the parameter.
@@ -22,7 +22,7 @@ def cocob(p, g, alpha=100.0, eps=1e-8):
         eps: value from which $L$ starts; later changes of it have no effect.
 
     State variables: `scale`, `total` and `reward`, the $L$, $G$ and $R$ of the formula;
-    `gradients`, the negative sum $C$ of gradients; `start`, the parameter at the start.
+    `gradients`, the negative sum $C$ of gradients; `start`, the initial parameter.
 
     Example:
         >>> import numpy as np

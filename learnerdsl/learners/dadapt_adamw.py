@@ -32,10 +32,10 @@ def dadapt_adamw(p, g, lr=1.0, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.
     $$d \leftarrow \max\left( d,\,
     \frac{r}{(1 - \sqrt{\beta_2}) \lVert s \rVert_1} \right)$$
 
-    with sums over the whole model. Finds a rate near that of a tuned AdamW; leave `lr` at 1, or at
-    a schedule that ends at 0. The estimate never falls, so a start with wild gradients can spoil
-    it; `prodigy` finds it sooner. Follows `optax.contrib.dadapt_adamw`; the package `dadaptation`
-    leaves out the bias correction unless asked.
+    with sums over the whole model. Finds a rate near that of a tuned AdamW. Leave `lr` at 1, or
+    give it a schedule that goes from 1 to 0. The estimate never falls, so erratic gradients at the
+    start can spoil it. `prodigy` finds the rate sooner. Follows `optax.contrib.dadapt_adamw`; the
+    package `dadaptation` has no bias correction by default.
 
     Args:
         p: the parameter.
@@ -45,9 +45,10 @@ def dadapt_adamw(p, g, lr=1.0, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
 
-    State variables: `m`, `v` and `s`, the weighted sum of gradients; for the model `d` and `r`.
+    State variables: `m`, `v` and `s`, the weighted sum of gradients; for the whole model `d` and
+    `r`.
 
     Example:
         >>> import numpy as np

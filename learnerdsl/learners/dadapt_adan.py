@@ -44,7 +44,7 @@ def dadapt_adan(
     {\lVert s \rVert_1}$$
 
     with sums over the whole model; then $d \leftarrow \max(d, \min(\hat{d}, \gamma d))$. Its
-    authors call it experimental: $d$ may go on growing where gradients vanish; try `prodigy` first.
+    authors call it experimental: $d$ may keep growing where gradients vanish. Try `prodigy` first.
     Follows `dadaptation.DAdaptAdan`, without bias correction.
 
     Args:
@@ -56,10 +56,11 @@ def dadapt_adan(
         beta3: share $\beta_3$ of the mean square that is kept.
         eps: $\epsilon$, added to the root.
         weight_decay: proximal weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
         growth_rate: $\gamma$, the most that $d$ may grow by in one update.
 
-    State variables: `m`, `u`, `v`, `s` and `last`, the last gradient; for the model `d` and `q`.
+    State variables: `m`, `u`, `v`, `s` and `last`, the last gradient; for the whole model `d` and
+    `q`.
 
     Example:
         >>> import numpy as np

@@ -31,8 +31,8 @@ def dadapt_lion(p, g, lr=1.0, beta1=0.9, beta2=0.99, weight_decay=0.0, d0=1e-6):
     $$d \leftarrow \max\left( d,\,
     \frac{n}{(1 - \sqrt{\beta_2}) \lVert s \rVert_1} \right)$$
 
-    with sums over the whole model. Where Lion does well and nobody wants to tune it; steps do not
-    shrink near the solution, so give `lr` a schedule that ends at 0. Follows
+    with sums over the whole model. For problems that suit Lion, without tuning its learning rate.
+    Steps do not shrink near the solution, so give `lr` a schedule that ends at 0. Follows
     `dadaptation.DAdaptLion`.
 
     Args:
@@ -42,9 +42,9 @@ def dadapt_lion(p, g, lr=1.0, beta1=0.9, beta2=0.99, weight_decay=0.0, d0=1e-6):
         beta1: share $\beta_1$ of the momentum in the direction of a step.
         beta2: share $\beta_2$ of the momentum that is kept.
         weight_decay: decoupled weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
 
-    State variables: `m` and `s`, the weighted sum of directions; for the model `d` and `n`.
+    State variables: `m` and `s`, the weighted sum of directions; for the whole model `d` and `n`.
 
     Example:
         >>> import numpy as np

@@ -17,9 +17,9 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
     p \leftarrow \mu p + (1 - \mu) (p_0 - s)$$
 
     with norms and products over the whole model, and $g_1$ the first gradient. For problems that
-    plain SGD solves; leave `lr` at 1, or at a schedule that ends at 0. The estimate never falls; if
-    training is unstable, limit its growth. Follows `dadaptation.DAdaptSGD`: the norm of $g_1$ is
-    without decay.
+    plain SGD solves. Leave `lr` at 1, or give it a schedule that goes from 1 to 0. The estimate
+    never falls; if training is unstable, limit its growth. Follows `dadaptation.DAdaptSGD`: the
+    norm of $g_1$ does not include the decay.
 
     Args:
         p: the parameter.
@@ -27,11 +27,11 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
         lr: factor $\eta$ of the estimated rate, the same for all groups.
         momentum: share $\mu$ of the parameter in its average with $p_0 - s$.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
         growth_rate: $\gamma$, the most that $d$ may grow by in one update, such as 1.02.
 
-    State variables: `s`, the weighted sum of gradients, and `p0`, the start; for the model `d`,
-    `n` and `g1_norm`, the norm of the first gradient that is not 0.
+    State variables: `s`, the weighted sum of gradients, and `p0`, the initial parameter; for the
+    whole model `d`, `n` and `g1_norm`, the norm of the first gradient that is not 0.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""diffGrad: Adam with a friction where the gradient hardly changes."""
+"""diffGrad: Adam with friction where the gradient hardly changes."""
 
 from learnerdsl import abs, assign, combine, exp, rule, sqrt, state, step
 
@@ -16,9 +16,9 @@ def diffgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     \frac{\xi m}{\sqrt{v} + \epsilon} \qquad
     g' \leftarrow g$$
 
-    The friction $\xi$ between 1/2 and 1 is meant to keep Adam from running past an optimum. It
-    depends on the scale of the gradients: where they are small, it is 1/2 for all elements and does
-    nothing but halve the rate. Follows the authors' code.
+    The friction $\xi$ between 1/2 and 1 is meant to keep Adam from overshooting an optimum. It
+    depends on the scale of the gradients: where they are small, it is 1/2 for all elements and only
+    halves the rate. Follows the authors' code.
 
     Args:
         p: the parameter.

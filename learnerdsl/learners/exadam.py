@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, sqrt, state, step
 
 @rule
 def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    r"""EXAdam: Adam where each running mean also corrects the other.
+    r"""EXAdam: Adam in which each running mean also corrects the other.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -17,7 +17,7 @@ def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     $$p \leftarrow p - \eta \frac{(m + g)\, d_1 / (1 - \beta_1^t)}
     {\sqrt{v d_2 / (1 - \beta_2^t)} + \epsilon}$$
 
-    The gradient at hand is added to the momentum with its full weight. At the same rate the first
+    The newest gradient is added to the momentum with its full weight. At the same rate the first
     step is 16 times that of Adam, and later ones are about twice as long, so rates have to be
     lower. Follows `pytorch_optimizer.EXAdam`.
 

@@ -15,9 +15,9 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
     p \leftarrow p - \eta \left(\operatorname{sgn}(m) +
     \gamma \operatorname{sgn}(p - \hat{p})\right)$$
 
-    Steadier than Signum and Adam where gradients are noisy and valleys narrow, as with language
+    More stable than Signum and Adam where gradients are noisy and valleys narrow, as in language
     models. Follows `pytorch_optimizer.FOCUS`, except that $\hat{p}$ is exactly $p$ at the first
-    step, where there only rounding decides on the sign.
+    step; there rounding alone decides the sign.
 
     Args:
         p: the parameter.
@@ -25,8 +25,8 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
         lr: learning rate $\eta$, the length of a step.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean parameter that is kept.
-        gamma: $\gamma$, strength of the pull to the average.
-        weight_decay: $\lambda$, decay by the average of the parameter.
+        gamma: $\gamma$, strength of the pull towards the average.
+        weight_decay: weight decay $\lambda$, by the average of the parameter.
 
     State variables: `m` and `average`, the running means of the gradient and of the parameter.
 

@@ -16,10 +16,10 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
     \end{cases}$$
 
     For linear models on sparse features: the L1 penalty gives weights that are exactly 0. Weights
-    should start at 0: one whose first gradient is 0 becomes 0, and a $\beta$ above 0 shrinks the
-    others. Follows the paper and `pytorch_optimizer.FTRL` with its power of -0.5. (Keras has
-    $\sqrt{n} / \eta + 2 (\lambda_2 + \beta / 2\eta)$ for the denominator and starts $n$ at 0.1.) An
-    update with a rate of 0, where the formulas have no meaning, changes nothing.
+    should start at 0: a weight whose first gradient is 0 becomes 0, and a $\beta$ above 0 shrinks
+    the others. Follows the paper and `pytorch_optimizer.FTRL` with its power of -0.5. (Keras has
+    $\sqrt{n} / \eta + 2 (\lambda_2 + \beta / 2\eta)$ for the denominator and starts $n$ at 0.1.)
+    With a rate of 0 the formulas have no meaning, and an update changes nothing.
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import abs, assign, rule, sign, sqrt, state, step
 
 @rule
 def grams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
-    r"""Grams: the size of Adam's step in the direction of the gradient's sign.
+    r"""Grams: steps with the size of Adam's and the sign of the gradient.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -16,9 +16,9 @@ def grams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     p \leftarrow p - \eta \, \mathrm{sign}(g)
     \left\lvert \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} \right\rvert$$
 
-    Momentum sets only how far an element moves, so it cannot carry past a minimum; where the
-    gradient is mostly noise its sign is too, and momentum no longer averages it out. Follows the
-    paper and `pytorch_optimizer.Grams` from 4.1 on.
+    Momentum sets only how far an element moves, so it cannot carry an element past a minimum. Where
+    the gradient is mostly noise, so is its sign, and momentum does not average that out. Follows
+    the paper and `pytorch_optimizer.Grams` from 4.1 on.
 
     Args:
         p: the parameter.

@@ -12,17 +12,17 @@ def gravity(p, g, lr=1e-2, alpha=0.01, beta=0.9):
     V \leftarrow \hat\beta V + (1 - \hat\beta)\, \zeta \qquad
     p \leftarrow p - \eta V$$
 
-    with the maximum over one tensor, and $V$ normal with deviation $\alpha / \eta$ before the first
-    step. Takes short steps where gradients are very large or very small. The random start moves
-    weights by about $0.6 \alpha$; where $\eta$ is 0 at first, there is none. Follows
-    `pytorch_optimizer.Gravity` apart from the random numbers.
+    with the maximum over one tensor, and $V$ normally distributed with standard deviation
+    $\alpha / \eta$ before the first step. Takes short steps where gradients are very large or very
+    small. The random start moves weights by about $0.6 \alpha$; if $\eta$ is 0 at first, there is
+    no random start. Follows `pytorch_optimizer.Gravity` apart from the random numbers.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        alpha: deviation $\alpha$ of a first step; 0 starts from $V = 0$.
-        beta: share $\beta$ of $V$ that is kept in the end; about half of it is at first.
+        alpha: standard deviation $\alpha$ of a first step; 0 starts from $V = 0$.
+        beta: share $\beta$ of $V$ that is kept in the long run; at first about half of $V$ is kept.
 
     State variables: `V`, the velocity.
 

@@ -12,20 +12,21 @@ def kate(p, g, lr=1e-3, delta=0.0, eps=1e-8, weight_decay=0.0):
     m \leftarrow m + \delta g^2 + \frac{g^2}{b} \qquad
     p \leftarrow p - \eta \frac{\sqrt{m}}{b} g$$
 
-    Adagrad's rate falls with the root of the sum $b$ of squares, KATE's with the sum itself over
-    the root of a sum $m$ that grows along. Suits (generalised) linear models whose features have
-    very different scales; small gradients give large first steps, of $1 / g$. Follows
-    `pytorch_optimizer.Kate`, which keeps the roots of both sums instead.
+    Adagrad's rate falls with the root of the sum $b$ of squares, KATE's with the sum itself divided
+    by the root of a second sum $m$, which grows with it. Suits (generalised) linear models whose
+    features have very different scales; small gradients give large first steps, of $1 / g$. Follows
+    `pytorch_optimizer.Kate`, which stores the roots of both sums instead.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        delta: part $\delta$ of the squared gradient that enters the numerator; the paper's $\eta$.
+        delta: share $\delta$ of the squared gradient that enters the numerator; the paper's $\eta$.
         eps: $\epsilon$, added to the sum of squares at each step.
         weight_decay: decoupled weight decay $\lambda$.
 
-    State variables: `b`, the sum of squared gradients, and `m`, that of their parts of `b`.
+    State variables: `b`, the sum of squared gradients, and `m`, the sum of squared gradients
+    relative to `b`.
 
     Example:
         >>> import numpy as np

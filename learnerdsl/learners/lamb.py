@@ -16,10 +16,10 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion to
-    the weights of each layer and so trains transformers with batches of many thousands; for small
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps proportional to
+    the weights of each layer and so trains transformers with batches of many thousands. For small
     batches AdamW does as well at less cost. Follows the paper with the identity for its $\phi$, and
-    as `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
+    `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
 
     Args:
         p: the parameter.
@@ -70,7 +70,7 @@ def lamb_timm(
     trust_clip=False,
     always_adapt=False,
 ):
-    r"""LAMB with the gradients of the whole model clipped first, as it is run in practice.
+    r"""LAMB that first clips the gradients of the whole model, as is usual in practice.
 
     $$g \leftarrow \frac{g}{\max(1, \lVert g \rVert_\mathrm{model} / c)} \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -80,9 +80,9 @@ def lamb_timm(
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, as `lamb`; the
-    clipping bounds the harm that a batch with outliers does to $v$. Follows `timm.optim.Lamb`,
-    after NVIDIA's `FusedLAMB`: without weight decay there is no adaptation ($r = 1$) unless
+    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, like `lamb`;
+    the clipping limits how much a batch with outliers harms $v$. Follows `timm.optim.Lamb`, which
+    follows NVIDIA's `FusedLAMB`: without weight decay there is no adaptation ($r = 1$) unless
     `always_adapt` is set.
 
     Args:

@@ -26,9 +26,9 @@ def mars_adamw(
     p \leftarrow p - \eta \left( \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
     + \lambda p \right)$$
 
-    with the norm over one tensor, and $c = g$ at the first step, and for tensors of fewer than two
-    axes always. For large language models, where it needs fewer tokens than AdamW for the same
-    loss. Follows `timm.optim.Mars`.
+    with the norm over one tensor. $c = g$ at the first step, and always for tensors of fewer than
+    two axes. For large language models, where it needs fewer tokens than AdamW for the same loss.
+    Follows `timm.optim.Mars`.
 
     Args:
         p: the parameter.
@@ -39,10 +39,10 @@ def mars_adamw(
         gamma: strength $\gamma$ of the reduction of variance; 0 for none.
         eps: $\epsilon$, added to the root of the corrected $v$.
         weight_decay: decoupled weight decay $\lambda$.
-        optimize_1d: whether vectors are treated like matrices, too.
+        optimize_1d: whether vectors are treated like matrices.
 
     State variables: `m` and `v`, the running means of the corrected gradient and of its square;
-    `previous`, the last gradient $g'$, where it counts.
+    `previous`, the last gradient $g'$, of tensors that need it.
 
     Example:
         >>> import numpy as np
@@ -88,7 +88,7 @@ def mars_lion(
     p \leftarrow p - \eta (\mathrm{sign}(m) + \lambda p)$$
 
     with the norm over one tensor, and $c = g$ at the first step. Tensors of fewer than two axes are
-    left to AdamW. Needs a rate several times lower than `mars_adamw`, as `lion` does beside
+    left to AdamW. Needs a rate several times lower than `mars_adamw`, as `lion` does compared with
     `adamw`. Follows `timm.optim.Mars(mars_type="lion")`.
 
     Args:
@@ -100,7 +100,7 @@ def mars_lion(
         gamma: strength $\gamma$ of the reduction of variance; 0 for none.
         eps: added to the root of the corrected mean square for vectors.
         weight_decay: decoupled weight decay $\lambda$.
-        optimize_1d: whether vectors are treated like matrices, too.
+        optimize_1d: whether vectors are treated like matrices.
 
     State variables: `m`, the running mean of the corrected gradient; `previous`, the last
     gradient $g'$; for vectors `m` and `v`, the running means of the gradient and of its square.
@@ -138,6 +138,6 @@ def _adamw(p, g, lr, beta1, beta2, eps, weight_decay):
 
 
 def _corrected(g, previous, beta1, gamma):
-    """The gradient with reduced variance, clipped to a norm of 1."""
+    """Return the gradient with reduced variance, clipped to a norm of 1."""
     c = let("c", g + gamma * beta1 / (1 - beta1) * (g - previous))
     return c / let("c_norm", maximum(1, norm(c)))

@@ -5,7 +5,7 @@ from learnerdsl import assign, clip, equal, let, minimum, rule, state, step, whe
 
 @rule
 def msvag(p, g, lr=1e-2, beta=0.9):
-    r"""M-SVAG: SGD with momentum whose elements are shortened where their gradient is noisy.
+    r"""M-SVAG: SGD with momentum, with shorter steps for elements whose gradient is noisy.
 
     $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
     v \leftarrow \beta v + (1 - \beta)\, g^2 \qquad
@@ -16,10 +16,10 @@ def msvag(p, g, lr=1e-2, beta=0.9):
     s = \frac{\hat{v} - \hat{m}^2}{1 - \rho} \qquad
     p \leftarrow p - \eta \frac{\hat{m}^2}{\hat{m}^2 + \rho s} \hat{m}$$
 
-    Has the variance adaptation of Adam without its sign-like step, and so generalises as SGD does,
-    from rates of SGD's size. The factor stays between 0 and 1, and $s$ is 0 at the first step,
-    where one gradient shows no variance. Follows `pytorch_optimizer.MSVAG` from 4.1 on, which keeps
-    $\rho$ below 0.9999 too.
+    Adapts to the variance as Adam does, but without its sign-like step, and so generalises like
+    SGD. Use rates as large as those of SGD. The factor stays between 0 and 1, and $s$ is 0 at the
+    first step, where one gradient shows no variance. Follows `pytorch_optimizer.MSVAG` from 4.1 on,
+    which keeps $\rho$ below 0.9999 too.
 
     Args:
         p: the parameter.

@@ -44,10 +44,10 @@ def muon(
 
     $$p \leftarrow (1 - \eta\lambda)\, p - \eta \sqrt{\max(1, \text{rows} / \text{cols})}\, X$$
 
-    For the weight matrices of hidden layers, where every direction gets a step of about the same
-    length; not for vectors, embeddings and last layers (see `muon_with_adamw`). Follows
-    `torch.optim.Muon`, but for bfloat16: the products have the parameter's dtype. Vectors are
-    refused as there; tensors of more axes, which torch refuses, are stacks of matrices.
+    For the weight matrices of hidden layers, which move by about the same length in every
+    direction. Not for vectors, embeddings and last layers (see `muon_with_adamw`). Follows
+    `torch.optim.Muon`, except that products have the parameter's dtype and not bfloat16. Like torch
+    it refuses vectors; tensors of more axes, which torch refuses, are stacks of matrices.
 
     Args:
         p: the parameter, a matrix of (output, input).
@@ -56,9 +56,9 @@ def muon(
         momentum: share $\mu$ of the mean gradient that is kept.
         weight_decay: decoupled weight decay $\lambda$.
         eps: $\epsilon$, the least norm to divide by.
-        nesterov: whether $u$ is $m$ looked ahead; else it is $m$.
+        nesterov: whether $u$ looks ahead, as above; otherwise it is $m$.
         ns_steps: number of iterations.
-        adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps as long as those of
+        adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps about as long as those of
             AdamW: $0.2 \sqrt{\max(\text{rows}, \text{cols})}$ in place of the root.
 
     State variables: `m`, the running mean of the gradient.
@@ -108,8 +108,8 @@ def muon_with_adamw(
     \text{if } p \text{ has two axes} \\
     \mathrm{AdamW}_{\eta', \beta_1, \beta_2, \epsilon', \lambda'}(p, g) & \text{else} \end{cases}$$
 
-    One learner for a whole network. Embeddings and last layers are matrices, too, which Muon does
-    not suit: give them a learner of their own. The two rules are `muon` and `adamw`, as in
+    One learner for a whole network. Embeddings and last layers are matrices, too, but Muon does not
+    suit them: give them a separate learner. The two rules are `muon` and `adamw`, as in
     `torch.optim`; the defaults of AdamW are those of Jordan's `MuonWithAuxAdam`.
 
     Args:
@@ -128,7 +128,8 @@ def muon_with_adamw(
         ns_steps: as in `muon`.
         adjust_lr_fn: as in `muon`.
 
-    State variables: `m`, the running mean of the gradient; `v` of tensors that are no matrices.
+    State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
+    that are not matrices.
 
     Example:
         >>> import numpy as np

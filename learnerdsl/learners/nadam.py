@@ -1,4 +1,4 @@
-"""NAdam: Adam with Nesterov's momentum, whose share grows by a schedule."""
+"""NAdam: Adam with Nesterov's momentum, which grows by a schedule."""
 
 from learnerdsl import assign, let, rule, sqrt, state, step
 
@@ -21,8 +21,8 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
     Often a little faster than Adam at the same cost in memory. The momentum starts at about half of
     $\beta_1$ and with the default $\psi$ needs tens of thousands of steps to reach it, so on short
     runs the step is mostly the gradient itself. Follows `torch.optim.NAdam`. (Keras has $\psi = 1$;
-    optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` are the same for
-    all groups, because $\Pi$ is.
+    optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` must be the same
+    for all groups, because $\Pi$ is.
 
     Args:
         p: the parameter.

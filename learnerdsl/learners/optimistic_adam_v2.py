@@ -5,7 +5,7 @@ from learnerdsl import assign, combine, equal, let, rule, sqrt, state, step, whe
 
 @rule
 def optimistic_adam_v2(p, g, lr=1e-3, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.999, eps=1e-8):
-    r"""Optimistic Adam: NAdam that moves on by the change of its own direction.
+    r"""Optimistic Adam: NAdam that adds the last change of its own direction.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -17,8 +17,8 @@ def optimistic_adam_v2(p, g, lr=1e-3, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.99
     $$p \leftarrow p - \eta \left( (\alpha + \beta)\, u - \beta u' \right) \qquad u' \leftarrow u$$
 
     with $u' = u$ at the first update. Made for saddle points: where the gradients of two players
-    turn in a circle, as in generative adversarial networks, plain Adam circles on and this one
-    closes in. For ordinary minimisation it gains nothing. Follows `optax.optimistic_adam_v2`, with
+    make them circle, as in generative adversarial networks, plain Adam keeps circling and this rule
+    converges. For ordinary minimisation it gains nothing. Follows `optax.optimistic_adam_v2`, with
     its Nesterov momentum. (The paper has $\hat{m} = m / (1 - \beta_1^t)$.)
 
     Args:
@@ -32,7 +32,7 @@ def optimistic_adam_v2(p, g, lr=1e-3, alpha=1.0, beta=1.0, beta1=0.9, beta2=0.99
         eps: $\epsilon$, added to the root of the corrected $\hat{v}$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `u_last`, the
-    direction of the update before.
+    direction of the previous update.
 
     Example:
         >>> import numpy as np

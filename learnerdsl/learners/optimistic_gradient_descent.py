@@ -5,7 +5,7 @@ from learnerdsl import assign, rule, state
 
 @rule
 def optimistic_gradient_descent(p, g, lr=1e-3, alpha=1.0, beta=1.0):
-    r"""Optimistic gradient descent: a step along the gradient expected next.
+    r"""Optimistic gradient descent: a step against the gradient that is expected next.
 
     $$p \leftarrow p - \eta \left((\alpha + \beta)\, g - \beta g'\right) \qquad g' \leftarrow g$$
 
@@ -18,9 +18,9 @@ def optimistic_gradient_descent(p, g, lr=1e-3, alpha=1.0, beta=1.0):
         g: its gradient.
         lr: learning rate $\eta$.
         alpha: $\alpha$, weight of the gradient.
-        beta: $\beta$, weight of the change since the gradient before.
+        beta: $\beta$, weight of the change since the last gradient.
 
-    State variables: `last`, the gradient before.
+    State variables: `last`, the last gradient.
 
     Example:
         >>> import numpy as np

@@ -15,10 +15,10 @@ def padam(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, root
     $$p \leftarrow p - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
     \frac{m}{(\sqrt{v} + \epsilon)^{2 \pi}} \qquad \pi = 2^{-1 - \mathrm{roots}}$$
 
-    Generalises more as SGD does, and wants rates of SGD's size. The power $\pi$ is a number of
-    square roots, which keeps the kernel fast: 0 for Adam's power of 1/2, 1 for 1/4, and 2 for the
-    1/8 of the paper. Follows `pytorch_optimizer.PAdam`, whose default is 1/4 (the paper also takes
-    the maximum of $v$, as in `amsgrad`).
+    Generalises more like SGD, and needs rates as large as those of SGD. The power $\pi$ is set by a
+    number of square roots, which keeps the kernel fast: 0 for Adam's power of 1/2, 1 for 1/4, and 2
+    for the 1/8 of the paper. Follows `pytorch_optimizer.PAdam`, whose default is 1/4 (the paper
+    also takes the maximum of $v$, as in `amsgrad`).
 
     Args:
         p: the parameter.

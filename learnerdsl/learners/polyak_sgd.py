@@ -8,16 +8,16 @@ SMALLEST_SQUARE = 2.0**-52
 
 @rule
 def polyak_sgd(p, g, lr=1.0, scaling=1.0, f_min=0.0, eps=0.0):
-    r"""Gradient descent with the step size of Polyak (SPS).
+    r"""Gradient descent with Polyak's step size (SPS).
 
     $$\gamma = \min\left(\frac{f - f^*}{\lVert g \rVert^2 + \epsilon},\ \eta\right) \qquad
     p \leftarrow p - s \gamma g$$
 
     where $f$ is the loss and the norm is that of the whole model; $\gamma = 0$ where the
     denominator is at most $2^{-52}$. Needs no learning rate if the least loss $f^*$ is known, which
-    is 0 for models that can fit all their data; with a wrong $f^*$, or a noisy loss that cannot be
-    fitted, it does not settle. Follows the formula of `optax.polyak_sgd`. (Its code gives the norm
-    of $s g$ where the formula has $g$; for $s = 1$ they are the same.)
+    is 0 for models that can fit all their data; with a wrong $f^*$, or with a noisy loss that
+    cannot reach it, the rule does not converge. Follows the formula of `optax.polyak_sgd`. (Its
+    code gives the norm of $s g$ where the formula has $g$; for $s = 1$ they are the same.)
 
     Args:
         p: the parameter.

@@ -1,11 +1,11 @@
-"""QHAdam: Adam whose step mixes the running means with the gradient at hand."""
+"""QHAdam: Adam whose step mixes the running means with the newest gradient."""
 
 from learnerdsl import assign, let, rule, sqrt, state
 
 
 @rule
 def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, weight_decay=0.0):
-    r"""QHAdam: quasi-hyperbolic momentum inside of Adam.
+    r"""QHAdam: quasi-hyperbolic momentum inside Adam.
 
     $$g \leftarrow g + \lambda p \qquad
     w_i \leftarrow 1 + \beta_i w_i \qquad
@@ -18,8 +18,8 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
 
     A weight $\nu$ of 1 gives Adam, and 0 forgets the past; the paper advises $\nu_1 = 0.7$ and
     $\nu_2 = 1$. With $\nu_2 < 1$ single steps are bounded even if $\beta_2$ is close to 1, so it
-    helps where Adam is unstable. The weights $w_i$ do the work of Adam's corrections, and stay
-    right when the betas change on the way. Follows `QHAdam` of facebookresearch/qhoptim.
+    helps where Adam is unstable. The weights $w_i$ take the place of Adam's bias corrections, and
+    stay correct when the betas change. Follows `QHAdam` of facebookresearch/qhoptim.
 
     Args:
         p: the parameter.
@@ -27,8 +27,8 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        nu1: weight $\nu_1$ of the mean gradient against the gradient at hand.
-        nu2: weight $\nu_2$ of the mean squared gradient against the one at hand.
+        nu1: weight $\nu_1$ of the mean gradient compared with the newest gradient.
+        nu2: weight $\nu_2$ of the mean squared gradient compared with the newest.
         eps: $\epsilon$, added to the root.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 

@@ -5,23 +5,23 @@ from learnerdsl import assign, rule, state
 
 @rule
 def qhm(p, g, lr=1.0, momentum=0.999, nu=0.7, weight_decay=0.0):
-    r"""QHM: a mean of the plain step and the momentum step.
+    r"""QHM: a weighted mean of the plain step and the momentum step.
 
     $$g \leftarrow g + \lambda p \qquad
     b \leftarrow \mu b + (1 - \mu)\, g \qquad
     p \leftarrow p - \eta \left((1 - \nu)\, g + \nu b\right)$$
 
-    Holds plain SGD ($\nu = 0$), momentum ($\nu = 1$) and Nesterov momentum ($\nu = \mu$); a long
-    memory with some plain step is often better than each. Follows the authors' `qhoptim.pyt.QHM`,
-    with the values they recommend; the buffer is a mean, so the learning rate is $1 / (1 - \mu)$
-    times that of `momentum_sgd`.
+    Includes plain SGD ($\nu = 0$), momentum ($\nu = 1$) and Nesterov momentum ($\nu = \mu$). A long
+    memory mixed with some of the plain step is often better than any of them. Follows the authors'
+    `qhoptim.pyt.QHM`, with the values they recommend; the buffer is a mean, so the learning rate is
+    $1 / (1 - \mu)$ times that of `momentum_sgd`.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept.
-        nu: $\nu$, weight of the buffer beside the gradient.
+        nu: $\nu$, weight of the buffer; the gradient has the rest.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
     State variables: `b`, the running mean of gradients.

@@ -11,10 +11,10 @@ def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     v \leftarrow \alpha v + (1 - \alpha)\, g^2 \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{v} + \epsilon}$$
 
-    Good for recurrent networks and moving targets; with no bias correction the first steps are
-    $1/\sqrt{1 - \alpha}$ times too long. Follows `torch.optim.RMSprop`: $\epsilon$ is outside the
-    root and the mean starts at 0. (optax and Keras put it inside, which differs where gradients are
-    small.)
+    Good for recurrent networks and moving targets. There is no bias correction, so the first steps
+    are $1/\sqrt{1 - \alpha}$ times too long. Follows `torch.optim.RMSprop`: $\epsilon$ is outside
+    the root and the mean starts at 0. (optax and Keras put it inside, which differs where gradients
+    are small.)
 
     Args:
         p: the parameter.
@@ -55,7 +55,7 @@ def rmsprop_optax(p, g, lr=1e-3, alpha=0.9, eps=1e-8):
     p \leftarrow p - \eta \frac{g}{\sqrt{v + \epsilon}}$$
 
     Equals `rmsprop` where gradients are far above $\sqrt{\epsilon}$ (1e-4 by default) and takes
-    shorter steps below. Follows `optax.rmsprop`, and as Keras, whose $\epsilon$ is 1e-7.
+    shorter steps below. Follows `optax.rmsprop` and Keras, whose $\epsilon$ is 1e-7.
 
     Args:
         p: the parameter.

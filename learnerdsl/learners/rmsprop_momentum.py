@@ -11,7 +11,7 @@ def rmsprop_momentum(p, g, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
     b \leftarrow \mu b + \frac{g}{\sqrt{v} + \epsilon} \qquad
     p \leftarrow p - \eta b$$
 
-    Usual for convolutional networks of the EfficientNet kind; the effective step is
+    Often used for convolutional networks such as EfficientNet; the effective step is
     $\eta / (1 - \mu)$, so the learning rate has to be smaller than that of `rmsprop`. Follows
     `torch.optim.RMSprop` with a momentum: $\epsilon$ is outside the root, the learning rate is
     outside the buffer.
@@ -56,9 +56,9 @@ def rmsprop_centered(p, g, lr=1e-2, alpha=0.99, eps=1e-8):
     a \leftarrow \alpha a + (1 - \alpha)\, g \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{v - a^2} + \epsilon}$$
 
-    Takes longer steps where gradients are steady; that makes it faster than `rmsprop` and less
-    safe, as the divisor can come close to 0. Follows `torch.optim.RMSprop(centered=True)`, except
-    that a variance which rounding makes negative counts as 0 here and gives NaN there.
+    Takes longer steps where gradients are steady, which makes it faster than `rmsprop` but less
+    safe, because the divisor can come close to 0. Follows `torch.optim.RMSprop(centered=True)`,
+    except that a variance that rounding makes negative counts as 0 here and gives NaN there.
 
     Args:
         p: the parameter.

@@ -26,10 +26,11 @@ def schedule_free_adamw(
     x' = (1 - c)\, x + c z' \qquad
     p' = \beta_1 x' + (1 - \beta_1) z'$$
 
-    with $\eta_t$ and $c$ of `schedule_free_sgd`. Needs as much memory as AdamW and no length of
-    training known ahead; give it a warm-up, and try rates some times those of AdamW. Evaluate with
-    `learner.evaluation_parameters()`, which is $x$. Follows `schedulefree.AdamWScheduleFree`;
-    `optax.contrib.schedule_free_adamw` is the same without warm-up.
+    with $\eta_t$ and $c$ of `schedule_free_sgd`. Needs as much memory as AdamW, and the length of
+    training need not be known in advance. Give it a warm-up, and try rates several times those of
+    AdamW. Evaluate with `learner.evaluation_parameters()`, which is $x$. Follows
+    `schedulefree.AdamWScheduleFree`; `optax.contrib.schedule_free_adamw` is the same without
+    warm-up.
 
     Args:
         p: the parameter.
@@ -39,7 +40,7 @@ def schedule_free_adamw(
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$, taken at the parameter.
-        warmup_steps: updates in which the rate rises to `lr`.
+        warmup_steps: number of updates in which the rate rises to `lr`.
         r: power of the step in the weights of the average.
         weight_lr_power: power of the rate in the weights of the average.
 

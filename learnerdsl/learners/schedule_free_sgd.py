@@ -8,7 +8,7 @@ from learnerdsl.learners._schedule_free import average_of, share_of_newest
 def schedule_free_sgd(
     p, g, lr=1.0, beta=0.9, weight_decay=0.0, warmup_steps=0.0, r=0.0, weight_lr_power=2.0
 ):
-    r"""Schedule-free SGD: gradients are taken between the newest weights and their average.
+    r"""Schedule-free SGD: gradients at a point between the newest weights and their average.
 
     $$\eta_t = \eta \min(1, t / T) \qquad
     w_t = t^r \left( \max_{i \le t} \eta_i \right)^q \qquad
@@ -19,11 +19,11 @@ def schedule_free_sgd(
     x' = (1 - c)\, x + c z' \qquad
     p' = \beta x' + (1 - \beta) z'$$
 
-    The parameters are the paper's $y$, where gradients belong, and $x$ is not stored. Needs no
-    schedule and no length of training known ahead; use a larger rate than with momentum. Evaluate
-    with `learner.evaluation_parameters()`, which is $x$: the parameters themselves are worse.
-    Follows `schedulefree.SGDScheduleFree`; `optax.contrib.schedule_free_sgd` is the same without
-    warm-up.
+    The parameters are the paper's $y$, where gradients are taken, and $x$ is not stored. Needs no
+    schedule, so the length of training need not be known in advance; use a larger rate than with
+    momentum. Evaluate with `learner.evaluation_parameters()`, which is $x$: the parameters
+    themselves are worse. Follows `schedulefree.SGDScheduleFree`; `optax.contrib.schedule_free_sgd`
+    is the same without warm-up.
 
     Args:
         p: the parameter.
@@ -32,7 +32,7 @@ def schedule_free_sgd(
         beta: share $\beta$ of the average in the parameter, above 0; takes the place of momentum.
             With 0 the average is lost, and the parameters are those to evaluate with.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
-        warmup_steps: $T$, updates in which the rate rises to `lr`.
+        warmup_steps: $T$, number of updates in which the rate rises to `lr`.
         r: power of the step in the weights of the average.
         weight_lr_power: $q$, power of the rate in the weights of the average.
 

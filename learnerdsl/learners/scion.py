@@ -6,7 +6,7 @@ from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 @rule
 def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns_steps=5):
-    r"""Scion: the step of a given length in the norm that suits the tensor.
+    r"""Scion: steps of a given length in the norm that suits the tensor.
 
     $$m \leftarrow (1 - \alpha)\, m + \alpha g \qquad
     p \leftarrow (1 - \eta\lambda)\, p - \eta \rho\, u$$
@@ -14,10 +14,10 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
     $$u = \begin{cases} \sqrt{\text{rows} / \text{cols}}\; \mathrm{orthogonalized}(m) &
     \text{of a matrix} \\ m / (\mathrm{rms}(m) + \epsilon) & \text{of a vector} \end{cases}$$
 
-    with the iterations of `muon`. Steps have a known size in the norm of operators, so a rate found
-    for a narrow network serves a wide one. Follows `pytorch_optimizer.SCION` with the norm chosen
-    by the shape, but for bfloat16, and but for tensors of more than two axes, which are stacks of
-    matrices here.
+    with the iterations of `muon`. Steps have a known size in the operator norm, so a rate found for
+    a narrow network suits a wide one. Follows `pytorch_optimizer.SCION` with the norm chosen by the
+    shape, except that nothing is in bfloat16, and that tensors of more than two axes are stacks of
+    matrices.
 
     Args:
         p: the parameter, a matrix of (output, input) or a vector.

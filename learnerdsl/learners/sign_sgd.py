@@ -5,13 +5,13 @@ from learnerdsl import assign, rule, sign, state
 
 @rule
 def sign_sgd(p, g, lr=1e-3):
-    r"""SignSGD: a step of the same length in every element, against the gradient.
+    r"""SignSGD: a step of the same length for every element, against the gradient.
 
     $$p \leftarrow p - \eta \operatorname{sgn}(g)$$
 
-    Needs no memory and does not care about the size of gradients, so one learning rate suits all
-    layers; noise does not average out, so batches have to be large. Follows `optax.sign_sgd`:
-    elements with a gradient of 0 stay.
+    Needs no memory for states and ignores the size of gradients, so one learning rate suits all
+    layers. Noise does not average out, so batches have to be large. Follows `optax.sign_sgd`:
+    elements with a gradient of 0 do not move.
 
     Args:
         p: the parameter.
@@ -44,9 +44,9 @@ def signum(p, g, lr=1e-3, beta=0.9):
     $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
     p \leftarrow p - \eta \operatorname{sgn}(m)$$
 
-    SignSGD with momentum, which bears smaller batches; the steps never get shorter by themselves,
-    so the learning rate has to fall in the end. Follows `optax.signum`: the gradient is weighed by
-    $1 - \beta$, which matters only where $\beta$ changes.
+    SignSGD with momentum, which tolerates smaller batches. Steps never get shorter by themselves,
+    so the learning rate has to fall in the end. Follows `optax.signum`: the gradient has the weight
+    $1 - \beta$, which matters only if $\beta$ changes.
 
     Args:
         p: the parameter.

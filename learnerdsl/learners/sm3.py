@@ -1,4 +1,4 @@
-"""SM3: AdaGrad whose sums are kept as one vector for each axis."""
+"""SM3: AdaGrad whose sums are stored as one axis array for each axis."""
 
 from learnerdsl import assign, combine, let, max, minimum, ndim, rule, sqrt, state, where
 
@@ -13,10 +13,10 @@ def sm3(p, g, lr=1e-3, momentum=0.9, eps=1e-8):
     v_k \leftarrow \max_{\text{axes but } k} \nu \qquad
     p \leftarrow p - \eta m$$
 
-    with a vector $v_k$ for each axis $k$, and $u = 0$ where $\nu = 0$. For embeddings and other
-    large tables whose rows see gradients of different sizes: AdaGrad in the memory of momentum. The
-    rate of a row only falls, as AdaGrad's does. Follows `optax.sm3`; tensors of fewer than two axes
-    are AdaGrad with momentum of the steps.
+    with an axis array $v_k$ for each axis $k$, and $u = 0$ where $\nu = 0$. For embeddings and
+    other large tables whose rows get gradients of different sizes: AdaGrad with the memory of
+    momentum. As in AdaGrad, the rate of a row only falls. Follows `optax.sm3`; tensors of fewer
+    than two axes are AdaGrad with momentum of the steps.
 
     Args:
         p: the parameter.

@@ -50,9 +50,9 @@ def soap(
 
     where $P$ orders the columns by their estimated eigenvalues $\mathrm{diag}(Q^\top L\, Q)$. The
     first update only takes the eigenvectors of $L$ and $R$ for $Q$ and moves nothing. Learns in
-    fewer steps than AdamW at a higher price for each. Follows the authors' code and
-    `pytorch_optimizer.SOAP` (which turn by another $Q$ for each axis of tensors that have more than
-    two; here they are stacks of matrices). Vectors have no $Q$, and so are updated by Adam.
+    fewer steps than AdamW, but each step costs more. Follows the authors' code and
+    `pytorch_optimizer.SOAP` (which have a $Q$ for each axis of tensors with more than two axes;
+    here such tensors are stacks of matrices). Vectors have no $Q$ and are updated by Adam.
 
     Args:
         p: the parameter.

@@ -29,9 +29,9 @@ def sophia(
 
     with the estimate $\hat{h}$ of the Hessian matrix's diagonal that
     `learner.update(grads, hessian_diag=...)` is given, for instance $z \odot H z$ with random signs
-    $z$. Where the curvature is small or negative the step is a sign, so it cannot explode. The
-    estimate costs a Hessian-vector product: at the other steps it is not looked at, and may be
-    anything. Follows `optax.contrib.sophia`: the step uses $h$ of before this update.
+    $z$. Where the curvature is small or negative, the step is only a sign, so it cannot explode.
+    The estimate costs a Hessian-vector product; between the steps that use it, it is ignored and
+    may be anything. Follows `optax.contrib.sophia`: the step uses the $h$ from before this update.
 
     Args:
         p: the parameter.
@@ -39,7 +39,7 @@ def sophia(
         lr: learning rate $\eta$, the size of clipped steps.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean curvature that is kept.
-        gamma: factor $\gamma$ of the curvature; with more of it fewer elements are clipped.
+        gamma: factor $\gamma$ of the curvature; the larger it is, the fewer elements are clipped.
         clip_threshold: $\rho$, the largest entry of $u$.
         eps: $\epsilon$, lower bound of the divisor.
         weight_decay: decoupled weight decay $\lambda$.

@@ -5,17 +5,17 @@ from learnerdsl import assign, rule, sqrt, state, step
 
 @rule
 def sparse_adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    r"""SparseAdam: Adam for gradients of which most rows are missing.
+    r"""SparseAdam: Adam for gradients that lack most of their rows.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
     p \leftarrow p - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \frac{m}{\sqrt{v} + \epsilon}$$
 
-    For embeddings, with gradients given as `RowSparse`: rows that are not named keep their values
-    and their moments, while $t$ counts all updates. (So does every rule here; this one has the
-    arithmetic of torch.) Rows that come rarely have a momentum from long ago. Follows
-    `torch.optim.SparseAdam`: $\epsilon$ is added before the correction, so at the first step it
-    counts $1 / \sqrt{1 - \beta_2}$ times as much as in `adam`.
+    For embeddings, with gradients given as `RowSparse`: rows without a gradient keep their values
+    and their moments, while $t$ counts all updates. (Every rule does so here; this one has the
+    arithmetic of torch.) The momentum of rare rows is old. Follows `torch.optim.SparseAdam`:
+    $\epsilon$ is added before the bias correction, so at the first step it counts
+    $1 / \sqrt{1 - \beta_2}$ times as much as in `adam`.
 
     Args:
         p: the parameter.

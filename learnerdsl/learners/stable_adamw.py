@@ -17,7 +17,7 @@ def stable_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e
 
     with the mean over one tensor. Lowers the rate of a tensor whose gradients have suddenly
     outgrown $v$, which is what makes the loss of large models spike, and so replaces gradient
-    clipping. The betas hold Adam's corrections. Follows
+    clipping. The betas include Adam's bias corrections. Follows
     `pytorch_optimizer.StableAdamW(foreach=False, kahan_sum=False)`.
 
     Args:
@@ -26,7 +26,7 @@ def stable_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        eps: $\epsilon$, added to the root; its square limits $v$ from below in $r$.
+        eps: $\epsilon$, added to the root; its square is a lower bound of $v$ in $r$.
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square.

@@ -10,9 +10,9 @@ def tiger(p, g, lr=1e-3, beta=0.965, weight_decay=1e-2):
     $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
     p \leftarrow p - \eta\, (\operatorname{sgn}(m) + \lambda p)$$
 
-    Half the memory of Adam; made for transformers, where it is Lion with both of its betas equal.
+    Needs half the memory of Adam. Made for transformers; it equals Lion with two equal betas.
     Follows `pytorch_optimizer.Tiger`. The author also scales the learning rate by the size of each
-    kind of weight, which groups with their own rates do here.
+    kind of weight; use groups with separate rates for that.
 
     Args:
         p: the parameter.

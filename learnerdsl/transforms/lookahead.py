@@ -17,7 +17,7 @@ def lookahead(p, new, sync_period=6, slow_step=0.5):
         p: the parameter before the update.
         new: its new value $p'$.
         sync_period: steps $k$ from one pull to the next, 1 or more.
-        slow_step: share $\alpha$ of the way that the slow weights go.
+        slow_step: share $\alpha$ of the distance that the slow weights move.
 
     State variables: `slow`, $s$.
 
