@@ -1,4 +1,4 @@
-"""What composes with any rule: put transforms and a rule into `learnerdsl.chain`."""
+"""Transforms, which compose with any rule: put them and a rule into `learnerdsl.chain`."""
 
 from learnerdsl.transforms.accumulate import accumulate
 from learnerdsl.transforms.adaptive_clip import adaptive_clip

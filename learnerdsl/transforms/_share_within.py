@@ -6,6 +6,6 @@ from learnerdsl import maximum, where
 
 
 def share_within(limit: Any, size: Any) -> Any:
-    """What to multiply a thing of that size by, so that its size is at most the limit."""
+    """Return the factor that brings a size down to the limit; 0 for a limit below 0."""
     limit = maximum(limit, 0)
     return where(size <= limit, 1, limit / size)

@@ -6,21 +6,22 @@ from learnerdsl.options import whole_from
 
 @transform(place="before")
 def accumulate(p, g, k=4):
-    r"""Lets the rule act on the mean of k gradients at every k-th update.
+    r"""Let the rule act on the mean of k gradients at every k-th update.
 
     $$a \leftarrow a + g \qquad
     \text{if } k \mid t: \quad g = a / k,\ a \leftarrow 0,\ \text{then the rule}$$
 
-    Large batches in little memory. On other updates nothing after it in the chain changes, and the
-    rule's step counts its own updates, as in `optax.MultiSteps`. Schedules are functions of all
-    updates. `k` is compiled in.
+    Allows large batches in little memory. In all other updates nothing after this transform in the
+    chain changes, and the rule's step counts its own updates, as in `optax.MultiSteps`. Schedules
+    are functions of the number of all updates. `k` is compiled into the kernel.
 
     Args:
         p: the parameter.
         g: its gradient.
         k: number of gradients, 1 or more.
 
-    State variables: `accumulated`, the sum so far; `accumulate_updates`, the updates of the rule.
+    State variables: `accumulated`, the sum so far; `accumulate_updates`, the number of updates of
+    the rule.
 
     Example:
         >>> import numpy as np

@@ -5,13 +5,13 @@ from learnerdsl import maximum, ndim, norm, transform, where
 
 @transform(place="before")
 def adaptive_clip(p, g, clip_factor=0.01, clip_eps=1e-3):
-    r"""Limits the gradient of each unit to a share of the weights of the unit.
+    r"""Limit the norm of each unit's gradient to a share of the norm of its weights.
 
     $$c = \lambda \max(\lVert p_i \rVert, \epsilon) \qquad
     g_i \leftarrow g_i \min\left(1, \frac{c}{\max(\lVert g_i \rVert, 10^{-6})}\right)$$
 
-    where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors are one unit. Lets networks train without batch normalization. Follows
+    Unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions; a
+    vector is one unit. Lets networks train without batch normalisation. Follows
     `timm.utils.adaptive_clip_grad`; `optax.adaptive_grad_clip` is for the transposed layout.
 
     Args:
@@ -19,7 +19,7 @@ def adaptive_clip(p, g, clip_factor=0.01, clip_eps=1e-3):
         g: its gradient.
         clip_factor: largest ratio $\lambda$ of the norms of gradient and weights; 0 where it is
             negative.
-        clip_eps: $\epsilon$, the least that counts as the norm of the weights.
+        clip_eps: $\epsilon$, lower bound of the norm of the weights.
 
     State variables: none.
 

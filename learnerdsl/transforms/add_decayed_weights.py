@@ -5,12 +5,12 @@ from learnerdsl import transform
 
 @transform(place="before")
 def add_decayed_weights(p, g, coupled_decay=1e-4):
-    r"""Adds the weights to the gradient: coupled decay, the L2 penalty.
+    r"""Add the weights to the gradient: coupled decay, the L2 penalty.
 
     $$g \leftarrow g + \lambda p$$
 
-    What the rule does with the gradient it does with the decay as well: adaptive rules divide it by
-    the size of the gradients. Follows `optax.add_decayed_weights` before the rule.
+    The rule treats the decay like the gradient: adaptive rules divide it by the size of the
+    gradients. Follows `optax.add_decayed_weights` before the rule.
 
     Args:
         p: the parameter.

@@ -5,18 +5,18 @@ from learnerdsl import normal, sqrt, step, transform
 
 @transform(place="before")
 def add_noise(p, g, noise_eta=0.01, noise_gamma=0.55):
-    r"""Adds noise to the gradient that fades with the steps.
+    r"""Add noise to the gradient, which fades from step to step.
 
     $$g \leftarrow g + \sqrt{\frac{\eta}{t^\gamma}}\, z \qquad z \sim \mathcal{N}(0, 1)$$
 
-    Helps very deep models out of bad starts. Follows `optax.add_noise`, which counts $t$ from 1;
-    the paper's $1 + t$ counts from 0.
+    Helps very deep models to escape from bad starts. Follows `optax.add_noise`, which counts $t$
+    from 1; the paper's $1 + t$ counts from 0.
 
     Args:
         p: the parameter.
         g: its gradient.
         noise_eta: variance $\eta$ at the first step.
-        noise_gamma: power $\gamma$ with which it falls.
+        noise_gamma: power $\gamma$ with which the variance falls.
 
     State variables: none.
 

@@ -8,19 +8,19 @@ LARGEST = 1e308
 
 @transform(place="before")
 def apply_if_finite(p, g):
-    r"""Lets the rule act only when all gradients are finite.
+    r"""Let the rule act only if all gradients are finite.
 
     $$\text{if } \textstyle\sum |g| < \infty: \quad \text{the rule}$$
 
-    Otherwise nothing after it in the chain changes; the step of the learner goes on, and
-    `learner.model_state["apply_if_finite_updates"]` counts the updates made. A learner's own
-    `nonfinite="skip"` does not count such steps at all.
+    Otherwise nothing after this transform in the chain changes. The learner's step counts all
+    updates, and `learner.model_state["apply_if_finite_updates"]` those of the rule. (With a
+    learner's own `nonfinite="skip"`, its step does not count skipped updates.)
 
     Args:
         p: the parameter.
         g: its gradient.
 
-    State variables: `apply_if_finite_updates`, the updates of the rule.
+    State variables: `apply_if_finite_updates`, the number of updates of the rule.
 
     Example:
         >>> import numpy as np

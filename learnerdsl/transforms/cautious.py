@@ -5,18 +5,19 @@ from learnerdsl import let, maximum, mean, transform, where
 
 @transform(place="after")
 def cautious(p, new, g):
-    r"""Drops what goes against the gradient from the update.
+    r"""Drop the elements of the update that go against the gradient.
 
     $$d = p' - p \qquad m = [-d g > 0] \qquad
     p' \leftarrow p + \frac{m}{\max(\mathrm{mean}(m), 10^{-3})}\, d$$
 
     with the mean over one tensor, so that the size of the update is kept. Follows the cautious
-    optimizers of timm, where the rule has no decay of its own; put decay after this transform.
+    optimizers of timm if the rule has no decay of its own; put a transform for decay after this
+    one.
 
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        g: the gradient as the rule got it.
+        g: the gradient that the rule gets.
 
     State variables: none.
 

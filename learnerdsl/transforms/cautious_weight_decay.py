@@ -5,11 +5,11 @@ from learnerdsl import shared, transform, where
 
 @transform(place="after")
 def cautious_weight_decay(p, new, lr=shared, cautious_decay=1e-2):
-    r"""Shrinks only the weights that the rule makes smaller anyway.
+    r"""Shrink only the weights that the rule makes smaller anyway.
 
     $$p' \leftarrow p' - \eta \lambda p\, [(p - p')\, p \ge 0]$$
 
-    Decay then does not fight the loss.
+    Weight decay then does not work against the loss.
 
     Args:
         p: the parameter before the update.

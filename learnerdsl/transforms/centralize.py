@@ -5,13 +5,13 @@ from learnerdsl import mean, ndim, transform
 
 @transform(place="before")
 def centralize(p, g):
-    r"""Takes the mean of each unit out of the gradient.
+    r"""Subtract its mean from the gradient of each unit.
 
     $$g_i \leftarrow g_i - \mathrm{mean}(g_i)$$
 
-    where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors stay as they are. Smooths the loss a little, at the price of a pass. Follows
-    `optax.centralize`.
+    Unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
+    vectors do not change. Smooths the loss a little, at the cost of one more pass over memory.
+    Follows `optax.centralize`.
 
     Args:
         p: the parameter.

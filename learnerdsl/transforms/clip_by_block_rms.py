@@ -6,11 +6,11 @@ from learnerdsl.transforms._share_within import share_within
 
 @transform(place="before")
 def clip_by_block_rms(p, g, threshold=1.0):
-    r"""Limits the root mean square of the gradient of each tensor.
+    r"""Limit the root mean square of the gradient of each tensor.
 
     $$g \leftarrow \frac{g}{\max(1, \mathrm{rms}(g) / c)}$$
 
-    As `clip_by_norm` with a limit that grows with the root of the size of the tensor. Follows
+    Equals `clip_by_norm` with a limit proportional to the root of the tensor's size. Follows
     `optax.clip_by_block_rms`.
 
     Args:

@@ -6,13 +6,12 @@ from learnerdsl.transforms._share_within import share_within
 
 @transform(place="before")
 def clip_by_global_norm(p, g, max_norm=1.0):
-    r"""Limits the norm of the gradient of the whole model.
+    r"""Limit the norm of the gradient of the whole model.
 
     $$g \leftarrow g \min\left(1, \frac{c}{\lVert \text{all } g \rVert}\right)$$
 
     Keeps the direction. The usual guard against exploding gradients. Follows
-    `optax.clip_by_global_norm`; one infinite element makes NaN of itself and zeros of all others,
-    as there.
+    `optax.clip_by_global_norm`: one infinite element becomes NaN, and all others become zero.
 
     Args:
         p: the parameter.

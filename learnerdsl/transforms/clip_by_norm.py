@@ -6,11 +6,12 @@ from learnerdsl.transforms._share_within import share_within
 
 @transform(place="before")
 def clip_by_norm(p, g, max_norm=1.0):
-    r"""Limits the norm of the gradient of each tensor.
+    r"""Limit the norm of the gradient of each tensor.
 
     $$g \leftarrow g\, \frac{c}{\max(\lVert g \rVert, c)}$$
 
-    Keeps the direction within a tensor but changes it between tensors. Follows `clipnorm` of Keras.
+    Keeps the direction within each tensor, but not that of the whole gradient. Follows `clipnorm`
+    of Keras.
 
     Args:
         p: the parameter.

@@ -5,7 +5,7 @@ from learnerdsl import clip, maximum, transform
 
 @transform(place="before")
 def clip_by_value(p, g, max_value=1.0):
-    r"""Limits every element of the gradient.
+    r"""Limit every element of the gradient.
 
     $$g \leftarrow \min(\max(g, -c), c)$$
 

@@ -5,11 +5,12 @@ from learnerdsl import maximum, minimum, norm, transform
 
 @transform(place="before")
 def clip_grad_norm(p, g, max_norm=1.0):
-    r"""Limits the norm of the gradient of the whole model, with the numbers of torch.
+    r"""Limit the norm of the gradient of the whole model, as torch computes it.
 
     $$g \leftarrow g \min\left(1, \frac{c}{\lVert \text{all } g \rVert + 10^{-6}}\right)$$
 
-    `clip_by_global_norm` as `torch.nn.utils.clip_grad_norm_` has it.
+    Equals `clip_by_global_norm` except for the $10^{-6}$, which follows
+    `torch.nn.utils.clip_grad_norm_`.
 
     Args:
         p: the parameter.

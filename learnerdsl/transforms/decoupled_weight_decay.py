@@ -5,11 +5,11 @@ from learnerdsl import shared, transform
 
 @transform(place="after")
 def decoupled_weight_decay(p, new, lr=shared, decoupled_decay=1e-2):
-    r"""Shrinks the weights beside the step of the rule, by its learning rate.
+    r"""Shrink the weights in addition to the step of the rule, by its learning rate.
 
     $$p' \leftarrow p' - \eta \lambda p$$
 
-    As in `torch.optim.AdamW`: it is the old weights that decay.
+    Follows `torch.optim.AdamW`: the decay is that of the old weights.
 
     Args:
         p: the parameter before the update.

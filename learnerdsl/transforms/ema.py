@@ -5,12 +5,12 @@ from learnerdsl import assign, evaluate, state, transform
 
 @transform(place="after")
 def ema(p, new, decay=0.999):
-    r"""Keeps an exponential average of the weights, beside them.
+    r"""Keep an exponential average of the weights.
 
     $$a \leftarrow \beta a + (1 - \beta)\, p'$$
 
-    Training goes on as without it; `learner.evaluation_parameters()` gives the average, which
-    starts from the first weights. (`torch.optim.swa_utils` starts it after the first update.)
+    Training does not change. `learner.evaluation_parameters()` returns the average, which starts
+    from the initial weights. (`torch.optim.swa_utils` starts it after the first update.)
 
     Args:
         p: the parameter before the update.

@@ -5,17 +5,17 @@ from learnerdsl import transform
 
 @transform(place="after")
 def fixed_weight_decay(p, new, fixed_decay=1e-4):
-    r"""Shrinks the weights by a share of its own, whatever the learning rate.
+    r"""Shrink the weights by a given share, whatever the learning rate is.
 
     $$p' \leftarrow p' - \lambda p$$
 
-    The decay does not have to be tuned again with the learning rate; a schedule has to be given to
-    `fixed_decay` too if both shall fall. Follows `fixed_decay` of pytorch_optimizer.
+    The decay does not have to be tuned again when the learning rate changes. If both are to fall,
+    give `fixed_decay` a schedule, too. Follows `fixed_decay` of pytorch_optimizer.
 
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        fixed_decay: share $\lambda$ that each update takes.
+        fixed_decay: share $\lambda$ that each update subtracts.
 
     State variables: none.
 

@@ -5,12 +5,12 @@ from learnerdsl import assign, state, transform
 
 @transform(place="before")
 def grokfast_ema(p, g, grokfast_alpha=0.98, grokfast_lamb=2.0):
-    r"""Amplifies the slow part of the gradient.
+    r"""Amplify the slow part of the gradient.
 
     $$h \leftarrow \alpha h + (1 - \alpha)\, g \qquad g \leftarrow g + \lambda h$$
 
-    Made to reach generalisation sooner on tasks that are first learned by heart. $h$ starts from
-    the first gradient.
+    Made to generalise sooner on tasks that a model memorises first. $h$ starts from the first
+    gradient.
 
     Args:
         p: the parameter.

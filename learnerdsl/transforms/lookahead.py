@@ -6,17 +6,17 @@ from learnerdsl.options import whole_from
 
 @transform(place="after")
 def lookahead(p, new, sync_period=6, slow_step=0.5):
-    r"""Pulls the weights back towards slow ones at every k-th step.
+    r"""Pull the weights back towards slow weights at every k-th step.
 
     $$\text{if } k \mid t: \quad s \leftarrow s + \alpha (p' - s) \qquad p' \leftarrow s$$
 
-    Takes the jitter out of large steps. The slow weights start from the first weights. Follows
-    `optax.lookahead` without reset of the states.
+    Smooths large steps. The slow weights start from the initial weights. Follows `optax.lookahead`
+    without its reset of states.
 
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        sync_period: steps $k$ from one pull to the next, 1 or more.
+        sync_period: number of steps $k$ from one pull to the next, 1 or more.
         slow_step: share $\alpha$ of the distance that the slow weights move.
 
     State variables: `slow`, $s$.

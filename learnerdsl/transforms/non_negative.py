@@ -5,7 +5,7 @@ from learnerdsl import maximum, transform
 
 @transform(place="after")
 def non_negative(p, new):
-    r"""Keeps the weights from becoming negative.
+    r"""Keep the weights from becoming negative.
 
     $$p' \leftarrow \max(p', 0)$$
 

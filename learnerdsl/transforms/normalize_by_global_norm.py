@@ -5,11 +5,11 @@ from learnerdsl import maximum, norm, transform
 
 @transform(place="before")
 def normalize_by_global_norm(p, g, norm_scale=1.0, norm_eps=1e-6):
-    r"""Gives the gradient of the whole model a norm of its own.
+    r"""Scale the gradient of the whole model to a given norm.
 
     $$g \leftarrow \frac{s\, g}{\lVert \text{all } g \rVert + \epsilon}$$
 
-    Steps no longer shrink near a minimum, so the learning rate has to. Follows
+    Steps no longer shrink near a minimum, so the learning rate has to fall. Follows
     `optax.normalize_by_update_norm`.
 
     Args:

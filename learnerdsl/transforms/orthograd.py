@@ -5,14 +5,14 @@ from learnerdsl import let, norm, sum, transform, where
 
 @transform(place="before")
 def orthograd(p, g):
-    r"""Takes the part along the weights out of the gradient of each tensor, and keeps its norm.
+    r"""Remove the part along the weights from the gradient of each tensor, and keep its norm.
 
     $$o = g - \frac{\langle p, g \rangle}{\lVert p \rVert^2 + \epsilon}\, p \qquad
     g \leftarrow o\, \frac{\lVert g \rVert}{\lVert o \rVert + \epsilon}$$
 
-    with $\epsilon = 10^{-30}$. Weights no longer grow just to make the loss smaller. Where $o$ is
-    nothing but rounding (below $10^{-6} \lVert g \rVert$, as for tensors of one element), $g$
-    becomes 0.
+    with $\epsilon = 10^{-30}$. Weights no longer grow merely to scale the outputs, which makes the
+    loss smaller. Where $o$ is only rounding error (below $10^{-6} \lVert g \rVert$, as for tensors
+    of one element), $g$ becomes 0.
 
     Args:
         p: the parameter.

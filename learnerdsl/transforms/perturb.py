@@ -5,7 +5,7 @@ from learnerdsl import normal, transform
 
 @transform(place="after")
 def perturb(p, new, noise_std=1e-3):
-    r"""Adds noise to the weights after every update.
+    r"""Add noise to the weights after every update.
 
     $$p' \leftarrow p' + \sigma z \qquad z \sim \mathcal{N}(0, 1)$$
 

@@ -5,11 +5,11 @@ from learnerdsl import clip, transform
 
 @transform(place="after")
 def project_box(p, new, low=-1.0, high=1.0):
-    r"""Keeps every weight within an interval.
+    r"""Keep every weight within an interval.
 
     $$p' \leftarrow \min(\max(p', l), h)$$
 
-    Follows `optax.projections.projection_box`, and the clipping of Wasserstein critics.
+    Follows `optax.projections.projection_box`. Wasserstein critics clip their weights so.
 
     Args:
         p: the parameter before the update.

@@ -6,7 +6,7 @@ from learnerdsl.transforms._share_within import share_within
 
 @transform(place="after")
 def project_l2_ball(p, new, radius=1.0):
-    r"""Keeps the norm of all weights together within a radius.
+    r"""Keep the norm of all weights together within a radius.
 
     $$p' \leftarrow p' \min\left(1, \frac{r}{\lVert \text{all } p' \rVert}\right)$$
 

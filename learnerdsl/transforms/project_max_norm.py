@@ -6,18 +6,18 @@ from learnerdsl.transforms._share_within import share_within
 
 @transform(place="after")
 def project_max_norm(p, new, largest_norm=2.0):
-    r"""Keeps the norm of the weights of each unit within a limit.
+    r"""Keep the norm of the weights of each unit within a limit.
 
     $$p'_i \leftarrow p'_i \min\left(1, \frac{c}{\lVert p'_i \rVert}\right)$$
 
-    where unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions;
-    vectors are one unit. Used with dropout. Follows `torch.renorm` and the `MaxNorm` of Keras,
+    Unit $i$ is one index of the first axis, as torch lays out linear layers and convolutions; a
+    vector is one unit. Often used with dropout. Follows `torch.renorm` and the `MaxNorm` of Keras,
     without their $10^{-7}$.
 
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        largest_norm: $c$; 0 where it is negative.
+        largest_norm: largest norm $c$; 0 where it is negative.
 
     State variables: none.
 

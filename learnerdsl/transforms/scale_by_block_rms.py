@@ -1,11 +1,11 @@
-"""Updates in proportion to the root mean square of the weights."""
+"""Updates proportional to the root mean square of the weights."""
 
 from learnerdsl import maximum, mean, sqrt, transform
 
 
 @transform(place="after")
 def scale_by_block_rms(p, new, min_scale=1e-3):
-    r"""Multiplies the update of each tensor by the root mean square of its weights.
+    r"""Multiply the update of each tensor by the root mean square of its weights.
 
     $$p' \leftarrow p + \max(\mathrm{rms}(p), s)\, (p' - p)$$
 

@@ -5,7 +5,7 @@ from learnerdsl import abs, maximum, shared, sign, transform
 
 @transform(place="after")
 def soft_threshold(p, new, lr=shared, l1=1e-4):
-    r"""Shrinks every weight by a constant and stops at 0: the proximal step of an L1 penalty.
+    r"""Shrink every weight by a constant and stop at 0: the proximal step of an L1 penalty.
 
     $$p' \leftarrow \mathrm{sign}(p') \max(|p'| - \eta \lambda, 0)$$
 

@@ -6,20 +6,20 @@ from learnerdsl.options import whole_from
 
 @transform(place="after")
 def swa(p, new, swa_start=1, swa_every=1):
-    r"""Keeps the mean of the weights at every k-th step from some step on.
+    r"""Keep the mean of the weights at every k-th step, from a given step on.
 
     $$w_t = \begin{cases} 1 & t \le s \\ \frac{1}{1 + (t - s) / k} & k \mid t - s \\
     0 & \text{else} \end{cases} \qquad
     a \leftarrow a + w_t (p' - a)$$
 
-    Stochastic weight averaging; `learner.evaluation_parameters()` gives the mean, and before step
+    Stochastic weight averaging; `learner.evaluation_parameters()` returns the mean, and before step
     $s$ the weights. Follows `torch.optim.swa_utils.AveragedModel` updated at those steps.
 
     Args:
         p: the parameter before the update.
         new: its new value $p'$.
-        swa_start: step $s$ that is averaged first.
-        swa_every: $k$, steps from one averaged to the next, 1 or more.
+        swa_start: $s$, the first step that is averaged.
+        swa_every: $k$, the number of steps from one average to the next, 1 or more.
 
     State variables: `swa_average`, $a$.
 

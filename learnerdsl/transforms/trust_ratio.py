@@ -1,11 +1,11 @@
-"""Updates in proportion to the norm of the weights, as in LARS and LAMB."""
+"""Updates proportional to the norm of the weights, as in LARS and LAMB."""
 
 from learnerdsl import equal, let, norm, shared, transform, where
 
 
 @transform(place="after")
 def trust_ratio(p, new, lr=shared, trust_coefficient=1.0, trust_eps=0.0):
-    r"""Scales the update of each tensor to its weights, as LARS and LAMB do.
+    r"""Scale the update of each tensor by its weights, as LARS and LAMB do.
 
     $$d = p' - p \qquad
     r = \frac{\eta \tau \lVert p \rVert}{\lVert d \rVert + \eta \epsilon} \qquad

@@ -5,11 +5,11 @@ from learnerdsl import transform, where
 
 @transform(place="before")
 def zero_nans(p, g):
-    r"""Puts 0 in the place of NaN.
+    r"""Replace each NaN of the gradient by 0.
 
     $$g \leftarrow \begin{cases} 0 & g \text{ is NaN} \\ g & \text{else} \end{cases}$$
 
-    Infinity stays. Follows `optax.zero_nans`.
+    Infinities stay. Follows `optax.zero_nans`.
 
     Args:
         p: the parameter.
