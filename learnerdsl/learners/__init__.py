@@ -1,4 +1,4 @@
-"""The builtin learners. Each is a rule like those that users write, readable beside its paper."""
+"""The builtin learners. Each is a rule as users write them, to be read next to its paper."""
 
 from learnerdsl.learners.a2grad import a2grad
 from learnerdsl.learners.accsgd import accsgd

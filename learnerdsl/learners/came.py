@@ -82,7 +82,7 @@ def came(
 
 
 def _inverse_roots(name, beta, squares):
-    """Update running means of squares over rows and columns; return factors for their roots."""
+    """Update means of squares over rows and columns; return factors that divide by the roots."""
     row, col = state(f"{name}row", shape="rows"), state(f"{name}col", shape="cols")
     row_new = assign(row, beta * row + (1 - beta) * mean(squares, axis=-1))
     col_new = assign(col, beta * col + (1 - beta) * mean(squares, axis=-2))
