@@ -12,8 +12,8 @@ def cocob(p, g, alpha=100.0, eps=1e-8):
 
     $$p \leftarrow p_0 + \frac{C}{L \max(G + L,\ \alpha L)} (L + R)$$
 
-    Needs no learning rate and finds its pace by itself. It does not reach a tuned rule, and it
-    keeps five numbers for each weight. Follows `optax.contrib.cocob` with its learning rate of 1.
+    Needs no learning rate and finds its pace by itself. A tuned rule is better, and this one keeps
+    five numbers for each weight. Follows `optax.contrib.cocob` with its learning rate of 1.
 
     Args:
         p: the parameter.

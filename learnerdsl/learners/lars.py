@@ -86,7 +86,7 @@ def lars_timm(
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept (0 in the constructor of timm, 0.9 in its
             factory).
-        dampening: $\delta$, share of each gradient after the first that is left out.
+        dampening: $\delta$, the share of each gradient after the first that is left out.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
         trust_coefficient: $\tau$, the ratio of a step to the weights at a learning rate of 1.
         eps: $\epsilon$, added to the norms in the denominator.

@@ -20,7 +20,7 @@ def sgdw(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
         g: its gradient.
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept.
-        dampening: $\tau$, share of each gradient after the first that is left out.
+        dampening: $\tau$, the share of each gradient after the first that is left out.
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `b`, the momentum buffer.
