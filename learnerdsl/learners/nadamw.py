@@ -15,8 +15,8 @@ def nadamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
     p \leftarrow p - \eta \left( \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
     Suits the same problems as AdamW; the newest gradient has more weight, at no cost. Follows
-    `optax.nadamw`, and with `weight_decay=0` as `optax.nadam`. (`nadam` has a schedule of the
-    momentum instead, and `nadamw_timm` another bias correction.)
+    `optax.nadamw`, and `optax.nadam` if `weight_decay=0`. (`nadam` has a schedule of the momentum
+    instead, and `nadamw_timm` another bias correction.)
 
     Args:
         p: the parameter.

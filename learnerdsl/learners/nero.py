@@ -32,9 +32,9 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
     with norms and means over each neuron, that is, over all axes but the first, and $s$ the mean
     norm of a tensor's neurons, or 0.01 if that is 0. The weights are also centred and divided by
     their norm before the first step. Tensors of fewer than two axes keep $v$ for each element and
-    are not constrained. For networks whose rates nobody has tuned, because a step is an angle. The
-    network must work with weights of norm 1. Follows `pytorch_optimizer.Nero`, except that
-    gradients that are not finite make the weights so, too.
+    are not constrained. Needs little tuning of the rate, because a step is an angle. The network
+    must work with weights of norm 1. Follows `pytorch_optimizer.Nero`, except that a gradient that
+    is not finite makes weights that are not finite.
 
     Args:
         p: the parameter.
