@@ -34,12 +34,14 @@ def adabelief(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adabelief
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adabelief([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.889, 0.889, 0.889], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.889 0.889]
+        [0.772 0.894]
+        [0.65  0.858]
 
     References:
         Zhuang et al., [AdaBelief Optimizer: Adapting Stepsizes by the Belief in Observed

@@ -74,10 +74,10 @@ def adagrad_optax(p, g, lr=1e-2, initial_accumulator=0.1, eps=1e-7):
         >>> from learnerdsl.learners import adagrad_optax
         >>> weights = np.ones(3, np.float32)
         >>> learner = adagrad_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.905, 0.905, 0.905], dtype=float32)
+        array([0.9  , 0.97 , 1.095], dtype=float32)
 
     References:
         Duchi et al., [Adaptive Subgradient Methods for Online Learning and Stochastic

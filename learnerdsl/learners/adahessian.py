@@ -36,10 +36,11 @@ def adahessian(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
         >>> from learnerdsl.learners import adahessian
         >>> weights = np.ones(3, np.float32)
         >>> learner = adahessian([weights])
-        >>> learner.update([weights.copy()], hessian_diag=[np.full(3, 2, np.float32)])
+        >>> diagonal = np.array([4, 2, -1], np.float32)
+        >>> learner.update([np.ones(3, np.float32)], hessian_diag=[diagonal])
         True
         >>> weights.round(3)
-        array([0.95, 0.95, 0.95], dtype=float32)
+        array([0.975, 0.95 , 0.9  ], dtype=float32)
 
     References:
         Yao et al., [ADAHESSIAN: An Adaptive Second Order Optimizer for Machine

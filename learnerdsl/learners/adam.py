@@ -85,10 +85,10 @@ def adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
         >>> from learnerdsl.learners import adamw
         >>> weights = np.ones(3, np.float32)
         >>> learner = adamw([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        array([0.899, 0.899, 1.099], dtype=float32)
 
     References:
         Loshchilov and Hutter, [Decoupled Weight Decay

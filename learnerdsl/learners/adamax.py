@@ -78,10 +78,10 @@ def adamaxw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
         >>> from learnerdsl.learners import adamaxw
         >>> weights = np.ones(3, np.float32)
         >>> learner = adamaxw([weights], lr=0.1, weight_decay=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.89, 0.89, 0.89], dtype=float32)
+        array([0.89, 0.89, 1.09], dtype=float32)
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic

@@ -36,10 +36,10 @@ def adamod(p, g, lr=1e-3, beta1=0.9, beta2=0.99, beta3=0.9999, eps=1e-8, weight_
         >>> from learnerdsl.learners import adamod
         >>> weights = np.ones(3, np.float32)
         >>> learner = adamod([weights], lr=0.1, beta3=0.9)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        array([0.99, 0.99, 1.01], dtype=float32)
 
     References:
         Ding et al., [An Adaptive and Momental Bound Method for Stochastic

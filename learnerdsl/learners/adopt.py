@@ -32,12 +32,14 @@ def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adopt
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adopt([weights], lr=0.1)
-        >>> learner.update([weights.copy()]), learner.update([weights.copy()])
-        (True, True)
-        >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [0.99 0.99]
+        [0.971 0.971]
 
     References:
         Taniguchi et al., [ADOPT: Modified Adam Can Converge with Any β2 with the Optimal

@@ -56,11 +56,11 @@ def came(
         >>> from learnerdsl.learners import came
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = came([weights], lr=0.001)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, -3]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.989, 0.989, 0.989],
-               [0.989, 0.989, 0.989]], dtype=float32)
+        array([[0.994, 0.994, 0.988],
+               [0.972, 0.972, 1.005]], dtype=float32)
 
     References:
         Luo et al., [CAME: Confidence-guided Adaptive Memory Efficient

@@ -34,12 +34,13 @@ def cautious_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import cautious_adamw
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = cautious_adamw([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -0.5]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.899 0.899]
+        [0.698 0.898]
 
     References:
         Liang et al., [Cautious Optimizers: Improving Training with One Line of

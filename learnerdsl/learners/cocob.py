@@ -27,12 +27,14 @@ def cocob(p, g, alpha=100.0, eps=1e-8):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import cocob
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = cocob([weights])
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.99 0.99]
+        [0.98 1.  ]
+        [0.969 0.99 ]
 
     References:
         Orabona and Tommasi, [Training Deep Networks without Learning Rates Through Coin

@@ -35,12 +35,14 @@ def diffgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import diffgrad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = diffgrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.927, 0.927, 0.927], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 3], [1, -3]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.927 0.927]
+        [0.877 0.846]
+        [0.827 0.839]
 
     References:
         Dubey et al., [diffGrad: An Optimization Method for Convolutional Neural

@@ -31,10 +31,10 @@ def gravity(p, g, lr=1e-2, alpha=0.01, beta=0.9):
         >>> from learnerdsl.learners import gravity
         >>> weights = np.ones(3, np.float32)
         >>> learner = gravity([weights], lr=0.1, alpha=0.0)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.982, 0.982, 0.982], dtype=float32)
+        array([1.   , 0.998, 1.   ], dtype=float32)
 
     References:
         Bahrami and Pourmohammadi Zadeh, [Gravity Optimizer: a Kinematic Approach on Optimization

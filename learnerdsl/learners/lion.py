@@ -32,10 +32,10 @@ def lion(p, g, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
         >>> from learnerdsl.learners import lion
         >>> weights = np.ones(3, np.float32)
         >>> learner = lion([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        array([0.99, 0.99, 1.01], dtype=float32)
 
     References:
         Chen et al., [Symbolic Discovery of Optimization

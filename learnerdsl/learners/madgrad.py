@@ -34,10 +34,10 @@ def madgrad(p, g, lr=1e-2, momentum=0.9, eps=1e-6):
         >>> from learnerdsl.learners import madgrad
         >>> weights = np.ones(3, np.float32)
         >>> learner = madgrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.978, 0.978, 0.978], dtype=float32)
+        array([0.954, 0.99 , 1.022], dtype=float32)
 
     References:
         Defazio and Jelassi, [Adaptivity without Compromise: A Momentumized, Adaptive, Dual

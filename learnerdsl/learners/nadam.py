@@ -40,12 +40,13 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import nadam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = nadam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.894, 0.894, 0.894], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.894 0.894]
+        [0.816 0.964]
 
     References:
         Dozat, [Incorporating Nesterov Momentum into

@@ -37,10 +37,10 @@ def padam(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, root
         >>> from learnerdsl.learners import padam
         >>> weights = np.ones(3, np.float32)
         >>> learner = padam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.982, 0.982, 0.982], dtype=float32)
+        array([0.944, 0.994, 1.018], dtype=float32)
 
     References:
         Chen et al., [Closing the Generalization Gap of Adaptive Gradient Methods in Training

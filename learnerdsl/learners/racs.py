@@ -52,11 +52,11 @@ def racs(p, g, lr=1e-3, beta=0.9, alpha=0.05, gamma=1.01, eps=1e-8, weight_decay
         >>> from learnerdsl.learners import racs
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = racs([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, 30]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.984, 0.984, 0.984],
-               [0.984, 0.984, 0.984]], dtype=float32)
+        array([[0.997, 0.997, 0.997],
+               [0.997, 0.997, 0.997]], dtype=float32)
 
     References:
         Gong et al., [Towards Efficient Optimizer Design for LLM via Structured Fisher

@@ -71,10 +71,10 @@ def rmsprop_optax(p, g, lr=1e-3, alpha=0.9, eps=1e-8):
         >>> from learnerdsl.learners import rmsprop_optax
         >>> weights = np.ones(3, np.float32)
         >>> learner = rmsprop_optax([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 1e-4, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.968, 0.968, 0.968], dtype=float32)
+        array([0.968, 0.99 , 1.032], dtype=float32)
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture

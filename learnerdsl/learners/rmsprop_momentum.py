@@ -72,12 +72,14 @@ def rmsprop_centered(p, g, lr=1e-2, alpha=0.99, eps=1e-8):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop_centered
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop_centered([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.899 0.899]
+        [0.828 0.97 ]
+        [0.769 0.912]
 
     References:
         Graves, [Generating Sequences With Recurrent Neural

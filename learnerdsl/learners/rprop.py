@@ -32,12 +32,14 @@ def rprop(p, g, lr=1e-2, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rprop([weights], lr=0.1)
-        >>> [learner.update([weights.copy()]) for _ in range(2)]
-        [True, True]
-        >>> weights.round(3)
-        array([0.78, 0.78, 0.78], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.78 0.9 ]
+        [0.636 0.95 ]
 
     References:
         Riedmiller and Braun, [A direct adaptive method for faster backpropagation learning: the

@@ -33,11 +33,13 @@ def sm3(p, g, lr=1e-3, momentum=0.9, eps=1e-8):
         >>> from learnerdsl.learners import sm3
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = sm3([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[3, 1, 2], [1, 1, 0]], np.float32)])
         True
         >>> weights.round(3)
         array([[0.99, 0.99, 0.99],
-               [0.99, 0.99, 0.99]], dtype=float32)
+               [0.99, 0.99, 1.  ]], dtype=float32)
+        >>> learner.state[0]["v0"], learner.state[0]["v1"]
+        (array([9., 1.], dtype=float32), array([9., 1., 4.], dtype=float32))
 
     References:
         Anil et al., [Memory-Efficient Adaptive Optimization](https://arxiv.org/abs/1901.11150),

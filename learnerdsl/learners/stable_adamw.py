@@ -34,12 +34,14 @@ def stable_adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import stable_adamw
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = stable_adamw([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 1], [1, 100]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.899 0.899]
+        [0.798 0.798]
+        [0.727 0.752]
 
     References:
         Wortsman et al., [Stable and low-precision training for large-scale vision-language

@@ -28,10 +28,10 @@ def tiger(p, g, lr=1e-3, beta=0.965, weight_decay=1e-2):
         >>> from learnerdsl.learners import tiger
         >>> weights = np.ones(3, np.float32)
         >>> learner = tiger([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        array([0.899, 0.899, 1.099], dtype=float32)
 
     References:
         Su, [Tiger: A Tight-fisted Optimizer](https://github.com/bojone/tiger), 2023.
