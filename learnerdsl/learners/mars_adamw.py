@@ -129,6 +129,7 @@ def mars_lion(
 
 
 def _adamw(p, g, lr, beta1, beta2, eps, weight_decay):
+    """Return the update of AdamW."""
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)

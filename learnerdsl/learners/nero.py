@@ -89,9 +89,11 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
 
 
 def _nonzero(scale):
+    """Return the scale, or 0.01 where it is 0."""
     return where(equal(scale, 0), 0.01, scale)
 
 
 def _rate(v, squares, lr, beta, eps):
+    """Update the mean `v` of squares; return the rate that it leads to."""
     v_new = assign(v, beta * v + (1 - beta) * squares)
     return lr / (sqrt(v_new / (1 - beta**step)) + eps)

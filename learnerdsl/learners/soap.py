@@ -107,11 +107,12 @@ def soap(
     is_due = equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
 
     def order(gram, q, side):
-        """A matrix whose product puts columns in order: eigenvectors of a diagonal matrix."""
+        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
         diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
         return where(is_due, abs(eigenvectors(diagonal)), identity(side))
 
     def basis(gram, q, order):
+        """Return the new basis: eigenvectors at first, then a step of power iteration."""
         by_power = orthonormal(matmul(matmul(gram, q), order))
         return where(is_first, eigenvectors(gram), where(is_due, by_power, q))
 

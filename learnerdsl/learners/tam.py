@@ -101,4 +101,5 @@ def _damped(momentum, g, decay_rate, eps):
 
 
 def _unit(name, x, g):
+    """Return `x` divided by its norm over the first axis."""
     return x / let(name, maximum(norm(x, axis=0 if ndim(g) else None), 1e-12))
