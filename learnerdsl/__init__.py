@@ -80,3 +80,15 @@ globals().update(_ELEMENTARY)  # abs, acos, ...: every row of learnerdsl.element
 if _TYPE_CHECKING:
     # The functions of that table, which a type checker does not see.
     def __getattr__(name: str) -> _Any: ...
+
+
+def __dir__() -> list[str]:
+    """List the public names, without the packages that the library is made of."""
+    module = type(schedules)
+    return sorted(
+        name
+        for name, value in globals().items()
+        if name == "__version__"
+        or not (name.startswith("_") or isinstance(value, module))
+        or value is schedules
+    )

@@ -109,7 +109,7 @@ def test_a_transform_says_what_it_takes():
     assert clip_by_global_norm.name == clip_by_global_norm.__name__ == "clip_by_global_norm"
     assert clip_by_global_norm.hyperparameters == {"max_norm": 1.0}
     assert powered.options == {"exponent": 1, "is_signed": True}
-    assert "Limits the norm" in (clip_by_global_norm.__doc__ or "")
+    assert "Limit the norm" in (clip_by_global_norm.__doc__ or "")
     assert (clip_by_global_norm.place, ema.place, doubled.place) == ("before", "after", "any")
 
 

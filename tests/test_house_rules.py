@@ -57,8 +57,27 @@ def test_files_are_named_after_what_they_hold():
     assert not {p.stem for p in SOURCES} & {"utils", "helpers", "misc", "common", "manager"}
 
 
-PUBLIC = sorted(name for name in vars(ld) if not name.startswith("_"))
+BUILTINS = [p for p in SOURCES if p.parent.name in ("learners", "transforms") and p.stem[0] != "_"]
+
+
+@pytest.mark.parametrize("path", BUILTINS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_builtin_is_found_in_the_file_of_its_name(path):
+    package = {"learners": learners, "transforms": transforms}[path.parent.name]
+    defined = {n.name for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)}
+    assert path.stem in defined & set(package.__all__)
+    # The name leads to the rule or transform, not to the module.
+    assert not inspect.ismodule(getattr(package, path.stem))
+
+
+PUBLIC = [name for name in dir(ld) if not name.startswith("_")]
 OWN = [n for n in PUBLIC if getattr(getattr(ld, n), "__module__", "").startswith("learnerdsl")]
+
+
+def test_dir_shows_public_names_alone():
+    assert {"Learner", "check", "rule", "sqrt"} <= set(PUBLIC)
+    assert [name for name in PUBLIC if inspect.ismodule(getattr(ld, name))] == ["schedules"]
+    assert dir(learners) == learners.__all__
+    assert dir(transforms) == transforms.__all__
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -1,50 +1,65 @@
-"""The builtin learners. Each is a rule like those that users write, readable beside its paper."""
+"""The builtin learners. Each is a rule as users write them, to be read next to its paper."""
 
 from learnerdsl.learners.a2grad import a2grad
-from learnerdsl.learners.adabound import adabound, adamod
+from learnerdsl.learners.accsgd import accsgd
+from learnerdsl.learners.acprop import acprop
+from learnerdsl.learners.adabelief import adabelief
+from learnerdsl.learners.adabound import adabound
 from learnerdsl.learners.adadelta import adadelta
 from learnerdsl.learners.adafactor import adafactor
 from learnerdsl.learners.adafactor_optax import adafactor_bv, adafactor_optax
 from learnerdsl.learners.adagc import adagc
 from learnerdsl.learners.adagrad import adagrad, adagrad_optax
-from learnerdsl.learners.adai import adai, adams
+from learnerdsl.learners.adahessian import adahessian
+from learnerdsl.learners.adai import adai
 from learnerdsl.learners.adam import adam, adamw
-from learnerdsl.learners.adam_eps_hat import adam_keras, sparse_adam
+from learnerdsl.learners.adam_keras import adam_keras
 from learnerdsl.learners.adam_mini import adam_mini
+from learnerdsl.learners.adam_uncorrected import adam_uncorrected
 from learnerdsl.learners.adamax import adamax, adamaxw
-from learnerdsl.learners.adamc import adam_uncorrected, adamc
-from learnerdsl.learners.adamuon import adamuon, scion
+from learnerdsl.learners.adamc import adamc
+from learnerdsl.learners.adamg import adamg
+from learnerdsl.learners.adamod import adamod
+from learnerdsl.learners.adams import adams
+from learnerdsl.learners.adamuon import adamuon
 from learnerdsl.learners.adan import adan
+from learnerdsl.learners.adanorm import adanorm
 from learnerdsl.learners.adashift import adashift
 from learnerdsl.learners.adasmooth import adasmooth
 from learnerdsl.learners.ademamix import ademamix, simplified_ademamix
 from learnerdsl.learners.adopt import adopt
 from learnerdsl.learners.aggmo import aggmo
+from learnerdsl.learners.aida import aida
+from learnerdsl.learners.alig import alig
 from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
-from learnerdsl.learners.apollo import aida, apollo
+from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.avagrad import avagrad
-from learnerdsl.learners.belief import acprop, adabelief
 from learnerdsl.learners.came import came
-from learnerdsl.learners.cautious import cautious_adamw, grams
+from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
-from learnerdsl.learners.dadapt_adam import dadapt_adamw, dadapt_adan
-from learnerdsl.learners.dadapt_sgd import dadapt_lion, dadapt_sgd
+from learnerdsl.learners.dadapt_adamw import dadapt_adamw
+from learnerdsl.learners.dadapt_adan import dadapt_adan
+from learnerdsl.learners.dadapt_lion import dadapt_lion
+from learnerdsl.learners.dadapt_sgd import dadapt_sgd
+from learnerdsl.learners.diffgrad import diffgrad
 from learnerdsl.learners.dog import dog, dowg, l_dog
-from learnerdsl.learners.exadam import adamg, exadam
+from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
-from learnerdsl.learners.gravity import gravity, kate
+from learnerdsl.learners.grams import grams
+from learnerdsl.learners.gravity import gravity
+from learnerdsl.learners.kate import kate
 from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madgrad import madgrad
-from learnerdsl.learners.mars import mars_adamw, mars_lion
+from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.muon import muon, muon_with_adamw
@@ -54,36 +69,40 @@ from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
 from learnerdsl.learners.novograd import novograd, novograd_timm
-from learnerdsl.learners.optimistic_adam import optimistic_adam_v2
-from learnerdsl.learners.optimistic_gradient import optimistic_gradient_descent
-from learnerdsl.learners.padam import diffgrad, padam
+from learnerdsl.learners.optimistic_adam_v2 import optimistic_adam_v2
+from learnerdsl.learners.optimistic_gradient_descent import optimistic_gradient_descent
+from learnerdsl.learners.padam import padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
-from learnerdsl.learners.polyak import alig, polyak_sgd
+from learnerdsl.learners.polyak_sgd import polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
-from learnerdsl.learners.qhm import accsgd, qhm
+from learnerdsl.learners.qhm import qhm
 from learnerdsl.learners.racs import racs
 from learnerdsl.learners.radam import radam, radam_optax
 from learnerdsl.learners.ranger import ranger
 from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
-from learnerdsl.learners.schedule_free import schedule_free_adamw, schedule_free_sgd
+from learnerdsl.learners.schedule_free_adamw import schedule_free_adamw
 from learnerdsl.learners.schedule_free_radam import schedule_free_radam
+from learnerdsl.learners.schedule_free_sgd import schedule_free_sgd
+from learnerdsl.learners.scion import scion
 from learnerdsl.learners.sgd import momentum_sgd, nesterov, sgd
 from learnerdsl.learners.sgd_sai import sgd_sai
 from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
-from learnerdsl.learners.sign import sign_sgd, signum, tiger
+from learnerdsl.learners.sign_sgd import sign_sgd, signum
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
-from learnerdsl.learners.sophia import adahessian, sophia
+from learnerdsl.learners.sophia import sophia
+from learnerdsl.learners.sparse_adam import sparse_adam
 from learnerdsl.learners.srmm import srmm
-from learnerdsl.learners.stable_adamw import adanorm, stable_adamw
+from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
 from learnerdsl.learners.tam import adatam, tam
+from learnerdsl.learners.tiger import tiger
 from learnerdsl.learners.vsgd import vsgd
 from learnerdsl.learners.yogi import yogi
 
@@ -220,3 +239,8 @@ __all__ = [
     "vsgd",
     "yogi",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the learners, without the modules that hold them."""
+    return list(__all__)

@@ -1,8 +1,6 @@
 """A2Grad: accelerated gradient descent with a pace from the noise of gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, sum, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step, sum, where
 
 
 @rule
@@ -18,27 +16,29 @@ def a2grad(p, g, beta=10.0, lips=10.0):
     p \leftarrow (1 - \alpha_{t+1})\, p + \alpha_{t+1} x - (1 - \alpha_{t+1})\, \alpha_t c g$$
 
     with the norm over one tensor and $\alpha_1 = 1$. Steps grow with Nesterov's weights and shrink
-    with the variance met so far, so there is no learning rate; the theory is for convex problems.
-    As `pytorch_optimizer.A2Grad` with its variant "uni".
+    with the variance seen so far, so there is no learning rate to choose. The theory covers convex
+    problems. Follows `pytorch_optimizer.A2Grad` with its variant "uni".
 
     Args:
         p: the parameter.
         g: its gradient.
-        beta: $\beta$, by how much noise shortens the steps.
-        lips: $L$, what the gradient can change over a distance of 1.
+        beta: $\beta$, how strongly noise shortens the steps.
+        lips: $L$, the most that the gradient changes over a distance of 1 (its Lipschitz constant).
 
-    State variables: `g_mean`, the mean of all gradients; `v`, the variance summed over the
-    tensor and all steps; `x`, the point that the long steps lead to.
+    State variables: `g_mean`, the mean of all gradients; `v`, the variance summed over the tensor
+    and all steps; `x`, the point that long steps lead to.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import a2grad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = a2grad([weights])
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 1], [-3, -3]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.795 0.795]
+        [0.822 0.822]
 
     References:
         Deng et al., [Optimal Adaptive and Accelerated Stochastic Gradient

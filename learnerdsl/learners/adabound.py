@@ -1,8 +1,6 @@
-"""Adam with bounded rates: AdaBound between two curves, AdaMod below a running mean."""
+"""AdaBound: Adam whose rates stay between two curves."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, maximum, minimum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, clip, combine, equal, let, maximum, rule, sqrt, state, step, where
 
 
 @rule
@@ -17,7 +15,7 @@ def adabound(
     eps=1e-8,
     weight_decay=0.0,
 ):
-    r"""AdaBound: Adam that turns into SGD, as two bounds on the rate of each element close.
+    r"""AdaBound: Adam that turns into SGD, because two bounds on each element's rate close.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -30,10 +28,11 @@ def adabound(
     a_\infty \left( 1 - \frac{1}{\gamma t + 1} \right),\;
     a_\infty \left( 1 + \frac{1}{\gamma t} \right) \right)$$
 
-    As fast as Adam at first and with the generalisation of SGD in the end, given a final rate that
-    suits SGD; a wrong one spoils it. $\eta_0$ is the rate that the learner is made with, so that
-    a schedule lowers the bounds too; where that is 0, the largest rate so far. As the paper with
-    the decoupled decay of `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the root.
+    As fast as Adam at first, and generalises like SGD in the end if the final rate suits SGD; a
+    wrong final rate spoils both. $\eta_0$ is the rate that the learner is made with, so a schedule
+    lowers the bounds, too; if that rate is 0, $\eta_0$ is the largest rate so far. Follows the
+    paper with the decoupled decay of `pytorch_optimizer.AdaBound`, which also adds 1e-15 under the
+    root.
 
     Args:
         p: the parameter.
@@ -41,23 +40,24 @@ def adabound(
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        final_lr: $\eta_\infty$, the rate of SGD that both bounds go to.
+        final_lr: $\eta_\infty$, the rate of SGD that both bounds approach.
         gamma: speed $\gamma$ with which the bounds close.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `first_lr`,
-    the rate at the start, and `peak_lr`, the largest one since if that was 0, for each tensor.
+    the rate at the start, and `peak_lr`, the largest rate since then if the first was 0, for each
+    tensor.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adabound
         >>> weights = np.ones(3, np.float32)
-        >>> learner = adabound([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner = adabound([weights], lr=0.1, gamma=1.0)
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.9  , 0.998, 1.02 ], dtype=float32)
 
     References:
         Luo et al., [Adaptive Gradient Methods with Dynamic Bound of Learning
@@ -76,54 +76,3 @@ def adabound(
     adam_lr = lr * sqrt(1 - beta2**step) / (1 - beta1**step)
     moved = assign(p, p_decayed - clip(adam_lr / (sqrt(v_new) + eps), low, high) * m_new)
     return combine([moved, assign(first_lr, first_lr), peak_new])
-
-
-@rule
-def adamod(p, g, lr=1e-3, beta1=0.9, beta2=0.99, beta3=0.9999, eps=1e-8, weight_decay=0.0):
-    r"""AdaMod: Adam whose rate of each element is at most its own running mean.
-
-    $$p \leftarrow (1 - \eta \lambda)\, p \qquad
-    m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
-
-    $$a = \frac{\eta \sqrt{1 - \beta_2^t}}{(1 - \beta_1^t) (\sqrt{v} + \epsilon)} \qquad
-    s \leftarrow \beta_3 s + (1 - \beta_3)\, a \qquad
-    p \leftarrow p - \min(a, s)\, m$$
-
-    Smooths out the very large rates of Adam's first steps, and so needs no warm-up: the first
-    $1 / (1 - \beta_3)$ steps are small. As `pytorch_optimizer.AdaMod`, with its defaults.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-        lr: learning rate $\eta$.
-        beta1: share $\beta_1$ of the mean gradient that is kept.
-        beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        beta3: share $\beta_3$ of the mean rate that is kept.
-        eps: $\epsilon$, added to the root.
-        weight_decay: decoupled weight decay $\lambda$.
-
-    State variables: `m` and `v`, the running means of the gradient and of its square, and `s`,
-    that of the rate.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import adamod
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = adamod([weights], lr=0.1, beta3=0.9)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
-
-    References:
-        Ding et al., [An Adaptive and Momental Bound Method for Stochastic
-        Learning](https://arxiv.org/abs/1910.12249), 2019.
-    """
-    m, v, s = state("m"), state("v"), state("s")
-    p_decayed = (1 - lr * weight_decay) * p
-    m_new = assign(m, beta1 * m + (1 - beta1) * g)
-    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    a = lr * sqrt(1 - beta2**step) / (1 - beta1**step) / (sqrt(v_new) + eps)
-    s_new = assign(s, beta3 * s + (1 - beta3) * a)
-    return assign(p, p_decayed - minimum(a, s_new) * m_new)

@@ -1,8 +1,6 @@
 """Adadelta: steps in units of the parameter, from two running means."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state
 
 
 @rule
@@ -16,7 +14,7 @@ def adadelta(p, g, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
     p \leftarrow p - \eta \Delta$$
 
     Needs no learning rate to be tuned, but starts slowly: the first steps are of the size
-    $\sqrt{\epsilon}$. As the paper and `torch.optim.Adadelta` (equal to `optax.adadelta`):
+    $\sqrt{\epsilon}$. Follows the paper and `torch.optim.Adadelta` (equal to `optax.adadelta`):
     $\epsilon$ is inside both roots and $\Delta$ uses the old $u$.
 
     Args:
@@ -34,10 +32,10 @@ def adadelta(p, g, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
         >>> from learnerdsl.learners import adadelta
         >>> weights = np.ones(3, np.float32)
         >>> learner = adadelta([weights])
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.997, 0.997, 0.997], dtype=float32)
+        array([0.997, 0.997, 1.003], dtype=float32)
 
     References:
         Zeiler, [ADADELTA: An Adaptive Learning Rate Method](https://arxiv.org/abs/1212.5701), 2012.

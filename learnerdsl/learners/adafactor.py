@@ -2,14 +2,28 @@
 
 from sympy import Rational
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, mean, minimum, norm, size, sqrt, step, where
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    equal,
+    let,
+    maximum,
+    mean,
+    minimum,
+    ndim,
+    norm,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule
 def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0, eps2=1e-3):
-    r"""Adafactor: steps like Adam's with almost no memory.
+    r"""Adafactor: steps like those of Adam, with almost no memory for states.
 
     $$\rho = \min\left(\eta, \frac{1}{\sqrt{t}}\right) \qquad
     \alpha = \max(\epsilon_2, \mathrm{rms}(p))\, \rho \qquad
@@ -23,9 +37,9 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
     p \leftarrow (1 - \eta \lambda) p - \frac{\alpha u}{\max(1, \mathrm{rms}(u) / d)}$$
 
     with $i$ and $j$ along the last two axes; tensors with fewer axes keep the mean $V$ of $g^2$
-    itself. For large models whose optimizer must not double their memory: it has no momentum, and
-    the learning rate is relative to the size of the weights, so steps of small weights are small.
-    As `torch.optim.Adafactor`. For the other convention see `adafactor_optax`.
+    itself. For large models, whose memory the optimizer must not double. It has no momentum, and
+    the learning rate is relative to the size of the weights, so small weights take small steps.
+    Follows `torch.optim.Adafactor`. See `adafactor_optax` for the other convention.
 
     Args:
         p: the parameter.
@@ -34,8 +48,8 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
         beta2_decay: exponent $\tau$ of the share $b$ of the newest gradient, negative.
         d: largest root mean square of $u$.
         weight_decay: decoupled weight decay $\lambda$.
-        eps1: $\epsilon_1$, the least size of mean square and root mean square gradients; 0 for the
-            machine epsilon of the parameter's dtype, as torch's None.
+        eps1: $\epsilon_1$, the least size of mean square and root mean square gradients; 0 means
+            the machine epsilon of the parameter's dtype, like None in torch.
         eps2: $\epsilon_2$, the least size of weights for the learning rate.
 
     State variables: `row` and `col`, running means of the squared gradient along rows and columns;
@@ -46,11 +60,13 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
         >>> from learnerdsl.learners import adafactor
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = adafactor([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, -3]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.968, 0.968, 0.774],
+               [0.947, 0.947, 1.037]], dtype=float32)
+        >>> learner.state[0]["row"].round(1), learner.state[0]["col"].round(1)
+        (array([  4.7, 169.7], dtype=float32), array([ 50.5, 202. ,   9. ], dtype=float32))
 
     References:
         Shazeer and Stern, [Adafactor: Adaptive Learning Rates with Sublinear Memory
@@ -73,9 +89,9 @@ def adafactor(p, g, lr=1e-2, beta2_decay=-0.8, d=1.0, weight_decay=0.0, eps1=0.0
 
 
 def _machine_epsilon():
-    """That of the parameter's dtype: three times the rounding error of 4/3.
+    """Return the machine epsilon of the parameter's dtype: three times the rounding error of 4/3.
 
-    1 is taken off before, since 3 * 4/3 would itself be rounded in float64.
+    1 is subtracted first, because 3 * 4/3 would itself be rounded in float64.
     """
     third = let("third", let("rounded", Rational(4, 3), dtype="parameter") - 1)
     return abs(3 * third - 1)

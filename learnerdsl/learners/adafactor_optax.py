@@ -1,8 +1,6 @@
-"""Adafactor with the learning rate as it is given, and the form of Big Vision."""
+"""Adafactor in the form of optax, and in that of Big Vision."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, norm, size, sqrt, step
-from learnerdsl.tracing import assign, let, shape, state
+from learnerdsl import assign, let, maximum, mean, norm, rule, shape, size, sqrt, state, step
 
 
 @rule
@@ -32,8 +30,8 @@ def adafactor_optax(
 
     with $j$ along the largest axis and $i$ along the second largest (the later one of equals);
     tensors without two large axes keep the mean $V$ of $g^2 + \epsilon$ itself. For large models,
-    as `adafactor`, whose rate falls by itself: here it is as given. As `optax.adafactor`, whose
-    weight decay is not multiplied by the learning rate.
+    like `adafactor`. There the rate falls by itself; here it is the given one. Follows
+    `optax.adafactor`, whose weight decay is not multiplied by the learning rate.
 
     Args:
         p: the parameter.
@@ -41,12 +39,12 @@ def adafactor_optax(
         lr: learning rate $\eta$, relative to the root mean square of the weights.
         decay_rate: $\tau$, how fast the share $\beta$ of the past approaches 1.
         clipping_threshold: $d$, the largest root mean square of $u$; infinity for none.
-        weight_decay: weight decay $\lambda$, of each step whatever its learning rate.
+        weight_decay: weight decay $\lambda$ of each step, not multiplied by the learning rate.
         eps: $\epsilon$, added to the squared gradient.
         momentum: share of the mean step that is kept, if `use_momentum`.
         min_dim_size_to_factor: least size of both axes for which the second moment is factored.
         multiply_by_parameter_scale: whether the rate is relative to the size of the weights.
-        use_momentum: whether steps are running means; takes memory for each element.
+        use_momentum: whether steps are running means, which needs memory for each element.
 
     State variables: `row` and `col`, running means of the squared gradient over the largest and
     the second largest axis, or `v`, that of each element; `m`, the mean step, if `use_momentum`.
@@ -54,12 +52,12 @@ def adafactor_optax(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adafactor_optax
-        >>> weights = np.ones((1, 3), np.float32)
+        >>> weights = np.array([[1, 2, 3]], np.float32)
         >>> learner = adafactor_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[10, 0.1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.784, 1.784, 3.216]], dtype=float32)
 
     References:
         Shazeer and Stern, [Adafactor: Adaptive Learning Rates with Sublinear Memory
@@ -89,15 +87,16 @@ def adafactor_bv(
     eps=1e-30,
     min_dim_size_to_factor=16,
 ):
-    r"""Adafactor of Big Vision: with momentum, and without clipping and scales of parameters.
+    r"""Adafactor of Big Vision: with momentum, without clipping or scaling by the parameters.
 
     $$\beta = \min(\beta_{\max}, 1 - t^{-\tau}) \qquad
     m \leftarrow \mu m + (1 - \mu) \frac{g}{\sqrt{V}} \qquad
     p \leftarrow (1 - \eta \lambda) p - \eta m$$
 
-    with $V$ of `adafactor_optax`, from this $\beta$. For vision transformers, which it trains as
-    Adam does with half the memory or less. As `timm.optim.AdafactorBigVision`, but for $m$, which
-    has the parameter's dtype here and is bfloat16 in timm by default.
+    with the $V$ of `adafactor_optax`, computed with this $\beta$. For vision transformers, which it
+    trains as well as Adam does with half of its memory or less. Follows
+    `timm.optim.AdafactorBigVision`, except that $m$ has the parameter's dtype here and is bfloat16
+    in timm by default.
 
     Args:
         p: the parameter.
@@ -134,7 +133,7 @@ def adafactor_bv(
 
 
 def _normalised(p, g, b, eps, least):
-    """The gradient over the root of its second moment, factored where two axes are large."""
+    """Return the gradient over the root of its second moment, factored where two axes are large."""
     sizes = shape(p)
     every = sorted(range(len(sizes)), key=lambda axis: sizes[axis])
     if len(every) < 2 or sizes[every[-2]] < least:

@@ -1,8 +1,19 @@
 """AdaGC: AdamW after clipping each tensor by its own past norms."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, minimum, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    norm,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule
@@ -19,7 +30,7 @@ def adagc(
     lambda_rel=1.05,
     warmup_steps=100.0,
 ):
-    r"""AdaGC: adaptive gradient clipping against spikes of the loss.
+    r"""AdaGC: adaptive gradient clipping, against spikes of the loss.
 
     During the first steps, $t = 1$ and all $t < T$, the gradients of the model are clipped
     together, and $\gamma$ is the least norm of the tensor so far:
@@ -27,15 +38,15 @@ def adagc(
     $$h = \min\left(1, \frac{\lambda_\mathrm{abs}}{\lVert g \rVert_\mathrm{model}+\epsilon}\right)
     \qquad \gamma \leftarrow \min(\gamma, h \lVert g \rVert)$$
 
-    Then every tensor by itself, and $\gamma$ is a running mean of its norms:
+    After that each tensor is clipped by itself, and $\gamma$ is a running mean of its norms:
 
     $$h = \min\left(1, \lambda_\mathrm{rel} \frac{\gamma}{\lVert g \rVert}\right) \qquad
     \gamma \leftarrow \beta \gamma + (1 - \beta)\, h \lVert g \rVert$$
 
-    and AdamW moves by $h g$, its decay multiplied by the learning rate. Keeps batches with
-    outliers from derailing the training of large models, at the cost of one more pass over the
-    gradients; where the norms of gradients grow fast for good reasons, it slows learning. As the
-    paper, and as `pytorch_optimizer.AdaGC` with its $\epsilon$ in the warm-up.
+    Then AdamW takes a step with $h g$; its decay is multiplied by the learning rate. Keeps batches
+    with outliers from derailing the training of large models, at the cost of one more pass over the
+    gradients. Where the norms of gradients grow fast for good reasons, it slows learning. Follows
+    the paper, and `pytorch_optimizer.AdaGC` in its $\epsilon$ during the warm-up.
 
     Args:
         p: the parameter.

@@ -1,8 +1,6 @@
 """Adagrad: a learning rate per element, from the sum of all squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step, where
 
 
 @rule
@@ -14,9 +12,9 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
     s \leftarrow s + g^2 \qquad
     p \leftarrow p - \eta_t \frac{g}{\sqrt{s} + \epsilon}$$
 
-    Good for sparse gradients, as rare features keep large steps; poor for long training, as steps
-    only ever shrink. As `torch.optim.Adagrad`: $\epsilon$ is outside the root and the sum starts
-    at 0. (optax and Keras put it inside and start at 0.1.)
+    Good for sparse gradients, because rare features keep large steps; poor for long training,
+    because steps only ever shrink. Follows `torch.optim.Adagrad`: $\epsilon$ is outside the root
+    and the sum starts at 0. (optax and Keras put it inside and start at 0.1.)
 
     Args:
         p: the parameter.
@@ -32,12 +30,14 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adagrad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adagrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 1], [10, 1], [10, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.829 0.829]
+        [0.772 0.772]
 
     References:
         Duchi et al., [Adaptive Subgradient Methods for Online Learning and Stochastic
@@ -52,13 +52,13 @@ def adagrad(p, g, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator=0
 
 @rule
 def adagrad_optax(p, g, lr=1e-2, initial_accumulator=0.1, eps=1e-7):
-    r"""Adagrad as in optax: epsilon is inside the root, sums start at 0.1.
+    r"""Adagrad as in optax: epsilon is inside the root, and sums start at 0.1.
 
     $$s \leftarrow s + g^2 \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{s + \epsilon}}$$
 
-    and elements with $s = 0$ stay. The start at 0.1 holds the first steps back where gradients are
-    small, where `adagrad` takes steps of $\eta$ at once. As `optax.adagrad`, and as Keras.
+    Elements with $s = 0$ do not move. Starting at 0.1 shortens the first steps where gradients are
+    small; `adagrad` takes steps of $\eta$ there at once. Follows `optax.adagrad` and Keras.
 
     Args:
         p: the parameter.
@@ -74,10 +74,10 @@ def adagrad_optax(p, g, lr=1e-2, initial_accumulator=0.1, eps=1e-7):
         >>> from learnerdsl.learners import adagrad_optax
         >>> weights = np.ones(3, np.float32)
         >>> learner = adagrad_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.905, 0.905, 0.905], dtype=float32)
+        array([0.9  , 0.97 , 1.095], dtype=float32)
 
     References:
         Duchi et al., [Adaptive Subgradient Methods for Online Learning and Stochastic

@@ -1,13 +1,11 @@
-"""Adai and AdamS: the mean square of the whole model judges each element, or the decay."""
+"""Adai: momentum whose inertia each element sets by its second moment."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, mean, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, clip, equal, let, mean, rule, state, step, where
 
 
 @rule
 def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
-    r"""Adai: adaptive inertia, a momentum of its own for each element.
+    r"""Adai: adaptive inertia, a separate momentum for each element.
 
     $$g \leftarrow g + \lambda p \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -19,11 +17,10 @@ def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
     p \leftarrow p - \eta \frac{m}{1 - \prod_{s \le t} \beta_{1,s}}$$
 
     where $\bar{v}$ is the mean of $\hat{v}$ over the whole model. Adapts the inertia of each
-    element instead of its learning rate: slow where gradients are large, so that it leaves sharp
-    minima as well as momentum does and generalises like it; its learning rate is that of
-    momentum, far larger than that of Adam. As the paper and the code of its authors.
-    (`pytorch_optimizer.Adai` is the same where $\bar{v}$ is above its `eps`, to which it raises
-    $\bar{v}$.)
+    element instead of its learning rate, so that it leaves sharp minima as well as momentum does
+    and generalises like it. Its learning rate is like that of momentum, far larger than that of
+    Adam. Follows the paper and the code of its authors. (`pytorch_optimizer.Adai` is the same where
+    $\bar{v}$ is above its `eps`, to which it raises $\bar{v}$.)
 
     Args:
         p: the parameter.
@@ -34,8 +31,8 @@ def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
         eps: $\epsilon$, the least share of the gradient that is taken.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
-    State variables: `m` and `v`, the running means of the gradient and of its square; `weight`,
-    the sum of the weights in `m`, which is 1 less the product of all $\beta_1$.
+    State variables: `m` and `v`, the running means of the gradient and of its square; `weight`, the
+    sum of the weights in `m`, which is 1 minus the product of all $\beta_1$.
 
     Example:
         >>> import numpy as np
@@ -61,54 +58,3 @@ def adai(p, g, lr=1e-3, beta0=0.1, beta2=0.99, eps=1e-3, weight_decay=0.0):
     m_new = assign(m, (1 - share) * m + share * g)
     weight_new = assign(weight, (1 - share) * weight + share)
     return assign(p, p - lr * m_new / weight_new)
-
-
-@rule
-def adams(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
-    r"""AdamS: Adam with stable weight decay, divided by the mean square of the model.
-
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
-    \hat{m} = \frac{m}{1 - \beta_1^t} \qquad
-    \hat{v} = \frac{v}{1 - \beta_2^t}$$
-
-    $$p \leftarrow p - \eta \left( \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}
-    + \frac{\lambda}{\sqrt{\bar{v}} + \epsilon}\, p \right)$$
-
-    where $\bar{v}$ is the mean of $\hat{v}$ over the whole model. The decay of AdamW is too weak
-    against steps that stay large as gradients fall; here it grows with them, so that the balance
-    of both stays where it was. It is therefore no constant: choose it as for momentum, not as for
-    AdamW. As the paper, with $\epsilon$ added to both roots as in `pytorch_optimizer.AdamS`.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-        lr: learning rate $\eta$.
-        beta1: share $\beta_1$ of the mean gradient that is kept.
-        beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        eps: $\epsilon$, added to the roots.
-        weight_decay: decoupled weight decay $\lambda$ for a root mean square of 1.
-
-    State variables: `m` and `v`, the running means of the gradient and of its square.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import adams
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = adams([weights], lr=0.1, weight_decay=0.1)
-        >>> learner.update([np.full(3, 0.5, np.float32)])
-        True
-        >>> weights.round(3)
-        array([0.88, 0.88, 0.88], dtype=float32)
-
-    References:
-        Xie et al., [On the Overlooked Pitfalls of Weight Decay and How to Mitigate Them: A
-        Gradient-Norm Perspective](https://arxiv.org/abs/2011.11152), 2023.
-    """
-    m, v = state("m"), state("v")
-    m_new = assign(m, beta1 * m + (1 - beta1) * g)
-    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    m_hat = m_new / (1 - beta1**step)
-    v_hat = v_new / (1 - beta2**step)
-    decay = let("decay", weight_decay / (sqrt(mean(v_hat, over="model")) + eps))
-    return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + decay * p))

@@ -1,13 +1,11 @@
-"""Adam and AdamW: a step per element from running means of the gradient and of its square."""
+"""Adam and AdamW: a rate for each element from running means of the gradient and its square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule
 def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    r"""Adam: momentum divided by a running root mean square, both corrected for their start.
+    r"""Adam: momentum divided by a running root mean square, both with bias correction.
 
     $$g \leftarrow g + \lambda p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -17,9 +15,9 @@ def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     \hat{v} = \frac{v}{1 - \beta_2^t} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    Works with little tuning on most problems; decay of the weights goes through the division and
-    so acts weakly where gradients are large (see `adamw`). As the paper and `torch.optim.Adam`
-    (equal to `optax.adam`): $\epsilon$ is added to the root of the corrected $\hat{v}$.
+    Works with little tuning on most problems. Weight decay goes through the division and so acts
+    weakly where gradients are large (see `adamw`). Follows the paper and `torch.optim.Adam` (equal
+    to `optax.adam`): $\epsilon$ is added to the root of the corrected $\hat{v}$.
 
     Args:
         p: the parameter.
@@ -37,10 +35,10 @@ def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
         >>> from learnerdsl.learners import adam
         >>> weights = np.ones(3, np.float32)
         >>> learner = adam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.9, 0.9, 1.1], dtype=float32)
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic
@@ -57,7 +55,7 @@ def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @rule
 def adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
-    r"""AdamW: Adam with weight decay beside the division instead of inside it.
+    r"""AdamW: Adam with weight decay outside the division.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -66,10 +64,10 @@ def adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
     \hat{v} = \frac{v}{1 - \beta_2^t} \qquad
     p \leftarrow p - \eta \left( \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
-    The usual choice for transformers; the decay shrinks all weights alike, and biases and gains
-    are best left out of it by a group with a decay of 0. As `torch.optim.AdamW` and `optax.adamw`
-    (whose default decay is 1e-4): the decay is multiplied by the learning rate. (In the paper only
-    by its schedule.)
+    The usual choice for transformers. The decay shrinks all weights alike; it is best to exempt
+    biases and gains by a group with a decay of 0. Follows `torch.optim.AdamW` and `optax.adamw`
+    (whose default decay is 1e-4): the decay is multiplied by the learning rate. (In the paper it is
+    multiplied by the schedule alone.)
 
     Args:
         p: the parameter.
@@ -87,10 +85,10 @@ def adamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
         >>> from learnerdsl.learners import adamw
         >>> weights = np.ones(3, np.float32)
         >>> learner = adamw([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        array([0.899, 0.899, 1.099], dtype=float32)
 
     References:
         Loshchilov and Hutter, [Decoupled Weight Decay

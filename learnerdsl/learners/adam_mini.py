@@ -1,8 +1,6 @@
 """Adam-mini: Adam with one second moment for each row."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step
-from learnerdsl.tracing import assign, ndim, state
+from learnerdsl import assign, mean, ndim, rule, sqrt, state, step
 
 
 @rule
@@ -15,10 +13,10 @@ def adam_mini(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} \cdot
     \frac{m}{\sqrt{v_b / (1 - \beta_2^t)} + \epsilon}$$
 
-    A block $b$ is all that belongs to one index of the first axis: the weights into one neuron, or
-    one row of an embedding. A tensor of fewer than two axes is one block. For transformers, which
-    it trains as AdamW does with half of its states. The authors take whole attention heads as
-    blocks of query and key weights; give those the shape (heads, ...) for that.
+    A block $b$ is everything at one index of the first axis: the incoming weights of a neuron, or a
+    row of an embedding. A tensor of fewer than two axes is one block. For transformers, which it
+    trains as well as AdamW does with half of its states. The authors use whole attention heads as
+    blocks of query and key weights; to do so, give those the shape (heads, ...).
 
     Args:
         p: the parameter.
@@ -36,11 +34,11 @@ def adam_mini(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0)
         >>> from learnerdsl.learners import adam_mini
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = adam_mini([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 0], [10, 20, 0]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9],
-               [0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.923, 0.845, 1.   ],
+               [0.923, 0.845, 1.   ]], dtype=float32)
 
     References:
         Zhang et al., [Adam-mini: Use Fewer Learning Rates To Gain

@@ -1,8 +1,6 @@
 """Adamax and AdamaxW: Adam with the infinity norm in place of the root mean square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, state, step
 
 
 @rule
@@ -14,8 +12,8 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
     p \leftarrow p - \frac{\eta}{1 - \beta_1^t} \frac{m}{u}$$
 
-    No step is much longer than $\eta$, which steadies rare, large gradients such as those of
-    embeddings; one outlier shortens the steps for about $1 / (1 - \beta_2)$ updates. As
+    No step is much longer than $\eta$, which helps with rare, large gradients such as those of
+    embeddings. One outlier shortens the steps for about $1 / (1 - \beta_2)$ updates. Follows
     `torch.optim.Adamax` (equal to `optax.adamax`): $\epsilon$ is inside the maximum, where the
     paper has none. (Keras adds it to $u$.)
 
@@ -33,12 +31,14 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adamax
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adamax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 10], [1, 10], [1, 10]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.847 0.8  ]
+        [0.81 0.7 ]
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic
@@ -53,14 +53,14 @@ def adamax(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @rule
 def adamaxw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
-    r"""AdamaxW: Adamax with weight decay beside the division instead of inside it.
+    r"""AdamaxW: Adamax with weight decay outside the division.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     u \leftarrow \max(\beta_2 u, |g| + \epsilon) \qquad
     p \leftarrow p - \eta \left( \frac{m}{(1 - \beta_1^t)\, u} + \lambda p \right)$$
 
-    For what Adamax is for, with a decay that shrinks all weights alike. As `optax.adamaxw`: the
-    decay is multiplied by the learning rate.
+    Serves the same purposes as `adamax`, with a decay that shrinks all weights alike. Follows
+    `optax.adamaxw`: the decay is multiplied by the learning rate.
 
     Args:
         p: the parameter.
@@ -78,10 +78,10 @@ def adamaxw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
         >>> from learnerdsl.learners import adamaxw
         >>> weights = np.ones(3, np.float32)
         >>> learner = adamaxw([weights], lr=0.1, weight_decay=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.89, 0.89, 0.89], dtype=float32)
+        array([0.89, 0.89, 1.09], dtype=float32)
 
     References:
         Kingma and Ba, [Adam: A Method for Stochastic

@@ -1,55 +1,11 @@
-"""Adam without its corrections, and AdamW with corrected decay."""
+"""AdamC: AdamW whose weight decay is corrected by the schedule of the learning rate."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
-
-
-@rule
-def adam_uncorrected(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    r"""Adam without correcting the running means for their start at zero.
-
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
-    p \leftarrow p - \eta \frac{m}{\sqrt{v} + \epsilon}$$
-
-    With the usual betas the first steps are about three times those of `adam`, because $v$ comes
-    up more slowly than $m$; a warm-up makes up for it. As `mlx.optimizers.Adam`, which corrects
-    nothing unless it is told to.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-        lr: learning rate $\eta$.
-        beta1: share $\beta_1$ of the mean gradient that is kept.
-        beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        eps: $\epsilon$, added to the root.
-
-    State variables: `m` and `v`, the running means of the gradient and of its square.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import adam_uncorrected
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = adam_uncorrected([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.684, 0.684, 0.684], dtype=float32)
-
-    References:
-        Kingma and Ba, [Adam: A Method for Stochastic
-        Optimization](https://arxiv.org/abs/1412.6980), 2015.
-    """
-    m, v = state("m"), state("v")
-    m_new = assign(m, beta1 * m + (1 - beta1) * g)
-    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    return assign(p, p - lr * m_new / (sqrt(v_new) + eps))
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule
 def adamc(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2, max_lr=1e-3):
-    r"""AdamC: AdamW with corrected decay, which falls with the square of the learning rate.
+    r"""AdamC: AdamW with a corrected decay, which falls with the square of the learning rate.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -57,10 +13,10 @@ def adamc(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2, ma
     $$p \leftarrow \left( 1 - \frac{\eta^2}{\eta_{\max}} \lambda \right) p \qquad
     p \leftarrow p - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    For weights that a normalisation layer follows: AdamW keeps the ratio of their gradients to
-    their norm in balance only while the rate is constant, and lets gradients grow as it falls.
-    Other weights are better in a group of `adamw`. As `corrected_weight_decay` in timm; without
-    a schedule it is AdamW.
+    For weights that a normalisation layer follows: AdamW balances the ratio of their gradients to
+    their norm only while the rate is constant, and lets gradients grow as the rate falls. Leave
+    other weights to `adamw`. Follows `corrected_weight_decay` in timm; without a schedule it is
+    AdamW.
 
     Args:
         p: the parameter.

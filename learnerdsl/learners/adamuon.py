@@ -1,9 +1,7 @@
-"""AdaMuon and Scion: orthogonal momentum with second moments, and in norms of operators."""
+"""AdaMuon: the orthogonal momentum of Muon with a second moment."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, norm, size, sqrt, step
-from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
+from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 
 @rule
@@ -20,10 +18,10 @@ def adamuon(
     $$p \leftarrow (1 - \eta\lambda)\, p
     - 0.2\, \eta \sqrt{\text{rows} \cdot \text{cols}}\, \frac{u}{\lVert u \rVert + \epsilon}$$
 
-    with $X$ as in `muon`. A step has the root mean square $0.2\,\eta$, as one of AdamW has about,
-    so rates of AdamW can be kept. As `timm.optim.Muon` with `algo="adamuon"`, the coefficients of
-    `muon` and all in the parameter's dtype. What has not two axes is updated by `adamw` with
-    $\beta_1$, $\beta_2$ and the same rate, decay and $\epsilon$.
+    with $X$ as in `muon`. A step has the root mean square $0.2\,\eta$, about that of AdamW, so the
+    rates of AdamW can be kept. Follows `timm.optim.Muon` with `algo="adamuon"`, but with the
+    coefficients of `muon` and in the parameter's dtype. Tensors that do not have two axes are
+    updated by `adamw` with $\beta_1$, $\beta_2$ and the same rate, decay and $\epsilon$.
 
     Args:
         p: the parameter.
@@ -60,60 +58,9 @@ def adamuon(
         m_hat, v_hat = m_new / (1 - beta1**step), v_new / (1 - beta2**step)
         return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
     m_new = assign(m, momentum * m + (1 - momentum) * g)
-    x = let("x", orthogonalized(m_new, p, ns_steps, eps))
+    divisor = maximum(norm_of_matrix(m_new, p), eps)
+    x = let("x", orthogonalized(m_new, divisor, p, ns_steps))
     v_new = assign(v, beta2 * v + (1 - beta2) * x**2)
     u = let("u", x / (sqrt(v_new) + eps))
     rate = 0.2 * lr * sqrt(size(p)) / (norm(u) + eps)
     return assign(p, p - lr * weight_decay * p - rate * u)
-
-
-@rule
-def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns_steps=5):
-    r"""Scion: the step of a given length in the norm that suits the tensor.
-
-    $$m \leftarrow (1 - \alpha)\, m + \alpha g \qquad
-    p \leftarrow (1 - \eta\lambda)\, p - \eta \rho\, u$$
-
-    $$u = \begin{cases} \sqrt{\text{rows} / \text{cols}}\; \mathrm{orthogonalized}(m) &
-    \text{of a matrix} \\ m / (\mathrm{rms}(m) + \epsilon) & \text{of a vector} \end{cases}$$
-
-    with the iterations of `muon`. Steps have a known size in the norm of operators, so a rate found
-    for a narrow network serves a wide one. As `pytorch_optimizer.SCION` with the norm chosen by
-    the shape, but for bfloat16, and but for tensors of more than two axes, which are stacks of
-    matrices here.
-
-    Args:
-        p: the parameter, a matrix of (output, input) or a vector.
-        g: its gradient.
-        lr: learning rate $\eta$.
-        momentum: weight $\alpha$ of the new gradient in the mean (not that of the old).
-        weight_decay: decoupled weight decay $\lambda$.
-        scale: size $\rho$ of a step before the learning rate.
-        eps: $\epsilon$, added to the root mean square of a vector.
-        ns_steps: number of iterations.
-
-    State variables: `m`, the running mean of the gradient.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import scion
-        >>> weights, bias = np.eye(2), np.ones(2)
-        >>> learner = scion([weights, bias], lr=0.1)
-        >>> learner.update([np.eye(2), np.ones(2)])
-        True
-        >>> weights.round(3), bias.round(3)
-        (array([[0.889, 0.   ],
-               [0.   , 0.889]]), array([0.9, 0.9]))
-
-    References:
-        Pethick et al., [Training Deep Learning Models with Norm-Constrained
-        LMOs](https://arxiv.org/abs/2502.07529), 2025.
-    """
-    m = state("m")
-    m_new = assign(m, (1 - momentum) * m + momentum * g)
-    if ndim(p) < 2:
-        u = m_new / (sqrt(mean(m_new**2)) + eps)
-    else:
-        x = orthogonalized(m_new, p, ns_steps, 1e-7)
-        u = sqrt(size(p, axis=-2) / size(p, axis=-1)) * x
-    return assign(p, p - lr * (weight_decay * p + scale * u))

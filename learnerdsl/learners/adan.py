@@ -1,8 +1,6 @@
 """Adan: Adam with Nesterov's momentum from differences of gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state, step
 
 
 @rule
@@ -20,11 +18,11 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
     p \leftarrow \frac{1}{1 + \eta \lambda}
     \left( p - \eta \frac{u}{\sqrt{\hat{n}} + \epsilon} \right)$$
 
-    with $g' = g$ at the first update. Takes learning rates several times those of AdamW, on vision
-    transformers above all; it keeps four arrays for each parameter. As the authors' code and
-    `timm.optim.Adan`: the betas are the shares kept (in the paper those of the new), and the decay
-    is proximal, after the step. (`optax.adan` 0.2.8 weighs the difference by $1 - \beta_2$, which
-    is another rule.)
+    with $g' = g$ at the first update. Takes learning rates several times those of AdamW, above all
+    on vision transformers. It keeps four arrays for each parameter. Follows the authors' code and
+    `timm.optim.Adan`: the betas are the shares that are kept (in the paper they are the weights of
+    the new values), and the decay is proximal, after the step. (`optax.adan` 0.2.8 weighs the
+    difference by $1 - \beta_2$, which is another rule.)
 
     Args:
         p: the parameter.
@@ -42,12 +40,14 @@ def adan(p, g, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_dec
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adan
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adan([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 2], [1, 3]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.809]
+        [0.7   0.717]
 
     References:
         Xie et al., [Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep

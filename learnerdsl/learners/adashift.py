@@ -1,8 +1,6 @@
 """AdaShift: Adam whose rates come from gradients that its steps do not contain."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, max, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import abs, assign, combine, let, max, rule, sqrt, state, step, where
 
 
 @rule
@@ -13,17 +11,17 @@ def adashift(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-10, keep_num=10):
     v \leftarrow \beta_2 v + (1 - \beta_2) \max g_{t-n}^2 \qquad
     p \leftarrow p - \eta \frac{m}{\sqrt{v / (1 - \beta_2^{t-n})} + \epsilon}$$
 
-    with the maximum over the tensor; the first $n$ steps do not move. As $v$ and $m$ have no
-    gradient in common, a rare large gradient is not held down by the rate that it causes, which is
-    how Adam can fail to converge. All elements of a tensor share a rate, so what Adam gains from
-    rates of their own is lost, and $n$ gradients are kept. As the paper with the maximum for its
-    $\phi$, and as `pytorch_optimizer.AdaShift` (from version 4).
+    with the maximum over the tensor; the first $n$ steps do not move. Because $v$ and $m$ have no
+    gradient in common, a rare large gradient does not lower its own rate, which is how Adam can
+    fail to converge. All elements of a tensor share a rate, so the gain from separate rates is
+    lost, and $n$ gradients are stored. Follows the paper with the maximum for its $\phi$, and
+    `pytorch_optimizer.AdaShift` (from version 4 on).
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        beta1: $\beta_1$, the weight of a gradient over that of the next one.
+        beta1: $\beta_1$, the ratio of the weight of a gradient to that of the next one.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root.
         keep_num: $n$, the number of gradients that are kept.
@@ -34,12 +32,14 @@ def adashift(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-10, keep_num=10):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adashift
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adashift([weights], lr=0.1, keep_num=2)
-        >>> [learner.update([weights.copy()]) for _ in range(3)]
-        [True, True, True]
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [1. 1.]
+        [0.9   0.999]
 
     References:
         Zhou et al., [AdaShift: Decorrelation and Convergence of Adaptive Learning Rate

@@ -1,13 +1,11 @@
 """AdaSmooth: RMSprop whose memory depends on how straight the weights move."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, sqrt
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import abs, assign, combine, rule, sqrt, state
 
 
 @rule
 def adasmooth(p, g, lr=1e-3, beta1=0.5, beta2=0.99, eps=1e-6, weight_decay=0.0):
-    r"""AdaSmooth: RMSprop with a memory for each element, from its effective ratio.
+    r"""AdaSmooth: RMSprop whose memory depends on each element's effective ratio.
 
     $$g \leftarrow g + \lambda p \qquad
     s \leftarrow s + (p - p') \qquad
@@ -19,31 +17,34 @@ def adasmooth(p, g, lr=1e-3, beta1=0.5, beta2=0.99, eps=1e-6, weight_decay=0.0):
     p' \leftarrow p \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{v + \epsilon}}$$
 
-    with $p' = p$ at the first step. An element that moves straight ($e = 1$) keeps a short memory,
-    one that goes to and fro a long one. The first steps are long, as $v$ starts at 0 and $c$ is
-    small. As `pytorch_optimizer.AdaSmooth`: sums of moves are over all steps and for each element.
+    with $p' = p$ at the first step. An element that moves straight ahead ($e = 1$) has a short
+    memory, and one that moves back and forth a long one. The first steps are long, as $v$ starts at
+    0 and $c$ is small. Follows `pytorch_optimizer.AdaSmooth`: moves are summed over all steps,
+    element by element.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        beta1: $1 - \beta_1$ is the $c$ of an element that moves straight.
-        beta2: $1 - \beta_2$ is the $c$ of one that goes to and fro.
+        beta1: $1 - \beta_1$ is the $c$ of an element that moves straight ahead.
+        beta2: $1 - \beta_2$ is the $c$ of an element that moves back and forth.
         eps: $\epsilon$, added under the root and to $n$.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
-    State variables: `s` and `n`, the sums of moves and of their lengths; `v`, the running mean
-    of squared gradients; `last`, the parameter before the last step.
+    State variables: `s` and `n`, the sums of moves and of their absolute values; `v`, the running
+    mean of squared gradients; `last`, the parameter before the last step.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adasmooth
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adasmooth([weights], lr=0.001)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.898 0.902]
+        [0.897 0.901]
 
     References:
         Lu, [AdaSmooth: An Adaptive Learning Rate Method based on Effective

@@ -1,15 +1,13 @@
-"""AdEMAMix: Adam with a fast and a slow momentum, and a form of it with one."""
+"""AdEMAMix: Adam with a fast and a slow momentum, and a simplified form with one."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule
 def ademamix(
     p, g, lr=1e-3, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8, weight_decay=0.0
 ):
-    r"""AdEMAMix: AdamW that also follows the gradients of ten thousand steps.
+    r"""AdEMAMix: AdamW with a second, slow momentum over ten thousand steps.
 
     $$m_1 \leftarrow \beta_1 m_1 + (1 - \beta_1)\, g \qquad
     m_2 \leftarrow \beta_3 m_2 + (1 - \beta_3)\, g \qquad
@@ -20,9 +18,9 @@ def ademamix(
     p \leftarrow p - \eta \left(
     \frac{\hat{m}_1 + \alpha m_2}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
-    Made for long runs, where old gradients still help; for short ones take a `beta3` of 0.999 or
-    AdamW. As `optax.contrib.ademamix`: $m_2$ is not corrected. The paper lets `alpha` and `beta3`
-    grow over the run, which keeps early steps small: give schedules for them.
+    Made for long runs, in which old gradients still help. For short runs use a `beta3` of 0.999, or
+    AdamW. Follows `optax.contrib.ademamix`: $m_2$ is not corrected. The paper lets `alpha` and
+    `beta3` grow over the run, which keeps early steps small: give schedules for them.
 
     Args:
         p: the parameter.
@@ -41,12 +39,14 @@ def ademamix(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ademamix
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ademamix([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = ademamix([weights], lr=0.1, beta3=0.9)
+        >>> for gradient in ([1, 1], [1, 1], [-1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.85 0.85]
+        [0.655 0.655]
+        [0.593 0.473]
 
     References:
         Pagliardini et al., [The AdEMAMix Optimizer: Better, Faster,
@@ -66,7 +66,7 @@ def ademamix(
 def simplified_ademamix(
     p, g, lr=1e-4, beta1=0.99, beta2=0.95, alpha=0.0, eps=1e-8, weight_decay=0.0
 ):
-    r"""Simplified AdEMAMix: a sum of old gradients, with the newest weighed apart.
+    r"""Simplified AdEMAMix: one sum of old gradients, and a separate weight for the newest.
 
     $$m \leftarrow \beta_1 m + g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -75,9 +75,10 @@ def simplified_ademamix(
     $$p \leftarrow p - \eta \left(
     \frac{m + \alpha g}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
-    Saves one array of `ademamix`: a $\beta_1$ near 1 remembers, $\alpha$ reacts. The momentum is a
-    sum, so steps grow to $\eta / (1 - \beta_1)$: choose $\eta$ that much smaller than for Adam. As
-    `optax.contrib.simplified_ademamix`; the momentum has no correction of its start.
+    Needs one array less than `ademamix`: a $\beta_1$ near 1 gives the long memory, $\alpha$ the
+    fast reaction. The momentum is a sum, so steps grow to $\eta / (1 - \beta_1)$; make $\eta$
+    smaller than for Adam by that factor. Follows `optax.contrib.simplified_ademamix`; the momentum
+    has no bias correction.
 
     Args:
         p: the parameter.
@@ -85,7 +86,7 @@ def simplified_ademamix(
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the sum of gradients that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        alpha: further weight $\alpha$ of the newest gradient.
+        alpha: additional weight $\alpha$ of the newest gradient.
         eps: $\epsilon$, added to the root of the corrected $\hat{v}$.
         weight_decay: decoupled weight decay $\lambda$.
 

@@ -1,13 +1,11 @@
 """ADOPT: Adam that normalises each gradient before it enters the momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, maximum, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, clip, combine, let, maximum, rule, sqrt, state, step, where
 
 
 @rule
 def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
-    r"""ADOPT: momentum of gradients that were divided by the second moment before them.
+    r"""ADOPT: momentum of gradients, each divided by the second moment of the step before.
 
     $$c = (t - 1)^{1/4} \qquad
     \hat{g} = \operatorname{clip}\!\left( \frac{g}{\max(\sqrt{v}, \epsilon)}, -c, c \right)$$
@@ -16,9 +14,9 @@ def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
     p \leftarrow p - \eta m \qquad
     v \leftarrow \begin{cases} g^2 & t = 1 \\ \beta_2 v + (1 - \beta_2)\, g^2 & t > 1 \end{cases}$$
 
-    with the old $v$ in $\hat{g}$. Converges with any $\beta_2$, where Adam needs one that suits the
-    problem. The first update only fills $v$ and moves nothing, since $c = 0$. As the authors' code
-    and `optax.contrib.adopt`, both with clipping. (timm has the exponent 0.333.)
+    with the old $v$ in $\hat{g}$. Converges with any $\beta_2$, while Adam needs one that suits the
+    problem. The first update only fills $v$ and moves nothing, since $c = 0$. Follows the authors'
+    code and `optax.contrib.adopt`, both with clipping. (timm has the exponent 0.333.)
 
     Args:
         p: the parameter.
@@ -28,18 +26,20 @@ def adopt(p, g, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6):
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, the least divisor.
 
-    State variables: `m`, the running mean of the normalised gradient; `v`, of the square of the
+    State variables: `m`, the running mean of the normalised gradient; `v`, that of the squared
     gradient.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import adopt
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = adopt([weights], lr=0.1)
-        >>> learner.update([weights.copy()]), learner.update([weights.copy()])
-        (True, True)
-        >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [0.99 0.99]
+        [0.971 0.971]
 
     References:
         Taniguchi et al., [ADOPT: Modified Adam Can Converge with Any β2 with the Optimal

@@ -1,7 +1,6 @@
 """AggMo: several momentum buffers at once."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule
@@ -12,8 +11,8 @@ def aggmo(p, g, lr=1e-3, beta1=0.0, beta2=0.9, beta3=0.99, weight_decay=0.0):
     b_i \leftarrow \beta_i b_i + g \qquad
     p \leftarrow p - \frac{\eta}{3} \sum_{i=1}^{3} b_i$$
 
-    The short memories damp the oscillation of the long one, so that 0.99 is safe; three buffers for
-    each weight. As `pytorch_optimizer.AggMo`, with three betas.
+    The short memories damp the oscillation of the long one, so 0.99 is safe. It keeps three
+    buffers. Follows `pytorch_optimizer.AggMo`, with three betas.
 
     Args:
         p: the parameter.
@@ -29,12 +28,14 @@ def aggmo(p, g, lr=1e-3, beta1=0.0, beta2=0.9, beta3=0.99, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import aggmo
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = aggmo([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 0], [1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.737 0.837]
+        [0.514 0.777]
 
     References:
         Lucas et al., [Aggregated Momentum: Stability Through Passive

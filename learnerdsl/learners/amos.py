@@ -1,8 +1,6 @@
 """Amos: a rate and a decay that fall by themselves, toward weights of a known size."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, mean, rule, sqrt, state, step
 
 
 @rule
@@ -17,11 +15,11 @@ def amos(p, g, lr=1e-3, beta=0.999, scale=0.5, eps=1e-18):
     {1 + \frac{1}{4} \sqrt{\eta s} \, b} \qquad
     b \leftarrow (1 + \gamma)\, b + \gamma$$
 
-    with means over one tensor. Needs neither a schedule nor a tuned weight decay: $b$ grows, and
-    with it the divisor of each step. States are two numbers a tensor. In return it must be
-    told the size $s$ that weights end up with, by groups: the paper has 1/2 for biases and
-    gains, and for a matrix with $d$ inputs about $\sqrt{2 / d}$. As `pytorch_optimizer.Amos`
-    (which takes these from the shapes), without its optional momentum.
+    with means over one tensor. Needs neither a schedule nor a tuned weight decay, because $b$ grows
+    and with it the divisor of each step. Its state is two numbers per tensor. In return it needs
+    the size $s$ that trained weights have, group by group: the paper has 1/2 for biases and gains,
+    and for a matrix with $d$ inputs about $\sqrt{2 / d}$. Follows `pytorch_optimizer.Amos` (which
+    takes these from the shapes), without its optional momentum.
 
     Args:
         p: the parameter.
@@ -31,8 +29,8 @@ def amos(p, g, lr=1e-3, beta=0.999, scale=0.5, eps=1e-18):
         scale: expected root mean square $s$ of the trained weights.
         eps: $\epsilon$, added to the mean squared gradient.
 
-    State variables: `q`, the running mean of the squared gradient, and `b`, what has decayed so
-    far; one of each for a tensor.
+    State variables: `q`, the running mean of the squared gradient, and `b`, the decay so far; one
+    number each per tensor.
 
     Example:
         >>> import numpy as np

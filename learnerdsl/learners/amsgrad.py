@@ -1,8 +1,6 @@
 """AMSGrad: Adam whose divisor never falls."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, sqrt, state, step
 
 
 @rule
@@ -18,10 +16,10 @@ def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     \hat{v} = \frac{v_{\max}}{1 - \beta_2^t} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    Converges where Adam provably does not; in practice often no better, and one large gradient
-    slows an element for good. As `torch.optim.Adam(amsgrad=True)`: the maximum is taken of the raw
-    $v$ and then corrected. (The paper corrects nothing; `optax.amsgrad` takes the maximum of the
-    corrected $v$, which gives other steps.)
+    Converges where Adam provably does not. In practice it is often no better, and one large
+    gradient slows an element for good. Follows `torch.optim.Adam(amsgrad=True)`: it takes the
+    maximum of the raw $v$ and then corrects the bias. (The paper corrects nothing; `optax.amsgrad`
+    takes the maximum of the corrected $v$, which gives other steps.)
 
     Args:
         p: the parameter.
@@ -38,12 +36,14 @@ def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import amsgrad
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = amsgrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = amsgrad([weights], lr=0.1, beta2=0.5)
+        >>> for gradient in ([1, 1], [0, 1], [0, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.842 0.8  ]
+        [0.802 0.7  ]
 
     References:
         Reddi et al., [On the Convergence of Adam and
@@ -61,7 +61,7 @@ def amsgrad(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @rule
 def amsgrad_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    r"""AMSGrad of optax: the maximum is taken of the corrected second moment.
+    r"""AMSGrad of optax: it takes the maximum of the bias-corrected second moment.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -70,9 +70,9 @@ def amsgrad_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     \hat{v}_{\max} \leftarrow \max\!\left( \hat{v}_{\max}, \frac{v}{1 - \beta_2^t} \right) \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}_{\max}} + \epsilon}$$
 
-    The first gradients count in full and for good, so that one large gradient at the start holds
-    an element back even more than in `amsgrad`. As `optax.amsgrad`; no setting of
-    `torch.optim.Adam` gives the same steps.
+    The first gradients count in full and for good, so one large gradient at the start slows an
+    element even more than in `amsgrad`. Follows `optax.amsgrad`; no setting of `torch.optim.Adam`
+    gives the same steps.
 
     Args:
         p: the parameter.
@@ -88,12 +88,14 @@ def amsgrad_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import amsgrad_optax
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = amsgrad_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = amsgrad_optax([weights], lr=0.1, beta2=0.5)
+        >>> for gradient in ([1, 1], [0, 1], [0, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.853 0.8  ]
+        [0.823 0.7  ]
 
     References:
         Reddi et al., [On the Convergence of Adam and

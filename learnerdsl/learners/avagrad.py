@@ -1,13 +1,11 @@
-"""AvaGrad: Adam whose rates are normalised over the model, and follow the gradient by a step."""
+"""AvaGrad: Adam whose rates are normalised over the model and lag one step behind."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import mean, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, mean, rule, sqrt, state, step, where
 
 
 @rule
 def avagrad(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=0.1, weight_decay=0.0):
-    r"""AvaGrad: Adam with the learning rate and the adaptivity taken apart.
+    r"""AvaGrad: Adam that separates the learning rate from the adaptivity.
 
     $$g \leftarrow g + \lambda p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -20,10 +18,10 @@ def avagrad(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=0.1, weight_decay=0.0):
 
     with the mean over the whole model, $r$ from the $\hat{v}$ of the step before, and no movement
     in the first step. Since the rates $\gamma r$ have a root mean square of 1, $\epsilon$ sets only
-    how much they differ (a large one makes it momentum) and need not be tuned along with the
-    learning rate, which is like that of momentum. As the paper, with the corrections and the decay
-    of its authors' code. (That code, and `pytorch_optimizer.AvaGrad`, take $\gamma$ from an older
-    $v$ than $r$.)
+    how much they differ (with a large one the rule becomes momentum) and can be tuned independently
+    of the learning rate, which is like that of momentum. Follows the paper, with the corrections
+    and the decay of its authors' code. (That code, and `pytorch_optimizer.AvaGrad`, take $\gamma$
+    from an older $v$ than $r$.)
 
     Args:
         p: the parameter.
@@ -40,12 +38,13 @@ def avagrad(p, g, lr=0.1, beta1=0.9, beta2=0.999, eps=0.1, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import avagrad
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = avagrad([weights], lr=0.1)
-        >>> [learner.update([weights.copy()]) for _ in range(2)]
-        [True, True]
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [1. 1.]
+        [0.972 0.986]
 
     References:
         Savarese et al., [Domain-independent Dominance of Adaptive

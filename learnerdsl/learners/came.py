@@ -1,8 +1,6 @@
-"""CAME: Adafactor with momentum, trusted as far as it agrees with the steps."""
+"""CAME: Adafactor with momentum, weighted by how well it agrees with the steps."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, norm, size, sqrt
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, mean, ndim, norm, rule, size, sqrt, state
 
 
 @rule
@@ -34,8 +32,8 @@ def came(
 
     with $i$ and $j$ along the last two axes. Tensors with fewer axes keep the running mean of
     $g^2 + \epsilon_1$ itself and move by $\eta m$. For pre-training language models with large
-    batches, where it needs the memory of momentum and little more. As the authors' package
-    `came_pytorch`: nothing is corrected for the start, so early steps are several times larger.
+    batches. It needs little more memory than momentum. Follows the authors' package `came_pytorch`:
+    there is no bias correction, so early steps are several times larger.
 
     Args:
         p: the parameter.
@@ -58,11 +56,11 @@ def came(
         >>> from learnerdsl.learners import came
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = came([weights], lr=0.001)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, -3]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.989, 0.989, 0.989],
-               [0.989, 0.989, 0.989]], dtype=float32)
+        array([[0.994, 0.994, 0.988],
+               [0.972, 0.972, 1.005]], dtype=float32)
 
     References:
         Luo et al., [CAME: Confidence-guided Adaptive Memory Efficient
@@ -84,7 +82,7 @@ def came(
 
 
 def _inverse_roots(name, beta, squares):
-    """Running means of squares over rows and columns; factors that divide by their root."""
+    """Update means of squares over rows and columns; return factors that divide by the roots."""
     row, col = state(f"{name}row", shape="rows"), state(f"{name}col", shape="cols")
     row_new = assign(row, beta * row + (1 - beta) * mean(squares, axis=-1))
     col_new = assign(col, beta * col + (1 - beta) * mean(squares, axis=-2))

@@ -1,8 +1,19 @@
 """D-Adaptation of AdaGrad: the learning rate is estimated while training."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, sqrt, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    sum,
+    where,
+)
 
 
 @rule
@@ -28,8 +39,8 @@ def dadapt_adagrad(
     \hat{d} = \frac{\sum \frac{s^2}{\sqrt{\alpha} + \epsilon} - q}{\lVert s \rVert_1} \qquad
     d \leftarrow \max(d, \min(\hat{d}, \gamma d))$$
 
-    with sums over the whole model, and $\alpha$ starting from $10^{-6}$. Its authors advise the
-    variants of Adam or SGD instead, as this one takes longer to find the rate. As
+    with sums over the whole model, and $\alpha$ starting from $10^{-6}$. Its authors recommend the
+    variants of Adam or SGD instead, because this one takes longer to find the rate. Follows
     `dadaptation.DAdaptAdaGrad` with dense gradients and a fixed $\epsilon$.
 
     Args:
@@ -39,11 +50,11 @@ def dadapt_adagrad(
         momentum: share $\mu$ of the parameter in its average with the newest point.
         eps: $\epsilon$, added to the root.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
         growth_rate: $\gamma$, the most that $d$ may grow by in one update, such as 1.02.
 
     State variables: `alpha`, the sum of squared gradients, `s`, the weighted sum of gradients, and
-    `p0`, the start; for the model `d` and `q`.
+    `p0`, the initial parameter; for the whole model `d` and `q`.
 
     Example:
         >>> import numpy as np

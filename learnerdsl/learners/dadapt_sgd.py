@@ -1,8 +1,6 @@
-"""D-Adaptation of SGD and of Lion: the learning rate is estimated while training."""
+"""D-Adaptation of SGD: the learning rate is estimated while training."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, norm, sign, sqrt, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, equal, let, maximum, minimum, norm, rule, state, sum, where
 
 
 @rule
@@ -19,9 +17,9 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
     p \leftarrow \mu p + (1 - \mu) (p_0 - s)$$
 
     with norms and products over the whole model, and $g_1$ the first gradient. For problems that
-    plain SGD solves; leave `lr` at 1, or at a schedule that ends at 0. The estimate never falls;
-    if training is unstable, limit its growth. As `dadaptation.DAdaptSGD`: the norm of $g_1$ is
-    without decay.
+    plain SGD solves. Leave `lr` at 1, or give it a schedule that goes from 1 to 0. The estimate
+    never falls; if training is unstable, limit its growth. Follows `dadaptation.DAdaptSGD`: the
+    norm of $g_1$ does not include the decay.
 
     Args:
         p: the parameter.
@@ -29,11 +27,11 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
         lr: factor $\eta$ of the estimated rate, the same for all groups.
         momentum: share $\mu$ of the parameter in its average with $p_0 - s$.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
-        d0: the first $d$; smaller than the distance to the solution.
+        d0: the first $d$, which must be smaller than the distance to the solution.
         growth_rate: $\gamma$, the most that $d$ may grow by in one update, such as 1.02.
 
-    State variables: `s`, the weighted sum of gradients, and `p0`, the start; for the model `d`,
-    `n` and `g1_norm`, the norm of the first gradient that is not 0.
+    State variables: `s`, the weighted sum of gradients, and `p0`, the initial parameter; for the
+    whole model `d`, `n` and `g1_norm`, the norm of the first gradient that is not 0.
 
     Example:
         >>> import numpy as np
@@ -62,61 +60,3 @@ def dadapt_sgd(p, g, lr=1.0, momentum=0.0, weight_decay=0.0, d0=1e-6, growth_rat
     larger = maximum(d, minimum(d_hat, growth_rate * d))
     d_new = assign(d, where(equal(s_norm, 0), d, larger))
     return combine([assign(p, momentum * p + (1 - momentum) * (p0 - s_new)), assign(p0, p0), d_new])
-
-
-@rule
-def dadapt_lion(p, g, lr=1.0, beta1=0.9, beta2=0.99, weight_decay=0.0, d0=1e-6):
-    r"""D-Adapt Lion: Lion whose learning rate is an estimate of the distance to the solution.
-
-    $$a = d\, \eta \qquad
-    u = \mathrm{sgn}(\beta_1 m + (1 - \beta_1)\, g) \qquad
-    p \leftarrow (1 - a \lambda)\, p - a u \qquad
-    m \leftarrow \beta_2 m + (1 - \beta_2)\, a g$$
-
-    $$n \leftarrow \sqrt{\beta_2}\, n + (1 - \sqrt{\beta_2})\, a \langle u, s \rangle \qquad
-    s \leftarrow \sqrt{\beta_2}\, s + (1 - \sqrt{\beta_2})\, a u$$
-
-    $$d \leftarrow \max\left( d,\,
-    \frac{n}{(1 - \sqrt{\beta_2}) \lVert s \rVert_1} \right)$$
-
-    with sums over the whole model. Where Lion does well and nobody wants to tune it; steps do not
-    shrink near the solution, so give `lr` a schedule that ends at 0. As `dadaptation.DAdaptLion`.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-        lr: factor $\eta$ of the estimated rate, the same for all groups.
-        beta1: share $\beta_1$ of the momentum in the direction of a step.
-        beta2: share $\beta_2$ of the momentum that is kept.
-        weight_decay: decoupled weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
-
-    State variables: `m` and `s`, the weighted sum of directions; for the model `d` and `n`.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import dadapt_lion
-        >>> weights = np.ones(3)
-        >>> learner = dadapt_lion([weights])
-        >>> all(learner.update([weights.copy()]) for _ in range(100))
-        True
-        >>> weights.round(3), round(learner.model_state["d"], 3)
-        (array([0.204, 0.204, 0.204]), 0.558)
-
-    References:
-        Defazio and Mishchenko, [Learning-Rate-Free Learning by
-        D-Adaptation](https://arxiv.org/abs/2301.07733), 2023, and Chen et al.,
-        [Lion](https://arxiv.org/abs/2302.06675), 2023.
-    """
-    m, s = state("m"), state("s")
-    d, n = state("d", init=d0, shape="model"), state("n", shape="model")
-    root = let("root", sqrt(beta2))
-    a = let("a", d * lr)
-    u = let("u", sign(beta1 * m + (1 - beta1) * g))
-    p_new = assign(p, (1 - a * weight_decay) * p - a * u)
-    m_new = assign(m, beta2 * m + (1 - beta2) * a * g)
-    n_new = assign(n, root * n + (1 - root) * a * sum(u * s, over="model"))
-    s_new = assign(s, root * s + (1 - root) * a * u)
-    s_sum = sum(abs(s_new), over="model")
-    d_hat = let("d_hat", n_new / ((1 - root) * s_sum))
-    return combine([p_new, m_new, assign(d, where(equal(s_sum, 0), d, maximum(d, d_hat)))])

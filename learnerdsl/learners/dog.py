@@ -1,8 +1,6 @@
-"""DoG, DoWG and layer-wise DoG: learning rates from the distance that was moved."""
+"""DoG, DoWG and layer-wise DoG: learning rates from the distance moved so far."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, norm, sqrt, sum
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, maximum, norm, rule, sqrt, state, sum
 
 
 @rule
@@ -14,9 +12,9 @@ def dog(p, g, lr=1.0, eps=1e-8, reps_rel=1e-6):
     p \leftarrow p - \eta \frac{d}{\sqrt{s + \epsilon}} g$$
 
     with the norms over the whole model, $s$ starting from 0 and $d$ from
-    $r\,(1 + \lVert p_0 \rVert)$. Finds the size of its steps by itself, in some tens to hundreds
-    of steps; its authors recommend to evaluate an average of the weights. It has no momentum and
-    one rate for all elements, so it suits fine-tuning better than training from scratch. As
+    $r\,(1 + \lVert p_0 \rVert)$. Finds its step size by itself within tens to hundreds of steps.
+    Its authors recommend evaluating an average of the weights. It has no momentum and one rate for
+    all elements, so it suits fine-tuning better than training from scratch. Follows
     `optax.contrib.dog` with its heuristic start.
 
     Args:
@@ -24,11 +22,11 @@ def dog(p, g, lr=1.0, eps=1e-8, reps_rel=1e-6):
         g: its gradient.
         lr: factor $\eta$ of the steps.
         eps: $\epsilon$, added to the sum of squares.
-        reps_rel: $r$, the first distance in parts of the weights; 1e-4 for networks with batch
-            normalisation.
+        reps_rel: $r$, the first distance relative to the norm of the weights; 1e-4 for networks
+            with batch normalisation.
 
-    State variables: `p0`, where the parameter started; `d` and `s`, the distance and the sum of
-    squares of the whole model.
+    State variables: `p0`, the initial parameter; `d` and `s`, the distance and the sum of squares
+    of the whole model.
 
     Example:
         >>> import numpy as np
@@ -61,9 +59,9 @@ def dowg(p, g, lr=1.0, eps=1e-4):
     w \leftarrow w + d^2 \lVert g \rVert^2 \qquad
     p \leftarrow p - \eta \frac{d^2}{\sqrt{w} + \epsilon} g$$
 
-    with the norms over the whole model, $w$ starting from 0 and $d^2$ from $\epsilon$. Like `dog`,
-    and faster away from a start with small steps, since gradients count by the distance at which
-    they were met; less careful for the same reason. As `optax.contrib.dowg`.
+    with the norms over the whole model, $w$ starting from 0 and $d^2$ from $\epsilon$. Leaves a
+    start with small steps faster than `dog`, because it weights gradients by the distance at which
+    they occurred. For the same reason it is less cautious. Follows `optax.contrib.dowg`.
 
     Args:
         p: the parameter.
@@ -71,8 +69,8 @@ def dowg(p, g, lr=1.0, eps=1e-4):
         lr: factor $\eta$ of the steps.
         eps: $\epsilon$, added to the root, and the first squared distance.
 
-    State variables: `p0`, where the parameter started; `d_squared` and `w`, the squared distance
-    and the weighted sum of squares of the whole model.
+    State variables: `p0`, the initial parameter; `d_squared` and `w`, the squared distance and the
+    weighted sum of squares of the whole model.
 
     Example:
         >>> import numpy as np
@@ -105,18 +103,18 @@ def l_dog(p, g, lr=1.0, eps=1e-8, reps_rel=1e-6):
     p \leftarrow p - \eta \frac{d}{\sqrt{s + \epsilon}} g$$
 
     with the norms over one tensor, $s$ starting from 0 and $d$ from $r\,(1 + \lVert p_0 \rVert)$.
-    Takes larger steps than `dog` and often ends better, but is less stable. As
-    `optax.scale_by_distance_over_gradients` with the sign of a step downhill.
+    Takes larger steps than `dog` and often ends better, but is less stable. Follows
+    `optax.scale_by_distance_over_gradients` with its sign turned, so that steps go downhill.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: factor $\eta$ of the steps.
         eps: $\epsilon$, added to the sum of squares.
-        reps_rel: $r$, the first distance in parts of the weights.
+        reps_rel: $r$, the first distance relative to the norm of the weights.
 
-    State variables: `p0`, where the parameter started; `d` and `s`, the distance and the sum of
-    squares of each tensor.
+    State variables: `p0`, the initial parameter; `d` and `s`, the distance and the sum of squares
+    of each tensor.
 
     Example:
         >>> import numpy as np

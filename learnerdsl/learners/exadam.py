@@ -1,13 +1,11 @@
-"""EXAdam and AdamG: Adam with crossed corrections, and with a numerator of its own."""
+"""EXAdam: Adam with crossed bias corrections."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import minimum, sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule
 def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    r"""EXAdam: Adam where each running mean also corrects the other.
+    r"""EXAdam: Adam in which each running mean also corrects the other.
 
     $$p \leftarrow (1 - \eta \lambda)\, p \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -19,9 +17,9 @@ def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     $$p \leftarrow p - \eta \frac{(m + g)\, d_1 / (1 - \beta_1^t)}
     {\sqrt{v d_2 / (1 - \beta_2^t)} + \epsilon}$$
 
-    The gradient at hand is added to the momentum with its full weight. At the same rate the first
+    The newest gradient is added to the momentum with its full weight. At the same rate the first
     step is 16 times that of Adam, and later ones are about twice as long, so rates have to be
-    lower. As `pytorch_optimizer.EXAdam`.
+    lower. Follows `pytorch_optimizer.EXAdam`.
 
     Args:
         p: the parameter.
@@ -56,69 +54,3 @@ def exadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     d2 = 1 + m_new**2 / (m_new**2 + eps) * beta1**step
     mean = (m_new + g) * d1 / (1 - beta1**step)
     return assign(p, p_decayed - lr * mean / (sqrt(v_new * d2 / (1 - beta2**step)) + eps))
-
-
-@rule
-def adamg(
-    p,
-    g,
-    lr=1.0,
-    beta1=0.95,
-    beta2=0.999,
-    beta3=0.95,
-    scale=0.2,
-    power=0.24,
-    eps=1e-8,
-    weight_decay=0.0,
-):
-    r"""AdamG: Adam without a learning rate to tune.
-
-    $$g \leftarrow g + \lambda p \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
-    r \leftarrow \beta_3 r + (1 - \beta_3)\, a v^q \qquad
-    m \leftarrow \beta_1 m + (1 - \beta_1)\, r g$$
-
-    $$p \leftarrow p - \min \left( \eta, \frac{1}{\sqrt{t}} \right)
-    \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
-
-    The numerator $r$ grows with the size of the gradients seen so far, as the paper asks of a rule
-    that needs no tuning ("golden step size"). The power is not vectorised, which makes it slower
-    than Adam on a CPU. As `pytorch_optimizer.AdamG`.
-
-    Args:
-        p: the parameter.
-        g: its gradient.
-        lr: learning rate $\eta$; 1 unless a schedule lowers it.
-        beta1: share $\beta_1$ of the mean gradient that is kept.
-        beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        beta3: share $\beta_3$ of the mean numerator that is kept.
-        scale: factor $a$ of the numerator.
-        power: exponent $q$ of the numerator.
-        eps: $\epsilon$, added to the root of the corrected $v$.
-        weight_decay: coefficient $\lambda$ of the L2 penalty.
-
-    State variables: `m` and `v`, the running means of the scaled gradient and of the squared
-    gradient; `r`, that of the numerator.
-
-    Example:
-        >>> import numpy as np
-        >>> from learnerdsl.learners import adamg
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = adamg([weights])
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(4)
-        array([0.9981, 0.9981, 0.9981], dtype=float32)
-
-    References:
-        Pan et al., [Towards Stability of Parameter-free
-        Optimization](https://arxiv.org/abs/2405.04376), 2024.
-    """
-    m, v, r = state("m"), state("v"), state("r")
-    g = g + weight_decay * p
-    v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-    r_new = assign(r, beta3 * r + (1 - beta3) * scale * v_new**power)
-    m_new = assign(m, beta1 * m + (1 - beta1) * r_new * g)
-    m_hat = m_new / (1 - beta1**step)
-    v_hat = v_new / (1 - beta2**step)
-    return assign(p, p - minimum(lr, 1 / sqrt(step)) * m_hat / (sqrt(v_hat) + eps))

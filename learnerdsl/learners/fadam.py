@@ -1,8 +1,6 @@
 """FAdam: Adam as a natural gradient, with the diagonal of the Fisher information."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, mean, minimum, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, maximum, mean, minimum, rule, sqrt, state, step, where
 
 
 @rule
@@ -17,7 +15,7 @@ def fadam(
     clip=1.0,
     weight_decay=0.1,
 ):
-    r"""FAdam: Adam corrected by its reading as a natural gradient method.
+    r"""FAdam: Adam, corrected after interpreting it as a natural gradient method.
 
     $$\hat\beta = \beta_2 \frac{1 - \beta_2^{t-1}}{1 - \beta_2^t} \qquad
     f \leftarrow \hat\beta f + (1 - \hat\beta)\, g^2 \qquad
@@ -29,10 +27,10 @@ def fadam(
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, n \qquad
     p \leftarrow p - \eta (m + \lambda w)$$
 
-    with the root mean squares over one tensor. The momentum is of natural gradients, as in
-    `laprop`, and the decay is divided by $F$ too, which the paper derives from the same geometry.
-    Three passes over memory make it slower than AdamW. As `pytorch_optimizer.FAdam` from 4.1 on
-    with its power of 1/2 ($\epsilon$ alone where the gradient is zero).
+    with the root mean squares over one tensor. The momentum averages natural gradients, as in
+    `laprop`, and the decay is divided by $F$, too, which the paper derives from the same geometry.
+    Three passes over memory make it slower than AdamW. Follows `pytorch_optimizer.FAdam` from 4.1
+    on with its power of 1/2 ($\epsilon$ alone where the gradient is zero).
 
     Args:
         p: the parameter.
@@ -40,8 +38,9 @@ def fadam(
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean natural gradient that is kept.
         beta2: share $\beta_2$ of the Fisher information that is kept.
-        eps: $\epsilon$, the largest number added to the root.
-        eps2: $\epsilon_2$, the part of the gradient that is added where that is less.
+        eps: $\epsilon$, the most that is added to the root.
+        eps2: $\epsilon_2$, the share of the gradient that is added where that is less than
+            $\epsilon$.
         clip: largest root mean square $c$ of natural gradient and decay.
         weight_decay: weight decay $\lambda$.
 

@@ -1,8 +1,6 @@
 """FOCUS: signs of momentum, drawn towards the average of the weights."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sign, state, step, where
 
 
 @rule
@@ -17,9 +15,9 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
     p \leftarrow p - \eta \left(\operatorname{sgn}(m) +
     \gamma \operatorname{sgn}(p - \hat{p})\right)$$
 
-    Steadier than Signum and Adam where gradients are noisy and valleys narrow, as with language
-    models. As `pytorch_optimizer.FOCUS`, except that $\hat{p}$ is exactly $p$ at the first step,
-    where there only rounding decides on the sign.
+    More stable than Signum and Adam where gradients are noisy and valleys narrow, as in language
+    models. Follows `pytorch_optimizer.FOCUS`, except that $\hat{p}$ is exactly $p$ at the first
+    step; there rounding alone decides the sign.
 
     Args:
         p: the parameter.
@@ -27,20 +25,22 @@ def focus(p, g, lr=1e-2, beta1=0.9, beta2=0.999, gamma=0.1, weight_decay=0.0):
         lr: learning rate $\eta$, the length of a step.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean parameter that is kept.
-        gamma: $\gamma$, strength of the pull to the average.
-        weight_decay: $\lambda$, decay by the average of the parameter.
+        gamma: $\gamma$, strength of the pull towards the average.
+        weight_decay: weight decay $\lambda$, by the average of the parameter.
 
     State variables: `m` and `average`, the running means of the gradient and of the parameter.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import focus
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = focus([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner = focus([weights], lr=0.1, gamma=0.5)
+        >>> for gradient in ([1, -1], [1, -1], [-9, 9]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 1.1]
+        [0.85 1.15]
+        [1. 1.]
 
     References:
         Liu et al., [FOCUS: First Order Concentrated Updating

@@ -1,8 +1,6 @@
-"""Fromage: steps in proportion to the weights of each tensor, without momentum."""
+"""Fromage: steps proportional to the weights of each tensor, without momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, norm, sqrt, where
-from learnerdsl.tracing import assign, let
+from learnerdsl import assign, equal, let, maximum, norm, rule, sqrt, where
 
 
 @rule
@@ -13,10 +11,10 @@ def fromage(p, g, lr=1e-2, min_norm=1e-6):
     p \leftarrow \frac{p - \eta r g}{\sqrt{1 + \eta^2}}$$
 
     with the norms over one tensor. Every step turns a tensor by the same small angle, whatever the
-    size of its gradient, and the division keeps its norm from growing; so one learning rate suits
-    many networks. Tensors whose norm has a meaning, such as gains, are better left to another
-    rule. As `optax.fromage`, which has a least norm $\nu$ where the paper has none. With $\nu = 0$
-    the ratio $r$ is 1 where a norm is 0.
+    size of its gradient, and the division keeps its norm from growing, so one learning rate suits
+    many networks. Use another rule for tensors whose norm has a meaning, such as gains. Follows
+    `optax.fromage`, which has a least norm $\nu$ where the paper has none. With $\nu = 0$ the ratio
+    $r$ is 1 where a norm is 0.
 
     Args:
         p: the parameter.

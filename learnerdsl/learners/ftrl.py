@@ -1,8 +1,6 @@
 """FTRL-proximal: sparse weights for streams of sparse features."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, sign, sqrt, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import abs, assign, equal, rule, sign, sqrt, state, where
 
 
 @rule
@@ -18,10 +16,10 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
     \end{cases}$$
 
     For linear models on sparse features: the L1 penalty gives weights that are exactly 0. Weights
-    should start at 0: one whose first gradient is 0 becomes 0, and a $\beta$ above 0 shrinks the
-    others. As the paper and `pytorch_optimizer.FTRL` with its power of -0.5. (Keras has
+    should start at 0: a weight whose first gradient is 0 becomes 0, and a $\beta$ above 0 shrinks
+    the others. Follows the paper and `pytorch_optimizer.FTRL` with its power of -0.5. (Keras has
     $\sqrt{n} / \eta + 2 (\lambda_2 + \beta / 2\eta)$ for the denominator and starts $n$ at 0.1.)
-    An update with a rate of 0, where the formulas have no meaning, changes nothing.
+    With a rate of 0 the formulas have no meaning, and an update changes nothing.
 
     Args:
         p: the parameter.
@@ -36,12 +34,12 @@ def ftrl(p, g, lr=1e-3, beta=0.0, lambda1=0.0, lambda2=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ftrl
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ftrl([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = np.array([1, 0.1], np.float32)
+        >>> learner = ftrl([weights], lr=0.1, lambda1=0.5)
+        >>> learner.update([np.array([1, 0.6], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.85, 0.  ], dtype=float32)
 
     References:
         McMahan et al., [Ad Click Prediction: a View from the

@@ -1,8 +1,6 @@
 """LAMB: Adam with a learning rate for each tensor, from the norms of weights and step."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, minimum, norm, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, maximum, minimum, norm, rule, sqrt, state, step, where
 
 
 @rule
@@ -18,10 +16,10 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
-    to the weights of each layer and so trains transformers with batches of many thousands; for
-    small batches AdamW does as well at less cost. As the paper with the identity for its
-    $\phi$, and as `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps proportional to
+    the weights of each layer and so trains transformers with batches of many thousands. For small
+    batches AdamW does as well at less cost. Follows the paper with the identity for its $\phi$, and
+    `optax.lamb`: the decay is inside $u$, and gradients are not clipped.
 
     Args:
         p: the parameter.
@@ -37,12 +35,12 @@ def lamb(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import lamb
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = lamb([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = [np.ones(2, np.float32), np.full(2, 10, np.float32)]
+        >>> learner = lamb(weights, lr=0.1)
+        >>> learner.update([np.array([10, -0.1], np.float32), np.ones(2, np.float32)])
         True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> [w.round(3) for w in weights]
+        [array([0.9, 1.1], dtype=float32), array([9., 9.], dtype=float32)]
 
     References:
         You et al., [Large Batch Optimization for Deep Learning: Training BERT in 76
@@ -72,7 +70,7 @@ def lamb_timm(
     trust_clip=False,
     always_adapt=False,
 ):
-    r"""LAMB with the gradients of the whole model clipped first, as it is run in practice.
+    r"""LAMB that first clips the gradients of the whole model, as is usual in practice.
 
     $$g \leftarrow \frac{g}{\max(1, \lVert g \rVert_\mathrm{model} / c)} \qquad
     m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
@@ -82,9 +80,9 @@ def lamb_timm(
     r = \frac{\lVert p \rVert}{\lVert u \rVert} \qquad
     p \leftarrow p - \eta r u$$
 
-    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, as `lamb`;
-    the clipping bounds the harm that a batch with outliers does to $v$. As `timm.optim.Lamb`,
-    after NVIDIA's `FusedLAMB`: without weight decay there is no adaptation ($r = 1$) unless
+    with $r = 1$ where one of its norms over the tensor is 0. For very large batches, like `lamb`;
+    the clipping limits how much a batch with outliers harms $v$. Follows `timm.optim.Lamb`, which
+    follows NVIDIA's `FusedLAMB`: without weight decay there is no adaptation ($r = 1$) unless
     `always_adapt` is set.
 
     Args:
@@ -104,12 +102,12 @@ def lamb_timm(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import lamb_timm
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = lamb_timm([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> weights = [np.ones(2, np.float32), np.full(2, 10, np.float32)]
+        >>> learner = lamb_timm(weights, lr=0.1)
+        >>> learner.update([np.array([10, -0.1], np.float32), np.ones(2, np.float32)])
         True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> [w.round(3) for w in weights]
+        [array([0.899, 1.099], dtype=float32), array([9., 9.], dtype=float32)]
 
     References:
         You et al., [Large Batch Optimization for Deep Learning: Training BERT in 76

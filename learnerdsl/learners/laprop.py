@@ -1,13 +1,11 @@
-"""LaProp: the gradient is normalised first, and then averaged."""
+"""LaProp: it normalises the gradient first, and then averages it."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, where
 
 
 @rule
 def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
-    r"""LaProp: Adam with its momentum after the division instead of before it.
+    r"""LaProp: Adam that applies momentum after the division instead of before it.
 
     $$\ell_1 \leftarrow \beta_1 \ell_1 + (1 - \beta_1)\, \eta \qquad
     \ell_2 \leftarrow \beta_2 \ell_2 + (1 - \beta_2) \qquad
@@ -16,10 +14,11 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, \frac{\eta g}{\sqrt{v / \ell_2} + \epsilon} \qquad
     p \leftarrow (1 - \eta \lambda) \left( p - \frac{\eta}{\ell_1} m \right)$$
 
-    Each gradient is divided by the root mean square of its own time, so momentum and division may
-    have any betas (Adam diverges if $\beta_1 > \sqrt{\beta_2}$), and a sudden large gradient does
-    not shrink the momentum. As `timm.optim.LaProp`: the learning rate is inside the momentum,
-    and the decay comes after the step. Nothing moves at a rate of 0. (There the momentum does.)
+    Each gradient is divided by the root mean square at its own step, so the two betas are
+    independent of each other (Adam diverges if $\beta_1 > \sqrt{\beta_2}$), and a sudden large
+    gradient does not shrink the momentum. Follows `timm.optim.LaProp`: the learning rate is inside
+    the momentum, and the decay comes after the step. Nothing moves at a rate of 0. (In timm the
+    momentum does.)
 
     Args:
         p: the parameter.
@@ -37,12 +36,14 @@ def laprop(p, g, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import laprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = laprop([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 10], [1, 0], [1, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.853]
+        [0.7   0.823]
 
     References:
         Ziyin, Wang and Ueda, [LaProp: Separating Momentum and Adaptivity in

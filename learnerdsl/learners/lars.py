@@ -1,8 +1,6 @@
 """LARS: momentum with a learning rate for each tensor, from the norms of weights and gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, minimum, norm, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, minimum, norm, rule, state, step, where
 
 
 @rule
@@ -14,12 +12,12 @@ def lars(p, g, lr=1.0, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, e
     b \leftarrow \mu b - \eta r g \qquad
     p \leftarrow p + b$$
 
-    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps in proportion
-    to the weights of each layer, which lets convolutional networks train with batches of many
-    thousands; biases and gains, whose norms mean little, are best trained by another rule. As
-    `optax.lars`: the norm is that of the decayed gradient (the paper divides by
-    $\lVert g \rVert + \lambda \lVert p \rVert$), and the learning rate is inside the buffer, so
-    that a change of it acts only on what comes after.
+    with the norms over one tensor, and $r = 1$ where one of them is 0. Keeps steps proportional to
+    the weights of each layer, which lets convolutional networks train with batches of many
+    thousands. Use another rule for biases and gains, whose norms mean little. Follows `optax.lars`:
+    the norm is that of the decayed gradient (the paper divides by
+    $\lVert g \rVert + \lambda \lVert p \rVert$), and the learning rate is inside the buffer, so a
+    change of it affects only later gradients.
 
     Args:
         p: the parameter.
@@ -76,11 +74,11 @@ def lars_timm(
     p \leftarrow p - \eta b$$
 
     with the norms over one tensor, $r = 1$ where one of them is 0, $\delta_1 = 0$ and
-    $\delta_t = \delta$ afterwards. For very large batches, as `lars`. As `timm.optim.Lars`: $r$ is
-    the paper's, from the gradient without decay, and a change of the learning rate acts on the
-    whole buffer. Without weight decay there is no adaptation ($r = 1$) unless `always_adapt` is
-    set, so that biases and gains in a group with a decay of 0 are left alone. LARC (`trust_clip`)
-    takes $\min(r / \eta, 1)$ for $r$: the step is then never larger than that of plain momentum.
+    $\delta_t = \delta$ afterwards. For very large batches, like `lars`. Follows `timm.optim.Lars`:
+    $r$ is the paper's, from the gradient without decay, and a change of the learning rate affects
+    the whole buffer. Without weight decay there is no adaptation ($r = 1$) unless `always_adapt` is
+    set, so biases and gains in a group with a decay of 0 are not adapted. LARC (`trust_clip`) takes
+    $\min(r / \eta, 1)$ for $r$: the step is then never larger than that of plain momentum.
 
     Args:
         p: the parameter.
@@ -88,7 +86,7 @@ def lars_timm(
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept (0 in the constructor of timm, 0.9 in its
             factory).
-        dampening: $\delta$, what is held back of each gradient after the first.
+        dampening: $\delta$, the share of each gradient after the first that is left out.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
         trust_coefficient: $\tau$, the ratio of a step to the weights at a learning rate of 1.
         eps: $\epsilon$, added to the norms in the denominator.

@@ -1,22 +1,21 @@
-"""Lion: the sign of a momentum, found by searching over programs."""
+"""Lion: the sign of a momentum, a rule found by program search."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, combine, rule, sign, state
 
 
 @rule
 def lion(p, g, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
-    r"""Lion: steps of equal size in the direction of the sign of a momentum.
+    r"""Lion: steps of equal size, with the sign of a momentum.
 
     $$c = \beta_1 m + (1 - \beta_1)\, g \qquad
     p \leftarrow p - \eta \left( \operatorname{sign}(c) + \lambda p \right) \qquad
     m \leftarrow \beta_2 m + (1 - \beta_2)\, g$$
 
-    Half the memory of Adam and strong with large batches; noisy with small ones, as every element
-    moves by $\eta$ however small its gradient. Wants a learning rate 3 to 10 times smaller and a
-    weight decay as much larger than AdamW. As the paper and `optax.lion` (whose default decay is
-    1e-3): the decay is decoupled and multiplied by the learning rate; the sign of 0 is 0.
+    Needs half the memory of Adam and works well with large batches. With small batches it is noisy,
+    because every element moves by $\eta$ however small its gradient is. Use a learning rate 3 to 10
+    times smaller than that of AdamW, and a weight decay larger by the same factor. Follows the
+    paper and `optax.lion` (whose default decay is 1e-3): the decay is decoupled and multiplied by
+    the learning rate; the sign of 0 is 0.
 
     Args:
         p: the parameter.
@@ -33,10 +32,10 @@ def lion(p, g, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
         >>> from learnerdsl.learners import lion
         >>> weights = np.ones(3, np.float32)
         >>> learner = lion([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.99, 0.99, 0.99], dtype=float32)
+        array([0.99, 0.99, 1.01], dtype=float32)
 
     References:
         Chen et al., [Symbolic Discovery of Optimization

@@ -1,8 +1,6 @@
 """MADGRAD: dual averaging, with the cube root of a sum of squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, step, where
 
 
 @rule
@@ -16,10 +14,10 @@ def madgrad(p, g, lr=1e-2, momentum=0.9, eps=1e-6):
     $$p \leftarrow \mu p + (1 - \mu) \left(p_0 - \frac{s}{\sqrt[3]{q} + \epsilon}\right)$$
 
     Steps are measured from the start $p_0$, as in dual averaging, so early gradients never lose
-    their weight; by the authors as good as SGD on images and as Adam on text. The learning rate
-    has to be found anew, as those of SGD and Adam do not carry over, and the cube root makes the
-    loop slow. As `optax.contrib.madgrad` and the authors' package, in which
-    $\lambda_t = 0$ at a rate of 0. (optax has $\epsilon \sqrt{t}$ then, and moves.)
+    their weight. Its authors report that it is as good as SGD on images and as Adam on text. The
+    learning rate has to be tuned separately, because the rates of SGD and Adam do not carry over.
+    The cube root makes the loop slow. Follows `optax.contrib.madgrad` and the authors' package, in
+    which $\lambda_t = 0$ at a rate of 0. (optax has $\epsilon \sqrt{t}$ then, and moves.)
 
     Args:
         p: the parameter.
@@ -28,18 +26,18 @@ def madgrad(p, g, lr=1e-2, momentum=0.9, eps=1e-6):
         momentum: share $\mu$ of the parameter that is kept.
         eps: $\epsilon$, added to the cube root and to the learning rate.
 
-    State variables: `q` and `s`, weighted sums of squared gradients and of gradients; `start`,
-    the parameter at the start.
+    State variables: `q` and `s`, weighted sums of squared gradients and of gradients; `start`, the
+    initial parameter.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import madgrad
         >>> weights = np.ones(3, np.float32)
         >>> learner = madgrad([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 0.1, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.978, 0.978, 0.978], dtype=float32)
+        array([0.954, 0.99 , 1.022], dtype=float32)
 
     References:
         Defazio and Jelassi, [Adaptivity without Compromise: A Momentumized, Adaptive, Dual

@@ -1,8 +1,19 @@
 """MoMo and MoMo-Adam: learning rates from a model of the loss along the momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, minimum, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, extra, let, state
+from learnerdsl import (
+    assign,
+    combine,
+    extra,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 SMALLEST_SQUARE = 2.0**-52
 """Momentum with no larger squared norm does not move the weights (machine epsilon, as optax)."""
@@ -21,10 +32,11 @@ def momo(p, g, lr=1.0, beta=0.9, weight_decay=0.0, lower_bound=0.0):
     p \leftarrow \frac{p}{1 + \eta\lambda} - \tau m$$
 
     where $f$ is the loss, products and norms are over the whole model, $\beta_1 = 0$ and
-    $\beta_t = \beta$ afterwards; $\tau = 0$ where $\lVert m \rVert^2$ is at most $2^{-52}$. Each
-    step is as long as the average of the past lines of the loss says that $f_*$ is away, and no
-    longer than $\eta$: a learning rate that is too large does little harm. It does not help where
-    the loss stays far above its bound. As `optax.contrib.momo` with a fixed bound.
+    $\beta_t = \beta$ afterwards; $\tau = 0$ where $\lVert m \rVert^2$ is at most $2^{-52}$. An
+    average of past linear models of the loss predicts how far away $f_*$ is, and each step goes
+    that far, but no further than $\eta$ allows: a learning rate that is too large does little harm.
+    It does not help where the loss stays far above its bound. Follows `optax.contrib.momo` with a
+    fixed bound.
 
     Args:
         p: the parameter.
@@ -34,7 +46,7 @@ def momo(p, g, lr=1.0, beta=0.9, weight_decay=0.0, lower_bound=0.0):
         weight_decay: decoupled weight decay $\lambda$, multiplied by $\eta$.
         lower_bound: $f_*$, a value that the loss cannot fall below.
 
-    `update` takes the `loss` $f$ beside the gradients.
+    `update` also takes the `loss` $f$.
 
     State variables: `m`, the running mean of the gradient; `f_bar` and `gamma`, those of the loss
     and of $\langle g, p \rangle$, for the whole model.
@@ -84,8 +96,8 @@ def momo_adam(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
     p \leftarrow \frac{p}{1 + \eta\lambda} - \tau \frac{m}{D}$$
 
     where $f$ is the loss and products are over the whole model; $\tau = 0$ where
-    $\langle m, m / D \rangle$ is at most $2^{-52}$. Good and bad for the same as `momo`, with the
-    rates of Adam for each element. As `optax.contrib.momo_adam` with a fixed bound.
+    $\langle m, m / D \rangle$ is at most $2^{-52}$. Has the strengths and weaknesses of `momo`,
+    with the rates of Adam for each element. Follows `optax.contrib.momo_adam` with a fixed bound.
 
     Args:
         p: the parameter.
@@ -97,7 +109,7 @@ def momo_adam(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
         weight_decay: decoupled weight decay $\lambda$, multiplied by $\eta$.
         lower_bound: $f_*$, a value that the loss cannot fall below.
 
-    `update` takes the `loss` $f$ beside the gradients.
+    `update` also takes the `loss` $f$.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `f_bar` and
     `gamma`, those of the loss and of $\langle g, p \rangle$, for the whole model.

@@ -1,13 +1,11 @@
 """M-SVAG: momentum, damped by the variance of the stochastic gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, equal, minimum, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, clip, equal, let, minimum, rule, state, step, where
 
 
 @rule
 def msvag(p, g, lr=1e-2, beta=0.9):
-    r"""M-SVAG: SGD with momentum whose elements are shortened where their gradient is noisy.
+    r"""M-SVAG: SGD with momentum, with shorter steps for elements whose gradient is noisy.
 
     $$m \leftarrow \beta m + (1 - \beta)\, g \qquad
     v \leftarrow \beta v + (1 - \beta)\, g^2 \qquad
@@ -18,10 +16,10 @@ def msvag(p, g, lr=1e-2, beta=0.9):
     s = \frac{\hat{v} - \hat{m}^2}{1 - \rho} \qquad
     p \leftarrow p - \eta \frac{\hat{m}^2}{\hat{m}^2 + \rho s} \hat{m}$$
 
-    Has the variance adaptation of Adam without its sign-like step, and so generalises as SGD
-    does, from rates of SGD's size. The factor stays between 0 and 1, and $s$ is 0 at the first
-    step, where one gradient shows no variance. As `pytorch_optimizer.MSVAG` from 4.1 on, which
-    keeps $\rho$ below 0.9999 too.
+    Adapts to the variance as Adam does, but without its sign-like step, and so generalises like
+    SGD. Use rates as large as those of SGD. The factor stays between 0 and 1, and $s$ is 0 at the
+    first step, where one gradient shows no variance. Follows `pytorch_optimizer.MSVAG` from 4.1 on,
+    which keeps $\rho$ below 0.9999 too.
 
     Args:
         p: the parameter.
@@ -34,12 +32,14 @@ def msvag(p, g, lr=1e-2, beta=0.9):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import msvag
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = msvag([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 0.9]
+        [0.7   0.893]
 
     References:
         Balles and Hennig, [Dissecting Adam: The Sign, Magnitude and Variance of Stochastic

@@ -1,21 +1,15 @@
 """Muon: momentum made orthogonal."""
 
-from typing import Any
-
-from learnerdsl.define import rule
-from learnerdsl.errors import RuleError
-from learnerdsl.expr import maximum, size, sqrt, step
-from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import RuleError, assign, let, maximum, ndim, rule, size, sqrt, state, step
+from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
 
 
-def _muon_step(p: Any, g: Any, lr: Any, momentum: Any, weight_decay: Any, eps: Any, options: Any):
-    """What both rules do with a matrix."""
-    nesterov, ns_steps, adjust_lr_fn = options
+def _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn):
+    """Return the update of a matrix, which both rules share."""
     m = state("m")
     m_new = assign(m, momentum * m + (1 - momentum) * g)
     u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
-    x = orthogonalized(u, p, ns_steps, eps)
+    x = orthogonalized(u, maximum(norm_of_matrix(u, p), eps), p, ns_steps)
     rows, cols = size(p, axis=-2), size(p, axis=-1)
     if adjust_lr_fn == "original":
         scale = sqrt(maximum(1, rows / cols))
@@ -50,10 +44,10 @@ def muon(
 
     $$p \leftarrow (1 - \eta\lambda)\, p - \eta \sqrt{\max(1, \text{rows} / \text{cols})}\, X$$
 
-    For the weight matrices of hidden layers, where every direction gets a step of about the same
-    length; not for vectors, embeddings and last layers (see `muon_with_adamw`). As
-    `torch.optim.Muon`, but for bfloat16: the products have the parameter's dtype. Vectors are
-    refused as there; tensors of more axes, which torch refuses, are stacks of matrices.
+    For the weight matrices of hidden layers, which move by about the same length in every
+    direction. Not for vectors, embeddings and last layers (see `muon_with_adamw`). Follows
+    `torch.optim.Muon`, except that products have the parameter's dtype and not bfloat16. Like torch
+    it refuses vectors; tensors of more axes, which torch refuses, are stacks of matrices.
 
     Args:
         p: the parameter, a matrix of (output, input).
@@ -62,9 +56,9 @@ def muon(
         momentum: share $\mu$ of the mean gradient that is kept.
         weight_decay: decoupled weight decay $\lambda$.
         eps: $\epsilon$, the least norm to divide by.
-        nesterov: whether $u$ is $m$ looked ahead; else it is $m$.
+        nesterov: whether $u$ looks ahead, as above; otherwise it is $m$.
         ns_steps: number of iterations.
-        adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps as long as those of
+        adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps about as long as those of
             AdamW: $0.2 \sqrt{\max(\text{rows}, \text{cols})}$ in place of the root.
 
     State variables: `m`, the running mean of the gradient.
@@ -88,24 +82,34 @@ def muon(
     if ndim(p) < 2:
         msg = f"muon is for matrices, not for ndim {ndim(p)}; use muon_with_adamw."
         raise RuleError(msg)
-    return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+    return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
 
 
-# fmt: off
 @rule
 def muon_with_adamw(
-    p, g, lr=1e-3, momentum=0.95, weight_decay=0.1, eps=1e-7, adamw_lr=3e-4, beta1=0.9, beta2=0.95,
-    adamw_eps=1e-10, adamw_weight_decay=0.0, nesterov=True, ns_steps=5, adjust_lr_fn="original",
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.95,
+    weight_decay=0.1,
+    eps=1e-7,
+    adamw_lr=3e-4,
+    beta1=0.9,
+    beta2=0.95,
+    adamw_eps=1e-10,
+    adamw_weight_decay=0.0,
+    nesterov=True,
+    ns_steps=5,
+    adjust_lr_fn="original",
 ):
-    # fmt: on
     r"""Muon for matrices, AdamW for everything else.
 
     $$p \leftarrow \begin{cases} \mathrm{Muon}_{\eta, \mu, \lambda, \epsilon}(p, g) &
     \text{if } p \text{ has two axes} \\
     \mathrm{AdamW}_{\eta', \beta_1, \beta_2, \epsilon', \lambda'}(p, g) & \text{else} \end{cases}$$
 
-    One learner for a whole network. Embeddings and last layers are matrices, too, which Muon does
-    not suit: give them a learner of their own. The two rules are `muon` and `adamw`, as in
+    One learner for a whole network. Embeddings and last layers are matrices, too, but Muon does not
+    suit them: give them a separate learner. The two rules are `muon` and `adamw`, as in
     `torch.optim`; the defaults of AdamW are those of Jordan's `MuonWithAuxAdam`.
 
     Args:
@@ -124,7 +128,8 @@ def muon_with_adamw(
         ns_steps: as in `muon`.
         adjust_lr_fn: as in `muon`.
 
-    State variables: `m`, the running mean of the gradient; `v` of tensors that are no matrices.
+    State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
+    that are not matrices.
 
     Example:
         >>> import numpy as np
@@ -141,7 +146,7 @@ def muon_with_adamw(
         Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.
     """
     if ndim(p) == 2:
-        return _muon_step(p, g, lr, momentum, weight_decay, eps, (nesterov, ns_steps, adjust_lr_fn))
+        return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)

@@ -1,9 +1,7 @@
-"""Muon in optax's convention: bias correction, and Nesterov Adam for what is no matrix."""
+"""Muon in optax's convention: bias correction, and Nesterov's Adam for all but matrices."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, size, sqrt, step
-from learnerdsl.learners.newton_schulz import orthogonalized
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
+from learnerdsl.learners._newton_schulz import orthogonalized
 
 
 @rule
@@ -20,7 +18,7 @@ def muon_optax(
     nesterov=True,
     ns_steps=5,
 ):
-    r"""Muon as optax has it: the mean gradient is corrected for its start, weights are (in, out).
+    r"""Muon as in optax: the mean gradient is bias-corrected, and weights are (input, output).
 
     $$m \leftarrow \mu m + (1 - \mu)\, g \qquad
     u = \mu \frac{m}{1 - \mu^{t+1}} + (1 - \mu) \frac{g}{1 - \mu^t} \qquad
@@ -32,9 +30,9 @@ def muon_optax(
     $$p \leftarrow p - \eta \left(\sqrt{\max(1, \text{cols} / \text{rows})}\, X
     + \lambda p\right)$$
 
-    Equals `optax.contrib.muon`. Differs from `muon` where rows and columns differ in number, and in
-    the first steps, by the weight of $g$ in $u$. What has not two axes is updated by `optax.adamw`
-    with `nesterov` (see `nadam_optax`) and the same learning rate.
+    Equals `optax.contrib.muon`. Differs from `muon` in matrices that are not square, and in the
+    first steps, by the weight of $g$ in $u$. Tensors that do not have two axes are updated by
+    `optax.adamw` with `nesterov` (see `nadamw`) and the same learning rate.
 
     Args:
         p: the parameter, a matrix of (input, output).
@@ -45,11 +43,12 @@ def muon_optax(
         eps: $\epsilon$, added to the norm, and to the root in Adam.
         beta1: share of the mean gradient that Adam keeps.
         beta2: share of the mean squared gradient that Adam keeps.
-        adamw_weight_decay: decoupled weight decay of what is no matrix.
+        adamw_weight_decay: decoupled weight decay of tensors that are not matrices.
         nesterov: whether both rules look ahead.
         ns_steps: number of iterations.
 
-    State variables: `m`, the running mean of the gradient; `v` of tensors that are no matrices.
+    State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
+    that are not matrices.
 
     Example:
         >>> import numpy as np
@@ -74,7 +73,8 @@ def muon_optax(
     else:
         u = m_new / (1 - keep**step)
     if ndim(p) == 2:
-        x = orthogonalized(let("u", u), p, ns_steps, eps, is_added=True)
+        u = let("u", u)
+        x = orthogonalized(u, norm(u) + eps, p, ns_steps)
         update = sqrt(maximum(1, size(p, axis=-1) / size(p, axis=-2))) * x
     else:
         v = state("v")

@@ -1,8 +1,6 @@
-"""NAdam: Adam with Nesterov's momentum, whose share grows by a schedule."""
+"""NAdam: Adam with Nesterov's momentum, which grows by a schedule."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step
 
 
 @rule
@@ -20,11 +18,11 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
     $$\hat{m} = \frac{(1 - \mu_t)\, g}{1 - \Pi} + \frac{\mu_{t+1}\, m}{1 - \mu_{t+1} \Pi} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    Often a little faster than Adam at the same cost in memory. The momentum starts at about half
-    of $\beta_1$ and with the default $\psi$ needs tens of thousands of steps to reach it, so on
-    short runs the step is mostly the gradient itself. As `torch.optim.NAdam`. (Keras has
-    $\psi = 1$; optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` are
-    the same for all groups, because $\Pi$ is.
+    Often a little faster than Adam at the same cost in memory. The momentum starts at about half of
+    $\beta_1$ and with the default $\psi$ needs tens of thousands of steps to reach it, so on short
+    runs the step is mostly the gradient itself. Follows `torch.optim.NAdam`. (Keras has $\psi = 1$;
+    optax holds the momentum constant, see `nadamw`.) `beta1` and `momentum_decay` must be the same
+    for all groups, because $\Pi$ is.
 
     Args:
         p: the parameter.
@@ -42,12 +40,13 @@ def nadam(p, g, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, mom
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import nadam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = nadam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.894, 0.894, 0.894], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.894 0.894]
+        [0.816 0.964]
 
     References:
         Dozat, [Incorporating Nesterov Momentum into

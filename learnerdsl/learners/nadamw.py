@@ -1,13 +1,11 @@
 """NAdamW: AdamW with Nesterov's momentum, in the forms of optax and of timm."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state, step
 
 
 @rule
 def nadamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
-    r"""NAdamW: AdamW whose mean gradient is taken one step ahead, with a constant momentum.
+    r"""NAdamW: AdamW whose mean gradient looks one step ahead, with a constant momentum.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -16,9 +14,9 @@ def nadamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
     $$\hat{m} = \frac{\beta_1 m}{1 - \beta_1^{t+1}} + \frac{(1 - \beta_1)\, g}{1 - \beta_1^t} \qquad
     p \leftarrow p - \eta \left( \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon} + \lambda p \right)$$
 
-    Good where AdamW is; the newest gradient has more weight, at no cost. As
-    `optax.nadamw`, and with `weight_decay=0` as `optax.nadam`. (`nadam` has a schedule of the
-    momentum instead, `nadamw_timm` another correction of the start.)
+    Suits the same problems as AdamW; the newest gradient has more weight, at no cost. Follows
+    `optax.nadamw`, and `optax.nadam` if `weight_decay=0`. (`nadam` has a schedule of the momentum
+    instead, and `nadamw_timm` another bias correction.)
 
     Args:
         p: the parameter.
@@ -55,7 +53,7 @@ def nadamw(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-4):
 
 @rule
 def nadamw_timm(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
-    r"""NAdamW of timm: AdamW whose mean gradient takes in the newest gradient twice.
+    r"""NAdamW of timm: AdamW whose mean gradient counts the newest gradient twice.
 
     $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
     v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
@@ -64,9 +62,9 @@ def nadamw_timm(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e
     $$\hat{m} = \frac{\beta_1 m + (1 - \beta_1)\, g}{1 - \beta_1^t} \qquad
     p \leftarrow (1 - \eta \lambda)\, p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    In the long run the same as `nadamw`; here both parts of $\hat{m}$ have the same correction, so
-    the first step is nearly twice as long as $\eta$ and some warm-up helps. As `timm.optim.NAdamW`,
-    without its clipping and caution.
+    In the long run it equals `nadamw`. Here both parts of $\hat{m}$ have the same bias correction,
+    so the first step is nearly twice as long as $\eta$, and some warm-up helps. Follows
+    `timm.optim.NAdamW`, without its clipping and caution.
 
     Args:
         p: the parameter.

@@ -1,8 +1,23 @@
-"""Nero: steps by neurons, whose weights stay centred and of norm 1."""
+"""Nero: a rate for each neuron, whose weights keep a mean of 0 and a norm of 1."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, mean, norm, size, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    mean,
+    ndim,
+    norm,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule
@@ -14,12 +29,12 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
     p \leftarrow p - \mathrm{mean}(p) \qquad
     p \leftarrow \frac{p}{\lVert p \rVert + \epsilon}$$
 
-    with norms and means over each neuron, that is over all axes but the first, and $s$ the mean
-    norm of a tensor's neurons, 0.01 if that is 0. The weights are centred and divided by their
-    norm before the first step, too. Tensors of fewer than two axes keep $v$ for each element and
-    are not constrained. For networks without tuned rates, as a step is an angle; the network must
-    stand weights of norm 1. As `pytorch_optimizer.Nero`, except that gradients which are not finite
-    make weights that are not.
+    with norms and means over each neuron, that is, over all axes but the first, and $s$ the mean
+    norm of a tensor's neurons, or 0.01 if that is 0. The weights are also centred and divided by
+    their norm before the first step. Tensors of fewer than two axes keep $v$ for each element and
+    are not constrained. Needs little tuning of the rate, because a step is an angle. The network
+    must work with weights of norm 1. Follows `pytorch_optimizer.Nero`, except that a gradient that
+    is not finite makes weights that are not finite.
 
     Args:
         p: the parameter.
@@ -30,7 +45,8 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
         constraints: whether weights of a neuron are centred and of norm 1.
 
     State variables: `v`, the mean squared norm of the gradient of each neuron; `scale`, the size
-    $s$ of the weights at the start; `centre` and `length`, what they are centred by at the start.
+    $s$ of the weights at the start; `centre` and `length`, the mean and the norm that are removed
+    from them at the start.
 
     Example:
         >>> import numpy as np
@@ -73,9 +89,11 @@ def nero(p, g, lr=0.01, beta=0.999, eps=1e-8, constraints=True):
 
 
 def _nonzero(scale):
+    """Return the scale, or 0.01 where it is 0."""
     return where(equal(scale, 0), 0.01, scale)
 
 
 def _rate(v, squares, lr, beta, eps):
+    """Update the mean `v` of squares; return the rate that it leads to."""
     v_new = assign(v, beta * v + (1 - beta) * squares)
     return lr / (sqrt(v_new / (1 - beta**step)) + eps)

@@ -1,20 +1,19 @@
 """Stochastic gradient descent with noise added to the gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step
-from learnerdsl.tracing import assign, normal
+from learnerdsl import assign, normal, rule, sqrt, step
 
 
 @rule
 def noisy_sgd(p, g, lr=1e-3, eta=0.01, gamma=0.55):
-    r"""Stochastic gradient descent with Gaussian noise on the gradient, less with every step.
+    r"""Stochastic gradient descent with Gaussian noise on the gradient, which fades.
 
     $$p \leftarrow p - \eta \left(g + \sqrt{\frac{\eta_n}{t^\gamma}}\ \xi\right), \qquad
     \xi \sim \mathcal{N}(0, 1)$$
 
-    The noise helps deep networks out of poor starts, and does little for networks that train well.
-    As the code of `optax.noisy_sgd`, with $t$ from 1 (its text has $(1 + t)^\gamma$); the numbers
-    are another generator's and depend on the learner's `seed`.
+    The noise helps deep networks to escape from poor starts, and does little for networks that
+    train well. Follows the code of `optax.noisy_sgd`, with $t$ from 1 (its text has
+    $(1 + t)^\gamma$). The random numbers come from another generator and depend on the learner's
+    `seed`.
 
     Args:
         p: the parameter.

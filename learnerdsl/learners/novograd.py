@@ -1,22 +1,20 @@
 """NovoGrad: momentum of gradients that are scaled to unit size, tensor by tensor."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, sqrt, sum, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, equal, let, rule, sqrt, state, sum, where
 
 
 @rule
 def novograd(p, g, lr=1e-3, beta1=0.9, beta2=0.25, eps=1e-6, weight_decay=0.0):
-    r"""NovoGrad: a mean square for each tensor divides the gradient before the momentum.
+    r"""NovoGrad: divides the gradient by a running norm of its tensor, before the momentum.
 
     $$v \leftarrow \beta_2 v + (1 - \beta_2) \lVert g \rVert^2 \qquad
     m \leftarrow \beta_1 m + \frac{g}{\sqrt{v} + \epsilon} + \lambda p \qquad
     p \leftarrow p - \eta m$$
 
     with $v$ starting from the first $\lVert g \rVert^2$ and $m$ from 0. Needs half the memory of
-    Adam and little care for the start, also with large batches; elements of one tensor share a
-    rate, so it suits sparse gradients less. As `optax.novograd`: the gradients add up in $m$
-    (there is no factor $1 - \beta_1$), so the effective step is $\eta / (1 - \beta_1)$.
+    Adam and hardly any warm-up, even with large batches. Elements of one tensor share a rate, so it
+    suits sparse gradients less. Follows `optax.novograd`: the gradients add up in $m$ (there is no
+    factor $1 - \beta_1$), so the effective step is $\eta / (1 - \beta_1)$.
 
     Args:
         p: the parameter.
@@ -54,15 +52,15 @@ def novograd(p, g, lr=1e-3, beta1=0.9, beta2=0.25, eps=1e-6, weight_decay=0.0):
 
 @rule
 def novograd_timm(p, g, lr=1e-3, beta1=0.95, beta2=0.98, eps=1e-8, weight_decay=0.0):
-    r"""NovoGrad as NVIDIA runs it, with long means.
+    r"""NovoGrad as NVIDIA uses it, with long running means.
 
     $$v \leftarrow \begin{cases} \lVert g \rVert^2 & v = 0 \\
     \beta_2 v + (1 - \beta_2) \lVert g \rVert^2 & \text{else} \end{cases} \qquad
     m \leftarrow \beta_1 m + \frac{g}{\sqrt{v} + \epsilon} + \lambda p \qquad
     p \leftarrow p - \eta m$$
 
-    Good and bad for the same as `novograd`, from which it differs in its defaults, and for tensors
-    whose first gradients are zero: $v$ starts from the first that is not. As
+    Has the strengths and weaknesses of `novograd`. It differs in its defaults, and for tensors
+    whose first gradients are zero: $v$ starts from the first that is not. Follows
     `timm.optim.NvNovoGrad`.
 
     Args:

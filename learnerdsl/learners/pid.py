@@ -1,7 +1,6 @@
 """PID: momentum with a term for the change of the gradient, as in control theory."""
 
-from learnerdsl.define import rule
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state
 
 
 @rule
@@ -16,22 +15,22 @@ def pid(
 
     $$p \leftarrow p - \eta\, (g + K_i i + K_d d) \qquad g' \leftarrow g$$
 
-    with $g' = g$ at the first step. The change of the gradient brakes before momentum overshoots;
-    two more numbers to tune. As `pytorch_optimizer.PID` with a momentum above 0; the effective step
-    is about $\eta K_i / (1 - \mu)$.
+    with $g' = g$ at the first step. The change of the gradient brakes before momentum overshoots.
+    There are two more hyperparameters to tune. Follows `pytorch_optimizer.PID` with a momentum
+    above 0; the effective step is about $\eta K_i / (1 - \mu)$.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
         momentum: share $\mu$ of both buffers that is kept.
-        dampening: $\tau$, what is held back of each gradient in the sum.
+        dampening: share $\tau$ of each gradient that is left out of the sum.
         integral: $K_i$, weight of the sum of gradients.
         derivative: $K_d$, weight of their change.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
-    State variables: `i` and `d`, the running sum and the running change of the gradient;
-    `last`, the gradient before.
+    State variables: `i` and `d`, the running sum and the running change of the gradient; `last`,
+    the last gradient.
 
     Example:
         >>> import numpy as np

@@ -1,21 +1,19 @@
 """Positive-negative momentum: PNM and AdaPNM."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt, step
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, combine, maximum, rule, sqrt, state, step
 
 
 @rule
 def pnm(p, g, lr=1e-3, beta1=0.9, beta0=1.0, weight_decay=0.0):
-    r"""PNM: the difference of two momentum buffers, fed in turns.
+    r"""PNM: the difference of two momentum buffers, which are updated in turns.
 
     $$m_t = \beta_1^2 m_{t-2} + (1 - \beta_1^2)\, g \qquad
     p \leftarrow p - \eta \left(\frac{(1 + \beta_0)\, m_t - \beta_0 m_{t-1}}
     {\sqrt{(1 + \beta_0)^2 + \beta_0^2}} + \lambda p\right)$$
 
-    The two buffers hold gradients of other batches, so their difference has more noise of the kind
-    that leads to flat minima, at no cost in gradients. As `pytorch_optimizer.PNM` and the authors'
-    code (decay is decoupled and multiplied by the learning rate).
+    The two buffers hold gradients of different batches, so their difference has more of the noise
+    that leads to flat minima, without further gradients. Follows `pytorch_optimizer.PNM` and the
+    authors' code (decay is decoupled and multiplied by the learning rate).
 
     Args:
         p: the parameter.
@@ -60,9 +58,9 @@ def adapnm(p, g, lr=1e-3, beta1=0.9, beta2=0.999, beta0=1.0, eps=1e-8, weight_de
     p \leftarrow p - \eta \left(\frac{u}{1 - \beta_1^t} \Big/ \left(\sqrt{\frac{\bar{v}}
     {1 - \beta_2^t}} + \epsilon\right) + \lambda p\right)$$
 
-    To `pnm` what Adam is to momentum. As the authors' code, which divides by $1 - \beta_1^t$
-    although the buffers keep $\beta_1^2$. (`pytorch_optimizer.AdaPNM` adds 1e-15 under the root,
-    and $\epsilon$ before the correction.)
+    It is to `pnm` what Adam is to momentum. Follows the authors' code, which divides by
+    $1 - \beta_1^t$ although the buffers keep $\beta_1^2$. (`pytorch_optimizer.AdaPNM` adds 1e-15
+    under the root, and $\epsilon$ before the correction.)
 
     Args:
         p: the parameter.

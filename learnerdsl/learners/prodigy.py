@@ -1,8 +1,20 @@
 """Prodigy: Adam whose learning rate is estimated from how far the parameters have moved."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, maximum, minimum, sqrt, step, sum, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import (
+    abs,
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    minimum,
+    rule,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule
@@ -30,10 +42,10 @@ def prodigy(
     $$d' = \max\left( d,\, \kappa \frac{r}{\lVert s \rVert_1} \right) \qquad
     p \leftarrow p - a \frac{m}{\sqrt{v} + d' \epsilon} - a \lambda p$$
 
-    with sums over the whole model. The first to try where no learning rate is known: leave `lr` at
-    1, or at a schedule that ends at 0. It costs four states of each element, and the estimate
-    never falls. As `optax.contrib.prodigy`, which always corrects the bias (`prodigy_official` does
-    not) and, unlike the paper, has the new $d$ beside $\epsilon$.
+    with sums over the whole model. The first rule to try where no learning rate is known. Leave
+    `lr` at 1, or give it a schedule that goes from 1 to 0. It keeps four states for each element,
+    and the estimate never falls. Follows `optax.contrib.prodigy`, which always corrects the bias
+    (`prodigy_official` does not) and, unlike the paper, multiplies $\epsilon$ by the new $d$.
 
     Args:
         p: the parameter.
@@ -43,11 +55,12 @@ def prodigy(
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
-        d_coef: $\kappa$, factor of the estimate; what to tune, between 0.5 and 2.
+        d0: the first $d$, which must be smaller than the distance to the solution.
+        d_coef: $\kappa$, factor of the estimate; the one to tune, between 0.5 and 2.
         safeguard_warmup: whether $s$ has $d$ in place of $a$, for a long warm-up of `lr`.
 
-    State variables: `m`, `v`, `s`, the sum of gradients, `p0`, the start; for the model `d`, `r`.
+    State variables: `m`, `v`, the sum `s` of gradients, the initial parameter `p0`; for the whole
+    model `d` and `r`.
 
     Example:
         >>> import numpy as np
@@ -92,7 +105,7 @@ def prodigy_official(
     bias_correction=False,
     safeguard_warmup=False,
 ):
-    r"""Prodigy as its authors publish it: no bias correction, and a limit to the growth of $d$.
+    r"""Prodigy as its authors publish it: no bias correction, and a limit on the growth of $d$.
 
     The formula of `prodigy` with $a = d\, \eta$, and in place of its $d'$
 
@@ -101,7 +114,7 @@ def prodigy_official(
     d' = \min(d_{\max}, \gamma \tilde{d})$$
 
     where $\tilde{d}$ is $\max(d, \hat{d})$ while $d = d_0$, then $d$. Without bias correction early
-    steps are larger. A `growth_rate` of 1.02 is itself a warm-up. As `prodigyopt.Prodigy`.
+    steps are larger. A `growth_rate` of 1.02 is itself a warm-up. Follows `prodigyopt.Prodigy`.
 
     Args:
         p: the parameter.
@@ -111,13 +124,13 @@ def prodigy_official(
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
-        d0: the first $d$; smaller than the distance to the solution.
-        d_coef: $\kappa$, factor of the estimate; what to tune, between 0.5 and 2.
+        d0: the first $d$, which must be smaller than the distance to the solution.
+        d_coef: $\kappa$, factor of the estimate; the one to tune, between 0.5 and 2.
         growth_rate: $\gamma$, the most that $d$ may grow by in one update.
-        bias_correction: whether $a$ is that of `prodigy`.
+        bias_correction: whether to use the $a$ of `prodigy`.
         safeguard_warmup: whether $s$ has $d$ in place of $a$, for a long warm-up of `lr`.
 
-    State variables: `m`, `v`, `s` and `p0`; for the model `d`, `d_max` and `r`.
+    State variables: `m`, `v`, `s` and `p0`; for the whole model `d`, `d_max` and `r`.
 
     Example:
         >>> import numpy as np

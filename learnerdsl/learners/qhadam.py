@@ -1,13 +1,11 @@
-"""QHAdam: Adam whose step mixes the running means with the gradient at hand."""
+"""QHAdam: Adam whose step mixes the running means with the newest gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state
 
 
 @rule
 def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, weight_decay=0.0):
-    r"""QHAdam: quasi-hyperbolic momentum inside of Adam.
+    r"""QHAdam: quasi-hyperbolic momentum inside Adam.
 
     $$g \leftarrow g + \lambda p \qquad
     w_i \leftarrow 1 + \beta_i w_i \qquad
@@ -20,8 +18,8 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
 
     A weight $\nu$ of 1 gives Adam, and 0 forgets the past; the paper advises $\nu_1 = 0.7$ and
     $\nu_2 = 1$. With $\nu_2 < 1$ single steps are bounded even if $\beta_2$ is close to 1, so it
-    helps where Adam is unstable. The weights $w_i$ do the work of Adam's corrections, and stay
-    right when the betas change on the way. As `QHAdam` of facebookresearch/qhoptim.
+    helps where Adam is unstable. The weights $w_i$ take the place of Adam's bias corrections, and
+    stay correct when the betas change. Follows `QHAdam` of facebookresearch/qhoptim.
 
     Args:
         p: the parameter.
@@ -29,8 +27,8 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
         lr: learning rate $\eta$.
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
-        nu1: weight $\nu_1$ of the mean gradient against the gradient at hand.
-        nu2: weight $\nu_2$ of the mean squared gradient against the one at hand.
+        nu1: weight $\nu_1$ of the mean gradient compared with the newest gradient.
+        nu2: weight $\nu_2$ of the mean squared gradient compared with the newest.
         eps: $\epsilon$, added to the root.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
@@ -40,12 +38,13 @@ def qhadam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, we
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import qhadam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = qhadam([weights], lr=0.1, nu1=0.7)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8   0.934]
 
     References:
         Ma and Yarats, [Quasi-hyperbolic momentum and Adam for deep

@@ -1,13 +1,25 @@
 """RACS: gradients scaled by rows and columns."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, maximum, mean, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import (
+    assign,
+    combine,
+    equal,
+    let,
+    maximum,
+    mean,
+    ndim,
+    norm,
+    rule,
+    sqrt,
+    state,
+    step,
+    where,
+)
 
 
 @rule
 def racs(p, g, lr=1e-3, beta=0.9, alpha=0.05, gamma=1.01, eps=1e-8, weight_decay=0.0):
-    r"""RACS: row and column scaled SGD, which keeps two vectors for a matrix.
+    r"""RACS: row and column scaled SGD, which keeps two axis arrays for each matrix.
 
     $$s_i \leftarrow \beta s_i + (1 - \beta)\, \mathrm{mean}_j\, g_{ij}^2 \qquad
     q_j \leftarrow \beta q_j + (1 - \beta)\, \mathrm{mean}_i\, g_{ij}^2 \qquad
@@ -18,9 +30,9 @@ def racs(p, g, lr=1e-3, beta=0.9, alpha=0.05, gamma=1.01, eps=1e-8, weight_decay
     p \leftarrow (1 - \eta \lambda) p - \eta \alpha c u$$
 
     with $i$ along the first axis and $j$ over all others, $q$ starting from 1, and $c = 1$ at the
-    first step. A vector is a matrix of one column. For language models in little memory, as the
-    norm of a step grows slowly; $u$ falls where gradients grow, so it does not fit models whose
-    gradients change their size much. As `pytorch_optimizer.RACS`.
+    first step. A vector is a matrix of one column. For language models with little memory to spare:
+    the norm of a step grows only slowly. $u$ falls where gradients grow, so it does not suit models
+    whose gradients change much in size. Follows `pytorch_optimizer.RACS`.
 
     Args:
         p: the parameter.
@@ -40,11 +52,11 @@ def racs(p, g, lr=1e-3, beta=0.9, alpha=0.05, gamma=1.01, eps=1e-8, weight_decay
         >>> from learnerdsl.learners import racs
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = racs([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[1, 2, 3], [10, 20, 30]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.984, 0.984, 0.984],
-               [0.984, 0.984, 0.984]], dtype=float32)
+        array([[0.997, 0.997, 0.997],
+               [0.997, 0.997, 0.997]], dtype=float32)
 
     References:
         Gong et al., [Towards Efficient Optimizer Design for LLM via Structured Fisher

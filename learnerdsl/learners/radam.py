@@ -1,8 +1,6 @@
 """RAdam: Adam that trusts its second moment only after some steps, in torch's and optax's form."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sqrt, state, step, where
 
 
 @rule
@@ -23,10 +21,11 @@ def radam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     r_t \sqrt{1 - \beta_2^t} / (\sqrt{v} + \epsilon) & \rho_t > 5 \\
     1 & \text{otherwise} \end{cases}$$
 
-    Needs no schedule at the start: the first five steps are those of momentum SGD, then Adam is
-    let in slowly. Those first steps are as long as the gradients are, so it wants gradients of
-    moderate size. As `torch.optim.RAdam`: $\epsilon$ is added to the root of the uncorrected $v$.
-    (`radam_optax` adds it to the corrected one, which matters for gradients near $\epsilon$.)
+    Needs no warm-up schedule: the first five steps are those of momentum SGD, and then Adam is
+    phased in. The length of those first steps is proportional to the gradients, so gradients should
+    have moderate size. Follows `torch.optim.RAdam`: $\epsilon$ is added to the root of the
+    uncorrected $v$. (`radam_optax` adds it to the corrected one, which matters for gradients near
+    $\epsilon$.)
 
     Args:
         p: the parameter.
@@ -42,12 +41,12 @@ def radam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import radam
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = radam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner, gradient = radam([weights], lr=0.1), np.array([1, 0.1], np.float32)
+        >>> all(learner.update([gradient]) for _ in range(5)), weights.round(3)
+        (True, array([0.5 , 0.95], dtype=float32))
+        >>> learner.update([gradient]), weights.round(3)
+        (True, array([0.497, 0.947], dtype=float32))
 
     References:
         Liu et al., [On the Variance of the Adaptive Learning Rate and
@@ -77,9 +76,10 @@ def radam_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, threshold=5.0):
     r_t / (\sqrt{\hat{v}} + \epsilon) & \rho_t \ge \tau \\
     1 & \text{otherwise} \end{cases}$$
 
-    with $\rho_t$ and $r_t$ of `radam`, and as good and bad as it. As `optax.radam`: there is no
-    weight decay, and the threshold $\tau$ may be chosen. Below $\rho_t = 4$ there is no $r_t$; the
-    step is then not divided whatever the threshold, where optax gives NaN.
+    with the $\rho_t$ and $r_t$ of `radam`, whose strengths and weaknesses it has. Follows
+    `optax.radam`: there is no weight decay, and the threshold $\tau$ can be chosen. Below
+    $\rho_t = 4$ there is no $r_t$; the step is then not divided whatever the threshold, where optax
+    gives NaN.
 
     Args:
         p: the parameter.
@@ -88,19 +88,19 @@ def radam_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, threshold=5.0):
         beta1: share $\beta_1$ of the mean gradient that is kept.
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root of the corrected $\hat{v}$.
-        threshold: $\tau$, the $\rho_t$ from which on the step is divided.
+        threshold: $\tau$, the $\rho_t$ from which the step is divided.
 
     State variables: `m` and `v`, the running means of the gradient and of its square.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import radam_optax
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = radam_optax([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones(2, np.float32)
+        >>> learner, gradient = radam_optax([weights], lr=0.1), np.array([1, 0.1], np.float32)
+        >>> all(learner.update([gradient]) for _ in range(5)), weights.round(3)
+        (True, array([0.5 , 0.95], dtype=float32))
+        >>> learner.update([gradient]), weights.round(3)
+        (True, array([0.497, 0.947], dtype=float32))
 
     References:
         Liu et al., [On the Variance of the Adaptive Learning Rate and
@@ -118,7 +118,7 @@ def radam_optax(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, threshold=5.0):
 
 
 def _length_and_rectification(beta2):
-    """rho_t, and r_t, which has no meaning where rho_t is below 4."""
+    """Return rho_t and r_t; the latter has no meaning where rho_t is below 4."""
     rho_inf = 2 / (1 - beta2) - 1
     rho = let("rho", rho_inf - 2 * step * beta2**step / (1 - beta2**step))
     return rho, sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))

@@ -1,9 +1,7 @@
 """Ranger: RAdam on centralised gradients, with lookahead."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, mean, sqrt, step, where
+from learnerdsl import assign, equal, let, mean, ndim, rule, sqrt, state, step, where
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule
@@ -33,9 +31,9 @@ def ranger(
     $$\text{every } k \text{ steps:} \qquad s \leftarrow s + \alpha (p - s) \qquad p \leftarrow s$$
 
     with $\rho_t$ and $r_t$ of `radam`, and the mean over all axes but the first, for tensors of two
-    and more axes. For image classifiers of fixed budgets, where it needs little tuning. As the
-    author's Ranger and as `pytorch_optimizer.Ranger(degenerated_to_sgd=True)`, whose default goes
-    up the gradient before $\rho_t$ reaches the threshold.
+    and more axes. For image classifiers with a fixed budget, where it needs little tuning. Follows
+    the author's Ranger and `pytorch_optimizer.Ranger(degenerated_to_sgd=True)`, whose default
+    ascends the gradient before $\rho_t$ reaches the threshold.
 
     Args:
         p: the parameter.
@@ -45,10 +43,10 @@ def ranger(
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to the root of $v$, which is not corrected.
         weight_decay: decoupled weight decay $\lambda$.
-        alpha: share $\alpha$ of the way that the slow weights go.
-        k: number of steps after which they do.
-        threshold: $\tau$, the $\rho_t$ from which on the step is divided; at least 4.
-        centralise: whether to take the mean off gradients.
+        alpha: share $\alpha$ of the distance that the slow weights move.
+        k: number of steps between their moves.
+        threshold: $\tau$, the $\rho_t$ from which the step is divided; at least 4.
+        centralise: whether to subtract the mean from gradients.
 
     State variables: `m` and `v`, the running means of the gradient and of its square; `slow`, the
     slow weights $s$, starting from the weights.
@@ -56,12 +54,13 @@ def ranger(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import ranger
-        >>> weights = np.ones(3, np.float32)
-        >>> learner = ranger([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> weights = np.ones((1, 2), np.float32)
+        >>> learner = ranger([weights], lr=0.1, k=2)
+        >>> for gradient in ([[3, 1]], [[3, 1]]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [[0.9 1.1]]
+        [[0.9 1.1]]
 
     References:
         Wright, [Ranger: a synergistic

@@ -1,8 +1,6 @@
 """RMSprop: a learning rate per element, from a running mean of squared gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, sqrt, state
 
 
 @rule
@@ -13,10 +11,10 @@ def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     v \leftarrow \alpha v + (1 - \alpha)\, g^2 \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{v} + \epsilon}$$
 
-    Good for recurrent networks and moving targets; with no bias correction the first steps are
-    $1/\sqrt{1 - \alpha}$ times too long. As `torch.optim.RMSprop`: $\epsilon$ is outside the root
-    and the mean starts at 0. (optax and Keras put it inside, which differs where gradients are
-    small.)
+    Good for recurrent networks and moving targets. There is no bias correction, so the first steps
+    are $1/\sqrt{1 - \alpha}$ times too long. Follows `torch.optim.RMSprop`: $\epsilon$ is outside
+    the root and the mean starts at 0. (optax and Keras put it inside, which differs where gradients
+    are small.)
 
     Args:
         p: the parameter.
@@ -31,12 +29,13 @@ def rmsprop(p, g, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.829 0.829]
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture
@@ -56,7 +55,7 @@ def rmsprop_optax(p, g, lr=1e-3, alpha=0.9, eps=1e-8):
     p \leftarrow p - \eta \frac{g}{\sqrt{v + \epsilon}}$$
 
     Equals `rmsprop` where gradients are far above $\sqrt{\epsilon}$ (1e-4 by default) and takes
-    shorter steps below. As `optax.rmsprop`, and as Keras, whose $\epsilon$ is 1e-7.
+    shorter steps below. Follows `optax.rmsprop` and Keras, whose $\epsilon$ is 1e-7.
 
     Args:
         p: the parameter.
@@ -72,10 +71,10 @@ def rmsprop_optax(p, g, lr=1e-3, alpha=0.9, eps=1e-8):
         >>> from learnerdsl.learners import rmsprop_optax
         >>> weights = np.ones(3, np.float32)
         >>> learner = rmsprop_optax([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([10, 1e-4, -1], np.float32)])
         True
         >>> weights.round(3)
-        array([0.968, 0.968, 0.968], dtype=float32)
+        array([0.968, 0.99 , 1.032], dtype=float32)
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture

@@ -1,8 +1,6 @@
 """RMSprop with momentum, and with a running variance in place of the mean square."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, sqrt
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, maximum, rule, sqrt, state
 
 
 @rule
@@ -13,8 +11,8 @@ def rmsprop_momentum(p, g, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
     b \leftarrow \mu b + \frac{g}{\sqrt{v} + \epsilon} \qquad
     p \leftarrow p - \eta b$$
 
-    Usual for convolutional networks of the EfficientNet kind; the effective step is
-    $\eta / (1 - \mu)$, so the learning rate has to be smaller than that of `rmsprop`. As
+    Often used for convolutional networks such as EfficientNet; the effective step is
+    $\eta / (1 - \mu)$, so the learning rate has to be smaller than that of `rmsprop`. Follows
     `torch.optim.RMSprop` with a momentum: $\epsilon$ is outside the root, the learning rate is
     outside the buffer.
 
@@ -31,12 +29,14 @@ def rmsprop_momentum(p, g, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop_momentum
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop_momentum([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([10, 0.1], [10, 0.1], [0, 0]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.739 0.739]
+        [0.594 0.594]
 
     References:
         Hinton, [Neural Networks for Machine Learning, lecture
@@ -56,9 +56,9 @@ def rmsprop_centered(p, g, lr=1e-2, alpha=0.99, eps=1e-8):
     a \leftarrow \alpha a + (1 - \alpha)\, g \qquad
     p \leftarrow p - \eta \frac{g}{\sqrt{v - a^2} + \epsilon}$$
 
-    Takes longer steps where gradients are steady; that makes it faster than `rmsprop` and less
-    safe, as the divisor can come close to 0. As `torch.optim.RMSprop(centered=True)`, except that a
-    variance which rounding makes negative counts as 0 here and gives NaN there.
+    Takes longer steps where gradients are steady, which makes it faster than `rmsprop` but less
+    safe, because the divisor can come close to 0. Follows `torch.optim.RMSprop(centered=True)`,
+    except that a variance that rounding makes negative counts as 0 here and gives NaN there.
 
     Args:
         p: the parameter.
@@ -72,12 +72,14 @@ def rmsprop_centered(p, g, lr=1e-2, alpha=0.99, eps=1e-8):
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rmsprop_centered
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rmsprop_centered([weights], lr=0.01)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.899, 0.899, 0.899], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, 1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.899 0.899]
+        [0.828 0.97 ]
+        [0.769 0.912]
 
     References:
         Graves, [Generating Sequences With Recurrent Neural

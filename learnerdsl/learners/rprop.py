@@ -1,8 +1,6 @@
-"""Rprop: step lengths of their own for all elements, from the signs of gradients."""
+"""Rprop: a step length for each element, from the signs of its gradients."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import clip, sign, where
-from learnerdsl.tracing import assign, combine, state
+from learnerdsl import assign, clip, combine, rule, sign, state, where
 
 
 @rule
@@ -15,31 +13,33 @@ def rprop(p, g, lr=1e-2, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50
     g' \leftarrow \begin{cases} 0 & g g' < 0 \\ g & \text{else} \end{cases} \qquad
     p \leftarrow p - d \operatorname{sgn}(g')$$
 
-    Fast and free of tuning on whole data sets; wrong for minibatches, whose noise turns signs at
-    random. As `torch.optim.Rprop`: where the sign turns, the element waits for one update. (The
-    `rprop` of optax 0.2 applies each step one update late.)
+    Fast and without tuning on full batches; unsuitable for minibatches, whose noise flips signs at
+    random. Follows `torch.optim.Rprop`: where the sign flips, the element waits for one update.
+    (The `rprop` of optax 0.2 applies each step one update late.)
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: length from which all steps start; later changes of it have no effect.
-        eta_minus: $\eta^-$, factor where the sign turns.
+        eta_minus: $\eta^-$, factor where the sign flips.
         eta_plus: $\eta^+$, factor where the sign stays.
         step_min: $d_{\min}$, the shortest step.
         step_max: $d_{\max}$, the longest step.
 
-    State variables: `d`, the length of the step; `last`, the gradient before, or 0 where the
-    sign turned.
+    State variables: `d`, the length of the step; `last`, the last gradient, or 0 where the sign
+    flipped.
 
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import rprop
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = rprop([weights], lr=0.1)
-        >>> [learner.update([weights.copy()]) for _ in range(2)]
-        [True, True]
-        >>> weights.round(3)
-        array([0.78, 0.78, 0.78], dtype=float32)
+        >>> for gradient in ([1, 1], [1, -1], [1, -1]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.78 0.9 ]
+        [0.636 0.95 ]
 
     References:
         Riedmiller and Braun, [A direct adaptive method for faster backpropagation learning: the

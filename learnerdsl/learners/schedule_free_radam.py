@@ -1,9 +1,7 @@
-"""Schedule-free RAdam: a schedule-free learner that also warms itself up."""
+"""Schedule-free RAdam: a schedule-free learner with a built-in warm-up."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.learners.schedule_free import average_of, share_of_newest
-from learnerdsl.tracing import assign, combine, evaluate, let, state
+from learnerdsl import assign, combine, evaluate, let, rule, sqrt, state, step, where
+from learnerdsl.learners._schedule_free import average_of, share_of_newest
 
 
 @rule
@@ -19,7 +17,7 @@ def schedule_free_radam(
     weight_lr_power=2.0,
     silent_sgd_phase=True,
 ):
-    r"""Schedule-free RAdam: RAdam's rectification is the warm-up of schedule-free AdamW.
+    r"""Schedule-free RAdam: schedule-free AdamW with RAdam's rectification as its warm-up.
 
     $$\rho_\infty = \frac{2}{1 - \beta_2} - 1 \qquad
     \rho = \rho_\infty - \frac{2 t \beta_2^t}{1 - \beta_2^t} \qquad
@@ -35,8 +33,8 @@ def schedule_free_radam(
 
     where $\rho > 4$, with $c$ of `schedule_free_sgd`. In the few updates before that, $\eta_t = 0$
     and only $v$ changes (or, without the silent phase, $\eta_t = \eta$ and $u = g + \lambda p$).
-    For those who want neither a schedule nor a warm-up to tune. Evaluate with
-    `learner.evaluation_parameters()`, which is $x$. As `schedulefree.RAdamScheduleFree`.
+    There is neither a schedule nor a warm-up to tune. Evaluate with
+    `learner.evaluation_parameters()`, which is $x$. Follows `schedulefree.RAdamScheduleFree`.
 
     Args:
         p: the parameter.

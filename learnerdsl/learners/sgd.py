@@ -1,8 +1,6 @@
 """Stochastic gradient descent: plain, with momentum, with Nesterov momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step, where
 
 
 @rule
@@ -11,9 +9,9 @@ def sgd(p, g, lr=1e-3, weight_decay=0.0):
 
     $$g \leftarrow g + \lambda p \qquad p \leftarrow p - \eta g$$
 
-    Needs no memory and generalises well, but one learning rate has to suit all parameters, so it
-    is slow where curvatures differ much. Weight decay is coupled (added to the gradient), as in
-    `torch.optim.SGD`.
+    Needs no memory for states and generalises well, but one learning rate has to suit all
+    parameters, so it is slow where curvatures differ a lot. Weight decay is coupled (added to the
+    gradient), as in `torch.optim.SGD`.
 
     Args:
         p: the parameter.
@@ -28,10 +26,10 @@ def sgd(p, g, lr=1e-3, weight_decay=0.0):
         >>> from learnerdsl.learners import sgd
         >>> weights = np.ones(3, np.float32)
         >>> learner = sgd([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([3, 0, -4], np.float32)])
         True
         >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        array([0.7, 1. , 1.4], dtype=float32)
 
     References:
         Robbins and Monro, [A Stochastic Approximation
@@ -49,17 +47,18 @@ def momentum_sgd(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
     b \leftarrow \mu b + (1 - \tau_t)\, g \qquad
     p \leftarrow p - \eta b$$
 
-    with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. Fast along long flat valleys and steady under
-    noise, but it overshoots where the gradient turns. As `torch.optim.SGD` with a momentum above
-    0: the first buffer is the gradient whatever the dampening, the learning rate is outside the
-    buffer, weight decay is coupled. The effective step is $\eta (1 - \tau) / (1 - \mu)$.
+    with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. Fast along long flat valleys and robust to
+    noise, but it overshoots where the gradient changes its direction. Follows `torch.optim.SGD`
+    with a momentum above 0: the first buffer is the gradient whatever the dampening, the learning
+    rate is outside the buffer, weight decay is coupled. The effective step is
+    $\eta (1 - \tau) / (1 - \mu)$.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept.
-        dampening: $\tau$, what is held back of each gradient after the first.
+        dampening: $\tau$, the share of each gradient after the first that is left out.
         weight_decay: coefficient $\lambda$ of the L2 penalty.
 
     State variables: `b`, the momentum buffer.
@@ -92,9 +91,9 @@ def nesterov(p, g, lr=1e-3, momentum=0.9, weight_decay=0.0):
     b \leftarrow \mu b + g \qquad
     p \leftarrow p - \eta (g + \mu b)$$
 
-    Looks ahead along the buffer and so brakes earlier than the heavy ball; the gain is small when
-    gradients are noisy. As `torch.optim.SGD(nesterov=True)`: the stored parameter is the point
-    looked ahead to, the learning rate is outside the buffer, weight decay is coupled.
+    Looks ahead along the buffer and so brakes earlier than the heavy ball. The gain is small when
+    gradients are noisy. Follows `torch.optim.SGD(nesterov=True)`: the stored parameter is the
+    look-ahead point, the learning rate is outside the buffer, weight decay is coupled.
 
     Args:
         p: the parameter.

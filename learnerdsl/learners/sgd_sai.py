@@ -1,8 +1,6 @@
 """SGD-SaI: momentum with a learning rate per tensor, set once from the first gradient."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import size, sqrt, sum, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, size, sqrt, state, sum, where
 
 
 @rule
@@ -14,10 +12,10 @@ def sgd_sai(p, g, lr=1e-2, momentum=0.9, eps=1e-8, weight_decay=1e-2):
     r = \frac{\lVert g_1 \rVert}{\operatorname{std}(g_1) + \epsilon}$$
 
     with $r = \lVert g_1 \rVert$ where all elements of the first gradient $g_1$ of a tensor are
-    equal (to rounding) or there is only one. Half the memory of Adam, with no running division: the
-    ratio is fixed by the first gradient, so that should come from a batch like all others. As
-    `pytorch_optimizer.SGDSaI`, except that this has $r = \lVert g_1 \rVert$ for all tensors of one
-    dimension. (The authors' code also divides $r$ by its largest value, and starts $b$ from the
+    equal (to rounding) or there is only one. Needs half the memory of Adam. The first gradient
+    fixes the ratio for good, so it should come from a typical batch. Follows
+    `pytorch_optimizer.SGDSaI`, except that the latter has $r = \lVert g_1 \rVert$ for all tensors
+    of one axis. (The authors' code also divides $r$ by its largest value, and starts $b$ from the
     first gradient.)
 
     Args:

@@ -1,8 +1,21 @@
 """SGDP and AdamP: steps without the part that only changes the norm of the weights."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, max, maximum, mean, size, sqrt, step, sum, where
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import (
+    abs,
+    assign,
+    let,
+    max,
+    maximum,
+    mean,
+    ndim,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+    sum,
+    where,
+)
 
 
 @rule
@@ -30,9 +43,10 @@ def sgdp(
 
     $$p \leftarrow \left(1 - \frac{\eta \lambda}{1 - \mu}\right) p - \eta u$$
 
-    with norms, products and the number $n$ of elements first over each index of the first axis,
-    and else over the whole tensor; vectors are never projected. For networks with normalisation,
-    where momentum makes weights grow. As `timm.optim.SGDP`, also in the division by $1 - \mu$.
+    with norms, products and the number $n$ of elements first for each index of the first axis, and
+    otherwise for the whole tensor; vectors are never projected. For networks with normalisation
+    layers, in which momentum makes weights grow. Follows `timm.optim.SGDP`, also in the division by
+    $1 - \mu$.
 
     Args:
         p: the parameter.
@@ -42,7 +56,7 @@ def sgdp(
         dampening: share $\tau$ of the gradient that is left out of the buffer.
         weight_decay: decoupled weight decay $\lambda$.
         eps: $\epsilon$, added to the norm, and the least norm for the cosine.
-        delta: $\delta$, the cosine below which weights count as without a scale.
+        delta: $\delta$, the cosine below which the scale of the weights counts as irrelevant.
         wd_ratio: $r$, the share of the decay that is left where steps are projected.
         nesterov: whether to look ahead.
 
@@ -53,10 +67,10 @@ def sgdp(
         >>> from learnerdsl.learners import sgdp
         >>> weights = np.ones((1, 3), np.float32)
         >>> learner = sgdp([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[2.1, -1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.793, 1.103, 1.103]], dtype=float32)
 
     References:
         Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.
@@ -89,8 +103,8 @@ def adamp(
 
     $$p \leftarrow (1 - \eta \lambda) p - \frac{\eta}{1 - \beta_1^t} u$$
 
-    with $u$ and $\lambda$ changed in between as in `sgdp`, for its networks; $m$ stands for
-    $\beta_1 m + (1 - \beta_1) g$ with Nesterov. As `timm.optim.AdamP`.
+    with $u$ and $\lambda$ changed in between as in `sgdp`, and for the same networks. With
+    Nesterov's momentum, $m$ stands for $\beta_1 m + (1 - \beta_1) g$. Follows `timm.optim.AdamP`.
 
     Args:
         p: the parameter.
@@ -100,9 +114,9 @@ def adamp(
         beta2: share $\beta_2$ of the mean squared gradient that is kept.
         eps: $\epsilon$, added to roots and norms, and the least norm for the cosine.
         weight_decay: decoupled weight decay $\lambda$.
-        delta: $\delta$, the cosine below which weights count as without a scale.
+        delta: $\delta$, the cosine below which the scale of the weights counts as irrelevant.
         wd_ratio: $r$, the share of the decay that is left where steps are projected.
-        nesterov: whether to look ahead as Nesterov's momentum does.
+        nesterov: whether to look ahead, as Nesterov's momentum does.
 
     State variables: `m` and `v`, the running means of the gradient and of its square.
 
@@ -111,10 +125,10 @@ def adamp(
         >>> from learnerdsl.learners import adamp
         >>> weights = np.ones((1, 3), np.float32)
         >>> learner = adamp([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[2, -1, -1]], np.float32)])
         True
         >>> weights.round(3)
-        array([[0.9, 0.9, 0.9]], dtype=float32)
+        array([[0.867, 1.067, 1.067]], dtype=float32)
 
     References:
         Heo et al., [AdamP: Slowing Down the Slowdown](https://arxiv.org/abs/2006.08217), 2021.
@@ -130,7 +144,7 @@ def adamp(
 
 
 def _radial(p, g, u, delta, wd_ratio, eps):
-    """What of u lies along p, in parts of p, and is to be left out; the share of the decay."""
+    """Return the multiple of p to remove from u, and the share of the decay that remains."""
     if ndim(p) < 2:
         return 0, 1
     inner = tuple(range(1, ndim(p)))
@@ -144,7 +158,7 @@ def _radial(p, g, u, delta, wd_ratio, eps):
 
 
 def _alignment(sums, eps):
-    """The size of the cosine between gradient and weights; the part of u along p."""
+    """Return the absolute cosine between gradient and weights, and the part of u along p."""
     p_squared, g_squared, gp, pu = sums
     cosine = abs(gp) / maximum(sqrt(p_squared), eps) / maximum(sqrt(g_squared), eps)
     return cosine, pu / (sqrt(p_squared) + eps) ** 2

@@ -1,20 +1,18 @@
 """Momentum with decoupled weight decay, and with the learning rate inside the buffer."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step, where
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step, where
 
 
 @rule
 def sgdw(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
-    r"""SGDW: momentum with weight decay beside the buffer instead of inside it.
+    r"""SGDW: momentum with weight decay outside the buffer.
 
     $$b \leftarrow \mu b + (1 - \tau_t)\, g \qquad
     p \leftarrow p - \eta\, (b + \lambda p)$$
 
-    with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. The decay acts at once and is not gathered by
-    the buffer, so the best $\lambda$ depends less on the momentum. As `timm.optim.SGDW` with a
-    momentum above 0 (the decay is multiplied by the learning rate, the first buffer is the
+    with $\tau_1 = 0$ and $\tau_t = \tau$ afterwards. The decay acts at once and does not accumulate
+    in the buffer, so the best $\lambda$ depends less on the momentum. Follows `timm.optim.SGDW`
+    with a momentum above 0 (the decay is multiplied by the learning rate, the first buffer is the
     gradient).
 
     Args:
@@ -22,7 +20,7 @@ def sgdw(p, g, lr=1e-3, momentum=0.9, dampening=0.0, weight_decay=0.0):
         g: its gradient.
         lr: learning rate $\eta$.
         momentum: share $\mu$ of the buffer that is kept.
-        dampening: $\tau$, what is held back of each gradient after the first.
+        dampening: $\tau$, the share of each gradient after the first that is left out.
         weight_decay: decoupled weight decay $\lambda$.
 
     State variables: `b`, the momentum buffer.
@@ -53,9 +51,9 @@ def sgd_keras(p, g, lr=1e-2, momentum=0.9, weight_decay=0.0):
     $$b \leftarrow \mu b - \eta g \qquad
     p \leftarrow p - \eta \lambda p + b$$
 
-    The buffer is the step itself, so a change of the learning rate acts only on the gradients that
-    come after it; at a constant rate it equals `momentum_sgd`. As `keras.optimizers.SGD`, whose
-    weight decay is decoupled (and whose default momentum is 0).
+    The buffer is the step itself, so a change of the learning rate affects only later gradients. At
+    a constant rate it equals `momentum_sgd`. Follows `keras.optimizers.SGD`, whose weight decay is
+    decoupled (and whose default momentum is 0).
 
     Args:
         p: the parameter.

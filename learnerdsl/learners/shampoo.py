@@ -1,9 +1,21 @@
 """Shampoo: matrices that precondition rows and columns."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import equal, identity, inverse_root, matmul, sqrt, step, transpose, where
+from learnerdsl import (
+    assign,
+    equal,
+    identity,
+    inverse_root,
+    let,
+    matmul,
+    ndim,
+    rule,
+    sqrt,
+    state,
+    step,
+    transpose,
+    where,
+)
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, let, ndim, state
 
 
 @rule
@@ -15,11 +27,12 @@ def shampoo(p, g, lr=1e-3, weight_decay=0.0, eps=1e-6, every=1):
     R \leftarrow R + g^\top g \qquad
     p \leftarrow p - \eta\, L^{-1/4} g\, R^{-1/4}$$
 
-    $L$ and $R$ start from $\epsilon I$. Takes the correlations of rows and of columns into
-    account, for sides of some thousands at most; as in AdaGrad steps only become shorter. As
-    algorithm 1 of the paper and `pytorch_optimizer.Shampoo` without momentum. Tensors of more than
-    two axes are stacks of matrices here (there each axis has a matrix), and a vector has
-    $L$ on the diagonal only, so it is updated by $g / \sqrt{\epsilon + \sum g^2}$.
+    $L$ and $R$ start from $\epsilon I$. Takes the correlations of rows and of columns into account,
+    for matrices with at most some thousand rows and columns. As in AdaGrad, steps only become
+    shorter. Follows algorithm 1 of the paper and `pytorch_optimizer.Shampoo` without momentum.
+    Tensors of more than two axes are stacks of matrices here (in both of those each axis has a
+    matrix). A vector has only the diagonal of $L$, so it is updated by
+    $g / \sqrt{\epsilon + \sum g^2}$.
 
     Args:
         p: the parameter.

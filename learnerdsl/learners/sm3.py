@@ -1,8 +1,6 @@
-"""SM3: AdaGrad whose sums are kept as one vector for each axis."""
+"""SM3: AdaGrad whose sums are stored as one axis array for each axis."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import max, minimum, sqrt, where
-from learnerdsl.tracing import assign, combine, let, ndim, state
+from learnerdsl import assign, combine, let, max, minimum, ndim, rule, sqrt, state, where
 
 
 @rule
@@ -15,10 +13,10 @@ def sm3(p, g, lr=1e-3, momentum=0.9, eps=1e-8):
     v_k \leftarrow \max_{\text{axes but } k} \nu \qquad
     p \leftarrow p - \eta m$$
 
-    with a vector $v_k$ for each axis $k$, and $u = 0$ where $\nu = 0$. For embeddings and other
-    large tables whose rows see gradients of different sizes: AdaGrad in the memory of momentum.
-    The rate of a row only falls, as AdaGrad's does. As `optax.sm3`; tensors of fewer than two axes
-    are AdaGrad with momentum of the steps.
+    with an axis array $v_k$ for each axis $k$, and $u = 0$ where $\nu = 0$. For embeddings and
+    other large tables whose rows get gradients of different sizes: AdaGrad with the memory of
+    momentum. As in AdaGrad, the rate of a row only falls. Follows `optax.sm3`; tensors of fewer
+    than two axes are AdaGrad with momentum of the steps.
 
     Args:
         p: the parameter.
@@ -35,11 +33,13 @@ def sm3(p, g, lr=1e-3, momentum=0.9, eps=1e-8):
         >>> from learnerdsl.learners import sm3
         >>> weights = np.ones((2, 3), np.float32)
         >>> learner = sm3([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
+        >>> learner.update([np.array([[3, 1, 2], [1, 1, 0]], np.float32)])
         True
         >>> weights.round(3)
         array([[0.99, 0.99, 0.99],
-               [0.99, 0.99, 0.99]], dtype=float32)
+               [0.99, 0.99, 1.  ]], dtype=float32)
+        >>> learner.state[0]["v0"], learner.state[0]["v1"]
+        (array([9., 1.], dtype=float32), array([9., 1., 4.], dtype=float32))
 
     References:
         Anil et al., [Memory-Efficient Adaptive Optimization](https://arxiv.org/abs/1901.11150),

@@ -1,21 +1,25 @@
 """SOAP: Adam in the eigenbasis of Shampoo's matrices."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import (
+from learnerdsl import (
     abs,
+    assign,
+    combine,
     eigenvectors,
     equal,
     identity,
+    let,
     matmul,
     maximum,
+    ndim,
     orthonormal,
+    rule,
     sqrt,
+    state,
     step,
     transpose,
     where,
 )
 from learnerdsl.options import whole_from
-from learnerdsl.tracing import assign, combine, let, ndim, state
 
 
 @rule
@@ -46,9 +50,9 @@ def soap(
 
     where $P$ orders the columns by their estimated eigenvalues $\mathrm{diag}(Q^\top L\, Q)$. The
     first update only takes the eigenvectors of $L$ and $R$ for $Q$ and moves nothing. Learns in
-    fewer steps than AdamW at a higher price for each. As the authors' code and
-    `pytorch_optimizer.SOAP` (which turn by another $Q$ for each axis of tensors that have more
-    than two; here they are stacks of matrices). Vectors have no $Q$, and so are updated by Adam.
+    fewer steps than AdamW, but each step costs more. Follows the authors' code and
+    `pytorch_optimizer.SOAP` (which have a $Q$ for each axis of tensors with more than two axes;
+    here such tensors are stacks of matrices). Vectors have no $Q$ and are updated by Adam.
 
     Args:
         p: the parameter.
@@ -103,11 +107,12 @@ def soap(
     is_due = equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
 
     def order(gram, q, side):
-        """A matrix whose product puts columns in order: eigenvectors of a diagonal matrix."""
+        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
         diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
         return where(is_due, abs(eigenvectors(diagonal)), identity(side))
 
     def basis(gram, q, order):
+        """Return the new basis: eigenvectors at first, then a step of power iteration."""
         by_power = orthonormal(matmul(matmul(gram, q), order))
         return where(is_first, eigenvectors(gram), where(is_due, by_power, q))
 

@@ -1,8 +1,6 @@
 """SRMM: running means of gradient and parameter with a growing memory."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import step
-from learnerdsl.tracing import assign, state
+from learnerdsl import assign, rule, state, step
 
 
 @rule
@@ -14,7 +12,7 @@ def srmm(p, g, lr=1e-2, beta=0.5, memory_length=100.0):
     \bar{p} \leftarrow (1 - w)\, \bar{p} + w p - \eta \bar{g} \qquad
     p \leftarrow \bar{p}$$
 
-    A long memory that starts anew every $M$ steps; a method of theory more than of practice. As
+    A long memory that restarts every $M$ steps; more a method for theory than for practice. Follows
     `pytorch_optimizer.SRMM`: $\bar{p}$ starts at 0, so the first step multiplies the parameter by
     $2^{-\beta}$.
 
@@ -23,7 +21,7 @@ def srmm(p, g, lr=1e-2, beta=0.5, memory_length=100.0):
         g: its gradient.
         lr: learning rate $\eta$.
         beta: $\beta$, the power with which the weight of new values falls.
-        memory_length: $M$, after how many steps the memory starts anew.
+        memory_length: $M$, the number of steps after which the memory restarts.
 
     State variables: `g_mean` and `p_mean`, the running means of the gradient and of the
     parameter.

@@ -1,8 +1,6 @@
 """Stable-SPAM: Adam behind two adaptive clippings of the gradient, with resets of its momentum."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import abs, equal, max, norm, sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import abs, assign, combine, equal, let, max, norm, rule, sqrt, state, step, where
 
 
 @rule
@@ -19,26 +17,27 @@ def stable_spam(
     weight_decay=0.0,
     reset_interval=1000.0,
 ):
-    r"""Stable-SPAM: spikes of elements and of norms are brought down to their running means.
+    r"""Stable-SPAM: Adam that scales spikes of elements and norms down to their running means.
 
-    First elements, by the running mean $x$ of the largest of the tensor:
+    First it clips elements, by the running mean $x$ of the tensor's largest element:
 
     $$x \leftarrow \theta x + (1 - \theta) \max |g| \qquad \hat{x} = \frac{x}{1 - \theta^t} \qquad
     g \leftarrow \begin{cases} g\, \hat{x} / \max |g| & |g| > \hat{x} \\ g & \text{else}
     \end{cases}$$
 
-    then the tensor, by running means of its norm and of its square:
+    Then it scales the tensor, by running means of its norm and of the squared norm:
 
     $$a \leftarrow \gamma_1 a + (1 - \gamma_1) \lVert g \rVert \qquad
     b \leftarrow \gamma_2 b + (1 - \gamma_2) \lVert g \rVert^2 \qquad
     g \leftarrow \frac{g}{\lVert g \rVert} \cdot
     \frac{a / (1 - \gamma_1^t)}{\sqrt{b / (1 - \gamma_2^t)} + \epsilon}$$
 
-    Adam moves by this gradient; every `reset_interval` steps its $m$, $v$ and count of steps start
-    anew. Made for training in few bits, where single gradients explode; it forgets the size of
-    gradients, so it has little to offer where they are well behaved. As the paper and
-    `pytorch_optimizer.StableSPAM` (from version 4; before it did not clip elements) without its
-    schedule: a schedule of `beta1` and `gamma1` does the same. Decay is that of AdamW.
+    Adam uses this gradient; every `reset_interval` steps its $m$, $v$ and step count restart. Made
+    for training in low precision, where single gradients explode. It has little to offer where
+    gradients are well behaved, because it discards much of their size. Follows the paper and
+    `pytorch_optimizer.StableSPAM` (from version 4 on; earlier versions do not clip elements),
+    without its schedule: a schedule of `beta1` and `gamma1` does the same. The weight decay is that
+    of AdamW.
 
     Args:
         p: the parameter.
@@ -59,12 +58,14 @@ def stable_spam(
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import stable_spam
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = stable_spam([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [1, 1], [1, 1000]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.8 0.8]
+        [0.723 0.7  ]
 
     References:
         Huang et al., [Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit

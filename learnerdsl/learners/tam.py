@@ -1,8 +1,6 @@
-"""TAM and AdaTAM: momentum that counts gradients by how well they agree with it."""
+"""TAM and AdaTAM: momentum that weights gradients by how well they agree with it."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import maximum, norm, sqrt
-from learnerdsl.tracing import assign, let, ndim, state
+from learnerdsl import assign, let, maximum, ndim, norm, rule, sqrt, state
 
 
 @rule
@@ -15,9 +13,9 @@ def tam(p, g, lr=1e-3, momentum=0.9, decay_rate=0.9, eps=1e-8, weight_decay=0.0)
     p \leftarrow (1 - \eta \lambda) p - \eta b$$
 
     with norms over the first axis, at least $10^{-12}$, and $b$ starting from the first gradient.
-    For deep networks whose gradients are noisy and often turn; the step is about half of that of
-    momentum at the same rate. As `pytorch_optimizer.TAM`: $c$ is the product of each element; the
-    paper has their sum, the cosine.
+    For deep networks whose gradients are noisy and often change direction. The step is about half
+    of that of momentum at the same rate. Follows `pytorch_optimizer.TAM`: $c$ is a product for each
+    element; the paper sums these to a cosine.
 
     Args:
         p: the parameter.
@@ -60,8 +58,8 @@ def adatam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, decay_rate=0.9, eps=1e-8, weig
     $$v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \qquad
     p \leftarrow (1 - \eta \lambda) p - \frac{\eta m}{\sqrt{v} + \epsilon}$$
 
-    with norms as in `tam`, and as good as it. Nothing is corrected for the start, and $m$ is a sum:
-    steps are several times those of Adam at the same rate. As `pytorch_optimizer.AdaTAM`.
+    with norms as in `tam`, and for the same networks. There is no bias correction, and $m$ is a
+    sum: steps are several times those of Adam at the same rate. Follows `pytorch_optimizer.AdaTAM`.
 
     Args:
         p: the parameter.
@@ -96,11 +94,12 @@ def adatam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, decay_rate=0.9, eps=1e-8, weig
 
 
 def _damped(momentum, g, decay_rate, eps):
-    """The gradient times its mean agreement with the momentum, between 0 and 1."""
+    """Return the gradient times its mean agreement with the momentum, between 0 and 1."""
     s = state("s")
     agreement = _unit("momentum_length", momentum, g) * _unit("gradient_length", g, g)
     return ((1 + assign(s, decay_rate * s + (1 - decay_rate) * agreement)) / 2 + eps) * g
 
 
 def _unit(name, x, g):
+    """Return `x` divided by its norm over the first axis."""
     return x / let(name, maximum(norm(x, axis=0 if ndim(g) else None), 1e-12))

@@ -1,8 +1,6 @@
-"""VSGD: the gradient as a quantity to be inferred from noisy measurements."""
+"""VSGD: infers the true gradient from noisy measurements."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sqrt, step, where
-from learnerdsl.tracing import assign, combine, let, state
+from learnerdsl import assign, combine, let, rule, sqrt, state, step, where
 
 
 @rule
@@ -21,17 +19,17 @@ def vsgd(p, g, lr=0.1, ghattg=30.0, ps=1e-8, tau1=0.81, tau2=0.9, eps=1e-8, weig
 
     with $a = 2\gamma + 1 + 10^{-4}$, and $s = 2\gamma / (a - 1)$, $h = 2\gamma K / (a - 1)$ at the
     first step. Adam derived as inference: $s$ and $h$ are the variances of the true gradient and of
-    its measurement, and the momentum follows from their ratio. Bears large learning rates. As
-    `pytorch_optimizer.VSGD`.
+    its measurement, and the momentum follows from their ratio. Tolerates large learning rates.
+    Follows `pytorch_optimizer.VSGD`.
 
     Args:
         p: the parameter.
         g: its gradient.
         lr: learning rate $\eta$.
-        ghattg: $K$, ratio of the variances of measurement and gradient, before all data.
+        ghattg: $K$, prior ratio of the variances of measurement and gradient.
         ps: $\gamma$, strength of that prior.
-        tau1: $\tau_1$, the power with which $b_g$ learns less.
-        tau2: $\tau_2$, that of $b_h$.
+        tau1: $\tau_1$, the power with which the learning rate of $b_g$ falls.
+        tau2: $\tau_2$, that for $b_h$.
         eps: $\epsilon$, added to the root.
         weight_decay: decoupled weight decay $\lambda$.
 

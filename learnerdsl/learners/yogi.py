@@ -1,8 +1,6 @@
-"""Yogi: Adam whose second moment changes by steps of bounded size."""
+"""Yogi: Adam whose second moment changes by bounded steps."""
 
-from learnerdsl.define import rule
-from learnerdsl.expr import sign, sqrt, step
-from learnerdsl.tracing import assign, let, state
+from learnerdsl import assign, let, rule, sign, sqrt, state, step
 
 
 @rule
@@ -16,10 +14,10 @@ def yogi(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e
     \hat{v} = \frac{v}{1 - \beta_2^t} \qquad
     p \leftarrow p - \eta \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}$$
 
-    Where gradients become small or sparse, $v$ falls slowly, so that steps do not suddenly grow as
-    those of Adam can; in exchange it is slow to forget large gradients. As `optax.yogi`: both
-    states start from 1e-6 and are corrected as if from zero. The large $\epsilon$ is the paper's
-    and part of the method.
+    Where gradients become small or sparse, $v$ falls slowly, so steps do not suddenly grow, as
+    those of Adam can. In exchange it is slow to forget large gradients. Follows `optax.yogi`: both
+    states start from 1e-6, and the bias correction treats them as if they started from 0. The large
+    $\epsilon$ comes from the paper and is part of the method.
 
     Args:
         p: the parameter.
@@ -35,12 +33,14 @@ def yogi(p, g, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e
     Example:
         >>> import numpy as np
         >>> from learnerdsl.learners import yogi
-        >>> weights = np.ones(3, np.float32)
+        >>> weights = np.ones(2, np.float32)
         >>> learner = yogi([weights], lr=0.1)
-        >>> learner.update([weights.copy()])
-        True
-        >>> weights.round(3)
-        array([0.9, 0.9, 0.9], dtype=float32)
+        >>> for gradient in ([1, 1], [0.1, 0.01], [0.1, 0.01]):
+        ...     _ = learner.update([np.array(gradient, np.float32)])
+        ...     print(weights.round(3))
+        [0.9 0.9]
+        [0.826 0.833]
+        [0.763 0.78 ]
 
     References:
         Zaheer et al., [Adaptive Methods for Nonconvex

@@ -1,31 +1,35 @@
-"""What composes with any rule: put transforms and a rule into `learnerdsl.chain`."""
+"""Transforms, which compose with any rule: put them and a rule into `learnerdsl.chain`."""
 
-from learnerdsl.transforms.averaging import ema, lookahead, swa
-from learnerdsl.transforms.clipping import (
-    adaptive_clip,
-    clip_by_block_rms,
-    clip_by_global_norm,
-    clip_by_norm,
-    clip_by_value,
-    clip_grad_norm,
-)
-from learnerdsl.transforms.decay import (
-    add_decayed_weights,
-    cautious_weight_decay,
-    decoupled_weight_decay,
-    fixed_weight_decay,
-)
-from learnerdsl.transforms.filtering import cautious, centralize, grokfast_ema, orthograd, zero_nans
-from learnerdsl.transforms.gating import accumulate, apply_if_finite
-from learnerdsl.transforms.noise import add_noise, perturb
-from learnerdsl.transforms.projection import (
-    non_negative,
-    project_box,
-    project_l2_ball,
-    project_max_norm,
-    soft_threshold,
-)
-from learnerdsl.transforms.scaling import normalize_by_global_norm, scale_by_block_rms, trust_ratio
+from learnerdsl.transforms.accumulate import accumulate
+from learnerdsl.transforms.adaptive_clip import adaptive_clip
+from learnerdsl.transforms.add_decayed_weights import add_decayed_weights
+from learnerdsl.transforms.add_noise import add_noise
+from learnerdsl.transforms.apply_if_finite import apply_if_finite
+from learnerdsl.transforms.cautious import cautious
+from learnerdsl.transforms.cautious_weight_decay import cautious_weight_decay
+from learnerdsl.transforms.centralize import centralize
+from learnerdsl.transforms.clip_by_block_rms import clip_by_block_rms
+from learnerdsl.transforms.clip_by_global_norm import clip_by_global_norm
+from learnerdsl.transforms.clip_by_norm import clip_by_norm
+from learnerdsl.transforms.clip_by_value import clip_by_value
+from learnerdsl.transforms.clip_grad_norm import clip_grad_norm
+from learnerdsl.transforms.decoupled_weight_decay import decoupled_weight_decay
+from learnerdsl.transforms.ema import ema
+from learnerdsl.transforms.fixed_weight_decay import fixed_weight_decay
+from learnerdsl.transforms.grokfast_ema import grokfast_ema
+from learnerdsl.transforms.lookahead import lookahead
+from learnerdsl.transforms.non_negative import non_negative
+from learnerdsl.transforms.normalize_by_global_norm import normalize_by_global_norm
+from learnerdsl.transforms.orthograd import orthograd
+from learnerdsl.transforms.perturb import perturb
+from learnerdsl.transforms.project_box import project_box
+from learnerdsl.transforms.project_l2_ball import project_l2_ball
+from learnerdsl.transforms.project_max_norm import project_max_norm
+from learnerdsl.transforms.scale_by_block_rms import scale_by_block_rms
+from learnerdsl.transforms.soft_threshold import soft_threshold
+from learnerdsl.transforms.swa import swa
+from learnerdsl.transforms.trust_ratio import trust_ratio
+from learnerdsl.transforms.zero_nans import zero_nans
 
 __all__ = [
     "accumulate",
@@ -59,3 +63,8 @@ __all__ = [
     "trust_ratio",
     "zero_nans",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the transforms, without the modules that hold them."""
+    return list(__all__)
