@@ -43,6 +43,9 @@ class Monoid:
     latex: str
     instead: str
 
+    def __reduce__(self) -> Any:
+        return _row, (self.name,)
+
     @property
     def neutral(self) -> sympy.Expr:
         """The identity element as an expression."""
@@ -128,3 +131,8 @@ PROD = Monoid(
 
 MONOIDS: dict[str, Monoid] = {monoid.name: monoid for monoid in (SUM, MAX, MIN, PROD)}
 """Name of a reduction -> its row."""
+
+
+def _row(name: str) -> Monoid:
+    """Return the row of a name; pickles hold names, as rows have functions in them."""
+    return MONOIDS[name]
