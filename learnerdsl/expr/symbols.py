@@ -66,6 +66,10 @@ class StateSymbol(RuleSymbol):
     __slots__ = ()
     shape: Any = "element"
 
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the state's array for a parameter of this shape."""
+        return parameter
+
 
 class TensorState(StateSymbol):
     """A state that is one scalar for each parameter tensor."""
@@ -73,8 +77,13 @@ class TensorState(StateSymbol):
     __slots__ = ()
     shape = "tensor"
 
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (), the shape of a number."""
+        del parameter
+        return ()
 
-class ModelState(StateSymbol):
+
+class ModelState(TensorState):
     """A state that is one scalar for the whole learner."""
 
     __slots__ = ()
@@ -92,6 +101,10 @@ class AxisState(StateSymbol):
         symbol = super().__new__(cls, name, owner)
         symbol.shape = shape
         return symbol
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the sizes of the axes that the state has."""
+        return tuple(parameter[axis] for axis in self.shape)
 
     def __getnewargs_ex__(self) -> Any:
         """What pickle needs to build the symbol again."""
@@ -132,6 +145,11 @@ class MatrixState(AxisState):
     """A square matrix for each matrix: shape ("rows", "rows") or ("cols", "cols")."""
 
     __slots__ = ()
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (..., n, n), where n is the number of rows or columns."""
+        side = parameter[-2] if self.shape[0] == "rows" else parameter[-1]
+        return (*parameter[:-2], side, side)
 
 
 STATE_SHAPES: dict[str, type[StateSymbol]] = {

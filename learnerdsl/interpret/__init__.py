@@ -9,4 +9,3 @@ from learnerdsl.interpret.philox import philox as philox
 from learnerdsl.interpret.update import evaluation_parameters as evaluation_parameters
 from learnerdsl.interpret.update import initial_states as initial_states
 from learnerdsl.interpret.update import interpret as interpret
-from learnerdsl.interpret.update import shape_of_state as shape_of_state

@@ -130,19 +130,6 @@ def evaluation_parameters(
     ]
 
 
-def shape_of_state(symbol: StateSymbol, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of a state of a parameter; that of a state per tensor or model is ()."""
-    kind = symbol.shape
-    if kind in ("tensor", "model"):
-        return ()
-    if kind == "element":
-        return shape
-    if isinstance(kind[0], str):
-        side = shape[-2] if kind[0] == "rows" else shape[-1]
-        return (*shape[:-2], side, side)
-    return tuple(shape[axis] for axis in kind)
-
-
 def _of_each(rules: Rules, count: int) -> list[Rule]:
     return [rules] * count if isinstance(rules, Rule) else list(rules)
 
@@ -235,7 +222,7 @@ def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None
     shape = tuple(parameter.shape)
     if symbol is None or symbol.shape == "element":
         return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array
-    wanted = shape_of_state(symbol, shape)
+    wanted = symbol.array_shape(shape)
     is_matrix = isinstance(symbol.shape[0], str)
     kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
     try:

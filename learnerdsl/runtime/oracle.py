@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.interpret import interpret, shape_of_state
+from learnerdsl.interpret import interpret
 from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import values_of
@@ -64,7 +64,7 @@ class NumpyEngine(HostStates):
                         self.states[symbol.name] = [None] * len(parameters)
                     own = self.states[symbol.name]
                     kind = np.float64 if symbol.shape == "tensor" else p.dtype
-                    own[k] = np.zeros(shape_of_state(symbol, p.shape), kind)
+                    own[k] = np.zeros(symbol.array_shape(p.shape), kind)
 
     def bind(
         self,

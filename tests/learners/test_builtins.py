@@ -19,7 +19,6 @@ from rules import my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
-from learnerdsl.interpret import shape_of_state
 
 RULES = {name: getattr(learners, name) for name in learners.__all__} | {"my_rmsprop": my_rmsprop}
 BUILTINS = learners.__all__
@@ -180,7 +179,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
         assert states.keys() == symbols.keys() - of_model
         assert learner.model_state.keys() == of_model
         for state, array in states.items():
-            assert array.shape == shape_of_state(symbols[state], p.shape)
+            assert array.shape == symbols[state].array_shape(p.shape)
             assert array.dtype == (np.float64 if symbols[state].shape == "tensor" else dtype)
 
 

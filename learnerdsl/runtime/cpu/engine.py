@@ -12,7 +12,6 @@ from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import MatrixState, RingState
-from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
 from learnerdsl.pipeline import Program
@@ -131,7 +130,7 @@ class CpuEngine(Absences, HostStates):
         found[kernel.parameter.name] = parameter
         for symbol in kernel.states:
             if isinstance(symbol, MatrixState):
-                shape = shape_of_state(symbol, parameter.shape)
+                shape = symbol.array_shape(parameter.shape)
                 found[symbol.name] = np.zeros(shape, parameter.dtype)
         return found
 

@@ -9,7 +9,6 @@ import numpy as np
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import InternalError, LearnerError
 from learnerdsl.expr import MatrixState, RingState
-from learnerdsl.interpret import shape_of_state
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.cuda import THREADS, lanes_among
 from learnerdsl.kernels.slots import SAMPLES, STEP
@@ -111,7 +110,7 @@ class DeviceStates(WholeUpdates, Tables):
                 shapes[vector.symbol.name] = self.shape_of_vector(vector, k), kind
             for symbol in kernel.states:
                 if isinstance(symbol, MatrixState):
-                    shapes[symbol.name] = shape_of_state(symbol, parameter.shape), self.kind
+                    shapes[symbol.name] = symbol.array_shape(parameter.shape), self.kind
             own: dict[str, tuple[int, Any, Any]] = {}
             for name, (shape, kind) in shapes.items():
                 own[name] = end, shape, kind
