@@ -109,7 +109,7 @@ def test_machine_code_has_no_spills_and_leaves_room_for_several_blocks():
 
 
 def test_a_learner_on_the_cpu_says_where_ptx_is_to_be_had():
-    with pytest.raises(LearnerError, match=r"sgd is compiled for cpu here; write rule.ptx\(\)"):
+    with pytest.raises(LearnerError, match=r"which has no PTX; write rule.ptx\(\)"):
         learners.sgd([np.zeros(3)]).ptx()
 
 
