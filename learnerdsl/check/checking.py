@@ -132,16 +132,16 @@ def _parameter_sets(
 
 def _check_arguments(rule: Any, updates: Any, dtype: Any, backend: Any) -> None:
     if not isinstance(rule, UpdateRule):
-        msg = f"check takes a rule or a chain, got {rule!r}; write check(my_rule)."
+        msg = f"check needs a rule or a chain, got {rule!r}; write check(my_rule)."
         raise RuleError(msg)
     if type(updates) is not int or updates < 1:
-        msg = f"updates={updates!r} is no number of updates; write a whole number from 1 on."
+        msg = f"updates must be a whole number, 1 or more, got {updates!r}."
         raise HyperparameterError(msg)
     choices = {"dtype": (dtype, (*NUMBER_TYPES, BOTH)), "backend": (backend, _BACKENDS)}
     for name, (given, known) in choices.items():
         if given not in known:
             listed = ", ".join(map(repr, known))
-            msg = f"{name}={given!r} of check is not one of {listed}."
+            msg = f"{name} of check must be one of {listed}, got {given!r}."
             raise HyperparameterError(msg)
 
 

@@ -88,7 +88,10 @@ def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value
         number = np.broadcast_to(one.number, wanted)
         bound = np.broadcast_to(one.bound, wanted)
     except ValueError:
-        msg = f"{name} has the shape {wanted}, but what it gets has {one.number.shape}."
+        msg = (
+            f"{name} has the shape {wanted}, but the value assigned to it has {one.number.shape}; "
+            "reduce the value over the other axes."
+        )
         raise RuleError(msg) from None
     is_finite = np.isfinite(number)
     largest = np.abs(number) > run.kind.largest
@@ -108,7 +111,10 @@ def assign(target: Any, value: Any) -> Value:
         run.assigned = new
         return _shown(run, target, new)
     if id(target) not in run.targets:
-        msg = f"assign({target!r}, ...) is of no state of this rule."
+        msg = (
+            f"assign({target!r}, ...) does not name a state of this rule; pass what state(...) "
+            "returned."
+        )
         raise RuleError(msg)
     name, old = run.targets[id(target)]
     new = _conformed(given, old.number.shape if old.is_array else None, name)
@@ -161,7 +167,10 @@ def only_when(condition: Any) -> None:
     """Let the later members of a chain act only where a condition holds."""
     run = running_now("only_when(...)")
     if run.conditions is None:
-        msg = "only_when(...) is called in a transform that stands before the rule of a chain."
+        msg = (
+            "only_when(...) can be called only in a transform that stands before the rule of a "
+            "chain; elsewhere write where(...)."
+        )
         raise RuleError(msg)
     run.conditions.append(where(as_truth(condition), 1.0, 0.0))
 

@@ -59,8 +59,8 @@ class OnArrays:
                 return runs
             if len(waiting) < len(runs):
                 msg = (
-                    f"{self.name} has other reductions over the model for some tensors than for "
-                    "others; ld.check cannot judge it."
+                    f"{self.name} reduces over the model in different ways for different tensors; "
+                    "ld.check cannot judge it."
                 )
                 raise LearnerError(msg)
             known.append(joined([run.pending for run in runs]))

@@ -75,7 +75,7 @@ def _operator(name: str, *, swapped: bool = False) -> Any:
 
 
 class Value:
-    """A scalar of the model or a tensor, or an array of the parameter's dtype.
+    """A model-wide or tensor scalar, or an array of the parameter's dtype.
 
     Attributes:
         number: the value in the wide type.
@@ -145,7 +145,7 @@ class Value:
         if name in self.methods:
             return partial(self.methods[name], self)
         msg = (
-            f"{name} is an attribute of SymPy's expressions, which arrays have not; "
+            f"{name} is an attribute of SymPy's expressions, which arrays do not have; "
             "ld.check cannot judge a rule that uses it."
         )
         raise AttributeError(msg)
