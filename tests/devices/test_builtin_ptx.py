@@ -118,5 +118,5 @@ def test_a_compute_capability_that_is_none_is_refused():
         learners.adam.ptx(cc=(9,))
     with pytest.raises(LearnerError, match="pair such as"):
         learners.adam.ptx(cc="90")
-    with pytest.raises(LearnerError, match=r"the oldest GPU is \(7, 5\)"):
+    with pytest.raises(LearnerError, match=r"the lowest is \(7, 5\)"):
         learners.adam.ptx(cc=(5, 0))
