@@ -5,15 +5,24 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-tiny test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 # CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
+
+# Also what is marked slow.
+test-all: check types
 	$(BIN)/python -m pytest -n $(WORKERS)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) tests/simulator
+
+# The pages and a few rules, in less than a minute.
+test-tiny: $(VENV)/.test
+	$(BIN)/python -m pytest -q README.md docs tests/test_pickling.py
 
 # On a machine with a GPU.
 test-gpu: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""`@transform` and `chain`: what composes with any rule, and one rule made of several pieces."""
+"""Define `@transform`, `chain` and `renamed`: transforms, and rules made of several pieces."""
 
 import functools
 import inspect
@@ -23,12 +23,14 @@ from learnerdsl.tracing import (
 
 
 class Transform(ByName):
-    """Maps the gradient before a rule, or the new parameter after it; made by `transform`.
+    """A function that maps the gradient before a rule, or the new parameter after it.
+
+    The decorator `transform` makes one; `chain` puts it before or after a rule.
 
     Attributes:
         name: name of the function.
-        hyperparameters: name -> default of the runtime scalars.
-        options: name -> default of the compile-time options.
+        hyperparameters: name of a hyperparameter -> default.
+        options: name of an option -> default.
         place: "before" or "after" the rule, or "any".
     """
 
@@ -43,7 +45,7 @@ class Transform(ByName):
         self.options = {member.public(n): v for n, v in member.options.items()}
 
     def __call__(self, *arguments: Any, **more: Any) -> Any:
-        """Refused: a transform is no rule."""
+        """Refuse to be called: a transform is not a rule."""
         example = f"adam, {self.name}" if self.place == "after" else f"{self.name}, adam"
         msg = (
             f"{self.name} is a transform and cannot update parameters by itself; put it into a "
@@ -72,18 +74,21 @@ def transform(
     place: Literal["before", "after", "any"] = "any",
     version: int = 1,
 ) -> Transform | Callable[[Callable[..., Any]], Transform]:
-    """Make a transform out of a function over symbols, for use in a `chain`.
+    """Make a transform from a function over symbols, for use in a `chain`.
 
     Args:
         function: before the rule of a chain it is called as `f(p, g, ...)` and returns the gradient
-            that the next member gets. After the rule it is called as `f(p, new, ...)`, where `p` is
-            the parameter before the update and `new` the value it would get, and returns the value
-            it gets instead; with a third argument without default, `f(p, new, g, ...)`, it also has
-            the gradient as the rule got it. Further arguments are as those of a rule; the default
-            `shared` means the argument of that name that another member has. It may use `state`,
+            for the next member. After the rule it is called as `f(p, new, ...)`, where `p` is the
+            parameter before the update and `new` its new value so far, and returns the new value to
+            use instead. With a third argument without a default, `f(p, new, g, ...)`, it also gets
+            the gradient that the rule got. Further arguments are as in a rule; the default `shared`
+            stands for the argument of that name of another member. The function may call `state`,
             `assign` (of its own states), `let` and `extra`, and before the rule `only_when`.
-        place: "before" or "after" lets a chain refuse it on the other side of the rule.
+        place: "before" or "after" makes a chain refuse it on the other side of the rule.
         version: number of this definition; it is part of the version of a chain.
+
+    Returns:
+        The transform; without `function`, a decorator.
 
     Raises:
         RuleError: the arguments are not those of a transform.
@@ -97,7 +102,7 @@ def transform(
     """
     check_version(version)
     if place not in PLACES:
-        msg = f"place={place!r} of a transform is not 'before', 'after' or 'any'."
+        msg = f"place must be 'before', 'after' or 'any', got {place!r}."
         raise RuleError(msg)
     if function is None:
         return lambda f: Transform(transform_member(f, place, version))
@@ -105,9 +110,9 @@ def transform(
 
 
 class Chain(UpdateRule):
-    """Transforms and one rule as one rule, compiled together; made by `chain`.
+    """Transforms and one rule, compiled together as one rule; `chain` makes one.
 
-    It is used and shown like any rule: its hyperparameters and options are those of all members.
+    Use it like any rule. Its hyperparameters and options are those of all members.
     """
 
     def __init__(self, members: tuple[Member, ...], name: str | None) -> None:
@@ -133,7 +138,7 @@ class Chain(UpdateRule):
         return trace_chain(self._chained, options, shape, self.__doc__ or "")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickled by its members."""
+        """Pickle by the members."""
         return Chain, (self.members, self.name)
 
     def __repr__(self) -> str:
@@ -143,15 +148,14 @@ class Chain(UpdateRule):
 
 
 def chain(*members: Transform | UpdateRule, name: str | None = None) -> Chain:
-    """One rule out of one rule and transforms, in the order in which they act.
+    """Make one rule of a rule and transforms, in the order in which they act.
 
     Transforms before the rule map the gradient, those after it the new parameter. The chain is
-    traced as one rule, so its members share the passes over memory, and it is called and shown as
-    any rule is.
+    traced as one rule, so its members share the sweeps over memory. Use it like any rule.
 
     Args:
-        members: rules, transforms, or chains, whose members take their places.
-        name: name of the chain; without one the names of its members, joined by underscores.
+        members: a rule, transforms, and chains, which are replaced by their members.
+        name: name of the chain; None joins the names of the members with underscores.
 
     Raises:
         RuleError: there is not exactly one rule, a transform is on the wrong side of it, or two
@@ -179,15 +183,16 @@ def renamed(member: Transform, /, **names: str) -> Transform: ...
 @overload
 def renamed(member: UpdateRule, /, **names: str) -> Chain: ...
 def renamed(member: Transform | UpdateRule, /, **names: str) -> Transform | Chain:
-    """The same transform or rule with other names for its arguments and states.
+    """Return a copy of a transform or rule with other names for its arguments and states.
 
     Args:
         member: a transform or rule.
-        names: `old="new"` for hyperparameters, options, states and what `let` named.
+        names: `old="new"` for hyperparameters, options, states and values named by `let`.
 
     Raises:
-        RuleError: a new name cannot be one.
-        UnknownNameError: there is no such name; for states when the chain is first traced.
+        RuleError: a new name is not an identifier, or every learner has an argument of that name.
+        UnknownNameError: an old name does not exist. Names of states are checked when the chain is
+            first traced.
 
     >>> import learnerdsl as ld
     >>> from learnerdsl.learners import adam
@@ -210,6 +215,7 @@ def renamed(member: Transform | UpdateRule, /, **names: str) -> Transform | Chai
 
 
 def _members(member: Any) -> tuple[Member, ...]:
+    """Return the members that an argument of `chain` stands for."""
     if isinstance(member, Chain):
         return member.members
     if isinstance(member, Transform):
@@ -217,7 +223,7 @@ def _members(member: Any) -> tuple[Member, ...]:
     if isinstance(member, UpdateRule):
         return (rule_member(member._function, member.version),)
     msg = (
-        f"A chain is made of rules and transforms, got {member!r}; "
+        f"A chain needs rules and transforms, got {member!r}; "
         "write @learnerdsl.transform above a function of (p, g, ...) or (p, new, ...)."
     )
     raise RuleError(msg)

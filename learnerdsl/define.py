@@ -1,4 +1,4 @@
-"""`@rule`: the object a user holds. It traces, compiles, makes learners and shows what runs."""
+"""Define `@rule` and the object it makes, which traces, compiles, makes learners, shows code."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,8 @@ from learnerdsl.tracing import (
 class UpdateRule(ByName):
     """An update rule: call it with parameters to get a Learner.
 
-    Made by the decorator `learnerdsl.rule`. Methods that show something take options of the rule as
-    keyword arguments, for example `rule.source(nesterov=True)`.
+    The decorator `learnerdsl.rule` makes one. Methods that show something take options of the rule
+    as keyword arguments, for example `rule.source(nesterov=True)`.
     """
 
     def __init__(self, function: Callable[..., Any], version: int = 1) -> None:
@@ -47,10 +47,16 @@ class UpdateRule(ByName):
         self._traced: dict[tuple[tuple[tuple[str, str], ...], tuple[int, ...] | None], Rule] = {}
 
     def trace(self, **options: Any) -> Rule:
-        """The rule as symbols, specialised for the given options.
+        """Return the traced rule, specialised for the given options.
 
-        A rule that treats vectors and matrices differently is specialised for parameters of the
-        given `shape` as well; methods that show something take it, too.
+        A rule that treats vectors and matrices differently is also specialised for parameters of
+        the given `shape`. Methods that show something take `shape` too.
+
+        Args:
+            options: values of options, and `shape`.
+
+        Raises:
+            LearnerError: an option is unknown, or the function does not describe a rule.
         """
         shape = checked_shape(options.pop("shape", DEFAULT_SHAPE))
         key = tuple(sorted((name, repr(value)) for name, value in options.items()))
@@ -77,9 +83,12 @@ class UpdateRule(ByName):
         missing: str = "raise",
         **arguments: Any,
     ) -> Learner:
-        """A Learner that updates `params` by this rule; see `Learner`.
+        """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
 
-        Keyword arguments beside those of `Learner` are hyperparameters and options of the rule.
+        Other keyword arguments are hyperparameters and options of the rule.
+
+        Raises:
+            LearnerError: an argument cannot be used.
         """
         options = {n: v for n, v in arguments.items() if n in self._option_names}
         hypers = {n: v for n, v in arguments.items() if n not in self._option_names}
@@ -104,58 +113,58 @@ class UpdateRule(ByName):
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:
-        """(target, SymPy expression) pairs in dependency order, with default options."""
+        """The (target, SymPy expression) pairs in dependency order, with default options."""
         return self.trace().assignments
 
     def program(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> Program:
-        """The compiled rule."""
+        """Return the compiled rule, for a target ("cpu", "cuda") and a dtype of the parameters."""
         return compile_rule(self.trace(**options), dtype, target)
 
     def source(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
-        """The source of the generated kernels: the loops that run."""
+        """Return the source of the generated module: the loops that run."""
         return self.program(target, dtype, **options).source
 
     def loops(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
-        """The part of `source` that runs over memory."""
+        """Return the functions of `source` that loop over memory."""
         return inspection.loops(self.program(target, dtype, **options))
 
     def ptx(self, cc: tuple[int, int] = (9, 0), dtype: str = "float32", **options: Any) -> str:
-        """The assembly of the CUDA kernels for GPUs of compute capability `cc` and later ones.
+        """Return the PTX of the CUDA kernels, for GPUs of compute capability `cc` and later.
 
         Neither a GPU nor a driver is needed, but numba-cuda is (`pip install 'learnerdsl[cuda]'`).
 
         Args:
-            cc: major and minor number, from (7, 5) on.
-            dtype: of the parameters, "float32" or "float64".
-            options: of the rule; and `shape`, for rules that look at it.
+            cc: major and minor number, at least (7, 5).
+            dtype: dtype of the parameters, "float32" or "float64".
+            options: options of the rule, and `shape` for rules that ask for it.
 
         Returns:
-            The PTX of the scalars and passes, each behind a line with its name.
+            The PTX of each kernel, after a line with its name.
 
         Raises:
-            LearnerError: `cc` is no pair of whole numbers or too old, or numba-cuda is not
+            LearnerError: `cc` is not a pair of whole numbers or is too old, or numba-cuda is not
                 installed.
         """
         return inspection.ptx(self.program("cuda", dtype, **options), cc)
 
     def stages(self, **options: Any) -> dict[str, Kernel]:
-        """The kernel after every pass of the compiler; each can be printed."""
+        """Return the kernel after every pass of the compiler: name of the pass -> kernel."""
         return stages(self.trace(**options))
 
     def plan(self, dtype: str = "float32", **options: Any) -> inspection.Plan:
-        """Passes over memory, arrays read and written, bytes per element."""
+        """Return the sweeps over memory: arrays read and written, reductions, bytes per element."""
         return inspection.plan(self.program("cpu", dtype, **options))
 
     def cost(self, dtype: str = "float32", **options: Any) -> inspection.Cost:
-        """Traffic, memory and arithmetic per element."""
+        """Return traffic, memory and arithmetic per element."""
         return inspection.cost(self.program("cpu", dtype, **options))
 
     def latex(self, **options: Any) -> str:
-        """The mathematics as LaTeX: index t-1 for old values, t for new ones."""
+        """Return the mathematics as LaTeX; old values have index t-1, new ones t."""
         return inspection.latex(self.trace(**options))
 
     def pretty(self, **options: Any) -> str:
-        """The mathematics as text."""
+        """Return the mathematics as text."""
         return inspection.pretty(self.trace(**options))
 
     def _repr_latex_(self) -> str:
@@ -178,18 +187,21 @@ def rule(*, version: int = 1) -> Callable[[Callable[..., Any]], UpdateRule]: ...
 def rule(
     function: Callable[..., Any] | None = None, /, *, version: int = 1
 ) -> UpdateRule | Callable[[Callable[..., Any]], UpdateRule]:
-    """Make an update rule out of a function over symbols.
+    """Make an update rule from a function over symbols.
 
     Args:
-        function: its first argument is the parameter, the second its gradient, both one element.
-            Further arguments need defaults: a float, schedule or function of the step makes a
-            hyperparameter, which may change at any time without recompiling; a bool, int or str
-            makes a compile-time option, plain Python control flow in the body.
+        function: its first argument is the parameter, the second its gradient; both stand for one
+            element. Further arguments need defaults. A float, schedule or function of the step
+            makes a hyperparameter, which may change at any time without recompiling. A bool, int or
+            str makes an option, for plain Python control flow; each value is compiled separately.
         version: number of this definition; checkpoints of another version are refused.
 
+    Returns:
+        The rule; without `function`, a decorator.
+
     Raises:
-        RuleError: an argument has no usable default. What is wrong in the body is reported when
-            the rule is first traced.
+        RuleError: an argument does not have a usable default. Mistakes in the body are reported
+            when the rule is first traced.
 
     >>> import learnerdsl as ld
     >>> @ld.rule

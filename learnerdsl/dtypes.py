@@ -1,7 +1,7 @@
-"""The number types of parameters, states and arithmetic: one table, and nothing else decides.
+"""List the dtypes that parameters may have, and what depends on them.
 
-Arithmetic runs in the parameter's type; scalars (hyperparameters and whatever depends only on them)
-are float64 always. A narrow storage type is one more row here, with a wider `arithmetic`.
+Arrays and the arithmetic of elements have the parameter's dtype. Scalars (hyperparameters and
+whatever depends only on them) are always float64.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from learnerdsl.errors import DtypeError
 
 @dataclass(frozen=True)
 class NumberType:
-    """A type in which parameters may be stored.
+    """A dtype that parameters may have.
 
     Attributes:
-        name: NumPy's name of the type.
-        itemsize: bytes an element takes.
-        arithmetic: name of the type that element loops compute in.
+        name: NumPy's name of the dtype.
+        itemsize: bytes per element.
+        arithmetic: name of the dtype that element loops compute in.
     """
 
     name: str
@@ -39,7 +39,15 @@ NUMBER_TYPES: dict[str, NumberType] = {
 
 
 def number_type(dtype: Any, what: str = "array") -> NumberType:
-    """The table row of `dtype`; DtypeError names `what` if there is none."""
+    """Return the entry of `dtype` in the table.
+
+    Args:
+        dtype: a NumPy dtype or its name.
+        what: what has this dtype, for the message.
+
+    Raises:
+        DtypeError: parameters cannot have this dtype.
+    """
     name = np.dtype(dtype).name
     if name not in NUMBER_TYPES:
         msg = (

@@ -1,4 +1,4 @@
-"""What can go wrong: a LearnerError is caused by the user, an InternalError by us."""
+"""Define the exceptions: a LearnerError is caused by the user, an InternalError is our bug."""
 
 import pickle
 
@@ -8,7 +8,7 @@ class LearnerError(Exception):
 
 
 class RuleError(LearnerError, ValueError):
-    """An update rule that cannot mean anything: a cycle, a foreign symbol, a missing assign."""
+    """An update rule without a meaning: a cycle, a foreign symbol, a missing assign."""
 
 
 class ArrayError(LearnerError, ValueError):
@@ -24,19 +24,19 @@ class HyperparameterError(LearnerError, ValueError):
 
 
 class OperandError(HyperparameterError, TypeError):
-    """What a schedule cannot be added to, multiplied by, and so on."""
+    """An operand that a schedule cannot be combined with by arithmetic."""
 
 
 class UnknownNameError(LearnerError, KeyError):
     """A name that the rule or the learner does not have."""
 
     def __str__(self) -> str:
-        """The message as it was written; KeyError would print its repr."""
+        """Return the message as it was written; KeyError would print its repr."""
         return str(self.args[0]) if self.args else ""
 
 
 class UnknownAttributeError(UnknownNameError, AttributeError):
-    """An attribute that the learner does not have, so that setting it would change nothing."""
+    """An attribute that the learner does not have; setting it would have no effect."""
 
 
 class NoGroupError(HyperparameterError, IndexError):
@@ -48,20 +48,20 @@ class CheckpointError(LearnerError, ValueError):
 
 
 class FileError(CheckpointError, OSError):
-    """A file that cannot be read or written, or something else than a file."""
+    """A file that cannot be read or written, or a path that is not that of a file."""
 
 
 class MissingFileError(FileError, FileNotFoundError):
-    """There is no such file, or no directory to write it to."""
+    """A file that does not exist, or a directory to write it to that does not exist."""
 
 
 class NonFiniteError(LearnerError, ValueError):
-    """A gradient holds NaN or infinity and the learner was told to raise."""
+    """A gradient with NaN or infinity, for a learner with `nonfinite="raise"`."""
 
 
 class PicklingError(LearnerError, pickle.PicklingError):
-    """A rule or transform that another process could not find by its name."""
+    """A rule or transform that another process cannot find by its name."""
 
 
 class InternalError(RuntimeError):
-    """A bug of learnerdsl, never of the user; please report it."""
+    """A bug in learnerdsl; please report it."""

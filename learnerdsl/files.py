@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the paths that users give for them."""
+"""Write files atomically, and check the paths that users give for them."""
 
 import contextlib
 import os
@@ -13,33 +13,34 @@ from learnerdsl.errors import CheckpointError, FileError, MissingFileError
 from learnerdsl.numbers import quoted
 
 PLAIN_MODE = 0o666
-"""What others may do with a new file, but for what the umask forbids."""
+"""Mode of a new file before the umask is applied."""
 
 STALE_SECONDS = 24 * 3600
-"""A temporary file this old is of a process that was killed; a younger one may be in use."""
+"""A temporary file this old was left by a killed process; a younger one may be in use."""
 
 _TOKEN_BYTES = 8
 _NAME_KEPT = 40
-"""Letters of a file's name in that of its temporary file: at most 160 of the 255 bytes allowed."""
+"""Characters of a file's name kept in its temporary name: at most 160 of the 255 bytes allowed."""
 
 
 def write_atomically(path: Path, content: bytes, old: os.stat_result | None = None) -> None:
-    """Write to a temporary name in the same directory, then rename.
+    """Write a file under a temporary name in the same directory, then rename it.
 
     Args:
-        path: the file; a link is replaced, not followed.
-        content: all of it.
-        old: of the file that is replaced, whose owner and mode the new one gets.
+        path: the file; a symbolic link is replaced, not followed.
+        content: the whole content.
+        old: status of the file to replace, whose owner and mode the new one gets; None if there is
+            none.
     """
     temporary = path.with_name(f"{path.name[:_NAME_KEPT]}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
     mode = PLAIN_MODE if old is None else stat.S_IMODE(old.st_mode)
-    # Not mkstemp: others may read a new file as the umask allows.
+    # mkstemp would give mode 0600; here the umask decides who may read a new file.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         if old is not None:
-            with contextlib.suppress(OSError, AttributeError):  # another's; Windows has no owners
+            with contextlib.suppress(OSError, AttributeError):  # not ours; Windows has no chown
                 os.chown(temporary, old.st_uid, old.st_gid)
             temporary.chmod(mode)
         temporary.replace(path)
@@ -49,10 +50,14 @@ def write_atomically(path: Path, content: bytes, old: os.stat_result | None = No
 
 
 def checked_path(path: Any, what: str) -> Path:
-    """The path that a user gave.
+    """Return the path that a user gave.
+
+    Args:
+        path: what the user gave.
+        what: "checkpoint" or another kind of file, for the message.
 
     Raises:
-        CheckpointError: it is none.
+        CheckpointError: it is not a path.
     """
     if isinstance(path, (str, bytes, os.PathLike)):
         text = os.fsdecode(path)
@@ -64,17 +69,24 @@ def checked_path(path: Any, what: str) -> Path:
 
 
 def replace_file(path: Any, content: bytes, what: str) -> None:
-    """Write a file at a path that a user gave; links are followed, and owner and mode are kept.
+    """Write a file atomically at a path that a user gave.
+
+    Symbolic links are followed, and owner and mode of a replaced file are kept.
+
+    Args:
+        path: what the user gave.
+        content: the whole content.
+        what: kind of file, for the messages.
 
     Raises:
-        CheckpointError: there is something else than a file, or it cannot be written.
+        CheckpointError: the path is not that of a file, or it cannot be written.
     """
     given = checked_path(path, what)
     target = Path(os.path.realpath(given))
     try:
         old = _status_of(given, what)
         if old is not None and not os.access(target, os.W_OK):
-            msg = f"The {what} {given} is read-only; choose another name, or allow to write it."
+            msg = f"The {what} {given} is read-only; choose another name, or make it writable."
             raise FileError(msg)
         write_atomically(target, content, old)
         _remove_stale(target)
@@ -88,11 +100,11 @@ def replace_file(path: Any, content: bytes, what: str) -> None:
 
 
 def check_readable(path: Path, what: str) -> None:
-    """Raise unless there is a file.
+    """Raise unless the path is that of a file.
 
     Raises:
-        MissingFileError: there is nothing.
-        FileError: it is no file, or cannot be looked at.
+        MissingFileError: the path does not exist.
+        FileError: it is not a file, or its status cannot be read.
     """
     try:
         found = _status_of(path, what)
@@ -106,7 +118,7 @@ def check_readable(path: Path, what: str) -> None:
 
 
 def _status_of(path: Path, what: str) -> os.stat_result | None:
-    """What is known of a file, or of the one that a link leads to; None if there is none yet."""
+    """Return the status of a file, following links, or None if it does not exist."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -119,13 +131,14 @@ def _status_of(path: Path, what: str) -> os.stat_result | None:
 
 
 def _with_sentence(error: OSError, beginning: str) -> FileError:
+    """Return an error of ours with the number and the reason of the system's."""
     ours = FileError(f"{beginning}: {error.strerror or error}.")
     ours.errno = error.errno
     return ours
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove temporary files that killed processes have left of this file."""
+    """Remove the temporary files of this file that killed processes have left."""
     begin = re.escape(path.name[:_NAME_KEPT])
     pattern = re.compile(rf"{begin}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.tmp")
     oldest = time.time() - STALE_SECONDS

@@ -1,4 +1,4 @@
-"""Seeing what runs: mathematics, passes over memory, cost, LLVM, assembly, and notebook views."""
+"""Show what runs: mathematics, sweeps over memory, cost, LLVM, assembly, and notebook views."""
 
 import ast
 import html
@@ -23,7 +23,7 @@ from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.tracing import Rule
 
 OLDEST_GPU = (7, 5)
-"""The least compute capability that CUDA 13 compiles for."""
+"""Lowest compute capability that CUDA 13 compiles for."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Pass:
     Attributes:
         reads: names of the arrays it loads.
         writes: names of the arrays it stores.
-        reduces: what it reduces, as text.
-        functions: what functions of whole matrices compute before it.
+        reduces: its reductions, as text.
+        functions: names of the results of matrix functions that run before it.
     """
 
     reads: tuple[str, ...]
@@ -45,12 +45,12 @@ class Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a rule goes over memory.
+    """The sweeps of a rule over memory, in order.
 
     Attributes:
         name: the rule's name.
-        dtype: number type of the parameters.
-        passes: the passes in order.
+        dtype: dtype of the parameters.
+        passes: the sweeps, in order.
         bytes_per_element: memory traffic of one update: all loads and stores.
     """
 
@@ -76,13 +76,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one update costs.
+    """The cost of one update.
 
     Attributes:
         bytes_per_element: memory traffic.
-        state_bytes_per_element: memory that the states take.
-        operations_per_element: name of an operation -> how often an element needs it.
-        scalar_operations: operations done once for a group of parameters or a tensor.
+        state_bytes_per_element: memory of the states.
+        operations_per_element: name of an operation -> number of times per element.
+        scalar_operations: number of operations done once per group of parameters or tensor.
     """
 
     bytes_per_element: int
@@ -100,7 +100,7 @@ class Cost:
 
 
 def plan(program: Program) -> Plan:
-    """The passes over memory of a compiled rule."""
+    """Return the sweeps over memory of a compiled rule."""
     itemsize = NUMBER_TYPES[program.dtype].itemsize
     blocks = program.kernel.passes
     return Plan(
@@ -123,7 +123,7 @@ def _pass(block: Block, before: Block) -> Pass:
 
 
 def cost(program: Program) -> Cost:
-    """Traffic, state and arithmetic of a compiled rule."""
+    """Return traffic, memory and arithmetic of a compiled rule."""
     itemsize = NUMBER_TYPES[program.dtype].itemsize
     counted: Counter[str] = Counter()
     for block in program.kernel.passes:
@@ -160,7 +160,7 @@ class _Pretty(_PositiveFirst, PrettyPrinter):
 
 
 def latex(rule: Rule) -> str:
-    r"""The rule as LaTeX: old values have index t-1, new ones t, in an `aligned` environment."""
+    r"""Return the rule as a LaTeX `aligned` block; old values have index t-1, new ones t."""
     names: dict[sympy.Basic, str] = {step: "t"}
     for symbol in (rule.parameter, *(spec.symbol for spec in rule.states)):
         names[symbol] = f"{_letter(symbol.name)}_{{t-1}}"
@@ -179,7 +179,7 @@ _LETTERS = {"lr": r"\eta", "eps": r"\epsilon", "weight_decay": r"\lambda", "mome
 
 
 def _letter(name: str) -> str:
-    """The letter papers use, a Greek name as SymPy writes it, or a word upright."""
+    """Return a name in LaTeX: the letter papers use, a Greek letter, or an upright word."""
     if name in _LETTERS:
         return _LETTERS[name]
     text = sympy.latex(sympy.Symbol(name))
@@ -188,14 +188,14 @@ def _letter(name: str) -> str:
 
 
 def pretty(rule: Rule) -> str:
-    """The rule as text that looks like mathematics; new values are called `<name>_new`."""
+    """Return the rule as mathematics in plain text; new values are called `<name>_new`."""
     printer = _Pretty({"use_unicode": True, "wrap_line": False})
     lines = [sympy.Eq(line.value, line.expression, evaluate=False) for line in rule.lines]
     return "\n\n".join(printer.doprint(line) for line in lines)
 
 
 def loops(program: Program) -> str:
-    """The functions of the generated source that run over memory, without their surroundings."""
+    """Return only the functions of the generated source that loop over memory."""
     functions = [f for f in ast.parse(program.source).body if isinstance(f, ast.FunctionDef)]
     lines = program.source.splitlines()
     parts = [
@@ -207,21 +207,28 @@ def loops(program: Program) -> str:
 
 
 def ptx(program: Program, capability: tuple[int, int]) -> str:
-    """The assembly of every kernel of a program for CUDA; no GPU is needed.
+    """Return the PTX of every kernel of a program for CUDA; a GPU is not needed.
 
     Raises:
-        LearnerError: numba-cuda is not installed, the compute capability is none or too old, or
-            the program is for another target.
+        LearnerError: numba-cuda is not installed, the compute capability is malformed or too old,
+            or the program is for another target.
     """
     is_pair = isinstance(capability, (tuple, list)) and len(capability) == 2
     if not is_pair or not all(type(number) is int for number in capability):
-        msg = f"A compute capability is a pair such as (9, 0), not {capability!r}."
+        msg = f"A compute capability must be a pair such as (9, 0), got {capability!r}."
         raise HyperparameterError(msg)
     if tuple(capability) < OLDEST_GPU:
-        msg = f"NVIDIA's compilers no longer know {capability!r}; the oldest GPU is {OLDEST_GPU}."
+        msg = (
+            f"NVIDIA's compilers no longer support the compute capability {capability!r}; the "
+            "lowest "
+            f"is {OLDEST_GPU}."
+        )
         raise HyperparameterError(msg)
     if program.target != "cuda":
-        msg = f"{program.rule.name} is compiled for {program.target} here; write rule.ptx()."
+        msg = (
+            f"{program.rule.name} is compiled for {program.target}, which has no PTX; write "
+            "rule.ptx()."
+        )
         raise HyperparameterError(msg)
     module = cuda_module("engine").load_kernels(program)
     kernels = [getattr(module, name) for name in _kernel_names(program)]
@@ -233,17 +240,17 @@ def _kernel_names(program: Program) -> list[str]:
 
 
 def llvm(program: Program) -> str:
-    """The optimised LLVM of every function of a program."""
+    """Return the optimised LLVM of every function of a program."""
     return _listing(program, lambda library: library.get_llvm_str(), ";")
 
 
 def asm(program: Program) -> str:
-    """The machine code of every function of a program, as assembly."""
+    """Return the assembly of every function of a program."""
     return _listing(program, lambda library: library.get_asm_str(), "#")
 
 
 def assembly_of(program: Program) -> dict[str, str]:
-    """Function name -> assembly."""
+    """Map the name of each function to its assembly."""
     return {name: library.get_asm_str() for name, library in _libraries(program).items()}
 
 
@@ -253,9 +260,11 @@ def _listing(program: Program, show: Any, comment: str) -> str:
 
 
 def _libraries(program: Program) -> dict[str, Any]:
-    """Compiled again without the disk cache, which keeps no code that could be shown."""
+    """Compile every kernel again, since the disk cache does not keep LLVM or assembly."""
     if program.target != "cpu":
-        msg = f"{program.rule.name} is compiled for {program.target}; its assembly is ptx()."
+        msg = (
+            f"{program.rule.name} is compiled for {program.target}; its assembly is shown by ptx()."
+        )
         raise HyperparameterError(msg)
     module = load_kernels(program)
     libraries: dict[str, Any] = {}
@@ -266,7 +275,7 @@ def _libraries(program: Program) -> dict[str, Any]:
 
 
 def repr_html(rule: Rule, program: Program) -> str:
-    """The rule for a notebook: its mathematics, then plan and loop to unfold."""
+    """Return HTML for a notebook: plan and mathematics, then the generated code, folded."""
     return (
         f"<p><b>{html.escape(rule.name)}</b>: {html.escape(str(plan(program)).splitlines()[0])}</p>"
         f"$${latex(rule)}$$"

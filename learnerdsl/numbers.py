@@ -1,4 +1,4 @@
-"""What users give for numbers: of Python, NumPy, SymPy and of libraries with arrays of no axes."""
+"""Convert numbers that users give: from Python, NumPy, SymPy, and arrays of shape ()."""
 
 import math
 import operator
@@ -10,17 +10,17 @@ import numpy as np
 import sympy
 
 _NUMBER_KINDS = "iufV"
-"""NumPy's letters for types of whole and real numbers, and for those of others, as bfloat16."""
+"""NumPy's kinds of integers, reals, and types of other packages, such as bfloat16."""
 
 _SHOWN = 200
-"""Letters of a value that an error message shows."""
+"""Characters of a value that an error message shows."""
 
 
 def as_number(value: Any) -> float | None:
-    """The value as a float, or None if it is no real number, or is too large for one.
+    """Return the value as a float, or None if it is not a real number or is too large.
 
-    NaN and infinity are floats. A truth value, text, a complex number and an array with axes are no
-    numbers; an array of no axes is one, of whatever library.
+    NaN and infinity are accepted, and so is an array of shape () from any library. Booleans, text,
+    complex numbers and arrays with axes are not.
     """
     if type(value) is float:
         return value
@@ -40,7 +40,7 @@ def as_number(value: Any) -> float | None:
 
 
 def as_count(value: Any) -> int | None:
-    """The value as an int, or None if it is of no type of whole numbers."""
+    """Return the value as an int, or None if its type is not one of integers."""
     value = _without_array(value)
     if isinstance(value, (bool, np.bool_)):
         return None
@@ -51,16 +51,16 @@ def as_count(value: Any) -> int | None:
 
 
 def quoted(value: Any) -> str:
-    """The value as an error message shows it."""
+    """Return the text of a value for an error message, shortened if it is long."""
     try:
         text = repr(value)
-    except Exception:  # of an object of the user, or a number of more digits than Python prints
+    except Exception:  # repr failed: a user's object, or an int with too many digits to print
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _without_array(value: Any) -> Any:
-    """The element of an array or NumPy scalar that is a number; None of another one."""
+    """Return the element of a numeric array of shape () or NumPy scalar; None for other arrays."""
     if isinstance(value, (np.ndarray, np.generic)):
         if np.ndim(value) or value.dtype.kind not in _NUMBER_KINDS or np.ma.isMA(value):
             return None
@@ -68,6 +68,6 @@ def _without_array(value: Any) -> Any:
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         try:
             return value.item()
-        except Exception:  # of a library: an array without memory, or a traced one
+        except Exception:  # the library's array has no memory, or is being traced
             return None
     return value

@@ -15,6 +15,6 @@ def whole_from(least: int, name: str, value: int) -> int:
         HyperparameterError: the value is below `least`.
     """
     if value < least:
-        msg = f"{name} is a whole number, {least} or more; got {name}={value}."
+        msg = f"{name} must be a whole number, {least} or more, got {name}={value}."
         raise HyperparameterError(msg)
     return value

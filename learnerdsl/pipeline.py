@@ -1,4 +1,7 @@
-"""The compiler: a tuple of named passes, then a printer. A Rule goes in, text comes out; no JIT."""
+"""Compile a Rule to text: lower it, run the named passes, lay it out, print it. No JIT.
+
+The stages in order: lower, domains, matrices, fuse, hoist, share, verify, layout, print.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("verify", verify),
 )
 PRINTERS = {"cpu": print_cpu, "cuda": print_cuda}
-"""Targets, and what prints a kernel for them."""
+"""Target -> function that prints a kernel for it."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ class Program:
     """A compiled rule as text, with what a runtime needs to call it.
 
     Attributes:
-        rule: the rule it does.
-        kernel: the last stage of the compiler.
-        layout: tables that the functions read and write.
-        dtype: number type of the parameters.
-        target: the machine it is for.
+        rule: the rule it computes.
+        kernel: the kernel after the last pass.
+        layout: columns and slots of the tables that the functions read and write.
+        dtype: dtype of the parameters.
+        target: "cpu" or "cuda".
         source: Python text of a module with the functions.
         levels: names of the functions, in the order in which they run.
     """
@@ -57,7 +60,7 @@ class Program:
 
 @lru_cache(maxsize=256)
 def stages(rule: Rule) -> dict[str, Kernel]:
-    """The kernel after every pass, by the name of the pass."""
+    """Return the kernel after every pass: name of the pass -> kernel."""
     kernel = lower(rule)
     done = {"lower": kernel}
     for name, transform in PASSES:
@@ -67,7 +70,7 @@ def stages(rule: Rule) -> dict[str, Kernel]:
 
 
 def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
-    """The program of a rule for parameters of one number type.
+    """Compile a rule for one dtype of the parameters and one target.
 
     Args:
         rule: a traced rule.
@@ -75,7 +78,8 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
         target: "cpu" or "cuda".
 
     Raises:
-        HyperparameterError: unknown target.
+        HyperparameterError: the target is unknown.
+        DtypeError: the dtype is unknown.
     """
     if str(target) not in PRINTERS:
         msg = (

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,37 @@ def test_builtin_has_mathematics_an_example_and_a_source(name):
 def test_builtins_are_listed_in_order():
     assert sorted(learners.__all__) == learners.__all__
     assert sorted(transforms.__all__) == transforms.__all__
+
+
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+FOLDERS = ("learnerdsl", "tests", "docs", "benchmarks", "examples")
+THERE = {f"/{path.name}" for path in ROOT.iterdir()} | {
+    f"/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*")
+}
+FILE = re.compile(r"[\w./-]+(/|\.(py|md|toml|yaml|ipynb))")
+
+
+def code_in(page):
+    """What a page shows as code: spans in its text, and lines of its blocks."""
+    text = page.read_text()
+    blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    return spans, [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_pages_name_files_that_exist(page):
+    spans, _ = code_in(page)
+    named = [span.rstrip("/") for span in spans if FILE.fullmatch(span)]
+    missing = [n for n in named if not any(path.endswith(f"/{n}") for path in THERE)]
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
+    missing += [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_pages_name_targets_of_make_that_exist(page):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    spans, lines = code_in(page)
+    named = [re.match(r"make ([\w-]+)", text) for text in (*spans, *lines)]
+    assert {match[1] for match in named if match} <= targets

@@ -184,6 +184,6 @@ def test_a_name_that_no_file_can_hold_is_refused_and_leaves_the_file(tmp_path):
     path = tmp_path / "learner"
     trained().save(path)
     before = path.read_bytes()
-    with pytest.raises(ld.CheckpointError, match="cannot be in a file"):
+    with pytest.raises(ld.CheckpointError, match="cannot be stored in a file"):
         restless({"\ud800": np.ones(2)}).save(path)
     assert path.read_bytes() == before

@@ -150,7 +150,7 @@ def test_a_ring_holds_at_least_one_value(length):
         past = ld.state("past", ring=length)
         return ld.combine([ld.assign(p, p - lr * g), ld.assign(past, g)])
 
-    with pytest.raises(ld.RuleError, match="write a number from 1 on"):
+    with pytest.raises(ld.RuleError, match="write a whole number, 1 or more"):
         rule.trace()
 
 

@@ -26,7 +26,7 @@ def test_an_unknown_symbol_is_refused_with_the_known_ones():
 def test_a_plain_symbol_with_the_name_of_the_gradient_is_told_apart_from_it():
     expression_refused(
         lambda p, g: p - sympy.Symbol("g"),
-        "g is another symbol than the g of this rule",
+        "g is not the g of this rule",
         "the argument itself",
     )
 

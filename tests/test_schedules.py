@@ -132,7 +132,7 @@ def test_one_boundary_separates_two_values(values):
 @pytest.mark.parametrize("boundaries", [[5, 2], [3, 3]], ids=["falling", "equal"])
 def test_boundaries_increase(boundaries):
     with pytest.raises(
-        ld.HyperparameterError, match="3 schedules need 2 increasing boundaries; got"
+        ld.HyperparameterError, match="3 schedules need 2 increasing boundaries, got"
     ):
         piecewise_constant([0.1, 0.2, 0.3], boundaries)
 
@@ -144,7 +144,7 @@ def test_schedules_are_joined_by_one_boundary_less():
 
 @pytest.mark.parametrize("value", [None, "0.1", True], ids=repr)
 def test_a_constant_schedule_needs_a_number(value):
-    with pytest.raises(ld.HyperparameterError, match="is a number that is not NaN, got"):
+    with pytest.raises(ld.HyperparameterError, match="must be a number that is not NaN, got"):
         constant(value)
 
 
@@ -236,7 +236,7 @@ def test_a_schedule_that_returns_no_number_is_refused_with_the_step(returned, wr
     with pytest.raises(ld.HyperparameterError) as caught:
         learner.update([np.ones(1)])
     assert f"The schedule of 'lr' returned {written}" in str(caught.value)
-    assert "at step 2; a schedule returns a number that is not NaN" in str(caught.value)
+    assert "at step 2; a schedule must return a number that is not NaN" in str(caught.value)
 
 
 def failing_at(step, how):

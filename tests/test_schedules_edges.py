@@ -34,27 +34,27 @@ REFUSED = {
         lambda: sympy.Function("(lambda k: __import__('os').mkdir('run'))")(ld.step),
         "lambda",
     ),
-    "unknown function": (lambda: sympy.Function("foo")(ld.step), "cannot have foo, as in foo"),
-    "builtin": (lambda: sympy.Function("print")(ld.step), "cannot have print"),
-    "function beside others": (lambda: 1 + sympy.gamma(ld.step) / 2, "cannot have gamma"),
+    "unknown function": (lambda: sympy.Function("foo")(ld.step), "cannot contain foo, as in foo"),
+    "builtin": (lambda: sympy.Function("print")(ld.step), "cannot contain print"),
+    "function beside others": (lambda: 1 + sympy.gamma(ld.step) / 2, "cannot contain gamma"),
     "condition": (
         lambda: ld.where(sympy.Function("f")(ld.step) > 1, 1, 2),
-        "cannot have f, as in f",
+        "cannot contain f, as in f",
     ),
-    "integral": (lambda: sympy.Integral(ld.step, ld.step), "cannot have Integral"),
-    "sum": (lambda: sympy.Sum(sympy.Symbol("i"), (sympy.Symbol("i"), 1, ld.step)), "have Sum"),
-    "derivative": (lambda: sympy.Derivative(sympy.gamma(ld.step), ld.step), "have Derivative"),
-    "norm": (lambda: ld.norm(ld.step), "A schedule cannot have"),
-    "max": (lambda: ld.max(ld.step), "A schedule cannot have"),
-    "transpose": (lambda: ld.transpose(ld.step), "A schedule cannot have"),
-    "complex": (lambda: sympy.I * ld.step, "cannot have ImaginaryUnit, as in I"),
-    "complex root": (lambda: ld.step * (-1) ** sympy.Rational(1, 3), "is no real number"),
-    "large": (lambda: ld.step * sympy.Integer(10) ** 400, "too large or too small for a float"),
-    "huge": (lambda: ld.step * sympy.Integer(10) ** 5000, "too large or too small for a float"),
+    "integral": (lambda: sympy.Integral(ld.step, ld.step), "cannot contain Integral"),
+    "sum": (lambda: sympy.Sum(sympy.Symbol("i"), (sympy.Symbol("i"), 1, ld.step)), "contain Sum"),
+    "derivative": (lambda: sympy.Derivative(sympy.gamma(ld.step), ld.step), "contain Derivative"),
+    "norm": (lambda: ld.norm(ld.step), "A schedule cannot contain"),
+    "max": (lambda: ld.max(ld.step), "A schedule cannot contain"),
+    "transpose": (lambda: ld.transpose(ld.step), "A schedule cannot contain"),
+    "complex": (lambda: sympy.I * ld.step, "cannot contain ImaginaryUnit, as in I"),
+    "complex root": (lambda: ld.step * (-1) ** sympy.Rational(1, 3), "is not a real number"),
+    "large": (lambda: ld.step * sympy.Integer(10) ** 400, "too large or too small for float64"),
+    "huge": (lambda: ld.step * sympy.Integer(10) ** 5000, "too large or too small for float64"),
     "large float": (lambda: ld.step * sympy.Float("1e400"), "too large or too small"),
     "small float": (lambda: ld.step * sympy.Float("1e-400"), "too large or too small"),
-    "deep": (lambda: nested(120), "too long or nested too deep"),
-    "long": (lambda: doubled(30), "too long or nested too deep"),
+    "deep": (lambda: nested(120), "too long or nested too deeply"),
+    "long": (lambda: doubled(30), "too long or nested too deeply"),
     "not a number": (lambda: ld.step * sympy.nan, "has no value"),
     "symbols": (lambda: sympy.Symbol("b") * sympy.Symbol("a"), "depends on a, b; only"),
 }
@@ -208,7 +208,7 @@ def test_a_schedule_has_no_value_before_the_first_update_or_at_what_is_no_step(n
 
 @pytest.mark.parametrize("t", [np.ones(3), np.arange(3), [1, 2]], ids=repr)
 def test_a_schedule_has_one_value_at_a_time(t):
-    with pytest.raises(ld.HyperparameterError, match=r"schedule\.values\(n\) are the first n"):
+    with pytest.raises(ld.HyperparameterError, match=r"schedule\.values\(n\) has the "):
         ALL["cosine"](t)
 
 
@@ -282,7 +282,7 @@ def test_no_steps_of_warmup_are_no_warmup(name, steps):
 @pytest.mark.parametrize("loss", ["low", None, 10**400, [1.0, 2.0]], ids=type)
 def test_a_loss_that_is_no_number_is_refused(loss):
     rate = s.ReduceOnPlateau(0.1)
-    with pytest.raises(ld.HyperparameterError, match="A loss is a number, got"):
+    with pytest.raises(ld.HyperparameterError, match="A loss must be a number, got"):
         rate.observe(loss)
 
 
@@ -291,6 +291,6 @@ def test_a_loss_that_is_no_number_is_refused(loss):
 def test_a_plateau_is_not_loaded_from_what_is_no_number(name, wrong):
     rate = s.ReduceOnPlateau(0.1)
     before = rate.state_dict()
-    with pytest.raises(ld.CheckpointError, match="is of numbers"):
+    with pytest.raises(ld.CheckpointError, match="must have numbers"):
         rate.load_state_dict({**before, name: wrong})
     assert rate.state_dict() == before

@@ -109,15 +109,18 @@ def test_a_state_of_something_else_changes_nothing(state):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"factor": 1.0}, "factor from 0 to less than 1, got factor=1.0"),
-        ({"factor": -0.5}, "factor from 0 to less than 1, got factor=-0.5"),
-        ({"factor": "0.1"}, "factor of a schedule is a number"),
-        ({"patience": -1}, "patience of a schedule is a whole number, 0 or more, got patience=-1"),
+        ({"factor": 1.0}, "at least 0 and less than 1, got factor=1.0"),
+        ({"factor": -0.5}, "at least 0 and less than 1, got factor=-0.5"),
+        ({"factor": "0.1"}, "factor of a schedule must be a number"),
+        (
+            {"patience": -1},
+            "patience of a schedule must be a whole number, 0 or more, got patience=-1",
+        ),
         ({"patience": 1.5}, "whole number"),
-        ({"cooldown": None}, "cooldown of a schedule is a whole number"),
-        ({"mode": "least"}, "mode of a schedule is one of 'min', 'max'; got 'least'"),
-        ({"threshold_mode": 1}, "one of 'rel', 'abs'; got 1"),
-        ({"minimum": math.nan}, "minimum of a schedule is a number that is not NaN, got nan"),
+        ({"cooldown": None}, "cooldown of a schedule must be a whole number"),
+        ({"mode": "least"}, "mode of a schedule must be one of 'min', 'max', got 'least'"),
+        ({"threshold_mode": 1}, "one of 'rel', 'abs', got 1"),
+        ({"minimum": math.nan}, "minimum of a schedule must be a number that is not NaN, got nan"),
     ],
     ids=repr,
 )
@@ -130,7 +133,7 @@ def test_a_plateau_of_bad_settings_is_refused(settings, message):
 @pytest.mark.parametrize("loss", [None, "low", [1.0, 2.0]], ids=repr)
 def test_what_is_no_loss_is_refused(loss):
     rate = ReduceOnPlateau(0.1)
-    with pytest.raises(ld.HyperparameterError, match="A loss is a number, got"):
+    with pytest.raises(ld.HyperparameterError, match="A loss must be a number, got"):
         rate.observe(loss)
     assert rate.bad == 0
 

@@ -1,4 +1,4 @@
-"""The third judge: runs the function of a rule on arrays and compares what the learners compute."""
+"""Run the function of a rule on arrays and compare learners with it: the third judge."""
 
 from learnerdsl.check.checking import check as check
 from learnerdsl.check.report import CheckError as CheckError

@@ -1,4 +1,4 @@
-"""Arithmetic on values: every operation gives a number and the bound of its error."""
+"""Compute with values: every operation returns a number and a bound of its error."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _MOST_FACTORS = 64
 
 
 def negate(x: Any) -> Value:
-    """A value with the other sign."""
+    """Return the negated value."""
     own = as_value(x)
     result = Value(-own.number, own.bound, own.is_array)
     result._terms = own._terms
@@ -29,7 +29,7 @@ def negate(x: Any) -> Value:
 
 
 def traced(result: Value, name: str, *operands: Value) -> Value:
-    """A result that knows what it was made of."""
+    """Return a result that records the operation and operands it came from."""
     result.origin = (name, operands)
     result.uses_gradient = any(one.uses_gradient for one in operands)
     return result
@@ -43,15 +43,15 @@ def rounded(
     doubt: Any = False,
     parts: Any = None,
 ) -> Value:
-    """The value of an operation: its number, with the error of one more rounding in the bound.
+    """Return the result of an operation as a value, adding the error of one rounding to the bound.
 
     Args:
-        name: of the operation.
+        name: name of the operation.
         number: its result.
-        bound: how far the errors of the operands move it.
-        operands: values.
-        doubt: where nothing can be said of it.
-        parts: what the rounding is relative to; the result itself if None.
+        bound: how far the errors of the operands move the result.
+        operands: the operands.
+        doubt: where no bound holds.
+        parts: size that the rounding error is relative to; None for the result itself.
     """
     is_array = any(one.is_array for one in operands)
     kind = precision.get()
@@ -72,36 +72,36 @@ def rounded(
 
 
 def has_no_value(operand: Value) -> Any:
-    """Return where a formula gave NaN or infinity, which SymPy may have simplified away.
+    """Return where a computed value is NaN or infinite, which SymPy may have simplified away.
 
-    What follows from such a value, as a comparison that is false, cannot be judged. What follows
-    from an input that is NaN or infinite can.
+    What follows from such a value, for example a comparison that is false, cannot be judged. What
+    follows from an input that is NaN or infinite can.
     """
     return ~np.isfinite(operand.number) if operand.is_computed else np.zeros((), bool)
 
 
 def _are_whole(a: Value, b: Value) -> Any:
-    """Where both are exact whole numbers, whose sums and products are exact as well."""
+    """Return where both are exact whole numbers, whose sums and products are exact too."""
     exact = (a.bound == 0) & (b.bound == 0)
     whole = (a.number == np.floor(a.number)) & (b.number == np.floor(b.number))
     return exact & whole & (np.abs(a.number) < 4096) & (np.abs(b.number) < 4096)
 
 
 def add(a: Value, b: Value) -> Value:
-    """A sum."""
+    """Add two values."""
     return _sum("add", a.number + b.number, a, b)
 
 
 def subtract(a: Value, b: Value) -> Value:
-    """A difference."""
+    """Subtract a value from another."""
     return _sum("subtract", a.number - b.number, a, b)
 
 
 def _sum(name: str, number: Any, a: Value, b: Value) -> Value:
-    """The result of a sum.
+    """Return the value of a sum.
 
-    Its rounding is relative to the terms: SymPy multiplies a factor into them, and adds up those of
-    sums in sums in an order of its own.
+    Its rounding error is relative to the terms, because SymPy multiplies factors into them,
+    flattens nested sums, and adds in its own order.
     """
     terms = a.terms + b.terms
     parts = np.where(_are_whole(a, b), 0, terms)
@@ -111,7 +111,7 @@ def _sum(name: str, number: Any, a: Value, b: Value) -> Value:
 
 
 def multiply(a: Value, b: Value) -> Value:
-    """A product."""
+    """Multiply two values."""
     number = a.number * b.number
     bound = np.abs(a.number) * b.bound + np.abs(b.number) * a.bound + a.bound * b.bound
     parts = np.where(_are_whole(a, b), 0, np.abs(number))
@@ -121,17 +121,17 @@ def multiply(a: Value, b: Value) -> Value:
 
 
 def _scaled(factor: Value, total: Value) -> Any:
-    """The terms of a sum that SymPy multiplies a scalar factor into; None of what is no sum."""
+    """Return the terms of a sum that SymPy multiplies a scalar into; None if it is not a sum."""
     if total._terms is None or factor.is_array:
         return None
     return np.abs(factor.number) * total.terms
 
 
 def divide(a: Value, b: Value) -> Value:
-    """A quotient.
+    """Divide a value by another.
 
-    Nothing can be said of it where rounding can turn the sign of the divisor, or where the divisor
-    is a zero that a formula gave: SymPy does not keep the sign of a zero.
+    There is no bound where rounding can change the sign of the divisor, or where the divisor is a
+    computed zero: SymPy does not keep the sign of a zero.
     """
     number = a.number / b.number
     left = np.abs(b.number) - b.bound
@@ -141,7 +141,7 @@ def divide(a: Value, b: Value) -> Value:
 
 
 def power(a: Value, b: Value) -> Value:
-    """A power: of errors of both operands, and of as many factors as the exponent says."""
+    """Raise a value to a power; repeated factors add their rounding errors to the bound."""
     number = _power(a.number, b.number)
     bound, doubt = np.zeros_like(number), np.zeros(np.shape(number), bool)
     if a.bound.any() or b.bound.any():
@@ -156,14 +156,14 @@ def power(a: Value, b: Value) -> Value:
     is_exact = (number == np.floor(number)) & (np.abs(number) < 4096) & is_few & (a.bound == 0)
     parts = np.where(is_exact & (b.bound == 0), 0, factors * np.abs(number))
     exponents = np.abs(b.number) * a.exponents
-    # SymPy takes factors that cannot be negative out of a root: 0 of a product may be NaN then.
+    # SymPy takes nonnegative factors out of a root, so the root of a 0 product may become NaN.
     is_product = a.origin is not None and a.origin[0] in ("multiply", "divide", "neg")
     doubt |= (a.number == 0) & (b.number != np.floor(b.number)) & is_product
     return _product("power", number, bound, a, b, doubt, exponents, parts)
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """A power; half ones are roots, which of -infinity are NaN."""
+    """Return a power as NumPy computes it; half powers are roots, so that of -infinity is NaN."""
     if np.ndim(exponent) == 0 and abs(exponent) == 0.5:
         return np.sqrt(base) if exponent > 0 else 1 / np.sqrt(base)
     return np.power(base, exponent)
@@ -179,7 +179,7 @@ def _product(
     exponents: Any,
     parts: Any = None,
 ) -> Value:
-    """The result of an operation whose factors SymPy puts in an order of its own."""
+    """Return the value of an operation whose factors SymPy reorders."""
     reach = precision.get().reach if a.is_array or b.is_array else SCALAR_REACH
     is_out = exponents > reach
     result = rounded(name, number, bound, (a, b), doubt | is_out, parts)
@@ -188,7 +188,7 @@ def _product(
 
 
 def remainder(a: Value, b: Value) -> Value:
-    """The remainder with the sign of the divisor, as numpy.remainder."""
+    """Return the remainder with the sign of the divisor, as numpy.remainder."""
     number = np.remainder(a.number, b.number)
     bound, doubt = a.bound + b.bound * np.abs(np.floor(a.number / b.number)), False
     quotient = [
@@ -208,7 +208,7 @@ def _floor_divide(a: Value, b: Value) -> Value:
 
 
 def unary(name: str, x: Any) -> Value:
-    """A function of one argument, evaluated at the ends of what its argument may be as well."""
+    """Apply a function of one argument, also at both ends of the interval of its argument."""
     value = as_value(x)
     function = _OF_ARRAYS[name]
     with np.errstate(all="ignore"):
@@ -220,11 +220,11 @@ def unary(name: str, x: Any) -> Value:
         ends = [function(value.number - reach), function(value.number + reach)]
         doubt = np.isnan(ends[0]) != np.isnan(number)
         doubt = doubt | (np.isnan(ends[1]) != np.isnan(number))
-        if name == "tan":  # Across a pole the ends do not enclose the values between them.
+        if name == "tan":  # Across a pole, the values at the ends do not enclose those between.
             turns = [np.floor((value.number + x) / np.pi + 0.5) for x in (-reach, reach)]
             doubt = doubt | (turns[0] != turns[1])
         bound = np.fmax(np.abs(ends[0] - number), np.abs(ends[1] - number))
-        if name in ("sin", "cos"):  # The ends say nothing of the turns between them.
+        if name in ("sin", "cos"):  # The ends miss the extremes between them.
             bound = np.where(np.isfinite(number), np.minimum(reach, 2), bound)
         is_exact = name in _EXACT
         parts = np.zeros_like(number) if is_exact else 4 * np.abs(number)
@@ -244,7 +244,7 @@ def angle(y: Value, x: Value) -> Value:
 
 
 def compare(relation: Any, a: Value, b: Value) -> Truth:
-    """Compare two values; doubtful where rounding, or SymPy before it, can turn the answer."""
+    """Compare two values; doubtful where rounding or SymPy's algebra can change the answer."""
     reach = a.bound + b.bound
     doubtful = (reach > 0) & (np.abs(a.number - b.number) <= reach)
     doubtful = doubtful | np.isinf(reach) | has_no_value(a) | has_no_value(b)
@@ -253,7 +253,7 @@ def compare(relation: Any, a: Value, b: Value) -> Truth:
 
 _EXACT = {"abs", "sign", "floor", "ceil"}
 _GROWING = {"exp", "expm1", "sinh", "cosh"}
-"""Functions whose argument SymPy builds anew, as exp(a) exp(b) = exp(a + b)."""
+"""Functions whose arguments SymPy may combine, as in exp(a) exp(b) = exp(a + b)."""
 
 _OF_ARRAYS = {row.name: row.of_arrays for row in FUNCTIONS}
 

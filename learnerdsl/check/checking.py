@@ -1,4 +1,4 @@
-"""`check`: judges a rule by running its function on arrays, without SymPy."""
+"""Define `check`, which judges a rule by running its function on arrays, without SymPy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,34 +27,34 @@ def check(
     seed: int = 0,
     **arguments: Any,
 ) -> Report:
-    """Judge a rule: is what runs what its function says?
+    """Check that the learner of a rule computes what the rule's function says.
 
-    The function of the rule is run on NumPy arrays, without SymPy, and the compiled learner and
-    the oracle (`backend="numpy"`) are compared with it after every update. Every update starts
-    from what the compiled learner holds. The function's values carry a bound of the rounding errors
-    they may have, so a difference within it is rounding and a larger one is a fault: of the
-    compiler, or of SymPy's algebra, which simplifies as it builds an expression.
+    The function is run on NumPy arrays, without SymPy. After every update the compiled learner and
+    the oracle (`backend="numpy"`) are compared with it. Every update starts from the arrays of the
+    compiled learner. The function's values carry a bound of their rounding errors: a difference
+    within the bound is rounding, a larger one is a fault of the compiler, or of SymPy's algebra,
+    which simplifies expressions as it builds them.
 
-    Where a rule is smooth and works element by element, the derivatives that `sympy.diff` gives of
-    its new values with respect to the parameter and the gradient are compared with central
-    differences of the function as well.
+    If a rule is smooth and works element by element, derivatives are compared too: those that
+    `sympy.diff` gives of the new values with respect to the parameter and the gradient, with
+    central differences of the function.
 
     Args:
         rule: a rule, or a chain.
-        params: arrays, which are copied; None for one each of the shapes (), (5,), (3, 4) and
-            (2, 3, 4), as far as the rule takes them.
-        updates: how many. Gradients are of sizes 1, 1, 1e-6 and 1e6 in turn, and hold zeros.
-        dtype: "float64", "float32" or "both", where `params` is None.
-        backend: of the compiled learner: "auto" or "cpu"; "numpy" judges the oracle alone.
-        nonfinite: whether gradients hold NaN and infinity, too.
-        seed: of the arrays, and of the rule's random numbers.
+        params: arrays, which are copied; None for one array of each of the shapes (), (5,), (3, 4)
+            and (2, 3, 4) that the rule takes.
+        updates: number of updates. Gradients are of size 1, 1, 1e-6 and 1e6 in turn, with zeros.
+        dtype: "float64", "float32" or "both", if `params` is None.
+        backend: backend of the compiled learner: "auto" or "cpu"; "numpy" judges only the oracle.
+        nonfinite: whether gradients also hold NaN and infinity.
+        seed: seed of the arrays, and of the rule's random numbers.
         arguments: hyperparameters and options of the rule.
 
     Returns:
-        A report: print it, look at `.ok`, or call `.raise_if_wrong()`.
+        A report: print it, read `.ok`, or call `.raise_if_wrong()`.
 
     Raises:
-        LearnerError: the rule cannot be used, or its function does what arrays cannot.
+        LearnerError: the rule cannot be used, or its function needs symbols and not arrays.
 
     >>> import learnerdsl as ld
     >>> @ld.rule
@@ -90,7 +90,7 @@ def check(
 def _judged(
     judges: Judges, updates: int, rng: np.random.Generator, nonfinite: bool
 ) -> list[Judgement]:
-    """The start, so many updates, and the evaluation parameters after each."""
+    """Judge the start values, and after each update the new values and evaluation parameters."""
     found = judges.start()
     shapes = [p.shape for p in judges.parameters]
     dtype = str(judges.parameters[0].dtype)
@@ -112,7 +112,7 @@ def _parameter_sets(
     rng: np.random.Generator,
     arguments: Mapping[str, Any],
 ) -> list[list[np.ndarray]]:
-    """The parameters of each learner that is judged."""
+    """Return the parameters of each learner to judge."""
     if params is not None:
         arrays = list(params.values()) if isinstance(params, Mapping) else list(params)
         return [[np.array(a) for a in arrays]]
@@ -132,16 +132,16 @@ def _parameter_sets(
 
 def _check_arguments(rule: Any, updates: Any, dtype: Any, backend: Any) -> None:
     if not isinstance(rule, UpdateRule):
-        msg = f"check takes a rule or a chain, got {rule!r}; write check(my_rule)."
+        msg = f"check needs a rule or a chain, got {rule!r}; write check(my_rule)."
         raise RuleError(msg)
     if type(updates) is not int or updates < 1:
-        msg = f"updates={updates!r} is no number of updates; write a whole number from 1 on."
+        msg = f"updates must be a whole number, 1 or more, got {updates!r}."
         raise HyperparameterError(msg)
     choices = {"dtype": (dtype, (*NUMBER_TYPES, BOTH)), "backend": (backend, _BACKENDS)}
     for name, (given, known) in choices.items():
         if given not in known:
             listed = ", ".join(map(repr, known))
-            msg = f"{name}={given!r} of check is not one of {listed}."
+            msg = f"{name} of check must be one of {listed}, got {given!r}."
             raise HyperparameterError(msg)
 
 

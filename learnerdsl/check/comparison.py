@@ -1,4 +1,4 @@
-"""Whether a number is what a value allows, and if not, where."""
+"""Compare an array with a value and its bound."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +18,13 @@ and its exp, log and tanh are within 3 units in the last place: a few roundings 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far an array is from the value it should have.
+    """The deviation of an array from the value it should have.
 
     Attributes:
         error: |got - right| for each element, relative to |right|.
-        share: part of the tolerance that is used up; above 1 it is wrong.
-        judged: number of elements whose bound says something.
-        undefined: where the right value is NaN or infinite and the array has another.
+        share: |got - right| in parts of the tolerance; above 1 the element is wrong.
+        judged: number of elements with a finite bound.
+        undefined: where the right value is NaN or infinite and the array has another value.
     """
 
     error: Any
@@ -40,12 +40,12 @@ class Deviation:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether some element is."""
+        """Whether any element is wrong."""
         return bool(np.any(self.share > 1))
 
 
 def deviation(got: Any, value: Value, kind: Precision) -> Deviation:
-    """How far `got` is from a value.
+    """Return how far `got` deviates from a value.
 
     Args:
         got: array or number.
@@ -72,5 +72,5 @@ def deviation(got: Any, value: Value, kind: Precision) -> Deviation:
 
 
 def _fitting(array: Any, got: Any) -> Any:
-    """The shape of a value without the axes that a state lacks, if it has as many numbers."""
+    """Return the shape to compare in: that of `got` if the number of elements agrees."""
     return got.shape if np.size(array) == np.size(got) else np.shape(array)

@@ -1,4 +1,4 @@
-"""What a rule's function has said so far while it runs on the arrays of one tensor."""
+"""Record what a rule's function declares while it runs on the arrays of one tensor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -15,23 +15,23 @@ Mode = Literal["start", "update", "evaluate"]
 
 
 class NeedsOtherTensors(BaseException):
-    """A reduction over the model whose value is not known before every tensor has got to it."""
+    """Raised at a reduction over the model until all tensors have computed their part of it."""
 
 
 @dataclass
 class Inputs:
-    """What an update of one tensor depends on.
+    """The inputs of an update of one tensor.
 
     Attributes:
-        tensor: its number in the learner.
+        tensor: index of the tensor in the learner.
         parameter: its array.
         gradient: array of the same shape.
-        states: name -> value before the update; empty before the first start.
+        states: name -> value before the update; empty while the start values are computed.
         hyperparameters: name -> value.
         extras: name -> number or array.
         clock: step, samples, minibatch_size, model_size and seed.
-        positions: numbers of the elements in their tensor, where it is only part of one.
-        moved: "parameter" or "gradient" -> what is added to it in the wide type.
+        positions: indices of the elements in the tensor, if the arrays hold only some of it.
+        moved: "parameter" or "gradient" -> array that is added to it, in the wide type.
     """
 
     tensor: int
@@ -47,7 +47,7 @@ class Inputs:
 
 @dataclass
 class Hold:
-    """When the members after `only_when` act, and what they see as the step."""
+    """Whether the members after `only_when` act, and the step that they see."""
 
     flag: Value
     step: Value
@@ -59,24 +59,24 @@ class Run:
     """One run of a rule on one tensor.
 
     Attributes:
-        inputs: what it is given.
+        inputs: its inputs.
         mode: "start" for start values of states, "evaluate" for evaluation parameters.
-        model: values of the reductions over the model, in the order of their calls.
+        model: values of the reductions over the model, in call order.
         new: state -> new value.
         starts: state -> start value.
-        targets: id of a value that `assign` takes -> name of the state and its old value.
-        parameter: the value that stands for it.
+        targets: id of a value that `assign` accepts -> name of the state and its old value.
+        parameter: the value of the parameter.
         assigned: new value of the parameter.
-        evaluation: what `evaluate` was given.
-        public: what a chain calls a name of the member at hand.
-        conditions: those of `only_when`, None where it cannot be called.
-        hold: of an earlier member.
+        evaluation: argument of `evaluate`.
+        public: name in the current member -> name in the chain.
+        conditions: conditions of `only_when` so far; None if it cannot be called now.
+        hold: the hold that an earlier member set.
         is_held: whether `assign` of the parameter is held back as well.
         draws: number of random numbers so far.
         reductions: number of reductions over the model so far.
         rings: for each ring the names of its values, the newest first.
-        alive: keeps values from being freed, as `targets` knows them by their ids.
-        pending: the value under a reduction that waits for the other tensors.
+        alive: keeps values alive, because `targets` identifies them by id.
+        pending: argument of the reduction that waits for the other tensors.
     """
 
     inputs: Inputs
@@ -118,14 +118,14 @@ class Run:
 
     @property
     def step(self) -> Value:
-        """The step as the member at hand sees it."""
+        """The step as the current member sees it."""
         if self.hold is None:
             return Value(self.inputs.clock["step"])
         return self.hold.updates if self.mode == "evaluate" else self.hold.step
 
     @property
     def updated(self) -> dict[str, Value]:
-        """The parameter and states after the update; values of rings have grown older."""
+        """The parameter and states after the update; the values of rings are one update older."""
         parameter = self.parameter if self.assigned is None else self.assigned
         new = {"parameter": parameter, **self.new}
         for names in self.rings:
@@ -135,7 +135,7 @@ class Run:
         return new
 
     def over_model(self, part: Any) -> Any:
-        """The value of the next reduction over the model, of which `part` is that of this tensor.
+        """Return the next reduction over the model, to which this tensor contributes `part`.
 
         Raises:
             NeedsOtherTensors: it is not known yet.
@@ -151,7 +151,7 @@ current_run: ContextVar[Run | None] = ContextVar("learnerdsl_check_run", default
 
 
 def running_now(what: str) -> Run:
-    """The run under way; LearnerError that names `what` where there is none."""
+    """Return the current run; raise a LearnerError that names `what` if there is none."""
     run = current_run.get()
     if run is None:
         msg = (
@@ -162,7 +162,7 @@ def running_now(what: str) -> Run:
 
 
 class ClockValue(Value):
-    """A scalar that the learner keeps, as `step`: its value is that of the run under way."""
+    """A scalar that the learner keeps, such as `step`; its value is that of the current run."""
 
     __slots__ = ("name",)
 
@@ -171,6 +171,6 @@ class ClockValue(Value):
         super().__init__(0.0)
 
     def now(self) -> Value:
-        """Its value."""
+        """Return its value in the current run."""
         run = running_now(self.name)
         return run.step if self.name == "step" else Value(run.inputs.clock[self.name])

@@ -1,4 +1,4 @@
-"""Derivatives of values, by the chain rule over the operations that made them."""
+"""Differentiate values by the chain rule over the operations they came from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +14,13 @@ from learnerdsl.errors import LearnerError
 
 
 def diff(expression: Any, *symbols: Any, **options: Any) -> Value:
-    """The derivative of a value with respect to an input, or a higher one, as `sympy.diff`.
+    """Return a derivative of a value, with the arguments of `sympy.diff`.
 
     Args:
         expression: a value.
-        symbols: values that no operation made: arguments of the rule, states, what `let` and
-            `assign` returned; each may have a number of times behind it.
-        options: those of SymPy's, without meaning here.
+        symbols: values that are not results of operations: arguments of the rule, states, results
+            of `let` and `assign`. A whole number after one repeats it.
+        options: options of `sympy.diff`; they have no effect.
     """
     del options
     result = as_value(expression)
@@ -31,7 +31,7 @@ def diff(expression: Any, *symbols: Any, **options: Any) -> Value:
 
 
 def _counted(symbols: tuple[Any, ...]) -> list[tuple[Value, int]]:
-    """Each symbol and how often."""
+    """Return pairs of a symbol and the number of times to differentiate by it."""
     counted: list[tuple[Value, int]] = []
     for one in symbols:
         if isinstance(one, int):
@@ -44,7 +44,7 @@ def _counted(symbols: tuple[Any, ...]) -> list[tuple[Value, int]]:
 
 
 class _Derivative:
-    """The derivative with respect to one input; each value is differentiated once."""
+    """The derivative with respect to one input; differentiates each value once."""
 
     def __init__(self, symbol: Value) -> None:
         self.symbol = symbol
@@ -55,7 +55,7 @@ class _Derivative:
         return Value(0.0) if result is None else result
 
     def of(self, value: Value) -> Value | None:
-        """The derivative, or None where it is 0."""
+        """Return the derivative of a value, or None if it is 0."""
         if value is self.symbol:
             return Value(1.0)
         if value.origin is None:
@@ -65,7 +65,7 @@ class _Derivative:
         return self.known[id(value)]
 
     def chained(self, value: Value, name: str, operands: tuple[Any, ...]) -> Value | None:
-        """The sum over the operands of their derivative times the one with respect to them."""
+        """Apply the chain rule: sum the derivatives of the operands times the partial ones."""
         if name == "where":
             truth, *branches = operands
             slopes = [self.of(branch) for branch in branches]

@@ -1,4 +1,4 @@
-"""The functions of elements on values: conditions, extremes, and those of one argument."""
+"""Compute elementwise functions of values: conditions, extremes, functions of one argument."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from learnerdsl.elementary import FUNCTIONS
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> Value:
-    """Either of two values; where the condition is doubtful, the bound covers both."""
+    """Choose between two values; where the condition is doubtful, the bound covers both."""
     truth = as_truth(condition)
     a, b = as_value(then), as_value(otherwise)
     if truth.is_array or a.is_array or b.is_array:
@@ -30,7 +30,7 @@ def where(condition: Any, then: Any, otherwise: Any) -> Value:
 
 
 def _as_array(truth: Truth) -> Value:
-    """A value that makes scalars beside it those of arrays."""
+    """Mark a value as an array, so that scalars combined with it take its dtype."""
     return Value(np.zeros(np.shape(truth.holds)), is_array=True)
 
 
@@ -50,52 +50,52 @@ def _extreme(name: str, values: tuple[Any, ...]) -> Value:
 
 
 def maximum(*values: Any) -> Value:
-    """The largest of some values; NaN if one is NaN."""
+    """Return the largest of some values; NaN if one is NaN."""
     return _extreme("maximum", values)
 
 
 def minimum(*values: Any) -> Value:
-    """The smallest of some values; NaN if one is NaN."""
+    """Return the smallest of some values; NaN if one is NaN."""
     return _extreme("minimum", values)
 
 
 def clip(x: Any, low: Any, high: Any) -> Value:
-    """A value limited to an interval."""
+    """Return a value limited to an interval."""
     return minimum(maximum(x, low), high)
 
 
 def equal(a: Any, b: Any) -> Truth:
-    """Whether two values are the same."""
+    """Return whether two values are the same."""
     return compare(np.equal, *met(a, b))
 
 
 def not_equal(a: Any, b: Any) -> Truth:
-    """Whether two values differ; NaN differs from everything."""
+    """Return whether two values differ; NaN differs from everything."""
     return compare(np.not_equal, *met(a, b))
 
 
 def less(a: Any, b: Any) -> Truth:
-    """The relation a < b."""
+    """Return the relation a < b."""
     return compare(np.less, *met(a, b))
 
 
 def less_equal(a: Any, b: Any) -> Truth:
-    """The relation a <= b."""
+    """Return the relation a <= b."""
     return compare(np.less_equal, *met(a, b))
 
 
 def greater(a: Any, b: Any) -> Truth:
-    """The relation a > b."""
+    """Return the relation a > b."""
     return compare(np.greater, *met(a, b))
 
 
 def greater_equal(a: Any, b: Any) -> Truth:
-    """The relation a >= b."""
+    """Return the relation a >= b."""
     return compare(np.greater_equal, *met(a, b))
 
 
 def logical_and(*conditions: Any) -> Truth:
-    """Whether all conditions hold."""
+    """Return whether all conditions hold."""
     result = as_truth(True)
     for condition in conditions:
         result = result & condition
@@ -103,7 +103,7 @@ def logical_and(*conditions: Any) -> Truth:
 
 
 def logical_or(*conditions: Any) -> Truth:
-    """Whether one of the conditions holds."""
+    """Return whether one of the conditions holds."""
     result = as_truth(False)
     for condition in conditions:
         result = result | condition
@@ -111,18 +111,18 @@ def logical_or(*conditions: Any) -> Truth:
 
 
 def logical_not(condition: Any) -> Truth:
-    """Whether a condition does not hold."""
+    """Return whether a condition does not hold."""
     return ~as_truth(condition)
 
 
 def if_then_else(condition: Any, then: Any, otherwise: Any) -> Truth:
-    """Either of two conditions."""
+    """Choose between two conditions."""
     condition = as_truth(condition)
     return (condition & then) | (~condition & otherwise)
 
 
 def piecewise(*branches: Any) -> Value:
-    """The value of the first branch whose condition holds, NaN where none does."""
+    """Return the value of the first branch whose condition holds, NaN where none does."""
     result: Any = Value(np.nan)
     for value, condition in reversed(branches):
         truth = as_truth(condition)
@@ -135,24 +135,24 @@ def piecewise(*branches: Any) -> Value:
 
 
 def modulo(a: Any, b: Any) -> Value:
-    """The remainder with the sign of the divisor."""
+    """Return the remainder with the sign of the divisor."""
     with np.errstate(all="ignore"):
         return remainder(*met(a, b))
 
 
 def raised(a: Any, b: Any) -> Value:
-    """A power."""
+    """Raise a value to a power."""
     with np.errstate(all="ignore"):
         return power(*met(a, b))
 
 
 def sqrt(x: Any) -> Value:
-    """The square root: a power to SymPy, which multiplies it with other powers of x."""
+    """Return the square root; for SymPy it is a power, which it joins with other powers of x."""
     return raised(x, 0.5)
 
 
 def added(*terms: Any) -> Value:
-    """A sum."""
+    """Add values."""
     result = as_value(0.0) if not terms else as_value(terms[0])
     for term in terms[1:]:
         result = result + term
@@ -160,7 +160,7 @@ def added(*terms: Any) -> Value:
 
 
 def multiplied(*factors: Any) -> Value:
-    """A product."""
+    """Multiply values."""
     result = as_value(1.0) if not factors else as_value(factors[0])
     for factor in factors[1:]:
         result = result * factor
@@ -176,7 +176,7 @@ def _of_one(name: str) -> Any:
 
 
 def log(x: Any, base: Any = None) -> Value:
-    """The natural logarithm, or that of another base."""
+    """Return the logarithm, to base e or another base."""
     return unary("log", x) if base is None else unary("log", x) / unary("log", base)
 
 

@@ -1,4 +1,4 @@
-"""Seeded parameters, gradients and extras for a rule to be judged on."""
+"""Draw parameters, gradients and extras to judge a rule with."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ SCALES = (1.0, 1.0, 1e-6, 1e6)
 def parameters(
     shapes: Sequence[tuple[int, ...]], dtype: str, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Normal numbers, with a zero, a negative zero and a repeated value where there is room."""
+    """Draw normal numbers, with a zero, a negative zero and a repeated value if they fit."""
     arrays = [np.asarray(rng.normal(size=shape), dtype) for shape in shapes]
     for array in arrays:
         flat = array.reshape(-1)
@@ -31,7 +31,7 @@ def gradients(
     scale: float,
     nonfinite: bool,
 ) -> list[np.ndarray]:
-    """Gradients of about one size, with zeros and repeated values; NaN and infinity if asked."""
+    """Draw gradients of one size, with zeros and repeated values; if asked, NaN and infinity."""
     arrays = [np.asarray(scale * rng.normal(size=shape), dtype) for shape in shapes]
     for array in arrays:
         flat = array.reshape(-1)
@@ -47,12 +47,12 @@ def gradients(
 def extras(
     declared: Mapping[str, str], arrays: Sequence[np.ndarray], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """What an update is given beside the gradients.
+    """Draw the extra inputs of an update.
 
     Args:
         declared: name -> "model" for a number or "element" for arrays.
         arrays: the parameters.
-        rng: where numbers come from.
+        rng: source of random numbers.
     """
     given: dict[str, Any] = {}
     for name, shape in declared.items():

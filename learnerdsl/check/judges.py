@@ -1,7 +1,7 @@
-"""Three judges of one rule on the same arrays: compiled, interpreted, and its function run on them.
+"""Judge one rule on the same arrays three ways: compiled, interpreted, and its function on arrays.
 
-Every update starts from what the compiled learner holds, so that each is judged by itself and small
-differences do not grow over the updates.
+Every update starts from the arrays of the compiled learner, so that each update is judged by itself
+and small differences do not grow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,17 @@ from learnerdsl.tracing import Rule
 
 @dataclass(frozen=True)
 class Judgement:
-    """One array after one update, as the judges see it.
+    """One array after one update, as computed by each judge.
 
     Attributes:
         update: number of the update; 0 for what states start from.
-        tensor: number of the tensor.
+        tensor: index of the tensor.
         state: name of the state, "parameter" or "evaluation parameter".
-        value: what the function on arrays gives.
-        compiled: the compiled learner's array.
-        oracle: the oracle's.
-        by_compiled: how far the compiled learner's array is from the value.
-        by_oracle: the same for the oracle's.
+        value: result of the function on arrays.
+        compiled: array of the compiled learner.
+        oracle: array of the oracle.
+        by_compiled: deviation of the compiled learner's array from the value.
+        by_oracle: deviation of the oracle's array from the value.
     """
 
     update: int
@@ -51,9 +51,9 @@ class Judges:
     Args:
         rule: a rule or chain.
         params: arrays, which are copied.
-        backend: of the compiled learner.
-        groups: as those of a learner.
-        seed: of the rule's random numbers.
+        backend: backend of the compiled learner.
+        groups: groups, as for a learner.
+        seed: seed of the rule's random numbers.
         arguments: hyperparameters and options.
     """
 
@@ -93,7 +93,7 @@ class Judges:
         minibatch_size: float = 1,
         extras: Mapping[str, Any] | None = None,
     ) -> list[Judgement]:
-        """Do one update by all of them, and judge the parameters and states after it."""
+        """Do one update with all three, and judge the parameters and states after it."""
         extras = extras or {}
         self.level()
         self.clock["step"] += 1
@@ -109,7 +109,7 @@ class Judges:
         return self.judged(update, expected, rows)
 
     def evaluation(self) -> list[Judgement]:
-        """Judge the parameters to evaluate a model with."""
+        """Judge the evaluation parameters."""
         self.level()
         own, others = self.learner.evaluation_parameters(), self.oracle.evaluation_parameters()
         nothing = [np.full_like(p, np.nan) for p in self.parameters]
@@ -125,26 +125,26 @@ class Judges:
         return found
 
     def no_extras(self) -> dict[str, Any]:
-        """Extras without numbers, where only what is kept after an update counts."""
+        """Return placeholders for the extras, which evaluation parameters do not depend on."""
         declared = self.rules[0].extras
         nothing = [np.full_like(p, np.nan) for p in self.parameters]
         return {e.name: np.nan if e.shape == "model" else nothing for e in declared}
 
     def level(self) -> None:
-        """Give the oracle the parameters and states of the compiled learner."""
+        """Copy the parameters and states of the compiled learner to the oracle."""
         for own, twin in zip(self.parameters, self.twins, strict=True):
             twin[...] = own
         self.oracle.load_state_dict(self.learner.state_dict())
 
     def hyperparameters(self, tensor: int) -> dict[str, float]:
-        """Those of a tensor at the coming update."""
+        """Return the hyperparameters of a tensor for the next update."""
         group = self.group_of[tensor]
         return dict(self.learner.groups[group - 1] if group else self.learner.hyperparameters)
 
     def inputs(
         self, gradients: Sequence[Any], extras: Mapping[str, Any], starting: bool = False
     ) -> list[Inputs]:
-        """What the function is given for each tensor: copies."""
+        """Return the inputs of the function for each tensor, copied."""
         found: list[Inputs] = []
         for k, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
             rows: Any = g.indices if isinstance(g, RowSparse) else ...
@@ -171,13 +171,13 @@ class Judges:
         return found
 
     def no_extras_of(self, parameter: np.ndarray) -> dict[str, Any]:
-        """The same for one tensor."""
+        """Return the placeholders for the extras of one tensor."""
         declared = self.rules[0].extras
         ones = np.ones_like(parameter)
         return {e.name: 1.0 if e.shape == "model" else ones for e in declared}
 
     def states(self, tensor: int) -> dict[str, Any]:
-        """The states of a tensor and of the model."""
+        """Return the states of a tensor and the model-wide states."""
         model = {name: np.float64(value) for name, value in self.learner.model_state.items()}
         return {**self.learner.state[tensor], **model}
 
@@ -187,7 +187,7 @@ class Judges:
         expected: Sequence[Mapping[str, Any]],
         rows: Sequence[Any] | None = None,
     ) -> list[Judgement]:
-        """Compare what the learners hold with what the function gives."""
+        """Compare the arrays of the learners with the results of the function."""
         found: list[Judgement] = []
         for k, values in enumerate(expected):
             own = {"parameter": self.parameters[k], **self.states(k)}
@@ -206,7 +206,7 @@ class Judges:
     def judgement(
         self, name: str, tensor: int, value: Value, own: Any, other: Any, update: int | None = None
     ) -> Judgement:
-        """One array, compared."""
+        """Compare one array."""
         number = int(self.clock["step"]) if update is None else update
         by_own, by_other = (deviation(a, value, self.kind) for a in (own, other))
         return Judgement(number, tensor, name, value, own, other, by_own, by_other)

@@ -1,4 +1,4 @@
-"""What a rule's function calls, on the arrays of one tensor: `state`, `assign` and others."""
+"""Define `state`, `assign` and the rest of the language on the arrays of one tensor."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ from learnerdsl.interpret import philox
 
 
 class Ring:
-    """The last values that a state was given, from `ring[1]`, the newest."""
+    """The last values of a state, from `ring[1]`, the newest."""
 
     def __init__(self, symbols: list[Value]) -> None:
         self.symbols = symbols
@@ -26,7 +26,7 @@ class Ring:
 
 
 def state(name: str, init: Any = 0.0, shape: Any = "element", ring: int | None = None) -> Any:
-    """The value of a state before the update; see `learnerdsl.state`."""
+    """Return the value of a state before the update; see `learnerdsl.state`."""
     run = running_now("state(...)")
     public = run.public(name)
     start = as_value(init)
@@ -46,7 +46,7 @@ def state(name: str, init: Any = 0.0, shape: Any = "element", ring: int | None =
 
 
 def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
-    """The value that a state has, or the one it starts from."""
+    """Return the present value of a state, or its start value."""
     wanted = _kept_shape(run, shape)
     conformed = _conformed(start, wanted, public)
     if start.uses_gradient:
@@ -62,7 +62,7 @@ def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
 
 
 def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
-    """The shape of a state's array with the axes it lacks kept as 1; None for scalars."""
+    """Return the shape of a state's array, with size 1 for the axes it lacks; None for scalars."""
     own = run.shape
     if shape in ("tensor", "model", ()):
         return None
@@ -79,7 +79,7 @@ def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
 
 
 def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value:
-    """A value in the shape and dtype of what it is assigned to."""
+    """Convert a value to the shape and dtype of its target."""
     if wanted is None:
         return Value(value.number, value.bound).computed_as(value)
     one = value if value.is_array else cast(value)
@@ -88,7 +88,10 @@ def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value
         number = np.broadcast_to(one.number, wanted)
         bound = np.broadcast_to(one.bound, wanted)
     except ValueError:
-        msg = f"{name} has the shape {wanted}, but what it gets has {one.number.shape}."
+        msg = (
+            f"{name} has the shape {wanted}, but the value assigned to it has {one.number.shape}; "
+            "reduce the value over the other axes."
+        )
         raise RuleError(msg) from None
     is_finite = np.isfinite(number)
     largest = np.abs(number) > run.kind.largest
@@ -97,7 +100,7 @@ def _conformed(value: Value, wanted: tuple[int, ...] | None, name: str) -> Value
 
 
 def assign(target: Any, value: Any) -> Value:
-    """The new value of a state or of the parameter."""
+    """Record the new value of a state or of the parameter, and return it."""
     run = running_now("assign(...)")
     target = target[len(target)] if isinstance(target, Ring) else target
     given = as_value(value)
@@ -108,7 +111,10 @@ def assign(target: Any, value: Any) -> Value:
         run.assigned = new
         return _shown(run, target, new)
     if id(target) not in run.targets:
-        msg = f"assign({target!r}, ...) is of no state of this rule."
+        msg = (
+            f"assign({target!r}, ...) does not name a state of this rule; pass what state(...) "
+            "returned."
+        )
         raise RuleError(msg)
     name, old = run.targets[id(target)]
     new = _conformed(given, old.number.shape if old.is_array else None, name)
@@ -119,7 +125,7 @@ def assign(target: Any, value: Any) -> Value:
 
 
 def _shown(run: Run, target: Value, new: Value) -> Value:
-    """What `assign` returns: the new value, or for evaluation parameters what is there by then."""
+    """Return the result of `assign`: the new value; in evaluation, the value after the update."""
     if run.mode == "evaluate":
         return target
     result = Value(new.number, new.bound, new.is_array).computed_as(new)
@@ -128,7 +134,7 @@ def _shown(run: Run, target: Value, new: Value) -> Value:
 
 
 def let(name: str, value: Any, dtype: str | None = None) -> Value:
-    """An intermediate value, to which derivatives do not look through."""
+    """Return a named intermediate value, at which derivatives stop."""
     run = running_now(f"let({name!r})")
     one = as_value(value)
     number, bound = one.number, one.bound
@@ -140,7 +146,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> Value:
 
 
 def extra(name: str, shape: str | None = None) -> Value:
-    """What an update is given beside the gradients."""
+    """Return an extra input of the update."""
     del shape
     run = running_now("extra(...)")
     given = run.inputs.extras[run.public(name)]
@@ -148,48 +154,51 @@ def extra(name: str, shape: str | None = None) -> Value:
 
 
 def evaluate(value: Any) -> None:
-    """The parameters to evaluate a model with."""
+    """Record the evaluation parameters."""
     running_now("evaluate(...)").evaluation = as_value(value)
 
 
 def combine(assigns: Iterable[Any]) -> list[Any]:
-    """Several assigns."""
+    """Join several assigns."""
     return list(assigns)
 
 
 def only_when(condition: Any) -> None:
-    """Let the members of a chain that follow act only when a condition holds."""
+    """Let the later members of a chain act only where a condition holds."""
     run = running_now("only_when(...)")
     if run.conditions is None:
-        msg = "only_when(...) is called in a transform that stands before the rule of a chain."
+        msg = (
+            "only_when(...) can be called only in a transform that stands before the rule of a "
+            "chain; elsewhere write where(...)."
+        )
         raise RuleError(msg)
     run.conditions.append(where(as_truth(condition), 1.0, 0.0))
 
 
 def ndim(x: Any) -> int:
-    """Number of axes of the parameter."""
+    """Return the number of axes of the parameter."""
     return len(shape(x))
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The shape of the parameter."""
+    """Return the shape of the parameter."""
     as_value(x)
     return running_now("shape(...)").shape
 
 
 def normal() -> Value:
-    """A standard normal random number for each element."""
+    """Draw a standard normal number for each element."""
     words, run = _words("normal()")
     u = _fraction(words[0], words[1])
     v = _fraction(words[2], words[3])
     radius = np.sqrt(-2.0 * np.log(1.0 - u))
     drawn = radius * np.cos(2.0 * np.pi * v)
-    # The reduction of the angle and of the logarithm's argument are in float64.
+    # The angle and the argument of the logarithm are reduced in float64.
     return Value(drawn, 16 * SCALAR_UNIT * radius + run.kind.unit * np.abs(drawn), True)
 
 
 def uniform() -> Value:
-    """A random number from 0 up to and without 1 for each element."""
+    """Draw a uniform number from [0, 1) for each element."""
     words, run = _words("uniform()")
     if run.kind.dtype.itemsize == 4:
         return Value((words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24, is_array=True)
@@ -212,7 +221,7 @@ def _fraction(high: Any, low: Any) -> Any:
 
 
 def refused(name: str) -> Any:
-    """A function that cannot be had on arrays: it says so when it is called."""
+    """Return a function that refuses to be called, in place of one without a meaning on arrays."""
 
     def function(*arguments: Any, **more: Any) -> Any:
         del arguments, more

@@ -1,4 +1,4 @@
-"""Functions of whole matrices on values, by numpy.linalg."""
+"""Compute functions of whole matrices on values, with numpy.linalg."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ _TRIALS = 3
 
 
 def matmul(a: Any, b: Any) -> Value:
-    """The matrix product."""
+    """Return the matrix product."""
     x, y = _matrix(a), _matrix(b)
     kind = precision.get()
     sizes = np.abs(x.number), np.abs(y.number)
@@ -26,19 +26,19 @@ def matmul(a: Any, b: Any) -> Value:
 
 
 def transpose(a: Any) -> Value:
-    """Rows and columns swapped."""
+    """Swap the last two axes."""
     x = _matrix(a)
     return _result(np.swapaxes(x.number, -1, -2), np.swapaxes(x.bound, -1, -2), x)
 
 
 def identity(kind: str) -> Value:
-    """The identity matrix of the rows or the columns of the parameter."""
+    """Return the identity matrix of the rows or the columns of the parameter."""
     shape = running_now("identity(...)").shape
     return Value(np.eye(shape[-2 if kind == "rows" else -1]), is_array=True)
 
 
 def inverse_root(a: Any, order: Any) -> Value:
-    """A power of a symmetric matrix, by its eigenvalues."""
+    """Return a power of a symmetric matrix, from its eigenvalues."""
     power = -1.0 / float(as_value(order).number)
     least = float(np.finfo(precision.get().dtype).eps)
 
@@ -54,17 +54,17 @@ def inverse_root(a: Any, order: Any) -> Value:
 
 
 def eigenvectors(a: Any) -> Value:
-    """The orthonormal eigenvectors as columns, largest eigenvalue first."""
+    """Return the orthonormal eigenvectors as columns, largest eigenvalue first."""
     return _by_trial(lambda matrix: np.flip(np.linalg.eigh(matrix)[1], (-1,)), a)
 
 
 def orthonormal(a: Any) -> Value:
-    """Q of the QR decomposition."""
+    """Return Q of the QR decomposition."""
     return _by_trial(lambda matrix: np.linalg.qr(matrix)[0], a)
 
 
 def _matrix(value: Any) -> Value:
-    """A value as a matrix; a number beside matrices is one in every place."""
+    """Return a value as a matrix; a scalar fills all of it."""
     one = as_value(value)
     one = one if one.is_array else cast(one)
     if one.number.ndim < 2:
@@ -83,7 +83,7 @@ def _result(number: Any, bound: Any, *operands: Value) -> Value:
 
 
 def _by_trial(function: Callable[[np.ndarray], np.ndarray], a: Any) -> Value:
-    """A function whose bound is how far errors of its argument move it, by some trials."""
+    """Apply a function; the bound is the largest change over some perturbed arguments."""
     x = _matrix(a)
     kind = precision.get()
     matrix = np.asarray(x.number, np.float64)

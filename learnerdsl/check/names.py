@@ -1,4 +1,4 @@
-"""The names of learnerdsl and of SymPy, and what stands for them on arrays."""
+"""Map names of learnerdsl and SymPy to their counterparts on arrays."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ _OF_TENSORS = {
 
 
 def _itself(value: Any, *arguments: Any, **options: Any) -> Value:
-    """A value as it is: what only changes how an expression is written changes no number."""
+    """Return a value unchanged, for functions that only rewrite an expression."""
     del arguments, options
     return as_value(value)
 
@@ -95,7 +95,7 @@ _KEPT = ("Integer", "Rational", "Float", "Number", "S", "pi", "E", "oo", "nan", 
 
 
 def _table() -> dict[int, Any]:
-    """The id of a function or symbol -> what stands for it."""
+    """Map the id of each function or symbol to its counterpart."""
     table: dict[int, Any] = {}
     for name, own in _OF_SYMPY.items():
         table[id(getattr(sympy, name))] = own

@@ -1,4 +1,4 @@
-"""Makes a copy of a rule's function whose names mean arrays where they meant symbols.
+"""Copy a rule's function so that its names mean arrays instead of symbols.
 
 The function, the functions of the user's modules that it calls, and what their closures and
 defaults hold, are copied with every name of learnerdsl and SymPy replaced. The originals stay.
@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def rebound(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A copy of `function` that computes on values.
+    """Return a copy of `function` that computes on values.
 
     Args:
         function: the function of a rule or transform.
@@ -33,14 +33,14 @@ def rebound(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Rebinding:
-    """One copy of each function, however they call each other."""
+    """Makes one copy of each function, also if they call each other."""
 
     def __init__(self) -> None:
         self.known: dict[int, Any] = {}
         self.alive: list[Any] = []
 
     def __call__(self, thing: Any) -> Any:
-        """What stands for a thing that a name of the function means."""
+        """Return the counterpart of an object that a name in the function refers to."""
         if id(thing) in TABLE:
             return TABLE[id(thing)]
         if id(thing) in KEPT or isinstance(thing, sympy.Basic):
@@ -51,7 +51,7 @@ class _Rebinding:
         return self.known[id(thing)]
 
     def replaced(self, thing: Any) -> Any:
-        """The same for what is in no table."""
+        """Return the counterpart of an object that is not in the table."""
         if isinstance(thing, ModuleType):
             return _Names(thing, self) if _is_ours(thing.__name__) else thing
         if isinstance(thing, FunctionType):
@@ -73,13 +73,13 @@ class _Rebinding:
         return thing
 
     def container(self, thing: Any) -> Any:
-        """A list, tuple or dict with its members replaced."""
+        """Return a list, tuple or dict with its members replaced."""
         if isinstance(thing, dict):
             return {key: self(value) for key, value in thing.items()}
         return type(thing)(map(self, thing))
 
     def function(self, function: FunctionType) -> Any:
-        """A copy of a function of the user's, or of one of the builtin rules."""
+        """Return a copy of a function of the user or of a builtin rule."""
         root = (function.__module__ or "").partition(".")[0]
         if root in _FOREIGN or _is_machinery(function):
             return function
@@ -94,7 +94,7 @@ class _Rebinding:
         copy = FunctionType(
             function.__code__, names, function.__name__, function.__defaults__, closure
         )
-        self.known[id(function)] = copy  # before its names: it may call itself
+        self.known[id(function)] = copy  # before its names are replaced: it may call itself
         originals = function.__globals__
         names |= {
             name: self(originals[name])
@@ -110,7 +110,7 @@ class _Rebinding:
         return copy
 
     def imported(self, *arguments: Any, **more: Any) -> Any:
-        """What an import inside a function gives."""
+        """Return the counterpart of a module that is imported inside a function."""
         return self(builtins.__import__(*arguments, **more))
 
 
@@ -132,7 +132,7 @@ def _is_ours(module: str) -> bool:
 
 
 def _is_machinery(function: FunctionType) -> bool:
-    """Whether a function is learnerdsl's and of no rule: it works on SymPy, or on neither."""
+    """Return whether a function belongs to learnerdsl itself and not to one of its rules."""
     path = Path(function.__code__.co_filename)
     if _PACKAGE not in path.parents:
         return False
@@ -140,6 +140,6 @@ def _is_machinery(function: FunctionType) -> bool:
 
 
 def _names_of(code: CodeType) -> set[str]:
-    """The names that a function uses, with those of functions inside it."""
+    """Return the names that a function and its inner functions use."""
     inner = [one for one in code.co_consts if isinstance(one, CodeType)]
     return set(code.co_names).union(*map(_names_of, inner))

@@ -1,4 +1,4 @@
-"""Reductions on values: in float64, over a tensor, over all of them or over axes."""
+"""Reduce values in float64: over a tensor, over the model, or over axes."""
 
 import math
 from typing import Any
@@ -13,22 +13,22 @@ Axis = int | tuple[int, ...] | None
 
 
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
-    """The sum of all elements, or along axes, which are kept."""
+    """Return the sum of all elements, or along axes, which are kept with size 1."""
     return _reduced("sum", x, over, axis, block)
 
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
-    """The mean of all elements, or along axes."""
+    """Return the mean of all elements, or along axes."""
     return sum(x, over, block, axis) / _size(over, axis)
 
 
 def norm(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
-    """The Euclidean norm."""
+    """Return the Euclidean norm."""
     return sqrt(sum(raised(x, 2), over, axis=axis))
 
 
 def max(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
-    """The largest element; NaN if there is one, -infinity where there is none."""
+    """Return the largest element; NaN if there is one, -infinity where there is none."""
     return _reduced("max", x, over, axis, 0)
 
 
@@ -58,7 +58,7 @@ def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
-    """Number of elements, or of indices of axes."""
+    """Return the number of elements, or of indices of axes."""
     as_value(x)
     return _size(over, axis)
 
@@ -85,7 +85,7 @@ def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value
         result, reach = function(number, bound, axes, unit, keep=axis is not None)
     if over == "model":
         result, reach = run.over_model((operation, result, reach))
-    if axis is not None:  # Elements read it in their own dtype.
+    if axis is not None:  # Elements read the result in their own dtype.
         with np.errstate(over="ignore"):
             lost = np.abs(result - result.astype(run.kind.dtype))
         reach = reach + np.where(np.isfinite(lost), lost, 0)
@@ -138,7 +138,7 @@ _OPERATIONS = {
 
 
 def joined(parts: list[Any]) -> Any:
-    """What a reduction over the model is, out of those over the tensors."""
+    """Combine the reductions over the tensors into that over the model."""
     operation = parts[0][0]
     numbers = np.array([number for _, number, _ in parts], WIDE)
     bounds = np.array([bound for _, _, bound in parts], WIDE)

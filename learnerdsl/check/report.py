@@ -1,4 +1,4 @@
-"""What `check` found, as data that prints as a table."""
+"""Report the findings of `check`, as data that prints as a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from learnerdsl.errors import LearnerError
 
 
 class CheckError(LearnerError, AssertionError):
-    """A rule that is not computed as its function says; see `learnerdsl.check`."""
+    """A rule whose learner does not compute what its function says; see `learnerdsl.check`."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class Mismatch:
 
     Attributes:
         update: number of the update; 0 for start values of states.
-        dtype: of the parameter.
-        tensor: number of the tensor.
-        shape: its shape.
+        dtype: dtype of the parameter.
+        tensor: index of the tensor.
+        shape: shape of the tensor.
         state: name of the state, "parameter" or "evaluation parameter"; for derivatives
             "d a / d b".
-        index: of the element.
-        right: what the function gives on arrays.
-        compiled: what the compiled learner holds.
-        oracle: what the oracle holds.
-        wrong: which of those two is: "compiled", "oracle" or "both".
+        index: index of the element.
+        right: result of the function on arrays.
+        compiled: value of the compiled learner.
+        oracle: value of the oracle.
+        wrong: which of those two is wrong: "compiled", "oracle" or "both".
     """
 
     update: int
@@ -44,7 +44,7 @@ class Mismatch:
     wrong: str
 
     def __str__(self) -> str:
-        """One sentence."""
+        """Return the mismatch as one sentence."""
         place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
         return (
             f"update {self.update}, {self.dtype} tensor {self.tensor} of shape {self.shape}, "
@@ -54,7 +54,7 @@ class Mismatch:
 
     @property
     def reason(self) -> str:
-        """What may be behind it."""
+        """A likely cause, as text."""
         if self.wrong != "both":
             return ""
         if not np.isfinite(self.right):
@@ -69,11 +69,11 @@ class Line:
     Attributes:
         state: its name.
         error: the largest error of the compiled learner, relative to the right value.
-        share: the largest part of the tolerance that it used.
-        oracle_share: the same of the oracle.
+        share: its largest error in parts of the tolerance.
+        oracle_share: the same for the oracle.
         place: update, tensor and index of `share`.
-        values: how many numbers were judged.
-        unjudged: how many had a bound that says nothing.
+        values: number of values that were judged.
+        unjudged: number of values without a finite bound.
     """
 
     state: str
@@ -90,15 +90,15 @@ _MOST_SHOWN = 8
 
 @dataclass(frozen=True)
 class Report:
-    """What three judges say of a rule; `print` it.
+    """The findings of `check`; `print` it.
 
     Attributes:
-        rule: its name.
-        shapes: of the parameters.
-        dtypes: of the parameters.
-        updates: how many were done.
-        lines: one for each state and the parameter.
-        mismatches: numbers that are wrong; at most one for each state, tensor and update.
+        rule: name of the rule.
+        shapes: shapes of the parameters.
+        dtypes: dtypes of the parameters.
+        updates: number of updates.
+        lines: one line for each state and the parameter.
+        mismatches: wrong numbers, at most one for each state, tensor and update.
     """
 
     rule: str
@@ -114,12 +114,12 @@ class Report:
         return not self.mismatches
 
     def raise_if_wrong(self) -> None:
-        """Raise a LearnerError that prints the report, if a number is wrong."""
+        """Raise a CheckError with the report as its message, if a number is wrong."""
         if self.mismatches:
             raise CheckError(str(self))
 
     def __str__(self) -> str:
-        """The table, and the mismatches below it."""
+        """Return the table, and the mismatches below it."""
         shapes = ", ".join(map(str, self.shapes))
         verdict = "ok" if self.ok else f"WRONG in {len(self.mismatches)} places"
         head = f"{self.rule}: {verdict}; {self.updates} updates, {', '.join(self.dtypes)}, {shapes}"
@@ -139,7 +139,7 @@ class Report:
 
 
 def lines_of(judgements: Iterable[Judgement]) -> tuple[Line, ...]:
-    """The table: for each state the worst of its judgements."""
+    """Return the lines of the table: the worst judgement of each state."""
     by_state: dict[str, list[Judgement]] = {}
     for one in judgements:
         by_state.setdefault(one.state, []).append(one)
@@ -166,7 +166,7 @@ def _most(array: Any) -> float:
 
 
 def mismatch_of(judgement: Judgement, dtype: str, shape: tuple[int, ...]) -> Mismatch | None:
-    """The worst number of a judgement, if it is wrong."""
+    """Return the worst number of a judgement if it is wrong, otherwise None."""
     own, other = judgement.by_compiled, judgement.by_oracle
     if not own.is_wrong and not other.is_wrong:
         return None

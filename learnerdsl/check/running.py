@@ -1,4 +1,4 @@
-"""Runs a rule's function, or the members of a chain, on the arrays of every tensor."""
+"""Run a rule's function, or the members of a chain, on the arrays of every tensor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from learnerdsl.tracing import Member, rule_member
 
 @dataclass(frozen=True)
 class OnArrays:
-    """A rule as functions on arrays.
+    """A rule or chain as functions on arrays.
 
     Attributes:
-        name: of the rule.
-        members: of a chain, or the rule alone.
-        functions: for each member its function, with names that mean arrays.
+        name: name of the rule.
+        members: members of the chain, or the rule alone.
+        functions: for each member a copy of its function that computes on arrays.
     """
 
     name: str
@@ -33,7 +33,7 @@ class OnArrays:
 
     @classmethod
     def of(cls, rule: UpdateRule) -> "OnArrays":
-        """That of a rule or chain."""
+        """Make one for a rule or chain."""
         if isinstance(rule, Chain):
             members = rule.members
         else:
@@ -43,13 +43,13 @@ class OnArrays:
     def __call__(
         self, tensors: Sequence[Inputs], options: Mapping[str, Any], mode: Mode = "update"
     ) -> list[Run]:
-        """One run for each tensor.
+        """Run the functions once for each tensor and return the runs.
 
-        A reduction over the model needs all tensors: the functions run up to the first one whose
-        value is not known, it is computed, and they run again.
+        A reduction over the model needs all tensors. So the functions run up to the first reduction
+        whose value is not known; then it is computed, and they run again from the start.
 
         Raises:
-            LearnerError: the function does something that arrays have not.
+            LearnerError: the function does something that is not possible on arrays.
         """
         known: list[Any] = []
         while True:
@@ -59,14 +59,14 @@ class OnArrays:
                 return runs
             if len(waiting) < len(runs):
                 msg = (
-                    f"{self.name} has other reductions over the model for some tensors than for "
-                    "others; ld.check cannot judge it."
+                    f"{self.name} reduces over the model in different ways for different tensors; "
+                    "ld.check cannot judge it."
                 )
                 raise LearnerError(msg)
             known.append(joined([run.pending for run in runs]))
 
     def finished(self, run: Run, options: Mapping[str, Any]) -> bool:
-        """Run the members on one tensor; False where a reduction over the model is missing."""
+        """Run the members on one tensor; return False if a reduction over the model is missing."""
         tokens = current_run.set(run), precision.set(Precision.of(run.inputs.parameter.dtype))
         try:
             with np.errstate(all="ignore"):
@@ -84,7 +84,7 @@ class OnArrays:
         return True
 
     def run_members(self, run: Run, options: Mapping[str, Any]) -> None:
-        """Transforms, the rule, and transforms after it."""
+        """Call the transforms before the rule, the rule, and the transforms after it."""
         gradient, new = run.gradient, run.parameter
         index = next(k for k, member in enumerate(self.members) if member.is_rule)
         given = {**{n: Value(v) for n, v in run.inputs.hyperparameters.items()}, **options}
@@ -108,7 +108,7 @@ class OnArrays:
 def _mapped(
     run: Run, member: Member, function: Any, gradient: Value, arguments: Mapping[str, Any]
 ) -> Value:
-    """What a transform makes of the gradient, and whether it holds back what follows."""
+    """Call a transform before the rule, take over its `only_when`, return the new gradient."""
     run.conditions = []
     result = as_value(function(run.parameter, gradient, **arguments))
     conditions, run.conditions = run.conditions, None

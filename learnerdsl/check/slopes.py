@@ -1,4 +1,4 @@
-"""Derivatives: those that `sympy.diff` gives of a rule, beside differences of its function."""
+"""Compare derivatives of a rule by `sympy.diff` with differences of its function."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,11 +29,11 @@ _SMOOTH = (
 
 
 def slopes(judges: Judges, rng: np.random.Generator) -> list[Mismatch]:
-    """The derivatives that are wrong, of every smooth tensor's new values.
+    """Return the wrong derivatives of the new values of each tensor whose rule is smooth.
 
     Args:
-        judges: after some updates.
-        rng: where the gradient comes from.
+        judges: the judges, after some updates.
+        rng: source of the random gradient.
     """
     shapes = [p.shape for p in judges.parameters]
     dtype = str(judges.kind.dtype)
@@ -73,7 +73,7 @@ def slopes(judges: Judges, rng: np.random.Generator) -> list[Mismatch]:
 
 
 def _is_smooth(rule: Rule) -> bool:
-    """Whether all lines have derivatives everywhere, and no element depends on another."""
+    """Return whether all lines are differentiable everywhere and work element by element."""
     return all(
         isinstance(node, _SMOOTH)
         for line in rule.lines
@@ -82,10 +82,10 @@ def _is_smooth(rule: Rule) -> bool:
 
 
 def _differences(judges: Judges, every: list[Inputs], what: str) -> list[dict[str, Any]]:
-    """For each tensor, new value -> its central difference and the error of that.
+    """Return for each tensor: new value -> its central difference and the error of that.
 
-    The error is what half the step changes, and the rounding of the wide type, which is to the
-    bounds of the values as its unit is to that of the parameter's type.
+    The error is the change when the step is halved, plus rounding in the wide type: the bounds of
+    the values, scaled by the ratio of the unit roundoffs of the two types.
     """
     found: list[list[dict[str, Any]]] = []
     rounding: list[dict[str, Any]] = []
@@ -124,7 +124,7 @@ def _array(inputs: Inputs, what: str) -> np.ndarray:
 
 
 def _derivatives(rule: Rule, inputs: Inputs, what: str) -> Iterator[tuple[str, Value]]:
-    """New value -> its derivative, line by line through SymPy's derivatives of each."""
+    """Yield each new value and its derivative, by the chain rule over the lines."""
     symbols: dict[Any, Value] = {
         rule.parameter: Value(inputs.parameter, is_array=True),
         rule.gradient: Value(inputs.gradient, is_array=True),
@@ -154,7 +154,7 @@ def _derivatives(rule: Rule, inputs: Inputs, what: str) -> Iterator[tuple[str, V
 
 
 def _name(rule: Rule, target: Any) -> str:
-    """What a target is after the update: of a ring, its newest value."""
+    """Return the name of a target after the update; for a ring, of its newest value."""
     if isinstance(target, RingState):
         return f"{target.name.rpartition('_')[0]}_1"
     return "parameter" if target == rule.parameter else str(target)
@@ -167,7 +167,7 @@ def _free(rule: Rule) -> set[Any]:
 def _mismatch(
     slope: Value, difference: Any, error: Any, kind: Precision
 ) -> tuple[tuple[int, ...], float, float] | None:
-    """Index, difference and derivative of the worst element that is wrong."""
+    """Return index, difference and derivative of the worst wrong element, or None."""
     with np.errstate(all="ignore"):
         size = np.abs(difference)
         allowed = TIMES * (slope.bound + error) + (1e-7 + 64 * kind.unit) * size + 1e-9

@@ -1,4 +1,4 @@
-"""SymPy's expressions on values: constants and schedules in rules, and derivatives to judge."""
+"""Evaluate SymPy expressions on values: constants and schedules in rules, and derivatives."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,14 +17,14 @@ CLOCK_VALUES = {symbol: ClockValue(symbol.name) for symbol in CLOCK}
 
 
 def evaluated(expression: Any, symbols: Mapping[Any, Value] | None = None) -> Any:
-    """The value of an expression, or the truth of a condition.
+    """Return the value of an expression, or the truth of a condition.
 
     Args:
-        expression: of SymPy.
-        symbols: symbol -> value; those of the clock are known.
+        expression: a SymPy expression.
+        symbols: symbol -> value; symbols of the clock need not be given.
 
     Raises:
-        LearnerError: a node or symbol in it has no value.
+        LearnerError: a node or symbol in it does not have a value.
     """
     return _Evaluation({**CLOCK_VALUES, **(symbols or {})})(expression)
 
@@ -40,7 +40,7 @@ class _Evaluation:
 
     def compute(self, node: Any) -> Any:
         if isinstance(node, (sympy.Number, sympy.NumberSymbol)):
-            # Of pi and the like SymPy knows more than float64 holds: tan(pi) is 0.
+            # SymPy knows pi and others exactly, not in float64: tan(pi) is 0.
             number = float(node)
             is_exact = node.is_Integer or node.is_Float or node in (sympy.oo, -sympy.oo, sympy.nan)
             return Value(number, 0.0 if is_exact else SCALAR_UNIT * abs(number))

@@ -1,9 +1,9 @@
-"""Numbers and arrays that know how far rounding can move them.
+"""Define numbers and arrays that carry a bound of their rounding error.
 
-A `Value` holds what a formula gives in a wide type, and a bound of the rounding errors that the
-same formula may have in the parameter's type, however its products and sums are ordered. So a
-difference within the bound is rounding, and one beyond it is a fault. A comparison whose sides are
-closer than their bounds is doubtful: a `where` with it has a bound that covers both branches.
+A `Value` holds the result of a formula in a wide type, and a bound of the rounding errors that the
+same formula may have in the parameter's type, in whatever order its products and sums are computed.
+So a difference within the bound is rounding, and a larger one is a fault. A comparison is doubtful
+if its sides are closer than their bounds; a `where` with it has a bound that covers both branches.
 """
 
 from collections.abc import Callable
@@ -28,15 +28,15 @@ SCALAR_LARGEST = WIDE(np.finfo(np.float64).max) / 2
 
 @dataclass(frozen=True)
 class Precision:
-    """What arrays of a dtype can hold.
+    """The range and precision of a dtype.
 
     Attributes:
-        dtype: of the parameter.
+        dtype: dtype of the parameter.
         unit: largest relative error of one rounding.
-        least: the least number above zero.
+        least: the smallest number above zero.
         largest: half of the largest number.
-        reach: how far the exponents of the factors of a product may go together. Beyond it some
-            order of the factors leaves the range of the type on the way.
+        reach: largest sum of the exponents of a product's factors for which no order of the
+            factors overflows or underflows on the way.
     """
 
     dtype: np.dtype[Any]
@@ -47,7 +47,7 @@ class Precision:
 
     @classmethod
     def of(cls, dtype: Any) -> "Precision":
-        """That of float32 or float64."""
+        """Return the precision of float32 or float64."""
         info = np.finfo(dtype)
         reach = 0.95 * float(info.maxexp)
         least, largest = WIDE(info.smallest_subnormal), WIDE(info.max) / 2
@@ -64,7 +64,7 @@ def _convert_nothing(expression: Any) -> "Value":
 
 
 def _operator(name: str, *, swapped: bool = False) -> Any:
-    """A method that does the operation of that name with what stands beside the value."""
+    """Return a method for the operation of that name, with the value on its left or right."""
 
     def method(self: Any, other: Any) -> Any:
         operands = (other, self) if swapped else (self, other)
@@ -75,15 +75,15 @@ def _operator(name: str, *, swapped: bool = False) -> Any:
 
 
 class Value:
-    """A scalar of the model or a tensor, or an array of the parameter's dtype.
+    """A model-wide or tensor scalar, or an array of the parameter's dtype.
 
     Attributes:
         number: the value in the wide type.
-        bound: how far rounding may have moved it; infinite where nothing can be said.
-        is_array: whether it is computed in the parameter's dtype; a scalar is in float64.
+        bound: how far rounding may have moved it; infinite where no bound is known.
+        is_array: whether it is computed in the parameter's dtype; scalars are in float64.
         origin: name of the operation and its operands, for derivatives; None for inputs and for
-            what a `let` or `assign` gives, which derivatives do not look through.
-        uses_gradient: whether the gradient is in it, for start values.
+            results of `let` and `assign`, at which derivatives stop.
+        uses_gradient: whether it depends on the gradient, for start values.
     """
 
     __slots__ = (
@@ -119,17 +119,17 @@ class Value:
 
     @property
     def is_computed(self) -> bool:
-        """Whether a formula of the rule gave it, not the caller."""
+        """Whether a formula of the rule computed it; False for inputs."""
         return self._is_computed or self.origin is not None
 
     def computed_as(self, other: "Value") -> "Value":
-        """Mark it as computed if `other` is, and return it."""
+        """Mark this value as computed if `other` is, and return it."""
         self._is_computed = other.is_computed
         return self
 
     @property
     def exponents(self) -> Any:
-        """The exponents of the factors of a product, added up without signs."""
+        """The sum of the absolute exponents of a product's factors."""
         if self._exponents is None:
             size = np.abs(self.number)
             usable = np.isfinite(size) & (size > 0)
@@ -138,24 +138,24 @@ class Value:
 
     @property
     def terms(self) -> Any:
-        """The sizes of the terms of a sum, added up; the size of anything else."""
+        """The sum of the absolute terms of a sum; for anything else its absolute value."""
         return np.abs(self.number) if self._terms is None else self._terms
 
     def __getattr__(self, name: str) -> Any:
         if name in self.methods:
             return partial(self.methods[name], self)
         msg = (
-            f"{name} is an attribute of SymPy's expressions, which arrays have not; "
+            f"{name} is an attribute of SymPy's expressions, which arrays do not have; "
             "ld.check cannot judge a rule that uses it."
         )
         raise AttributeError(msg)
 
     def __bool__(self) -> bool:
-        # As SymPy has it: a symbol is true, and a rule may ask `x or 0`.
+        # As in SymPy: a symbol is true, so a rule may write `x or 0`.
         return True
 
     def now(self) -> "Value":
-        """The value itself; a scalar of the clock is another one in every update."""
+        """Return the value itself; `ClockValue` overrides this with its present value."""
         return self
 
     def __neg__(self) -> "Value":
@@ -178,12 +178,12 @@ class Value:
 
 
 class Truth:
-    """What a comparison gives.
+    """The result of a comparison.
 
     Attributes:
         holds: NumPy booleans.
-        doubtful: where rounding can turn them round.
-        is_array: whether there is one for each element.
+        doubtful: where rounding can change the result.
+        is_array: whether it has one result for each element.
     """
 
     __slots__ = ("doubtful", "holds", "is_array")
@@ -194,7 +194,7 @@ class Truth:
         self.is_array = is_array
 
     def __bool__(self) -> bool:
-        msg = "cannot determine truth value of Relational"  # as SymPy says it
+        msg = "cannot determine truth value of Relational"  # SymPy's words
         raise TypeError(msg)
 
     def __and__(self, other: Any) -> "Truth":
@@ -217,7 +217,7 @@ class Truth:
 
 
 def as_truth(condition: Any) -> Truth:
-    """A condition: of values, or a plain truth value."""
+    """Return a comparison of values, or a plain boolean, as a Truth."""
     if isinstance(condition, Truth):
         return condition
     if condition in (True, False):
@@ -229,7 +229,7 @@ def as_truth(condition: Any) -> Truth:
 
 
 def as_value(number: Any) -> Value:
-    """A number, or an expression of SymPy's, as a value."""
+    """Return a number or a SymPy expression as a Value."""
     if isinstance(number, Value):
         return number.now()
     if isinstance(number, sympy.Basic):
@@ -246,7 +246,7 @@ def as_value(number: Any) -> Value:
 
 
 def met(*values: Any) -> list[Value]:
-    """Values that meet in an operation: scalars are cast to the dtype of an array beside them."""
+    """Return the operands of an operation; scalars are cast to the dtype of an array among them."""
     operands = [as_value(value) for value in values]
     if any(one.is_array for one in operands):
         return [one if one.is_array else cast(one) for one in operands]
@@ -254,7 +254,7 @@ def met(*values: Any) -> list[Value]:
 
 
 def cast(scalar: Value) -> Value:
-    """A scalar in the parameter's dtype."""
+    """Return a scalar rounded to the parameter's dtype."""
     kind = precision.get()
     number = kind.dtype.type(scalar.number).astype(WIDE)
     is_lost = np.isfinite(scalar.number) & (np.abs(scalar.number) > kind.largest)

@@ -1,4 +1,4 @@
-"""Files of state dicts: safetensors, with what is no array as metadata."""
+"""Write and read checkpoint files: arrays as safetensors, everything else as metadata."""
 
 import json
 import zlib
@@ -14,29 +14,33 @@ from learnerdsl.files import check_readable, checked_path, replace_file
 from learnerdsl.learner.state_dict import StateDict
 
 ARRAYS = ("state", "model_state")
-"""What of a state dict is in tensors; the rest is JSON, which is the metadata DESCRIPTION."""
+"""Keys of a state dict that are stored as tensors; the rest is JSON, under DESCRIPTION."""
 
 DESCRIPTION, CHECKSUMS = "learnerdsl", "checksums"
-"""Names in the metadata. The checksums are CRC-32 by the name of the tensor or metadata."""
+"""Keys of the metadata. The checksums map the name of a tensor or metadata entry to its CRC-32."""
 
 Tensors = dict[str, np.ndarray]
 Decoded = TypeVar("Decoded")
 
 
 def write(path: Any, state_dict: StateDict, parameters: Sequence[np.ndarray] | None = None) -> None:
-    """Write a state dict to a file that appears whole or not at all.
+    """Write a state dict to a file atomically.
 
     Args:
         path: the file.
-        state_dict: of a learner.
-        parameters: their values, if they are to be in the file, too.
+        state_dict: what `Learner.state_dict` returned.
+        parameters: values of the parameters, in their order, if the file should hold them too.
 
     Raises:
-        CheckpointError: something in it cannot be in a file, or it cannot be written.
+        CheckpointError: the state dict holds something that cannot be stored in a file, or the
+            file cannot be written.
     """
     names = list(state_dict["state"])
     if len({str(name) for name in names}) < len(names):
-        msg = "Two parameters have names that read the same as text, so no file can hold both."
+        msg = (
+            "Two parameters have names that are equal as text, such as 0 and '0', so a file cannot "
+            "hold both; rename one of them."
+        )
         raise CheckpointError(msg)
     tensors: Tensors = {}
     for name, states in state_dict["state"].items():
@@ -51,12 +55,16 @@ def write(path: Any, state_dict: StateDict, parameters: Sequence[np.ndarray] | N
         sums = json.dumps(_checksums(description, tensors))
         content = save(tensors, {DESCRIPTION: description, CHECKSUMS: sums})
     except (TypeError, ValueError) as error:
-        msg = f"Names, options or version of the learner cannot be in a file: {error}."
+        msg = (
+            "The names of the parameters, the options or the version of the rule cannot be stored "
+            f"in a file: {error}."
+        )
         raise CheckpointError(msg) from error
     replace_file(path, content, "checkpoint")
 
 
 def _checksums(description: str, tensors: Tensors) -> dict[str, int]:
+    """Return the CRC-32 of the description and of the bytes of each tensor, by their names."""
     sums = {DESCRIPTION: zlib.crc32(description.encode())}
     for key, array in tensors.items():
         sums[key] = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
@@ -64,7 +72,7 @@ def _checksums(description: str, tensors: Tensors) -> dict[str, int]:
 
 
 def _check_sums(metadata: dict[str, str], tensors: Tensors) -> None:
-    """Raise if what was read is not what was written; files of the first version have no sums."""
+    """Raise if a checksum differs from the one that was written; the first files have none."""
     if CHECKSUMS in metadata:
         written = json.loads(metadata[CHECKSUMS])
         for key, number in _checksums(metadata[DESCRIPTION], tensors).items():
@@ -80,18 +88,22 @@ def read_safetensors(
     decode: Callable[[dict[str, str], Tensors], Decoded],
     is_wanted: Callable[[str], bool] = lambda key: True,
 ) -> Decoded:
-    """What `decode` makes of the metadata and the arrays of a safetensors file.
+    """Read a safetensors file and return `decode(metadata, tensors)`.
 
     Args:
         path: the file.
         kind: "checkpoint" or "file", for the messages.
-        owner: whose it should be, for the messages.
-        decode: function of metadata and arrays; what it raises means that the file is none of ours.
-        is_wanted: whether the array of this name is read.
+        owner: the kind of object the file should be of, for the messages: "of a learner".
+        decode: called with the metadata and the arrays; any exception it raises is reported as
+            damage to the file.
+        is_wanted: called with the name of an array; returns whether to read it.
+
+    Returns:
+        What `decode` returned.
 
     Raises:
-        CheckpointError: the file is damaged, or none of ours; a `FileNotFoundError`, too, if there
-            is none.
+        CheckpointError: the file is damaged, or learnerdsl did not write it. If the file does not
+            exist, the error is a `FileNotFoundError` too.
     """
     file_path = checked_path(path, kind)
     check_readable(file_path, kind)
@@ -103,21 +115,21 @@ def read_safetensors(
         return decode(metadata, tensors)
     except CheckpointError:
         raise
-    except Exception as error:  # whatever damage makes of a file
+    except Exception as error:  # a damaged file can raise anything
         msg = f"{file_path} is damaged or not a {kind} {owner} ({error})."
         raise CheckpointError(msg) from error
 
 
 def read(path: Any, like: StateDict, has_parameters: bool = False) -> StateDict:
-    """Read a file that `write` wrote, with the names of the state dict `like`.
+    """Read a file that `write` wrote and return its state dict, with the names that `like` has.
 
     Args:
         path: the file.
-        like: the state dict of the learner that is to load it.
-        has_parameters: whether to read the values of the parameters, too, under "values".
+        like: the state dict of the learner that will load the file.
+        has_parameters: whether to read the values of the parameters too; they go under "values".
 
     Raises:
-        CheckpointError: the file is damaged, or no checkpoint of a learner.
+        CheckpointError: the file is damaged, or it is not a checkpoint of a learner.
     """
     names = {str(name): name for name in like["state"]}
 

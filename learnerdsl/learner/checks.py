@@ -1,4 +1,4 @@
-"""Checks of what a learner is made of, beside its arrays and hyperparameters."""
+"""Check the arguments of a learner other than arrays and hyperparameters."""
 
 from collections.abc import Callable, Mapping
 from numbers import Real
@@ -14,7 +14,7 @@ from learnerdsl.tracing import Rule
 
 
 def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
-    """The rule for each parameter; those that are equal are one object."""
+    """Return the rule of each parameter; equal rules are the same object."""
     of_shapes: dict[tuple[int, ...], Rule] = {}
     known: dict[Rule, Rule] = {}
     for name, shape in shapes.items():
@@ -25,9 +25,9 @@ def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
 
 
 def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
-    """The rule for a parameter, or an error that names it."""
+    """Return the rule of a parameter; an error in tracing it names the parameter."""
     if not callable(rule) and not isinstance(rule, Rule):
-        msg = f"A learner is made of a rule, got {quoted(rule)}; call a decorated function instead."
+        msg = f"A learner needs a rule, got {quoted(rule)}; call a decorated function instead."
         raise RuleError(msg)
     try:
         own = rule if isinstance(rule, Rule) else rule(shape)
@@ -35,7 +35,10 @@ def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
         msg = f"Parameter {name!r} of shape {shape}: {error}"
         raise RuleError(msg) from None
     if not isinstance(own, Rule):
-        msg = f"{quoted(rule)} gives {quoted(own)} for the shape {shape}, which is no traced rule."
+        msg = (
+            f"{quoted(rule)} returned {quoted(own)} for the shape {shape}, which is not a traced "
+            "rule; return what rule.trace(...) returns."
+        )
         raise RuleError(msg)
     if own.ndim is not None and own.ndim != len(shape):
         msg = (
@@ -47,7 +50,7 @@ def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
 
 
 def picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
-    """A function from a dict of gradients to a tuple in the order of the parameters."""
+    """Return a function that takes a dict and returns its items as a tuple, ordered as `names`."""
     if len(names) > 1:
         return itemgetter(*names)
     only = names[0]
@@ -55,15 +58,15 @@ def picker(names: list[Name]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def checked_seed(seed: Any) -> int:
-    """A seed that random numbers can be counted from."""
+    """Return the seed as an int, or raise if it cannot be one."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**53:
-        msg = f"seed must be a whole number from 0 up to 2**53, got {quoted(seed)}."
+        msg = f"seed must be a whole number, 0 or more and less than 2**53, got {quoted(seed)}."
         raise HyperparameterError(msg)
     return int(seed)
 
 
 def check_takes_rows(rule: Rule, name: Name) -> None:
-    """Raise if the rule of a parameter needs its gradient as a whole."""
+    """Raise if the rule of a parameter cannot take a row-sparse gradient."""
     if rule.needs_whole_tensors:
         msg = (
             f"{rule.name} works on axes, matrices or past values of whole tensors, but the "
@@ -72,15 +75,15 @@ def check_takes_rows(rule: Rule, name: Name) -> None:
         raise ArrayError(msg)
     if rule.needs_every_row:
         msg = (
-            f"{rule.name} changes rows in updates that do not name them, as it waits for an update "
-            f"or averages weights, but the gradient of {name!r} is row-sparse; pass "
+            f"{rule.name} also changes the rows that a gradient leaves out, because it waits for "
+            f"an update or averages weights, but the gradient of {name!r} is row-sparse; pass "
             "gradient.to_dense()."
         )
         raise ArrayError(msg)
 
 
 def checked_samples(size: Any) -> float:
-    """A number of samples that an update can be of."""
+    """Return the number of samples of a minibatch as a float, or raise if it cannot be one."""
     if isinstance(size, Real) and not isinstance(size, (bool, np.bool_)):
         try:
             if 0 < float(size) < float("inf"):
@@ -92,10 +95,10 @@ def checked_samples(size: Any) -> float:
 
 
 def check_form(what: str, given: Any, is_mapping: bool) -> None:
-    """Raise unless arrays come in a dict where the parameters did, and in a list elsewhere."""
+    """Raise unless arrays come in the same form as the parameters: a dict or a sequence."""
     if is_mapping != isinstance(given, Mapping):
         form = "a dict" if is_mapping else "a list"
-        msg = f"{what} must be {form}, as the parameters are; got {type(given).__name__}."
+        msg = f"{what} must be {form}, as the parameters are, got {type(given).__name__}."
         raise ArrayError(msg)
 
 

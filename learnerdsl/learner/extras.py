@@ -1,4 +1,4 @@
-"""What an update is given beside the gradients: checked, and handed to the engine."""
+"""Check the extra inputs of an update, such as the loss, and pass them to the engine."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from numbers import Real
@@ -16,13 +16,14 @@ from learnerdsl.tracing import Rule
 
 
 class ExtraInputs:
-    """The extras of a rule at work on some parameters.
+    """The extra inputs of a rule, for a learner with the given parameters.
 
     Args:
         rule: a traced rule.
-        parameters: their names.
+        parameters: names of the parameters.
         is_mapping: whether arrays come in a dict, as the parameters did.
-        check: function of what arrays are that makes a check of them.
+        check: called as `check(name, takes_rows=...)`; returns a `GradientCheck` for the arrays of
+            that name.
     """
 
     def __init__(
@@ -43,15 +44,15 @@ class ExtraInputs:
         self.held: Any = None
 
     def take(self, given: Mapping[str, Any], engine: Engine, absent: Container[int] = ()) -> None:
-        """Check all of them, then give them to the engine.
+        """Check all extras, then pass them to the engine.
 
         Args:
             given: name -> number or arrays.
-            engine: what takes them.
-            absent: numbers of the parameters that have no gradient, and need no arrays either.
+            engine: the engine of the learner.
+            absent: indices of the parameters without a gradient; these need no arrays either.
 
         Raises:
-            LearnerError: one is missing, unknown, or cannot be used; nothing has changed then.
+            LearnerError: an extra is missing, unknown, or cannot be used; nothing was changed.
         """
         self.refuse_names(given)
         numbers = {name: self.number(name, given[name]) for name in self.scalars}
@@ -62,26 +63,26 @@ class ExtraInputs:
             engine.bind(self.columns[name], indices, checked.arrays, checked.addresses)
         for name, value in numbers.items():
             engine.set_extra(name, value)
-        self.held = found  # so that nothing is freed that the engine knows the address of
+        self.held = found  # the engine knows only addresses: keep the arrays alive
 
     def refuse_names(self, given: Mapping[str, Any]) -> None:
-        """Raise unless what is given is what the rule asks for."""
+        """Raise unless the names given are exactly those that the rule asks for."""
         missing = [name for name in self.names if name not in given]
         if missing:
             wanted = ", ".join(f"{name}=..." for name in self.names)
-            msg = f"An update of {self.rule_name} needs {wanted} beside the gradients."
+            msg = f"An update of {self.rule_name} needs {wanted} besides the gradients."
             raise UnknownNameError(msg)
         unknown = [name for name in given if name not in self.names]
         if unknown:
             takes = ", ".join(self.names) or "nothing"
             msg = (
-                f"An update of {self.rule_name} takes {takes} beside the gradients, "
+                f"An update of {self.rule_name} takes {takes} besides the gradients, "
                 f"not {', '.join(unknown)}."
             )
             raise UnknownNameError(msg)
 
     def number(self, name: str, value: Any) -> float:
-        """The value of an extra of shape "model"; NaN and infinity are passed on."""
+        """Return the value of an extra of shape "model"; NaN and infinity are allowed."""
         given = value
         if getattr(value, "ndim", None) == 0 and not isinstance(value, MaskedArray):
             value = value.item() if hasattr(value, "item") else value
@@ -89,13 +90,13 @@ class ExtraInputs:
             try:
                 return float(value)
             except OverflowError:
-                msg = f"{name} is a number that no float64 holds."
+                msg = f"{name} is {quoted(value)}, which is too large for float64."
                 raise HyperparameterError(msg) from None
         msg = f"{name} must be a number, got {quoted(given)}."
         raise HyperparameterError(msg)
 
     def arrays(self, name: str, given: Any, absent: Container[int]) -> list[Any]:
-        """The arrays of an extra of shape "element", in the order of the parameters."""
+        """Return the arrays of an extra of shape "element", in the order of the parameters."""
         check_form(name, given, self.is_mapping)
         named = named_arrays(given, name)
         may_miss = absent if self.is_mapping else ()

@@ -1,4 +1,4 @@
-"""Hyperparameters of a learner: numbers or schedules, for all parameters or for groups of them."""
+"""Hold the hyperparameters of a learner: numbers or schedules, one set for each group."""
 
 import math
 from collections.abc import (
@@ -34,9 +34,9 @@ Setting = float | Callable[[int], float]
 class Hyperparameters(MutableMapping[str, float]):
     """The hyperparameters of one group, readable and settable while training.
 
-    Reading gives the value in force at the coming update; setting takes a number, a schedule, any
-    function of the step, or a SymPy expression of `learnerdsl.step`, and never recompiles. They
-    are attributes, too: `learner.hyperparameters.lr = 0.1`.
+    Reading an item returns the value that the next update will use. Setting one takes a number, a
+    schedule, a function of the step, or a SymPy expression of `learnerdsl.step`, and never
+    recompiles. Items are attributes too: `learner.hyperparameters.lr = 0.1`.
     """
 
     __slots__ = ("_group", "_table")
@@ -67,7 +67,7 @@ class Hyperparameters(MutableMapping[str, float]):
         return len(self._table.names)
 
     def update(self, *given: Any, **named: Any) -> None:
-        """Set several, or none of them if one cannot be set."""
+        """Set several hyperparameters, or none of them if one cannot be set."""
         try:
             values = dict(*given, **named)
         except (TypeError, ValueError):
@@ -76,7 +76,7 @@ class Hyperparameters(MutableMapping[str, float]):
         self._table.set(self._group, values)
 
     def __getattr__(self, name: str) -> float:
-        """The hyperparameter of this name; what a mapping has by the name comes first."""
+        """Return the hyperparameter of this name; methods of a mapping take precedence."""
         if name.startswith("_"):
             raise AttributeError(name)
         self._refuse_unknown(name)
@@ -84,7 +84,10 @@ class Hyperparameters(MutableMapping[str, float]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
-            msg = f"{name} is no hyperparameter by itself; write hyperparameters[{name!r}] = ..."
+            msg = (
+                f"{name} is a method of hyperparameters, so it cannot be set as an attribute; "
+                f"write hyperparameters[{name!r}] = ..."
+            )
             raise UnknownAttributeError(msg)
         self._refuse_unknown(name)
         self[name] = value
@@ -96,19 +99,19 @@ class Hyperparameters(MutableMapping[str, float]):
         return [*super().__dir__(), *self._table.names]
 
     def _refuse_unknown(self, name: str) -> None:
-        """An attribute that there is not is an AttributeError, as `hasattr` expects."""
+        """Raise an AttributeError for an unknown name, as `hasattr` expects."""
         try:
             self._table.index(name)
         except UnknownNameError as error:
             raise UnknownAttributeError(str(error)) from None
 
     def setting(self, name: str) -> Setting:
-        """What was set: a number, or the schedule that gives one."""
+        """Return what was set: a number, or the schedule that computes one."""
         self._table.index(name)
         return self._table.settings[self._group].get(name, self._table.settings[0][name])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy of a view of a learner's tables would be bound to no learner.
+        # This is a view of the tables of a learner, so a copy has only the values.
         return dict, (dict(self),)
 
     def __repr__(self) -> str:
@@ -116,7 +119,7 @@ class Hyperparameters(MutableMapping[str, float]):
         for name in shown:
             try:
                 shown[name] = self[name]
-            except Exception:  # a schedule that has no value at the coming update is shown itself
+            except Exception:  # the schedule has no value at the next update: show the schedule
                 continue
         return f"Hyperparameters({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
@@ -132,26 +135,26 @@ class GroupViews(tuple[Hyperparameters, ...]):
         except (IndexError, TypeError):
             there = f"are {len(self)}, numbered from 0" if self else "are none"
             msg = (
-                f"There is no group {quoted(number)}: of groups with values of their own there "
-                f"{there}. The parameters in none have learner.hyperparameters."
+                f"There is no group {quoted(number)}: there {there}. The parameters that are in no "
+                "group have learner.hyperparameters."
             )
             raise NoGroupError(msg) from None
 
 
 class HyperTable:
-    """Settings of all groups, and the copying of their values into an engine.
+    """The settings of all groups; copies their values into an engine.
 
     Args:
         rule: a traced rule.
-        given: settings that replace the rule's defaults.
-        overrides: for each further group, the settings that differ in it.
+        given: settings that replace the defaults of the rule, for group 0.
+        overrides: for each further group, the settings that differ from those of group 0.
     """
 
     def __init__(
         self, rule: Rule, given: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]]
     ) -> None:
         if not isinstance(given, Mapping):
-            msg = f"hyperparameters is a dict of names and values, got {quoted(given)}."
+            msg = f"hyperparameters must be a dict of names and values, got {quoted(given)}."
             raise HyperparameterError(msg)
         self.rule = rule
         self.names = [symbol.name for symbol in rule.hyperparameters]
@@ -168,7 +171,7 @@ class HyperTable:
         self.scheduled: list[tuple[int, str, Callable[[int], float]]] = []
 
     def attach(self, engine: Engine) -> None:
-        """Give every value to the engine, now and whenever one is set."""
+        """Send every value to the engine, now and whenever one is set."""
         self.engine = engine
         self.step_count = lambda: engine.planned_steps
         self.publish()
@@ -185,7 +188,7 @@ class HyperTable:
                     self.engine.set_hyperparameter(group, index, setting)
 
     def refresh(self) -> None:
-        """Evaluate the schedules for the coming update; all of them before any is used."""
+        """Evaluate all schedules for the next update, then send their values to the engine."""
         values = [
             (group, self.names.index(name), self.evaluate(name, schedule))
             for group, name, schedule in self.scheduled
@@ -197,7 +200,11 @@ class HyperTable:
     def evaluate(
         self, name: str, schedule: Callable[[int], float], step: int | None = None
     ) -> float:
-        """The value of a schedule at a step, or at the coming update."""
+        """Return the value of a schedule at `step`, or at the next update if `step` is None.
+
+        Raises:
+            HyperparameterError: the schedule has no value there.
+        """
         step = self.step_count() + 1 if step is None else step
         try:
             value = schedule(step)
@@ -208,13 +215,13 @@ class HyperTable:
         if number is None or math.isnan(number):
             msg = (
                 f"The schedule of {name!r} returned {quoted(value)} at step {step}; "
-                "a schedule returns a number that is not NaN."
+                "a schedule must return a number that is not NaN."
             )
             raise HyperparameterError(msg)
         return number
 
     def set(self, group: int, given: Mapping[str, Any]) -> None:
-        """Change settings of one group, all or none."""
+        """Set hyperparameters of one group, all of them or none."""
         for name in given:
             if group:
                 self.refuse_split(name)
@@ -222,12 +229,12 @@ class HyperTable:
         self.publish()
 
     def replace(self, settings: Sequence[Mapping[str, Setting]]) -> None:
-        """Take over settings of all groups, which were checked."""
+        """Replace the settings of all groups by checked ones."""
         self.settings = [dict(own) for own in settings]
         self.publish()
 
     def checked(self, name: str, value: Any) -> Setting:
-        """A setting that can be used, or an error that says what can."""
+        """Return `value` as a setting, or raise an error that lists what can be set."""
         self.index(name)
         number = as_number(value)
         if number is not None and not math.isnan(number):
@@ -246,7 +253,7 @@ class HyperTable:
         raise HyperparameterError(msg)
 
     def index(self, name: str) -> int:
-        """Number of the hyperparameter, or an error that lists the known ones."""
+        """Return the index of a hyperparameter, or raise an error that lists the known ones."""
         if not isinstance(name, str) or name not in self.names:
             known = ", ".join(self.names) or "none"
             msg = f"{self.rule.name} has no hyperparameter {quoted(name)}; it has: {known}."
@@ -254,20 +261,26 @@ class HyperTable:
         return self.names.index(name)
 
     def refuse_split(self, name: str) -> None:
-        """A state of the whole model cannot follow values that differ between groups."""
+        """Raise if a model-wide state depends on the hyperparameter, so that it needs one value."""
         if name in self.one_for_all:
             msg = (
                 f"{name!r} of {self.rule.name} cannot differ between groups: the state "
-                f"{self.one_for_all[name]!r}, one scalar for the whole model, is computed from it."
+                f"{self.one_for_all[name]!r}, one scalar for the whole model, is computed from it; "
+                "set it for all parameters."
             )
             raise HyperparameterError(msg)
 
     def values(
         self, groups: Sequence[int], needed: Collection[str], step: int
     ) -> list[dict[str, float]]:
-        """For each parameter, the values of its group at a step.
+        """Return for each parameter the values of its group at a step.
 
-        Those that are not needed are NaN: a schedule may have no value at this step.
+        Values that are not needed are NaN, because their schedules may have no value at this step.
+
+        Args:
+            groups: for each parameter, the index of its group.
+            needed: names of the hyperparameters to evaluate.
+            step: number of the update, counted from 1.
         """
         found: dict[int, dict[str, float]] = {}
         for group in dict.fromkeys(groups):
@@ -281,7 +294,7 @@ class HyperTable:
 
 
 def hyperparameters_in(rules: Iterable[Rule], expressions: Iterable[Any]) -> set[str]:
-    """Names of the hyperparameters that the value of expressions in rules depends on."""
+    """Return the names of the hyperparameters that expressions of these rules depend on."""
     needed = symbols_in(*map(sympy.sympify, expressions))
     for rule in rules:
         for line in reversed(rule.lines):
@@ -291,7 +304,7 @@ def hyperparameters_in(rules: Iterable[Rule], expressions: Iterable[Any]) -> set
 
 
 def shared_hyperparameters(rule: Rule) -> dict[str, str]:
-    """Hyperparameters that a state of the whole model depends on, with that state's name."""
+    """Map each hyperparameter that a model-wide state depends on to the name of that state."""
     shared: dict[str, str] = {}
     start: dict[Any, Any] = {spec.symbol: spec.init for spec in rule.states}
     for state in (
@@ -313,16 +326,19 @@ def _is_over_model(node: Any) -> bool:
 def group_numbers(
     names: Sequence[Name], groups: Sequence[Mapping[str, Any]]
 ) -> tuple[list[int], list[dict[str, Any]]]:
-    """For each parameter the number of its group, and the settings of each further group.
+    """Return the index of the group of each parameter, and the settings of each further group.
 
     Args:
         names: names of the parameters.
         groups: mappings with "params" (names or indices) and hyperparameters.
+
+    Raises:
+        LearnerError: a group is malformed, names an unknown parameter, or one twice.
     """
     numbers: dict[Any, int] = dict.fromkeys(names, 0)
     overrides: list[dict[str, Any]] = []
     if isinstance(groups, str) or not isinstance(groups, Iterable):
-        msg = f"groups is a list of dicts, got {quoted(groups)}."
+        msg = f"groups must be a list of dicts, got {quoted(groups)}."
         raise HyperparameterError(msg)
     for number, group in enumerate(groups, 1):
         if not isinstance(group, Mapping) or "params" not in group:

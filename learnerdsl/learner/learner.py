@@ -1,4 +1,4 @@
-"""The Learner: updates the caller's arrays by a rule, and shows the code that does it."""
+"""Define Learner, which updates the caller's arrays by a rule and shows the code that does it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -47,34 +47,34 @@ from learnerdsl.tracing import Rule, check_variants
 NONFINITE = ("propagate", "skip", "raise")
 MISSING = ("raise", "skip")
 NESTED = (
-    "This learner is in the middle of an update, so that it cannot be updated by what that calls, "
-    "such as a schedule."
+    "This learner is in the middle of an update, so a function that the update calls, such as a "
+    "schedule, cannot update it again."
 )
 
 
 class Learner(Resumable):
-    """Updates arrays in place by a rule, one fused launch for all of them, and shows its code.
+    """Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
-    Made by calling a rule: `learner = adam(params, lr=1e-3)`.
+    Call a rule to make one: `learner = adam(params, lr=1e-3)`.
 
     Args:
-        rule: a traced rule, or a function of a parameter's shape that gives one, for rules that
-            treat tensors of different shapes differently.
-        params: dict or sequence of contiguous, writable arrays of one dtype, float32 or float64:
-            of NumPy, or of PyTorch, CuPy or another library on one GPU. The learner keeps them and
-            updates their memory; they may have any shape.
-        backend: "cpu" (compiled), "cuda", "numpy" (interpreted: slow, the oracle) or "auto", which
-            follows the arrays.
-        groups: `[{"params": ["b"], "lr": 0.0}]`: parameters with hyperparameters of their own.
-        nonfinite: what to do when a gradient holds NaN or infinity: "propagate" it, "skip" the
-            update, or "raise". The last two look at all gradients before anything is written.
-        seed: of the random numbers of rules that draw some, from 0 up to 2**53.
-        missing: what to do when a dict of gradients leaves parameters out: "raise", or "skip" them
+        rule: a traced rule; or a function that takes the shape of a parameter and returns a traced
+            rule, for rules that treat tensors of different shapes differently.
+        params: dict or sequence of contiguous, writable arrays (any shape), all float32 or all
+            float64, of NumPy, or of PyTorch, CuPy or another library on one GPU. The learner keeps
+            the arrays and updates their memory.
+        backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
+            which follows the arrays.
+        groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
+        nonfinite: what to do if a gradient holds NaN or infinity: "propagate" it, "skip" the
+            update, or "raise". The last two check all gradients before anything is written.
+        seed: seed of the random numbers of the rule, 0 or more and less than 2**53.
+        missing: what to do if a dict of gradients leaves parameters out: "raise", or "skip" them
             as if their gradients were None.
-        hyperparameters: values or schedules that replace the rule's defaults.
+        hyperparameters: values or schedules that replace the defaults of the rule.
 
     Raises:
-        LearnerError: what is wrong with an argument, and what to write instead.
+        LearnerError: an argument cannot be used; the message says what to write instead.
     """
 
     def __init__(
@@ -89,6 +89,8 @@ class Learner(Resumable):
         missing: str = "raise",
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
+        # The order matters. All arguments are checked before the engine is made, because that
+        # compiles the rule and allocates the states.
         check_choice("nonfinite", nonfinite, NONFINITE)
         check_choice("missing", missing, MISSING)
         self._missing = missing
@@ -108,11 +110,15 @@ class Learner(Resumable):
         count = Groups(self._groups, len(self._hyper.settings))
         check_finite = nonfinite != "propagate"
         self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
+        # The engine needs the hyperparameters before reset: start values may depend on them.
+        # Refreshing them now refuses a schedule without a first value before any update.
         self._hyper.attach(self._engine)
-        self._hyper.refresh()  # so that a schedule without a first value is refused at once
+        self._hyper.refresh()
         self._minibatch_size: Any = 1
         self._engine.set_minibatch_size(1)
         self.reset()
+        # Gradients and extras must not share memory with the states, so their checks are made
+        # when the addresses of the states are known.
         states = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
         check = partial(self._backend.check, states=states)
         self._check = check("gradient")
@@ -125,31 +131,32 @@ class Learner(Resumable):
         """Do one update of all parameters, in place.
 
         Args:
-            gradients: arrays of the parameters' shapes and dtype, in the same form (dict or
-                sequence), in memory of their own, or `RowSparse` ones. An array that was passed
-                for the same parameter in the update before is not checked again, so filling the
-                same arrays anew costs less than passing new ones (2 to 5 microseconds an update).
-                On the host, arrays of another float type or of another layout (strides, byte
-                order) are copied into the parameter's type in every update. None skips its
-                parameter: that and its states stay as they are, also its own count of steps, which
-                `step` is in a rule; schedules follow the learner's `step_count`, which counts
-                every update, even one without any gradient.
-            minibatch_size: number of samples the gradients are of, for rules that use it.
-            extras: what else the rule asks for by `extra(name)`, such as `loss=0.7`: numbers, or
-                arrays in the same form as the gradients.
+            gradients: arrays with the shapes and the dtype of the parameters, in the same form
+                (dict or sequence), in memory of their own; or `RowSparse` gradients. An array that
+                was also the previous gradient of its parameter is not checked again, so refilling
+                the same arrays is cheaper than passing new ones (it saves 2 to 5 microseconds an
+                update). On the host, an array of another float type or layout (strides, byte order)
+                is copied into the parameter's type in every update. None skips its parameter: the
+                parameter, its states and its own step count, which a rule sees as `step`, stay as
+                they are. Schedules follow the learner's `step_count`, which counts every update,
+                even one without any gradient.
+            minibatch_size: number of samples in the minibatch, for rules that use it.
+            extras: the other inputs that the rule declares by `extra(name)`, such as `loss=0.7`:
+                numbers, or arrays in the same form as the gradients.
 
-        On a GPU the update is started on the current stream of the arrays' library, and nothing
-        waits for it, except with `nonfinite="raise"`.
+        On a GPU the update is queued on the current stream of the arrays' library. Nothing waits
+        for it, except with `nonfinite="raise"`.
 
-        Threads that update one learner wait for each other.
+        Threads that update the same learner wait for each other.
 
         Returns:
-            Whether the update was done; False only with `nonfinite="skip"`. On a GPU that is an
-            object then, which waits for the update when it is asked for its truth.
+            Whether the update was done. It is False only with `nonfinite="skip"`; on a GPU the
+            result is then an object whose truth value waits for the update.
 
         Raises:
-            LearnerError: a gradient or schedule that cannot be used; nothing has changed then.
+            LearnerError: a gradient, an extra or a schedule cannot be used; nothing was changed.
         """
+        # A list with one token is a cheap lock: pop and append are atomic. See runtime/turns.py.
         turn = self._turn
         while True:
             try:
@@ -169,6 +176,10 @@ class Learner(Resumable):
                 fits, arrays = False, ()
             if not fits:
                 arrays = self._complete(gradients)
+            # Most updates pass the arrays of the previous one. `map(is_, ...)` compares them
+            # without running Python code for each array, so the usual case skips all checks; only
+            # new arrays are checked and bound. `present` has a sentinel in place of each array that
+            # was freed, which no argument can be.
             absent: Sequence[int] = ()
             if not all(map(is_, arrays, self._bound.present())):
                 absent = self._bind(gradients, arrays)
@@ -183,11 +194,11 @@ class Learner(Resumable):
             turn.append(token)
 
     def refresh(self) -> None:
-        """Before a CUDA graph replays a captured update: send the device what has changed.
+        """Send changed hyperparameters to the device before a CUDA graph replays an update.
 
-        That is the hyperparameters that were set since, and what schedules say of the coming step;
-        the replay itself runs no Python. It counts the update, so call it before
-        every replay if hyperparameters have schedules; without those, only where one was set.
+        A replay runs no Python, so it uses the values that the device has. If hyperparameters have
+        schedules, call this before every replay: it counts the update and evaluates the schedules
+        for it. Without schedules, call it only after you set a hyperparameter.
 
         Raises:
             LearnerError: the learner works on the host, or a schedule has no value.
@@ -197,10 +208,10 @@ class Learner(Resumable):
         self._engine.refresh()
 
     def _bind(self, gradients: Gradients, arrays: tuple[Any, ...]) -> Sequence[int]:
-        """Check the arrays that are new, all of them before one is used.
+        """Check all new arrays, then pass them to the engine.
 
         Returns:
-            Numbers of the parameters that have no gradient.
+            The indices of the parameters without a gradient.
         """
         if not self._is_mapping and type(gradients) not in (list, tuple):
             arrays = self._complete(gradients)
@@ -214,7 +225,7 @@ class Learner(Resumable):
         if absent:
             refuse_absent(self._rules, self._names[absent[0]])
             rows |= dict.fromkeys(absent, NO_ROWS)
-        # An exception that comes in between leaves nothing half known: all is bound anew then.
+        # Forget first: if an exception interrupts, the next update binds every array again.
         self._bound.forget()
         self._engine.bind(1, changed, checked.arrays, checked.addresses)
         self._engine.select_rows(rows)
@@ -222,7 +233,7 @@ class Learner(Resumable):
         return absent
 
     def _complete(self, gradients: Any) -> tuple[Any, ...]:
-        """The gradients in the order of the parameters, or an error that says what is wrong."""
+        """Return the gradients in the order of the parameters, or raise an error."""
         check_form("Gradients", gradients, self._is_mapping)
         given = named_arrays(gradients, "Gradients")
         may_miss = self._is_mapping and self._missing == "skip"
@@ -230,7 +241,7 @@ class Learner(Resumable):
         return tuple(map(given.get, self._names))
 
     def _settle(self, refusal: Any) -> Any:
-        """What `update` answers where gradients that are not finite forbid it."""
+        """Return what `update` returns if nonfinite gradients may have stopped it, or raise."""
         if self._nonfinite == "skip":
             return refusal == 0 if isinstance(refusal, float) else Done(refusal)
         if float(refusal):
@@ -240,52 +251,53 @@ class Learner(Resumable):
         return True
 
     def _set_minibatch_size(self, value: Any) -> None:
+        """Check the minibatch size, send it to the engine, and remember it."""
         size = checked_samples(value)
-        self._minibatch_size = None  # unknown, until the engine has it
+        self._minibatch_size = None  # if the next line is interrupted, the engine is asked again
         self._engine.set_minibatch_size(size)
         self._minibatch_size = value if type(value) in (int, float) else None
 
     @property
     def parameters(self) -> Mapping[Name, np.ndarray]:
-        """Name (or index) -> the caller's array."""
+        """The caller's arrays by name, or by index if they came in a sequence."""
         return MappingProxyType(self._parameters)
 
     @property
     def extras(self) -> tuple[str, ...]:
-        """Names of what `update` takes beside the gradients, as `loss`."""
+        """Names of the inputs that `update` takes besides the gradients, such as `loss`."""
         return self._extras.names
 
     @property
     def threads(self) -> str:
-        """What runs the updates: "serial", or the number of threads and who provides them."""
+        """How updates run: "serial", or the number of threads and the library they come from."""
         return self._engine.threads
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """The hyperparameters of all parameters that are in no group with a value of its own."""
+        """The hyperparameters of all parameters that are not in a group of `groups`."""
         return Hyperparameters(self._hyper, 0)
 
     @property
     def groups(self) -> tuple[Hyperparameters, ...]:
-        """The hyperparameters of each of the `groups` given at construction, in that order."""
+        """The hyperparameters of each of the `groups`, in the order in which they were given."""
         return GroupViews(
             Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings))
         )
 
     @property
     def programs(self) -> tuple[Program, ...]:
-        """The compiled rule, once for each variant that the shapes of the parameters ask for."""
+        """The compiled rule, one program for each variant."""
         target = "cuda" if self._backend.name == "cuda" else "cpu"
         rules = dict.fromkeys(self._rules)
         return tuple(compile_rule(rule, self._kind.name, target) for rule in rules)
 
     @property
     def program(self) -> Program:
-        """The compiled rule of the first parameter."""
+        """The compiled rule of the first parameter's variant."""
         return self.programs[0]
 
     def source(self) -> str:
-        """The generated Python source that Numba compiled, of all variants."""
+        """Return the generated Python source of all variants, as Numba compiles it."""
         return "\n\n".join(program.source for program in self.programs)
 
     @property
@@ -297,32 +309,36 @@ class Learner(Resumable):
         return str(load_kernels(program).__file__)
 
     def plan(self) -> inspection.Plan:
-        """The passes over memory of the first parameter, and their traffic."""
+        """Return the sweeps over memory of the first parameter's variant, and their traffic."""
         return self.plans[0]
 
     @property
     def plans(self) -> tuple[inspection.Plan, ...]:
-        """The passes over memory of every variant; most rules have one."""
+        """The plan of every variant; most rules have one."""
         return tuple(inspection.plan(program) for program in self.programs)
 
     def cost(self) -> inspection.Cost:
-        """Traffic, memory and arithmetic per element of the first parameter."""
+        """Return traffic, memory and arithmetic per element, of the first parameter's variant."""
         return inspection.cost(self.program)
 
     def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
-        """The assembly of every kernel for GPUs of compute capability `cc`; see `UpdateRule.ptx`.
+        """Return the PTX of every kernel for compute capability `cc`; see `UpdateRule.ptx`.
+
+        Args:
+            cc: major and minor number of the compute capability.
 
         Raises:
-            LearnerError: the learner does not work on a GPU, or `cc` is no pair of whole numbers.
+            LearnerError: the learner does not work on a GPU, or `cc` is not a pair of whole
+                numbers.
         """
         return "\n".join(inspection.ptx(program, cc) for program in self.programs)
 
     def llvm(self) -> str:
-        """The optimised LLVM of every function, also when it came from the disk cache."""
+        """Return the optimised LLVM of every function, even if the disk cache had its code."""
         return "\n".join(inspection.llvm(program) for program in self.programs)
 
     def asm(self) -> str:
-        """The assembly of every function, also when it came from the disk cache."""
+        """Return the assembly of every function, even if the disk cache had its code."""
         return "\n".join(inspection.asm(program) for program in self.programs)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a learner keeps from update to update: seen, written, saved, loaded and started anew."""
+"""Show, set, save, load and reset what a learner keeps from update to update."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +22,11 @@ from learnerdsl.runtime.engine import Engine
 from learnerdsl.tracing import Rule
 
 _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
-"""What the clock says of an update where there is none."""
+"""Clock values for the evaluation parameters, which belong to no minibatch."""
 
 
 class Resumable:
-    """The states and the clock of a learner; see `Learner`, which has what is declared here."""
+    """The states and the clock of a learner. `Learner` sets the attributes declared here."""
 
     _backend: Backend
     _engine: Engine
@@ -41,11 +41,12 @@ class Resumable:
 
     @property
     def state(self) -> dict[Name, dict[str, np.ndarray]]:
-        """Parameter -> state name -> array; the memory that updates use, so writing changes it.
+        """Parameter -> state name -> array, in the memory that updates use.
 
-        `learner.state["w"]["m"] = array` copies the array there. A state of shape "tensor" is a
-        float64 array of shape (). On a GPU that is a copy that cannot be written to, but assigned;
-        the others speak `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
+        Writing to an array changes the state, and `learner.state["w"]["m"] = array` copies the
+        array there. Arrays have the dtype of the parameters; a state of shape "tensor" is a float64
+        array of shape (). On a GPU such a scalar is a read-only copy, which can be assigned; the
+        other states offer `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
         """
         is_device = self._backend.name == "cuda"
         found = States()
@@ -55,7 +56,7 @@ class Resumable:
         return found
 
     def _writer(self, k: int) -> Callable[[str, np.ndarray], None]:
-        """A function that gives a state of parameter number `k` a value, wherever it is."""
+        """Return a function that sets a state of parameter `k`, also in the memory of a device."""
 
         def write(state: str, array: np.ndarray) -> None:
             states = self._engine.read_states()
@@ -65,7 +66,7 @@ class Resumable:
         return write
 
     def _by_parameter(self, states: Mapping[str, Sequence[Any]]) -> dict[Name, dict[str, Any]]:
-        """Parameter -> state name -> array."""
+        """Map each parameter to a dict of its states."""
         return {
             name: {state: a[k] for state, a in states.items() if a[k] is not None}
             for k, name in enumerate(self._names)
@@ -73,7 +74,7 @@ class Resumable:
 
     @property
     def model_state(self) -> dict[str, float]:
-        """Values of the states of shape "model"; `learner.model_state["d"] = 1e-6` sets one."""
+        """Values of the model-wide states; `learner.model_state["d"] = 1e-6` sets one."""
         return ModelStates(self._engine.read_model_states(), self._write_model_state)
 
     def _write_model_state(self, name: str, value: float) -> None:
@@ -91,10 +92,10 @@ class Resumable:
         return self._engine.samples
 
     def evaluation_parameters(self) -> dict[Name, np.ndarray]:
-        """New arrays with the parameters to evaluate a model with.
+        """Return new arrays with the weights to evaluate the model with.
 
-        Rules that average weights declare these by `evaluate(...)`; of the others they are copies
-        of the parameters. Hyperparameters have their values of the last update.
+        Rules that average weights declare them by `evaluate(...)`. For other rules they are copies
+        of the parameters. Hyperparameters have the values of the last update.
         """
         step = self.step_count
         shown = [rule.evaluation for rule in self._rules if rule.evaluation is not None]
@@ -108,34 +109,35 @@ class Resumable:
         return dict(zip(self._names, self._backend.from_host(values), strict=True))
 
     def _values_in(self, expressions: Iterable[Any], step: int) -> list[dict[str, float]]:
-        """For each parameter the hyperparameters that expressions depend on, at a step."""
+        """Return for each parameter the hyperparameters that expressions depend on, at a step."""
         needed = hyperparameters_in(dict.fromkeys(self._rules), expressions)
         return self._hyper.values(self._groups, needed, step)
 
     def reset(self) -> None:
-        """Give all states their start values and count steps from 0; parameters stay."""
+        """Set all states to their start values and the step count to 0; parameters are kept."""
         rules = dict.fromkeys(self._rules)
         starts = [sympy.sympify(spec.init) for rule in rules for spec in rule.states]
         needs_values = self._rule.parameter in symbols_in(*starts)
         parameters = self._backend.on_host() if needs_values else self._backend.like_parameters()
         states = initial_states(self._rules, parameters, self._values_in(starts, 1))
-        # First the clock: it says in which memory each value of a ring is.
+        # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(0, 0.0)
         self._engine.write_states(states)
 
     def __reduce__(self) -> Any:
-        """Refused: the tables of a learner hold addresses of its arrays."""
-        msg = "A learner is bound to its arrays; make a new one and give it state_dict()."
+        """Refuse to be pickled or copied: the tables of a learner hold addresses of its arrays."""
+        msg = "A learner is bound to its arrays; make a new one and load state_dict() into it."
         raise LearnerError(msg)
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of all that the next updates depend on, but for the parameters themselves.
+        """Return a copy of everything that the next updates depend on, except the parameters.
 
-        Keys: "rule", "version", "options", "step_count", "samples", "seed", "parameters" (name,
-        shape, dtype and number of the group of each), "hyperparameters" (a list with a dict for
-        each group; None where a schedule gives the value), "state" (parameter -> state -> array)
-        and "model_state". "missed" is there if parameters were left out of updates: for each one,
-        of how many.
+        Returns:
+            A dict with the keys "rule", "version", "options", "step_count", "samples", "seed",
+            "parameters" (name, shape, dtype and index of the group of each), "hyperparameters" (a
+            list with a dict for each group; None where a schedule gives the value), "state"
+            (parameter -> state -> array) and "model_state". If updates left parameters out,
+            "missed" has the number of those updates for each parameter.
         """
         missed = self._engine.missed_steps
         return {
@@ -163,21 +165,24 @@ class Resumable:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` returned; the updates that follow are bitwise the same.
 
-        Parameters in a dict are known by their names, in whatever order they come; only the random
-        numbers that a rule draws depend on the order. A hyperparameter that is a number here takes
-        its saved value, as in torch; one that is a schedule keeps it: a schedule is a function of
-        the step, and goes on at the step that was reached.
+        Parameters in a dict are matched by name, in any order; only the random numbers of a rule
+        depend on the order. A hyperparameter that is a number in this learner takes its saved
+        value, as in torch. One that is a schedule keeps the schedule, which continues at the step
+        that was loaded.
+
+        Args:
+            state_dict: what `state_dict` returned, or the same read from a file of your own.
 
         Raises:
-            CheckpointError: the state dict is damaged, or of another rule or model, or has no
-                number for a hyperparameter, as that was a schedule, and this learner has none;
-                nothing has changed then.
+            CheckpointError: the state dict is damaged, or of another rule or model; or a
+                hyperparameter was a schedule when it was saved, and is a number here. Nothing was
+                changed.
         """
         own = self.state_dict()
         self._replace(check(state_dict, own, self._hyper, self._is_mapping), own)
 
     def _replace(self, progress: Progress, own: dict[str, Any]) -> None:
-        """Take all of it over, or nothing, whatever interrupts."""
+        """Load checked values; if anything interrupts, restore the old ones."""
         before = Progress(
             own["step_count"],
             own["samples"],
@@ -194,12 +199,13 @@ class Resumable:
             raise
 
     def _by_state(self, states: Mapping[Name, Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """State name -> for each parameter its array, or None."""
+        """Map each state name to a list with the array of each parameter, or None."""
         names = dict.fromkeys(state for own in states.values() for state in own)
         return {s: [states[name].get(s) for name in self._names] for s in names}
 
     def _take(self, progress: Progress) -> None:
-        # First the clock: it says in which memory each value of a ring is.
+        """Write checked values to the engine, the hyperparameters and the parameters."""
+        # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(progress.step_count, progress.samples)
         self._engine.missed_steps = progress.missed
         self._engine.write_states(progress.states)
@@ -210,13 +216,13 @@ class Resumable:
             self._backend.write_parameters(progress.parameters)
 
     def save(self, path: Any, parameters: bool = False) -> None:
-        """Write `state_dict` to a safetensors file, which appears whole or not at all.
+        """Write `state_dict` to a safetensors file, atomically.
 
-        A link is followed, and a file that is replaced keeps its mode.
+        Symbolic links are followed, and a replaced file keeps its owner and mode.
 
         Args:
             path: the file, as text or a `pathlib.Path`.
-            parameters: whether the values of the parameters are to be in the file, too.
+            parameters: whether to write the values of the parameters too.
 
         Raises:
             CheckpointError: the file cannot be written.
@@ -230,11 +236,11 @@ class Resumable:
 
         Args:
             path: the file.
-            parameters: whether to write the values in the file into the parameters, too.
+            parameters: whether to load the values of the parameters too, into the caller's arrays.
 
         Raises:
-            CheckpointError: there is no file (it is a `FileNotFoundError` then), it is damaged,
-                lacks the parameters, or is of another rule or model; nothing has changed then.
+            CheckpointError: the file does not exist (the error is a `FileNotFoundError` too), is
+                damaged, lacks the parameters, or is of another rule or model. Nothing was changed.
         """
         _check_choice(parameters)
         own = self.state_dict()
@@ -245,13 +251,16 @@ class Resumable:
         self._replace(progress, own)
 
     def _checked_values(self, path: Any, values: Mapping[Name, np.ndarray]) -> list[np.ndarray]:
-        """The values of the parameters that a file has, in their order."""
+        """Return the values of the parameters in a file, checked, in the learner's order."""
         if not values:
-            msg = f"{path} has no values of parameters; write them by save(path, parameters=True)."
+            msg = f"{path} has no values of parameters; save with save(path, parameters=True)."
             raise CheckpointError(msg)
         missing = [name for name in self._names if name not in values]
         if missing or len(values) > len(self._names):
-            msg = f"{path} has values of other parameters than these: {quoted(list(values))}."
+            msg = (
+                f"{path} has values of the parameters {quoted(list(values))}; expected "
+                f"{quoted(self._names)}."
+            )
             raise CheckpointError(msg)
         likes = self._backend.like_parameters()
         return [
@@ -263,6 +272,7 @@ class Resumable:
 def _check_choice(parameters: Any) -> None:
     if not isinstance(parameters, bool):
         msg = (
-            f"parameters is True or False, for their values in the file; got {quoted(parameters)}."
+            "parameters must be True or False: whether the file holds their values, got "
+            f"{quoted(parameters)}."
         )
         raise CheckpointError(msg)

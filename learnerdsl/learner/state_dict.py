@@ -1,4 +1,4 @@
-"""Checks of a state dict: what a learner can load is told apart from everything else."""
+"""Check a state dict before a learner loads it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,24 @@ from learnerdsl.numbers import as_count, as_number, quoted
 StateDict = dict[str, Any]
 
 MOST_STEPS = 2**53
-"""Up to here every whole number is a float of its own, as which the clock is kept."""
+"""The clock is kept in float64, which represents every whole number up to here exactly."""
 
 OPTIONAL = ("missed",)
-"""Keys that a state dict has only where they say something."""
+"""Keys that a state dict may leave out."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """All that the next updates depend on, checked, in the order of a learner's own parameters.
+    """Checked values of everything that the next updates depend on, in the learner's own order.
 
     Attributes:
         step_count: number of updates done.
         samples: number of samples seen.
-        seed: of the random numbers.
-        states: name -> an array for each parameter, None where it has none; or one number.
+        seed: seed of the random numbers.
+        states: name -> for each parameter its array, or None if it lacks the state; a model-wide
+            state has one number instead.
         settings: the hyperparameters of each group.
-        missed: for each parameter, the number of updates that it was left out of.
+        missed: for each parameter, the number of updates that left it out.
         parameters: values of the parameters, or None if they stay as they are.
     """
 
@@ -44,22 +45,25 @@ class Progress:
 
 
 def check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progress:
-    """What a state dict says, for the learner whose present state dict is `own`.
+    """Check a state dict and return what it says, in the order of the learner's parameters.
 
     Args:
-        given: what should be a state dict.
-        own: the state dict of the learner that is to load it.
-        table: its hyperparameters.
-        by_name: whether parameters are known by their names, in whatever order they come.
+        given: what the user passed as a state dict.
+        own: the present state dict of the learner that will load it.
+        table: hyperparameters of that learner.
+        by_name: whether to match parameters by name, in any order, rather than by position.
+
+    Returns:
+        The checked values.
 
     Raises:
-        CheckpointError: it is of another rule or model, or damaged.
+        CheckpointError: the state dict is of another rule or model, or damaged.
     """
     try:
         return _check(given, own, table, by_name)
     except LearnerError:
         raise
-    except Exception as error:  # whatever objects that are no numbers, text or arrays may raise
+    except Exception as error:  # foreign objects can raise anything when they are compared
         msg = f"The state dict cannot be read: {quoted(error)}."
         raise CheckpointError(msg) from error
 
@@ -99,7 +103,7 @@ def _check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Prog
 def _count(key: str, value: Any, most: int) -> int:
     count = as_count(value)
     if count is None or not 0 <= count <= most:
-        msg = f"The checkpoint has {key} {quoted(value)}, which is no count from 0 to {most}."
+        msg = f"The checkpoint has {key} {quoted(value)}; expected a whole number up to {most}."
         raise CheckpointError(msg)
     return count
 
@@ -107,29 +111,29 @@ def _count(key: str, value: Any, most: int) -> int:
 def _samples(value: Any) -> float:
     samples = as_number(value)
     if samples is None or not 0 <= samples < math.inf:
-        msg = f"The checkpoint has samples {quoted(value)}, which is no count."
+        msg = f"The checkpoint has samples {quoted(value)}, which is not a number of samples."
         raise CheckpointError(msg)
     return samples
 
 
 def _places(given: Any, own: list[Any], by_name: bool) -> list[int]:
-    """For each own parameter, its place among those of the checkpoint."""
+    """Return for each own parameter its index among those of the checkpoint."""
     is_list = isinstance(given, (list, tuple)) and len(given) == len(own)
     if not is_list or not all(isinstance(one, (list, tuple)) and len(one) == 4 for one in given):
         msg = (
-            f"The checkpoint has the parameters {quoted(given)}; wanted is a list with name, "
-            f"shape, dtype and group of each of the {len(own)} parameters."
+            f"The checkpoint has the parameters {quoted(given)}; expected a list with "
+            f"name, shape, dtype and group of each of the {len(own)} parameters."
         )
         raise CheckpointError(msg)
     names = [str(one[0]) for one in given]
-    # Names such as 0 and "0" read the same as text; those are known by their places.
+    # Names such as 0 and "0" are equal as text; such parameters are matched by position.
     if by_name and sorted(names) == sorted({str(one[0]) for one in own}):
         return [names.index(one[0]) for one in own]
     return list(range(len(own)))
 
 
 def _check_parameters(given: list[Any], own: list[Any]) -> None:
-    """Names, shapes and dtypes of the parameters."""
+    """Raise unless names, shapes and dtypes of the parameters are the learner's own."""
     for theirs, ours in zip(given, own, strict=True):
         for what, its, mine in zip(("name", "shape", "dtype"), theirs, ours, strict=False):
             is_same = list(its) == mine if what == "shape" else its == mine
@@ -141,7 +145,7 @@ def _check_parameters(given: list[Any], own: list[Any]) -> None:
 
 
 def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:
-    """For each own group, the one of the checkpoint with the same parameters."""
+    """Return for each own group the index of the checkpoint's group with the same parameters."""
     found = {0: 0}
     for theirs, ours in zip(given, own, strict=True):
         group = as_count(theirs[3])
@@ -154,13 +158,13 @@ def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:
     if len(set(found.values())) < len(found):
         msg = "The checkpoint has parameters in one group that are in several groups here."
         raise CheckpointError(msg)
-    # Groups without parameters.
+    # Groups without parameters take the groups that are left, in order.
     rest = [group for group in range(count) if group not in found.values()]
     return [found[group] if group in found else rest.pop(0) for group in range(count)]
 
 
 def _states(given: Mapping[Any, Any], own: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
-    """State name -> for each parameter its array."""
+    """Map each state name to a list with the array of each parameter, or None."""
     found: dict[str, list[Any]] = {state: [] for states in own.values() for state in states}
     for name, states in own.items():
         _check_names(f"states of {name!r}", given[name], states)
@@ -173,15 +177,20 @@ def _states(given: Mapping[Any, Any], own: Mapping[Any, Mapping[str, Any]]) -> d
 
 
 def checked_array(what: str, given: Any, own: np.ndarray) -> np.ndarray:
-    """An array of a checkpoint that can take the place of `own`.
+    """Return an array of a checkpoint, checked to have the shape and dtype of `own`.
+
+    Args:
+        what: name of the array, for the messages.
+        given: what the checkpoint holds.
+        own: the array that it will replace.
 
     Raises:
-        CheckpointError: it has another shape or dtype.
+        CheckpointError: it is not an array, or has another shape or dtype.
     """
     try:
         other = np.asarray(given)
-    except Exception as error:  # of NumPy: ragged lists; or of another library
-        msg = f"{what} is no array in the checkpoint: {str(error).rstrip('.')}."
+    except Exception as error:  # from NumPy (ragged lists) or from another library
+        msg = f"{what} is not an array in the checkpoint: {str(error).rstrip('.')}."
         raise CheckpointError(msg) from None
     if isinstance(given, np.ma.MaskedArray):
         msg = f"{what} is a masked array in the checkpoint; pass array.filled(...)."
@@ -200,10 +209,11 @@ def _model_states(given: Mapping[str, Any], own: StateDict) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in given["model_state"].items():
         number = as_number(value)
-        # NaN is a number here: a learner that has diverged can be saved and looked at.
+        # NaN is allowed: a learner that has diverged can be saved and inspected.
         if number is None:
             msg = (
-                f"The checkpoint has {quoted(value)} for {name!r}, one number for the whole model."
+                f"The checkpoint has {quoted(value)} for {name!r}; expected one number, for the "
+                "whole model."
             )
             raise CheckpointError(msg)
         found[name] = number
@@ -211,12 +221,12 @@ def _model_states(given: Mapping[str, Any], own: StateDict) -> dict[str, float]:
 
 
 def _settings(given: Any, groups: Sequence[int], table: HyperTable) -> list[dict[str, Setting]]:
-    """The settings of each own group: saved numbers, and the schedules that it has."""
+    """Return the settings of each own group: saved numbers, and the learner's own schedules."""
     is_list = isinstance(given, (list, tuple)) and len(given) == len(groups)
     if not is_list or not all(isinstance(group, Mapping) for group in given):
         msg = (
-            f"The checkpoint has the hyperparameters {quoted(given)}; wanted is a list with a dict "
-            f"for each of the {len(groups)} groups."
+            f"The checkpoint has the hyperparameters {quoted(given)}; expected a list with a "
+            f"dict for each of the {len(groups)} groups."
         )
         raise CheckpointError(msg)
     _check_names("hyperparameters", given[0], table.settings[0])
@@ -240,34 +250,34 @@ def _settings(given: Any, groups: Sequence[int], table: HyperTable) -> list[dict
 
 
 def _number(name: str, group: int, value: Any) -> float:
-    """A saved hyperparameter, for a learner that has no schedule for it."""
+    """Return a saved hyperparameter as a float, for a learner without a schedule for it."""
     where = f"groups[{group - 1}]" if group else "hyperparameters"
     if value is None:
         msg = (
             f"The checkpoint was saved with a schedule for {name!r}, and this learner has none. "
-            "A schedule is a function, which no checkpoint holds: set it before you load, "
+            "A schedule is a function, which a checkpoint does not hold: set it before you load, "
             f"learner.{where}[{name!r}] = ...; or set `lambda step: 0.1` there to go on at 0.1."
         )
         raise CheckpointError(msg)
     number = as_number(value)
     if number is None or math.isnan(number):
         msg = (
-            f"The checkpoint has {quoted(value)} for the hyperparameter {name!r}; wanted is a "
-            "number, or None where the learner has a schedule."
+            f"The checkpoint has {quoted(value)} for the hyperparameter {name!r}; expected a "
+            "number, or None if the learner has a schedule."
         )
         raise CheckpointError(msg)
     return number
 
 
 def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[int]:
-    """For each own parameter, how many of the `most` updates left it out."""
+    """Return for each own parameter how many of the `most` updates left it out."""
     if "missed" not in given:
         return [0] * len(places)
     missed = given["missed"]
     if not isinstance(missed, (list, tuple)) or len(missed) != len(places):
         msg = (
-            f"The checkpoint has missed {quoted(missed)}; wanted is a list with a count for each "
-            f"of the {len(places)} parameters."
+            f"The checkpoint has missed {quoted(missed)}; expected a list with a count for "
+            f"each of the {len(places)} parameters."
         )
         raise CheckpointError(msg)
     return [_count("missed", missed[place], most) for place in places]
@@ -275,7 +285,7 @@ def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[
 
 def _check_names(what: str, given: Any, own: Any) -> None:
     if not isinstance(given, Mapping):
-        msg = f"The checkpoint has {quoted(given)} for its {what}, which is no dict."
+        msg = f"The checkpoint has {quoted(given)} for its {what}; expected a dict."
         raise CheckpointError(msg)
     missing = [quoted(name) for name in own if name not in given]
     extra = [quoted(name) for name in given if name not in own]

@@ -1,4 +1,4 @@
-"""The states of a learner as dicts of its memory: an item that is set is written there."""
+"""Show the states of a learner as dicts: setting an item writes to the learner's memory."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from learnerdsl.runtime.arrays.interop import copy_to_host
 
 
 class Written(dict[Any, Any]):
-    """A dict of values of a learner: setting an item writes it, and the names stay as they are."""
+    """A dict of a learner's values with fixed names: setting an item writes it to the learner."""
 
     what = "values"
 
     def _checked(self, name: Any, value: Any) -> Any:
-        """What is to be written, or an error that says why it cannot be."""
+        """Return the value to write, or raise an error that says why it cannot be written."""
         raise NotImplementedError
 
     def _put(self, name: Any, checked: Any) -> None:
-        """Write it."""
+        """Write a checked value."""
         raise NotImplementedError
 
     def update(self, *given: Any, **named: Any) -> None:
-        """Write several, or none of them if one cannot be written."""
+        """Write several values, or none of them if one cannot be written."""
         values = dict(*given, **named)
         checked = {name: self._checked(name, value) for name, value in values.items()}
         for name, value in checked.items():
@@ -44,18 +44,18 @@ class Written(dict[Any, Any]):
         raise UnknownNameError(msg)
 
     def setdefault(self, name: Any, default: Any = None) -> Any:
-        """The value of this name: every name has one."""
+        """Return the value of this name; every name has one, so the default is unused."""
         del default
         return self[name]
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        msg = f"The {self.what} are those of the rule, so none can be removed; write other values."
+        msg = f"The rule needs its {self.what}, so none can be removed; write other values instead."
         raise HyperparameterError(msg)
 
     __delitem__ = pop = popitem = clear = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy has the values; the memory is the learner's alone.
+        # A copy has the values only; it is not connected to the learner.
         return dict, (dict(self),)
 
 
@@ -65,8 +65,8 @@ class ParameterStates(Written):
     Args:
         parameter: name of the parameter.
         arrays: the memory that updates use.
-        write: function of a state's name and an array that gives the state this value, for memory
-            that NumPy cannot write to; None where it can.
+        write: called as `write(state, array)` to set a state, for memory that NumPy cannot write
+            to; None if NumPy can.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ParameterStates(Written):
         self._write = write
         if write is not None:
             for array in arrays.values():
-                if isinstance(array, np.ndarray):  # a copy, in which what is written would be lost
+                if isinstance(array, np.ndarray):  # a copy: writing to it would have no effect
                     array.flags.writeable = False
 
     def _checked(self, name: Any, value: Any) -> np.ndarray:
@@ -89,11 +89,11 @@ class ParameterStates(Written):
         what = f"State {name!r} of {self._parameter!r}"
         try:
             given = np.asarray(copy_to_host(value))
-        except Exception as error:  # of a library, or of NumPy: ragged lists
+        except Exception as error:  # from another library, or from NumPy (ragged lists)
             msg = f"{what} cannot be {quoted(value)}: {str(error).rstrip('.')}."
             raise ArrayError(msg) from error
         if given.dtype.kind not in "iuf" or isinstance(value, np.ma.MaskedArray):
-            msg = f"{what} is an array of {own.dtype}, so it cannot be {quoted(value)}."
+            msg = f"{what} is an array of {own.dtype}, so it cannot be set to {quoted(value)}."
             raise ArrayError(msg)
         if given.shape not in ((), own.shape):
             msg = f"{what} has shape {own.shape}, so it cannot take an array of {given.shape}."
@@ -109,12 +109,12 @@ class ParameterStates(Written):
 
 
 class States(Written):
-    """Parameter -> its states."""
+    """The states of all parameters: name of a parameter -> its states."""
 
     what = "parameters"
 
     def _checked(self, name: Any, value: Any) -> None:
-        if value is not self[name]:  # which `state["w"] |= {...}` ends with
+        if value is not self[name]:  # `state["w"] |= {...}` ends by setting the same object
             state = next(iter(self[name]), "m")
             msg = (
                 "The states of a parameter are written one by one: "
@@ -123,15 +123,15 @@ class States(Written):
             raise HyperparameterError(msg)
 
     def _put(self, name: Any, checked: Any) -> None:
-        """Nothing: the states themselves were written."""
+        """Do nothing: the states themselves were written."""
 
 
 class ModelStates(Written):
-    """The states of shape "model": name -> number.
+    """The model-wide states: name -> number.
 
     Args:
-        values: their values now.
-        write: function of a name and a number that gives a state this value.
+        values: their present values.
+        write: called as `write(name, number)` to set a state.
     """
 
     what = "states of the model"

@@ -1,14 +1,15 @@
-"""Hyperparameters over time: every schedule is a SymPy expression of `learnerdsl.step`.
+"""Define schedules: hyperparameters that are SymPy expressions of `learnerdsl.step`.
 
-So a schedule can be printed, plotted, differentiated, joined and combined with other expressions,
-and it is a pure function of the step: resuming needs no replay. The functions of this package count
-updates already done, k = step - 1, as torch and optax do: the first update uses the initial value.
+So a schedule can be printed, plotted, differentiated, joined and combined with other expressions.
+It is a pure function of the step, so it can be resumed without a replay. The functions of this
+package count the updates already done, k = step - 1, as torch and optax do: the first update uses
+the initial value.
 
-A recurrence such as torch's MultiplicativeLR, where a value is the last one times a factor λ(k), is
-no closed form. Where the product of the factors is one, write that: `exponential` for a constant λ,
-`Schedule(0.1 / step)` for λ(k) = k/(k + 1). Where it is not, give the hyperparameter a function
-that looks the product up: `rates = 0.1 * np.cumprod(factors)`, `lambda step: rates[step - 1]`.
-`ReduceOnPlateau` depends on losses and is no expression either.
+A recurrence such as torch's MultiplicativeLR, where each value is the previous one times a factor
+λ(k), is not a closed form. If the product of the factors has one, write that: `exponential` for a
+constant λ, `Schedule(0.1 / step)` for λ(k) = k/(k + 1). Otherwise give the hyperparameter a
+function that looks the product up: `rates = 0.1 * np.cumprod(factors)`,
+`lambda step: rates[step - 1]`. `ReduceOnPlateau` depends on losses, so it is not an expression.
 """
 
 from learnerdsl.schedules.chebyshev import chebyshev as chebyshev

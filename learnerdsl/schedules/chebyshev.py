@@ -1,4 +1,4 @@
-"""Step sizes from the roots of a polynomial of Chebyshev, in an order that keeps them stable."""
+"""Define the schedule of step sizes from the roots of a Chebyshev polynomial, in a stable order."""
 
 import sympy
 
@@ -8,19 +8,19 @@ from learnerdsl.schedules.definition import Schedule, updates_done
 
 
 def chebyshev(smallest: float, largest: float, steps: int, fractal: bool = True) -> Schedule:
-    r"""Step sizes that minimise a quadratic: $1/(c - r \cos \theta)$, $c, r = (M \pm m)/2$.
+    r"""Use step sizes that minimise a quadratic: $1/(c - r \cos \theta)$, $c, r = (M \pm m)/2$.
 
-    The angles are $\theta = (\sigma + 1/2)\pi/T$ with a permutation $\sigma$ of 0, …, T-1: in their
-    own order the intermediate results explode, in the fractal order they do not. It is made by
-    halving angles, $\cos \theta = \sin \pi u_0$, where each binary digit j of k decides on a sign:
-    $u_j = (-1)^{\lfloor k/2^j \rfloor}(1/2 + u_{j+1})/2$. That needs a power of two. After `steps`
-    updates it starts again.
+    The angles are $\theta = (\sigma + 1/2)\pi/T$ with a permutation $\sigma$ of 0, …, T-1. In
+    increasing order the intermediate results overflow; in the fractal order they do not. It comes
+    from halving angles, $\cos \theta = \sin \pi u_0$, where each binary digit j of k gives a sign:
+    $u_j = (-1)^{\lfloor k/2^j \rfloor}(1/2 + u_{j+1})/2$. So it needs a power of two. After
+    `steps` updates the schedule starts again.
 
     Args:
         smallest: the smallest eigenvalue $m$ of the Hessian.
         largest: the largest eigenvalue $M$.
-        steps: the number of updates $T$; a power of two in the fractal order.
-        fractal: whether in the fractal order, or from the smallest eigenvalue to the largest.
+        steps: the number of updates $T$; a power of two for the fractal order.
+        fractal: whether to use the fractal order; else from the smallest eigenvalue to the largest.
 
     Source: Agarwal, Goel and Zhang, Acceleration via Fractal Learning Rate Schedules,
     https://arxiv.org/abs/2103.01338
@@ -31,7 +31,10 @@ def chebyshev(smallest: float, largest: float, steps: int, fractal: bool = True)
     total = count("steps", steps)
     low, high = not_negative("smallest", smallest), number("largest", largest)
     if not low <= high or high == 0:
-        msg = f"Eigenvalues go from the smallest to the largest, got {smallest!r} to {largest!r}."
+        msg = (
+            f"smallest must be at most largest, and largest positive, got {smallest!r}, "
+            f"{largest!r}."
+        )
         raise HyperparameterError(msg)
     if fractal:
         turn = sympy.sin(sympy.pi * _fractal_angle(total))
@@ -42,11 +45,11 @@ def chebyshev(smallest: float, largest: float, steps: int, fractal: bool = True)
 
 
 def _fractal_angle(steps: int) -> sympy.Expr:
-    """The number u of `chebyshev`, from the highest binary digit of k to the lowest."""
+    """Return $u_0$ of `chebyshev`, built from the highest binary digit of k to the lowest."""
     digits = steps.bit_length() - 1
     if steps != 2**digits:
         msg = (
-            f"The fractal order is of a power of two, got steps={steps}; "
+            f"The fractal order needs a power of two, got steps={steps}; "
             f"write steps={2 ** (digits + 1)} or fractal=False."
         )
         raise HyperparameterError(msg)

@@ -1,4 +1,4 @@
-"""What the expression of a schedule may be made of; all else is refused before it is computed."""
+"""Refuse expressions of schedules that cannot be computed, before any is evaluated."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from learnerdsl.schedules.evaluation import is_known, unknown
 DEEPEST = 100
 LONGEST = 100_000
 TOO_LONG = (
-    "The expression of a schedule is too long or nested too deep to be computed in one formula; "
+    "The expression of a schedule is too long or nested too deeply to be computed as one formula; "
     "give the hyperparameter a function of the step instead."
 )
 
 
 def checked_depth(expression: Any) -> int:
-    """How deep an expression is nested, or a HyperparameterError if it is no schedule's."""
+    """Return the nesting depth of an expression, or raise if it cannot be a schedule."""
     if not isinstance(expression, sympy.Expr):
-        msg = f"A schedule is a SymPy expression of learnerdsl.step, got {shown(expression)}."
+        msg = f"A schedule must be a SymPy expression of learnerdsl.step, got {shown(expression)}."
         raise HyperparameterError(msg)
     levels = _levels(expression)
     foreign = set()
@@ -39,9 +39,9 @@ def checked_depth(expression: Any) -> int:
 
 
 def _levels(expression: sympy.Expr) -> list[list[Any]]:
-    """The nodes by their depth, without recursion, as an expression may be too deep for it."""
+    """Return the nodes by depth, without recursion, which a deep expression would exceed."""
     levels: list[list[Any]] = []
-    # How often a node stands in a level, by its identity: SymPy's == is recursive.
+    # Count nodes per level by identity, because SymPy's == is recursive.
     level, total = {id(expression): (expression, 1)}, 0
     while level:
         levels.append([node for node, _ in level.values()])
@@ -57,6 +57,7 @@ def _levels(expression: sympy.Expr) -> list[list[Any]]:
 
 
 def _check_node(expression: sympy.Expr, node: Any) -> None:
+    """Refuse a node without a value, an unknown function, or a number that is not a float."""
     if node in (sympy.nan, sympy.zoo):
         msg = f"The schedule {shown(expression)} has no value; look for a division by zero."
         raise HyperparameterError(msg)
@@ -64,12 +65,12 @@ def _check_node(expression: sympy.Expr, node: Any) -> None:
         raise HyperparameterError(unknown(node))
     if node.is_Number and node.is_finite and not _is_float(node):
         msg = (
-            f"The schedule has the number {shown(node)}, which is too large or too small for a "
-            "float."
+            f"The schedule has the number {shown(node)}, which is too large or too small for "
+            "float64."
         )
         raise HyperparameterError(msg)
     if node.args and node.is_number and node.is_extended_real is False:
-        msg = f"The schedule {shown(expression)} has {shown(node)}, which is no real number."
+        msg = f"The schedule {shown(expression)} has {shown(node)}, which is not a real number."
         raise HyperparameterError(msg)
 
 

@@ -1,4 +1,4 @@
-"""Schedules that fall and rise again: once, or for ever."""
+"""Define schedules that rise and fall, once or periodically."""
 
 import sympy
 
@@ -12,7 +12,7 @@ MODES = ("triangular", "triangular2", "exp_range")
 
 
 def cosine_periodic(initial: float, steps: int, final: float = 0.0) -> Schedule:
-    r"""Along a cosine that rises again after `steps` updates: $b + (a - b)(1 + \cos \pi k/T)/2$.
+    r"""Follow a cosine that rises again after `steps` updates: $b + (a - b)(1 + \cos \pi k/T)/2$.
 
     Args:
         initial: the value $a$ of the first update.
@@ -26,7 +26,7 @@ def cosine_periodic(initial: float, steps: int, final: float = 0.0) -> Schedule:
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
     half = duration("steps", steps)
-    # Within a period, since the cosine of a large number is one of its rounding.
+    # Reduce k to one period: the cosine of a large argument would amplify its rounding error.
     remaining = left(sympy.Mod(updates_done, 2 * half) / half, "cosine")
     return Schedule(between(number("initial", initial), number("final", final), remaining))
 
@@ -38,7 +38,7 @@ def cosine_restarts(
     period_growth: float = 1,
     restart_decay: float = 1.0,
 ) -> Schedule:
-    r"""Half cosines one after the other: $b + (a - b) d^i (1 + \cos(\pi c/(T m^i)))/2$.
+    r"""Repeat half cosines: $b + (a - b) d^i (1 + \cos(\pi c/(T m^i)))/2$.
 
     i is the number of restarts and c the number of updates since the last one. With $m = 1$ these
     are $\lfloor k/T \rfloor$ and $k \bmod T$; else $i = \lfloor \log_m(k(m - 1)/T + 1) \rfloor$
@@ -59,7 +59,7 @@ def cosine_restarts(
     """
     first, growth = count("steps", steps), number("period_growth", period_growth)
     if growth < 1:
-        msg = f"Periods do not shrink: period_growth is 1 or more, got {period_growth!r}."
+        msg = f"Periods cannot shrink: period_growth must be 1 or more, got {period_growth!r}."
         raise HyperparameterError(msg)
     if growth == 1:
         restarts = sympy.floor(updates_done / sympy.Integer(first))
@@ -83,13 +83,13 @@ def cyclic(
     mode: str = "triangular",
     decay_rate: float = 1.0,
 ) -> Schedule:
-    r"""Up and down along lines: $a + (p - a) s \min(c/u, (u + d - c)/d)$, $c = k \bmod (u + d)$.
+    r"""Rise and fall along lines: $a + (p - a) s \min(c/u, (u + d - c)/d)$, $c = k \bmod (u + d)$.
 
     Args:
         initial: the value $a$ at which every cycle starts; it may be the larger one.
         peak: the value $p$ at the other end of a cycle.
         steps_up: the number of updates $u$ from `initial` to `peak`.
-        steps_down: the number of updates $d$ back; by default as many.
+        steps_down: the number of updates $d$ back; by default `steps_up`.
         mode: the height $s$ of cycles: "triangular" 1, "triangular2" half as much from cycle to
             cycle, "exp_range" $\gamma^k$.
         decay_rate: the factor $\gamma$ of "exp_range".
@@ -104,7 +104,7 @@ def cyclic(
     up = count("steps_up", steps_up)
     down = up if steps_down is None else count("steps_down", steps_down)
     if mode != "exp_range" and decay_rate != 1:
-        msg = f"decay_rate={decay_rate!r} has a meaning with mode='exp_range' only, not {mode!r}."
+        msg = f"decay_rate={decay_rate!r} is used only with mode='exp_range', got mode={mode!r}."
         raise HyperparameterError(msg)
     cycles_done = sympy.floor(updates_done / sympy.Integer(up + down))
     scale = {
@@ -126,7 +126,7 @@ def one_cycle(
     shape: str = "cosine",
     three_phase: bool = False,
 ) -> Schedule:
-    r"""Up to a peak and down again, as torch: the last of `steps` updates has the final value.
+    r"""Rise to a peak and fall, as in torch: the last of `steps` updates has the final value.
 
     With $r$ for `rise`, the value goes from `initial` to `peak` while $k ≤ rT - 1$ and from there
     to `final` while $k ≤ T - 1$. In three phases it goes back to `initial` while $k ≤ 2rT - 2$, and
@@ -157,7 +157,7 @@ def one_cycle(
     if ends != sorted(set(ends)) or ends[0] <= 0:
         msg = (
             f"With steps={steps!r} and rise={rise!r} the phases end after {ends} updates; give "
-            "more steps or another rise, so that each phase has some."
+            "more steps or another rise, so that each phase has at least one."
         )
         raise HyperparameterError(msg)
     edges = [sympy.Integer(0), *(number("an end", e) for e in ends)]
@@ -179,9 +179,9 @@ def one_cycle_optax(
     fall: float | None = None,
     shape: str = "cosine",
 ) -> Schedule:
-    r"""Up to a peak and down again, as optax: the peak is at $k = \lfloor rT \rfloor$.
+    r"""Rise to a peak and fall, as in optax: the peak is at $k = \lfloor rT \rfloor$.
 
-    That is one update later than of `one_cycle`, and so is the final value, at $k = T$.
+    That is one update later than in `one_cycle`, and so is the final value, at $k = T$.
     optax.cosine_onecycle_schedule has the defaults; optax.linear_onecycle_schedule is
     `shape="linear", fall=0.85`.
 
@@ -211,7 +211,7 @@ def one_cycle_optax(
 
 
 def _cycle_values(initial: float | None, peak: float, final: float | None) -> list[sympy.Expr]:
-    """The values at the start, in the middle and at the end of one cycle."""
+    """Return the values at the start, in the middle and at the end of one cycle."""
     top = number("peak", peak)
     start = top / sympy.Float(25.0) if initial is None else number("initial", initial)
     end = start / sympy.Float(1e4) if final is None else number("final", final)

@@ -1,4 +1,4 @@
-"""Schedules that go one way, from an initial value to a final one or towards zero."""
+"""Define monotonic schedules, from an initial value to a final one or towards zero."""
 
 import sympy
 
@@ -9,11 +9,11 @@ from learnerdsl.schedules.shapes import LINEAR_OR_COSINE, between, left, progres
 
 
 def held(value: float, factor: float = 1 / 3, steps: int = 5) -> Schedule:
-    r"""`value` times `factor`, later `value` alone: $\eta f$ for $k < T$, then $\eta$.
+    r"""Hold `value` times `factor`, then `value`: $\eta f$ for $k < T$, then $\eta$.
 
     Args:
-        value: the value that is released after `steps` updates.
-        factor: what it is multiplied by until then.
+        value: the value after `steps` updates.
+        factor: the factor $f$ until then.
         steps: the number of updates $T$.
 
     Source: torch.optim.lr_scheduler.ConstantLR,
@@ -28,7 +28,7 @@ def held(value: float, factor: float = 1 / 3, steps: int = 5) -> Schedule:
 
 
 def step_decay(initial: float, decay_rate: float, decay_steps: int) -> Schedule:
-    r"""A staircase: $\eta \gamma^{\lfloor k/s \rfloor}$.
+    r"""Multiply by a factor at every stair: $\eta \gamma^{\lfloor k/s \rfloor}$.
 
     Args:
         initial: the value $\eta$ of the first `decay_steps` updates.
@@ -52,7 +52,7 @@ def exponential(
     staircase: bool = False,
     final: float | None = None,
 ) -> Schedule:
-    r"""Exponential decay, or growth: $\eta \gamma^p$ with $p = \max(k - b, 0)/s$.
+    r"""Decay or grow exponentially: $\eta \gamma^p$ with $p = \max(k - b, 0)/s$.
 
     Args:
         initial: the value $\eta$ of the first update.
@@ -104,7 +104,7 @@ def inverse_time(
 def polynomial(
     initial: float, final: float, steps: int, power: float = 1, begin: int = 0
 ) -> Schedule:
-    r"""A power of the time left: $b + (a - b)(1 - x)^q$ with $x = \min(\max(k - s, 0), T)/T$.
+    r"""Use a power of the time left: $b + (a - b)(1 - x)^q$ with $x = \min(\max(k - s, 0), T)/T$.
 
     Args:
         initial: the value $a$ of the first update.
@@ -124,7 +124,7 @@ def polynomial(
 
 
 def linear(initial: float, final: float, steps: int, begin: int = 0) -> Schedule:
-    r"""Along a line, then constant: $a + (b - a) x$ with $x = \min(\max(k - s, 0), T)/T$.
+    r"""Follow a line, then stay constant: $a + (b - a) x$ with $x = \min(\max(k - s, 0), T)/T$.
 
     Args:
         initial: the value $a$ of the first update.
@@ -142,7 +142,7 @@ def linear(initial: float, final: float, steps: int, begin: int = 0) -> Schedule
 
 
 def cosine(initial: float, steps: int, final: float = 0.0, power: float = 1) -> Schedule:
-    r"""Along half a cosine, then constant: $b + (a - b)((1 + \cos \pi x)/2)^q$, $x = \min(k, T)/T$.
+    r"""Follow half a cosine: $b + (a - b)((1 + \cos \pi x)/2)^q$ with $x = \min(k, T)/T$.
 
     Args:
         initial: the value $a$ of the first update.
@@ -160,7 +160,7 @@ def cosine(initial: float, steps: int, final: float = 0.0, power: float = 1) -> 
 
 
 def rex(initial: float, steps: int, final: float = 0.0) -> Schedule:
-    r"""Reflected exponential: $b + (a - b)(1 - x)/(1 - x/2)$ with $x = \min(k, T)/T$.
+    r"""Decay as a reflected exponential: $b + (a - b)(1 - x)/(1 - x/2)$ with $x = \min(k, T)/T$.
 
     It stays high for longer than a line, and falls fastest at the end.
 
@@ -181,7 +181,7 @@ def rex(initial: float, steps: int, final: float = 0.0) -> Schedule:
 
 
 def swa_annealing(initial: float, final: float, steps: int = 10, shape: str = "cosine") -> Schedule:
-    r"""To the rate at which weights are averaged: $b + (a - b) s(x)$ with $x = \min(k, T)/T$.
+    r"""Go to the rate at which weights are averaged: $b + (a - b) s(x)$ with $x = \min(k, T)/T$.
 
     The shape $s(x)$ is "cosine" $(1 + \cos \pi x)/2$ or "linear" $1 - x$. As the last part of
     another schedule: `join([rate, swa_annealing(rate(501), 0.05)], [500])`.

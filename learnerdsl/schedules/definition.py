@@ -1,4 +1,4 @@
-"""What a schedule is, and how several make one: arithmetic, products, one after the other."""
+"""Define Schedule, and combine schedules by arithmetic, `product` and `join`."""
 
 import math
 import operator
@@ -28,15 +28,15 @@ from learnerdsl.schedules.evaluation import Function, functions_of_step
 updates_done = step - 1
 
 SURELY_SHORT_ENOUGH = 25
-"""Expressions nested no deeper than that have code that Python can read."""
+"""Python can always parse the code of expressions that are nested no deeper than this."""
 
 
 @dataclass(frozen=True, repr=False)
 class Schedule:
     """A hyperparameter as an expression of `learnerdsl.step`.
 
-    Schedules, numbers and expressions of the step are added, multiplied and so on; SymPy's
-    functions take schedules too.
+    Schedules can be added, multiplied and so on with schedules, numbers and expressions of the
+    step. SymPy's functions accept schedules too.
 
     Args:
         expression: a SymPy expression whose only symbol is `learnerdsl.step`.
@@ -51,12 +51,12 @@ class Schedule:
 
     expression: sympy.Expr
 
-    # NumPy's and SymPy's numbers leave arithmetic with a schedule to the schedule.
+    # Make NumPy and SymPy numbers defer arithmetic to the methods of the schedule.
     __array_ufunc__ = None
     _op_priority = math.inf
 
     def __post_init__(self) -> None:
-        """Check what the expression is made of."""
+        """Raise a HyperparameterError if the expression cannot be a schedule."""
         depth = checked_depth(self.expression)
         if depth > SURELY_SHORT_ENOUGH:
             try:
@@ -69,13 +69,13 @@ class Schedule:
         return functions_of_step(self.expression)
 
     def __call__(self, step_count: float) -> float:
-        """The value at update number `step_count`, counted from 1.
+        """Return the value at update number `step_count`, counted from 1.
 
-        Numbers on the way are as IEEE 754 says: 1/0 is infinite, and a minimum with it finite.
+        Intermediate results follow IEEE 754: 1/0 is infinite, and a minimum with it may be finite.
 
         Raises:
-            HyperparameterError: there is no such update, or no finite value at it; infinity is one
-                where the expression itself has it.
+            HyperparameterError: there is no such update, or the value is not finite and the
+                expression itself does not contain infinity.
         """
         if type(step_count) is not int or not 0 < step_count <= EXACT:
             step_count = update_number(step_count)
@@ -93,7 +93,7 @@ class Schedule:
         raise HyperparameterError(msg)
 
     def values(self, updates: int) -> np.ndarray:
-        """The values of the first updates, for a plot or a table.
+        """Return the values of the first updates, for a plot or a table.
 
         >>> from learnerdsl.schedules import linear
         >>> linear(1.0, 0.0, steps=4).values(6)
@@ -103,7 +103,7 @@ class Schedule:
         return np.array([self(step_count) for step_count in range(1, total + 1)], np.float64)
 
     def derivative(self) -> "Schedule":
-        """The derivative with respect to the step; a floor counts as constant, a jump as none.
+        """Return the derivative by the step; floors count as constants, jumps are ignored.
 
         >>> from learnerdsl.schedules import inverse_time
         >>> inverse_time(0.5, 1).derivative()
@@ -116,15 +116,15 @@ class Schedule:
         slope = slope.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
         if slope.has(sympy.I):
             msg = (
-                f"The schedule {shown(self.expression)} has values at whole steps only, so no "
-                "derivative."
+                f"The schedule {shown(self.expression)} is defined only at whole steps, so it "
+                "does not have a derivative."
             )
             raise HyperparameterError(msg)
         return Schedule(slope.xreplace({dummy: floor for floor, dummy in floors.items()}))
 
     def latex(self) -> str:
-        """The expression in LaTeX; the step is called t, as in rules."""
-        # With dots, since SymPy would write 0.1 times 0.5 to a power as 0.1 {0.5}^{...}.
+        """Return the expression in LaTeX; the step is called t, as in rules."""
+        # With dots, because SymPy would write a product of numbers as 0.1 {0.5}^{...}.
         return sympy.latex(self.expression, mul_symbol="dot", symbol_names={step: "t"})
 
     def _repr_latex_(self) -> str:
@@ -137,7 +137,7 @@ class Schedule:
         return self.expression
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies and pickles hold the expression; functions built at run time have no pickle.
+        # Pickle only the expression: functions built at run time cannot be pickled.
         return Schedule, (self.expression,)
 
     def __neg__(self) -> "Schedule":
@@ -175,14 +175,14 @@ class Schedule:
 
 
 def _combined(function: Callable[[Any, Any], sympy.Expr], left: Any, right: Any) -> Schedule:
-    """`function` of two operands, of which one is a schedule."""
+    """Apply an operator to two operands, at least one of which is a schedule."""
     try:
         return Schedule(function(_operand(left), _operand(right)))
     except (RuleError, TypeError):
         other = right if isinstance(left, Schedule) else left
     msg = (
-        f"A schedule cannot be combined with {other!r} ({type(other).__name__}); schedules are "
-        "added, multiplied and so on with numbers, schedules and expressions of learnerdsl.step."
+        f"A schedule cannot be combined with {other!r} ({type(other).__name__}); combine "
+        "schedules with numbers, schedules and expressions of learnerdsl.step."
     )
     raise OperandError(msg)
 
@@ -194,7 +194,7 @@ def _operand(value: Any) -> sympy.Expr:
 
 
 def constant(value: float) -> Schedule:
-    r"""The same value at every update: $\eta$.
+    r"""Use the same value at every update: $\eta$.
 
     Args:
         value: the value $\eta$.
@@ -209,10 +209,10 @@ def constant(value: float) -> Schedule:
 
 
 def product(schedules: Sequence[Schedule]) -> Schedule:
-    """The product of schedules, all counted from the first update.
+    """Multiply schedules, all counted from the first update.
 
     Args:
-        schedules: one or more; of all but one the values are factors, such as 1, 0.9, 0.81.
+        schedules: one or more; usually one of values, the others of factors such as 1, 0.9, 0.81.
 
     Source: torch.optim.lr_scheduler.ChainedScheduler,
     https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ChainedScheduler.html
@@ -227,12 +227,12 @@ def product(schedules: Sequence[Schedule]) -> Schedule:
 def join(
     schedules: Sequence[Schedule], boundaries: Sequence[int], relative: bool = True
 ) -> Schedule:
-    """One schedule after the other: the i-th for $b_{i-1} ≤ k < b_i$.
+    """Run schedules one after the other: the i-th for $b_{i-1} ≤ k < b_i$.
 
     Args:
         schedules: one more than there are boundaries.
-        boundaries: numbers of updates done at which the next schedule takes over, increasing.
-        relative: whether a schedule counts from where it takes over, or from the very start.
+        boundaries: increasing numbers of updates done, at which the next schedule takes over.
+        relative: whether each schedule counts from where it takes over; else from the start.
 
     Source: optax.join_schedules,
     https://optax.readthedocs.io/en/latest/api/optimizer_schedules.html
@@ -251,13 +251,13 @@ def join(
 
 
 def piecewise(pieces: Sequence[sympy.Expr], ends: Sequence[Any]) -> Schedule:
-    """The first piece whose end the step has not passed; the last one has no end."""
+    """Return the schedule of the first piece whose end is not passed; the last has no end."""
     conditions = [step <= end for end in ends]
     return Schedule(sympy.Piecewise(*zip(pieces, [*conditions, sympy.true], strict=True)))
 
 
 def _listed(schedules: Any) -> list[Schedule]:
-    """One or more schedules as a list."""
+    """Return one or more schedules as a list, or raise."""
     given = [] if isinstance(schedules, Schedule) else listed("schedules", schedules)
     if not given:
         msg = f"Give a list of one or more schedules, got {schedules!r}."
@@ -265,7 +265,8 @@ def _listed(schedules: Any) -> list[Schedule]:
     for schedule in given:
         if not isinstance(schedule, Schedule):
             msg = (
-                f"{schedule!r} is no schedule; write learnerdsl.schedules.constant(...) or another."
+                f"{schedule!r} is not a schedule; write learnerdsl.schedules.constant(...) or "
+                "another."
             )
             raise HyperparameterError(msg)
     return given

@@ -1,11 +1,11 @@
-"""An expression of the step as a Python function, with the roundings of code written by hand.
+"""Compile an expression of the step to a Python function that rounds like hand-written code.
 
 SymPy turns (step - 1)/49 into step/49 - 1/49, which in floats is not 1 at step 50, and whose floor
-may be one too small. Here such sums are divided at last, and quotients of whole numbers are exact
-until then. Powers are of floats, since whole ones of a late step would have millions of digits.
+may be one too small. Here such a sum is computed in whole numbers and divided last. Powers are
+computed in floats, because whole powers of a late step would have millions of digits.
 
-The text is made from a list of what may stand in it and nothing else, so that a name in an
-expression is never looked up, let alone called.
+The code is printed from a fixed table of nodes and nothing else, so a name in a user's expression
+is never looked up or called.
 """
 
 import math
@@ -37,7 +37,7 @@ from learnerdsl.expr.nodes import COMPARISONS
 Function = Callable[[Any], Any]
 
 LARGEST_WHOLE_EXPONENT = 64
-"""Powers up to this one are exact for whole numbers."""
+"""Whole numbers are raised to powers up to this one exactly."""
 
 RELATIONS = {relation: node.sign for relation, node in COMPARISONS.items()}
 
@@ -63,10 +63,10 @@ IEEE |= {n: getattr(np, n) for n in ("minimum", "maximum", "power", "isfinite")}
 
 
 def functions_of_step(expression: sympy.Expr) -> tuple[Function, Function]:
-    """The expression as a function of one number, twice.
+    """Return two functions of one number that evaluate the expression.
 
-    The first is fast, and raises an ArithmeticError or a ValueError where a number on the way is
-    infinite or none. The second computes with these as IEEE 754 says.
+    The first is fast, and raises an ArithmeticError or a ValueError if an intermediate result is
+    infinite or NaN. The second follows IEEE 754 in these cases.
     """
     code = compile(f"lambda step: {text(expression)}", "<schedule>", "eval")
     exact = eval(code, dict(IEEE))
@@ -79,7 +79,7 @@ def functions_of_step(expression: sympy.Expr) -> tuple[Function, Function]:
 
 
 def text(node: Any) -> str:
-    """Python code of an expression, in brackets where it is a sum, a product and so on."""
+    """Return Python code of an expression, in parentheses if it is a sum, a product and so on."""
     if node == step:
         return "step"
     for kinds, written in _TEXTS:
@@ -91,15 +91,15 @@ def text(node: Any) -> str:
 
 
 def is_known(node: Any) -> bool:
-    """Whether there is code for the node, whatever its arguments."""
+    """Return whether the table has the node, whatever its arguments."""
     return node == step or isinstance(node, _KNOWN) or type(node) in BY_NODE
 
 
 def unknown(node: Any) -> str:
-    """Say that a schedule cannot have the node, and what it can."""
+    """Return the message that a schedule cannot contain the node."""
     functions = ", ".join(row.name for row in FUNCTIONS)
     return (
-        f"A schedule cannot have {type(node).__name__}, as in {str(node)[:80]}; it is made of "
+        f"A schedule cannot contain {type(node).__name__}, as in {str(node)[:80]}; write it with "
         "learnerdsl.step, real numbers, + - * / % and **, comparisons, where, clip, minimum, "
         f"maximum, {functions}."
     )

@@ -1,4 +1,4 @@
-"""Schedules given by their values at some updates."""
+"""Define schedules by their values at some updates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from learnerdsl.schedules.shapes import LINEAR_OR_COSINE, between, left
 
 
 def piecewise_constant(values: Sequence[float], boundaries: Sequence[int]) -> Schedule:
-    """A value for each piece: $v_i$ for $b_{i-1} ≤ k < b_i$.
+    """Use one value in each piece: $v_i$ for $b_{i-1} ≤ k < b_i$.
 
     Args:
         values: one more than there are boundaries.
@@ -31,7 +31,7 @@ def piecewise_constant(values: Sequence[float], boundaries: Sequence[int]) -> Sc
 def piecewise_interpolate(
     values: Sequence[float | sympy.Expr], boundaries: Sequence[int], shape: str = "linear"
 ) -> Schedule:
-    r"""From value to value: $v_{i+1} + (v_i - v_{i+1}) s(x)$ for $b_i ≤ k < b_{i+1}$, $b_0 = 0$.
+    r"""Interpolate: $v_{i+1} + (v_i - v_{i+1}) s(x)$ for $b_i ≤ k < b_{i+1}$, $b_0 = 0$.
 
     x is the part $(k - b_i)/(b_{i+1} - b_i)$ of the piece that is done, and $s(x)$ is $1 - x$ or
     $(1 + \cos \pi x)/2$. The last value stays.
@@ -60,7 +60,7 @@ def piecewise_interpolate(
 
 
 def _one_more(values: Any, boundaries: Any) -> tuple[list[Any], list[Any]]:
-    """Values and boundaries as lists, of which the first is longer by one."""
+    """Return values and boundaries as lists, or raise unless there is one more value."""
     given, ends = listed("values", values), listed("boundaries", boundaries)
     if len(given) != len(ends) + 1:
         msg = (

@@ -1,4 +1,4 @@
-"""A hyperparameter that falls when a loss no longer does: the one schedule that is no formula."""
+"""Define ReduceOnPlateau, a hyperparameter that falls when a loss stops improving."""
 
 import math
 from collections.abc import Mapping
@@ -9,22 +9,22 @@ from learnerdsl.schedules.checks import as_float, choice, count, number, shown
 
 
 class ReduceOnPlateau:
-    """A value that is multiplied by `factor` whenever a loss has not become better for some time.
+    """A value that is multiplied by `factor` whenever a loss has stopped improving.
 
-    Give it to a learner as a hyperparameter, and tell it the loss as often as it shall decide: each
-    epoch, or each hundred updates. It depends on the losses and not on the step, so what it has
-    seen is kept beside the learner's own state, by `state_dict` and `load_state_dict`.
+    Give it to a learner as a hyperparameter, and report the loss as often as it should decide: each
+    epoch, or each hundred updates. It depends on losses and not on the step, so save it in addition
+    to the learner, with `state_dict` and `load_state_dict`.
 
     Args:
         initial: the value until the first reduction.
-        factor: what the value is multiplied by, at least 0 and less than 1.
-        patience: the number of bad losses in a row that are let pass; the next one reduces.
-        threshold: by how much a loss must be better than the best one not to be bad.
+        factor: the factor of a reduction, at least 0 and less than 1.
+        patience: the number of bad losses in a row that are tolerated; the next one reduces.
+        threshold: by how much a loss must improve on the best one; otherwise it is bad.
         cooldown: the number of losses after a reduction that do not count as bad.
-        minimum: the value that is not gone below.
+        minimum: the lowest value.
         mode: "min" if smaller is better, "max" if larger is.
-        threshold_mode: "rel" if the threshold is a part of the best loss, "abs" if it is a number.
-        smallest_change: reductions by no more than this are not made.
+        threshold_mode: "rel" for a threshold relative to the best loss, "abs" for an absolute one.
+        smallest_change: reductions by this or less are skipped.
 
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau,
     https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ReduceLROnPlateau.html
@@ -50,7 +50,7 @@ class ReduceOnPlateau:
     ) -> None:
         self.factor = float(number("factor", factor))
         if not 0 <= self.factor < 1:
-            msg = f"A reduction has a factor from 0 to less than 1, got factor={factor!r}."
+            msg = f"factor must be at least 0 and less than 1, got factor={factor!r}."
             raise HyperparameterError(msg)
         self.patience = count("patience", patience, least=0)
         self.threshold = float(number("threshold", threshold))
@@ -65,20 +65,23 @@ class ReduceOnPlateau:
         self.cooling = 0
 
     def __call__(self, step_count: int) -> float:
-        """The value in force, whatever the step."""
+        """Return the present value; the step does not matter."""
         del step_count
         return self.value
 
     def observe(self, loss: float) -> None:
-        """Take note of a loss, and reduce the value if it is one bad loss too many.
+        """Record a loss, and reduce the value if there were more bad ones than `patience`.
 
         Args:
-            loss: a number or an array of one; NaN is a bad loss.
+            loss: a number, or an array with one element; NaN is a bad loss.
+
+        Raises:
+            HyperparameterError: `loss` is not a number.
         """
         try:
             seen = float(loss)
         except (TypeError, ValueError, OverflowError):
-            msg = f"A loss is a number, got {shown(loss)}; write rate.observe(float(...))."
+            msg = f"A loss must be a number, got {shown(loss)}; write rate.observe(float(...))."
             raise HyperparameterError(msg) from None
         if self._is_better(seen):
             self.best, self.bad = seen, 0
@@ -104,25 +107,28 @@ class ReduceOnPlateau:
         self.cooling, self.bad = self.cooldown, 0
 
     def state_dict(self) -> dict[str, float]:
-        """The value in force and what decides on the next: of plain numbers."""
+        """Return the present value and the counts that decide the next, as plain numbers."""
         return {name: getattr(self, name) for name in ("value", "best", "bad", "cooling")}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` returned.
 
         Raises:
-            CheckpointError: the state dict is of something else; nothing has changed then.
+            CheckpointError: the state dict is of something else; nothing was changed.
         """
         own = self.state_dict()
         if not isinstance(state_dict, Mapping) or set(state_dict) != set(own):
-            msg = f"The state of a ReduceOnPlateau has {', '.join(own)}; got {state_dict!r}."
+            msg = (
+                f"The state of a ReduceOnPlateau must have the keys {', '.join(own)}, got "
+                f"{state_dict!r}."
+            )
             raise CheckpointError(msg)
         try:
             loaded = {name: type(old)(state_dict[name]) for name, old in own.items()}
         except (TypeError, ValueError, OverflowError):
             loaded = {}
         if not loaded or any(math.isnan(as_float(number)) for number in loaded.values()):
-            msg = f"The state of a ReduceOnPlateau is of numbers; got {shown(state_dict)}."
+            msg = f"The state of a ReduceOnPlateau must have numbers, got {shown(state_dict)}."
             raise CheckpointError(msg)
         vars(self).update(loaded)
 

@@ -1,4 +1,4 @@
-"""Ways from one value to another: what is left of the distance after a part of the time."""
+"""Define shapes of decay: the part of the distance that is left after a part of the time."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ ALL = (*LINEAR_OR_COSINE, "1-sqrt", "1-square")
 
 
 def progress(steps: Any, begin: Any = 0) -> sympy.Expr:
-    """From 0 to 1 in `steps` updates, counted from when `begin` are done; exactly 1 at the end."""
+    """Return the part of `steps` updates that is done, from 0 to exactly 1, after `begin`."""
     return sympy.Min(sympy.Max((updates_done - begin) / steps, 0), 1)
 
 
 def left(part: sympy.Expr, shape: str) -> sympy.Expr:
-    """What is left, from 1 to 0, after that part of the time."""
+    """Return the part of the distance that is left, from 1 to 0, after `part` of the time."""
     return {
         "linear": lambda: 1 - part,
         "cosine": lambda: (1 + sympy.cos(sympy.pi * part)) / 2,
@@ -27,5 +27,5 @@ def left(part: sympy.Expr, shape: str) -> sympy.Expr:
 
 
 def between(start: sympy.Expr, end: sympy.Expr, remaining: sympy.Expr) -> sympy.Expr:
-    """The value with that much of the way from `start` to `end` remaining."""
+    """Return the value for which `remaining` of the way from `start` to `end` is left."""
     return end + (start - end) * remaining

@@ -1,4 +1,4 @@
-"""Schedules that rise at first, because the first updates are the least reliable ones."""
+"""Define schedules that rise at first, because the first updates are the least reliable."""
 
 import sympy
 
@@ -11,7 +11,7 @@ from learnerdsl.schedules.shapes import between, left, progress
 
 
 def warmup(schedule: Schedule, steps: int, initial: float = 0.0) -> Schedule:
-    """A line from `initial` to the first value of `schedule` in `steps` updates, then `schedule`.
+    """Rise linearly to the first value of `schedule` in `steps` updates, then follow it.
 
     Args:
         schedule: what follows; it counts its updates from when it takes over.
@@ -32,7 +32,7 @@ def warmup(schedule: Schedule, steps: int, initial: float = 0.0) -> Schedule:
 
 
 def warmup_constant(initial: float, peak: float, warmup_steps: int) -> Schedule:
-    r"""A line, then constant: $a + (p - a)\min(k, w)/w$.
+    r"""Rise linearly, then stay constant: $a + (p - a)\min(k, w)/w$.
 
     Args:
         initial: the value $a$ of the first update, if there is a warm-up.
@@ -55,7 +55,7 @@ def warmup_cosine(
     final: float = 0.0,
     power: float = 1,
 ) -> Schedule:
-    """A line from `initial` to `peak`, then `cosine` from `peak` to `final`.
+    """Rise linearly from `initial` to `peak`, then follow `cosine` to `final`.
 
     Args:
         initial: the value of the first update, if there is a warm-up.
@@ -75,8 +75,9 @@ def warmup_cosine(
     falling = count("steps", steps) - rising
     if falling <= 0:
         msg = (
-            f"Of steps={steps} the first {rising} are the warm-up, so that none are left to decay; "
-            "steps counts both."
+            f"The warm-up takes the first {rising} of steps={steps}, so none are left to decay; "
+            "give "
+            "more steps: they count both."
         )
         raise HyperparameterError(msg)
     return warmup(cosine(peak, falling, final, power), rising, initial)
@@ -92,7 +93,7 @@ def warmup_exponential(
     staircase: bool = False,
     final: float | None = None,
 ) -> Schedule:
-    """A line from `initial` to `peak`, then `exponential` from `peak`.
+    """Rise linearly from `initial` to `peak`, then follow `exponential`.
 
     Args:
         initial: the value of the first update, if there is a warm-up.
@@ -115,7 +116,9 @@ def warmup_exponential(
 
 
 def noam(model_size: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
-    r"""The Transformer's: $f d^{-1/2} \min(t^{-1/2}, t w^{-3/2})$, $t$ = step counted from 1.
+    r"""Rise and fall as in the Transformer: $f d^{-1/2} \min(t^{-1/2}, t w^{-3/2})$.
+
+    Here $t$ is the step, counted from 1.
 
     Args:
         model_size: the width $d$ of the model.
@@ -135,7 +138,7 @@ def noam(model_size: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
 
 
 def inverse_sqrt(peak: float, warmup_steps: int, initial: float = 0.0) -> Schedule:
-    r"""A line to $p$ in $w$ updates, then $p \sqrt{w/k}$; without a warm-up $p/\sqrt{k + 1}$.
+    r"""Rise to $p$ in $w$ updates, then fall as $p \sqrt{w/k}$; without warm-up $p/\sqrt{k + 1}$.
 
     Args:
         peak: the value $p$ when `warmup_steps` are done.
@@ -163,7 +166,7 @@ def wsd(
     final: float = 0.0,
     shape: str = "1-sqrt",
 ) -> Schedule:
-    r"""Warm-up, stable, decay: a line to $p$, then $p$, then $b + (p - b) s(x)$, then $b$.
+    r"""Warm up, stay, decay: a line to $p$, then $p$, then $b + (p - b) s(x)$, then $b$.
 
     The shape $s(x)$ of the decay, x being the part done, is "linear" $1 - x$, "cosine"
     $(1 + \cos \pi x)/2$, "1-sqrt" $1 - \sqrt x$, or "1-square" $1 - x^2$.

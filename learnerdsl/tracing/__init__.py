@@ -1,4 +1,4 @@
-"""Update rules: tracing a Python function gives a frozen, hashable, printable Rule."""
+"""Trace Python functions into update rules: frozen, hashable, printable."""
 
 from learnerdsl.tracing.composition import only_when as only_when
 from learnerdsl.tracing.composition import trace_chain as trace_chain

@@ -1,4 +1,4 @@
-"""What every rule must hold, however it was made; each failure says what to write instead."""
+"""Check every rule, however it was made; each error says what to write instead."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ def check_name(name: str) -> None:
 
 
 def check_lines(rule: Any) -> None:
-    """Every symbol known and defined before use, every state and the parameter assigned."""
+    """Raise unless symbols are defined before use and all states and the parameter assigned."""
     checked: dict[Any, bool] = {}
     _check_starts(rule, checked)
     inputs: set[sympy.Basic] = {rule.parameter, rule.gradient, *rule.hyperparameters, *rule.extras}
@@ -79,7 +79,7 @@ def check_lines(rule: Any) -> None:
 
 
 def _check_starts(rule: Any, checked: dict[Any, bool]) -> None:
-    """Refuse start values of states that cannot be computed."""
+    """Refuse start values that cannot be computed."""
     for spec in rule.states:
         place = f"init of state {str(spec.symbol)!r} of rule {rule.name}"
         if spec.init not in (sympy.oo, -sympy.oo):
@@ -92,7 +92,7 @@ def _check_starts(rule: Any, checked: dict[Any, bool]) -> None:
 
 
 def _check_assigned(rule: Any) -> None:
-    """Refuse a rule that gives the parameter or a state no value."""
+    """Refuse a rule that never assigns the parameter or a state."""
     assigned = {line.target for line in rule.lines}
     if rule.parameter not in assigned:
         msg = (
@@ -111,7 +111,7 @@ def _check_assigned(rule: Any) -> None:
 
 
 def _check_evaluation(rule: Any, checked: dict[Any, bool]) -> None:
-    """Refuse parameters to evaluate with that cannot be computed after an update."""
+    """Refuse evaluation parameters that cannot be computed after an update."""
     if rule.evaluation is None:
         return
     place = f"evaluate({brief(rule.evaluation)}) of rule {rule.name}"
@@ -120,32 +120,33 @@ def _check_evaluation(rule: Any, checked: dict[Any, bool]) -> None:
     for symbol in sorted(symbols_in(rule.evaluation), key=str):
         if symbol not in known and not isinstance(symbol, _BUILT_IN):
             msg = (
-                f"{place}: {symbol} is not known after an update; write it by the parameter, "
-                "states and hyperparameters."
+                f"{place}: {symbol} is not kept after an update; use the parameter, states and "
+                "hyperparameters."
             )
             raise RuleError(msg)
 
 
 def is_kept_in_ring(symbol: Any) -> bool:
-    """Whether a state stays where it is, as younger values of rings do."""
+    """Return whether a state is a younger value of a ring, which is never assigned itself."""
     return isinstance(symbol, RingState) and symbol.lag < symbol.length
 
 
 def _check_breadth(spec: Any, place: str, ndim: int) -> None:
-    """Refuse a start value with more numbers than the state."""
+    """Refuse a start value that varies along axes which the state does not have."""
     shape = spec.symbol.shape
     room = {"element": range(ndim), "tensor": (), "model": ()}.get(shape, shape)
     needed = _axes_of(spec.init, ndim)
     if shape not in SQUARE_SHAPES and needed - set(room):
         msg = (
-            f"{place}: {spec.init} has one number for each index of axes {tuple(sorted(needed))}, "
-            f"the state one for each index of {tuple(room)}; reduce it over the other axes."
+            f"{place}: {spec.init} varies along the axes {tuple(sorted(needed))}, but the state "
+            "has "
+            f"only the axes {tuple(room)}; reduce the start value over the other axes."
         )
         raise RuleError(msg)
 
 
 def _axes_of(expr: Any, ndim: int) -> set[int]:
-    """The axes over which a start value differs."""
+    """Return the axes along which a start value varies."""
     if isinstance(expr, (ParameterSymbol, GradientSymbol, Draw)):
         return set(range(ndim))
     if isinstance(expr, Reduction):
@@ -155,7 +156,7 @@ def _axes_of(expr: Any, ndim: int) -> set[int]:
 
 
 def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
-    """Whether what some expressions say depends on the axes of the tensors."""
+    """Return whether the meaning of some expressions depends on the axes of the tensors."""
 
     def is_one(node: Any) -> bool:
         axes = isinstance(node, Reduction) and node.axes
@@ -165,7 +166,7 @@ def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
 
 
 def chooses_by_counts(lines: Iterable[Any]) -> bool:
-    """Whether a choice depends on remainders of the step, or on a count that the model keeps."""
+    """Return whether a `where` depends on `step % k`, or on a count in a model-wide state."""
     given = list(lines)
     measured = _measured(given)
     counts = {line.target for line in given if isinstance(line.target, ModelState)} - measured
@@ -184,7 +185,7 @@ def chooses_by_counts(lines: Iterable[Any]) -> bool:
 
 
 def _measured(lines: Iterable[Any]) -> set[Any]:
-    """The targets and values that depend on gradients or parameters, which no count does."""
+    """Return the targets and values that depend on gradients or parameters: not counts."""
     found: set[Any] = set()
     for line in lines:
         inside = nodes([line.expression])
@@ -195,6 +196,7 @@ def _measured(lines: Iterable[Any]) -> set[Any]:
 
 
 def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place: str) -> str:
+    """Return the message for a symbol that is not defined where a line uses it."""
     if symbol in own_values:
         reductions = [n for n in nodes([line.expression]) if isinstance(n, Reduction)]
         reduced = symbol in symbols_in(*reductions)
@@ -205,8 +207,8 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     known = [rule.parameter, rule.gradient, *rule.hyperparameters, *(s.symbol for s in rule.states)]
     if symbol.name in [own.name for own in known]:
         return (
-            f"{place}: {symbol} is another symbol than the {symbol} of this rule; "
-            "write the argument itself, or what state(...) returned."
+            f"{place}: {symbol} is not the {symbol} of this rule but another symbol of that name; "
+            "use the argument itself, or what state(...) returned."
         )
     return (
         f"{place}: {symbol} is not a symbol of this rule. Known are {names(known)}; "
@@ -214,16 +216,30 @@ def _why_unknown(rule: Any, line: Any, symbol: Any, own_values: set[Any], place:
     )
 
 
+def _out_of_range(axes: tuple[int, ...], ndim: int) -> str:
+    """Return which of the axes a tensor does not have, as the beginning of a sentence."""
+    wrong = [str(axis) for axis in axes if not -ndim <= axis < ndim]
+    noun, verb = ("axis", "is") if len(wrong) == 1 else ("axes", "are")
+    return f"{noun} {', '.join(wrong)} {verb} out of range"
+
+
+def _axes_in_words(ndim: int) -> str:
+    return "1 axis" if ndim == 1 else f"{ndim} axes"
+
+
 def _check_axes(axes: tuple[int, ...], ndim: int | None, place: Callable[[], str]) -> None:
-    """Refuse axes that the tensors have not."""
+    """Refuse axes that the tensors do not have, or one axis that is named twice."""
     if axes and ndim is not None and not all(-ndim <= axis < ndim for axis in axes):
         msg = (
-            f"{place()}: a tensor with {ndim} axes has not all of the axes {axes}; write another "
-            "rule for such tensors under `if learnerdsl.ndim(p) ...:`."
+            f"{place()}: {_out_of_range(axes, ndim)} for a tensor with {_axes_in_words(ndim)}; "
+            "write another rule for such tensors under `if learnerdsl.ndim(p) ...:`."
         )
         raise RuleError(msg)
     if axes and ndim is not None and len({axis % ndim for axis in axes}) < len(axes):
-        msg = f"{place()}: the axes {axes} of a tensor with {ndim} axes name one twice."
+        msg = (
+            f"{place()}: the axes {axes} of a tensor with {ndim} axes name one axis twice; name "
+            "it once."
+        )
         raise RuleError(msg)
 
 
@@ -234,10 +250,9 @@ def _check_nodes(
 
     Args:
         expr: an expression.
-        place: gives what the messages call it.
-        ndim: number of axes of the parameters, if it matters.
-        checked: node that is known to be right -> whether it is a constant; those of `expr` are
-            entered.
+        place: returns the name of the expression for the messages.
+        ndim: number of axes of the parameters, or None if the rule is for any number.
+        checked: checked node -> whether it is a constant; the nodes of `expr` are added.
     """
     for node in nodes([expr], checked):
         _check_node(node, place, ndim)
@@ -245,7 +260,7 @@ def _check_nodes(
         if checked[node] and not node.args:
             _check_constant(node, place)
         elif not checked[node]:
-            # A choice may be NaN, which is what a sympy.Piecewise is where no condition holds.
+            # A branch of `where` may be NaN: a sympy.Piecewise is NaN where no condition holds.
             for argument in node.args:
                 if checked[argument] and not isinstance(node, Where):
                     _check_constant(argument, place, may_be_nan=False)
@@ -254,7 +269,7 @@ def _check_nodes(
 
 
 def _check_constant(node: Any, place: Callable[[], str], may_be_nan: bool = True) -> None:
-    """Refuse a constant that float64 does not hold."""
+    """Refuse a constant that float64 cannot represent."""
     if node is sympy.nan and may_be_nan:
         return
     value = constant_value(node)
@@ -270,6 +285,7 @@ def _check_constant(node: Any, place: Callable[[], str], may_be_nan: bool = True
 
 
 def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
+    """Refuse one node that no kernel can compute."""
     if node is sympy.zoo:
         msg = f"{place()}: the constant {node} is not a finite number."
         raise RuleError(msg)
@@ -283,7 +299,8 @@ def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
     elif isinstance(node, (MatrixFunction, Identity)):
         if ndim is not None and ndim < 2:
             msg = (
-                f"{place()}: {brief(node)} is of a matrix, which a tensor with ndim {ndim} is not; "
+                f"{place()}: {brief(node)} needs a matrix, but this tensor has "
+                f"{_axes_in_words(ndim)}; "
                 "write another rule for such tensors under `if learnerdsl.ndim(p) < 2:`."
             )
             raise RuleError(msg)
@@ -319,5 +336,5 @@ _KNOWN_NODES = (
 
 
 def names(symbols: Iterable[Any]) -> str:
-    """The symbols as a list in a sentence."""
+    """Join the names of symbols with commas."""
     return ", ".join(str(symbol) for symbol in symbols)

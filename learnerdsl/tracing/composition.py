@@ -1,8 +1,8 @@
-"""Traces the members of a chain one after the other into one Rule.
+"""Trace the members of a chain, in order, into one Rule.
 
-A transform before the rule gives a value that the next member takes for the gradient. What the
-rule and the transforms after it make of the parameter is named, and only the last value is
-assigned. The compiler sees one list of lines and fuses it like that of any rule.
+A transform before the rule returns the value that the next member gets as its gradient. The result
+of the rule and of each later transform become named intermediates; only the last one is assigned
+to the parameter. The compiler sees one list of lines and fuses it as that of any rule.
 """
 
 from collections.abc import Mapping
@@ -45,20 +45,20 @@ from learnerdsl.tracing.tracing import (
 
 
 def only_when(condition: Any) -> None:
-    """Let the members that follow act only when `condition` holds.
+    """Let the members that follow act only in updates where `condition` holds.
 
-    Called in a transform before the rule of a chain. In an update where the condition does not
-    hold, the parameter and the states of all members after this transform stay as they are; its own
-    states change as ever. What those members see as `step` counts the updates they made: it is one
-    more than the model state `<transform>_updates`.
+    Call it in a transform before the rule of a chain. In an update where the condition does not
+    hold, the parameter and the states of all members after this transform stay as they are; the
+    states of this transform still change. The later members see as `step` the number of updates
+    they made: one more than the model-wide state `<transform>_updates`.
 
     Args:
-        condition: as that of `where`, the same for the whole model: of the step, hyperparameters,
-            model states and reductions with `over="model"`.
+        condition: a condition as in `where`, but with one value for the whole model: made of the
+            step, hyperparameters, model-wide states and reductions with `over="model"`.
 
     Raises:
-        RuleError: outside a transform before a rule, or the condition differs between elements or
-            tensors, or never holds.
+        RuleError: the call is not in a transform before a rule, or the condition differs between
+            elements or tensors, or never holds.
     """
     trace_now = tracing_now("only_when(...)")
     if not isinstance(trace_now, ChainTrace) or trace_now.conditions is None:
@@ -81,7 +81,7 @@ def only_when(condition: Any) -> None:
 
 
 def _is_of_model(node: sympy.Basic, trace_now: Trace) -> bool:
-    """Whether an expression has one value for the whole model."""
+    """Return whether an expression has one value for the whole model."""
     if isinstance(node, Reduction):
         return node.over == "model"
     if isinstance(node, Named):
@@ -93,12 +93,13 @@ def _is_of_model(node: sympy.Basic, trace_now: Trace) -> bool:
 
 
 class ChainTrace(Trace):
-    """What the members of a chain have declared so far; names may be those of other members'.
+    """The states, lines and names that the members of a chain have declared so far.
 
     Attributes:
-        member: the one whose function runs, or None for names of the chain's own.
-        conditions: those of `only_when`, None where it cannot be called.
-        used: names of the member at hand that were looked up.
+        owners: name in the chain -> the member it belongs to.
+        member: the member whose function runs; None while the chain takes names of its own.
+        conditions: conditions of `only_when` so far; None if it cannot be called now.
+        used: names of the current member that were looked up, to find renames of unknown ones.
     """
 
     def __init__(self, chain: Chained, shape: tuple[int, ...]) -> None:
@@ -109,7 +110,7 @@ class ChainTrace(Trace):
         self.used: set[str] = set()
 
     def take_name(self, name: str, what: str) -> str:
-        """What the chain calls something that the member at hand calls `name`."""
+        """Reserve the chain's name for what the current member calls `name`, and return it."""
         member = self.member
         if member is None:
             return super().take_name(self.unused(name), what)
@@ -127,7 +128,7 @@ class ChainTrace(Trace):
         return super().take_name(public, what)
 
     def unused(self, name: str) -> str:
-        """`name` with as many underscores as make it new."""
+        """Return `name` with underscores appended until it is unused."""
         while name in self.names:
             name += "_"
         return name
@@ -135,12 +136,12 @@ class ChainTrace(Trace):
 
 @dataclass(frozen=True)
 class _Hold:
-    """When the members after `only_when` act.
+    """The values that hold back the members after `only_when`.
 
     Attributes:
-        flag: 1 where they do and 0 where they do not.
-        step: what they see as the step.
-        updates: the state that counts how often they did.
+        flag: 1 in updates where they act, 0 in others.
+        step: the step as they see it.
+        updates: the state that counts the updates in which they acted.
     """
 
     flag: LetValue
@@ -151,11 +152,18 @@ class _Hold:
 def trace_chain(
     chain: Chained, options: Mapping[str, OptionValue], shape: tuple[int, ...], doc: str
 ) -> Rule:
-    """The Rule that a chain describes, specialised for the given options and shape.
+    """Return the Rule that a chain describes, specialised for the given options and shape.
+
+    Args:
+        chain: the members and their arguments.
+        options: values of options to specialise for; the others keep their defaults.
+        shape: shape of the parameters.
+        doc: docstring of the rule.
 
     Raises:
-        RuleError: a member does not do what its place asks for, or two states have one name.
-        UnknownNameError: `options` names no option, or a name that was changed does not exist.
+        RuleError: a member does not return what its place requires, or two states have the same
+            name.
+        UnknownNameError: `options` has an unknown option, or `renamed` an unknown name.
     """
     chosen = choose_options(chain.name, chain.options, options)
     trace_now = ChainTrace(chain, tuple(shape))
@@ -196,10 +204,10 @@ def trace_chain(
 
 
 class _Tracing:
-    """A chain while its members are traced: the gradient and parameter that the next one takes.
+    """A chain while its members are traced, with the gradient and parameter for the next one.
 
-    The new parameter is an expression. Where a member adds something to the parameter, what it adds
-    has a name and the expression is the sum, so that `new - p` is exactly that.
+    The new parameter `new` is an expression. If a member adds something to the parameter, only the
+    added term gets a name and `new` is the sum, so that `new - p` is exactly that term.
     """
 
     def __init__(self, trace_now: ChainTrace, values: Mapping[str, Any]) -> None:
@@ -212,7 +220,7 @@ class _Tracing:
         self.evaluation: sympy.Expr | None = None
 
     def map_gradient(self, member: Member) -> None:
-        """Run a transform before the rule."""
+        """Trace a transform before the rule, which maps the gradient."""
         start = len(self.trace.lines)
         self.trace.conditions = []
         result = self.transformed(member, start, "gradient", self.gradient)
@@ -226,7 +234,7 @@ class _Tracing:
         self.hold = hold
 
     def run_rule(self, member: Member, is_last: bool) -> None:
-        """Run the rule; what it assigns to the parameter is only named unless it is the last."""
+        """Trace the rule; unless it is the last member, only name the new parameter."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
         lines = needed_lines(member.name, self.trace.lines[start:], result)
@@ -250,7 +258,7 @@ class _Tracing:
         self.apply_hold(start)
 
     def map_parameter(self, member: Member) -> None:
-        """Run a transform after the rule."""
+        """Trace a transform after the rule, which maps the new parameter."""
         start = len(self.trace.lines)
         inputs = (self.new, self.gradient)[: len(member.inputs) - 1]
         result = self.transformed(member, start, "parameter", *inputs)
@@ -259,7 +267,14 @@ class _Tracing:
         self.apply_hold(start)
 
     def transformed(self, member: Member, start: int, what: str, *inputs: sympy.Expr) -> sympy.Expr:
-        """What a transform returns, checked."""
+        """Call a transform and return its result, checked.
+
+        Args:
+            member: the transform.
+            start: number of lines before it.
+            what: "gradient" or "parameter", for the messages.
+            inputs: its arguments after the parameter.
+        """
         result = self.call(member, *inputs)
         if any(line.target == self.trace.parameter for line in self.trace.lines[start:]):
             msg = (
@@ -274,7 +289,7 @@ class _Tracing:
             raise RuleError(msg) from None
 
     def call(self, member: Member, *inputs: sympy.Expr) -> Any:
-        """Run a member's function under the names that the chain has for its arguments."""
+        """Call a member's function with the chain's symbols for its arguments."""
         arguments = {own: self.values[member.public(own)] for own in member.arguments}
         current = self.trace
         current.member, current.used = member, set(member.arguments)
@@ -296,7 +311,7 @@ class _Tracing:
         return result
 
     def name_new(self, member: Member, value: sympy.Expr) -> Assignment:
-        """A line that names what a member makes of the parameter, which becomes `self.new`."""
+        """Return a line that names a member's new value of the parameter, and set `self.new`."""
         parameter = self.trace.parameter
         is_sum = isinstance(value, sympy.Add) and parameter in value.args
         if is_sum:
@@ -327,7 +342,7 @@ class _Tracing:
         return _Hold(flag, counted, updates)
 
     def apply_hold(self, start: int) -> None:
-        """Hold back the lines from number `start` on, if an earlier member asked for it."""
+        """Hold back the lines from index `start` on, if an earlier member called `only_when`."""
         hold = self.hold
         if hold is None:
             return
@@ -335,9 +350,10 @@ class _Tracing:
         for line in self.trace.lines[start:]:
             if isinstance(line.target, RingState):
                 msg = (
-                    f"Chain {self.trace.name} holds back the ring of {line.target}, which moves on "
-                    "with every update of the learner; after only_when keep past values in states "
-                    "of their own, assign(older, newer)."
+                    f"Chain {self.trace.name} holds back the ring of {line.target}, but a ring "
+                    "moves on "
+                    "with every update of the learner; after only_when, keep past values in "
+                    "separate states instead: assign(older, newer)."
                 )
                 raise RuleError(msg)
             value = replaced(line.expression, {step: hold.step})
@@ -347,7 +363,7 @@ class _Tracing:
         self.trace.lines[start:] = lines
 
     def assign_parameter(self) -> None:
-        """Assign the last value of the parameter."""
+        """Assign the last value of the parameter, inlined where nothing else uses it."""
         parameter, lines = self.trace.parameter, self.trace.lines
         if self.hold is not None:
             value = where(Greater(self.hold.flag, 0), self.new, parameter)
@@ -370,7 +386,7 @@ def _updates_name(member: Member) -> str:
 
 
 def _without_unused(lines: list[Assignment]) -> list[Assignment]:
-    """The lines that a state or the parameter depends on."""
+    """Return the lines that the new value of a state or the parameter depends on."""
     kept: list[Assignment] = []
     needed: set[sympy.Basic] = set()
     for line in reversed(lines):
@@ -381,7 +397,7 @@ def _without_unused(lines: list[Assignment]) -> list[Assignment]:
 
 
 def replaced(node: Any, new: Mapping[Any, Any]) -> Any:
-    """Return `node` with some subexpressions replaced; arithmetic is simplified anew."""
+    """Return `node` with some subexpressions replaced; SymPy simplifies the arithmetic again."""
     return replaced_in_graph(node, new, _simplified)
 
 

@@ -1,4 +1,4 @@
-"""What a rule function has declared so far, while it is being traced."""
+"""Collect what a rule function declares while it is being traced."""
 
 import keyword
 import unicodedata
@@ -24,7 +24,22 @@ from learnerdsl.tracing.definition import Assignment, StateSpec
 
 
 class Trace:
-    """What a rule function has declared so far."""
+    """The states, lines and names that a rule function has declared so far.
+
+    Attributes:
+        name: name of the rule.
+        shape: shape of the parameter the rule is traced for.
+        asked: whether the function has asked for the shape or the number of axes.
+        names: all names in use.
+        states: declared states, in order.
+        lines: assignments and lets, in order.
+        old_values: symbol for the old value of a state that starts from the gradient -> the state.
+        extras: declared extra inputs.
+        evaluation: expression of the evaluation parameters, if declared.
+        draws: number of random draws so far.
+        model_reductions: reductions over the model in the order in which they were written.
+        adopted: SymPy node -> the same in nodes of the language.
+    """
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self.name = name
@@ -43,21 +58,25 @@ class Trace:
         self.adopted: dict[Any, Any] = {}
 
     def expression(self, value: Any) -> sympy.Expr:
-        """Return `value` as an expression in nodes of the language."""
+        """Return `value` as an expression made of nodes of the language."""
         return adopted(expression(value), self.adopted)
 
     @property
     def ndim(self) -> int:
-        """Number of axes of the parameter; the rule is for tensors of that many from now on."""
+        """Number of axes of the parameter. Reading it ties the rule to tensors with that many."""
         self.asked = True
         return len(self.shape)
 
     def take_name(self, name: str, what: str) -> str:
-        """`name`, if it is an identifier that nothing else in this rule has."""
+        """Reserve a name and return it, normalized.
+
+        Raises:
+            RuleError: it is not a Python identifier, or something else in this rule has it.
+        """
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             msg = f"{what} needs a Python identifier for a name, got {name!r}."
             raise RuleError(msg)
-        # As Python's parser reads it: it takes several characters for the same.
+        # Python's parser normalizes identifiers in the same way.
         name = unicodedata.normalize("NFKC", name)
         if name in self.names:
             msg = (
@@ -86,7 +105,7 @@ current_trace: ContextVar[Trace | None] = ContextVar("learnerdsl_trace", default
 
 
 def tracing_now(what: str) -> Trace:
-    """The trace under way; RuleError that names `what` where there is none."""
+    """Return the current trace; raise a RuleError that names `what` if there is none."""
     trace_now = current_trace.get()
     if trace_now is None:
         msg = (

@@ -1,4 +1,4 @@
-"""The frozen description of an update rule: symbols, states and assignments."""
+"""Define Rule, the frozen description of an update rule: symbols, states and assignments."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -30,11 +30,12 @@ HyperDefault = float | Schedule | Callable[[int], float] | sympy.Expr
 
 @dataclass(frozen=True)
 class StateSpec:
-    """How a state variable starts.
+    """A state variable and its start value.
 
     Attributes:
-        symbol: the state as expressions name it; its `shape` says what it ranges over.
-        init: expression of the parameter, hyperparameters and sizes, evaluated once.
+        symbol: the state's symbol in expressions; its `shape` says what it ranges over.
+        init: start value, an expression of the parameter, hyperparameters and sizes, evaluated
+            when the learner is made or reset.
     """
 
     symbol: StateSymbol
@@ -43,7 +44,14 @@ class StateSpec:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One line of a rule: `target` gets the value `expression`, called `value` from then on."""
+    """One line of a rule: `target` gets the value of `expression`.
+
+    Attributes:
+        target: the state or the parameter that is assigned; for a `let` the same as `value`.
+        value: symbol that stands for the new value in other lines.
+        expression: the new value.
+        rounded: whether a scalar is rounded to the parameter's dtype.
+    """
 
     target: StateSymbol | ParameterSymbol | LetValue
     value: Named
@@ -52,18 +60,18 @@ class Assignment:
 
 
 def _pairs(assignments: Any) -> list[tuple[Any, Any]]:
-    """Pairs of a target and its expression."""
+    """Return `assignments` as a list, or raise unless it holds (target, expression) pairs."""
     given = list(assignments) if isinstance(assignments, Iterable) else [assignments]
     for pair in given:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            msg = f"Assignments are (target, expression) pairs as those of a rule, got {pair!r}."
+            msg = f"Assignments must be (target, expression) pairs, got {pair!r}."
             raise RuleError(msg)
     return given
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A traced update rule: what a step does to one element, as SymPy expressions.
+    """A traced update rule: what an update does to one element, as SymPy expressions.
 
     Attributes:
         name: name of the traced function.
@@ -72,13 +80,13 @@ class Rule:
         gradient: symbol of the gradient.
         hyperparameters: symbols of the runtime scalars.
         defaults: their default values, in the same order.
-        options: the compile-time options this trace was specialised for, as (name, value) pairs.
+        options: the options this trace was specialised for, as (name, value) pairs.
         states: the state variables.
         lines: the assignments in dependency order.
-        extras: what an update is given beside the gradients.
-        evaluation: the parameters to evaluate a model with, by the states and parameters after an
-            update; None where they are the parameters themselves.
-        ndim: number of axes of the parameters it is for; None where it is for all.
+        extras: inputs of an update besides the gradients.
+        evaluation: expression for the weights to use at evaluation time, over the updated states
+            and parameter; None if they are the parameter itself.
+        ndim: number of axes of the parameters the rule is for; None if it is for any number.
         written: reductions over the model, in the order in which the function wrote them.
         doc: docstring of the function.
     """
@@ -99,7 +107,7 @@ class Rule:
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be an update rule."""
+        """Raise a RuleError if this cannot be an update rule."""
         check_name(self.name)
         check_lines(self)
 
@@ -108,27 +116,27 @@ class Rule:
 
     @cached_property
     def _hash(self) -> int:
-        """Kept, as a learner of many tensors looks up its rules often, and expressions are long."""
+        """Cached: a learner of many tensors looks up its rules often, and expressions are long."""
         return hash(tuple(getattr(self, f.name) for f in fields(self) if f.compare))
 
     def __getstate__(self) -> dict[str, Any]:
-        # Hashes of texts are others in another process.
+        # Hashes of strings differ between processes.
         return {name: value for name, value in vars(self).items() if name != "_hash"}
 
     @cached_property
     def needs_whole_tensors(self) -> bool:
-        """Whether some rows of a tensor are not enough: it works on axes, or on past values."""
+        """Whether an update needs all rows of a tensor, because it uses axes or past values."""
         states = [spec.symbol for spec in self.states]
         has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
         return has_axes or uses_axes(line.expression for line in self.lines)
 
     @cached_property
     def needs_every_row(self) -> bool:
-        """Whether rows without a gradient must not be left as they are in an update.
+        """Whether an update must also change the rows that a row-sparse gradient leaves out.
 
-        That is so where a value is chosen by what counts updates (`step % k`, a state of the
-        model): a row that is touched now waits for an update that may not touch it. It is so, too,
-        for averages to evaluate with, which go on for every row.
+        That is so if a choice depends on a count of updates (`step % k`, a model-wide state): a row
+        that has a gradient now would wait for an update that may not include it. It is also so for
+        averages to evaluate with, which every update must advance in all rows.
         """
         return self.evaluation is not None or chooses_by_counts(self.lines)
 
@@ -142,9 +150,15 @@ class Rule:
         return tuple((line.target, line.expression) for line in self.lines)
 
     def with_assignments(self, assignments: Iterable[tuple[Any, Any]]) -> "Rule":
-        """The same rule with other expressions, for example after `subs` or `simplify`.
+        """Return a copy of the rule with other expressions, for example after `subs` or `simplify`.
 
         `learnerdsl.Learner(rule, params)` makes a learner of it.
+
+        Args:
+            assignments: (target, expression) pairs; each target must be one of this rule.
+
+        Raises:
+            RuleError: a target is not assigned by this rule, or the result is not a rule.
         """
         by_target = {line.target: line for line in self.lines}
         lines: list[Assignment] = []
@@ -158,5 +172,5 @@ class Rule:
         return replace(self, lines=tuple(lines))
 
     def __str__(self) -> str:
-        """The assignments, a line each."""
+        """Return the assignments as text, one in each line."""
         return "\n".join(f"{target} <- {value}" for target, value in self.assignments)

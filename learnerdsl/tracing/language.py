@@ -1,6 +1,6 @@
-"""What a rule function calls to declare states and to give values.
+"""Define the functions that a rule calls to declare states and to assign values.
 
-These only mean something while a rule is being traced.
+They can be called only while a rule is being traced.
 """
 
 from collections.abc import Iterable
@@ -54,27 +54,34 @@ def state(
 
     Args:
         name: a Python identifier; `learner.state` and checkpoints use it.
-        init: number, or expression of the parameter, of hyperparameters and of sizes, evaluated
-            when the learner is made (and by `reset`). One that uses the gradient is evaluated at
-            the first update, whose old value it is: `state("last", init=g)`. A scalar state may
-            start from reductions: `state("d", init=1e-6 * norm(p), shape="tensor")`.
-        shape: "element" (one value per element of the parameter, in its dtype), "tensor" (one
-            float64 scalar per parameter) or "model" (one float64 scalar for the whole learner);
-            "rows" (all axes but the last), "cols" (all but the last but one) or a tuple of axes,
-            one value for each index of those, in the parameter's dtype; ("rows", "rows") or
-            ("cols", "cols"), a square matrix for each matrix of the last two axes.
-        ring: how many of the last values to keep, one per element each: `past = state("past",
-            ring=3)` gives `past[1]`, the value assigned at the last update, to `past[3]`.
+        init: start value: a number, or an expression of the parameter, hyperparameters and sizes,
+            evaluated when the learner is made and by `reset`. If it uses the gradient, it is
+            evaluated at the first update and is the old value there: `state("last", init=g)`. A
+            scalar state may start from reductions: `state("d", init=1e-6 * norm(p),
+            shape="tensor")`.
+        shape: what the state has one value for. "element": each element of the parameter, in its
+            dtype. "tensor": each parameter, a float64 scalar. "model": the whole learner, a float64
+            scalar. "rows" (all axes but the last), "cols" (all axes but the second to last) or a
+            tuple of axes: each index of those axes, in the parameter's dtype. ("rows", "rows") or
+            ("cols", "cols"): a square matrix (..., n, n) for each matrix of the last two axes.
+        ring: number of past values to keep, each one per element: `past = state("past", ring=3)`
+            makes `past[1]`, the value that the last update assigned, to `past[3]`.
+
+    Returns:
+        The symbol of the value before the update; with `ring`, a `Ring` of such symbols.
 
     Raises:
-        RuleError: the name is taken or not an identifier, the shape unknown, or `init` uses a
-            state or the step, or has one number for each element where the state has not.
+        RuleError: the name is taken or is not an identifier, the shape is unknown, `init` uses a
+            state or the step, or `init` varies where the state has one value.
     """
     trace_now = tracing_now("state(...)")
     start = trace_now.expression(init)
     if ring is not None:
         if shape != "element" or has(start, GradientSymbol):
-            msg = f"State {name!r} is a ring: leave out its shape, and start it from no gradient."
+            msg = (
+                f"State {name!r} is a ring, which has one value per element and cannot start from "
+                "the gradient; leave out shape, and write another init."
+            )
             raise RuleError(msg)
         _check_start(name, start, shape)
         return Ring(trace_now, trace_now.take_name(name, "state"), ring, start)
@@ -91,7 +98,7 @@ def state(
 
 
 def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
-    """The symbol of a state of that shape, with axes counted from 0."""
+    """Return the symbol of a state; negative axes are counted from 0."""
     if shape == ():
         shape = "tensor"
     if shape in SQUARE_SHAPES:
@@ -113,7 +120,11 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
         raise RuleError(msg)
     ndim = trace_now.ndim
     if any(not -ndim <= axis < ndim for axis in axes):
-        msg = f"State {name!r} of axes {shape!r} needs more axes than a tensor with {ndim} has."
+        msg = (
+            f"State {name!r} has the axes {shape!r}, but a tensor with {ndim} axes does not have "
+            "all "
+            f"of them; write axes from {-ndim} to {ndim - 1}."
+        )
         raise RuleError(msg)
     kept = tuple(sorted({axis % ndim for axis in axes}))
     if len(kept) == ndim:
@@ -124,36 +135,52 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
 def _require_matrix(trace_now: Trace, what: str) -> None:
     if trace_now.ndim < 2:
         msg = (
-            f"{what} needs a tensor with at least 2 axes, this one has {trace_now.ndim}; "
+            f"{what} needs a tensor with at least 2 axes, but this one has {trace_now.ndim}; "
             "write another rule for it under `if learnerdsl.ndim(p) < 2:`."
         )
         raise RuleError(msg)
 
 
 def ndim(x: Any) -> int:
-    """Number of axes of the parameter: a plain number, so that Python's `if` chooses a rule.
+    """Return the number of axes of the parameter: a plain int, for use in Python's `if`.
 
-    A learner traces a rule that asks for it once for each number of axes among its parameters.
+    A learner traces a rule that calls this once for each number of axes among its parameters.
+
+    Args:
+        x: the parameter or the gradient.
+
+    Raises:
+        RuleError: `x` is something else.
     """
     return len(shape(x))
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The shape of the parameter, as plain numbers; see `ndim`.
+    """Return the shape of the parameter, as plain ints; see `ndim`.
 
-    A learner traces the rule once for each shape, and compiles each different outcome: choose by
-    it (`rows > cols`), but write sizes into expressions as `size(p, axis=0)`.
+    A learner traces the rule once for each shape and compiles each different result. So use the
+    shape to choose (`rows > cols`), but in expressions write sizes as `size(p, axis=0)`.
+
+    Args:
+        x: the parameter or the gradient.
+
+    Raises:
+        RuleError: `x` is something else.
     """
     trace_now = tracing_now("shape(...)")
     if not isinstance(x, (ParameterSymbol, GradientSymbol)):
-        msg = f"The shape of {x} is not known; write that of the parameter or the gradient."
+        msg = f"The shape of {x} is not known; ask for that of the parameter or the gradient."
         raise RuleError(msg)
     trace_now.asked = True
     return trace_now.shape
 
 
 def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
-    """Refuse a start value that cannot be known, or that has more numbers than the state."""
+    """Refuse a start value of unknown symbols, or one that varies where the state does not.
+
+    A scalar state may start from reductions: `narrow` are the ones whose result varies no more
+    than the state, so what they reduce does not matter; outside them nothing in `wide` may occur.
+    """
     if isinstance(shape, tuple):
         shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
@@ -180,22 +207,22 @@ def _over_model(node: Any) -> bool:
 
 UPDATE_ARGUMENTS = ("gradients", "minibatch_size")
 EXTRA_SHAPES = {"loss": "model", "hessian_diag": "element"}
-"""Shapes of the extras with a name of their own."""
+"""Default shapes of the extras with well-known names."""
 
 
 def extra(name: str, shape: str | None = None) -> ExtraSymbol:
-    """Declare what every update is given beside the gradients, and return its symbol.
+    """Declare an input of every update besides the gradients, and return its symbol.
 
     A rule with `extra("loss")` is updated by `learner.update(gradients, loss=0.7)`, one with
     `extra("hessian_diag")` by `learner.update(gradients, hessian_diag=arrays)`.
 
     Args:
-        name: a Python identifier; the argument of `update`.
-        shape: "model" for a number, "element" for arrays of the shapes of the parameters, in the
-            same form as the gradients. "loss" and "hessian_diag" need none.
+        name: a Python identifier: the name of the argument of `update`.
+        shape: "model" for a number, or "element" for arrays with the shapes of the parameters, in
+            the same form as the gradients. May be left out for "loss" and "hessian_diag".
 
     Raises:
-        RuleError: the name is taken or not an identifier, or the shape missing or unknown.
+        RuleError: the name is taken or is not an identifier, or the shape is missing or unknown.
     """
     trace_now = tracing_now("extra(...)")
     if shape is None and isinstance(name, str):
@@ -208,7 +235,11 @@ def extra(name: str, shape: str | None = None) -> ExtraSymbol:
         )
         raise RuleError(msg)
     if name in UPDATE_ARGUMENTS:
-        msg = f"An extra cannot be called {name!r}, as an argument of every update is."
+        msg = (
+            f"An extra cannot be called {name!r}, because every update has an argument of that "
+            "name; "
+            "choose another."
+        )
         raise RuleError(msg)
     symbol = kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
     trace_now.extras.append(symbol)
@@ -216,21 +247,25 @@ def extra(name: str, shape: str | None = None) -> ExtraSymbol:
 
 
 def evaluate(value: Any) -> None:
-    """Declare the parameters to evaluate a model with: `learner.evaluation_parameters()`.
+    """Declare the weights to evaluate the model with: `learner.evaluation_parameters()`.
 
-    For rules that train other values than those that are good in the end, such as averages of the
-    weights: `evaluate(average)`. Values are those after the update, `step` the updates done.
+    For rules whose result is not the parameter that they train, such as rules that average weights:
+    `evaluate(average)`. In `value`, states and the parameter have their values after the update,
+    and `step` is the number of updates done.
 
     Args:
-        value: expression of the parameter, of states per element, of hyperparameters and scalars;
-            what `assign` returned stands for its target.
+        value: expression of the parameter, states per element, hyperparameters and scalars. A
+            symbol that `assign` returned stands for its target.
 
     Raises:
-        RuleError: it was declared already, or `value` uses the gradient or what `let` named.
+        RuleError: it was declared already, or `value` uses the gradient or a value named by `let`.
     """
     trace_now = tracing_now("evaluate(...)")
     if trace_now.evaluation is not None:
-        msg = f"Rule {trace_now.name} declares its evaluation parameters twice; declare them once."
+        msg = (
+            f"Rule {trace_now.name} declares its evaluation parameters twice; call evaluate(...) "
+            "once."
+        )
         raise RuleError(msg)
     targets: dict[Any, Any] = {line.value: line.target for line in trace_now.lines}
     targets |= trace_now.old_values
@@ -239,7 +274,7 @@ def evaluate(value: Any) -> None:
     if foreign:
         msg = (
             f"Rule {trace_now.name} cannot evaluate with {brief(declared)}: {names(foreign)} is "
-            "not kept after an update; write it by the parameter and states."
+            "not kept after an update; use the parameter and states instead."
         )
         raise RuleError(msg)
     trace_now.evaluation = declared
@@ -254,9 +289,12 @@ def assign(target: Any, value: Any) -> NewValue:
         target: the parameter or a state of this rule.
         value: a SymPy expression.
 
+    Returns:
+        The symbol of the new value, `<target>_new`.
+
     Raises:
-        RuleError: the target is the gradient, a new value, no symbol of this rule, or assigned
-            already.
+        RuleError: the target is the gradient, a new value, or not a symbol of this rule; or it is
+            assigned already.
     """
     trace_now = tracing_now("assign(...)")
     target = target[len(target)] if isinstance(target, Ring) else target
@@ -279,15 +317,18 @@ def assign(target: Any, value: Any) -> NewValue:
 
 
 def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
-    """Name an intermediate value, and return its symbol.
+    """Name an intermediate value and return its symbol.
 
-    The value is computed once, is called so in the generated code, and neither SymPy nor the
-    compiler reorders arithmetic across it.
+    The value is computed once and has this name in the generated code. Neither SymPy nor the
+    compiler moves arithmetic across it.
 
     Args:
         name: a Python identifier.
         value: a SymPy expression.
         dtype: None, or "parameter" to round a scalar to the parameter's dtype.
+
+    Raises:
+        RuleError: the name is taken or is not an identifier, or the dtype is unknown.
     """
     trace_now = tracing_now("let(...)")
     if dtype not in (None, "parameter"):
@@ -301,11 +342,11 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
 
 
 def normal() -> NormalDraw:
-    """A standard normal random number, another one for each element, step and call.
+    """Return a standard normal random number, a different one for each element, step and call.
 
-    Numbers are counter-based (Philox4x32-10 and Box-Muller in float64): they depend on the
-    learner's `seed`, the step, the number of the tensor and of the element, so they are the same
-    for every number of threads, and after resuming.
+    The numbers are counter-based (Philox4x32-10 and Box-Muller in float64): functions of the
+    learner's `seed`, the step, and the indices of the tensor and the element. So they are the same
+    for any number of threads, and after resuming.
 
     Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
     https://doi.org/10.1145/2063384.2063405, 2011.
@@ -314,11 +355,12 @@ def normal() -> NormalDraw:
 
 
 def uniform() -> UniformDraw:
-    """A random number from 0 up to and without 1; see `normal`."""
+    """Return a random number from [0, 1), distributed uniformly; see `normal`."""
     return UniformDraw(position, _next_stream("uniform()"))
 
 
 def _next_stream(what: str) -> int:
+    """Count a call that draws random numbers, and return its number."""
     trace_now = tracing_now(what)
     trace_now.draws += 1
     return trace_now.draws
@@ -326,16 +368,22 @@ def _next_stream(what: str) -> int:
 
 @dataclass(frozen=True)
 class Combination:
-    """Several assigns that make up one rule."""
+    """Several assigned values that a rule returns together."""
 
     values: tuple[NewValue, ...]
 
 
 def combine(assigns: Iterable[Any]) -> Combination:
-    """One rule out of several assigns; needed where the last one does not depend on the others.
+    """Join several assigns, for a rule whose last assign does not depend on the others.
 
     Args:
-        assigns: what `assign` or `combine` returned.
+        assigns: results of `assign` or `combine`.
+
+    Returns:
+        An object for the rule to return.
+
+    Raises:
+        RuleError: an item is something else.
     """
     values: list[NewValue] = []
     if not isinstance(assigns, Iterable):
@@ -353,6 +401,7 @@ def combine(assigns: Iterable[Any]) -> Combination:
 
 
 def _check_target(trace_now: Trace, target: Any) -> None:
+    """Raise a RuleError that says why, unless `target` can be assigned."""
     declared = [spec.symbol for spec in trace_now.states]
     if isinstance(target, ParameterSymbol) and target == trace_now.parameter:
         return
@@ -368,7 +417,7 @@ def _check_target(trace_now: Trace, target: Any) -> None:
     elif str(target) in [str(symbol) for symbol in (trace_now.parameter, *declared)]:
         why = (
             f"it is a {type(target).__name__} of that name; "
-            "write the argument itself, or what state(...) returned"
+            "use the argument itself, or what state(...) returned"
         )
     else:
         why = f"it is not one of {known}; declare a state with state(...)"

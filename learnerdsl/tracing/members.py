@@ -1,4 +1,4 @@
-"""What a chain is made of: transforms and one rule, and the names they share."""
+"""Describe the members of a chain: transforms and one rule, and their common namespace."""
 
 import inspect
 import keyword
@@ -16,14 +16,14 @@ PLACES = ("before", "after", "any")
 
 
 class Shared:
-    """The default of an argument that another member of the chain has."""
+    """Type of `shared`, the default of an argument that belongs to another member."""
 
     def __repr__(self) -> str:
         return "shared"
 
 
 shared: Any = Shared()
-"""Default of a transform's argument that is an argument of another member, such as its `lr`."""
+"""Default of a transform's argument that stands for another member's, such as its `lr`."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Member:
 
     Attributes:
         name: name of its function.
-        function: what is called with symbols.
+        function: the function, called with symbols.
         is_rule: whether it is the rule.
-        inputs: names of the arguments before the hyperparameters.
+        inputs: names of the arguments before the hyperparameters: parameter, gradient, new value.
         hypers: hyperparameters with their defaults.
         options: compile-time options with their defaults.
-        shared: arguments that another member has.
-        place: where a transform makes sense.
+        shared: names of arguments that belong to another member.
+        place: where a transform may stand: "before" or "after" the rule, or "any".
         version: number of its definition.
         renames: names of arguments, states and values -> what the chain calls them.
     """
@@ -55,7 +55,7 @@ class Member:
     renames: dict[str, str] = field(default_factory=dict[str, str])
 
     def __reduce__(self) -> Any:
-        """Pickled by the name of its function."""
+        """Pickle by the name of the function."""
         values = {own.name: getattr(self, own.name) for own in fields(self)}
         what = "rule" if self.is_rule else "transform"
         values["function"] = reference(self.function, what)
@@ -63,15 +63,15 @@ class Member:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Names of all arguments but the inputs, as its function has them."""
+        """Names of all arguments except the inputs, as in the signature of the function."""
         return (*self.hypers, *self.options, *self.shared)
 
     def public(self, name: str) -> str:
-        """What the chain calls an argument, state or value of this member."""
+        """Return the chain's name for an argument, state or value of this member."""
         return self.renames.get(name, name)
 
     def renamed(self, names: dict[str, str]) -> "Member":
-        """The same member with other names for what the chain calls by these."""
+        """Return a copy of this member in which the public names in `names` are replaced."""
         own = {new: old for old, new in self.renames.items()}
         return replace(
             self, renames={**self.renames, **{own.get(n, n): v for n, v in names.items()}}
@@ -79,14 +79,19 @@ class Member:
 
 
 def rule_member(function: Callable[..., Any], version: int) -> Member:
-    """The member that a rule's function makes."""
+    """Make the member for the function of a rule."""
     parameter, gradient, hypers, options = signature(function)
     inputs = (parameter, gradient)
     return Member(function.__name__, function, True, inputs, hypers, options, version=version)
 
 
 def transform_member(function: Callable[..., Any], place: Place, version: int) -> Member:
-    """The member that a transform's function makes.
+    """Make the member for the function of a transform.
+
+    Args:
+        function: `f(p, g, ...)`, `f(p, new, ...)` or `f(p, new, g, ...)`.
+        place: where it may stand.
+        version: number of its definition.
 
     Raises:
         RuleError: the arguments are not those of a transform.
@@ -105,7 +110,10 @@ def transform_member(function: Callable[..., Any], place: Place, version: int) -
         )
         raise RuleError(msg)
     if count == 3 and place == "before":
-        msg = f"Transform {name} takes (p, new, g), so it cannot have place='before'."
+        msg = (
+            f"Transform {name} takes (p, new, g), so it stands after the rule; leave out "
+            "place='before'."
+        )
         raise RuleError(msg)
     place = "after" if count == 3 else place
     from_others = tuple(a.name for a in arguments[count:] if isinstance(a.default, Shared))
@@ -118,14 +126,14 @@ def transform_member(function: Callable[..., Any], place: Place, version: int) -
 
 @dataclass(frozen=True)
 class Chained:
-    """The members of a chain in order, checked, and the one namespace of their arguments.
+    """Checked members of a chain in order, and the namespace of their arguments.
 
     Attributes:
         name: the chain's name.
         members: in the order in which they are traced.
         hypers: hyperparameter of the chain -> default.
         options: compile-time option of the chain -> default.
-        owners: argument of the chain -> the member that has it.
+        owners: argument of the chain -> the member it belongs to.
     """
 
     name: str
@@ -141,16 +149,20 @@ class Chained:
 
     @property
     def version(self) -> int:
-        """A number that grows with the version of any member."""
+        """Version of the chain: it grows with the version of any member."""
         return 1 + sum(member.version - 1 for member in self.members)
 
 
 def chained(members: Sequence[Member], name: str | None) -> Chained:
     """Check that the members make a chain, and merge their arguments.
 
+    Args:
+        members: rule and transforms in order.
+        name: name of the chain; None joins the names of the members with underscores.
+
     Raises:
-        RuleError: there is no rule or more than one, a transform is on the wrong side of it, two
-            members have an argument of one name, or a shared argument that nobody has.
+        RuleError: there is not exactly one rule, a transform is on the wrong side of it, two
+            members have arguments with the same name, or no member has a shared argument.
     """
     name = "_".join(member.name for member in members) if name is None else name
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
@@ -185,7 +197,7 @@ def chained(members: Sequence[Member], name: str | None) -> Chained:
 def refuse_collision(
     chain: str, public: str, what: str, first: Member, second: Member, own: str
 ) -> None:
-    """Raise: `public` is the name of something of `first`, and of `what` of `second` as well."""
+    """Raise a RuleError: `public` names something of `first` and also `what` of `second`."""
     other = f"{second.name}_{own}" if first.name != second.name else f"{public}_2"
     msg = (
         f"{public!r} is a name of {first.name} and of {what} of {second.name} in chain {chain}; "
@@ -195,10 +207,12 @@ def refuse_collision(
 
 
 def check_new_names(member_name: str, names: dict[str, Any]) -> None:
-    """Refuse new names that are no identifiers, or that every learner has."""
+    """Refuse new names that are not identifiers, or that are arguments of every learner."""
     for old, new in names.items():
         if not isinstance(new, str) or not new.isidentifier() or keyword.iskeyword(new):
-            msg = f"renamed({member_name}, {old}={new!r}): the new name is a Python identifier."
+            msg = (
+                f"renamed({member_name}, {old}={new!r}): the new name must be a Python identifier."
+            )
             raise RuleError(msg)
         if new in LEARNER_ARGUMENTS:
             msg = (
@@ -228,7 +242,7 @@ def _check_inputs(chain: str, rule: Member, owners: dict[str, Member]) -> None:
         if taken in owners:
             owner = owners[taken].name
             msg = (
-                f"Argument {taken!r} of {owner} is called like the parameter or the gradient of "
+                f"Argument {taken!r} of {owner} has the name of the parameter or the gradient of "
                 f'{rule.name} in chain {chain}; write renamed({owner}, {taken}="...").'
             )
             raise RuleError(msg)

@@ -1,7 +1,7 @@
-"""How functions of rules are pickled: by name, as Python's own functions are.
+"""Pickle the functions of rules by name, as Python pickles its own functions.
 
-The name of a decorated function leads to what was made of it. So that is where its function is
-found as well, as an attribute, by a copy of the function that carries the longer name.
+The name of a decorated function leads to the rule that the decorator made. The function itself is
+the attribute `_function` of that rule, so a copy of it carries the name `<name>._function`.
 """
 
 import functools
@@ -18,7 +18,7 @@ _SUFFIX = "._function"
 
 
 def findable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A copy that pickle finds as the attribute `_function` of what is made of the function."""
+    """Return a copy that pickle finds as the attribute `_function` of the decorated object."""
     if not isinstance(function, types.FunctionType):
         return function
     copy: Any = types.FunctionType(
@@ -36,12 +36,12 @@ def findable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def own_name(function: Callable[..., Any]) -> str:
-    """The name under which a function was defined in its module."""
+    """Return the name under which a function was defined in its module."""
     return getattr(function, "__qualname__", function.__name__).removesuffix(_SUFFIX)
 
 
 def find(function: Callable[..., Any]) -> Any:
-    """What the module of a function has under the function's own name; None if nothing."""
+    """Return what the module of a function has under the function's own name, or None."""
     try:
         return attrgetter(own_name(function))(sys.modules[function.__module__])
     except (AttributeError, KeyError):
@@ -49,10 +49,14 @@ def find(function: Callable[..., Any]) -> Any:
 
 
 def reference(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """The function, or one like it, which pickle finds by its name.
+    """Return the function, or an equal one, that pickle can find by its name.
+
+    Args:
+        function: the function of a rule or transform.
+        what: "rule" or "transform", for the message.
 
     Raises:
-        PicklingError: there is none of that name.
+        PicklingError: its name leads to something else, or to nothing.
     """
     found = find(function)
     if getattr(found, "_function", None) is function:
@@ -64,7 +68,7 @@ def reference(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     name = f"{function.__module__}.{own_name(function)}"
     why = "is something else" if found is not None else "is not there"
     msg = (
-        f"Cannot pickle the {what} {function.__name__}: another process looks for it under its "
+        f"Cannot pickle the {what} {function.__name__}: another process looks for it by its "
         f"name, but {name} {why}. Define it once, at the top level of a module and not in a "
         "function."
     )
@@ -72,7 +76,7 @@ def reference(function: Callable[..., Any], what: str) -> Callable[..., Any]:
 
 
 def _takes_functions_by_value() -> bool:
-    """Whether the pickler at work needs no names of functions, as that of cloudpickle."""
+    """Return whether the current pickler sends functions by value, as cloudpickle does."""
     frame: Any = sys._getframe()
     while frame is not None:
         pickler = frame.f_locals.get("self")
@@ -83,22 +87,22 @@ def _takes_functions_by_value() -> bool:
 
 
 class ByName:
-    """What is made of a function: it is pickled by the function's name, and is its own copy."""
+    """Base of objects made of a function: pickled by the function's name, and not copied."""
 
     _function: Callable[..., Any]
 
     def _parts(self) -> tuple[Any, ...]:
-        """What its class needs to make another one like it."""
+        """Return the arguments with which the class makes an equal object."""
         raise NotImplementedError
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """The name where it leads to this very object, else the parts."""
+        """Return the name if it leads to this very object, else the class and its arguments."""
         parts = self._parts()
         if find(self._function) is not self:
             return type(self), parts
         if self._function.__module__ != "__main__" or protocol < 4:
             return own_name(self._function)
-        # What was defined in a notebook has a name there alone: cloudpickle sends the function.
+        # A name in a notebook exists in that process only; cloudpickle sends the function itself.
         return _restored, (self._function, type(self), *parts)
 
     def __copy__(self) -> Any:
@@ -109,6 +113,6 @@ class ByName:
 
 
 def _restored(function: Callable[..., Any], kind: Callable[..., Any], *parts: Any) -> Any:
-    """What the module of a function made of it; where it made nothing, the same of the parts."""
+    """Return the object that a module made of a function, or make it of the parts."""
     found = find(function)
     return found if getattr(found, "_function", None) is function else kind(*parts)

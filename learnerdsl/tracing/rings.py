@@ -1,4 +1,4 @@
-"""States that hold the values of the last updates."""
+"""Define rings: states that keep the values of the last few updates."""
 
 from typing import Any
 
@@ -11,15 +11,18 @@ from learnerdsl.tracing.definition import StateSpec
 
 
 class Ring:
-    """The last values that a state was given, from `ring[1]`, the newest, to `ring[len(ring)]`.
+    """The last values of a state, from `ring[1]`, the newest, to `ring[len(ring)]`, the oldest.
 
-    Made by `state(name, ring=n)`; `assign(ring, value)` lets the oldest value go. Nothing is moved
-    in memory: a value is written once, where the oldest one was.
+    `state(name, ring=n)` makes one, and `assign(ring, value)` drops the oldest value. Nothing moves
+    in memory: a new value is written once, where the oldest one was.
     """
 
     def __init__(self, trace: Trace, name: str, length: Any, init: sympy.Expr) -> None:
         if type(length) is not int or length < 1:
-            msg = f"State {name!r} cannot hold ring={length!r} values; write a number from 1 on."
+            msg = (
+                f"State {name!r} cannot keep ring={length!r} values; write a whole number, 1 or "
+                "more."
+            )
             raise RuleError(msg)
         self.name = name
         for lag in range(1, length + 1):
@@ -31,7 +34,7 @@ class Ring:
         return len(self.symbols)
 
     def __getitem__(self, lag: Any) -> RingState:
-        """The value of `lag` updates ago."""
+        """Return the symbol of the value that was assigned `lag` updates ago."""
         if type(lag) is not int or not 1 <= lag <= len(self):
             name, last = self.name, len(self)
             msg = f"{name}[{lag!r}] is not kept; write {name}[1] to {name}[{last}]."

@@ -1,4 +1,4 @@
-"""Tracing: a Python function over symbols becomes a Rule, and every mistake gets an error."""
+"""Trace a Python function over symbols into a Rule; explain every mistake in it."""
 
 import inspect
 import math
@@ -30,10 +30,10 @@ from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue,
 from learnerdsl.tracing.language import Combination
 
 LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "missing", "shape")
-"""Keyword arguments of every learner, which no rule can have as well."""
+"""Keyword arguments of every learner, whose names a rule cannot use."""
 
 _OF_VALUES = (
-    "a rule is about one element; write learnerdsl.sum(x, axis=0), mean, norm, max, transpose and "
+    "a rule describes one element; write learnerdsl.sum(x, axis=0), mean, norm, max, transpose and "
     "the like instead of indices and methods of arrays"
 )
 _HINTS = {
@@ -49,14 +49,14 @@ _HINTS = {
     "has no len()": _OF_VALUES,
     "for @": "write learnerdsl.matmul(a, b) for the product of matrices",
 }
-"""What an error of Python's or SymPy's says, and what the user should have written."""
+"""Part of an error message of Python or SymPy -> what the user should have written."""
 
 _OF_SYMBOLS = (TypeError, ValueError, ArithmeticError, AttributeError)
-"""Errors that symbols raise where a rule takes them for numbers or arrays."""
+"""Errors that symbols raise if a rule uses them as numbers or arrays."""
 
 
 DEFAULT_SHAPE = (32, 64)
-"""The shape of a parameter for which a rule is traced to be shown."""
+"""Shape of the parameter for which a rule is traced to be shown."""
 
 
 def trace(
@@ -76,7 +76,7 @@ def trace(
 
     Raises:
         RuleError: the function does not describe an update rule; the message names the line.
-        UnknownNameError: `options` names no option of the function.
+        UnknownNameError: `options` has a name that is not an option of the function.
     """
     parameter_name, gradient_name, hypers, defaults = signature(function)
     chosen = choose_options(function.__name__, defaults, options or {})
@@ -109,7 +109,11 @@ def trace(
 
 
 def run(current: Trace, function: Callable[[], Any]) -> Any:
-    """What `function` returns while it declares states and values in `current`."""
+    """Call `function` with `current` as the current trace, and return its result.
+
+    Raises:
+        RuleError: the function used a symbol as a number or an array.
+    """
     token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
         with within_depth(current.name), operators_of_rules():
@@ -129,7 +133,7 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
 
 
 def _is_of_symbols(error: BaseException) -> bool:
-    """Whether an error comes from SymPy, or from Python's use of one of its objects."""
+    """Return whether an error comes from SymPy, or from using one of its objects in Python."""
     text = str(error)
     named = re.findall(r"'(\w+)'", text)
     if any(hasattr(expr, name) or hasattr(sympy, name) for name in named if name[0].isupper()):
@@ -143,42 +147,42 @@ def _is_of_symbols(error: BaseException) -> bool:
 
 
 def axes_of(current: Trace) -> int | None:
-    """The number of axes of the parameter, if what was declared depends on it."""
+    """Return the number of axes of the parameter if the rule depends on it, otherwise None."""
     return current.ndim if current.asked or uses_axes(_expressions(current)) else None
 
 
 def written_in(current: Trace) -> tuple[Reduction, ...]:
-    """The reductions over the model, in the order in which the function wrote them."""
+    """Return the reductions over the model, in the order in which the function wrote them."""
     return tuple(dict.fromkeys(map(current.expression, current.model_reductions)))  # type: ignore[arg-type]
 
 
 def _expressions(current: Trace) -> list[sympy.Basic]:
-    """All expressions of a rule."""
+    """Return all expressions of a rule: start values, lines and evaluation parameters."""
     start = [spec.init for spec in current.states]
     shown = [] if current.evaluation is None else [current.evaluation]
     return [*start, *(line.expression for line in current.lines), *shown]
 
 
 def check_function(function: Any, what: str, example: str) -> None:
-    """Refuse what is no function with a name."""
+    """Refuse what is not a function with a name."""
     if not callable(function) or not isinstance(getattr(function, "__name__", None), str):
-        msg = f"{what} is made of a function, {example}; got {quoted(function)}."
+        msg = f"{what} must be a function, {example}, got {quoted(function)}."
         raise RuleError(msg)
 
 
 def check_version(version: Any) -> int:
-    """The version of a definition, which checkpoints carry."""
+    """Return the version of a definition, or raise if it is not a whole number."""
     if type(version) is not int:
-        msg = f"The version of a definition is a whole number, got {quoted(version)}."
+        msg = f"The version of a definition must be a whole number, got {quoted(version)}."
         raise RuleError(msg)
     return version
 
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
-    """The shape of a parameter that a rule is to be traced for."""
+    """Return a shape to trace a rule for as a tuple, or raise if it cannot be one."""
     is_sequence = isinstance(shape, (tuple, list))
     if not is_sequence or not all(type(n) is int and n >= 0 for n in shape):
-        msg = f"A shape is a tuple of whole numbers such as (3, 4), got {quoted(shape)}."
+        msg = f"A shape must be a tuple of whole numbers such as (3, 4), got {quoted(shape)}."
         raise RuleError(msg)
     return tuple(shape)
 
@@ -186,7 +190,14 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
 def signature(
     function: Callable[..., Any],
 ) -> tuple[str, str, dict[str, HyperDefault], dict[str, OptionValue]]:
-    """Names of the parameter and the gradient, hyperparameters and options with their defaults."""
+    """Return the names of parameter and gradient, and the defaults of the other arguments.
+
+    Returns:
+        Name of the parameter, name of the gradient, hyperparameter -> default, option -> default.
+
+    Raises:
+        RuleError: the arguments are not those of a rule.
+    """
     arguments = list(inspect.signature(function).parameters.values())
     if len(arguments) < 2 or any(a.default is not a.empty for a in arguments[:2]):
         msg = (
@@ -204,14 +215,14 @@ def signature(
 def sort_arguments(
     function_name: str, arguments: Iterable[inspect.Parameter]
 ) -> tuple[dict[str, HyperDefault], dict[str, OptionValue]]:
-    """Hyperparameters and options among the arguments with a default."""
+    """Split arguments with a default into hyperparameters and options: name -> default each."""
     hypers: dict[str, HyperDefault] = {}
     options: dict[str, OptionValue] = {}
     for argument in arguments:
         if argument.name in LEARNER_ARGUMENTS:
             msg = (
-                f"Argument {argument.name!r} of {function_name} is called like one that every "
-                "learner has; choose another name."
+                f"Argument {argument.name!r} of {function_name} has the name of an argument of "
+                "every learner; choose another name."
             )
             raise RuleError(msg)
         default, number = argument.default, as_number(argument.default)
@@ -239,7 +250,12 @@ def _is_schedule(default: Any) -> bool:
 def choose_options(
     rule_name: str, defaults: Mapping[str, OptionValue], given: Mapping[str, OptionValue]
 ) -> dict[str, OptionValue]:
-    """The value of every option; the given ones must exist and be of the type of the default."""
+    """Return the value of every option.
+
+    Raises:
+        UnknownNameError: a given option does not exist.
+        HyperparameterError: its value has another type than its default.
+    """
     for name, value in given.items():
         if name not in defaults:
             known = ", ".join(defaults) or "none"
@@ -261,13 +277,14 @@ def choose_options(
 
 
 def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:
-    """Return the lines without each `let` that nothing needs.
+    """Return the lines without the lets that nothing uses.
 
-    SymPy may have cancelled it, and old values of states that start from the gradient are lets.
+    A let can become unused because SymPy cancels it, or because it is the old value of a state that
+    starts from the gradient and is not read.
 
     Raises:
-        RuleError: `result` is not what assign or combine returned, or an assign is lost: it is
-            neither returned nor needed by one that is.
+        RuleError: `result` is not a result of assign or combine; or an assign is lost, because it
+            is neither returned nor used by one that is.
     """
     if isinstance(result, NewValue):
         reached: set[Any] = {result}

@@ -1,4 +1,4 @@
-"""Variants of a rule for tensors of different shapes must agree on what is of the model."""
+"""Check that variants of a rule, for tensors of different shapes, agree on what is model-wide."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from learnerdsl.tracing.definition import Rule
 
 
 def model_reductions(rule: Rule, expressions: Iterable[sympy.Basic]) -> list[Reduction]:
-    """The reductions over the model in some expressions, in the order the rule wrote them in."""
+    """Return the reductions over the model in expressions, in the order they were written."""
     found: dict[Reduction, None] = {}
     for expression in expressions:
         own = {
@@ -24,25 +24,25 @@ def model_reductions(rule: Rule, expressions: Iterable[sympy.Basic]) -> list[Red
 
 
 def starts(rule: Rule) -> list[sympy.Expr]:
-    """The start values of a rule's states."""
+    """Return the start values of a rule's states."""
     return [spec.init for spec in rule.states]
 
 
 def values(rule: Rule) -> list[sympy.Expr]:
-    """What the lines of a rule compute."""
+    """Return the right-hand sides of a rule's lines."""
     return [line.expression for line in rule.lines]
 
 
 def shown(rule: Rule) -> list[sympy.Expr]:
-    """What a rule evaluates a model with."""
+    """Return the expression of the evaluation parameters in a list, empty if there is none."""
     return [] if rule.evaluation is None else [rule.evaluation]
 
 
 def check_variants(rules: Sequence[Rule]) -> None:
-    """Refuse variants that do not have extras, states and reductions of the model in common.
+    """Refuse variants whose extras, model-wide states or model-wide reductions differ.
 
     Raises:
-        RuleError: what differs, and where to write it instead.
+        RuleError: something differs; the message says what, and where to write it instead.
     """
     first, *others = dict.fromkeys(rules)
     for other in others:
@@ -56,14 +56,14 @@ def check_variants(rules: Sequence[Rule]) -> None:
 
 
 def _model_states(rule: Rule) -> list[tuple[Any, Any]]:
-    """States of the model and their start values."""
+    """Return the model-wide states and their start values."""
     numbers = _numbered(rule, starts(rule))
     model = [spec for spec in rule.states if spec.symbol.shape == "model"]
     return [(spec.symbol, replaced(spec.init, numbers, rebuilt)) for spec in model]
 
 
 def _new_model_states(rule: Rule) -> dict[Any, Any]:
-    """New values of the states of the model, by inputs and the numbers of reductions."""
+    """Return the new values of model-wide states, in terms of inputs and numbered reductions."""
     numbers = _numbered(rule, values(rule))
     resolved: dict[Any, Any] = {}
     for line in rule.lines:
@@ -74,11 +74,16 @@ def _new_model_states(rule: Rule) -> dict[Any, Any]:
 
 
 def _numbered(rule: Rule, expressions: list[sympy.Expr]) -> dict[Any, sympy.Symbol]:
+    """Map each reduction over the model to a symbol for its position.
+
+    What is reduced differs between variants, but the k-th reductions are added up together.
+    """
     found = model_reductions(rule, expressions)
     return {node: sympy.Symbol(f"#{number}", real=True) for number, node in enumerate(found)}
 
 
 def _operations(rule: Rule) -> list[Any]:
+    """Return the kinds of reductions over the model, in order."""
     places = [starts(rule), values(rule), shown(rule)]
     return [[type(node) for node in model_reductions(rule, place)] for place in places]
 

@@ -109,7 +109,7 @@ def test_machine_code_has_no_spills_and_leaves_room_for_several_blocks():
 
 
 def test_a_learner_on_the_cpu_says_where_ptx_is_to_be_had():
-    with pytest.raises(LearnerError, match=r"sgd is compiled for cpu here; write rule.ptx\(\)"):
+    with pytest.raises(LearnerError, match=r"which has no PTX; write rule.ptx\(\)"):
         learners.sgd([np.zeros(3)]).ptx()
 
 
@@ -118,5 +118,5 @@ def test_a_compute_capability_that_is_none_is_refused():
         learners.adam.ptx(cc=(9,))
     with pytest.raises(LearnerError, match="pair such as"):
         learners.adam.ptx(cc="90")
-    with pytest.raises(LearnerError, match=r"the oldest GPU is \(7, 5\)"):
+    with pytest.raises(LearnerError, match=r"the lowest is \(7, 5\)"):
         learners.adam.ptx(cc=(5, 0))

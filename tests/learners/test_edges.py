@@ -292,4 +292,4 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
 def test_a_count_that_cannot_be_is_refused(name, option, value, least):
     with pytest.raises(ld.HyperparameterError) as caught:
         getattr(learners, name)([np.ones((3, 3))], **{option: value})
-    assert f"{option} is a whole number, {least} or more; got" in str(caught.value)
+    assert f"{option} must be a whole number, {least} or more, got" in str(caught.value)

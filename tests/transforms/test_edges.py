@@ -103,5 +103,7 @@ def test_weights_within_all_limits_stay_at_a_rate_of_0(name):
 )
 @pytest.mark.parametrize("value", [0, -2])
 def test_a_period_is_one_update_or_more(name, option, value):
-    with pytest.raises(ld.HyperparameterError, match=f"{option} is a whole number, 1 or more; got"):
+    with pytest.raises(
+        ld.HyperparameterError, match=f"{option} must be a whole number, 1 or more, got"
+    ):
         chain_of(name, "sgd")([np.ones(3)], **{option: value})
