@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import RuleError
+from learnerdsl.numbers import quoted
 from learnerdsl.tracing import (
     PLACES,
     ByName,
@@ -223,7 +224,7 @@ def _members(member: Any) -> tuple[Member, ...]:
     if isinstance(member, UpdateRule):
         return (rule_member(member._function, member.version),)
     msg = (
-        f"A chain needs rules and transforms, got {member!r}; "
+        f"A chain needs rules and transforms, got {quoted(member)}; "
         "write @learnerdsl.transform above a function of (p, g, ...) or (p, new, ...)."
     )
     raise RuleError(msg)

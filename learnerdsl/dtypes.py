@@ -19,12 +19,10 @@ class NumberType:
     Attributes:
         name: NumPy's name of the dtype.
         itemsize: bytes per element.
-        arithmetic: name of the dtype that element loops compute in.
     """
 
     name: str
     itemsize: int
-    arithmetic: str
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -33,8 +31,8 @@ class NumberType:
 
 
 NUMBER_TYPES: dict[str, NumberType] = {
-    "float32": NumberType("float32", 4, "float32"),
-    "float64": NumberType("float64", 8, "float64"),
+    "float32": NumberType("float32", 4),
+    "float64": NumberType("float64", 8),
 }
 
 
