@@ -2,6 +2,8 @@
 
 import re
 
+from learnerdsl.inspection import listings
+
 LABEL = re.compile(r"^(\.?\w+):")
 JUMP = re.compile(r"^\s+j\w+\s+(\.?\w+)")
 ARITHMETIC = r"\bv?(?:add|sub|mul|div|sqrt|max|min|fn?m(?:add|sub)\d+)"
@@ -11,6 +13,11 @@ PACKED = re.compile(
 SCALAR = re.compile(ARITHMETIC + r"s[sd]\b")
 PACKED_STORE = re.compile(r"\bv?movu?a?p[sd]\s+%[xyz]mm\d+,.*\(|\bvmovdq\w+\s+%[xyz]mm\d+,.*\(")
 WIDENED = re.compile(r"\bv?cvtps2pd\b")
+
+
+def assembly_of(program):
+    """Function name -> assembly."""
+    return {name: listing.assembly for name, listing in listings(program).items()}
 
 
 def innermost_loops(assembly):

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from assembly import has_vector_loop
+from assembly import assembly_of, has_vector_loop
 
 import learnerdsl as ld
-from learnerdsl.inspection import assembly_of
 
 
 def step_with(value):

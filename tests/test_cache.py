@@ -214,7 +214,7 @@ def test_processes_that_race_on_an_empty_directory_all_succeed(raced):
 
 def test_a_race_leaves_whole_files_only(raced):
     directory, _ = raced
-    assert {path.suffix for path in directory.iterdir()} == {".py", ".nbc"}
+    assert {path.suffix for path in directory.iterdir()} == {".py", ".nbc", ".listing"}
 
 
 def test_kernels_of_a_race_can_be_used(raced, monkeypatch):

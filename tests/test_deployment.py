@@ -149,7 +149,7 @@ def warm(tmp_path_factory):
     """A directory with everything that a process keeps."""
     path = tmp_path_factory.mktemp("warm") / "kernels"
     finish(start(LEARNERDSL_CACHE_DIR=path))
-    assert {file.suffix for file in path.rglob("*")} == {".py", ".nbc"}
+    assert {file.suffix for file in path.rglob("*")} == {".py", ".nbc", ".listing"}
     return path
 
 

@@ -5,13 +5,12 @@ import platform
 import numba
 import numpy as np
 import pytest
-from assembly import WIDENED, has_vector_loop, innermost_loops
+from assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
 from learners.families import SCALAR
 from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners
-from learnerdsl.inspection import assembly_of
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly"
