@@ -9,7 +9,7 @@ pytest.importorskip("numba_cuda", reason="kernels for CUDA are compiled by numba
 from numba import types
 from numba.cuda import compiler
 
-from learnerdsl.kernels import cuda_compile
+from learnerdsl.kernels import cuda_compile, places
 
 CAPABILITIES = ((7, 5), (8, 0), (9, 0))
 
@@ -32,7 +32,7 @@ def ptx_for_all(kernel):
         for cc, text in texts.items():
             # The tests that run the kernels need not compile them again.
             readable = cuda_compile._readable(text, kernel.name)
-            cuda_compile._write(kernel._path(cc, "ptx"), readable.encode())
+            places.keep_checked(kernel._file(cc, "ptx"), kernel.digest, readable.encode())
         return texts
     except (AttributeError, TypeError):
         return {cc: kernel.ptx(cc) for cc in CAPABILITIES}
