@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from rules import clipped_adamw_ema, largest_gradients
+from support.rules import clipped_adamw_ema, largest_gradients
 
 import learnerdsl as ld
 from learnerdsl.codegen.printer import Printer

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from learners.families import PASSES, ROUNDING
-from learners.problems import (
+from support.families import PASSES, ROUNDING
+from support.problems import (
     ARRAY_EXTRAS,
     EXTRAS,
     SCALAR_EXTRAS,
@@ -14,8 +14,8 @@ from learners.problems import (
     problem,
     trajectory,
 )
-from references import REFERENCES
-from rules import my_rmsprop
+from support.references import REFERENCES
+from support.rules import my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners

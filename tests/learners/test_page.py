@@ -1,8 +1,8 @@
 """docs/learners.md says what the package is."""
 
 import pytest
-from learners.families import TRUSTED
-from learners.page import HEADING, PAGE, description, mathematics, worst_error
+from support.families import TRUSTED
+from support.learners_page import HEADING, PAGE, description, mathematics, worst_error
 
 from learnerdsl import learners
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from learners.families import TRAINING
-from learners.problems import ARRAY_EXTRAS
+from support.families import TRAINING
+from support.problems import ARRAY_EXTRAS
 
 from learnerdsl import learners
 

@@ -5,9 +5,9 @@ import platform
 import numba
 import numpy as np
 import pytest
-from assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
-from learners.families import SCALAR
-from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+from support.assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
+from support.families import SCALAR
+from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners

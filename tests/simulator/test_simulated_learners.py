@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from devices.following import STEPS, assert_same_states, run_both
-from fixtures_runtime import descent, every_state, gradients, parameters
-from learners.families import ROUNDING
 from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
 from numba import cuda
-from rules import clipped_adamw_ema
+from support.families import ROUNDING
+from support.following import STEPS, assert_same_states, run_both
+from support.rules import clipped_adamw_ema
+from support.small_rules import descent, every_state, gradients, parameters
 
 import learnerdsl as ld
 from learnerdsl.learners import muon, noisy_sgd, shampoo

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from learners.problems import ARRAY_EXTRAS, SCALAR_EXTRAS, fitted
+from support.problems import ARRAY_EXTRAS, SCALAR_EXTRAS, fitted
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms

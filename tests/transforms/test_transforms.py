@@ -4,8 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
-from transforms import references
-from transforms.problems import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
+from support import transforms_by_hand as references
+from support.chains import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
 
 import learnerdsl as ld
 from learnerdsl import transforms

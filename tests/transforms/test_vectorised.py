@@ -3,8 +3,8 @@
 import platform
 
 import pytest
-from assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
-from transforms.problems import chain_of
+from support.assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
+from support.chains import chain_of
 
 from learnerdsl import transforms
 
