@@ -5,15 +5,26 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-slow test-tiny test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 # CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
-	$(BIN)/python -m pytest -n $(WORKERS)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) tests/simulator
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
+
+test-all: test test-slow
+
+# What test leaves out.
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/simulator
+
+# For a hook before commits.
+test-tiny: $(VENV)/.test
+	$(BIN)/python -m pytest tests/test_tiny.py
 
 # On a machine with a GPU.
 test-gpu: $(VENV)/.test

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.tiers import REPRESENTATIVES
 
 # Before learnerdsl is used, and inherited by the worker processes of pytest-xdist.
 os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
@@ -18,6 +19,15 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the examples of builtins slow, but for those of representatives."""
+    for item in items:
+        if item.path.parent.name == "learners" and item.path.parent.parent.name == "learnerdsl":
+            name = item.name.rpartition(".")[2]
+            if name not in REPRESENTATIVES:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

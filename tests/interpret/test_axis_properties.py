@@ -115,10 +115,8 @@ def run(rule, ndim, dtype, backend, is_parallel=False):
     return [*params, *(a for s in learner.state.values() for a in s.values())]
 
 
-@settings(deadline=None, derandomize=True, max_examples=30, suppress_health_check=list(HealthCheck))
-@given(recipe=recipes())
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_compiled_rule_over_axes_equals_its_interpretation(dtype, recipe):
+def check(dtype, recipe):
+    """Assert that the rule of a recipe ends where its interpretation ends, on threads as well."""
     rule, ndim = rule_of(recipe), recipe["ndim"]
     expected = run(rule, ndim, dtype, "numpy")
     serial = run(rule, ndim, dtype, "cpu")
@@ -127,3 +125,23 @@ def test_compiled_rule_over_axes_equals_its_interpretation(dtype, recipe):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE[dtype])
     for one, other in zip(serial, run(rule, ndim, dtype, "cpu", is_parallel=True), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+FEW = settings(
+    deadline=None, derandomize=True, max_examples=8, suppress_health_check=list(HealthCheck)
+)
+
+
+@FEW
+@given(recipe=recipes())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_rule_over_axes_equals_its_interpretation(dtype, recipe):
+    check(dtype, recipe)
+
+
+@pytest.mark.slow
+@settings(FEW, max_examples=30)
+@given(recipe=recipes())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_rule_over_axes_equals_its_interpretation_in_many_examples(dtype, recipe):
+    check(dtype, recipe)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.kept_kernels import EXPECTED, RULES, new_learner, result_of
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -76,7 +77,7 @@ def writable():
 
 
 @as_another
-@pytest.mark.parametrize("home", ["/nonexistent", None])
+@pytest.mark.parametrize("home", ["/nonexistent", slow(None)])
 def test_a_user_who_can_write_the_cache_directory_alone_keeps_everything_there(home, writable):
     kernels = writable / "kernels"
     for _ in range(2):
@@ -87,7 +88,7 @@ def test_a_user_who_can_write_the_cache_directory_alone_keeps_everything_there(h
 
 
 @as_another
-@pytest.mark.parametrize("home", ["/nonexistent", None])
+@pytest.mark.parametrize("home", [slow("/nonexistent"), None])
 def test_a_user_who_can_write_nowhere_gets_a_temporary_directory(home, writable):
     directory, errors = finish(start(begin=AS_ANOTHER, HOME=home, TMPDIR=writable))
     assert directory.parent == writable
@@ -124,7 +125,7 @@ def test_the_directory_of_numba_is_not_used(tmp_path):
     assert not numbas.exists()
 
 
-@pytest.mark.parametrize("left", [0, 90_000])
+@pytest.mark.parametrize("left", [0, slow(90_000)])
 def test_a_full_disk_costs_a_warning(left, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -167,7 +168,7 @@ def check_flips(seed, warm, tmp_path):
         assert (kernels / path.name).read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, slow(1)])
 def test_a_flipped_bit_in_every_file_changes_no_result(seed, warm, tmp_path):
     check_flips(seed, warm, tmp_path)
 
@@ -198,8 +199,8 @@ can_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="has no suc
 
 
 @can_kill
-@pytest.mark.parametrize("number", [0, 1, 2, 3])
-@pytest.mark.parametrize("operation", ["os.fdopen", "Path.replace"])
+@pytest.mark.parametrize("number", [1, *map(slow, [0, 2, 3])])
+@pytest.mark.parametrize("operation", [slow("os.fdopen"), "Path.replace"])
 def test_a_process_that_dies_while_it_writes_leaves_nothing_wrong(
     operation, number, tmp_path, monkeypatch
 ):

@@ -16,6 +16,7 @@ from support.problems import (
 )
 from support.references import REFERENCES
 from support.rules import my_rmsprop
+from support.tiers import in_both_dtypes, one_of_each
 
 import learnerdsl as ld
 from learnerdsl import learners
@@ -107,9 +108,8 @@ def assert_close(start, path, expected, tolerance):
             assert np.max(error, initial=0) <= tolerance, (step, k, np.max(error))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shapes", [SHAPES, ((3, 5),) * 300], ids=["shapes", "300-tensors"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_compiled_rule_follows_the_reference(name, shapes, dtype):
     hypers = hyperparameters(name, np.random.default_rng(11), shapes)
     start, sequence, path = run(RULES[name], dtype, shapes, hypers)
@@ -120,7 +120,7 @@ def test_compiled_rule_follows_the_reference(name, shapes, dtype):
 
 
 @pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", one_of_each(sorted(RULES)))
 def test_steps_are_those_of_the_reference_for_gradients_of_any_size(name, gradient_size):
     rng, start, sequence = problem(name, gradient_size)
     hypers = hyperparameters(name, rng)
@@ -128,8 +128,7 @@ def test_steps_are_those_of_the_reference_for_gradients_of_any_size(name, gradie
     assert_same_path(1e-9, start, trajectory(name, start, sequence, hypers), path)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_compiled_rule_follows_the_oracle(name, dtype):
     hypers = hyperparameters(name, np.random.default_rng(12), SHAPES[:-1])
     start, _, path = run(RULES[name], dtype, SHAPES[:-1], hypers)
@@ -164,8 +163,7 @@ def test_every_builtin_has_a_reference(name):
     assert name in REFERENCES
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
     shapes = fitted(name, {"w": (3, 4), "v": (5,), "b": ()})
     params = {n: np.ones(shape, dtype) for n, shape in shapes.items()}
@@ -184,7 +182,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
             assert array.dtype == (np.float64 if symbols[state].shape == "tensor" else dtype)
 
 
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("name", one_of_each(BUILTINS))
 def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
     rng = np.random.default_rng(13)
     shapes = fitted(name, {"w": (3, 4), "b": (5,)})
@@ -204,7 +202,7 @@ def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
         np.testing.assert_array_equal(whole[n], parted[n])
 
 
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("name", one_of_each(BUILTINS))
 def test_every_hyperparameter_takes_a_schedule(name):
     names = [str(symbol) for symbol in RULES[name].trace().hyperparameters]
     (shape,) = fitted(name, ((7,),))

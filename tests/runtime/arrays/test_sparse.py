@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.families import SHAPES
 from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+from support.tiers import one_of_each
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -46,7 +47,7 @@ def problem():
     return params, gradients
 
 
-@pytest.mark.parametrize("name", BY_ROWS)
+@pytest.mark.parametrize("name", one_of_each(BY_ROWS))
 def test_rows_without_gradient_stay_bitwise(name, problem):
     params, gradients = problem
     learner = RULES[name](params)
@@ -62,7 +63,7 @@ def test_rows_without_gradient_stay_bitwise(name, problem):
     assert not np.array_equal(params["table"][ROWS], before[0][ROWS])
 
 
-@pytest.mark.parametrize("name", BY_ROWS)
+@pytest.mark.parametrize("name", one_of_each(BY_ROWS))
 def test_named_rows_move_as_the_oracle_moves_them(name, problem):
     params, gradients = problem
     ends = []

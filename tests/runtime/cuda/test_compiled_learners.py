@@ -8,14 +8,15 @@ from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
 from support.families import ROUNDING
 from support.following import STEPS, assert_same_states, run_both
 from support.ptx_device import FUNCTIONS_OF_MATRICES, PtxDevice, device, use
+from support.tiers import in_float32, slow
 
 __all__ = ["device"]
 
+ORDERED = ("lamb", "adafactor", "came", "lars", "adam_mini")
 RULES = [name for name in BUILTINS if name not in FUNCTIONS_OF_MATRICES]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(("name", "dtype"), in_float32(RULES))
 def test_compiled_rule_follows_the_oracle(name, dtype, device):
     start, found, expected, learner, oracle = run_both(name, dtype, device.array)
     factor = ROUNDING.get(name, (1, ""))[0]
@@ -26,7 +27,7 @@ def test_compiled_rule_follows_the_oracle(name, dtype, device):
     assert learner.samples == 3 * STEPS
 
 
-@pytest.mark.parametrize("name", ["adam", "lamb", "adafactor", "came", "sm3"])
+@pytest.mark.parametrize("name", ["adafactor", *map(slow, ["adam", "lamb", "came", "sm3"])])
 def test_blocks_of_256_threads_follow_the_oracle_on_narrow_and_wide_tensors(name, monkeypatch):
     device = use(PtxDevice(threads=256), monkeypatch)
     shapes = ((130, 129), (70, 3), (4, 6, 3, 3), (5_000,))
@@ -35,7 +36,7 @@ def test_blocks_of_256_threads_follow_the_oracle_on_narrow_and_wide_tensors(name
     assert_same_states(learner, oracle, 40 * TOLERANCE["float32"])
 
 
-@pytest.mark.parametrize("name", ["adam", "lamb", "adafactor", "novograd"])
+@pytest.mark.parametrize("name", ["adam", *map(slow, ["lamb", "adafactor", "novograd"])])
 def test_arrays_that_are_not_aligned_to_16_bytes_give_the_same(name, monkeypatch):
     ends = []
     for offset in (0, 4):
@@ -47,7 +48,7 @@ def test_arrays_that_are_not_aligned_to_16_bytes_give_the_same(name, monkeypatch
         np.testing.assert_allclose(shifted, aligned, rtol=2e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["lamb", "adafactor", "came", "prodigy", "lars", "adam_mini"])
+@pytest.mark.parametrize("name", ["prodigy", *map(slow, ORDERED)])
 def test_the_order_in_which_blocks_run_does_not_change_a_bit(name, monkeypatch):
     ends = []
     for backwards in (False, True):
