@@ -252,12 +252,5 @@ def test_plans_have_the_known_traffic():
     assert {name: traffic[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("name", learners.__all__)
-def test_generated_code_is_the_golden_file(name, golden):
-    golden(f"{name}.cpu.py", RULES[name].source("cpu"))
-    if fitted(name, ((64,),)) == ((64,),) and RULES[name].trace().ndim is not None:
-        golden(f"{name}.vector.cpu.py", RULES[name].source("cpu", shape=(64,)))
-
-
 def test_hyperparameters_change_every_step_in_these_tests():
     assert len({h["lr"] for h in hyperparameters("adam", np.random.default_rng(11))}) == STEPS
