@@ -10,16 +10,23 @@ HOURS ?= 0.1
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
+# In two processes, as LLVM never gives back the memory of a kernel that it has compiled.
+BATTERIES := tests/check tests/learners tests/transforms
+define run_tests
+$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES)
+$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES:%=--ignore=%)
+endef
+
 # CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(call run_tests,not slow)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
 
 test-all: test test-slow
 
 # What test leaves out.
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(call run_tests,slow)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/simulator
 
 # For a hook before commits.

@@ -128,7 +128,7 @@ def check(dtype, recipe):
 
 
 FEW = settings(
-    deadline=None, derandomize=True, max_examples=8, suppress_health_check=list(HealthCheck)
+    deadline=None, derandomize=True, max_examples=6, suppress_health_check=list(HealthCheck)
 )
 
 
