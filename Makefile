@@ -5,24 +5,33 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-all test-tiny test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-slow test-tiny test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
+# In two processes, as LLVM never gives back the memory of a kernel that it has compiled.
+BATTERIES := tests/check tests/learners tests/transforms
+define run_tests
+$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES)
+$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES:%=--ignore=%)
+endef
+
 # CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(call run_tests,not slow)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
 
-# Also what is marked slow.
-test-all: check types
-	$(BIN)/python -m pytest -n $(WORKERS)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) tests/simulator
+test-all: test test-slow
 
-# The pages and a few rules, in less than a minute.
+# What test leaves out.
+test-slow: $(VENV)/.test
+	$(call run_tests,slow)
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/simulator
+
+# For a hook before commits.
 test-tiny: $(VENV)/.test
-	$(BIN)/python -m pytest -q README.md docs tests/test_pickling.py
+	$(BIN)/python -m pytest tests/test_tiny.py
 
 # On a machine with a GPU.
 test-gpu: $(VENV)/.test

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy
+from numba.core import config
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
 
@@ -15,12 +16,15 @@ from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain
-from learnerdsl.kernels.cpu import compile_kernel
+from learnerdsl.kernels.cpu import listing_of
+from learnerdsl.kernels.machine_code import Listing
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.backends import cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
 from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.tracing import Rule
+
+_settings: Any = config
 
 OLDEST_GPU = (7, 5)
 """Lowest compute capability that CUDA 13 compiles for."""
@@ -241,37 +245,33 @@ def _kernel_names(program: Program) -> list[str]:
 
 def llvm(program: Program) -> str:
     """Return the optimised LLVM of every function of a program."""
-    return _listing(program, lambda library: library.get_llvm_str(), ";")
+    return "\n".join(f"; {name}\n{own.llvm}" for name, own in listings(program).items())
 
 
 def asm(program: Program) -> str:
-    """Return the assembly of every function of a program."""
-    return _listing(program, lambda library: library.get_asm_str(), "#")
+    """Return the machine code of every function of a program, as assembly."""
+    return "\n".join(f"# {name}\n{own.assembly}" for name, own in listings(program).items())
 
 
-def assembly_of(program: Program) -> dict[str, str]:
-    """Map the name of each function to its assembly."""
-    return {name: library.get_asm_str() for name, library in _libraries(program).items()}
+def listings(program: Program) -> dict[str, Listing]:
+    """Return function name -> LLVM and assembly of a program for the CPU.
 
-
-def _listing(program: Program, show: Any, comment: str) -> str:
-    parts = [f"{comment} {name}\n{show(lib)}" for name, lib in _libraries(program).items()]
-    return "\n".join(parts)
-
-
-def _libraries(program: Program) -> dict[str, Any]:
-    """Compile every kernel again, since the disk cache does not keep LLVM or assembly."""
+    Raises:
+        HyperparameterError: the program is for another target, or nothing is compiled.
+    """
     if program.target != "cpu":
         msg = (
             f"{program.rule.name} is compiled for {program.target}; its assembly is shown by ptx()."
         )
         raise HyperparameterError(msg)
+    if _settings.DISABLE_JIT:
+        msg = (
+            f"{program.rule.name} runs as Python, for NUMBA_DISABLE_JIT is set; "
+            "unset it to see machine code."
+        )
+        raise HyperparameterError(msg)
     module = load_kernels(program)
-    libraries: dict[str, Any] = {}
-    for name in _kernel_names(program):
-        kernel = getattr(module, name)
-        libraries[name] = compile_kernel(kernel._pyfunc, kernel._sig, cache=False)._library
-    return libraries
+    return {name: listing_of(getattr(module, name)) for name in _kernel_names(program)}
 
 
 def repr_html(rule: Rule, program: Program) -> str:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.tiers import REPRESENTATIVES
 
 # Before learnerdsl is used, and inherited by the worker processes of pytest-xdist.
 os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
@@ -17,17 +18,27 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 
 
 def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+    parser.addoption("--update-golden", action="store_true", help="write golden files again")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the examples of builtins slow, but for those of representatives."""
+    for item in items:
+        if item.path.parent.name == "learners" and item.path.parent.parent.name == "learnerdsl":
+            name = item.name.rpartition(".")[2]
+            if name not in REPRESENTATIVES:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
 def golden(request):
-    """Compares a text with the file of that name under tests/golden; a missing file fails."""
+    """Compare a text with the golden file of the test and the case; a missing file fails."""
 
-    def check(name, text):
-        path = GOLDEN / name
+    def check(text):
+        case = request.node.callspec.id
+        path = GOLDEN / request.path.stem / f"{case}.py"
         if request.config.getoption("--update-golden"):
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         assert path.exists(), f"{path} is missing; run pytest --update-golden and read it"
         assert path.read_text() == text

@@ -80,7 +80,7 @@ def elementary(p, g):
 
 @pytest.mark.parametrize("target", ["cpu", "cuda"])
 def test_code_of_every_function_is_the_golden_file(target, golden):
-    golden(f"elementary.{target}.py", elementary.source(target))
+    golden(elementary.source(target))
 
 
 def test_the_table_is_in_order():

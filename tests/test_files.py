@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from fixtures_checkpoints import trained
-from fixtures_runtime import contents, train
+from support.checkpoints import trained
+from support.small_rules import contents, train
 
 import learnerdsl as ld
 from learnerdsl.files import STALE_SECONDS

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
-from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl.codegen.operations import count_operations

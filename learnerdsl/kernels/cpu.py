@@ -19,7 +19,13 @@ from numba.extending import intrinsic
 
 from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.kernels.cpu_math import INLINE, OPTIONS, log
-from learnerdsl.kernels.machine_code import KEPT_AS, KeptCode, compile_c_function
+from learnerdsl.kernels.machine_code import (
+    KEPT_AS,
+    KeptCode,
+    Listing,
+    compile_c_function,
+    compiling,
+)
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.monoids import MAX, MIN, PROD
 
@@ -65,12 +71,25 @@ def tensor_scalars(function: Callable[..., None]) -> Kernel:
     return compile_kernel(function, TENSOR_SIGNATURE)
 
 
-def compile_kernel(function: Callable[..., None], signature: Any, cache: bool = True) -> Kernel:
-    """A C function of this signature; the Python function itself if compilation is disabled."""
+def compile_kernel(function: Callable[..., None], signature: Any) -> Kernel:
+    """Return a C function of this signature; the Python function if compilation is disabled."""
     if config.DISABLE_JIT:
         return function
-    kept = KeptCode(function, *function.__globals__[KEPT_AS]) if cache else None
+    kept = KeptCode(function, *function.__globals__[KEPT_AS], is_listed=True)
     return compile_c_function(function, signature, OPTIONS, kept)
+
+
+def listing_of(kernel: Kernel) -> Listing:
+    """Return the listing of a kernel; compile it again only if none was kept with its code."""
+    with compiling:
+        if not kernel.cache_hits:
+            return Listing.of(kernel._library)
+        found = kernel._cache.load_listing()
+        if found is None:
+            again = compile_c_function(kernel._pyfunc, kernel._sig, OPTIONS, None)
+            found = Listing.of(again._library)
+            kernel._cache.save_listing(found)
+        return found
 
 
 @intrinsic

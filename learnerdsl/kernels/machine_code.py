@@ -11,7 +11,9 @@ import pickle
 import pkgutil
 import sys
 import threading
+import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -83,6 +85,33 @@ def key_of(text: str) -> str:
     return hashlib.sha256(toolchain() + text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Machine code of one function as text.
+
+    Attributes:
+        assembly: the instructions.
+        llvm: the optimised LLVM that they were made of.
+    """
+
+    assembly: str
+    llvm: str
+
+    @classmethod
+    def of(cls, library: Any) -> "Listing":
+        """Print what Numba has compiled in this process."""
+        return cls(library.get_asm_str(), library.get_llvm_str())
+
+    def pack(self) -> bytes:
+        """Compress both texts, to about a fifth."""
+        return zlib.compress(f"{self.assembly}\0{self.llvm}".encode())
+
+    @classmethod
+    def unpack(cls, content: bytes) -> "Listing":
+        """Return the texts that `pack` has compressed."""
+        return cls(*zlib.decompress(content).decode().split("\0"))
+
+
 class KeptCode(NullCache):
     """Keeps the machine code of one function that has one signature, as Numba's caches do.
 
@@ -90,11 +119,16 @@ class KeptCode(NullCache):
         function: what is compiled.
         stem: how names of files begin.
         key: a hash of all that decides the machine code.
+        is_listed: whether to keep the listing as well, which cannot be made of machine code.
     """
 
-    def __init__(self, function: Callable[..., Any], stem: str, key: str) -> None:
-        self.name = f"{stem}.{places.file_name(function.__name__)}.nbc"
+    def __init__(
+        self, function: Callable[..., Any], stem: str, key: str, is_listed: bool = False
+    ) -> None:
+        begin = f"{stem}.{places.file_name(function.__name__)}"
+        self.name, self.listing = f"{begin}.nbc", f"{begin}.listing"
         self.key = f"{key} {function.__name__}"
+        self.is_listed = is_listed
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code, if it was kept."""
@@ -110,6 +144,17 @@ class KeptCode(NullCache):
             msg = f"the machine code of {self.name} holds for this process alone"
             raise InternalError(msg)
         places.keep_checked(self.name, self.key, dumps(cres._reduce()))
+        if self.is_listed:
+            self.save_listing(Listing.of(cres.library))
+
+    def load_listing(self) -> Listing | None:
+        """Return the listing, if it was kept."""
+        content = places.kept_checked(self.listing, self.key)
+        return None if content is None else Listing.unpack(content)
+
+    def save_listing(self, listing: Listing) -> None:
+        """Keep a listing beside the machine code."""
+        places.keep_checked(self.listing, self.key, listing.pack())
 
 
 def compile_c_function(

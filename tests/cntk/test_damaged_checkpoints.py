@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import scipy.sparse
-from cntk.damage import ARRAYS, WRONG, same, variants
+from support.wrong_values import ARRAYS, WRONG, same, variants
 
 import learnerdsl.cntk as C
 from learnerdsl import LearnerError

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from cntk.damage import packed, unpacked, variants
+from support.wrong_values import packed, unpacked, variants
 
 import learnerdsl.cntk as C
 from learnerdsl import LearnerError

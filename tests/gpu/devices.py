@@ -8,9 +8,9 @@ import os
 
 import numpy as np
 import pytest
-from learners.families import ROUNDING
-from learners.problems import fitted
 from learners.test_builtins import assert_close
+from support.families import ROUNDING
+from support.problems import fitted
 
 from learnerdsl import learners
 from learnerdsl.pipeline import compile_rule

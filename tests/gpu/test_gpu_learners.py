@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fixtures_runtime import every_state
 from gpu.devices import (
     DEVICE,
     DTYPES,
@@ -18,10 +17,11 @@ from gpu.devices import (
     problem,
     trained,
 )
-from learners.families import ROUNDING
-from learners.problems import hyperparameters
 from learners.test_builtins import RULES, TOLERANCE, assert_close, run
-from rules import clipped_adamw_ema
+from support.families import ROUNDING
+from support.problems import hyperparameters
+from support.rules import clipped_adamw_ema
+from support.small_rules import every_state
 
 import learnerdsl as ld
 from learnerdsl import learners

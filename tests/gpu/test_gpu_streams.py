@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fixtures_runtime import every_state
 from gpu.devices import (
     MARKS,
     SLEEP,
@@ -16,7 +15,8 @@ from gpu.devices import (
     trained,
 )
 from learners.test_builtins import RULES
-from rules import clipped_adamw_ema
+from support.rules import clipped_adamw_ema
+from support.small_rules import every_state
 
 import learnerdsl as ld
 

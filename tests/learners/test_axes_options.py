@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from learners.families.axes import optax_adafactor, run_adafactor_bv
-from learners.families.libraries import run_optax, run_torch, timm_module, torch_names
-from learners.families.steppers import run_stepper
-from learners.problems import assert_same_path, hyperparameters, problem
+from support.families.axes import optax_adafactor, run_adafactor_bv
+from support.families.libraries import run_optax, run_torch, timm_module, torch_names
+from support.families.steppers import run_stepper
+from support.problems import assert_same_path, hyperparameters, problem
 
 from learnerdsl import learners
 

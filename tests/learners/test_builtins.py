@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from learners.families import PASSES, ROUNDING
-from learners.problems import (
+from support.families import PASSES, ROUNDING
+from support.problems import (
     ARRAY_EXTRAS,
     EXTRAS,
     SCALAR_EXTRAS,
@@ -14,8 +14,9 @@ from learners.problems import (
     problem,
     trajectory,
 )
-from references import REFERENCES
-from rules import my_rmsprop
+from support.references import REFERENCES
+from support.rules import my_rmsprop
+from support.tiers import in_both_dtypes, one_of_each
 
 import learnerdsl as ld
 from learnerdsl import learners
@@ -106,9 +107,8 @@ def assert_close(start, path, expected, tolerance):
             assert np.max(error, initial=0) <= tolerance, (step, k, np.max(error))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shapes", [SHAPES, ((3, 5),) * 300], ids=["shapes", "300-tensors"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_compiled_rule_follows_the_reference(name, shapes, dtype):
     hypers = hyperparameters(name, np.random.default_rng(11), shapes)
     start, sequence, path = run(RULES[name], dtype, shapes, hypers)
@@ -119,7 +119,7 @@ def test_compiled_rule_follows_the_reference(name, shapes, dtype):
 
 
 @pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", one_of_each(sorted(RULES)))
 def test_steps_are_those_of_the_reference_for_gradients_of_any_size(name, gradient_size):
     rng, start, sequence = problem(name, gradient_size)
     hypers = hyperparameters(name, rng)
@@ -127,8 +127,7 @@ def test_steps_are_those_of_the_reference_for_gradients_of_any_size(name, gradie
     assert_same_path(1e-9, start, trajectory(name, start, sequence, hypers), path)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_compiled_rule_follows_the_oracle(name, dtype):
     hypers = hyperparameters(name, np.random.default_rng(12), SHAPES[:-1])
     start, _, path = run(RULES[name], dtype, SHAPES[:-1], hypers)
@@ -163,8 +162,7 @@ def test_every_builtin_has_a_reference(name):
     assert name in REFERENCES
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES)))
 def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
     shapes = fitted(name, {"w": (3, 4), "v": (5,), "b": ()})
     params = {n: np.ones(shape, dtype) for n, shape in shapes.items()}
@@ -183,7 +181,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
             assert array.dtype == (np.float64 if symbols[state].shape == "tensor" else dtype)
 
 
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("name", one_of_each(BUILTINS))
 def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
     rng = np.random.default_rng(13)
     shapes = fitted(name, {"w": (3, 4), "b": (5,)})
@@ -203,7 +201,7 @@ def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
         np.testing.assert_array_equal(whole[n], parted[n])
 
 
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("name", one_of_each(BUILTINS))
 def test_every_hyperparameter_takes_a_schedule(name):
     names = [str(symbol) for symbol in RULES[name].trace().hyperparameters]
     (shape,) = fitted(name, ((7,),))
@@ -251,13 +249,6 @@ def test_plans_have_the_known_traffic():
     traffic = {name: RULES[name].plan().bytes_per_element for name in RULES}
     expected = {"sgd": 12, "momentum_sgd": 20, "adam": 28, "lion": 20, "lars": 28, "lamb": 40}
     assert {name: traffic[name] for name in expected} == expected
-
-
-@pytest.mark.parametrize("name", learners.__all__)
-def test_generated_code_is_the_golden_file(name, golden):
-    golden(f"{name}.cpu.py", RULES[name].source("cpu"))
-    if fitted(name, ((64,),)) == ((64,),) and RULES[name].trace().ndim is not None:
-        golden(f"{name}.vector.cpu.py", RULES[name].source("cpu", shape=(64,)))
 
 
 def test_hyperparameters_change_every_step_in_these_tests():

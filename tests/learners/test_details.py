@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from learners.families import TRUSTED
-from learners.problems import assert_same_path, hyperparameters, problem, trajectory
-from references import REFERENCES
+from support.families import TRUSTED
+from support.problems import assert_same_path, hyperparameters, problem, trajectory
+from support.references import REFERENCES
 
 from learnerdsl import learners
 

@@ -1,9 +1,9 @@
 """Options of builtin learners: compiled rule, reference and library agree for other values too."""
 
 import pytest
-from learners.families import TRUSTED
-from learners.problems import assert_same_path, hyperparameters, problem
-from references import REFERENCES
+from support.families import TRUSTED
+from support.problems import assert_same_path, hyperparameters, problem
+from support.references import REFERENCES
 
 from learnerdsl import learners
 

@@ -6,8 +6,8 @@ library then sees the gradients that were seen here.
 
 import numpy as np
 import pytest
-from learners.families import TRUSTED
-from learners.problems import assert_same_path, hyperparameters, trajectory
+from support.families import TRUSTED
+from support.problems import assert_same_path, hyperparameters, trajectory
 
 from learnerdsl import learners
 

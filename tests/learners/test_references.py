@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from learners.families import NO_ZEROS, TOLERANCES, TRUSTED, UNTRUSTED
-from learners.problems import assert_same_path, hyperparameters, problem, trajectory
-from references import REFERENCES
+from support.families import NO_ZEROS, TOLERANCES, TRUSTED, UNTRUSTED
+from support.problems import assert_same_path, hyperparameters, problem, trajectory
+from support.references import REFERENCES
 
 
 def tolerance(name):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from learners.families import TRUSTED
-from learners.families.libraries import run_optax
-from learners.problems import assert_same_path, hyperparameters, problem, trajectory
+from support.families import TRUSTED
+from support.families.libraries import run_optax
+from support.problems import assert_same_path, hyperparameters, problem, trajectory
 
 from learnerdsl import learners
 

@@ -5,13 +5,13 @@ import platform
 import numba
 import numpy as np
 import pytest
-from assembly import WIDENED, has_vector_loop, innermost_loops
-from learners.families import SCALAR
-from rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+from support.assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
+from support.families import SCALAR
+from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
+from support.tiers import in_both_dtypes
 
 import learnerdsl as ld
 from learnerdsl import learners
-from learnerdsl.inspection import assembly_of
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly"
@@ -28,8 +28,7 @@ def passes(rule, dtype):
     return [(assembly[n], b) for n, b in zip(names, program.kernel.passes, strict=True)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(RULES.keys() - SCALAR))
+@pytest.mark.parametrize(("name", "dtype"), in_both_dtypes(sorted(RULES.keys() - SCALAR)))
 def test_every_pass_has_a_loop_of_vectors(name, dtype):
     for assembly, block in passes(RULES[name], dtype):
         computes = bool(block.computes or block.reduces)

@@ -7,12 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from devices.following import STEPS, assert_same_states, run_both
-from fixtures_runtime import descent, every_state, gradients, parameters
-from learners.families import ROUNDING
 from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
 from numba import cuda
-from rules import clipped_adamw_ema
+from support.families import ROUNDING
+from support.following import STEPS, assert_same_states, run_both
+from support.rules import clipped_adamw_ema
+from support.small_rules import descent, every_state, gradients, parameters
+from support.tiers import in_float32
 
 import learnerdsl as ld
 from learnerdsl.elementary import FUNCTIONS
@@ -32,8 +33,7 @@ def on_device(array):
     return cuda.to_device(np.array(array))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize(("name", "dtype"), in_float32(BUILTINS))
 def test_simulated_rule_follows_the_oracle(name, dtype):
     start, found, expected, learner, oracle = run_both(name, dtype, on_device, SHAPES)
     factor = ROUNDING.get(name, (1, ""))[0]

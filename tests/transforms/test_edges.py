@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from transforms.problems import chain_of
+from support.chains import chain_of
 
 import learnerdsl as ld
 from learnerdsl import transforms

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learners.families.libraries import timm_module
+from support.families.libraries import timm_module
 
 import learnerdsl as ld
 from learnerdsl import transforms as our

@@ -3,11 +3,10 @@
 import platform
 
 import pytest
-from assembly import WIDENED, has_vector_loop, innermost_loops
-from transforms.problems import chain_of
+from support.assembly import WIDENED, assembly_of, has_vector_loop, innermost_loops
+from support.chains import chain_of
 
 from learnerdsl import transforms
-from learnerdsl.inspection import assembly_of
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly"

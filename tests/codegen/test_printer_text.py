@@ -1,0 +1,64 @@
+"""The printer: exact text of single expressions."""
+
+import numpy as np
+import pytest
+import sympy
+
+import learnerdsl as ld
+from learnerdsl.codegen.printer import Printer
+
+x, y, c = sympy.symbols("x y c", real=True)
+
+
+def printed(expression, dtype="float64"):
+    return Printer({x: "x", y: "y", c: "c"}, frozenset({"c"}), dtype)(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (x + y * c, "x + c * y"),
+        (x - c * y, "x - c * y"),
+        (-x - y, "-x - y"),
+        (-(x + y), "-x - y"),
+        (x * y / c, "x * y / c"),
+        (x / y / (1 + y), "x / y / (y + 1.0)"),
+        (1 / x, "1.0 / x"),
+        (-1 / x, "-1.0 / x"),
+        (x**2, "x**2"),
+        ((x + 1) ** 3, "(x + 1.0)**3"),
+        (sympy.sqrt(x), "sqrt(x)"),
+        (1 / sympy.sqrt(x + y), "1.0 / sqrt(x + y)"),
+        (x ** sympy.Rational(3, 2), "x * sqrt(x)"),
+        (x ** sympy.Rational(-3, 2), "1.0 / (x * sqrt(x))"),
+        (x ** sympy.Rational(7, 4), "x * sqrt(x) * sqrt(sqrt(x))"),
+        (x**y, "x ** y"),
+        (x / 3, "x / 3.0"),
+        (2 * x / 3, "2.0 * x / 3.0"),
+        (sympy.Abs(x) * sympy.sign(y), "abs(x) * sign(y)"),
+        (ld.maximum(x, y, 0), "maximum(maximum(x, y), 0.0)"),
+        (ld.where(x > 0, x, -y), "(x if x > 0.0 else -y)"),
+        (ld.where((x > 0) & (y <= c), 1, 2), "(1.0 if (y <= c) and (x > 0.0) else 2.0)"),
+        (
+            ld.where(ld.equal(x, 0) | ld.not_equal(y, 1), x, y),
+            "(x if (x == 0.0) or (y != 1.0) else y)",
+        ),
+        (sympy.exp(-(x**2)), "exp(-x**2)"),
+        (x + y % 2, "x + (y % 2.0)"),
+        (-(y % 2) - x, "-x - (y % 2.0)"),
+        (-(y % 2) - 1, "-1.0 - (y % 2.0)"),
+        (c * (-x % y), "c * ((-x) % y)"),
+        (x * ld.where(x > 0, 1, 0.5), "x * (1.0 if x > 0.0 else 0.5)"),
+    ],
+)
+def test_printer_writes(expression, text):
+    assert printed(expression) == text
+    # What is written means what the expression means.
+    names = {**{n: getattr(np, n) for n in ("sqrt", "abs", "sign", "maximum", "exp")}, "c": 0.7}
+    for a, b in ((0.3, 1.7), (2.5, 0.2)):
+        value = float(expression.subs({x: a, y: b, c: 0.7}))
+        assert eval(text, {**names, "x": a, "y": b}) == pytest.approx(value, rel=1e-14)
+
+
+def test_constants_carry_the_type_of_the_loop():
+    assert printed(x / 2 + 1, "float32") == "float32(1.0) + float32(0.5) * x"

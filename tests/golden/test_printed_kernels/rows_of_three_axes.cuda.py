@@ -1,0 +1,269 @@
+"""The rule adafactor over p, g, in float32, for CUDA.
+
+Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
+"""
+
+from learnerdsl.kernels.cuda import (
+    abs,
+    element_pass,
+    float32,
+    float32_array,
+    float64,
+    float64_array,
+    int64,
+    lanes_for,
+    maximum,
+    minimum,
+    model_scalars,
+    narrowed,
+    sqrt,
+    sum_of,
+    sync,
+    tensor_scalars,
+    tensor_vectors,
+    thread,
+    threads,
+)
+
+
+@model_scalars
+def adafactor_scalars_1(model):
+    """Scalars of the model, in float64."""
+    step = model[0]
+    beta2_decay = model[6]
+    eps1 = model[9]
+    # rounded <- 4/3
+    rounded = float64(float32(1.3333333333333333))
+    # third <- rounded - 1
+    third = rounded - 1.0
+    # least <- where(eps1 == 0, Abs(3*third - 1), eps1)
+    least = (abs(3.0 * third - 1.0) if eps1 == 0.0 else eps1)
+    # b <- step**beta2_decay
+    b = step ** beta2_decay
+    model[11] = least
+    model[12] = b
+
+
+@element_pass
+def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads p, g; writes nothing."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    axis2 = int64(tensor[6])
+    first = start // axis2
+    chunk_rows = int64(tensor[7])
+    sum_2 = float64_array(arrays[4], 0, axis0 * axis1)
+    sum_1 = 0.0
+    lanes = lanes_for(axis2)
+    lane = thread() % lanes
+    groups = threads() // lanes
+    row_count = count // axis2
+    parts_here = (row_count + chunk_rows - 1) // chunk_rows
+    for turn in range((parts_here + groups - 1) // groups):
+        own = turn * groups + thread() // lanes
+        part = first // chunk_rows + own
+        sum_3_count = min(axis0 * axis2, ((chunk_rows - 1) // max(1, axis1) + 2) * axis2) if own < parts_here else 0
+        sum_3_first = (first + own * chunk_rows) // max(1, axis1) * axis2
+        sum_3_part = float64_array(arrays[5], axis0 * axis2 + part * sum_3_count, sum_3_count)
+        for k in range(lane, sum_3_count, lanes):
+            sum_3_part[k] = 0.0
+        sync()
+        row_turns = min(chunk_rows, row_count - turn * groups * chunk_rows)
+        for row_turn in range(row_turns):
+            row_number = own * chunk_rows + row_turn
+            is_row = row_number < row_count
+            row_number = min(row_number, row_count - 1)
+            here = first + row_number
+            offset = row_number * axis2
+            p = float32_array(arrays[0], start + offset, axis2)
+            g = float32_array(arrays[1], grad_start + offset, axis2)
+            sum_3 = float64_array(arrays[5], axis0 * axis2 + part * sum_3_count + (here // axis1) * axis2 - sum_3_first, axis2)
+            sum_2_i = 0.0
+            for i in range(lane, axis2 if is_row else 0, lanes):
+                p_i = p[i]
+                g_i = g[i]
+                sum_1 = sum_1 + float64(p_i)**2
+                sum_2_i = sum_2_i + float64(g_i)**2
+                sum_3[i] += float64(g_i)**2
+            sum_2_i = sum_of(sum_2_i, lanes, scratch)
+            if is_row and lane == 0:
+                sum_2[here] = sum_2_i
+    sum_1 = sum_of(sum_1, threads(), scratch)
+    if thread() == 0:
+        sums[0] = sum_1
+
+
+@model_scalars
+def adafactor_scalars_2(model):
+    """Scalars of the model, in float64."""
+    least = model[11]
+    c2 = least**2
+    model[13] = c2
+
+
+@tensor_vectors
+def adafactor_tensor_scalars_2(arrays, model, tensor, scratch):
+    """Scalars and vectors of a tensor, in float64, by all threads of a block."""
+    step = model[0]
+    lr = model[5]
+    eps2 = model[10]
+    least = model[11]
+    b = model[12]
+    size = tensor[0]
+    rows = tensor[2]
+    cols = tensor[3]
+    sum_1 = tensor[9]
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    axis2 = int64(tensor[6])
+    row_ = float32_array(arrays[2], 0, axis0 * axis1)
+    col = float32_array(arrays[3], 0, axis0 * axis2)
+    sum_2 = float64_array(arrays[4], 0, axis0 * axis1)
+    sum_3 = float64_array(arrays[5], 0, axis0 * axis2)
+    row_new = float32_array(arrays[6], 0, axis0 * axis1)
+    col_new = float32_array(arrays[7], 0, axis0 * axis2)
+    sum_4 = float64_array(arrays[8], 0, axis0)
+    c1 = float32_array(arrays[9], 0, axis0)
+    # alpha <- Max(eps2, sqrt(sum_1)/sqrt(size))*Min(lr, 1/sqrt(step))
+    alpha = maximum(eps2, sqrt(sum_1) / sqrt(size)) * minimum(lr, 1.0 / sqrt(step))
+    for k in range(thread(), axis0 * axis1, threads()):
+        row_i = float64(row_[k])
+        sum_2_i = float64(sum_2[k])
+        # row <- row + b*(-row + sum_2/cols)
+        row_new_i = row_i + b * (sum_2_i / cols - row_i)
+        row_new[k] = row_new_i
+    sync()
+    t1 = 1.0 / rows
+    for k in range(thread(), axis0 * axis2, threads()):
+        col_i = float64(col[k])
+        sum_3_i = float64(sum_3[k])
+        # col <- col + b*(-col + sum_3/rows)
+        col_new_i = col_i + b * (t1 * sum_3_i - col_i)
+        col_new[k] = col_new_i
+    sync()
+    for k in range(thread(), axis0, threads()):
+        sum_4[k] = 0.0
+    sync()
+    for k in range(0 if thread() == 0 else axis0 * axis1, axis0 * axis1):
+        row_new_i = float64(row_new[k])
+        sum_4[k // axis1] += row_new_i
+    sync()
+    for k in range(thread(), axis0, threads()):
+        sum_4_i = float64(sum_4[k])
+        c1_i = 1.0 / maximum(t1 * sum_4_i, least)
+        c1[k] = c1_i
+    sync()
+    if thread() == 0:
+        tensor[11] = alpha
+
+
+@element_pass
+def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads g; writes nothing."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    axis2 = int64(tensor[6])
+    first = start // axis2
+    c2 = narrowed(model[13])  # least**2
+    row_new = float32_array(arrays[6], 0, axis0 * axis1)
+    c1 = float32_array(arrays[9], 0, axis0)
+    sum_5 = 0.0
+    lanes = lanes_for(axis2)
+    lane = thread() % lanes
+    groups = threads() // lanes
+    row_count = count // axis2
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
+        here = first + row_number
+        offset = row_number * axis2
+        g = float32_array(arrays[1], grad_start + offset, axis2)
+        row_new_i = row_new[here]
+        c1_i = c1[here // axis1]
+        col_new = float32_array(arrays[7], (here // axis1) * axis2, axis2)
+        for i in range(lane, axis2 if is_row else 0, lanes):
+            g_i = g[i]
+            col_new_i = col_new[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c1_i * col_new_i * row_new_i, c2))
+            sum_5 = sum_5 + float64(u)**2
+    sum_5 = sum_of(sum_5, threads(), scratch)
+    if thread() == 0:
+        sums[1] = sum_5
+
+
+@model_scalars
+def adafactor_scalars_3(model):
+    """Scalars of the model, in float64."""
+    lr = model[5]
+    weight_decay = model[8]
+    c3 = 1.0 - lr * weight_decay
+    model[14] = c3
+
+
+@tensor_scalars
+def adafactor_tensor_scalars_3(arrays, model, tensor):
+    """Scalars of a tensor, in float64."""
+    d = model[7]
+    size = tensor[0]
+    sum_5 = tensor[10]
+    alpha = tensor[11]
+    c4 = alpha / maximum(1.0, sqrt(sum_5) / d / sqrt(size))
+    tensor[12] = c4
+
+
+@element_pass
+def adafactor_pass_3(arrays, model, tensor, start, grad_start, count, sums, scratch):
+    """Reads p, g; writes p."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    axis2 = int64(tensor[6])
+    first = start // axis2
+    c2 = narrowed(model[13])  # least**2
+    c3 = narrowed(model[14])  # -lr*weight_decay + 1
+    c4 = narrowed(tensor[12])  # alpha/Max(1, sqrt(sum_5)/(d*sqrt(size)))
+    row_new = float32_array(arrays[6], 0, axis0 * axis1)
+    c1 = float32_array(arrays[9], 0, axis0)
+    lanes = lanes_for(axis2)
+    lane = thread() % lanes
+    groups = threads() // lanes
+    row_count = count // axis2
+    for turn in range((row_count + groups - 1) // groups):
+        row_number = turn * groups + thread() // lanes
+        is_row = row_number < row_count
+        row_number = min(row_number, row_count - 1)
+        here = first + row_number
+        offset = row_number * axis2
+        p = float32_array(arrays[0], start + offset, axis2)
+        g = float32_array(arrays[1], grad_start + offset, axis2)
+        row_new_i = row_new[here]
+        c1_i = c1[here // axis1]
+        col_new = float32_array(arrays[7], (here // axis1) * axis2, axis2)
+        for i in range(lane, axis2 if is_row else 0, lanes):
+            p_i = p[i]
+            g_i = g[i]
+            col_new_i = col_new[i]
+            # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
+            u = g_i / sqrt(maximum(c1_i * col_new_i * row_new_i, c2))
+            # p <- -alpha*u/Max(1, sqrt(sum_5)/(d*sqrt(size))) + p*(-lr*weight_decay + 1)
+            p_new = c3 * p_i - c4 * u
+            p[i] = p_new
+
+
+@tensor_vectors
+def adafactor_tensor_scalars_4(arrays, model, tensor, scratch):
+    """Scalars and vectors of a tensor, in float64, by all threads of a block."""
+    axis0 = int64(tensor[4])
+    axis1 = int64(tensor[5])
+    axis2 = int64(tensor[6])
+    row_ = float32_array(arrays[2], 0, axis0 * axis1)
+    col = float32_array(arrays[3], 0, axis0 * axis2)
+    row_new = float32_array(arrays[6], 0, axis0 * axis1)
+    col_new = float32_array(arrays[7], 0, axis0 * axis2)
+    for k in range(thread(), axis0 * axis1, threads()):
+        row_[k] = row_new[k]
+    sync()
+    for k in range(thread(), axis0 * axis2, threads()):
+        col[k] = col_new[k]
+    sync()

@@ -1,0 +1,207 @@
+"""Groups of parameters: the values they have of their own, share with the base, or may not have."""
+
+import numpy as np
+import pytest
+from support.small_rules import (
+    BACKENDS,
+    contents,
+    descent,
+    every_state,
+    gradients,
+    parameters,
+    train,
+)
+
+import learnerdsl as ld
+
+
+@ld.rule
+def model_energy(p, g, lr=0.1, keep=0.5, scale=1.0, start=2.0):
+    """A state of the model that is computed from `keep` and `start`."""
+    energy = ld.state("energy", init=start, shape="model")
+    kept = ld.let("kept", keep * energy)
+    new = ld.assign(energy, kept + ld.sum(scale * g**2, over="model"))
+    return ld.assign(p, p - lr * g / new)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("form", "member"), [("dict", "b"), ("list", 1)], ids=["by name", "by index"]
+)
+def test_a_group_has_values_of_its_own(form, member, backend):
+    learner = descent(parameters(form), backend=backend, groups=[{"params": [member], "lr": 0.0}])
+    before = contents(learner)
+    learner.update(gradients(learner, 0))
+    after = contents(learner)
+    unmoved = [name for name in before[0] if before[0][name] == after[0][name]]
+    assert unmoved == [("parameter", member)]
+
+
+def test_a_group_does_what_a_learner_of_its_own_would_do(backend):
+    both = every_state(
+        parameters("dict"), backend=backend, groups=[{"params": ["b"], "lr": 0.3, "keep": 0.5}]
+    )
+    same = every_state(parameters("dict"), backend=backend, lr=0.3, keep=0.5)
+    train(both, [0, 1])
+    train(same, [0, 1])
+    # Both states of the model depend on the gradients of all, never on the groups.
+    assert both.model_state == same.model_state
+    assert (both.parameters["b"] == same.parameters["b"]).all()
+    assert (both.parameters["w"] != same.parameters["w"]).any()
+
+
+def test_a_group_uses_the_base_where_it_has_no_value():
+    learner = descent(parameters("dict"), lr=0.25, groups=[{"params": ["b"], "decay": 0.5}])
+    assert dict(learner.groups[0]) == {"lr": 0.25, "decay": 0.5}
+
+
+def test_setting_the_base_does_not_change_a_value_of_a_group():
+    learner = descent(parameters("dict"), groups=[{"params": ["b"], "lr": 0.0}])
+    learner.hyperparameters["lr"] = 0.25
+    assert learner.groups[0]["lr"] == 0.0
+
+
+def test_setting_the_base_changes_what_a_group_has_no_value_for(backend):
+    learner = descent(parameters("dict"), backend=backend, groups=[{"params": ["b"], "decay": 0.0}])
+    expected = descent(parameters("dict"), backend=backend, lr=0.25)
+    learner.hyperparameters["lr"] = 0.25
+    learner.update(gradients(learner, 0))
+    expected.update(gradients(expected, 0))
+    assert contents(learner)[0] == contents(expected)[0]
+
+
+def test_setting_a_value_of_a_group_does_not_change_the_base():
+    learner = descent(parameters("dict"), groups=[{"params": ["b"]}])
+    learner.groups[0]["lr"] = 0.25
+    assert dict(learner.hyperparameters) == {"lr": 0.5, "decay": 0.0}
+    assert dict(learner.groups[0]) == {"lr": 0.25, "decay": 0.0}
+
+
+def test_a_group_may_have_a_schedule(backend):
+    learner = descent(
+        [np.zeros(1), np.zeros(1)],
+        backend=backend,
+        groups=[{"params": [1], "lr": lambda step: 1 / 2**step}],
+    )
+    for _ in range(2):
+        learner.update([np.ones(1), np.ones(1)])
+    assert [array[0] for array in learner.parameters.values()] == [-1.0, -0.75]
+
+
+def test_groups_come_in_the_order_in_which_they_were_given():
+    learner = descent(
+        [np.zeros(1), np.zeros(1), np.zeros(1)],
+        groups=[{"params": [2], "lr": 0.2}, {"params": [0], "lr": 0.1}],
+    )
+    assert [group["lr"] for group in learner.groups] == [0.2, 0.1]
+
+
+@pytest.mark.parametrize(
+    "params", [["b", "w"], ("b", "w"), {"b", "w"}], ids=["list", "tuple", "set"]
+)
+def test_a_group_may_hold_all_parameters(params):
+    learner = descent(parameters("dict"), groups=[{"params": params, "lr": 0.0}])
+    before = contents(learner)[0]
+    learner.update(gradients(learner, 0))
+    assert contents(learner)[0] == before
+
+
+def test_a_group_may_be_empty(backend):
+    learner = descent(parameters("dict"), backend=backend, groups=[{"params": [], "lr": 0.0}])
+    expected = descent(parameters("dict"), backend=backend)
+    learner.update(gradients(learner, 0))
+    expected.update(gradients(expected, 0))
+    assert contents(learner)[0] == contents(expected)[0]
+
+
+BAD_GROUPS = {
+    "no params": (
+        [{"lr": 0.0}],
+        ld.HyperparameterError,
+        ("{'params': ['b'], 'lr': 0.0}", "got {'lr'"),
+    ),
+    "no dict": ([["b"]], ld.HyperparameterError, ("A group is a dict such as", "got ['b']")),
+    "one dict": ({"params": ["b"]}, ld.HyperparameterError, ("A group is a dict such as",)),
+    "a number": (3, ld.HyperparameterError, ("groups",)),
+    "unknown name": (
+        [{"params": ["bias"], "lr": 0.0}],
+        ld.UnknownNameError,
+        ("Group 1 names 'bias', which is not a parameter", "there are 'w', 'b'"),
+    ),
+    "index of a dict": ([{"params": [1]}], ld.UnknownNameError, ("Group 1 names 1",)),
+    "name in two groups": (
+        [{"params": ["b"], "lr": 0.0}, {"params": ["w", "b"], "lr": 0.1}],
+        ld.HyperparameterError,
+        ("Parameter 'b' is in groups 1 and 2", "name it once"),
+    ),
+    "name twice": ([{"params": ["b", "b"]}], ld.HyperparameterError, ("'b'", "name it once")),
+    "text for a list": ([{"params": "bias"}], ld.LearnerError, ("'bias'", "['bias']")),
+    "text of one letter": ([{"params": "b"}], ld.LearnerError, ("'b'", "['b']")),
+    "number for a list": ([{"params": 1}], ld.LearnerError, ("1",)),
+    "arrays for names": ([{"params": [np.zeros(2)]}], ld.LearnerError, ("Group 1",)),
+    "unknown hyperparameter": (
+        [{"params": ["b"], "rate": 0.1}],
+        ld.UnknownNameError,
+        ("descent has no hyperparameter 'rate'", "it has: lr, decay"),
+    ),
+    "bad value": ([{"params": ["b"], "lr": "0.1"}], ld.HyperparameterError, ("cannot be '0.1'",)),
+}
+
+
+@pytest.mark.parametrize("case", BAD_GROUPS)
+def test_groups_that_cannot_be_used_are_refused(case):
+    groups, error, parts = BAD_GROUPS[case]
+    with pytest.raises(error) as caught:
+        descent(parameters("dict"), groups=groups)
+    assert [part for part in parts if part not in str(caught.value)] == [], str(caught.value)
+
+
+def test_an_index_beyond_the_parameters_is_refused():
+    with pytest.raises(ld.UnknownNameError, match="Group 1 names 2, which is not a parameter"):
+        descent(parameters("list"), groups=[{"params": [2]}])
+
+
+@pytest.mark.parametrize("name", ["keep", "start"])
+def test_a_group_cannot_change_what_a_state_of_the_model_is_computed_from(name):
+    with pytest.raises(ld.HyperparameterError) as caught:
+        model_energy(parameters("dict"), groups=[{"params": ["b"], name: 0.1}])
+    assert f"{name!r} of model_energy cannot differ between groups" in str(caught.value)
+    assert "state 'energy', one scalar for the whole model" in str(caught.value)
+
+
+def test_setting_in_a_group_what_a_state_of_the_model_is_computed_from_changes_nothing():
+    learner = model_energy(parameters("dict"), groups=[{"params": ["b"], "lr": 0.2}])
+    before = contents(learner)
+    with pytest.raises(ld.HyperparameterError, match="'keep' of model_energy cannot differ"):
+        learner.groups[0]["keep"] = 0.1
+    assert contents(learner) == before
+
+
+@pytest.mark.parametrize("name", ["lr", "scale"])
+def test_a_group_may_change_what_a_state_of_the_model_only_sums_over_elements(name):
+    values = {"lr": 0.25, "scale": 3.0}
+    cpu, oracle = (
+        model_energy(
+            parameters("dict", np.float64),
+            backend=backend,
+            groups=[{"params": ["b"], name: values[name]}],
+        )
+        for backend in BACKENDS
+    )
+    train(cpu, [0, 1])
+    train(oracle, [0, 1])
+    assert cpu.model_state["energy"] == pytest.approx(oracle.model_state["energy"], rel=1e-14)
+    np.testing.assert_allclose(cpu.parameters["b"], oracle.parameters["b"], rtol=1e-14)
+
+
+def test_the_base_may_change_what_a_state_of_the_model_is_computed_from(backend):
+    learner = model_energy(
+        parameters("dict"), backend=backend, groups=[{"params": ["b"], "lr": 0.2}]
+    )
+    learner.hyperparameters["keep"] = 0.0
+    learner.update({"w": np.zeros((3, 4), np.float32), "b": np.ones(4, np.float32)})
+    assert learner.model_state == {"energy": 4.0}

@@ -1,0 +1,60 @@
+"""Every builtin as PTX, run on the CPU: against the oracle, with bounds and races checked."""
+
+import functools
+
+import numpy as np
+import pytest
+from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
+from support.families import ROUNDING
+from support.following import STEPS, assert_same_states, run_both
+from support.ptx_device import FUNCTIONS_OF_MATRICES, PtxDevice, device, use
+from support.tiers import in_float32, slow
+
+__all__ = ["device"]
+
+ORDERED = ("lamb", "adafactor", "came", "lars", "adam_mini")
+RULES = [name for name in BUILTINS if name not in FUNCTIONS_OF_MATRICES]
+
+
+@pytest.mark.parametrize(("name", "dtype"), in_float32(RULES))
+def test_compiled_rule_follows_the_oracle(name, dtype, device):
+    start, found, expected, learner, oracle = run_both(name, dtype, device.array)
+    factor = ROUNDING.get(name, (1, ""))[0]
+    assert_close(start, found, expected, factor * TOLERANCE[dtype])
+    # States have no movement to compare with: what is left of a difference may be all of one.
+    assert_same_states(learner, oracle, 20 * factor * TOLERANCE[dtype])
+    assert learner.step_count == STEPS
+    assert learner.samples == 3 * STEPS
+
+
+@pytest.mark.parametrize("name", ["adafactor", *map(slow, ["adam", "lamb", "came", "sm3"])])
+def test_blocks_of_256_threads_follow_the_oracle_on_narrow_and_wide_tensors(name, monkeypatch):
+    device = use(PtxDevice(threads=256), monkeypatch)
+    shapes = ((130, 129), (70, 3), (4, 6, 3, 3), (5_000,))
+    start, found, expected, learner, oracle = run_both(name, "float32", device.array, shapes)
+    assert_close(start, found, expected, 2 * TOLERANCE["float32"])
+    assert_same_states(learner, oracle, 40 * TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("name", ["adam", *map(slow, ["lamb", "adafactor", "novograd"])])
+def test_arrays_that_are_not_aligned_to_16_bytes_give_the_same(name, monkeypatch):
+    ends = []
+    for offset in (0, 4):
+        device = use(PtxDevice(), monkeypatch)
+        place = functools.partial(device.array, offset=offset)
+        ends.append(run_both(name, "float32", place)[1][-1])
+    for aligned, shifted in zip(*ends, strict=True):
+        # Which thread adds what to a sum differs, so its last digit may.
+        np.testing.assert_allclose(shifted, aligned, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["prodigy", *map(slow, ORDERED)])
+def test_the_order_in_which_blocks_run_does_not_change_a_bit(name, monkeypatch):
+    ends = []
+    for backwards in (False, True):
+        device = use(PtxDevice(backwards=backwards), monkeypatch)
+        _, found, _, learner, _ = run_both(name, "float32", device.array)
+        states = learner.state_dict()["state"]
+        arrays = [*found[-1], *(a for own in states.values() for a in own.values())]
+        ends.append([array.tobytes() for array in arrays])
+    assert ends[0] == ends[1]

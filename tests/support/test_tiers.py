@@ -1,0 +1,34 @@
+"""The first tier has a builtin of every structure."""
+
+import pytest
+
+from learnerdsl import learners
+from learnerdsl.expr import Draw
+from support.problems import fitted
+from support.tiers import REPRESENTATIVES
+
+
+def structure(name):
+    """What the kernels of a builtin are made of."""
+    found = set()
+    for shape in fitted(name, ((), (7,), (7, 5), (3, 4, 2))):
+        program = getattr(learners, name).program("cpu", "float32", shape=shape)
+        kernel = program.kernel
+        found |= {f"{len(program.levels)} levels", f"rows of axes {program.layout.row_axes}"}
+        found |= {f"{type(s).__name__} over {kernel.domains[s]}" for s in kernel.states}
+        found |= {f"extra of {type(extra).__name__}" for extra in program.rule.extras}
+        for block in kernel.blocks:
+            found |= {f"{r.kind} over {kernel.domains.get(r.symbol)}" for r in block.reduces}
+            if any(compute.expression.has(Draw) for compute in block.computes):
+                found.add("random numbers")
+        if any(level.matrix for level in program.levels):
+            found.add("functions of matrices")
+    return found
+
+
+@pytest.mark.slow
+def test_representatives_have_every_structure_that_a_builtin_has():
+    assert set(learners.__all__) > REPRESENTATIVES
+    known = set().union(*map(structure, REPRESENTATIVES))
+    unknown = {name: structure(name) - known for name in learners.__all__}
+    assert {name: found for name, found in unknown.items() if found} == {}

@@ -1,0 +1,184 @@
+"""The arguments and options of a rule: which defaults and values are refused, and how."""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from support.mistakes import donor
+
+import learnerdsl as ld
+
+# Arguments
+
+
+def test_a_rule_needs_a_parameter_and_a_gradient():
+    def rule(p):
+        return ld.assign(p, p)
+
+    with pytest.raises(ld.RuleError, match="rule must start with the parameter and its gradient"):
+        ld.rule(rule)
+
+
+def test_the_parameter_and_the_gradient_have_no_defaults():
+    def rule(p, g=0.0):
+        return ld.assign(p, p - g)
+
+    with pytest.raises(ld.RuleError, match=r"must start with .*: def rule\(p, g, \.\.\.\)"):
+        ld.rule(rule)
+
+
+@pytest.mark.parametrize(
+    "default",
+    ["missing", None, [0.1], 1j, float, math.nan, np.array([0.1]), np.array(1j), Decimal("NaN")],
+    ids=repr,
+)
+def test_an_argument_without_a_usable_default_is_refused(default):
+    if default == "missing":
+
+        def rule(p, g, lr):
+            return ld.assign(p, p - lr * g)
+    else:
+
+        def rule(p, g, lr=default):
+            return ld.assign(p, p - lr * g)
+
+    with pytest.raises(
+        ld.RuleError, match="Argument 'lr' of rule needs a default: a float or a sch"
+    ):
+        ld.rule(rule)
+
+
+def test_arguments_without_names_are_refused():
+    def rule(p, g, *others, **more):
+        return ld.assign(p, p - g)
+
+    with pytest.raises(ld.RuleError, match="Argument 'others' of rule needs a default"):
+        ld.rule(rule)
+
+
+@pytest.mark.parametrize("name", ["params", "backend", "groups", "nonfinite", "seed"])
+def test_an_argument_with_a_name_of_the_learners_own_is_refused(name):
+    namespace = {"ld": ld}
+    exec(f"def rule(p, g, {name}=0.1): return ld.assign(p, p - {name} * g)", namespace)
+    with pytest.raises(ld.RuleError, match=name):
+        ld.rule(namespace["rule"])
+
+
+def test_a_rule_without_a_name_of_its_own_is_refused():
+    with pytest.raises(ld.RuleError, match="lambda"):
+        ld.rule(lambda p, g, lr=0.1: ld.assign(p, p - lr * g))
+
+
+NUMBERS = [
+    np.float16(0.5),
+    np.float32(0.5),
+    np.array(0.5),
+    torch.tensor(0.5),
+    Decimal("0.5"),
+    Fraction(1, 2),
+    sympy.Rational(1, 2),
+]
+
+
+@pytest.mark.parametrize("default", NUMBERS, ids=lambda d: type(d).__name__)
+def test_a_number_of_any_library_is_the_default_of_a_hyperparameter(default):
+    @ld.rule
+    def rule(p, g, lr=default):
+        return ld.assign(p, p - lr * g)
+
+    learner = rule([np.zeros(1)], backend="numpy")
+    learner.update([np.ones(1)])
+    assert learner.parameters[0].tolist() == [-0.5]
+    assert dict(learner.hyperparameters) == {"lr": 0.5}
+
+
+@pytest.mark.parametrize("default", [3, np.int64(3), np.array(3)], ids=lambda d: type(d).__name__)
+def test_a_whole_number_is_the_default_of_an_option(default):
+    @ld.rule
+    def rule(p, g, power=default):
+        return ld.assign(p, p - g**power)
+
+    assert rule.trace().options == (("power", 3),)
+    assert rule.trace(power=2).options == (("power", 2),)
+    with pytest.raises(ld.HyperparameterError) as caught:
+        rule([np.zeros(1)], power=0.5)
+    assert "An int default makes an option; write power=3.0 in the definition" in str(caught.value)
+
+
+@pytest.mark.parametrize("default", [True, np.bool_(True)], ids=["bool", "NumPy bool"])
+def test_a_truth_value_is_the_default_of_an_option(default):
+    @ld.rule
+    def rule(p, g, nesterov=default):
+        return ld.assign(p, p - (g if nesterov else 2 * g))
+
+    assert rule.trace().options == (("nesterov", True),)
+
+
+# Options
+
+
+@ld.rule
+def with_options(p, g, lr=0.1, nesterov=False, times=2, mode="plain"):
+    """A rule with an option of each type."""
+    return ld.assign(p, p - lr * times * g * (2 if nesterov else 1) * len(mode))
+
+
+def test_an_unknown_option_is_refused_with_the_known_ones():
+    with pytest.raises(
+        ld.UnknownNameError, match="no option 'nestrov'; its options are: nesterov, ti"
+    ):
+        with_options.trace(nestrov=True)
+
+
+def test_a_hyperparameter_is_no_option():
+    with pytest.raises(ld.UnknownNameError, match="with_options has no option 'lr'"):
+        with_options.source(lr=0.1)
+
+
+def test_an_unknown_argument_is_refused_with_the_known_ones():
+    with pytest.raises(ld.UnknownNameError) as caught:
+        with_options([np.ones(2)], learning_rate=0.1)
+    assert "has no argument 'learning_rate'; its arguments are: lr, nesterov" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ({"nesterov": 1}, "bool"),
+        ({"nesterov": "yes"}, "bool"),
+        ({"times": True}, "int"),
+        ({"times": 2.0}, "int"),
+        ({"mode": 3}, "str"),
+        ({"mode": None}, "str"),
+        ({"mode": ["plain"]}, "str"),
+    ],
+    ids=str,
+)
+def test_an_option_of_the_wrong_type_is_refused(option, kind):
+    (name, value), *_ = option.items()
+    with pytest.raises(ld.HyperparameterError) as caught:
+        with_options.trace(**option)
+    assert f"Option {name}={value!r} of with_options must be of type {kind}" in str(caught.value)
+
+
+@pytest.mark.parametrize("option", [{"nesterov": 1}, {"times": 2.0}], ids=str)
+def test_an_option_of_the_wrong_type_is_refused_though_an_equal_one_was_traced(option):
+    with_options.trace(nesterov=True)
+    with_options.trace(times=2)
+    with pytest.raises(ld.HyperparameterError, match="must be of type"):
+        with_options.trace(**option)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "single precision"])
+def test_source_for_an_unknown_number_type_is_refused(dtype):
+    with pytest.raises(ld.DtypeError, match="float32, float64"):
+        donor.source(dtype=dtype)
+
+
+def test_source_for_an_unknown_machine_is_refused():
+    with pytest.raises(ld.HyperparameterError, match="no code generator for target 'abacus'"):
+        donor.source("abacus")
