@@ -1,10 +1,9 @@
 """Kernel -> the Python source of a module with its functions; a target says how each is printed."""
 
-import re
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from learnerdsl.codegen.naming import RESERVED
 from learnerdsl.codegen.text import Text
 from learnerdsl.ir import Block, Kernel
 from learnerdsl.layout import Layout
@@ -89,7 +88,6 @@ def print_kernel(
 def _module(head: str, functions: list[Lines], target: Target) -> str:
     """The whole module: what it is, what it imports, its functions."""
     body = "\n\n\n".join("\n".join(lines) for lines in functions)
-    code = re.sub(r'#.*|""".*"""|\b(np|xp)\.\w+', "", body)
     lines = [
         f'"""{head}, for {target.name}.',
         "",
@@ -99,10 +97,18 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
     ]
     if "np." in body:
         lines += ["import numpy as np", ""]
+    free = _free_names(body)
     for module, names in target.imports:
-        # What is not reserved may be the name of a value, too: only calls count.
-        ends = {name: r"\b" if name in RESERVED else r"\(" for name in names}
-        used = [name for name in names if re.search(rf"\b{name}{ends[name]}", code)]
+        used = [name for name in names if name in free]
         if used:
             lines += [f"from {module} import (", *(f"    {name}," for name in used), ")"]
     return "\n".join(lines) + "\n\n\n" + body + "\n"
+
+
+def _free_names(code: str) -> set[str]:
+    """Return the names that functions read and do not define: what a module has to import."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return {node.id for node in names} - bound
