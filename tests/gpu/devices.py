@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 import pytest
-from learners.test_builtins import assert_close
+from support.battery import assert_close
 from support.families import ROUNDING
 from support.problems import fitted
 

@@ -17,7 +17,7 @@ from gpu.devices import (
     problem,
     trained,
 )
-from learners.test_builtins import RULES, TOLERANCE, assert_close, run
+from support.battery import RULES, TOLERANCE, assert_close, run
 from support.families import ROUNDING
 from support.problems import hyperparameters
 from support.rules import clipped_adamw_ema

@@ -14,7 +14,7 @@ from gpu.devices import (
     problem,
     trained,
 )
-from learners.test_builtins import RULES
+from support.battery import RULES
 from support.rules import clipped_adamw_ema
 from support.small_rules import every_state
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from learners.test_builtins import BUILTINS
+from support.battery import BUILTINS
 from support.problems import fitted
 from support.ptx_text import CAPABILITIES, element_loops, in_double, ptx_for_all
 from support.tiers import one_of_each

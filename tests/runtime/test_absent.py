@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from learners.test_builtins import BUILTINS, RULES, extra_values, start_values, variants
+from support.battery import BUILTINS, RULES, extra_values, start_values, variants
 from support.problems import EXTRAS, fitted, hyperparameters
 from support.rules import clipped_adamw_ema
 from support.small_rules import BACKENDS, contents, descent, every_state, gradients, parameters

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
 from numba import cuda
+from support.battery import BUILTINS, TOLERANCE, assert_close
 from support.families import ROUNDING
 from support.following import STEPS, assert_same_states, run_both
 from support.rules import clipped_adamw_ema

@@ -1,10 +1,10 @@
 """Builtins on a device beside the oracle, with hyperparameters that change at every step."""
 
 import numpy as np
-from learners.test_builtins import start_values
 
 from learnerdsl import learners
 from learnerdsl.runtime.arrays.interop import copy_to_host
+from support.battery import start_values
 from support.problems import EXTRAS, SCALAR_EXTRAS, fitted, hyperparameters
 
 # More than a chunk, more than a block, one element, none; vectors, matrices, more axes.

@@ -9,10 +9,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from learners.test_builtins import RULES, follow
 
 from learnerdsl import learners
 from learnerdsl.expr import RingState
+from support.battery import RULES, follow
 from support.families import TRUSTED, UNTRUSTED
 from support.families.libraries import run_optax, run_torch
 from support.problems import STEPS, hyperparameters, problem

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from learners.test_builtins import BUILTINS, TOLERANCE, assert_close
+from support.battery import BUILTINS, TOLERANCE, assert_close
 from support.families import ROUNDING
 from support.following import STEPS, assert_same_states, run_both
 from support.ptx_device import FUNCTIONS_OF_MATRICES, PtxDevice, device, use

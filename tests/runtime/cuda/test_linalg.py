@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from learners.test_builtins import RULES
+from support.battery import RULES
 from support.ptx_device import FUNCTIONS_OF_MATRICES
 
 from learnerdsl.ir import Rank
