@@ -1,4 +1,4 @@
-"""The compiler: a tuple of named passes, then a printer. A Rule goes in, text comes out; no JIT."""
+"""The compiler: named passes, then a printer. It turns a Rule into source text and runs no JIT."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,20 +29,20 @@ PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("verify", verify),
 )
 PRINTERS = {"cpu": print_cpu, "cuda": print_cuda}
-"""Targets, and what prints a kernel for them."""
+"""Target -> the function that prints a kernel for it."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled rule as text, with what a runtime needs to call it.
+    """A compiled rule: source text, and the tables and names that a runtime needs to run it.
 
     Attributes:
-        rule: the rule it does.
-        kernel: the last stage of the compiler.
-        layout: tables that the functions read and write.
-        dtype: number type of the parameters.
-        target: the machine it is for.
-        source: Python text of a module with the functions.
+        rule: the rule.
+        kernel: the kernel after the last pass.
+        layout: the tables that the functions read and write.
+        dtype: dtype of the parameters, "float32" or "float64".
+        target: "cpu" or "cuda".
+        source: source text of a Python module with the functions.
         levels: names of the functions, in the order in which they run.
     """
 
@@ -57,7 +57,7 @@ class Program:
 
 @lru_cache(maxsize=256)
 def stages(rule: Rule) -> dict[str, Kernel]:
-    """The kernel after every pass, by the name of the pass."""
+    """Return name of a pass -> the kernel after it, from "lower" to "verify"."""
     kernel = lower(rule)
     done = {"lower": kernel}
     for name, transform in PASSES:
@@ -67,7 +67,7 @@ def stages(rule: Rule) -> dict[str, Kernel]:
 
 
 def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
-    """The program of a rule for parameters of one number type.
+    """Compile a rule for parameters of one dtype.
 
     Args:
         rule: a traced rule.
@@ -75,7 +75,8 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
         target: "cpu" or "cuda".
 
     Raises:
-        HyperparameterError: unknown target.
+        HyperparameterError: `target` is unknown.
+        DtypeError: `dtype` is unknown.
     """
     if str(target) not in PRINTERS:
         msg = (
@@ -83,13 +84,14 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
         )
         raise HyperparameterError(msg)
     if str(dtype) not in NUMBER_TYPES:
-        msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
+        msg = f"Kernels cannot compute in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
         raise DtypeError(msg)
     return _compile(rule, dtype, target)
 
 
 @lru_cache(maxsize=256)
 def _compile(rule: Rule, dtype: str, target: str) -> Program:
+    """Compile a rule, with arguments that are checked already."""
     kernel = stages(rule)["verify"]
     layout = lay_out(kernel)
     source, levels = PRINTERS[target](kernel, layout, dtype)

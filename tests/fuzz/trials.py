@@ -31,7 +31,7 @@ ALLOWED = (
     "is used twice in rule",
     "differ between tensors of different shapes",
     "cannot differ between groups",
-    "which is no matrix",
+    "which is not a matrix",
     "reduce it with sum, mean, norm or max",
     "changes rows in updates that do not name them",
     "% 0 has no value",
