@@ -127,6 +127,8 @@ class _CudaByRows(ByRows):
     def loop_over_parts(self) -> list[str]:
         """Return the loop over parts; each group works on the rows of one part, in order."""
         outputs = [self.output(v, "(first + own * chunk_rows)") for v in self.in_parts]
+        # All threads wait at `sync` until the parts are clear: a thread clears values to which
+        # others of its group add.
         body = [
             "own = turn * groups + thread() // lanes",
             "part = first // chunk_rows + own",

@@ -34,6 +34,7 @@ class MatrixFunction(sympy.Expr):
         return self.text.format(*(self._operand(printer, a) for a in self.args))
 
     def _operand(self, printer: Any, argument: Any) -> str:
+        """Return the LaTeX text of an argument, in parentheses if it needs them."""
         text = printer.doprint(argument)
         is_bare = argument.is_Atom or isinstance(argument, self.needs_no_brackets)
         return text if is_bare else rf"\left({text}\right)"

@@ -111,6 +111,7 @@ class _Fusion:
         self.copies: dict[Any, Any] = {}
 
     def is_element(self, symbol: sympy.Basic) -> bool:
+        """Return whether a symbol has one value per element."""
         return self.kernel.domains[symbol] == Domain.ELEMENT
 
     def find_levels(self) -> dict[Any, int]:
@@ -143,9 +144,11 @@ class _Fusion:
         return {s: Named(f"{s.name}_matrix", s.owner) for s in dict.fromkeys(found)}
 
     def input_level(self, reduce: Reduce) -> int:
+        """Return the number of the sweep that runs a reduction."""
         return self.levels[reduce.symbol] - 1
 
     def blocks(self) -> list[Block]:
+        """Return the blocks of all levels, in the order in which they run."""
         writes = self.choose_writes()
         passes = self.plan(writes)
         if passes is None:
@@ -322,4 +325,5 @@ class _Fusion:
         return _Pass(tuple(ordered), tuple(kept))
 
     def is_handed_over_before(self, symbol: Any, k: int) -> bool:
+        """Return whether an earlier sweep than `k` wrote a value to a temporary matrix."""
         return symbol in self.temporaries and self.levels[symbol] < k

@@ -60,9 +60,11 @@ class _Hoisting:
         self.sums_of_axes = {symbol for symbol, rank in ranks.items() if rank == Rank.VECTOR}
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
+        """Return the domain of an expression, which may contain new symbols."""
         return replace(self.kernel, domains=self.domains).domain_of(expression)
 
     def is_narrow(self, expression: sympy.Basic) -> bool:
+        """Return whether a value is the same for several elements: a scalar or an axis array."""
         return self.domain_of(expression).rank < Rank.ELEMENT
 
     def rewrite(self, expression: Any) -> Any:

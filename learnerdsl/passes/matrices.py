@@ -37,6 +37,7 @@ class _Separation:
         self.products: dict[Any, sympy.Symbol] = {}
 
     def kernel(self) -> Kernel:
+        """Return the kernel with the blocks separated."""
         for block in self.source.blocks:
             self.extract(block)
         on_matrices = self.between()
@@ -49,6 +50,7 @@ class _Separation:
         return replace(self.source, blocks=tuple(result), domains=self.domains)
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
+        """Return the domain of an expression, which may contain new symbols."""
         return replace(self.source, domains=self.domains).domain_of(expression)
 
     def extract(self, block: Block) -> None:
@@ -66,6 +68,7 @@ class _Separation:
             self.blocks.append(replace(block, computes=computes, reduces=reduces))
 
     def bare(self, item: Any) -> Any:
+        """Return a statement with symbols for its functions of matrices."""
         return replace(item, expression=self.replaced(item.expression))
 
     def replaced(self, expression: Any) -> Any:
@@ -92,6 +95,7 @@ class _Separation:
         return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
 
     def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
+        """Return a new symbol with a number in its name."""
         self.count += 1
         symbol = Named(f"{name}_{self.count}", self.source.name)
         self.domains[symbol] = domain
@@ -131,6 +135,7 @@ class _Separation:
         return found
 
     def passes_on(self, compute: Compute, block: Block) -> bool:
+        """Return whether a block on matrices could run an elementwise computation."""
         is_of_elements = self.domains[compute.symbol] == Domain.ELEMENT
         return is_of_elements and not self.is_bound_to_a_pass(compute.expression)
 

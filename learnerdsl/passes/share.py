@@ -42,6 +42,7 @@ class _Sharing:
         self.repeated = {expression for expression, times in uses.items() if times > 1}
 
     def count_uses(self, expression: sympy.Basic, uses: "Counter[sympy.Basic]") -> None:
+        """Count the occurrences of subtrees; those below a repeated one count once."""
         if expression.is_Atom or _is_lazy(expression):
             return
         if _worth_a_name(expression):
@@ -52,6 +53,7 @@ class _Sharing:
             self.count_uses(argument, uses)
 
     def block(self) -> Block:
+        """Return the block with its common subexpressions named."""
         for compute in self.source.computes:
             expression = self.rewrite(compute.expression)
             self.computes.append(replace(compute, expression=expression))
@@ -76,6 +78,7 @@ class _Sharing:
         return replace(reduce, expression=as_expr(rebuilt(expression, tuple(parts))))
 
     def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
+        """Return `expression` with names for repeated subtrees; add statements for new names."""
         if expression.is_Atom or _is_lazy(expression):
             return expression
         if expression in self.names:
