@@ -26,8 +26,9 @@ class Vector:
 
         values | part 0 | part 1 | part 2 | ...
 
-    where chunk k writes its partial results to part k. They are joined into `values` afterwards, in
-    the order of the parts, so that the result does not depend on timing.
+    where chunk k writes its partial results to part k. (On CUDA a chunk has several parts, one for
+    each group of threads at a time.) They are joined into `values` afterwards, in the order of the
+    parts, so that the result does not depend on timing.
 
     Attributes:
         symbol: symbol of the values.

@@ -10,8 +10,8 @@ If several chunks contribute to a reduction over axes, the memory of its axis ar
 
 where n is the number of values and m, `a_count` in the code, is that of a part. Every `chunk_rows`
 rows have a part, so a chunk that starts at row `first` writes part `first // chunk_rows`. Value k
-of the part belongs to value `a_first + k`. The tensor's next scalar function joins the parts into
-the values.
+of the part belongs to value `a_first + k`. The tensor's next scalar function, or on CUDA
+a builtin kernel, joins the parts into the values.
 """
 
 import re
