@@ -1,8 +1,8 @@
-"""The elementary functions of the language, one row each: `FUNCTIONS`.
+"""The table of elementary functions, `FUNCTIONS`, with one row per function.
 
-Whatever has to know a function reads it here: the public functions, the checks of a rule, the
-printers, both kernel libraries, the oracle, schedules and `ld.check`. So a new function is a new
-row; `docs/growing.md` says what else it takes: a golden file and a line of documentation.
+Everything that depends on the set of functions reads this table: the public functions, the checks
+of a rule, the printers, both kernel libraries, the oracle, schedules and `ld.check`. To add a
+function, add a row; `docs/growing.md` lists the rest, a golden file and a line of documentation.
 """
 
 import importlib
@@ -26,7 +26,7 @@ class Real(sympy.Function):
         raise NotImplementedError
 
     def doit(self, **hints: Any) -> Any:
-        """Return the definition, evaluated."""
+        """Return the definition with evaluated arguments."""
         return self.definition(*(argument.doit(**hints) for argument in self.args))
 
     def _eval_evalf(self, prec: int) -> Any:
@@ -34,7 +34,7 @@ class Real(sympy.Function):
 
 
 class expm1(Real):
-    """exp(x) - 1, without the loss of digits near 0."""
+    """The function exp(x) - 1, accurate near 0."""
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
@@ -47,7 +47,7 @@ class expm1(Real):
 
 
 class log1p(Real):
-    """log(1 + x), without the loss of digits near 0."""
+    """The function log(1 + x), accurate near 0."""
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
@@ -61,11 +61,11 @@ class log1p(Real):
 
 
 class cbrt(Real):
-    """The real cube root, also of negative numbers; SymPy's own is complex there."""
+    """The real cube root, also for negative numbers, where SymPy's own is complex."""
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
-        """Return the cube root of the size, with the sign of x."""
+        """Return the cube root of |x| with the sign of x."""
         (x,) = arguments
         return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
 
@@ -75,11 +75,11 @@ class cbrt(Real):
 
 
 class sigmoid(Real):
-    """1/(1 + exp(-x))."""
+    """The logistic function 1/(1 + exp(-x))."""
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
-        """Return 1/(1 + exp(-x)), which is right where exp(-x) is infinite, too."""
+        """Return 1/(1 + exp(-x)), which is correct even where exp(-x) is infinite."""
         return 1 / (1 + sympy.exp(-arguments[0]))
 
     def fdiff(self, argindex: int = 1) -> Any:
@@ -88,7 +88,7 @@ class sigmoid(Real):
 
 
 class softplus(Real):
-    """log(1 + exp(x))."""
+    """The function log(1 + exp(x))."""
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
@@ -106,27 +106,27 @@ class atan2(Real):
 
     @classmethod
     def definition(cls, *arguments: Any) -> Any:
-        """Return SymPy's own."""
+        """Return SymPy's function of the same name."""
         return sympy.atan2(*arguments)
 
     def fdiff(self, argindex: int = 1) -> Any:
-        """Return x/(x**2 + y**2) for y, -y/(x**2 + y**2) for x."""
+        """Return the derivative: x/(x**2 + y**2) by y, -y/(x**2 + y**2) by x."""
         y, x = cast("tuple[Any, ...]", self.args)
         return (x if argindex == 1 else -y) / (x**2 + y**2)
 
 
 @dataclass(frozen=True)
 class Function:
-    """An elementary function: what it is called, and what computes it.
+    """An elementary function: its name, its node, and its implementation in each library.
 
     Attributes:
-        name: in the language and in generated code.
-        node: class of SymPy's expressions with it; None for `sqrt`, which is a power there.
+        name: name in the language and in generated code.
+        node: class of the SymPy node; None for `sqrt`, which is a power in SymPy.
         summary: first sentence of its documentation.
         numpy: name in NumPy and in libraries like it, or a function of NumPy arrays.
-        cpu: what Numba compiles for the CPU: "math.x", "numpy.x" or a function of the kernel
-            library; "" if generated code has the definition of `node` instead.
-        cuda: the same for CUDA: "math.x", "libdevice.x" or a function of the kernel library.
+        cpu: path of the function that Numba compiles for the CPU: "math.x", "numpy.x" or one of the
+            kernel library; "" if generated code contains the definition of `node` instead.
+        cuda: path of the function for CUDA: "math.x", "libdevice.x" or one of the kernel library.
         arguments: names of its arguments.
     """
 
@@ -140,22 +140,22 @@ class Function:
 
     @property
     def of_arrays(self) -> Callable[..., Any]:
-        """The function of NumPy arrays; it keeps their dtype."""
+        """The function of NumPy arrays; its result has their dtype."""
         return getattr(np, self.numpy) if isinstance(self.numpy, str) else self.numpy
 
     def for_cpu(self) -> Callable[..., Any] | None:
-        """Return the function of numbers that Numba compiles, None if code has its definition."""
+        """Return the function that Numba compiles; None if code contains the definition instead."""
         return imported(self.cpu) if self.cpu else None
 
 
 def imported(path: str) -> Any:
-    """Return what a dotted path names."""
+    """Import and return the object with a dotted path."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def _elementwise(function: Callable[..., float]) -> Callable[..., Any]:
-    """Return a function of arrays that calls one of Python's floats for each element."""
+    """Return a function of arrays that calls a function of floats for each element."""
     vectorised = np.vectorize(function, otypes=[np.float64])
 
     def of_arrays(*values: Any) -> Any:
@@ -167,7 +167,7 @@ def _elementwise(function: Callable[..., float]) -> Callable[..., Any]:
 
 
 def _row(name: str, node: Any, summary: str, **columns: Any) -> Function:
-    """Return a row with what most functions have: NumPy's and `math`'s of the same name."""
+    """Return a row that uses, unless told otherwise, NumPy's and `math`'s function of that name."""
     usual = {"numpy": name, "cpu": f"math.{name}", "cuda": f"math.{name}"}
     return Function(name, node, summary, **{**usual, **columns})
 
@@ -263,10 +263,10 @@ FUNCTIONS = (
     _row("tan", sympy.tan, "Return the tangent of an angle in radians."),
     _row("tanh", sympy.tanh, "Return the hyperbolic tangent.", cpu=f"{_CPU}.tanh"),
 )
-"""Every function of numbers that rules can call, in alphabetical order."""
+"""Every elementary function that rules can call, in alphabetical order."""
 
 BY_NODE: dict[Any, Function] = {row.node: row for row in FUNCTIONS if row.node is not None}
-"""Class of SymPy's expressions -> its row."""
+"""Class of a SymPy node -> its row."""
 
 DEFINED = tuple(row.node for row in FUNCTIONS if not row.cpu)
-"""Classes whose definition is compiled in their place."""
+"""Classes of nodes that are compiled as their definition."""

@@ -1,9 +1,14 @@
-"""The compiler's view of a rule: blocks of statements over SymPy expressions, all frozen.
+"""The intermediate representation of a rule: blocks of statements over SymPy expressions.
 
-A Kernel is a sequence of blocks. A block of domain MODEL runs once for each group of parameters, of
-domain TENSOR once for each tensor (and for each index of some of its axes), of domain MATRIX once
-for each tensor on whole matrices, of domain ELEMENT once for each element: it is one pass over
-memory. `str(kernel)` is readable, and every pass of the compiler gives a new Kernel.
+A Kernel is a sequence of blocks. The domain of a block says how often it runs:
+
+* MODEL: once for each group of parameters.
+* TENSOR: once for each tensor; its axis arrays once for each index of their axes.
+* MATRIX: once for each tensor, on whole matrices.
+* ELEMENT: once for each element. Such a block is one sweep over memory.
+
+All classes are frozen, so every pass of the compiler returns a new Kernel. `str(kernel)` is
+readable.
 """
 
 from collections.abc import Iterable
@@ -19,15 +24,15 @@ from learnerdsl.monoids import Monoid
 
 
 def as_expr(node: sympy.Basic) -> sympy.Expr:
-    """`node`, which is an expression and not a condition."""
+    """Return `node`; raise InternalError if it is not an expression, such as a condition."""
     if not isinstance(node, sympy.Expr):
-        msg = f"{node} is no expression"
+        msg = f"{node} is not an expression"
         raise InternalError(msg)
     return node
 
 
 class Rank(IntEnum):
-    """How wide a domain is."""
+    """The width of a domain; VECTOR is that of axis arrays."""
 
     MODEL = 0
     TENSOR = 1
@@ -38,12 +43,13 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True)
 class Domain:
-    """What a value ranges over; the domain of an expression is the widest of its symbols'.
+    """The index set of a value; an expression has the widest domain of its symbols.
 
     Attributes:
-        rank: MODEL for one value in all, TENSOR for one for each tensor, VECTOR for one for each
-            index of some axes, ELEMENT for one for each element, MATRIX for another matrix.
-        axes: the axes of a vector, counted from 0; the sides of a matrix, "rows" or "cols".
+        rank: MODEL for one value per group of parameters, TENSOR for one per tensor, VECTOR for one
+            per index of some axes (an axis array), ELEMENT for one per element, MATRIX for a matrix
+            that does not have the parameter's shape.
+        axes: the axes of an axis array, counted from 0; the sides of a matrix, "rows" or "cols".
     """
 
     MODEL: ClassVar["Domain"]
@@ -55,7 +61,7 @@ class Domain:
 
     @staticmethod
     def of_axes(axes: Iterable[int], ndim: int | None) -> "Domain":
-        """The domain of values for each index of these axes of tensors with `ndim` of them."""
+        """Return the domain of one value per index of these axes, for tensors with `ndim` axes."""
         kept = tuple(sorted(set(axes)))
         if not kept:
             return Domain.TENSOR
@@ -63,18 +69,18 @@ class Domain:
 
     @staticmethod
     def of_sides(first: str, second: str) -> "Domain":
-        """The domain of matrices with these sides; the parameter has rows by columns."""
+        """Return the domain of matrices with these sides; (rows, cols) is the parameter's."""
         if (first, second) == ("rows", "cols"):
             return Domain.ELEMENT
         return Domain(Rank.MATRIX, (first, second))
 
     @property
     def sides(self) -> tuple[str, str]:
-        """The sides of a matrix."""
+        """The sides of a matrix: ("rows", "cols") for values with the parameter's shape."""
         return ("rows", "cols") if self.rank == Rank.ELEMENT else (self.axes[0], self.axes[1])
 
     def joined(self, other: "Domain", ndim: int | None) -> "Domain | None":
-        """The domain of a function of values of this one and another; None if there is none."""
+        """Return the domain to which both broadcast; None if they do not."""
         narrow, wide = sorted((self, other), key=lambda domain: domain.rank)
         if wide.rank == Rank.MATRIX:
             return wide if narrow.rank <= Rank.TENSOR or narrow == wide else None
@@ -95,7 +101,7 @@ Domain.MATRIX = Domain(Rank.MATRIX)
 
 @dataclass(frozen=True)
 class Load:
-    """`symbol` is read from the array of `array`, whose memory then holds that value."""
+    """A read: `symbol` is the value that the memory of `array` holds at that time."""
 
     symbol: sympy.Symbol
     array: sympy.Symbol
@@ -106,12 +112,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Compute:
-    """`symbol` is `expression`.
+    """A computation: `symbol` takes the value of `expression`.
 
     Attributes:
-        note: where it comes from, for the comment in the generated code.
-        rounded: a scalar that is rounded to the parameter's dtype.
-        hoisted: a coefficient that the compiler moved out of a loop.
+        note: comment in the generated code that says where the statement comes from.
+        rounded: whether it is a scalar that is rounded to the parameter's dtype.
+        hoisted: whether it is a coefficient that the compiler moved out of a loop.
     """
 
     symbol: sympy.Symbol
@@ -126,7 +132,14 @@ class Compute:
 
 @dataclass(frozen=True)
 class Reduce:
-    """`symbol` is `expression` reduced over a tensor or the model: a barrier."""
+    """A reduction: `symbol` is `expression` reduced over `over`.
+
+    It is a barrier: what uses `symbol` runs in a later sweep.
+
+    Attributes:
+        over: the range, as in `Reduction.over`.
+        block: block length of a sum in the parameter's dtype; 0 for float64.
+    """
 
     symbol: sympy.Symbol
     monoid: Monoid
@@ -140,7 +153,7 @@ class Reduce:
 
 @dataclass(frozen=True)
 class Store:
-    """The memory of `target` takes the value of `value`."""
+    """A write: the memory of `target` takes the value of `value`."""
 
     target: sympy.Symbol
     value: sympy.Symbol
@@ -151,7 +164,10 @@ class Store:
 
 @dataclass(frozen=True)
 class Block:
-    """Statements that run together: loads, then computations, then reductions, then stores."""
+    """Statements that run together: loads, then computes, then reduces, then stores.
+
+    The pass `domains` fills in `domain`; it is None before.
+    """
 
     domain: Domain | None
     loads: tuple[Load, ...] = ()
@@ -161,7 +177,7 @@ class Block:
 
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:
-        """Every array the block touches, read ones first."""
+        """Every array that the block reads or writes, reads first."""
         read = [load.array for load in self.loads]
         return tuple(dict.fromkeys([*read, *(store.target for store in self.stores)]))
 
@@ -173,12 +189,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Level:
-    """What runs up to a barrier: scalars, functions of matrices, then one sweep over memory.
+    """The blocks between two barriers: scalars, functions of matrices, then one sweep over memory.
 
     Attributes:
-        model: scalars of each group of parameters.
-        tensor: scalars of each tensor, and values for each index of some of its axes.
-        matrix: functions of whole matrices.
+        model: block of the scalars of each group of parameters.
+        tensor: block of the scalars and axis arrays of each tensor.
+        matrix: block of the functions of whole matrices.
         element: the sweep; None in the last level.
     """
 
@@ -190,20 +206,21 @@ class Level:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A rule on its way to a program.
+    """A rule while it is compiled.
 
     Attributes:
         name: the rule's name.
         parameter: symbol of the parameter.
         gradient: symbol of the gradient.
-        hyperparameters: symbols of the runtime scalars.
-        extras: symbols of what an update is given beside the gradients.
+        hyperparameters: symbols of the hyperparameters.
+        extras: symbols of the extra inputs that an update receives besides the gradients.
         states: symbols of the states.
-        blocks: in the order in which they run.
-        domains: what each symbol ranges over; filled in by the pass `domains`.
-        ndim: number of axes of the tensors, where it matters.
-        constants: states that keep the value they start with.
-        temporaries: matrices that pass from memory passes to matrix blocks, or back.
+        blocks: the blocks, in the order in which they run.
+        domains: symbol -> its domain; filled in by the pass `domains`.
+        ndim: number of axes of the tensors; None if the rule does not depend on it.
+        constants: states that keep their start value.
+        temporaries: arrays of the parameter's shape that hand values from sweeps to matrix blocks,
+            or back.
     """
 
     name: str
@@ -222,21 +239,21 @@ class Kernel:
 
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:
-        """The arrays with one value per element, in the order of the address table."""
+        """The arrays with one value per element, in the order of the address table's columns."""
         others = [s for s in (*self.extras, *self.states) if self.domains.get(s) == Domain.ELEMENT]
         return (self.parameter, self.gradient, *others, *self.temporaries)
 
     @property
     def passes(self) -> tuple[Block, ...]:
-        """The blocks that go over memory."""
+        """The sweeps: the blocks of domain ELEMENT."""
         return tuple(block for block in self.blocks if block.domain == Domain.ELEMENT)
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The blocks level by level, once the pass `fuse` has put them in that order.
+        """The blocks grouped into levels; valid after the pass `fuse`.
 
         Raises:
-            InternalError: they are in another order.
+            InternalError: the blocks are in another order.
         """
         found: list[Level] = []
         order = (Domain.MODEL, Domain.TENSOR, Domain.MATRIX, Domain.ELEMENT)
@@ -250,10 +267,11 @@ class Kernel:
         return tuple(found)
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
-        """What the values of `expression` range over.
+        """Return the domain of an expression.
 
         Raises:
-            RuleError: it joins matrices of different shapes.
+            RuleError: it combines matrices of different shapes, or is a function of a matrix whose
+                operand is not a matrix or not square.
         """
         if isinstance(expression, sympy.Symbol):
             return self.domains[expression]
@@ -270,15 +288,15 @@ class Kernel:
             if joined is None:
                 msg = (
                     f"Rule {self.name} joins a value of {result} and one of {own} element by "
-                    f"element in {expression}; their shapes differ. Matrices are multiplied by "
-                    "matmul(a, b)."
+                    f"element in {expression}, but their shapes differ; write matmul(a, b) for a "
+                    "matrix product."
                 )
                 raise RuleError(msg)
             result = joined
         return result
 
     def _domain_of_reduction(self, reduction: Reduction) -> Domain:
-        """What is left of the axes of its argument; used where that is a vector."""
+        """Return the domain of a reduction: the axes of its argument that it does not reduce."""
         own = self.domain_of(reduction.argument)
         if not reduction.axes:
             return Domain.MODEL if reduction.over == "model" else Domain.TENSOR
@@ -287,7 +305,7 @@ class Kernel:
         return Domain.of_axes((axis for axis in axes if axis not in gone), self.ndim)
 
     def _domain_of_function(self, function: MatrixFunction) -> Domain:
-        """The sides of a product or another function of matrices."""
+        """Return the domain of a function of matrices; raise RuleError if its operands misfit."""
         operands = [self.domain_of(argument) for argument in function.args]
         wrong = [
             str(o)
@@ -295,7 +313,10 @@ class Kernel:
             if o.rank < Rank.ELEMENT
         ]
         if wrong:
-            msg = f"Rule {self.name} takes {function} of a value of {wrong[0]}, which is no matrix."
+            msg = (
+                f"Rule {self.name} takes {function} of a value of {wrong[0]}, which is not a "
+                "matrix; write a value with the parameter's shape."
+            )
             raise RuleError(msg)
         first, second = operands[0].sides
         if isinstance(function, Transpose):
@@ -314,7 +335,7 @@ class Kernel:
         return operands[0]
 
     def with_blocks(self, blocks: list[Block]) -> "Kernel":
-        """The same kernel made of other blocks."""
+        """Return a copy of the kernel with other blocks."""
         return replace(self, blocks=tuple(blocks))
 
     def __str__(self) -> str:

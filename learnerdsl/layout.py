@@ -1,8 +1,9 @@
-"""Where a kernel finds its values: columns of the address table and slots of the scalar rows.
+"""The tables of a kernel: columns of the address table and slots of the scalar rows.
 
-Every group of parameters has a model row and every tensor a tensor row, both of float64. A row
-holds inputs first, then states, then what reductions and scalar blocks write into it. Values for
-each index of some axes, the vectors, have columns behind those of the arrays.
+Every group of parameters has a model row and every tensor has a tensor row, both in float64. A row
+holds inputs, then states, then the results of reductions and of scalar blocks. The address table
+has a row of addresses for each tensor: first the arrays with one value per element, then the axis
+arrays (one value for each index of some axes).
 """
 
 import math
@@ -19,16 +20,25 @@ from learnerdsl.monoids import SUM, Monoid
 
 @dataclass(frozen=True)
 class Vector:
-    """An array with one value for each index of some axes.
+    """An axis array: one value for each index of some axes.
+
+    If it is a reduction to which several chunks contribute, its memory is
+
+        values | part 0 | part 1 | part 2 | ...
+
+    where chunk k writes its partial results to part k. (On CUDA a chunk has several parts, one for
+    each group of threads at a time.) They are joined into `values` afterwards, in the order of the
+    parts, so that the result does not depend on timing.
 
     Attributes:
-        symbol: what it holds.
+        symbol: symbol of the values.
         axes: the axes, counted from 0.
-        is_wide: whether it is of float64, not of the parameter's number type.
-        in_parts: whether every chunk has a part of its own, until they are summed.
-        outer: those of its axes that chunks go along from first to last, so that a part needs the
-            few of their indices that its chunk meets.
-        monoid: what joins its parts; its identity is the value of one that no chunk has written.
+        is_wide: whether its dtype is float64; otherwise it is the parameter's.
+        in_parts: whether every chunk writes a part of its own.
+        outer: the leading axes that chunks traverse in order. A chunk touches only a few of their
+            indices, so its part stores only those.
+        monoid: operation that joins the parts. Its identity element is the value where no chunk
+            contributes.
     """
 
     symbol: sympy.Symbol
@@ -40,12 +50,12 @@ class Vector:
 
 
 def _inner_size(vector: Vector, shape: Sequence[int]) -> int:
-    """How many values a vector has for an index of its outer axes."""
+    """Return the number of values for each index of the outer axes."""
     return math.prod(shape[axis] for axis in vector.axes if axis not in vector.outer)
 
 
 PART_SHARE = 8
-"""Elements of a chunk for each value of its part of a sum, at least."""
+"""Minimum number of elements in a chunk for each value in its part."""
 
 CHUNK_ROWS = TensorScalar("chunk_rows", integer=True)
 PARTS = TensorScalar("parts", integer=True)
@@ -56,14 +66,15 @@ class Layout:
     """The tables of a kernel.
 
     Attributes:
-        arrays: columns of the address table: parameter, gradient, extras, then the element states.
-        model: slots of a model row.
-        tensor: slots of a tensor row.
-        reduces: the reductions to scalars of all passes, in order; chunk sums have a column for
-            each.
-        vectors: columns of the address table behind those of the arrays.
-        row_axes: the axes of a row, the last ones that all vectors of passes have together or not
-            at all, where a pass goes by rows; none elsewhere.
+        arrays: first columns of the address table: parameter, gradient, extras, element states,
+            temporaries.
+        model: symbols in the slots of a model row.
+        tensor: symbols in the slots of a tensor row.
+        reduces: the reductions to scalars, of all sweeps in order. The table of partial results per
+            chunk has a column for each.
+        vectors: the axis arrays; their columns follow those of `arrays`.
+        row_axes: the longest run of trailing axes that every axis array either has entirely or
+            lacks entirely; one inner loop covers them. Empty if no sweep works row by row.
     """
 
     arrays: tuple[sympy.Symbol, ...]
@@ -75,24 +86,26 @@ class Layout:
 
     @property
     def leading(self) -> tuple[int, ...]:
-        """The axes that number the rows."""
+        """The axes before `row_axes`; their flat index is the number of a row."""
         return tuple(range(self.row_axes[0])) if self.row_axes else ()
 
     def length_of_part(self, vector: Vector, shape: Sequence[int], chunk_rows: int) -> int:
-        """How many values a part has, for a tensor of this shape."""
+        """Return the number of values in a part, for a tensor of this shape."""
+        # `inner` rows belong to one index of the outer axes. A chunk of n rows may start within
+        # such a run, so it touches up to (n - 1) // inner + 2 of these indices.
         inner = math.prod(shape[axis] for axis in self.leading if axis not in vector.outer)
         most = ((chunk_rows - 1) // max(1, inner) + 2) * _inner_size(vector, shape)
         return min(math.prod(shape[axis] for axis in vector.axes), most)
 
     def rows_for_parts(self, shape: Sequence[int]) -> int:
-        """How many rows a chunk needs so that the parts are a small part of the tensor."""
+        """Return how many rows a chunk needs so that its parts are small compared with it."""
         width = max(1, math.prod(shape[axis] for axis in self.row_axes))
         sizes = [_inner_size(vector, shape) for vector in self.vectors if vector.in_parts]
         return max(-(-PART_SHARE * size // width) for size in sizes)
 
     @property
     def columns(self) -> tuple[sympy.Symbol, ...]:
-        """Columns of the address table."""
+        """The columns of the address table."""
         return (*self.arrays, *(vector.symbol for vector in self.vectors))
 
     @property
@@ -101,12 +114,12 @@ class Layout:
         return tuple(symbol for symbol in self.arrays if isinstance(symbol, StateSymbol))
 
     def row(self, domain: Domain) -> tuple[sympy.Symbol, ...]:
-        """The slots of a row."""
+        """Return the slots of the model row or of the tensor row."""
         return self.model if domain == Domain.MODEL else self.tensor
 
 
 def is_structured(block: Block, kernel: Kernel) -> bool:
-    """Whether a pass goes row by row, as it meets values of some axes only."""
+    """Return whether a sweep works row by row, because it reads or writes axis arrays."""
     symbols = {r.symbol for r in block.reduces}
     for item in (*block.computes, *block.reduces):
         symbols |= item.expression.free_symbols
@@ -114,7 +127,7 @@ def is_structured(block: Block, kernel: Kernel) -> bool:
 
 
 def lay_out(kernel: Kernel) -> Layout:
-    """Give every scalar that crosses a block boundary a slot."""
+    """Return the tables: a slot for every scalar that another block uses, a column per array."""
     every = tuple(reduce for block in kernel.passes for reduce in block.reduces)
     reduces = tuple(r for r in every if kernel.domains[r.symbol].rank < Rank.VECTOR)
     row_axes = _row_axes(kernel)
@@ -139,7 +152,7 @@ def lay_out(kernel: Kernel) -> Layout:
 
 
 def _row_axes(kernel: Kernel) -> tuple[int, ...]:
-    """As many of the last axes as can be gone along in one loop."""
+    """Return the trailing axes that one inner loop can cover; see `Layout.row_axes`."""
     if not any(is_structured(block, kernel) for block in kernel.passes):
         return ()
     items = [item for block in kernel.passes for item in (*block.computes, *block.reduces)]
@@ -155,7 +168,7 @@ def _row_axes(kernel: Kernel) -> tuple[int, ...]:
 def _vectors(
     kernel: Kernel, reduces: tuple[Reduce, ...], row_axes: tuple[int, ...]
 ) -> Iterator[Vector]:
-    """States, reductions over axes, and what is computed from them."""
+    """Yield the axis arrays: states, reductions over axes, and values computed from them."""
     domains = kernel.domains
     in_loops = {
         symbol
@@ -180,6 +193,7 @@ def _vectors(
 
 
 def _row(kernel: Kernel, domain: Domain, reduces: tuple[Reduce, ...]) -> list[sympy.Symbol]:
+    """Return the symbols of a row that are not inputs: states, reductions, computed values."""
     states = [s for s in kernel.states if kernel.domains[s] == domain]
     reduced = [r.symbol for r in reduces if kernel.domains[r.symbol] == domain]
     computed = [
@@ -193,6 +207,7 @@ def _row(kernel: Kernel, domain: Domain, reduces: tuple[Reduce, ...]) -> list[sy
 
 
 def _used_elsewhere(symbol: sympy.Symbol, home: Block, kernel: Kernel) -> bool:
+    """Return whether a block other than `home` reads or stores a value."""
     return any(
         symbol in item.expression.free_symbols
         for block in kernel.blocks

@@ -1,8 +1,8 @@
-"""What a reduction joins values by, one row each: `MONOIDS`.
+"""The table of reductions, `MONOIDS`, with one row per operation.
 
-A reduction is a monoid over the elements: an operation that may be done in any grouping, and an
-identity element, which is the result over nothing. Expressions, the compiler, the kernels, the
-engines and the oracle carry a row, or its code in tables, and never ask which one it is.
+A monoid is an associative operation with an identity element, which is the result of a reduction
+over no element. Expressions, the compiler, the kernels, the engines and the oracle hold a row, or
+its code in tables. They use its columns and never test which row it is.
 """
 
 from collections.abc import Callable
@@ -15,20 +15,20 @@ import sympy
 
 @dataclass(frozen=True)
 class Monoid:
-    """How values are joined.
+    """An associative operation with an identity element.
 
     Attributes:
-        name: of the reduction in the language.
-        code: its number in tables that kernels read.
-        identity: the result over nothing.
-        ufunc: what joins arrays in NumPy.
-        join: what joins two values in generated code: an operator, or a function.
-        hot: function of the CPU's kernel library that joins in a loop over elements.
+        name: name of the reduction in the language.
+        code: number of the row in tables that kernels read.
+        identity: the identity element, the result over no element.
+        ufunc: NumPy's function that joins two arrays.
+        join: operator or function that joins two values in generated code.
+        hot: function of the CPU kernel library that joins in a loop over elements.
         loses_nan: whether `hot` drops NaN, so that the loop has to remember whether it met one.
-        of_block: function of the CUDA kernel library that joins what threads of a block have.
-        repeated: value and number of times -> the result over that many equal values.
-        latex: the symbol.
-        instead: what may have been meant by a call with two values.
+        of_block: function of the CUDA kernel library that joins one value of each thread.
+        repeated: function of (value, count) that returns the reduction of `count` equal values.
+        latex: symbol of the reduction in LaTeX.
+        instead: hint in the error for a call with two values, which is probably a mistake.
     """
 
     name: str
@@ -56,22 +56,23 @@ class Monoid:
         )
 
     def joined(self, a: str, b: str) -> str:
-        """Return the text of two values joined."""
+        """Return the text that joins two values."""
         return f"{a} {self.join} {b}" if self.is_operator else f"{self.join}({a}, {b})"
 
     def joined_into(self, place: str, value: str) -> str:
-        """Return the statement that joins a value to what is at a place."""
+        """Return the statement that joins `value` to the variable or array element `place`."""
         if self.is_operator:
             return f"{place} {self.join}= {value}"
         return f"{place} = {self.joined(place, value)}"
 
     @property
     def is_operator(self) -> bool:
-        """Whether generated code joins by an operator."""
+        """Whether `join` is an operator, not a function."""
         return not self.join.isidentifier()
 
 
 def _once(value: Any, count: Any) -> Any:
+    """Return `value`: the maximum or minimum of equal values is that value."""
     del count
     return value
 
@@ -134,5 +135,5 @@ MONOIDS: dict[str, Monoid] = {monoid.name: monoid for monoid in (SUM, MAX, MIN, 
 
 
 def _row(name: str) -> Monoid:
-    """Return the row of a name; pickles hold names, as rows have functions in them."""
+    """Return a row by name; pickles contain the name, because rows contain functions."""
     return MONOIDS[name]

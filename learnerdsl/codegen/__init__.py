@@ -1,1 +1,1 @@
-"""Kernel -> text. `printer` writes expressions; `cpu` holds what only a CPU kernel has."""
+"""Printing of kernels as source text: `printer` prints expressions, `cpu` and `cuda` functions."""

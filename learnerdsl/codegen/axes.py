@@ -1,20 +1,22 @@
-"""Text of index arithmetic: where the value of some axes lies, given an index over more of them."""
+"""Text of index arithmetic: flat indices into axis arrays, and products of lengths."""
 
 from collections.abc import Iterable, Sequence
 
 
 def axis_name(axis: int) -> str:
-    """Name of the number of indices of an axis, as a whole number."""
+    """Return the name of the variable with the length of an axis, an integer."""
     return f"axis{axis}"
 
 
 def count_of(axes: Iterable[int]) -> str:
-    """How many values some axes have together."""
+    """Return the product of the lengths of some axes."""
     return " * ".join(axis_name(axis) for axis in axes) or "1"
 
 
 def flat_index(axes: Sequence[int], space: Sequence[int], variable: str) -> str:
-    """Index over `axes`, where `variable` is an index over the axes `space` that hold them.
+    """Return the flat index over `axes`, given the flat index `variable` over the axes `space`.
+
+    `axes` are some of `space`.
 
     >>> flat_index((0,), (0, 1, 2), "k")
     'k // (axis1 * axis2)'
@@ -40,4 +42,5 @@ def flat_index(axes: Sequence[int], space: Sequence[int], variable: str) -> str:
 
 
 def _grouped(axes: Sequence[int]) -> str:
+    """Return the product of the lengths of axes, in parentheses if it has several factors."""
     return count_of(axes) if len(axes) == 1 else f"({count_of(axes)})"

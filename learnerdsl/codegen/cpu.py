@@ -1,8 +1,8 @@
-"""Kernel -> the Python source of Numba functions for the CPU.
+"""Printing of a kernel as Python source of Numba functions for the CPU.
 
-One function for each block: `<rule>_pass_<k>` runs the element loop over one chunk of one tensor,
-`<rule>_scalars_<k>` fills a model row and `<rule>_tensor_scalars_<k>` a tensor row before pass k;
-`<rule>_matrices_<k>` works on whole matrices with NumPy.
+There is one function per block. `<rule>_pass_<k>` runs the loop of sweep k over one chunk of one
+tensor. Before it, `<rule>_scalars_<k>` fills a model row, `<rule>_tensor_scalars_<k>` fills a
+tensor row, and `<rule>_matrices_<k>` computes functions of whole matrices with NumPy.
 """
 
 from learnerdsl.codegen.matrices import MATRIX_FUNCTIONS, print_matrices
@@ -17,12 +17,12 @@ from learnerdsl.layout import Layout, is_structured
 
 
 def print_cpu(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Functions, ...]]:
-    """The source text of a kernel and the names of its functions, level by level."""
+    """Return the source text of a kernel and the names of its functions, level by level."""
     return print_kernel(kernel, layout, dtype, CPU)
 
 
 def _element(text: Text, block: Block, name: str) -> list[Lines]:
-    """A pass over memory, by rows where it meets values of some axes only."""
+    """Return the function of a sweep, which works row by row if it uses axis arrays."""
     printed = print_pass_by_rows if is_structured(block, text.kernel) else print_pass
     return [printed(text, block, name)]
 
@@ -42,7 +42,7 @@ CPU = Target(
 
 
 def print_finite_check(dtype: str) -> str:
-    """The module of a pass that counts the gradient values that are NaN or infinite."""
+    """Return the module of a sweep that counts NaN and infinite gradient elements."""
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
 from learnerdsl.kernels.cpu import (

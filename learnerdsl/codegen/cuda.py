@@ -1,8 +1,8 @@
-"""Kernel -> the Python source of Numba functions for CUDA.
+"""Printing of a kernel as Python source of Numba functions for CUDA.
 
-As on the CPU there is a function for each block of a kernel, and a pass sees one chunk of one
-tensor. But a block of threads works on it together: each of them takes 16 bytes of every array at a
-time, does the same to each element of those, and goes on behind the others.
+As on the CPU, there is one function per block of the kernel, and a sweep sees one chunk of one
+tensor. But a block of threads shares the chunk: each thread loads 16 bytes (a pack) of every array,
+processes those elements, and strides by the number of threads.
 """
 
 import textwrap
@@ -22,16 +22,16 @@ from learnerdsl.kernels.packs import PACK_BYTES
 from learnerdsl.layout import Layout, is_structured
 
 WIDTH = 84
-"""Columns after which a long call is continued on the next line."""
+"""Maximum length of a line with a call, before it is wrapped."""
 
 
 def print_cuda(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Functions, ...]]:
-    """The source text of a kernel and the names of its functions, level by level."""
+    """Return the source text of a kernel and the names of its functions, level by level."""
     return print_kernel(kernel, layout, dtype, CUDA)
 
 
 def _element(text: Text, block: Block, name: str) -> list[Lines]:
-    """A pass over memory: by rows, in a given order, or in packs of elements."""
+    """Return the functions of a sweep: by rows, in memory order, or in packs of elements."""
     if is_structured(block, text.kernel):
         return [print_cuda_pass_by_rows(text, block, name)]
     if any(reduce.block for reduce in block.reduces):
@@ -52,7 +52,7 @@ CUDA = Target(
 
 
 def _print_in_order(text: Text, block: Block, name: str) -> Lines:
-    """A pass whose sums have a given order: one thread does a chunk, element by element."""
+    """Return the function of a sweep with sums in memory order: one thread runs a whole chunk."""
     printer = text.printer(text.dtype)
     reduces = CudaTotals(text, printer)
     lines = views(text, block, "start", "grad_start", "count")
@@ -66,7 +66,7 @@ def _print_in_order(text: Text, block: Block, name: str) -> Lines:
 
 
 class _InPacks:
-    """A pass in which the order of elements does not matter, and the function of one element."""
+    """A printer of a sweep in packs of elements, and of the function of one element."""
 
     def __init__(self, text: Text, block: Block, name: str) -> None:
         self.text = text
@@ -88,11 +88,11 @@ class _InPacks:
         self.reduced = [values[reduce.symbol] for reduce in block.reduces]
 
     def functions(self) -> list[Lines]:
-        """The function of an element, and the pass."""
+        """Return the function of an element and that of the sweep."""
         return [self.element_function(), self.whole_pass()]
 
     def element_function(self) -> Lines:
-        """What is done to an element: from what is loaded to what is stored and what is summed."""
+        """Return the function that maps loaded values to the values to store and to reduce."""
         printer = self.text.printer(self.text.dtype, "i")
         body = [line for c in self.block.computes for line in self.text.compute(c, printer)]
         results = [*self.stored, *(widened(reduce, printer) for reduce in self.block.reduces)]
@@ -106,7 +106,7 @@ class _InPacks:
         ]
 
     def whole_pass(self) -> Lines:
-        """The loop over packs, then one over what is left."""
+        """Return the function of the sweep: a loop over packs, then one over the other elements."""
         text, block, length = self.text, self.block, self.length
         lines = views(text, block, "start", "grad_start", "count")
         lines += self.reads
@@ -124,7 +124,7 @@ class _InPacks:
         return [*head, *(INDENT + line for line in lines)]
 
     def pack(self) -> Lines:
-        """One value of 16 bytes of every array."""
+        """Return the loop body for a pack: 16 bytes of every array."""
         lines: Lines = []
         for name, array in self.loads:
             lines.append(f"{self.of_lanes(name)} = load{self.length}({array}, k)")
@@ -140,7 +140,7 @@ class _InPacks:
         return lines
 
     def single(self) -> Lines:
-        """One element, where packs are not possible."""
+        """Return the loop body for a single element."""
         lines = [f"{self.lane(n, None)} = {a}[i]" for n, a in self.loads]
         lines += self.call(None, "i")
         for name, array in zip(self.stored, self.targets, strict=True):
@@ -150,7 +150,7 @@ class _InPacks:
         return lines
 
     def call(self, lane: int | None, position: str) -> Lines:
-        """The function of an element, called for a lane of a pack."""
+        """Return a call of the function of an element, for a lane of a pack or a single element."""
         arguments = [self.lane(name, lane) for name in self.loaded]
         arguments += [f"start + {position}"] if self.draws else []
         arguments += self.scalars
@@ -159,24 +159,24 @@ class _InPacks:
         return _call(f"{', '.join(results)} = {self.element}", arguments)
 
     def lane(self, name: str, lane: int | None) -> str:
-        """The name of a value in one lane of a pack, or of a single element."""
+        """Return the name of a value in a lane of a pack, or of a single element (None)."""
         stem, taken = name.removesuffix("_i"), self.text.names.taken
         while any(f"{stem}_{other}" in taken for other in range(self.length)):
             stem += "_"
         return f"{stem}_{'i' if lane is None else lane}"
 
     def result(self, name: str, lane: int | None) -> str:
-        """The name of a value that is stored; it may be one that was loaded."""
+        """Return the name of a value to store; `new_` precedes the name of one that was loaded."""
         return self.lane(f"new_{name}" if name in self.loaded else name, lane)
 
     def of_lanes(self, name: str, stored: bool = False) -> str:
-        """The names of a value in all lanes of a pack."""
+        """Return the names of a value in all lanes of a pack."""
         named = self.result if stored else self.lane
         return ", ".join(named(name, lane) for lane in range(self.length))
 
 
 def _call(head: str, arguments: list[str], end: str = "") -> Lines:
-    """A call or the head of a function, on as many lines as it needs."""
+    """Return a call or the head of a function, wrapped if it is too long for a line."""
     whole = f"{head}({', '.join(arguments)}){end}"
     if len(whole) <= WIDTH:
         return [whole]
@@ -185,7 +185,7 @@ def _call(head: str, arguments: list[str], end: str = "") -> Lines:
 
 
 def print_cuda_finite_check(dtype: str) -> str:
-    """The module of a pass that counts the gradient values that are NaN or infinite."""
+    """Return the module of a sweep that counts NaN and infinite gradient elements."""
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
 from learnerdsl.kernels.cuda import (

@@ -1,7 +1,7 @@
-"""Text of the scalars and vectors of a tensor for CUDA.
+"""Printing of the scalars and axis arrays of a tensor for CUDA.
 
-Scalars alone are computed by one thread for each tensor. Where there are values for indices of some
-axes, a block of threads shares the loops over them; parts of sums were joined before it runs.
+If a tensor has only scalars, one thread computes them. If it has axis arrays, a block of threads
+shares the loops over them; a builtin kernel has joined the parts of reductions before.
 """
 
 from itertools import groupby
@@ -15,7 +15,7 @@ from learnerdsl.monoids import Monoid
 def print_cuda_tensor_scalars(
     text: Text, block: Block, name: str, last_pass: Block | None
 ) -> list[str]:
-    """The function of the scalars and vectors of a tensor; nothing if it would do nothing."""
+    """Return the function of a tensor's scalars and axis arrays; no lines if it would be empty."""
     del last_pass
     touched = symbols_of(block.computes) | {c.symbol for c in block.computes}
     touched |= {symbol for store in block.stores for symbol in (store.target, store.value)}
@@ -28,7 +28,7 @@ def print_cuda_tensor_scalars(
         lines += vectors.statements(domain, list(group))
     written = write_row(text, block, Domain.TENSOR)
     if written:
-        # No thread may still be reading what is written here.
+        # Wait until no thread reads the slots that are written here.
         lines += ["sync()"] if lines[-1] != "sync()" else []
         lines += ["if thread() == 0:", *(INDENT + line for line in written)]
     lines += [line for store in block.stores for line in vectors.copy(store)]
@@ -41,17 +41,17 @@ def print_cuda_tensor_scalars(
 
 
 class _SharedVectors(Vectors):
-    """Loops that the threads of a block share."""
+    """A printer of loops that the threads of a block share."""
 
     over = "for k in range(thread(), {count}, threads()):"
     between = ("sync()",)
 
     def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
-        """Every thread reduces some, then they do so together."""
+        """Return a reduction of a strided share in each thread, then across the block."""
         own = super().to_scalar(name, monoid, count, loop)
         return [*own, f"{name} = {monoid.of_block}({name}, threads(), scratch)"]
 
     def to_vector(self, count: str, loop: list[str]) -> list[str]:
-        """One thread does it, so that what goes into the same place is added in order."""
+        """Return a loop in one thread, so that values are added to the same place in order."""
         head = f"for k in range(0 if thread() == 0 else {count}, {count}):"
         return [head, *loop, *self.between]

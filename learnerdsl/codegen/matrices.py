@@ -1,4 +1,4 @@
-"""Text of functions of whole matrices: NumPy, whose products are BLAS, or a namespace like it."""
+"""Printing of functions of whole matrices, as calls of NumPy or of a namespace like it."""
 
 from typing import Any
 
@@ -29,12 +29,12 @@ MATRIX_FUNCTIONS = (
     *_OF_MATRICES,
     *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
 )
-"""What generated code may import besides NumPy."""
+"""Functions that generated code may import besides NumPy."""
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
-    """The function of a block on matrices, in NumPy; nothing if it would do nothing."""
-    # Python's floats take the number type of the matrices they meet, NumPy's do not.
+    """Return the function of a block on matrices, in NumPy; no lines if it would be empty."""
+    # A Python float takes the dtype of the matrix in an operation, a NumPy scalar does not.
     lines = _lines(text, block, "np", "float")
     return [
         f"def {name}(matrices, model, tensor):",
@@ -44,7 +44,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
 
 
 def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
-    """The function of a block on matrices, in the library of a device that `xp` stands for."""
+    """Return the function of a block on matrices, in the device's array namespace `xp`."""
     lines = _lines(text, block, "xp", "xp.scalar")
     return [
         f"def {name}(xp, matrices, model, tensor):",
@@ -54,7 +54,7 @@ def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
 
 
 def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
-    """What the function does; `scalar` is what reads of scalars are passed through."""
+    """Return the body of the function; every read of a scalar is wrapped in a call of `scalar`."""
     if not block.computes and not block.stores:
         return []
     own: set[sympy.Basic] = {c.symbol for c in block.computes}
@@ -74,7 +74,7 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
         if text.kernel.domain_of(compute.expression).rank < Rank.ELEMENT:
             lines.append(_filled(text, compute, xp))
         if compute.symbol in lasting and views[compute.symbol]:
-            # It would change with the state that it is a view of.
+            # Copy it: the store of the state that it aliases would change it.
             lines.append(f"{names[compute.symbol]} = {xp}.copy({names[compute.symbol]})")
     lines += [f"matrices[{str(s)!r}] = {names[s]}" for s in sorted(later, key=str)]
     for store in block.stores:
@@ -83,7 +83,7 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
 
 
 def _filled(text: Text, compute: Compute, xp: str) -> str:
-    """A number as the matrix of a state that takes it, or of the parameter."""
+    """Return the statement that fills a matrix with a number, for a state or the parameter."""
     stores = [store for block in text.kernel.blocks for store in block.stores]
     targets = [store.target for store in stores if store.value == compute.symbol]
     name, like = text.names.values[compute.symbol], (*targets, text.kernel.parameter)[0]
@@ -91,13 +91,13 @@ def _filled(text: Text, compute: Compute, xp: str) -> str:
 
 
 def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
-    """What other blocks on matrices read."""
+    """Return the symbols that other blocks on matrices load."""
     others = [b for b in text.kernel.blocks if b.domain == Domain.MATRIX and b is not block]
     return {load.symbol for other in others for load in other.loads}
 
 
 def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
-    """Symbol -> what an update changes of whose memory its value may be a view."""
+    """Map each symbol to the states and parameters whose memory its value may alias."""
     changing = {text.kernel.parameter, *text.kernel.states}
     found: dict[sympy.Basic, set[sympy.Basic]] = {}
 
@@ -114,14 +114,14 @@ def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
     for compute in block.computes:
         views = of(compute.expression)
         if not compute.expression.has(Transpose):
-            # A state that keeps its value takes it from its own memory.
+            # A state that keeps its value is stored to the memory that it aliases, unchanged.
             views -= {targets.get(compute.symbol)}
         found[compute.symbol] = views
     return found
 
 
 class _MatrixPrinter(Printer):
-    """Prints expressions of NumPy arrays, choices between costly ones as Python's `if`."""
+    """A printer of expressions of arrays; it prints choices by scalars as Python's `if`."""
 
     def __init__(self, text: Text, xp: str) -> None:
         super().__init__(text.names.values, text.scalar_names, "float64")
@@ -129,7 +129,7 @@ class _MatrixPrinter(Printer):
         self.kernel = text.kernel
 
     def call(self, expr: Any) -> str:
-        """A function of the namespace, or one of matrices."""
+        """Return a call of a function of matrices or of the namespace."""
         if isinstance(expr, (MatrixFunction, Identity)):
             return self.matrix(expr)
         if expr.func in BY_NODE:
@@ -137,13 +137,13 @@ class _MatrixPrinter(Printer):
         return super().call(expr)
 
     def function(self, row: Function) -> str:
-        """Return the name of a function: in the namespace, or of ours where NumPy lacks it."""
+        """Return the name of a function: the namespace's, or ours if NumPy lacks it."""
         if isinstance(row.numpy, str):
             return f"{self.xp}.{row.numpy}"
         return f"array_{row.name}" if self.xp == "np" else f"{self.xp}.{row.name}"
 
     def matrix(self, expr: Any) -> str:
-        """A function of matrices."""
+        """Return a call of a function of matrices."""
         if isinstance(expr, Identity):
             like = f"matrices[{str(self.kernel.parameter)!r}]"
             axis = -2 if expr.side == "rows" else -1
@@ -158,20 +158,20 @@ class _MatrixPrinter(Printer):
         return f"{prefix}{_OF_MATRICES[names[expr.func]]}({', '.join(arguments)})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
-        """Square roots by NumPy's function, others as powers."""
+        """Return a square root as a call, other roots as powers."""
         if exponent == sympy.Rational(1, 2):
             return f"{self.xp}.sqrt({self(base)})", ATOM
         return f"({self(base)}) ** {float(exponent)!r}", ATOM
 
     def choice(self, expr: Any) -> str:
-        """Only one branch is computed where the condition is one for the whole tensor."""
+        """Return a choice; if the condition is a scalar, only one branch is computed."""
         symbols = expr.condition.free_symbols
         if all(self.kernel.domains[s].rank < Rank.ELEMENT for s in symbols):
             return super().choice(expr)
         return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
 
     def extreme(self, expr: sympy.Basic) -> str:
-        """NaN propagates."""
+        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
         name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
         texts = [self(a) for a in expr.args]
         result = texts[0]
@@ -180,7 +180,7 @@ class _MatrixPrinter(Printer):
         return result
 
     def condition(self, expr: sympy.Basic) -> str:
-        """Conditions of elements are joined by NumPy's operators."""
+        """Return a condition; those of elements are joined by `&`, `|` and `~`."""
         wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
         if wide and isinstance(expr, (And, Or)):
             sign = " & " if isinstance(expr, And) else " | "

@@ -1,4 +1,4 @@
-"""Names in generated code: the user's own, made unique where Python or the kernel has them."""
+"""Names in generated code: the user's own, changed where Python or the kernel uses them."""
 
 import keyword
 import re
@@ -16,7 +16,7 @@ _OF_KERNELS = (
     *("normal_float64", "random_key", "tensor_scalars", "uniform_float32", "uniform_float64"),
 )
 KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS if row.cpu))))
-"""What generated code may import, in the order in which it does."""
+"""Functions that generated code for the CPU may import, in the order of the import."""
 
 _BY_BLOCKS = (
     *(monoid.of_block for monoid in MONOIDS.values()),
@@ -26,7 +26,7 @@ _BY_BLOCKS = (
 CUDA_FUNCTIONS = tuple(
     sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {m.hot for m in MONOIDS.values()}, key=str.lower)
 )
-"""What generated code for CUDA may import."""
+"""Functions that generated code for CUDA may import, in the order of the import."""
 
 _LOCAL = (
     *("arrays", "chunk_rows", "count", "first", "float", "grad_start", "here", "i", "k", "key"),
@@ -39,6 +39,7 @@ RESERVED = frozenset((*KERNEL_FUNCTIONS, *CUDA_FUNCTIONS, *_LOCAL))
 
 
 def _is_reserved(name: str) -> bool:
+    """Return whether a name has a meaning in generated code already."""
     return name in RESERVED or keyword.iskeyword(name) or bool(re.fullmatch(r"axis\d+", name))
 
 
@@ -60,7 +61,7 @@ class Names:
                 self.values[symbol] = self.unique(str(symbol))
 
     def unique(self, name: str) -> str:
-        """`name`, with underscores behind it until nothing else is called so."""
+        """Return `name`, with underscores appended until it is unique; reserve it."""
         while name in self.taken or _is_reserved(name):
             name += "_"
         self.taken.add(name)

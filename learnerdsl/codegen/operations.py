@@ -1,4 +1,4 @@
-"""Counts the operations that the printed text of an expression does."""
+"""Counting of the operations in the printed text of an expression."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,7 @@ Operations = Counter[str]
 
 
 def count_operations(expression: Any) -> Operations:
-    """Name of an operation -> how often evaluating the expression once does it."""
+    """Return name of an operation -> how often one evaluation of the expression executes it."""
     if isinstance(expression, sympy.Mul):
         own, parts = _product(expression)
     elif isinstance(expression, sympy.Pow):
@@ -22,7 +22,10 @@ def count_operations(expression: Any) -> Operations:
 
 
 def _product(expression: sympy.Mul) -> tuple[Operations, list[Any]]:
-    """One multiplication fewer than there are factors, one division for each reciprocal."""
+    """Return the operations of a product, and its factors and divisors.
+
+    It has one multiplication fewer than factors, and one division for each divisor.
+    """
     parts = [divided(argument) for argument in expression.args]
     factors = [factor for factor, _ in parts if factor not in (1, -1)]
     divisors = [divisor for _, divisor in parts if divisor is not None]
@@ -31,7 +34,10 @@ def _product(expression: sympy.Mul) -> tuple[Operations, list[Any]]:
 
 
 def _power(expression: Any) -> tuple[Operations, list[Any]]:
-    """Whole powers multiply, powers of two fractions take roots, others are powers."""
+    """Return the operations of a power, and its parts.
+
+    Integer powers multiply, halves to eighths take square roots, others call the power function.
+    """
     base, exponent = expression.base, expression.exp
     if is_reciprocal(expression):
         return Counter({"div": 1}), [turned(expression)]
@@ -43,6 +49,7 @@ def _power(expression: Any) -> tuple[Operations, list[Any]]:
 
 
 def _other(expression: Any) -> Operations:
+    """Return the operations of a node that is neither a product nor a power."""
     if expression.is_Atom or isinstance(expression, sympy.Tuple):
         return Counter()
     if isinstance(expression, sympy.Add):
@@ -58,20 +65,20 @@ def _other(expression: Any) -> Operations:
 
 
 def is_reciprocal(node: Any) -> bool:
-    """Whether a factor is written as a division."""
+    """Return whether a factor is printed as a division."""
     return isinstance(node, sympy.Pow) and bool(node.exp.is_number and node.exp.is_negative)
 
 
 def divided(factor: Any) -> tuple[Any, Any]:
-    """Return what a factor of a product multiplies by, and what it divides by, if it does."""
+    """Return (multiplier, divisor or None) of a factor of a product."""
     if is_reciprocal(factor):
         return sympy.S.One, turned(factor)
-    # Halves and quarters are exact as they are.
+    # Halves and quarters are exact as multipliers.
     if factor.is_Rational and factor.q & (factor.q - 1):
         return sympy.Integer(factor.p), sympy.Integer(factor.q)
     return factor, None
 
 
 def turned(power: Any) -> Any:
-    """What a reciprocal divides by."""
+    """Return the divisor of a reciprocal."""
     return sympy.Pow(power.base, -power.exp, evaluate=False) if power.exp != -1 else power.base

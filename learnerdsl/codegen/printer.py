@@ -1,8 +1,8 @@
-"""Expressions as text that Numba compiles to what it says.
+"""Printing of expressions as text that Numba compiles without changing the arithmetic.
 
-Constants carry their type, roots are `sqrt` and never `**0.5`, quotients are one division each, and
-scalar factors stand first. A third of something is a division by 3, which is exact where the result
-is.
+Constants have a type, roots are `sqrt` and never `**0.5`, each quotient is one division, and scalar
+factors come first. x/3 is printed as a division by 3, not as a product with a rounded 1/3, so it is
+exact where the quotient is.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from learnerdsl.expr import And, Comparison, Draw, Maximum, Minimum, Not, Or, Wh
 
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
 _LARGEST = 1024
-"""Largest exponent of a power that is multiplied out."""
+"""Largest exponent that is printed as an integer, which Numba turns into multiplications."""
 
 
 class Printer:
-    """Prints expressions of one number type.
+    """A printer of expressions that are computed in one dtype.
 
     Args:
-        names: symbol -> the name it has in the text.
-        scalars: names of the symbols that are scalars; they are written first in a product.
-        dtype: "float64", or the type that constants are cast to.
-        position: text of the number of the element within its tensor.
+        names: symbol -> its name in the text.
+        scalars: names of the symbols that are scalars; they come first in a product.
+        dtype: "float64", or the dtype to which constants are cast.
+        position: text of the element's index in its flattened tensor.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Printer:
         self.dtype = dtype
 
     def __call__(self, expression: sympy.Basic) -> str:
-        """The text of an expression."""
+        """Return the text of an expression."""
         return self.text(expression)[0]
 
     def text(self, expr: sympy.Basic) -> tuple[str, int]:
-        """The text and how tightly it binds."""
+        """Return (text, how tightly it binds), the latter from ATOM to CONDITION."""
         if expr.is_Symbol:
             return self.names[expr], ATOM
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
@@ -59,14 +59,14 @@ class Printer:
         if isinstance(expr, sympy.Pow):
             return self.power(expr)
         if isinstance(expr, sympy.Mod):
-            # In a sum as well it has parentheses: a minus sign before it would belong to the first.
+            # SUM adds parentheses in products and sums: in -a % b the minus would belong to a.
             return " % ".join(self.tight(a, POWER) for a in expr.args), SUM
         if not isinstance(expr, sympy.Expr):
             return self.condition(expr), CONDITION
         return self.call(expr), ATOM
 
     def call(self, expr: sympy.Basic) -> str:
-        """What is written as a function, or in parentheses."""
+        """Return the text of a function call, or of a choice in parentheses."""
         if isinstance(expr, Where):
             return self.choice(expr)
         if isinstance(expr, (Maximum, Minimum)):
@@ -79,16 +79,16 @@ class Printer:
         raise InternalError(msg)
 
     def tight(self, expr: sympy.Basic, limit: int) -> str:
-        """The text, in parentheses if it binds less tightly than `limit`."""
+        """Return the text, in parentheses if it binds less tightly than `limit`."""
         text, binding = self.text(expr)
         return f"({text})" if binding > limit else text
 
     def number(self, value: float) -> str:
-        """Return a constant of the printer's type; its text may be `inf` or `nan`."""
+        """Return a constant of the printer's dtype; its text may be `inf` or `nan`."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
 
     def total(self, expr: sympy.Add) -> str:
-        """Terms with a plus sign first."""
+        """Return a sum; terms without a minus sign come first."""
         terms = [(not _is_negated(t), t) for t in expr.args]
         terms.sort(key=lambda term: (not term[0], not term[1].is_Symbol))
         text = ""
@@ -99,7 +99,7 @@ class Printer:
         return text
 
     def product(self, expr: Any) -> str:
-        """Sign, numbers, scalars, the rest; then one division for each divisor."""
+        """Return a product: sign, numbers, scalars, the rest; then one division per divisor."""
         factors, divisors, negative = [], [], False
         for factor in expr.args:
             whole, divisor = divided(factor)
@@ -116,12 +116,12 @@ class Printer:
         return f"-{text}" if negative else text
 
     def rank(self, factor: sympy.Basic) -> tuple[int, bool]:
-        """Order of the factors of a product: numbers, scalars, the rest; symbols first."""
+        """Return a sort key of a factor: numbers, scalars, the rest; symbols first in each."""
         name = self.names.get(factor, "")
         return (0 if factor.is_number else 1 if name in self.scalars else 2), not factor.is_Symbol
 
     def power(self, expr: Any) -> tuple[str, int]:
-        """Reciprocals, whole powers and roots by their own means, the rest by `**`."""
+        """Return a power: as a division, an integer power, square roots, or else `**`."""
         base, exponent = expr.base, expr.exp
         if is_reciprocal(expr):
             divisor = self.tight(turned(expr), POWER)
@@ -133,7 +133,7 @@ class Printer:
         return f"{self.tight(base, ATOM)} ** {self.tight(exponent, ATOM)}", POWER
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
-        """Whole power times a nest of square roots: x**(7/4) is x * sqrt(x) * sqrt(sqrt(x))."""
+        """Return x**(7/4) as x * sqrt(x) * sqrt(sqrt(x)), and so on for halves to eighths."""
         whole, remainder = divmod(int(exponent.p), int(exponent.q))
         factors = [f"{self.tight(base, ATOM)}**{whole}"] if whole > 1 else []
         factors += [self.tight(base, POWER)] if whole == 1 else []
@@ -151,7 +151,7 @@ class Printer:
         return f"({then} if {condition} else {otherwise})"
 
     def extreme(self, expr: sympy.Basic) -> str:
-        """NaN propagates, as in numpy.maximum."""
+        """Return nested calls of `maximum` or `minimum`, which propagate NaN as in NumPy."""
         name = "maximum" if isinstance(expr, Maximum) else "minimum"
         texts = [self(a) for a in expr.args]
         result = texts[0]
@@ -160,7 +160,7 @@ class Printer:
         return result
 
     def condition(self, expr: sympy.Basic) -> str:
-        """Return a comparison, or several of them."""
+        """Return a comparison, or several joined by `and`, `or`, `not`."""
         if isinstance(expr, Comparison):
             left, right = (self.tight(side, SUM) for side in expr.args)
             return f"{left} {expr.sign} {right}"
@@ -173,14 +173,14 @@ class Printer:
 
 
 def _is_negated(term: sympy.Basic) -> bool:
-    """Whether a minus sign can be taken off the front of `term`."""
+    """Return whether a minus sign can be taken out of `term`."""
     if isinstance(term, sympy.Mul):
         return -1 in term.args or any(a.is_Number and a.is_negative for a in term.args)
     return bool(term.is_Number and term.is_negative)
 
 
 def _negated(term: Any) -> Any:
-    """Return the opposite of such a term, as it is written: nothing is multiplied out."""
+    """Return the term without its minus sign, unevaluated: nothing is multiplied out."""
     if not isinstance(term, sympy.Mul):
         return -term
     number = next((a for a in term.args if a == -1), None)

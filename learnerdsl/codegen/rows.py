@@ -1,4 +1,18 @@
-"""Text of the passes that meet values of some axes only: they go row by row, and along each row."""
+"""Printing of sweeps that use axis arrays: a loop over the rows of a chunk, and one along each row.
+
+A row is the run of elements along the axes `Layout.row_axes`. An axis array has either one value
+for a row (it is across rows) or one value for each element of a row (it is along rows).
+
+If several chunks contribute to a reduction over axes, the memory of its axis array `a` is
+
+    values    | part 0         | part 1              | part 2                  | ...
+    0 ... n-1 | n ... n+m-1    | n+m ... n+2m-1      | n+2m ... n+3m-1         | ...
+
+where n is the number of values and m, `a_count` in the code, is that of a part. Every `chunk_rows`
+rows have a part, so a chunk that starts at row `first` writes part `first // chunk_rows`. Value k
+of the part belongs to value `a_first + k`. The tensor's next scalar function, or on CUDA
+a builtin kernel, joins the parts into the values.
+"""
 
 import re
 
@@ -11,12 +25,12 @@ from learnerdsl.layout import CHUNK_ROWS, Vector
 
 
 def print_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:
-    """The function of a pass that goes over the rows of a chunk, and along each of them."""
+    """Return the function of a sweep that loops over the rows of a chunk and along each row."""
     return ByRows(text, block).lines(name)
 
 
 def without_unused(lines: list[str]) -> list[str]:
-    """The lines without sizes and indices that nothing uses."""
+    """Return the lines without lengths and indices that no later line uses."""
     kept: list[str] = []
     for number, line in enumerate(lines):
         name = line.split(" = ")[0].strip()
@@ -27,7 +41,7 @@ def without_unused(lines: list[str]) -> list[str]:
 
 
 class TotalsByRows(Totals):
-    """Text of reductions, those over axes included; `last` is an axis of the rows."""
+    """A printer of reductions, including those over axes; `last` is the last axis of a row."""
 
     number = "(offset + i)"
 
@@ -36,11 +50,14 @@ class TotalsByRows(Totals):
         self.last = last
 
     def along_rows(self, reduce: Reduce) -> bool:
-        """Whether it has a value for each element of a row, so that it is summed in memory."""
+        """Return whether the result has a value for each element of a row.
+
+        Such a reduction accumulates in memory, others in a variable.
+        """
         return self.last in self.text.kernel.domains[reduce.symbol].axes
 
     def add(self, reduce: Reduce) -> list[str]:
-        """One more element."""
+        """Return the statements that add an element."""
         if not self.along_rows(reduce):
             return super().add(reduce)
         array, value = self.text.names.arrays[reduce.symbol], widened(reduce, self.printer)
@@ -48,12 +65,12 @@ class TotalsByRows(Totals):
 
 
 class ByRows:
-    """A pass that meets values of some axes only.
+    """A printer of a sweep that uses axis arrays.
 
     Attributes:
-        more: further arguments of the function.
-        clear: head of a loop over a part of a sum, which fills it anew.
-        here: how long a part is, if it is there.
+        more: text of further arguments of the function.
+        clear: head of the loop that sets a part to the identity element.
+        here: text of the length of a part.
         along_row: head of the loop along a row.
     """
 
@@ -85,22 +102,22 @@ class ByRows:
         self.in_parts = [vector for vector in self.outputs if vector.in_parts]
 
     def lines(self, name: str) -> list[str]:
-        """The whole function."""
+        """Return the whole function."""
         lines = [*self.before(), *self.loop(), *self.after()]
         head = heading(self.text, self.block, name, self.more)
         return [*head, *(INDENT + line for line in without_unused(lines))]
 
     def loop(self) -> list[str]:
-        """The loop over the rows."""
+        """Return the loop over the rows."""
         header = f"for row_number in range(count // {self.width}):"
         return [header, *(INDENT + line for line in self.row())]
 
     def after(self) -> list[str]:
-        """The totals of the chunk are handed over."""
+        """Return the statements that write the chunk's totals of reductions to scalars."""
         return [line for r in self.scalars for line in self.reduces.hand_over(r)]
 
     def before(self) -> list[str]:
-        """Sizes, scalars, and the vectors that rows have one value of."""
+        """Return the statements before the loop: lengths, scalars, views of axis arrays."""
         text = self.text
         lines = text.read_axes(range(self.last + 1))
         lines.append(f"row = {count_of(self.row_axes)}")
@@ -113,7 +130,7 @@ class ByRows:
         return lines + [line for r in self.scalars for line in self.reduces.start(r)]
 
     def sums(self) -> list[str]:
-        """The arrays of sums over axes, or the parts of them that belong to the chunk."""
+        """Return views of the results of reductions over axes: of the values, or of the part."""
         lines = ["part = first // chunk_rows"] if self.in_parts else []
         for vector in self.outputs:
             view = [self.text.whole_view(vector)]
@@ -121,7 +138,7 @@ class ByRows:
         return lines
 
     def output(self, vector: Vector, row: str) -> list[str]:
-        """The part of a sum for the rows from `row` on, which is cleared first."""
+        """Return a view of the part for the chunk from `row` on, and the loop that clears it."""
         name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
         length, first = self.text.part(vector, row)
         lines = [f"{name}_count = {self.here.format(length=length)}"]
@@ -136,12 +153,12 @@ class ByRows:
         ]
 
     def place(self, vector: Vector, index: str) -> str:
-        """Where the value at an index of a vector is in the part of a chunk."""
+        """Return the position within a part of the value with a flat index."""
         first = f"{self.text.names.arrays[vector.symbol]}_first"
         return f"{index} - {first}" if vector.in_parts and vector.outer else index
 
     def row(self) -> list[str]:
-        """One row: pieces of the arrays, its values of vectors, the loop along it, its totals."""
+        """Return the statements of a row: views, values across rows, the inner loop, totals."""
         text, names, width = self.text, self.text.names, self.width
         lines = ["here = first + row_number", f"offset = row_number * {width}"]
         lines += views(text, self.block, "start + offset", "grad_start + offset", width)
@@ -165,13 +182,13 @@ class ByRows:
         return lines + [line for r in self.sums_across for line in self.finish(r)]
 
     def start_along(self, vector: Vector) -> str:
-        """Where a row's piece of a vector starts."""
+        """Return the flat index at which a row's values of an axis array along rows start."""
         own = [axis for axis in vector.axes if axis not in self.row_axes]
         index = flat_index(own, self.leading, "here")
         return "0" if index == "0" else f"({index}) * {self.width}"
 
     def finish(self, reduce: Reduce) -> list[str]:
-        """The total of a row goes where it belongs."""
+        """Return the statement that writes or adds a row's total to the axis array."""
         vector = self.text.vectors[reduce.symbol]
         name, total = self.text.names.arrays[reduce.symbol], self.reduces.total(reduce)
         index = self.place(vector, flat_index(vector.axes, self.leading, "here"))

@@ -1,4 +1,4 @@
-"""Text of the scalars: of the model, and of a tensor with its values for each index of axes."""
+"""Printing of the functions of scalars: of the model, and of a tensor with its axis arrays."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -15,7 +15,7 @@ from learnerdsl.monoids import Monoid
 
 
 def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
-    """The function of the scalars of the model; nothing if it would do nothing."""
+    """Return the function of the scalars of the model; no lines if it would be empty."""
     if not block.computes and not block.stores:
         return []
     printer = text.printer("float64")
@@ -31,9 +31,9 @@ def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
 
 
 def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block | None) -> list[str]:
-    """The function of the scalars and vectors of a tensor; nothing if it would do nothing.
+    """Return the function of a tensor's scalars and axis arrays; no lines if it would be empty.
 
-    `last_pass` is the pass before it, whose chunks may have left parts of reductions over axes.
+    `last_pass` is the sweep before it. If that reduces over axes in parts, the function joins them.
     """
     reduces = last_pass.reduces if last_pass else ()
     in_parts = [text.vectors[r.symbol] for r in reduces if r.symbol in text.vectors]
@@ -57,13 +57,13 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
 
 
 def read_by(block: Block) -> set[sympy.Basic]:
-    """What a block of scalars reads from the rows."""
+    """Return the symbols that a block of scalars reads from the rows."""
     own: set[sympy.Basic] = {c.symbol for c in block.computes}
     return (symbols_of(block.computes) | {store.value for store in block.stores}) - own
 
 
 def write_row(text: Text, block: Block, domain: Domain) -> list[str]:
-    """Values that later blocks use, then new states."""
+    """Return the statements that write values for later blocks to a row, then new states."""
     row, values = text.layout.row(domain), text.names.values
     row_name = "model" if domain == Domain.MODEL else "tensor"
     kept = [(c.symbol, c.symbol) for c in block.computes if c.symbol in row]
@@ -72,11 +72,11 @@ def write_row(text: Text, block: Block, domain: Domain) -> list[str]:
 
 
 class Vectors:
-    """Text of loops over the indices of some axes, in float64.
+    """A printer of loops over axis arrays, in float64.
 
     Attributes:
-        over: head of a loop over a number of indices.
-        between: what stands between two loops, one of which reads what the other wrote.
+        over: head of a loop over `count` indices.
+        between: lines between a loop and a later one that reads its results.
     """
 
     over = "for k in range({count}):"
@@ -87,7 +87,10 @@ class Vectors:
         self.printer = text.printer("float64")
 
     def loop_of(self, compute: Compute) -> tuple[Domain, sympy.Basic | None]:
-        """What can be computed in one loop has the same key; a reduction has a loop of its own."""
+        """Return a grouping key: consecutive statements with equal keys share a loop.
+
+        The key of a reduction is unique, because it needs a loop of its own.
+        """
         domain = self.text.kernel.domains[compute.symbol]
         is_reduction = isinstance(compute.expression, Reduction)
         if is_reduction or domain.rank == Rank.VECTOR:
@@ -95,7 +98,7 @@ class Vectors:
         return Domain.TENSOR, None
 
     def views(self, block: Block, in_parts: list[Vector]) -> list[str]:
-        """Sizes, and the arrays of all vectors that the function meets."""
+        """Return reads of the lengths of axes, and views of all axis arrays of the function."""
         text = self.text
         used = symbols_of(block.computes) | {c.symbol for c in block.computes}
         used |= {symbol for store in block.stores for symbol in (store.target, store.value)}
@@ -108,7 +111,7 @@ class Vectors:
         return lines + [text.whole_view(vector) for vector in vectors]
 
     def join_parts(self, vector: Vector) -> list[str]:
-        """Sums the parts of all chunks, in chunk order."""
+        """Return the loops that join the parts of all chunks, in the order of the chunks."""
         text = self.text
         name, count = text.names.arrays[vector.symbol], count_of(vector.axes)
         length, first = text.part(vector, "(part * chunk_rows)")
@@ -131,7 +134,7 @@ class Vectors:
         ]
 
     def statements(self, key: tuple[Domain, sympy.Basic | None], group: list[Compute]) -> list[str]:
-        """Scalars as they are, vectors in a loop, a reduction in a loop over what it reduces."""
+        """Return the statements of a group with the grouping key `key`."""
         domain, reduced = key
         if reduced is not None:
             return self.reduction(group[0])
@@ -146,7 +149,7 @@ class Vectors:
         return [head, *(INDENT + line for line in body), *self.between]
 
     def reads(self, group: list[Compute], axes: tuple[int, ...]) -> Iterator[str]:
-        """The values of vectors at index `k` over `axes`."""
+        """Yield reads of the axis arrays that statements use, at flat index `k` over `axes`."""
         own = {c.symbol for c in group}
         names = self.text.names
         for vector in self.text.vectors_in(symbols_of(group) - own):
@@ -155,7 +158,7 @@ class Vectors:
             yield f"{names.values[vector.symbol]} = {value}"
 
     def reduction(self, compute: Compute) -> list[str]:
-        """A sum or maximum of a vector."""
+        """Return the loops of a reduction of an axis array."""
         text, node = self.text, cast(Reduction, compute.expression)
         argument = as_expr(node.args[0])
         axes = text.kernel.domain_of(argument).axes
@@ -180,15 +183,15 @@ class Vectors:
         ]
 
     def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
-        """A reduction to one value."""
+        """Return the loop of a reduction to a scalar."""
         return [f"{name} = {monoid.identity!r}", self.over.format(count=count), *loop]
 
     def to_vector(self, count: str, loop: list[str]) -> list[str]:
-        """A reduction to values for some axes, into which several indices go."""
+        """Return the loop of a reduction to an axis array; several indices join into one value."""
         return [f"for k in range({count}):", *loop]
 
     def copy(self, store: Store) -> list[str]:
-        """The new value of a vector state goes to its memory."""
+        """Return the loop that stores the new value of a state over axes; no lines for others."""
         if store.target not in self.text.vectors:
             return []
         axes = self.text.vectors[store.target].axes

@@ -1,4 +1,4 @@
-"""Kernel -> the Python source of a module with its functions; a target says how each is printed."""
+"""Printing of a kernel as the source of a Python module; a target prints each kind of function."""
 
 import ast
 from collections.abc import Callable
@@ -13,13 +13,13 @@ Lines = list[str]
 
 @dataclass(frozen=True)
 class Functions:
-    """Names of the functions of one level, in the order in which they run; "" where there is none.
+    """Names of the functions of one level, in the order in which they run; "" if there is none.
 
     Attributes:
-        model: scalars of the model.
-        tensor: scalars and vectors of a tensor.
-        matrix: functions of whole matrices, in Python.
-        element: the pass over memory.
+        model: function of the scalars of a group of parameters.
+        tensor: function of the scalars and axis arrays of a tensor.
+        matrix: function of whole matrices, in Python.
+        element: function of the sweep over memory.
     """
 
     model: str
@@ -30,17 +30,17 @@ class Functions:
 
 @dataclass(frozen=True)
 class Target:
-    """How the functions of a kernel are printed for one kind of machine.
+    """A kind of machine, with the printers of functions for it.
 
     Attributes:
-        name: what it is called in the head of a module.
-        about: what its functions see, in a sentence.
+        name: name in the docstring of a module.
+        about: sentence of that docstring about the functions.
         imports: (module, names that code may import from it) pairs.
         model_scalars: prints the scalars of the model: (text, block, name).
-        tensor_scalars: those of a tensor: (text, block, name, pass before it).
-        matrices: functions of whole matrices: (text, block, name).
-        element: a pass over memory, as one or more functions: (text, block, name).
-        narrowing: function that makes a scalar one of float32, if it is not that type itself.
+        tensor_scalars: prints the scalars of a tensor: (text, block, name, sweep before it).
+        matrices: prints functions of whole matrices: (text, block, name).
+        element: prints a sweep as one or more functions: (text, block, name).
+        narrowing: function that converts a scalar to float32; "" for the dtype itself.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Target:
 def print_kernel(
     kernel: Kernel, layout: Layout, dtype: str, target: Target
 ) -> tuple[str, tuple[Functions, ...]]:
-    """The source text of a kernel and the names of its functions, level by level."""
+    """Return the source text of a kernel and the names of its functions, level by level."""
     text = Text(kernel, layout, dtype, target.narrowing)
     functions: list[Lines] = []
 
@@ -86,7 +86,7 @@ def print_kernel(
 
 
 def _module(head: str, functions: list[Lines], target: Target) -> str:
-    """The whole module: what it is, what it imports, its functions."""
+    """Return the source text of the module: docstring, imports, functions."""
     body = "\n\n\n".join("\n".join(lines) for lines in functions)
     lines = [
         f'"""{head}, for {target.name}.',

@@ -1,4 +1,4 @@
-"""Text of the passes over memory: a loop over a chunk, and what all of them share."""
+"""Printing of sweeps over memory: a loop over a chunk, and the parts that all sweeps share."""
 
 from learnerdsl.codegen.printer import Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
@@ -9,7 +9,7 @@ from learnerdsl.layout import Vector
 
 
 def print_pass(text: Text, block: Block, name: str) -> list[str]:
-    """The function of a pass that goes over a chunk as one run of elements."""
+    """Return the function of a sweep that treats a chunk as one run of elements."""
     printer = text.printer(text.dtype)
     reduces = Totals(text, printer)
     lines = heading(text, block, name)
@@ -22,7 +22,7 @@ def print_pass(text: Text, block: Block, name: str) -> list[str]:
 
 
 def heading(text: Text, block: Block, name: str, more: str = "") -> list[str]:
-    """The first lines of the function; `more` names further arguments."""
+    """Return the first lines of the function; `more` is the text of further arguments."""
     arrays = text.names.arrays
     reads = ", ".join(arrays[load.array] for load in block.loads)
     writes = ", ".join(arrays[s.target] for s in block.stores) or "nothing"
@@ -34,13 +34,13 @@ def heading(text: Text, block: Block, name: str, more: str = "") -> list[str]:
 
 
 def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> list[str]:
-    """The pieces of the arrays that a loop goes over."""
+    """Return views of the arrays that a loop reads and writes, `count` elements each."""
     lines: list[str] = []
     for array in block.arrays:
         first = grad_start if array == text.kernel.gradient else start
         column: int | str = text.layout.arrays.index(array)
         if isinstance(array, RingState):
-            # Values of a ring lie where the step says, so that none is moved.
+            # The step says which column holds which value, so that no update moves values.
             base = column + 1 - array.lag
             column = f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
         view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
@@ -49,11 +49,11 @@ def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> 
 
 
 def read_scalars(text: Text, block: Block) -> list[str]:
-    """Reads of scalars, and the key of random numbers."""
+    """Return reads of the scalars of a sweep, and of the key of its random numbers."""
     items = (*block.computes, *block.reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
     cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
-    # A scalar that is only reduced stays of float64, as sums are.
+    # A scalar that is only reduced stays in float64, like the sum.
     whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
     others = symbols_of(i for i in items if i.expression not in whole) - local
     wide = whole - others - local
@@ -66,7 +66,7 @@ def read_scalars(text: Text, block: Block) -> list[str]:
 def statements(
     text: Text, block: Block, printer: Printer, reduces: "Totals", vectors: list[Vector]
 ) -> list[str]:
-    """What is done to an element; `vectors` have a value for each of a row."""
+    """Return the loop body; `vectors` are axis arrays with a value for each element of a row."""
     names = text.names
     lines = [f"{names.values[load.symbol]} = {names.arrays[load.array]}[i]" for load in block.loads]
     lines += [f"{names.values[v.symbol]} = {names.arrays[v.symbol]}[i]" for v in vectors]
@@ -80,7 +80,7 @@ def statements(
 
 
 class Totals:
-    """Text of reductions to scalars; `number` is that of an element within its chunk."""
+    """A printer of reductions to scalars; `number` is the index of an element in its chunk."""
 
     number = "i"
 
@@ -89,7 +89,7 @@ class Totals:
         self.printer = printer
 
     def start(self, reduce: Reduce) -> list[str]:
-        """The total of a reduction over no element."""
+        """Return the statements that set the total to that over no element."""
         name = self.text.names.values[reduce.symbol]
         if not reduce.block:
             start = [f"{name} = {reduce.monoid.identity!r}"]
@@ -98,7 +98,7 @@ class Totals:
         return [f"{name} = {zero}", f"{name}_block = {zero}"]
 
     def add(self, reduce: Reduce) -> list[str]:
-        """One more element; a maximum keeps apart whether it has met NaN."""
+        """Return the statements that add an element; a maximum also records whether it is NaN."""
         name, block, number = self.text.names.values[reduce.symbol], reduce.block, self.number
         if block:
             place = f"{number} % {block}"
@@ -121,10 +121,10 @@ class Totals:
         ]
 
     def total(self, reduce: Reduce) -> str:
-        """The total of all elements so far."""
+        """Return the total of all elements so far."""
         name = self.text.names.values[reduce.symbol]
         return f"nan if {name}_nan else {name}" if reduce.monoid.loses_nan else name
 
     def hand_over(self, reduce: Reduce) -> list[str]:
-        """The total of a chunk goes to its column."""
+        """Return the statement that writes the total of a chunk to its column."""
         return [f"sums[{self.text.layout.reduces.index(reduce)}] = {self.total(reduce)}"]

@@ -1,4 +1,4 @@
-"""What the printers of all functions of a kernel share: names, reads and statements."""
+"""Printing of the parts that all functions of a kernel share: names, reads and statements."""
 
 from collections.abc import Iterable, Set
 from typing import Any
@@ -17,13 +17,13 @@ INDENT = "    "
 
 
 class Text:
-    """Text of the parts of a function.
+    """A printer of the parts of a function.
 
     Args:
-        kernel: what is printed.
-        layout: where its values lie.
-        dtype: number type of the elements.
-        narrowing: function that makes a scalar one of that type, if it is not the type itself.
+        kernel: the kernel to print.
+        layout: its tables.
+        dtype: dtype of the elements.
+        narrowing: function that converts a scalar to that dtype; "" for the dtype itself.
     """
 
     def __init__(self, kernel: Kernel, layout: Layout, dtype: str, narrowing: str = "") -> None:
@@ -40,11 +40,11 @@ class Text:
         self.vectors: dict[sympy.Basic, Vector] = {v.symbol: v for v in layout.vectors}
 
     def printer(self, dtype: str, position: str = "start + i") -> Printer:
-        """A printer of expressions of one number type."""
+        """Return a printer of expressions that are computed in `dtype`."""
         return Printer(self.names.values, self.scalar_names, dtype, position)
 
     def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> list[str]:
-        """Reads of the scalars that a block uses, in the order of the rows."""
+        """Return reads of scalars from the rows, in the order of their slots."""
         lines: list[str] = []
         for row_name, row in (("model", self.layout.model), ("tensor", self.layout.tensor)):
             for slot, symbol in enumerate(row):
@@ -56,17 +56,17 @@ class Text:
         return lines
 
     def tensor_slot(self, symbol: sympy.Basic) -> str:
-        """A whole number of the tensor's row."""
+        """Return the read of an integer from the tensor row."""
         return f"int64(tensor[{self.layout.tensor.index(symbol)}])"
 
     def read_axes(self, axes: Iterable[int]) -> list[str]:
-        """Numbers of indices of some axes."""
+        """Return reads of the lengths of axes."""
         return [
             f"{axis_name(axis)} = {self.tensor_slot(AxisSize(axis))}" for axis in sorted(set(axes))
         ]
 
     def compute(self, compute: Compute, printer: Printer) -> list[str]:
-        """The statement, under the line of the rule it comes from."""
+        """Return a statement, after a comment with the line of the rule that it comes from."""
         text = printer(compute.expression)
         if compute.rounded and printer.dtype == "float64" and self.dtype != "float64":
             text = f"float64({self.dtype}({text}))"
@@ -75,18 +75,21 @@ class Text:
         return [*note, f"{name} = {text}"]
 
     def view(self, vector: Vector, start: str, count: str) -> str:
-        """A piece of the array of a vector."""
+        """Return a view of `count` values of an axis array, from index `start` on."""
         kind = "float64" if vector.is_wide else self.dtype
         column = len(self.layout.arrays) + self.layout.vectors.index(vector)
         return f"{kind}_array(arrays[{column}], {start}, {count})"
 
     def whole_view(self, vector: Vector) -> str:
-        """The array of a vector, under its name."""
+        """Return the statement that names a view of the values of an axis array."""
         name = self.names.arrays[vector.symbol]
         return f"{name} = {self.view(vector, '0', count_of(vector.axes))}"
 
     def part(self, vector: Vector, row: str) -> tuple[str, str]:
-        """How many values a part of a vector has, and the first in that of the chunk from `row`."""
+        """Return (number of values in a part, index of the first value in it), as text.
+
+        The part is that of the chunk which starts at row `row`; see `Layout.length_of_part`.
+        """
         count = count_of(vector.axes)
         if not vector.outer:
             return count, "0"
@@ -97,17 +100,20 @@ class Text:
         return f"min({count}, {most})", f"{row} // max(1, {inner}){times}"
 
     def vectors_in(self, symbols: set[sympy.Basic]) -> list[Vector]:
-        """The vectors among some symbols, in the order of their columns."""
+        """Return the axis arrays among some symbols, in the order of their columns."""
         return [vector for vector in self.layout.vectors if vector.symbol in symbols]
 
 
 def symbols_of(items: Iterable[Compute | Reduce]) -> set[sympy.Basic]:
-    """The symbols that some statements use."""
+    """Return the symbols that the expressions of statements use."""
     return {symbol for item in items for symbol in item.expression.free_symbols}
 
 
 def widened(reduce: Reduce, printer: Printer) -> str:
-    """The reduced value in float64; squares and products are of that, so that none overflows."""
+    """Return the argument of a reduction in float64.
+
+    The factors of squares and products are converted first, so that these do not overflow.
+    """
     expression = reduce.expression
     if printer.dtype == "float64" or expression.is_number:
         return _widened_factor(expression, printer)
@@ -121,6 +127,7 @@ def widened(reduce: Reduce, printer: Printer) -> str:
 
 
 def _widened_factor(factor: Any, printer: Printer) -> str:
+    """Return a factor in float64."""
     if printer.dtype == "float64":
         return printer(factor)
     if factor.is_number:

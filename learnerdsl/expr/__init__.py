@@ -1,8 +1,8 @@
-"""The symbols and functions a rule may use. All of them are SymPy's, or subclasses of SymPy's.
+"""The symbols and functions that a rule may use; all expressions are nodes of SymPy.
 
-A rule is written about one element of one parameter; the compiler finds out what is the same for a
-whole tensor or for the whole model. Every symbol is real, so `sympy.diff`, `subs`, `simplify` and
-`latex` know what they may do with it.
+A rule describes the update of one element of one parameter. The compiler finds out which values are
+the same for a whole tensor or for the whole model. Every symbol is real, so `sympy.diff`, `subs`,
+`simplify` and `latex` simplify what they can.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -114,5 +114,5 @@ from learnerdsl.expr.symbols import tensor_size as tensor_size
 globals().update(ELEMENTARY)
 
 if TYPE_CHECKING:
-    # The functions of `FUNCTIONS`, which a type checker does not see.
+    # Declare the functions of `FUNCTIONS`, which `globals().update` hides from type checkers.
     def __getattr__(name: str) -> Any: ...

@@ -1,7 +1,8 @@
-"""SymPy's own nodes as those of the language, wherever a rule got them from.
+"""Conversion of SymPy's own nodes to nodes of the language.
 
-`sympy.Piecewise`, relations that were built outside a rule, the step functions in derivatives of
-minima and maxima: they become choices and comparisons that nothing rewrites any more.
+A rule may contain `sympy.Piecewise`, relations that were built outside the rule, or step functions
+from derivatives of minima and maxima. They become choices and comparisons that SymPy does not
+rewrite.
 """
 
 from collections.abc import Callable
@@ -28,27 +29,28 @@ from learnerdsl.expr.nodes import (
 )
 
 _EXACT = 64
-"""Largest power with a float for its exponent that is taken for a whole one or a root."""
+"""Largest float exponent that is converted to an integer or a fraction."""
 
 
 def adopted(root: Any, known: dict[Any, Any] | None = None) -> Any:
-    """Return an expression in nodes of the language.
+    """Return an expression with SymPy's nodes converted to those of the language.
 
     Args:
         root: an expression of SymPy's.
-        known: what is adopted already; what this call adopts is entered.
+        known: node -> its conversion; this call adds the nodes that it converts.
     """
     return mapped(root, _adopt, known)
 
 
 def rebuilt(node: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return `node` with other arguments, as they are: nothing is simplified anew."""
+    """Return `node` with other arguments, without simplifying."""
     func: Any = node.func
     is_sympys = isinstance(node, sympy.Expr) and type(node).__module__.startswith("sympy.")
     return func(*arguments, evaluate=False) if is_sympys else func(*arguments)
 
 
 def _adopt(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return the conversion of a node whose arguments are converted already."""
     if node.func in _ADOPTIONS:
         return _ADOPTIONS[node.func](node, arguments)
     if isinstance(node, Relational):
@@ -58,6 +60,7 @@ def _adopt(node: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _piecewise(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return nested choices for a Piecewise; NaN where no condition holds."""
     del node
     result: Any = sympy.nan
     for value, holds in reversed(arguments):
@@ -66,12 +69,13 @@ def _piecewise(node: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _branch(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return a branch of a Piecewise as a tuple, which SymPy does not check for consistency."""
     del node
     return sympy.Tuple(*arguments)
 
 
 def _power(node: Any, arguments: tuple[Any, ...]) -> Any:
-    """Write `x**2.0` as `x**2` and `x**0.5` as a root: floats hide what a power is."""
+    """Return `x**2.0` as `x**2` and `x**0.5` as a root; with floats neither would be recognised."""
     base, exponent = arguments
     is_small = isinstance(exponent, sympy.Float) and abs(exponent) <= _EXACT
     if is_small and float(exponent * 8).is_integer():
@@ -81,7 +85,7 @@ def _power(node: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def raised(base: Any, exponent: Any) -> Any:
-    """Return a power; a whole one of a product stays one of the product."""
+    """Return a power; an integer power of a product is not distributed over its factors."""
     is_product = isinstance(base, sympy.Mul) and sum(a != -1 for a in base.args) > 1
     if not is_product or not exponent.is_Integer or abs(exponent) < 2:
         return base**exponent
@@ -90,13 +94,15 @@ def raised(base: Any, exponent: Any) -> Any:
 
 
 def _heaviside(node: Any, arguments: tuple[Any, ...]) -> Any:
-    """The step function of a derivative; what it is at 0 is its second argument."""
+    """Return choices for the step function; its second argument is the value at 0."""
     x, at_zero = (*arguments, sympy.Rational(1, 2))[:2]
     del node
     return Where(Greater(x, 0), 1, Where(Less(x, 0), 0, Where(Equal(x, 0), at_zero, x)))
 
 
 def _folded(kind: Any) -> Callable[[Any, tuple[Any, ...]], Any]:
+    """Return the conversion of And or Or with any number of arguments to nested pairs."""
+
     def fold(node: Any, arguments: tuple[Any, ...]) -> Any:
         del node
         result = arguments[0]
@@ -108,11 +114,13 @@ def _folded(kind: Any) -> Callable[[Any, tuple[Any, ...]], Any]:
 
 
 def _not(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return the negation of a condition; that of a constant is a constant."""
     del node
     return sympy.Not(arguments[0]) if not arguments[0].args else Not(arguments[0])
 
 
 def _xor(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return Xor in terms of And, Or and Not."""
     del node
     result = arguments[0]
     for argument in arguments[1:]:
@@ -122,6 +130,7 @@ def _xor(node: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _if_then_else(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return a choice between conditions in terms of And, Or and Not."""
     holds, then, otherwise = arguments
     del node
     return joined(Or, joined(And, holds, then), joined(And, Not(holds), otherwise))

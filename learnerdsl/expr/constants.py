@@ -1,4 +1,4 @@
-"""Constants: the value in float64 of an expression without symbols."""
+"""Evaluation of constants, expressions without symbols, in float64."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,11 +28,11 @@ from learnerdsl.expr.nodes import (
 
 
 def is_constant(node: Any, below: bool) -> bool:
-    """Whether a node has a value of its own, where that of its arguments is known to be `below`.
+    """Return whether a node is a constant that `constant_value` can evaluate.
 
     Args:
         node: a node of an expression.
-        below: whether all of its arguments are constants.
+        below: whether all arguments of the node are constants.
     """
     if not node.args:
         return isinstance(node, (sympy.Number, sympy.NumberSymbol))
@@ -40,22 +40,22 @@ def is_constant(node: Any, below: bool) -> bool:
 
 
 def constant_value(expression: Any) -> float:
-    """Return the value in float64, with the rounding of float64 at each operation.
+    """Return the value in float64, rounded after each operation.
 
-    NaN where it is no real number, infinity where it is too large.
+    The value is NaN if it is not a real number, and infinite if it is too large.
     """
     with np.errstate(all="ignore"):
         return float(mapped(expression, _value))
 
 
 def number_of(expression: Any) -> sympy.Expr | None:
-    """Return a constant as the number of float64 that it is.
+    """Return the value of a constant as a number of float64.
 
-    Whole numbers and fractions of them stay exact. None for an expression with symbols, or with a
+    Integers and fractions stay exact. The result is None if the expression has symbols, or a
     function that rules do not have.
 
     Raises:
-        RuleError: it is too large for float64, or no real number.
+        RuleError: the value is too large for float64, or not a real number.
     """
     if not expression.is_number or isinstance(expression, sympy.Rational):
         return expression if expression.is_number else None
@@ -71,7 +71,7 @@ def number_of(expression: Any) -> sympy.Expr | None:
 
 
 def vanishes(expression: Any) -> bool:
-    """Whether a number or power that is not 0 is too small for float64."""
+    """Return whether a constant that is not 0 underflows to 0 in float64."""
     if isinstance(expression, sympy.Number):
         return not expression.is_zero and constant_value(expression) == 0.0
     is_scaled = isinstance(expression, (sympy.Mul, sympy.Pow, Power, sympy.exp))
@@ -83,12 +83,14 @@ def vanishes(expression: Any) -> bool:
 
 
 def _value(node: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return the value of a node from those of its arguments."""
     if not node.args:
         return _number(node)
     return _OPERATIONS[node.func](*arguments)
 
 
 def _number(node: Any) -> Any:
+    """Return a leaf as a bool or a float64."""
     if node in (sympy.true, sympy.false):
         return bool(node)
     try:

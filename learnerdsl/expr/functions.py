@@ -1,4 +1,4 @@
-"""The functions of elements, under the names of NumPy, and random numbers."""
+"""Elementwise functions under the names of NumPy, and nodes for random numbers."""
 
 import inspect
 from typing import Any
@@ -19,14 +19,14 @@ pi = sympy.pi
 
 
 class Draw(sympy.Expr):
-    """A random number of each element: a function of seed, step, tensor, element and `stream`."""
+    """A random number for each element, a function of seed, step, tensor, element and `stream`."""
 
     is_commutative = True
     is_real = True
     distribution = ""
 
     def __new__(cls, where_from: Any, stream: Any) -> Any:
-        """Build the node from `position` and the number of the draw within its rule."""
+        """Build the node from the symbol `position` and the number of the draw in its rule."""
         return sympy.Expr.__new__(cls, where_from, sympy.Integer(stream))
 
     @property
@@ -44,13 +44,13 @@ class Draw(sympy.Expr):
 
 
 class NormalDraw(Draw):
-    """Standard normal."""
+    """A draw from the standard normal distribution."""
 
     distribution = "normal"
 
 
 class UniformDraw(Draw):
-    """Uniform from 0 up to and without 1."""
+    """A draw from the uniform distribution on [0, 1)."""
 
     distribution = "uniform"
 
@@ -59,7 +59,7 @@ def expression(value: Any) -> sympy.Expr:
     """Return `value` as a SymPy expression.
 
     Raises:
-        RuleError: it is text, an array, a truth value or a condition.
+        RuleError: `value` is text, an array, a bool or a condition.
     """
     if isinstance(value, sympy.Expr):
         return value
@@ -85,7 +85,7 @@ def expression(value: Any) -> sympy.Expr:
 
 
 def _real(value: Any) -> sympy.Expr:
-    """Return a value; RuleError if it is a constant that is not a real number."""
+    """Return `value`; raise RuleError if it is a constant that is not a real number."""
     if value.is_number and value.is_extended_real is False:
         msg = f"{brief(value)} is not a real number; rules compute with real numbers only."
         raise RuleError(msg)
@@ -93,7 +93,7 @@ def _real(value: Any) -> sympy.Expr:
 
 
 def _public(row: Function) -> Any:
-    """Return the function of expressions that rules call."""
+    """Return the function that rules call for a row of `FUNCTIONS`."""
 
     def function(*arguments: Any) -> sympy.Expr:
         if len(arguments) != len(row.arguments):
@@ -104,7 +104,8 @@ def _public(row: Function) -> Any:
         operands = [expression(argument) for argument in arguments]
         for operand in operands:
             if isinstance(operand, sympy.Float):
-                number_of(operand)  # Refused beyond float64, where SymPy may not come to an end.
+                # Refuse numbers that float64 cannot hold: SymPy may loop forever on them.
+                number_of(operand)
         return _real(row.node(*operands))
 
     function.__name__ = function.__qualname__ = row.name
@@ -116,17 +117,20 @@ def _public(row: Function) -> Any:
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
-    """Return `then` where `condition` holds and `otherwise` elsewhere, as numpy.where.
+    """Return `then` where `condition` holds and `otherwise` elsewhere, like numpy.where.
+
+    The three arguments broadcast: each may be a number, one value per tensor, or one per element.
+    A NaN in the value that is not chosen does not matter.
 
     Args:
-        condition: a comparison, or a combination of several with `&`, `|`, `~`. Comparisons with
-            NaN are false; equality is written `equal(a, b)`, because `==` compares symbols. Every
-            k-th step is `equal(step % k, 0)`.
+        condition: a comparison, or several joined by `&`, `|`, `~`. Comparisons with NaN are
+            false. Write equality as `equal(a, b)`, because `==` compares symbols; every k-th step
+            is `equal(step % k, 0)`.
         then: an expression.
         otherwise: an expression.
 
     Raises:
-        RuleError: `condition` is no condition.
+        RuleError: `condition` is not a condition, or a value is not an expression.
 
     >>> from learnerdsl.expr import step, where
     >>> where(step > 10, 1, 2)
@@ -138,67 +142,74 @@ def where(condition: Any, then: Any, otherwise: Any) -> sympy.Expr:
 
 
 def clip(x: Any, low: Any, high: Any) -> sympy.Expr:
-    """Return `x` limited to the interval from `low` to `high`, as numpy.clip."""
+    """Return `x` limited to the interval from `low` to `high`, like numpy.clip.
+
+    The result is NaN where one of the three is NaN, and `high` where `low` exceeds `high`.
+    """
     return minimum(maximum(x, low), high)
 
 
 def maximum(value: Any, *others: Any) -> sympy.Expr:
-    """Return the largest of some values; NaN if one is NaN, as numpy.maximum."""
+    """Return the elementwise largest of the arguments, which broadcast; NaN where one is NaN."""
     return Maximum(*map(expression, (value, *others)))
 
 
 def minimum(value: Any, *others: Any) -> sympy.Expr:
-    """Return the smallest of some values; NaN if one is NaN, as numpy.minimum."""
+    """Return the elementwise smallest of the arguments, which broadcast; NaN where one is NaN."""
     return Minimum(*map(expression, (value, *others)))
 
 
 def equal(a: Any, b: Any) -> Any:
-    """Return the condition that two values are equal; false where one is NaN."""
+    """Return the condition that `a` equals `b`, for each element; false where one is NaN."""
     return Equal(expression(a), expression(b))
 
 
 def not_equal(a: Any, b: Any) -> Any:
-    """Return the condition that two values differ; true where one is NaN."""
+    """Return the condition that `a` differs from `b`, for each element; true where one is NaN."""
     return NotEqual(expression(a), expression(b))
 
 
 def abs(x: Any) -> sympy.Expr:
-    """Return the absolute value."""
+    """Return the absolute value; NaN for NaN."""
     return size_of(expression(x))
 
 
 def floor(x: Any) -> sympy.Expr:
-    """Return the largest whole number that is not above `x`.
+    """Return the largest whole number that is not above `x`; NaN for NaN.
 
-    A quotient of whole numbers, such as `(step - 1) / 3`, is rounded once, before the floor.
+    A quotient of whole numbers, such as `(step - 1) / 3`, is rounded only once, before the floor.
     """
     return rounded_down(expression(x))
 
 
 def ceil(x: Any) -> sympy.Expr:
-    """Return the smallest whole number that is not below `x`."""
+    """Return the smallest whole number that is not below `x`; NaN for NaN."""
     return rounded_up(expression(x))
 
 
 def sqrt(x: Any) -> sympy.Expr:
-    """Return the square root; NaN below 0."""
+    """Return the square root; NaN for NaN and below 0.
+
+    Raises:
+        RuleError: `x` is a negative constant.
+    """
     return _real(sympy.sqrt(expression(x)))
 
 
 def isnan(x: Any) -> Any:
-    """Return the condition that `x` is NaN."""
+    """Return the condition that `x` is NaN, for each element."""
     return not_equal(x, x)
 
 
 def isfinite(x: Any) -> Any:
-    """Return the condition that `x` is neither NaN nor infinite."""
+    """Return the condition that `x` is neither NaN nor infinite, for each element."""
     return IsFinite(expression(x))
 
 
 _WRITTEN_OUT = ("abs", "ceil", "floor", "sqrt")
-"""Functions with a definition of their own above."""
+"""Functions that are written out above instead of being built from their row."""
 
 ELEMENTARY: dict[str, Any] = {
     row.name: globals()[row.name] if row.name in _WRITTEN_OUT else _public(row) for row in FUNCTIONS
 }
-"""Name -> the function of expressions, for every row of `FUNCTIONS`."""
+"""Name -> the function that rules call, for every row of `FUNCTIONS`."""

@@ -1,7 +1,7 @@
-"""Walks over expressions as the graphs that they are: each distinct node once, and no recursion.
+"""Traversals of expressions as graphs: they visit each distinct node once and do not recurse.
 
-SymPy's own traversals visit a node as often as it is written, which is exponential where a value is
-used twice in a nest, and they recurse, which ends at a depth of some hundred.
+SymPy's own traversals visit a node as often as it occurs. That is exponential where each of many
+nested values is used twice. They also recurse, which fails at a depth of some hundred nodes.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ Rebuild = Callable[[Any, tuple[Any, ...]], Any]
 
 
 def nodes(roots: Iterable[Any], known: Any = ()) -> Iterator[Any]:
-    """Every distinct node below and including `roots`, arguments before what they are arguments of.
+    """Yield every distinct node of `roots`, each after its arguments.
 
     Args:
         roots: expressions.
-        known: a set or mapping of nodes that are left out, with all that is below them.
+        known: a set or mapping of nodes to skip, together with the nodes below them.
     """
     done: set[Any] = set()
     for root in roots:
@@ -37,12 +37,12 @@ def nodes(roots: Iterable[Any], known: Any = ()) -> Iterator[Any]:
 
 
 def mapped(root: Any, change: Rebuild, known: dict[Any, Any] | None = None) -> Any:
-    """`root` with every node replaced by what `change` makes of it and its new arguments.
+    """Return `root` with every node replaced by `change(node, new arguments)`.
 
     Args:
         root: an expression.
         change: function of a node and its changed arguments.
-        known: node -> what it becomes; nodes that are met are entered.
+        known: node -> its replacement; this call adds the nodes that it visits.
     """
     found = {} if known is None else known
     for node in nodes([root], found):
@@ -51,7 +51,7 @@ def mapped(root: Any, change: Rebuild, known: dict[Any, Any] | None = None) -> A
 
 
 def replaced(root: Any, new: Mapping[Any, Any], rebuild: Rebuild) -> Any:
-    """`root` with some subexpressions replaced, rebuilt by `rebuild` where an argument changed."""
+    """Return `root` with the keys of `new` replaced; `rebuild` builds the nodes above them."""
 
     def change(node: Any, arguments: tuple[Any, ...]) -> Any:
         if node in new:
@@ -63,17 +63,17 @@ def replaced(root: Any, new: Mapping[Any, Any], rebuild: Rebuild) -> Any:
 
 
 def symbols_in(*roots: Any) -> set[Any]:
-    """The symbols that expressions use."""
+    """Return the symbols that expressions use."""
     return {node for node in nodes(roots) if isinstance(node, sympy.Symbol)}
 
 
 def has(root: Any, *kinds: type) -> bool:
-    """Whether an expression has a node of one of these classes."""
+    """Return whether an expression has a node of one of these classes."""
     return any(isinstance(node, kinds) for node in nodes([root]))
 
 
 def uses(roots: Iterable[Any]) -> Counter[Any]:
-    """Node -> how often it is an argument of a distinct node, or a root."""
+    """Return node -> how often it is a root or an argument of a distinct node."""
     counted: Counter[Any] = Counter()
     given = list(roots)
     counted.update(given)
@@ -83,7 +83,7 @@ def uses(roots: Iterable[Any]) -> Counter[Any]:
 
 
 def size_and_depth(root: Any) -> tuple[int, int]:
-    """How many nodes an expression has when it is written out, and how deep it nests."""
+    """Return (number of nodes of an expression that is written out as a tree, its depth)."""
     found: dict[Any, tuple[int, int]] = {}
     for node in nodes([root]):
         below = [found[argument] for argument in node.args]
@@ -93,17 +93,17 @@ def size_and_depth(root: Any) -> tuple[int, int]:
 
 
 LINE = 90
-"""Longest text of an expression in a comment or a message."""
+"""Maximum length of an expression's text in a comment or a message."""
 
 _BITS = 64
-"""Longest whole number that is written out."""
+"""Maximum bit length of an integer that is written out."""
 
 _SHOWN = 60
-"""Most nodes of an expression that is written out before it is cut."""
+"""Maximum number of nodes of an expression that is written out before it is shortened."""
 
 
 def brief(root: Any, limit: int = LINE) -> str:
-    """Return the expression as text of at most one line, with `...` for what is left out."""
+    """Return the expression as text of at most `limit` characters, with `...` for omitted parts."""
     if size_and_depth(root)[0] <= _SHOWN:
         text = str(_cut(root, _SHOWN, _SHOWN))
         if len(text) <= limit:
@@ -116,7 +116,7 @@ def brief(root: Any, limit: int = LINE) -> str:
 
 
 def _cut(node: Any, depth: int, width: int) -> Any:
-    """Return the expression with a symbol for what lies deeper than `depth`, and short numbers."""
+    """Return the expression with symbols for parts deeper than `depth`, and shortened numbers."""
     if isinstance(node, sympy.Rational) and max(node.p.bit_length(), node.q.bit_length()) > _BITS:
         return node.n(5)
     if not node.args or not isinstance(node, sympy.Expr):
@@ -128,6 +128,6 @@ def _cut(node: Any, depth: int, width: int) -> Any:
     arguments = [_cut(argument, depth - 1, width) for argument in node.args]
     if all(a is b for a, b in zip(arguments, node.args, strict=True)):
         return node
-    # Unevaluated: what is left out at two places is not the same.
+    # Unevaluated: two omitted parts are both "...", but SymPy must not treat them as equal.
     as_written = {"evaluate": False} if type(node).__module__.startswith("sympy.") else {}
     return node.func(*arguments, **as_written)

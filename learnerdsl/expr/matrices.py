@@ -1,8 +1,8 @@
-"""Products and functions of matrices: of the last two axes of a tensor, for each of the others.
+"""Products and functions of matrices, over the last two axes; they broadcast over the others.
 
-The parameter and everything that has one value for each of its elements is a matrix of rows by
-columns. A product of it with its transpose has rows by rows; such square matrices may be states,
-and meet only numbers and matrices of their own shape element by element.
+The parameter, and every value with its shape, is a matrix (..., rows, cols). Its product with its
+transpose is (..., rows, rows). Such square matrices may be states. Elementwise operations combine
+them only with numbers and with matrices of the same shape.
 """
 
 from typing import Any, ClassVar
@@ -34,6 +34,7 @@ class MatrixFunction(sympy.Expr):
         return self.text.format(*(self._operand(printer, a) for a in self.args))
 
     def _operand(self, printer: Any, argument: Any) -> str:
+        """Return the LaTeX text of an argument, in parentheses if it needs them."""
         text = printer.doprint(argument)
         is_bare = argument.is_Atom or isinstance(argument, self.needs_no_brackets)
         return text if is_bare else rf"\left({text}\right)"
@@ -47,7 +48,7 @@ class MatrixFunction(sympy.Expr):
 
 
 class MatMul(MatrixFunction):
-    """The product of two matrices."""
+    """A matrix product."""
 
     name = "matmul"
     text = r"{0} \, {1}"
@@ -55,14 +56,14 @@ class MatMul(MatrixFunction):
 
 
 class Transpose(MatrixFunction):
-    """Rows and columns swapped."""
+    """A matrix with rows and columns swapped."""
 
     name = "transpose"
     text = r"{0}^\top"
 
 
 class InverseRoot(MatrixFunction):
-    """A power of a symmetric matrix, by its eigenvalues."""
+    """A negative fractional power of a symmetric matrix, from its eigenvalues."""
 
     name = "inverse_root"
     text = r"{0}^{{-1/{1}}}"
@@ -83,7 +84,7 @@ class Orthonormal(MatrixFunction):
 
 
 class Identity(sympy.Expr):
-    """The square matrix with ones on its diagonal, of rows or of columns."""
+    """The identity matrix, (rows, rows) or (cols, cols)."""
 
     is_commutative = True
     is_real = True
@@ -97,7 +98,7 @@ class Identity(sympy.Expr):
 
     @property
     def side(self) -> str:
-        """Of what it is the identity: "rows" or "cols"."""
+        """The axis that gives its size: "rows" or "cols"."""
         return str(self.args[0])
 
     def _latex(self, printer: Any) -> str:
@@ -113,9 +114,14 @@ class Identity(sympy.Expr):
 
 
 def matmul(a: Any, b: Any) -> sympy.Expr:
-    """The matrix product of `a` and `b`, over the last two axes of a tensor.
+    """Return the matrix product of `a` (..., n, k) and `b` (..., k, m), in the parameter's dtype.
 
-    Operands are materialised in memory and the product is BLAS, so it separates passes over memory.
+    Operands are written to memory and multiplied by BLAS, so a product separates sweeps over
+    memory. NaN spreads as in numpy.matmul.
+
+    Raises:
+        RuleError: when the rule is traced for a tensor, if an operand is not a matrix or the
+            shapes do not match.
 
     >>> from learnerdsl.expr import matmul, transpose
     >>> import sympy
@@ -127,31 +133,49 @@ def matmul(a: Any, b: Any) -> sympy.Expr:
 
 
 def transpose(a: Any) -> sympy.Expr:
-    """The matrix `a` with rows and columns swapped."""
+    """Return the matrix `a` (..., n, m) with rows and columns swapped: (..., m, n)."""
     value = expression(a)
     return value.args[0] if isinstance(value, Transpose) else Transpose(value)  # type: ignore[return-value]
 
 
 def identity(kind: str) -> sympy.Expr:
-    """The identity matrix of the rows ("rows") or the columns ("cols") of the parameter."""
+    """Return the identity matrix, in the parameter's dtype.
+
+    Args:
+        kind: "rows" for (rows, rows), "cols" for (cols, cols), where rows and cols are the lengths
+            of the parameter's last two axes.
+
+    Raises:
+        RuleError: `kind` is something else.
+    """
     return Identity(kind)
 
 
 def inverse_root(a: Any, order: Any) -> sympy.Expr:
-    r"""$A^{-1/k}$ of a symmetric, positive definite matrix, by its eigenvalues.
+    r"""Return $A^{-1/k}$ of a symmetric, positive semidefinite matrix, from its eigenvalues.
 
     Args:
-        a: a square matrix; eigenvalues below the rounding error of the largest count as that.
+        a: a square matrix (..., n, n). Eigenvalues smaller than the machine epsilon times the
+            largest one are raised to that value. A matrix that is not finite gives NaN.
         order: $k$, a number.
     """
     return InverseRoot(a, order)
 
 
 def eigenvectors(a: Any) -> sympy.Expr:
-    """The orthonormal eigenvectors of a symmetric matrix as columns, largest eigenvalue first."""
+    """Return the orthonormal eigenvectors of a symmetric matrix, largest eigenvalue first.
+
+    Args:
+        a: a square matrix (..., n, n); one that is not finite gives NaN. The result has the same
+            shape, with one eigenvector per column.
+    """
     return Eigenvectors(a)
 
 
 def orthonormal(a: Any) -> sympy.Expr:
-    """Q of the QR decomposition of a square matrix: an orthonormal basis of its columns."""
+    """Return Q of the QR decomposition of a square matrix, an orthonormal basis of its columns.
+
+    Args:
+        a: a square matrix (..., n, n); the result has the same shape.
+    """
     return Orthonormal(a)

@@ -1,9 +1,9 @@
-"""Nodes that SymPy leaves as they are written: choices, comparisons, whole powers of products.
+"""Nodes that SymPy does not rewrite: choices, comparisons, integer powers of products.
 
 SymPy reads `a > b` as a statement about real numbers, solves it, and folds choices into it. That
-is another rule where a value is NaN, and where a choice stands in a reduction. It also writes
-`(g / n)**2` as `g**2 / n**2`, which overflows where the quotient does not. These nodes stay as they
-are; `doit()` gives SymPy's own, and `diff`, `subs` and `latex` work on both.
+changes the rule where a value is NaN, and where a choice stands in a reduction. It also writes
+`(g / n)**2` as `g**2 / n**2`, which may overflow where the quotient does not. These nodes stay as
+they are written. `doit()` returns SymPy's own nodes; `diff`, `subs` and `latex` work on both.
 """
 
 from typing import Any, ClassVar
@@ -18,10 +18,10 @@ from learnerdsl.expr.graph import brief
 
 
 class _AsSympy:
-    """Printed as the node of SymPy that it stands for."""
+    """A node that is printed as the corresponding node of SymPy."""
 
     def as_sympy(self) -> sympy.Basic:
-        """The same in a class of SymPy's, not evaluated."""
+        """Return the corresponding node of SymPy, unevaluated."""
         raise NotImplementedError
 
     def _printed(self, printer: Any) -> Any:
@@ -31,10 +31,10 @@ class _AsSympy:
 
 
 class Condition(_AsSympy, Boolean):
-    """What holds or does not, for each element and update.
+    """A condition, which may hold for some elements and updates and not for others.
 
-    Python's `if`, `and`, `or` and chains such as `0 < g < 1` ask for its truth at once, so they are
-    refused; write `where`, `&`, `|` and `~`.
+    Python's `if`, `and`, `or` and chains such as `0 < g < 1` need a single truth value while the
+    rule is traced, so they raise RuleError; write `where`, `&`, `|` and `~`.
     """
 
     sympy_class: ClassVar[Any]
@@ -45,11 +45,11 @@ class Condition(_AsSympy, Boolean):
         return Boolean.__new__(cls, *map(sympy.sympify, arguments))
 
     def as_sympy(self) -> Any:
-        """The relation or function of SymPy, not evaluated."""
+        """Return the relation or function of SymPy, unevaluated."""
         return self.sympy_class(*self.args, evaluate=False)
 
     def doit(self, **hints: Any) -> Any:
-        """The relation or function of SymPy, evaluated for real numbers."""
+        """Return the relation or function of SymPy, evaluated for real numbers."""
         return self.sympy_class(*(argument.doit(**hints) for argument in self.args))
 
     def __and__(self, other: Any) -> Any:
@@ -83,7 +83,7 @@ class Condition(_AsSympy, Boolean):
 
 
 class Comparison(Condition):
-    """A comparison of two values: false where one is NaN, but for `NotEqual`."""
+    """A comparison of two values; false where one is NaN, except for `NotEqual`."""
 
     sign: ClassVar[str]
     precedence = PRECEDENCE["Relational"]
@@ -136,16 +136,16 @@ class NotEqual(Comparison):
 
 
 class IsFinite(Condition):
-    """Whether a value is neither NaN nor infinite."""
+    """The condition that a value is neither NaN nor infinite."""
 
     precedence = PRECEDENCE["Relational"]
 
     def as_sympy(self) -> Any:
-        """Return |x| < oo, not evaluated."""
+        """Return |x| < oo, unevaluated."""
         return sympy.StrictLessThan(sympy.Abs(self.args[0]), sympy.oo, evaluate=False)
 
     def doit(self, **hints: Any) -> Any:
-        """Return |x| < oo, which SymPy may know to be true."""
+        """Return |x| < oo, or true where SymPy can prove it."""
         return sympy.StrictLessThan(sympy.Abs(self.args[0].doit(**hints)), sympy.oo)
 
     def _sympystr(self, printer: Any) -> str:
@@ -153,7 +153,7 @@ class IsFinite(Condition):
 
 
 class And(Condition):
-    """Both conditions."""
+    """The condition that both arguments hold."""
 
     sympy_class = sympy.And
     precedence = PRECEDENCE["And"]
@@ -163,7 +163,7 @@ class And(Condition):
 
 
 class Or(Condition):
-    """One condition, or the other, or both."""
+    """The condition that at least one argument holds."""
 
     sympy_class = sympy.Or
     precedence = PRECEDENCE["Or"]
@@ -173,7 +173,7 @@ class Or(Condition):
 
 
 class Not(Condition):
-    """The opposite of a condition: of `a > b` also where one is NaN, which `a <= b` is not."""
+    """The negation of a condition; that of `a > b` holds where one is NaN, unlike `a <= b`."""
 
     sympy_class = sympy.Not
     precedence = PRECEDENCE["Not"]
@@ -183,7 +183,7 @@ class Not(Condition):
 
 
 def condition(value: Any) -> Any:
-    """Return `value` as a condition; RuleError if it is none."""
+    """Return `value` as a condition; raise RuleError if it is not one."""
     if isinstance(value, bool):
         return sympy.true if value else sympy.false
     if isinstance(value, Boolean) and not value.is_Symbol:
@@ -195,7 +195,7 @@ def condition(value: Any) -> Any:
 
 
 def joined(kind: type[Condition], left: Any, right: Any) -> Any:
-    """Return two conditions joined by `And` or `Or`; one that is known decides or drops out."""
+    """Return two conditions joined by `And` or `Or`; simplify if one is a constant."""
     first, second = condition(left), condition(right)
     decides = sympy.false if kind is And else sympy.true
     for one, other in ((first, second), (second, first)):
@@ -211,22 +211,22 @@ COMPARISONS: dict[Any, type[Comparison]] = {
 
 
 class Where(_AsSympy, sympy.Expr):
-    """One value where a condition holds, another elsewhere."""
+    """A choice: one value where a condition holds, another elsewhere."""
 
-    is_Piecewise = True  # LaTeX has it in parentheses then, where it is a factor
+    is_Piecewise = True  # so that the LaTeX printer adds parentheses where it is a factor
     is_commutative = True
     is_real = True
 
     @cacheit
     def __new__(cls, condition: Any, then: Any, otherwise: Any) -> Any:
-        """Build the node; a condition that is known gives the value it chooses."""
+        """Build the node; return the chosen value if the condition is a constant."""
         if isinstance(condition, BooleanAtom):
             return then if condition == sympy.true else otherwise
         return sympy.Expr.__new__(cls, *map(sympy.sympify, (condition, then, otherwise)))
 
     @property
     def condition(self) -> Any:
-        """What decides."""
+        """The condition."""
         return self.args[0]
 
     @property
@@ -240,12 +240,12 @@ class Where(_AsSympy, sympy.Expr):
         return self.args[2]
 
     def as_sympy(self) -> sympy.Expr:
-        """The Piecewise of SymPy, not evaluated."""
+        """Return the Piecewise of SymPy, unevaluated."""
         branches = [(self.then, self.condition), (self.otherwise, True)]
         return sympy.Piecewise(*branches, evaluate=False)
 
     def doit(self, **hints: Any) -> Any:
-        """The Piecewise of SymPy."""
+        """Return the Piecewise of SymPy."""
         condition, then, otherwise = (argument.doit(**hints) for argument in self.args)
         return sympy.Piecewise((then, condition), (otherwise, True))
 
@@ -272,23 +272,23 @@ class _Extreme(_AsSympy, sympy.Expr):
 
     @cacheit
     def __new__(cls, *values: Any) -> Any:
-        """Build the node from one value or more."""
+        """Build the node from one or more values."""
         given = [sympy.sympify(value) for value in values]
         if len(given) == 1 or all(isinstance(value, sympy.Number) for value in given):
             return cls.sympy_class(*given)
         return sympy.Expr.__new__(cls, *given)
 
     def as_sympy(self) -> Any:
-        """The function of SymPy, not evaluated."""
+        """Return the function of SymPy, unevaluated."""
         return self.sympy_class(*self.args, evaluate=False)
 
     def doit(self, **hints: Any) -> Any:
-        """The function of SymPy."""
+        """Return the function of SymPy."""
         return self.sympy_class(*(argument.doit(**hints) for argument in self.args))
 
     @cacheit
     def _eval_derivative(self, symbol: Any) -> Any:
-        """That of the value chosen; where two are equal, the mean of both."""
+        """Return the derivative of the chosen value; the mean of both where two are equal."""
         values: Any = self.args
         first, slope = values[0], values[0].diff(symbol)
         for other in values[1:]:
@@ -307,7 +307,7 @@ class _Extreme(_AsSympy, sympy.Expr):
 
 
 class Maximum(_Extreme):
-    """The largest of some values."""
+    """The largest of its arguments; NaN if one is NaN."""
 
     sympy_class = sympy.Max
     above = Greater
@@ -318,7 +318,7 @@ class Maximum(_Extreme):
 
 
 class Minimum(_Extreme):
-    """The smallest of some values."""
+    """The smallest of its arguments; NaN if one is NaN."""
 
     sympy_class = sympy.Min
     above = Less
@@ -326,7 +326,7 @@ class Minimum(_Extreme):
 
 
 class Power(_AsSympy, sympy.Expr):
-    """A whole power of a product or quotient, whose factors SymPy would raise one by one."""
+    """An integer power of a product or quotient; SymPy would distribute it over the factors."""
 
     is_commutative = True
     is_real = True
@@ -334,7 +334,7 @@ class Power(_AsSympy, sympy.Expr):
 
     @cacheit
     def __new__(cls, base: Any, exponent: Any) -> Any:
-        """Build the node from an expression and a whole number from 2 on."""
+        """Build the node from an expression and an integer of at least 2."""
         exponent = sympy.sympify(exponent)
         if not isinstance(base, (sympy.Mul, sympy.Symbol)) or not exponent.is_Integer:
             return sympy.Pow(base, exponent, evaluate=False)
@@ -342,7 +342,7 @@ class Power(_AsSympy, sympy.Expr):
 
     @property
     def base(self) -> Any:
-        """What is raised."""
+        """The base."""
         return self.args[0]
 
     @property
@@ -351,11 +351,11 @@ class Power(_AsSympy, sympy.Expr):
         return self.args[1]
 
     def as_sympy(self) -> Any:
-        """The power of SymPy, not evaluated."""
+        """Return the power of SymPy, unevaluated."""
         return sympy.Pow(self.base, self.exp, evaluate=False)
 
     def doit(self, **hints: Any) -> Any:
-        """The power of SymPy: one of each factor."""
+        """Return the power of SymPy, which distributes over the factors."""
         return self.base.doit(**hints) ** self.exp
 
     def _eval_is_nonnegative(self) -> bool | None:

@@ -1,9 +1,9 @@
-"""What Python's operators mean in a rule: comparisons, remainders and powers as they are written.
+"""Python's operators in a rule: they build nodes of the language instead of SymPy's.
 
-SymPy evaluates `a > b`, `a % b`, `a // b`, `abs(a)` and `(a * b)**2` at once, by what holds for
-real numbers. While a rule is traced, these operators of SymPy's expressions give nodes of the
-language where the rule itself writes them; SymPy's own code keeps SymPy's operators. `==` between
-symbols compares how they are written, which a rule cannot mean, so it is refused.
+SymPy simplifies `a > b`, `a % b`, `a // b`, `abs(a)` and `(a * b)**2` immediately, with laws that
+hold for real numbers but not in floating point. While a rule is traced, these operators build nodes
+of the language in the rule's own code; code of SymPy's still gets SymPy's operators. `==` between
+symbols compares how they are written, which a rule cannot mean, so it raises RuleError.
 """
 
 import sys
@@ -27,7 +27,7 @@ _is_written: ContextVar[bool] = ContextVar("learnerdsl_operators", default=False
 
 @contextmanager
 def operators_of_rules() -> Iterator[None]:
-    """Let operators mean what a rule writes, in this thread and until the block ends."""
+    """Give operators their meaning in rules, in this thread and until the block ends."""
     token = _is_written.set(True)
     _installation.count(1)
     try:
@@ -38,7 +38,7 @@ def operators_of_rules() -> Iterator[None]:
 
 
 def remainder(a: Any, b: Any) -> Any:
-    """Return the remainder of a division, with the sign of the divisor, as numpy.remainder.
+    """Return the remainder of a division, with the sign of the divisor, like numpy.remainder.
 
     Raises:
         RuleError: the divisor is 0.
@@ -69,14 +69,18 @@ def size_of(x: Any) -> Any:
 
 
 def _divided_down(a: Any, b: Any) -> Any:
+    """Return the quotient, rounded down."""
     return rounded_down(a / b)
 
 
 def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return `function` with its two arguments swapped, for operators such as `__rmod__`."""
     return lambda a, b: function(b, a)
 
 
 def _refused(sign: str) -> Callable[[Any, Any], Any]:
+    """Return an operator that always raises RuleError."""
+
     def refuse(a: Any, b: Any) -> Any:
         name = "equal" if sign == "==" else "not_equal"
         msg = (
@@ -101,10 +105,10 @@ _MEANINGS: dict[str, Callable[..., Any]] = {
     "__eq__": _refused("=="),
     "__ne__": _refused("!="),
 }
-"""Operator -> what it means in a rule."""
+"""Operator -> its meaning in a rule."""
 
 _DIVISIONS = {_MEANINGS[f"__{name}__"] for name in ("mod", "rmod", "floordiv", "rfloordiv")}
-"""Those that SymPy does not do for numbers of any size, nor by 0."""
+"""Operators that replace SymPy's for two numbers as well: those fail for huge numbers and for 0."""
 
 _WITH_THEIR_OWN = (
     *(sympy.Rational, sympy.Integer, sympy.Float, sympy.core.numbers.NumberSymbol),
@@ -119,14 +123,14 @@ _PLACES = [
         if name in vars(kind) and name not in ("__eq__", "__ne__")
     ),
 ]
-"""Classes of SymPy's, and the operators that each of them defines."""
+"""(class of SymPy's, operator that it defines) pairs: the methods to replace."""
 
 _OURS = ("sympy", "learnerdsl")
 _RULES_OF_OURS = ("learnerdsl.learners", "learnerdsl.transforms")
 
 
 def _is_of_a_rule(depth: int) -> bool:
-    """Whether the code `depth` frames above the caller is a rule, and not SymPy's or ours."""
+    """Return whether the code `depth` frames above the caller is a rule, not SymPy's or ours."""
     module = sys._getframe(depth + 1).f_globals.get("__name__") or ""
     if module.startswith(_RULES_OF_OURS):
         return True
@@ -134,7 +138,7 @@ def _is_of_a_rule(depth: int) -> bool:
 
 
 def _truth(value: Any) -> bool:
-    """Refuse `if` and `while` of an expression, which SymPy takes for true unless it is 0."""
+    """Raise RuleError for an expression in `if` or `while`; to SymPy it is true unless it is 0."""
     if _is_written.get() and _is_of_a_rule(1) and not isinstance(value, sympy.Number):
         msg = (
             f"Whether {brief(value)} is 0 is not known while the rule is traced; write "
@@ -145,7 +149,7 @@ def _truth(value: Any) -> bool:
 
 
 def _operator(name: str, original: Any) -> Any:
-    """An operator that has the meaning of rules where a rule uses it."""
+    """Return an operator with its meaning in rules if a rule calls it, else `original`."""
     if name == "__abs__":
         return _size(original)
     meaning = _MEANINGS[name]
@@ -166,6 +170,8 @@ def _operator(name: str, original: Any) -> Any:
 
 
 def _size(original: Any) -> Any:
+    """Return `abs` with its meaning in rules if a rule calls it, else `original`."""
+
     def size(self: Any) -> Any:
         is_written = _is_written.get() and _is_of_a_rule(1)
         return size_of(self) if is_written else original(self)
@@ -174,10 +180,11 @@ def _size(original: Any) -> Any:
 
 
 class _Installation:
-    """The operators in SymPy's classes.
+    """The operators that replace those of SymPy's classes.
 
-    The first trace puts them there, and they stay, as they are SymPy's outside of rules. `==` and
-    the truth of an expression are put away after the last trace: SymPy uses them all the time.
+    The first trace installs them, and they stay: outside rules they call SymPy's. `==` and the
+    truth of an expression are removed when the last trace ends, because SymPy uses them so often
+    that the detour would be slow.
     """
 
     def __init__(self) -> None:
@@ -186,7 +193,7 @@ class _Installation:
         self.originals: dict[tuple[type, str], Any] = {}
 
     def count(self, change: int) -> None:
-        """Count a trace that starts or ends in some thread."""
+        """Count a trace that starts (1) or ends (-1) in some thread; add or remove operators."""
         with self.lock:
             self.traces += change
             if not self.originals:

@@ -1,4 +1,4 @@
-"""Sums, means, norms and maxima: over a tensor, over the model, or over axes."""
+"""Reductions: sums, means, norms, maxima and others over a tensor, over the model, or over axes."""
 
 import builtins
 import re
@@ -26,14 +26,14 @@ Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
 
 written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
-"""Takes the reductions over the model in the order in which a rule under trace writes them."""
+"""Collects the model-wide reductions in the order in which the traced rule writes them."""
 
 
 class Reduction(sympy.Expr):
-    """A value reduced over all elements of a tensor or of the model, or over axes of a tensor.
+    """A reduction over all elements of a tensor or of the model, or over axes of a tensor.
 
-    `sympy.diff` with respect to an element symbol gives the derivative with respect to that
-    element's own contribution, as in the gradient of a loss with a norm in it.
+    `sympy.diff` with respect to the symbol of an element gives the partial derivative with respect
+    to that one element. So the gradient of a loss that contains a norm comes out right.
     """
 
     is_commutative = True
@@ -41,7 +41,7 @@ class Reduction(sympy.Expr):
     monoid: ClassVar[Monoid]
 
     def __new__(cls, argument: Any, over: Any = "tensor", block: Any = 0) -> "Reduction":
-        """Build the node; `over` is "tensor", "model" or the axes, `block` that of `sum`."""
+        """Build the node; `over` is "tensor", "model" or "axes 0 1", `block` is as in `sum`."""
         over = str(over)
         if over not in ("tensor", "model") and not _AXES.fullmatch(over):
             msg = (
@@ -50,7 +50,7 @@ class Reduction(sympy.Expr):
             )
             raise RuleError(msg)
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
-            msg = f"A sum takes its elements in blocks of a whole number, got block={block!r}."
+            msg = f"Expected blocks of a whole number of elements, got block={block!r}."
             raise RuleError(msg)
         node = sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
         record = written.get()
@@ -60,22 +60,22 @@ class Reduction(sympy.Expr):
 
     @property
     def argument(self) -> sympy.Expr:
-        """The expression of one element."""
+        """The expression that is reduced, for one element."""
         return self.args[0]  # type: ignore[return-value]
 
     @property
     def over(self) -> str:
-        """What it ranges over: "tensor", "model", or axes as "axes 0 1"."""
+        """The range: "tensor", "model", or axes as "axes 0 1"."""
         return str(self.args[1])
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes it ranges over; none where it ranges over the tensor or the model."""
+        """The reduced axes; empty if the range is the tensor or the model."""
         return tuple(int(number) for number in self.over.split()[1:])
 
     @property
     def block(self) -> int:
-        """Elements of a block of a sum in the parameter's dtype; 0 for a sum in float64."""
+        """Block length of a sum in the parameter's dtype; 0 for a sum in float64."""
         return int(self.args[2])  # type: ignore[arg-type]
 
     def _latex(self, printer: Any) -> str:
@@ -90,7 +90,7 @@ class Reduction(sympy.Expr):
 
 
 class SumOver(Reduction):
-    """The sum over all elements; 0 over none."""
+    """The sum; 0 over no element."""
 
     monoid = SUM
 
@@ -102,25 +102,27 @@ class SumOver(Reduction):
 
 
 class _ExtremeOver(Reduction):
+    """A maximum or minimum."""
+
     def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
         attained = Equal(self.argument, self)
         return Where(attained, sympy.diff(self.argument, symbol), sympy.S.Zero)
 
 
 class MaxOver(_ExtremeOver):
-    """The largest element, NaN if there is one; -infinity over none."""
+    """The maximum; NaN if an element is NaN, -infinity over no element."""
 
     monoid = MAX
 
 
 class MinOver(_ExtremeOver):
-    """The smallest element, NaN if there is one; infinity over none."""
+    """The minimum; NaN if an element is NaN, infinity over no element."""
 
     monoid = MIN
 
 
 class ProdOver(Reduction):
-    """The product of all elements; 1 over none."""
+    """The product; 1 over no element."""
 
     monoid = PROD
 
@@ -135,25 +137,31 @@ REDUCTIONS: dict[str, type[Reduction]] = {
 
 
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
-    """The sum of `x` over all elements of each tensor, or of the model, or over axes; 0 over none.
+    """Return the sum of `x` over each tensor, over the model, or over axes of each tensor.
+
+    The result is in float64. It is 0 over no element, and NaN if an element is NaN.
 
     Args:
-        x: an expression.
+        x: an expression. A value with fewer axes than the parameter counts once for each element.
         over: "tensor" or "model".
-        block: 0 adds in float64, in the order that is fastest. A number adds in the parameter's
-            dtype and in memory order, so many elements at a time and these sums to the total (the
-            elements left over at the end one by one). That is slower and less exact: it is there
-            to reproduce the rounding of another library, for tensors of up to one chunk.
-        axis: number of an axis or a tuple of them, as in NumPy. The result has one value for each
-            index of the other axes, and meets other values as if those axes were kept.
+        block: 0 adds in float64, in the order that is fastest. A positive number n adds in the
+            parameter's dtype and in memory order: each run of n elements is summed, and its sum is
+            added to the total; elements after the last whole run are added one by one. That is
+            slower and less exact. Use it to reproduce the rounding of another library, for tensors
+            of up to one chunk.
+        axis: an axis or a tuple of axes, as in NumPy. The result has one value for each index of
+            the other axes. It broadcasts as with numpy's `keepdims=True`.
+
+    Raises:
+        RuleError: `over`, `block` or `axis` is not one of these, or two of them do not go together.
     """
     return SumOver(x, _range(over, axis, block), block)
 
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
-    """The mean of `x` over all elements of each tensor, or of the model, or over axes.
+    """Return the mean of `x` over each tensor, over the model, or over axes of each tensor.
 
-    NaN over none. See `sum` for the arguments.
+    The result is in float64, and NaN over no element. See `sum` for arguments and errors.
     """
     total = SumOver(x, _range(over, axis, block), block)
     if axis is not None:
@@ -162,51 +170,75 @@ def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sym
 
 
 def norm(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """The Euclidean norm of `x` over each tensor, or over the model, or over axes; see `sum`."""
+    """Return the Euclidean norm of `x` over each tensor, over the model, or over axes.
+
+    The squares are added in float64, so those of float32 do not overflow. The norm is 0 over no
+    element. See `sum` for arguments and errors.
+    """
     return sqrt(SumOver(expression(x) ** 2, _range(over, axis)))
 
 
 def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """The largest `x` of each tensor, of the model, or along axes; NaN if there is one."""
+    """Return the largest `x` of each tensor, of the model, or along axes.
+
+    The result is NaN if an element is NaN, and -infinity over no element. See `sum` for arguments
+    and errors.
+    """
     return MaxOver(x, _range(over, axis))
 
 
 def min(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """Return the smallest `x` of each tensor, of the model, or along axes; NaN if there is one.
+    """Return the smallest `x` of each tensor, of the model, or along axes.
 
-    Infinity over none. See `sum` for the arguments.
+    The result is NaN if an element is NaN, and infinity over no element. See `sum` for arguments
+    and errors.
     """
     return MinOver(x, _range(over, axis))
 
 
 def prod(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """Return the product of `x` over all elements of each tensor, or the model, or along axes.
+    """Return the product of `x` over each tensor, over the model, or over axes of each tensor.
 
-    It is computed in float64, and is 1 over none. Its derivative divides by `x`, so it is NaN where
-    an element is 0. See `sum` for the arguments.
+    The result is in float64, and 1 over no element. Its derivative divides by `x`, so it is NaN
+    where an element is 0. See `sum` for arguments and errors.
     """
     return ProdOver(x, _range(over, axis))
 
 
 def count(condition: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """Return the number of elements for which a condition holds; see `sum` for the arguments."""
+    """Return the number of elements for which a condition holds; 0 over no element.
+
+    See `where` for conditions, and `sum` for the other arguments and errors.
+    """
     return SumOver(where(condition, 1, 0), _range(over, axis))
 
 
 def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
-    """Return the condition that another one holds for some element; false over none."""
+    """Return the condition that `condition` holds for some element; false over no element.
+
+    See `where` for conditions, and `sum` for the other arguments and errors.
+    """
     return Greater(count(condition, over, axis), 0)
 
 
 def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
-    """Return the condition that another one holds for every element; true over none."""
+    """Return the condition that `condition` holds for every element; true over no element.
+
+    See `where` for conditions, and `sum` for the other arguments and errors.
+    """
     return Equal(SumOver(where(condition, 0, 1), _range(over, axis)), 0)
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
-    """Number of elements of the tensor that `x`, a parameter or state, is of; or of the model.
+    """Return the number of elements of each tensor, or of the model, or the length of axes.
 
-    With `axis`, the number of indices of that axis, or the product of those of several.
+    Args:
+        x: the parameter, the gradient or a state; the number is always that of the parameter.
+        over: "tensor" or "model".
+        axis: an axis or a tuple of axes, as in NumPy; the result is the product of their lengths.
+
+    Raises:
+        RuleError: `x` is another expression, or `over` or `axis` is not one of these.
     """
     if not isinstance(x, (ParameterSymbol, GradientSymbol, StateSymbol)):
         msg = f"size({x}) is not defined; write the size of the parameter, the gradient or a state."
@@ -220,31 +252,36 @@ def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
 
 
 def _range(over: str, axis: Axis, block: Any = 0) -> str:
-    """What a reduction ranges over, as text."""
+    """Return the range of a reduction as text; raise RuleError if the arguments conflict."""
     if axis is None:
         return over
     if block != 0:
-        msg = f"A sum over axes is in float64 and not in blocks; leave out block={block!r}."
+        msg = f"A sum over axes cannot be in blocks; leave out block={block!r}."
         raise RuleError(msg)
     if over != "tensor":
-        msg = f"A reduction over axes is one over each tensor; leave out over={over!r}."
+        msg = f"A reduction over axes is always within each tensor; leave out over={over!r}."
         raise RuleError(msg)
     return f"axes {' '.join(map(str, _axes(axis)))}"
 
 
 def _axes(axis: Any) -> tuple[int, ...]:
-    """The axes as a tuple; RuleError if they are none."""
+    """Return the axes as a sorted tuple; raise RuleError if `axis` does not name axes."""
     axes = axis if isinstance(axis, tuple) else (axis,)
     whole = builtins.all(isinstance(a, int) and not isinstance(a, bool) for a in axes)
     if not axes or not whole or len(set(axes)) < len(axes):
-        msg = f"axis={axis!r} is no axis; write a number as in NumPy, or a tuple of different ones."
+        msg = (
+            f"Expected a whole number or a tuple of different ones as axis, got axis={axis!r}; "
+            "write axes as in NumPy."
+        )
         raise RuleError(msg)
     return tuple(sorted(axes))
 
 
 def _axes_size(axis: Any) -> sympy.Expr:
+    """Return the product of the lengths of axes."""
     return sympy.Mul(*(AxisSize(number) for number in _axes(axis)))
 
 
 def _listed(axes: tuple[int, ...]) -> str:
+    """Return axes as text: "0" for one, "(0, 1)" for several."""
     return str(axes[0]) if len(axes) == 1 else str(axes)

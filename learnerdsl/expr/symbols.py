@@ -1,4 +1,4 @@
-"""The symbols of a rule: what it is given, what it keeps, and what it computes."""
+"""The symbols of a rule: its inputs, its states, and the values that it computes."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class RuleSymbol(sympy.Symbol):
         return symbol
 
     def __getnewargs_ex__(self) -> Any:
-        """What pickle needs to build the symbol again."""
+        """Return the arguments with which pickle rebuilds the symbol."""
         return (self.name, self.owner), self._assumptions_orig
 
     def _hashable_content(self) -> tuple[Any, ...]:
@@ -44,14 +44,14 @@ class Hyperparameter(RuleSymbol):
 
 
 class ExtraScalar(RuleSymbol):
-    """A number that every update is given beside the gradients, such as the loss."""
+    """A number that every update receives besides the gradients, such as the loss."""
 
     __slots__ = ()
     shape = "model"
 
 
 class ExtraArray(RuleSymbol):
-    """An array of the parameter's shape that every update is given beside the gradient."""
+    """An array of the parameter's shape that every update receives besides the gradient."""
 
     __slots__ = ()
     shape = "element"
@@ -61,7 +61,7 @@ ExtraSymbol = ExtraScalar | ExtraArray
 
 
 class StateSymbol(RuleSymbol):
-    """A state variable, as it was before this update; subclasses say what it ranges over."""
+    """A state as it was before this update, one value per element; subclasses have fewer values."""
 
     __slots__ = ()
     shape: Any = "element"
@@ -91,7 +91,7 @@ class ModelState(TensorState):
 
 
 class AxisState(StateSymbol):
-    """A state with one value for each index of some axes: a tuple of axis numbers, its shape."""
+    """A state with one value for each index of some axes; `shape` is the tuple of these axes."""
 
     __slots__ = ("shape",)
     shape: Any
@@ -103,11 +103,11 @@ class AxisState(StateSymbol):
         return symbol
 
     def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the sizes of the axes that the state has."""
+        """Return the lengths of the state's axes."""
         return tuple(parameter[axis] for axis in self.shape)
 
     def __getnewargs_ex__(self) -> Any:
-        """What pickle needs to build the symbol again."""
+        """Return the arguments with which pickle rebuilds the symbol."""
         return (self.name, self.owner, self.shape), {}
 
     def _hashable_content(self) -> tuple[Any, ...]:
@@ -115,11 +115,11 @@ class AxisState(StateSymbol):
 
 
 class RingState(StateSymbol):
-    """The value that a ring of past values was given some updates ago.
+    """A past value in a ring: the value that was stored `lag` updates ago.
 
     Attributes:
-        lag: how many updates ago; the oldest has the length of the ring.
-        length: how many values the ring holds.
+        lag: number of updates since the value was stored; that of the oldest is `length`.
+        length: number of values that the ring holds.
     """
 
     __slots__ = ("lag", "length")
@@ -127,14 +127,14 @@ class RingState(StateSymbol):
     length: int
 
     def __new__(cls, name: str, owner: str, lag: int, length: int) -> Any:
-        """Create the symbol of the ring called `name`."""
+        """Create the symbol `name`_`lag` of the ring `name`."""
         symbol = super().__new__(cls, f"{name}_{lag}", owner)
         symbol.lag = lag
         symbol.length = length
         return symbol
 
     def __getnewargs_ex__(self) -> Any:
-        """What pickle needs to build the symbol again."""
+        """Return the arguments with which pickle rebuilds the symbol."""
         return (self.name.rpartition("_")[0], self.owner, self.lag, self.length), {}
 
     def _hashable_content(self) -> tuple[Any, ...]:
@@ -142,7 +142,10 @@ class RingState(StateSymbol):
 
 
 class MatrixState(AxisState):
-    """A square matrix for each matrix: shape ("rows", "rows") or ("cols", "cols")."""
+    """A state with a square matrix for each matrix of the parameter.
+
+    Its `shape` is ("rows", "rows") or ("cols", "cols").
+    """
 
     __slots__ = ()
 
@@ -158,7 +161,7 @@ STATE_SHAPES: dict[str, type[StateSymbol]] = {
 
 
 class Named(RuleSymbol):
-    """A value computed by this update: the new value of a target, or what `let` named."""
+    """A value that this update computes: a new value, or an intermediate one."""
 
     __slots__ = ()
 
@@ -170,31 +173,31 @@ class NewValue(Named):
 
 
 class LetValue(Named):
-    """An intermediate value with a name of its own."""
+    """An intermediate value that `let` named."""
 
     __slots__ = ()
 
 
 class GradientValue(LetValue, GradientSymbol):
-    """The gradient as a transform passes it on: to what follows it is the gradient."""
+    """The gradient that a transform hands to the transforms and the rule after it."""
 
     __slots__ = ()
 
 
 class Clock(RuleSymbol):
-    """A scalar that the learner keeps, the same for every rule."""
+    """A scalar that the learner maintains for all rules, such as the step."""
 
     __slots__ = ()
 
 
 class TensorScalar(RuleSymbol):
-    """A scalar of the tensor at hand that the learner keeps: its size, its number."""
+    """A scalar of the current tensor that the learner knows: its size, its number."""
 
     __slots__ = ()
 
 
 class AxisSize(TensorScalar):
-    """Number of indices of an axis, counted as NumPy does."""
+    """The length of an axis; negative axes count from the last, as in NumPy."""
 
     __slots__ = ("axis",)
     axis: int
@@ -207,20 +210,20 @@ class AxisSize(TensorScalar):
         return symbol
 
     def __getnewargs_ex__(self) -> Any:
-        """What pickle needs to build the symbol again."""
+        """Return the arguments with which pickle rebuilds the symbol."""
         return (self.axis,), {}
 
 
 class Position(RuleSymbol):
-    """Number of the element at hand within its tensor; random numbers depend on it."""
+    """Index of the current element in its flattened tensor; random numbers depend on it."""
 
     __slots__ = ()
 
 
 step = Clock("step", integer=True, positive=True)
-"""Number of this update, counted from 1; a refused or skipped update does not count."""
+"""Number of this update, counted from 1; refused and skipped updates do not count."""
 samples = Clock("samples", nonnegative=True)
-"""Number of samples seen before this update: the sum of the earlier `minibatch_size`."""
+"""Number of samples seen before this update: the sum of the earlier values of `minibatch_size`."""
 minibatch_size = Clock("minibatch_size", positive=True)
 """Number of samples of this update, as passed to `learner.update`."""
 model_size = Clock("model_size", integer=True, nonnegative=True)
@@ -230,4 +233,4 @@ tensor_size = TensorScalar("size", integer=True, nonnegative=True)
 tensor_number = TensorScalar("tensor_number", integer=True, nonnegative=True)
 
 CLOCK = (step, samples, minibatch_size, model_size, seed)
-"""The scalars every rule may use, in the order in which kernels receive them."""
+"""The scalars that every rule may use, in the order of their slots in the model row."""

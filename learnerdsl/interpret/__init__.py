@@ -1,8 +1,8 @@
-"""The oracle: evaluates a Rule array by array, over any array namespace.
+"""The oracle: it evaluates a Rule on whole arrays, in any array namespace.
 
-It reads the same symbols as the compiler and shares no code with it, so it can judge it. It works
-on NumPy; `jax.numpy` and `torch` have the same functions. Arrays go in, new arrays come out, and
-nothing is changed in place.
+It reads the same symbols as the compiler but shares no code with it, so tests compare the two. It
+works with NumPy, and with `jax.numpy` and `torch`, which have the same functions. It returns new
+arrays and changes none in place.
 """
 
 from learnerdsl.interpret.philox import philox as philox

@@ -1,4 +1,4 @@
-"""Evaluates expressions over arrays: what every function of the language means."""
+"""Evaluation of expressions over arrays: this defines the meaning of the language."""
 
 import math
 import operator
@@ -34,18 +34,18 @@ from learnerdsl.interpret.philox import philox
 from learnerdsl.tracing import Assignment
 
 MISSING: Any = object()
-"""The value of a symbol that is not given but computed, or of a state that a tensor has not."""
+"""Stands for the value of a symbol that is computed, or of a state that a tensor does not have."""
 
 
 class Evaluation:
-    """Evaluates expressions for one tensor after the other, each node once.
+    """An evaluation of expressions for some tensors; it computes each node once per tensor.
 
     Args:
-        symbols: symbol -> for each tensor its value, or MISSING.
-        definitions: for each tensor, symbol -> the line of its rule that gives the value.
-        variants: for each tensor the number of its rule among the different ones.
-        peer: function of a reduction over the model and the numbers of two variants: the reduction
-            that the rule of the second one writes for that of the first.
+        symbols: symbol -> list with its value, or MISSING, for each tensor.
+        definitions: for each tensor, symbol -> the line of its rule that computes the symbol.
+        variants: for each tensor, the number of its rule among the distinct rules.
+        peer: function of a model-wide reduction and the numbers of two variants. It returns the
+            reduction of the second variant that corresponds to the given one of the first.
         parameters: arrays.
         xp: array namespace.
     """
@@ -75,7 +75,7 @@ class Evaluation:
         known = self.known[tensor]
         if root in known:
             return known[root]
-        # A stack of its own: rules nest deeper than Python recurses.
+        # Use a stack, not recursion: rules nest deeper than Python's recursion limit.
         stack = [root]
         with np.errstate(all="ignore"):
             while stack:
@@ -90,7 +90,7 @@ class Evaluation:
         return known[root]
 
     def needed(self, node: Any, k: int) -> Sequence[Any]:
-        """Return the nodes whose values this one is computed from."""
+        """Return the nodes whose values are needed next to compute this one."""
         if node.is_Symbol:
             line = self.line_of(node, k)
             return [] if line is None else [line.expression]
@@ -106,13 +106,13 @@ class Evaluation:
         return node.args
 
     def line_of(self, symbol: Any, k: int) -> Assignment | None:
-        """Return the line that computes a symbol; None where its value is given."""
+        """Return the line that computes a symbol; None if its value is given."""
         if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
             return None
         return None if isinstance(symbol, AxisSize) else self.definitions[k][symbol]
 
     def compute(self, expr: Any, k: int) -> Any:
-        """Return the value of a node, where those of its arguments are known."""
+        """Return the value of a node; the values of its arguments must be known."""
         if expr.is_Symbol:
             return self.symbol(expr, k)
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
@@ -136,7 +136,7 @@ class Evaluation:
         raise InternalError(msg)
 
     def symbol(self, symbol: Any, k: int) -> Any:
-        """Return a given value, or that of the line which computes it."""
+        """Return the value of a symbol: given, or of the line that computes it."""
         line = self.line_of(symbol, k)
         if line is not None:
             value = self.known[k][line.expression]
@@ -148,7 +148,7 @@ class Evaluation:
         return float(np.shape(self.parameters[k])[symbol.axis])
 
     def kept(self, value: Any, parameter: Any, rounded: bool) -> Any:
-        """Return the value of a line as statements after it read it.
+        """Return the value of a line as later statements read it.
 
         An element has the parameter's dtype. A scalar stays in float64, and so does an array with
         one value for each index of some axes.
@@ -159,12 +159,12 @@ class Evaluation:
         return self.xp.asarray(value, dtype=parameter.dtype) if has_all else value
 
     def matrix(self, expr: Any, k: int) -> Any:
-        """A function of a matrix, over the last two axes."""
+        """Return the value of a function of matrices, over the last two axes."""
         values = [self(argument, k) for argument in self.needed(expr, k)]
         return matrix_function(expr, values, self.parameters[k], self.xp)
 
     def draw(self, expr: Draw, k: int) -> Any:
-        """Random numbers of tensor number `k`, by Philox4x32-10 in NumPy."""
+        """Return the random numbers of tensor `k`, computed by Philox4x32-10 in NumPy."""
         if self.positions is not None:
             position = self.positions[k]
         else:
@@ -187,7 +187,7 @@ class Evaluation:
         return math.isfinite(value) if isinstance(value, float) else self.xp.isfinite(value)
 
     def elementary(self, row: Function, values: list[Any]) -> Any:
-        """Return an elementary function of values, by NumPy or a library like it."""
+        """Return the value of an elementary function, computed by NumPy or a library like it."""
         if isinstance(row.numpy, str):
             return self.call(row.numpy, *values)
         if self.xp is np or all(isinstance(value, float) for value in values):
@@ -196,17 +196,20 @@ class Evaluation:
         return own(*values) if own else self.xp.asarray(row.of_arrays(*map(np.asarray, values)))
 
     def call(self, name: str, *values: Any) -> Any:
-        """A function of NumPy's name, of floats or of arrays."""
+        """Call the function with NumPy's name `name`, with floats or arrays."""
         arrays = [v for v in values if not isinstance(v, float)]
         if not arrays:
             return getattr(np, name)(*map(np.float64, values))
-        # Not every namespace takes floats beside arrays here.
+        # Not every namespace accepts floats together with arrays here.
         dtype = arrays[0].dtype
         operands = (self.xp.asarray(v, dtype=dtype) if isinstance(v, float) else v for v in values)
         return getattr(self.xp, name)(*operands)
 
     def product(self, expr: Any, k: int) -> Any:
-        """Scalars first, as they are exact to 53 bits; divisors divide, also those of fractions."""
+        """Return a product: scalars first, in float64; then arrays; then one division per divisor.
+
+        The denominator of a fraction is a divisor, too.
+        """
         scalars, arrays, divisors = 1.0, [], []
         for factor in expr.args:
             if factor.is_Rational:
@@ -235,24 +238,25 @@ class Evaluation:
         return result
 
     def total(self, expr: sympy.Add, k: int) -> Any:
-        """The sum of the terms, scalars first; fractions of whole numbers are added exactly."""
+        """Return a sum, scalars first; a sum of fractions of integers is exact."""
         parts: list[Any] = [term.as_coeff_Mul() for term in expr.args]
-        # A sum with a float in it is not one of fractions: `exactly` would come back here for it.
+        # Leave out sums with a float: `exactly` would call this method for them, without end.
         if all(factor.is_Rational and rest.is_integer for factor, rest in parts):
             return self.exactly(expr, k)
         return self.added([self(term, k) for term in expr.args])
 
     def added(self, terms: list[Any]) -> Any:
-        """The sum, scalars first."""
+        """Return the sum of values, scalars first."""
         result: Any = 0.0
         for term in sorted(terms, key=lambda value: not isinstance(value, float)):
             result = result + term
         return result
 
     def exactly(self, expr: Any, k: int) -> Any:
-        """The value of a sum of fractions, (x - 1)/3 of x/3 - 1/3, with one division.
+        """Return the value of a sum of fractions with one division: (x - 1)/3 for x/3 - 1/3.
 
-        SymPy divides a sum term by term. What rounds down or compares tells the difference.
+        SymPy divides a sum term by term, and its rounding error would change the result of a floor
+        or a comparison.
         """
         parts: list[Any] = [term.as_coeff_Mul() for term in sympy.Add.make_args(expr)]
         if not isinstance(expr, sympy.Add) or not all(c.is_Rational for c, _ in parts):
@@ -264,11 +268,11 @@ class Evaluation:
         return self.added([_plain(term) for term in terms]) / float(divisor)
 
     def power(self, expr: Any, k: int) -> Any:
-        """Roots and whole powers by their own functions, the rest by `**`."""
+        """Return a power."""
         return self.raised(self(expr.base, k), expr.exp, k)
 
     def raised(self, base: Any, exponent: Any, k: int) -> Any:
-        """A value to the power of an expression."""
+        """Return a power of a value, as a square root or an integer power where it is one."""
         if exponent == -1:
             return 1.0 / _wide(base)
         if exponent == 1:
@@ -282,7 +286,7 @@ class Evaluation:
         return _wide(base) ** value
 
     def choose(self, expr: Any, k: int) -> Any:
-        """The value where the condition holds, or the other; what is not needed is not computed."""
+        """Return a choice; if the condition is a scalar, only one branch is computed."""
         holds = self(expr.condition, k)
         if isinstance(holds, bool):
             return self(expr.then if holds else expr.otherwise, k)
@@ -290,11 +294,11 @@ class Evaluation:
             chosen = self(expr.then if holds else expr.otherwise, k)
         else:
             chosen = self.xp.where(holds, self(expr.then, k), self(expr.otherwise, k))
-        # A number chosen for an element is one of the element's dtype.
+        # A number that is chosen for an element takes the element's dtype.
         return self.kept(chosen, self.parameters[k], rounded=True)
 
     def extreme(self, expr: Any, k: int) -> Any:
-        """Min or Max of any number of values; NaN if one is NaN."""
+        """Return the maximum or minimum of any number of values; NaN if one is NaN."""
         name = "maximum" if isinstance(expr, Maximum) else "minimum"
         values = [self(argument, k) for argument in expr.args]
         result = values[0]
@@ -303,15 +307,15 @@ class Evaluation:
         return result
 
     def modulo(self, expr: Any, k: int) -> Any:
-        """The remainder, with the sign of the divisor."""
+        """Return the remainder of a division, with the sign of the divisor."""
         return self.call("remainder", *(self.exactly(argument, k) for argument in expr.args))
 
     def compare(self, expr: Any, k: int) -> Any:
-        """A relation; false where a side is NaN, but for !=."""
+        """Return the result of a comparison; false where a side is NaN, except for !=."""
         return _RELATIONS[expr.sign](*(self.exactly(argument, k) for argument in expr.args))
 
     def logic(self, expr: Any, k: int) -> Any:
-        """And, Or and Not of conditions."""
+        """Return And, Or or Not of conditions."""
         values = [self(argument, k) for argument in expr.args]
         if all(isinstance(value, bool) for value in values):
             holds = any(values) if isinstance(expr, Or) else all(values)
@@ -325,7 +329,7 @@ class Evaluation:
         return result
 
     def reduce(self, expr: Reduction, k: int) -> Any:
-        """Over one tensor, or over all of them in order; in float64."""
+        """Return a reduction over one tensor, or over all of them in order; in float64."""
         if expr.over != "model":
             return self.reduce_tensor(expr, k)
         own = self.variants[k]
@@ -351,7 +355,7 @@ class Evaluation:
         return getattr(self.xp, expr.monoid.name)(value)
 
     def widened(self, expr: Any, k: int) -> Any:
-        """The value to reduce: of squares and products, in float64, which they do not overflow."""
+        """Return the value to reduce; squares and products are in float64, to avoid overflow."""
         if expr.is_Pow and expr.exp == 2:
             return self.xp.asarray(self(expr.base, k), dtype=self.xp.float64) ** 2
         is_quotient = any(a.is_Pow and a.exp.is_negative for a in expr.args)
@@ -363,7 +367,7 @@ class Evaluation:
         return result
 
     def reduce_axes(self, expr: Reduction, value: Any) -> Any:
-        """The sum or maximum over some axes, which are kept."""
+        """Return the reduction over axes, with these axes kept as length 1."""
         shape = list(np.shape(value))
         if any(shape[axis] == 0 for axis in expr.axes):
             for axis in expr.axes:
@@ -373,7 +377,7 @@ class Evaluation:
 
 
 def _sum_in_blocks(values: np.ndarray, size: int) -> float:
-    """The sum in the dtype of `values`, one block after the other and then what is left over."""
+    """Return the sum in the dtype of `values`: of whole blocks in order, then of other elements."""
     whole = len(values) // size * size
     blocks = values[:whole].reshape(-1, size)
     partial = np.cumsum(blocks, axis=1, dtype=values.dtype)[:, -1] if whole else blocks.ravel()
@@ -408,10 +412,10 @@ _RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _wide(value: Any) -> Any:
-    """Python floats raise where IEEE arithmetic goes on; NumPy's do not."""
+    """Return a float as a NumPy scalar, which does not raise on division by 0 or overflow."""
     return np.float64(value) if isinstance(value, float) else value
 
 
 def _plain(value: Any) -> Any:
-    """A float64 scalar as a Python float, which takes the dtype of the array it meets."""
+    """Return a float64 scalar as a Python float, which takes the dtype of arrays in operations."""
     return float(value) if isinstance(value, np.float64) else value

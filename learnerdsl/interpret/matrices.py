@@ -1,4 +1,4 @@
-"""Functions of whole matrices, over the last two axes of an array."""
+"""Evaluation of functions of whole matrices, over the last two axes of an array."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -
 
     Args:
         expr: its node.
-        values: those of its arguments.
+        values: values of its arguments; matrices are (..., n, m).
         parameter: array whose last two axes are the rows and columns.
         xp: array namespace.
     """
@@ -49,13 +49,13 @@ def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -
 
 
 def has_elements(target: Any) -> bool:
-    """Whether what is assigned has a value for each element, or each entry of a square matrix."""
+    """Return whether a target has one value per element, or per entry of a square matrix."""
     is_state = isinstance(target, StateSymbol) and target.shape == "element"
     return is_state or isinstance(target, (MatrixState, ParameterSymbol))
 
 
 def filled(target: Any, value: float, parameter: Any, xp: Any) -> Any:
-    """Return a number as the array of a state or parameter that takes it."""
+    """Return an array filled with a number, with the shape of a state or parameter."""
     shape = np.shape(parameter)
     if isinstance(target, MatrixState):
         side = shape[-2] if target.shape[0] == "rows" else shape[-1]

@@ -1,4 +1,4 @@
-"""The counter-based random numbers of rules, in NumPy."""
+"""The counter-based random number generator of rules, in NumPy."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def philox(position: Any, stream: int, seed: int, step: int, tensor: int) -> list[Any]:
-    """Four random 32-bit words (in uint64) for each position: Philox4x32-10."""
+    """Return four random 32-bit words, as uint64, for each position; computed by Philox4x32-10."""
     word, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     key = [np.uint64(seed) & word, np.uint64(seed) >> shift]
     c = [

@@ -1,4 +1,4 @@
-"""One update of every tensor, and what comes before and after it."""
+"""Start values of states, one update of every tensor, and parameters for evaluation."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ _CLOCK = {symbol.name: symbol for symbol in CLOCK}
 Values = dict[str, Any]
 """State name -> a list with one array (or float) for each tensor, or one float for the model.
 
-Where tensors follow different rules, a tensor without the state has None."""
+If tensors have different rules, the entry of a tensor without the state is None."""
 
 Rules = Rule | Sequence[Rule]
-"""One rule for all tensors, or one for each: the same function, traced for tensors of its shape."""
+"""One rule for all tensors, or one for each: the same function, traced for each tensor's shape."""
 
 
 def initial_states(
@@ -30,7 +30,7 @@ def initial_states(
     hyperparameters: Sequence[Mapping[str, float]],
     xp: Any = np,
 ) -> Values:
-    """The states before the first update.
+    """Return the states before the first update.
 
     Args:
         rules: traced rules.
@@ -65,21 +65,21 @@ def interpret(
     extras: Mapping[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
 ) -> tuple[list[Any], Values]:
-    """One update of every tensor.
+    """Update every tensor once.
 
     Args:
         rules: traced rules.
         parameters: arrays.
         gradients: arrays of the same shapes.
-        states: what `initial_states` or the previous update returned.
+        states: the states that `initial_states` or the previous update returned.
         hyperparameters: for each tensor, name -> value.
-        clock: values of "step" (a list where tensors have counts of their own), "samples",
-            "minibatch_size" and "seed".
+        clock: values of "step" (a list if each tensor has its own), "samples", "minibatch_size"
+            and "seed".
         xp: array namespace.
-        positions: for each tensor, the numbers of its elements where it is only part of one;
-            random numbers depend on them.
+        positions: for each tensor, the indices of its elements in the whole tensor, if it is only
+            a part of one; random numbers depend on them.
         extras: name -> number, or list with an array for each tensor.
-        numbers: for each tensor, its number in the model where that has others as well; random
+        numbers: for each tensor, its number in the model, if the model has more tensors; random
             numbers depend on it.
 
     Returns:
@@ -102,7 +102,7 @@ def interpret(
 
 
 def _new_values(rule: Rule) -> dict[Any, Any]:
-    """State or parameter -> the symbol of its new value; values of rings grow older by one."""
+    """Return state or parameter -> the symbol of its new value; ring values move up by one lag."""
     new: dict[Any, Any] = {line.target: line.value for line in rule.lines}
     rings = [s.symbol for s in rule.states if isinstance(s.symbol, RingState)]
     for oldest in [s for s in rings if s.lag == s.length]:
@@ -120,7 +120,7 @@ def evaluation_parameters(
     clock: Mapping[str, Any],
     xp: Any = np,
 ) -> list[Any]:
-    """The parameters to evaluate a model with after an update; see `interpret` for arguments."""
+    """Return the parameters for evaluating a model after an update; see `interpret`."""
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, None, states, hyperparameters, clock)
     evaluate = _evaluation(each, symbols, parameters, xp, shown)
@@ -131,6 +131,7 @@ def evaluation_parameters(
 
 
 def _of_each(rules: Rules, count: int) -> list[Rule]:
+    """Return the rule of each tensor."""
     return [rules] * count if isinstance(rules, Rule) else list(rules)
 
 
@@ -141,7 +142,10 @@ def _evaluation(
     xp: Any,
     place: Callable[[Rule], list[sympy.Expr]],
 ) -> Evaluation:
-    """An evaluation of the expressions that stand in one place of the rules."""
+    """Return an evaluation; `place` returns the expressions of a rule that it evaluates.
+
+    The n-th model-wide reduction in these expressions is the same one in all variants of a rule.
+    """
     lines = {id(rule): {line.value: line for line in rule.lines} for rule in rules}
     definitions = [lines[id(rule)] for rule in rules]
     numbers: dict[Rule, int] = {}
@@ -155,7 +159,7 @@ def _evaluation(
 
 
 def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:
-    """The value of every state of every tensor, as an array of its shape."""
+    """Return the values of all states; `value(tensor, spec)` computes one."""
     states: Values = {}
     for k, (rule, parameter) in enumerate(zip(rules, parameters, strict=True)):
         for spec in rule.states:
@@ -181,7 +185,7 @@ def _symbol_values(
     hyperparameters: Sequence[Mapping[str, float]],
     clock: Mapping[str, Any],
 ) -> dict[sympy.Basic, list[Any]]:
-    """Symbol -> its value for each tensor."""
+    """Return symbol -> list with its value for each tensor."""
     count = len(parameters)
     symbols: dict[Any, list[Any]] = {rules[0].parameter: list(parameters)}
     if gradients is not None:
@@ -207,7 +211,7 @@ def _symbol_values(
 
 
 def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
-    """A state over some axes with the other axes kept, so that it meets values of all axes."""
+    """Return a state over some axes with the other axes as length 1, so that it broadcasts."""
     axes = symbol.shape
     if not isinstance(axes, tuple) or isinstance(axes[0], str):
         return value
@@ -216,8 +220,8 @@ def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
 
 
 def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None) -> Any:
-    """`value` as an array of the parameter's dtype and its shape, or that of a state."""
-    # A copy: the value may be the array of another state, which is about to be written.
+    """Return `value` as an array with the parameter's dtype, and its shape or that of a state."""
+    # Copy: the value may be the array of another state, which is about to be written.
     array = xp.asarray(value, dtype=parameter.dtype, copy=True)
     shape = tuple(parameter.shape)
     if symbol is None or symbol.shape == "element":
@@ -229,7 +233,7 @@ def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None
         return xp.reshape(xp.broadcast_to(array, wanted if is_matrix else kept), wanted)
     except ValueError:
         msg = (
-            f"State {symbol.name} of {symbol.owner} has the shape {wanted}, but what it is to "
-            f"start from has {tuple(array.shape)}."
+            f"State {symbol.name} of {symbol.owner} has the shape {wanted}, but its start value "
+            f"has {tuple(array.shape)}; write one that broadcasts to the state's shape."
         )
         raise RuleError(msg) from None

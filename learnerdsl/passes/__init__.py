@@ -1,1 +1,1 @@
-"""The passes of the compiler, each a function from Kernel to Kernel in a file of its own."""
+"""The passes of the compiler: each file has one, a function from Kernel to Kernel."""

@@ -1,8 +1,10 @@
-"""Types every symbol by what it ranges over, and refuses values stored where they do not fit.
+"""Give every symbol and block its domain; raise RuleError for a value stored where it cannot fit.
 
-Assumes lowered blocks in dependency order. Afterwards `kernel.domains` knows every symbol and each
-block has the domain of what it computes; a reduction over elements has the domain ELEMENT it loops
-over, one over a vector has become a computation with the vector's other axes counted.
+The pass assumes lowered blocks in dependency order. Afterwards `kernel.domains` has every symbol,
+and each block has the domain of the value that it computes. A reduction over elements has the
+domain ELEMENT, because it loops over elements. A reduction of an axis array has become a
+computation: it reduces the stored values, then scales by the number of elements that each stands
+for.
 """
 
 from dataclasses import replace
@@ -45,12 +47,14 @@ def type_domains(kernel: Kernel) -> Kernel:
 
 
 def _axis_sizes(kernel: Kernel) -> set[AxisSize]:
+    """Return the symbols of the axes' lengths: all that exist and all that statements use."""
     own = {AxisSize(axis) for axis in range(kernel.ndim or 0)}
     items = (item for block in kernel.blocks for item in (*block.computes, *block.reduces))
     return own.union(*(item.expression.atoms(AxisSize) for item in items))
 
 
 def _domain_of_shape(shape: Any, ndim: int | None) -> Domain:
+    """Return the domain of a state or extra input with this `shape`."""
     if isinstance(shape, str):
         return _OF_SHAPE[shape]
     if isinstance(next(iter(shape), 0), str):
@@ -59,7 +63,7 @@ def _domain_of_shape(shape: Any, ndim: int | None) -> Domain:
 
 
 def _typed(block: Block, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Block:
-    """The block with its domain; enters what it computes into `known`."""
+    """Return the block with its domain; add the symbols that it computes to `known`."""
     for reduce in block.reduces:
         return _typed_reduction(reduce, kernel, known)
     for compute in block.computes:
@@ -74,7 +78,7 @@ def _typed(block: Block, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Bl
 
 
 def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Block:
-    """A pass over the elements, or a computation where only some axes need to be gone over."""
+    """Return a sweep over the elements, or a computation if the reduction needs no elements."""
     own = kernel.domain_of(reduce.expression)
     if own.rank == Rank.MATRIX:
         msg = (
@@ -97,10 +101,11 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
 
 
 def _needs_no_elements(reduce: Reduce, own: Domain, kernel: Kernel) -> bool:
-    """Whether the reduction of a scalar follows from how often it is met.
+    """Return whether the reduction of a scalar follows from the scalar and the number of elements.
 
-    Of different scalars of the tensors it does not. Variants of a rule find each other's sums over
-    the model by the passes that make them, so those stay.
+    That is not so for a sum over the model of scalars that differ between tensors. It is also not
+    done where a rule has variants (ndim is set): variants match their model-wide sums by the sweeps
+    that compute them, so those sweeps have to stay.
     """
     is_one = reduce.over != "model" or (own == Domain.MODEL and kernel.ndim is None)
     return is_one and not reduce.block
@@ -109,7 +114,7 @@ def _needs_no_elements(reduce: Reduce, own: Domain, kernel: Kernel) -> bool:
 def _reduction_of_scalar(
     reduce: Reduce, node: Reduction, own: Domain, known: dict[sympy.Basic, Domain]
 ) -> Block:
-    """The scalar, as often as there are elements: in float64, as scalars are."""
+    """Return a block that computes the reduction of a scalar from the number of elements."""
     count: Any = model_size if reduce.over == "model" else tensor_size
     if node.axes:
         count = sympy.Mul(*(AxisSize(axis) for axis in node.axes))
@@ -124,7 +129,7 @@ def _reduction_of_scalar(
 def _reduction_of_vector(
     reduce: Reduce, node: Reduction, kernel: Kernel, known: dict[sympy.Basic, Domain]
 ) -> Block:
-    """Each value once, and then as often as there are indices of the axes that the vector lacks."""
+    """Reduce the stored values of an axis array, then scale by the elements each stands for."""
     own = kernel.domain_of(reduce.expression)
     count = _count_of_others(node.axes, own, kernel.ndim or 0)
     inner = known[reduce.symbol] = kernel.domain_of(node)
@@ -139,12 +144,16 @@ def _reduction_of_vector(
 
 
 def _count_of_others(axes: tuple[int, ...], own: Domain, ndim: int) -> sympy.Expr:
-    """How often a sum over `axes` (or all) meets each value of a vector, which lacks some."""
+    """Return how many of the reduced elements each value of an axis array stands for.
+
+    The reduction is over `axes`, or over all axes if there are none.
+    """
     over = {axis % ndim for axis in axes} if axes else set(range(ndim))
     return sympy.Mul(*(AxisSize(axis) for axis in sorted(over - set(own.axes))))
 
 
 def _check_fits(kernel: Kernel, target: sympy.Basic, needed: Domain) -> None:
+    """Raise RuleError if a value of the domain `needed` does not fit into the state `target`."""
     room = kernel.domains[target]
     if room.joined(needed, kernel.ndim) == room:
         return

@@ -1,18 +1,21 @@
-"""Merges statements into the fewest passes over memory, and those into the least traffic.
+"""Merge statements into the fewest sweeps over memory, with the fewest loads and stores.
 
-Assumes typed blocks of one statement each. A reduction is a barrier: what needs it runs in a later
-pass than what it reduces, so the level of a value is the number of barriers below it, and the
-kernel needs as many passes as there are levels. Within that, a state's write may happen in any pass
-from the level of its new value on, as long as no later pass still reads the old value; a later pass
-that needs the new value reads it back from memory instead of computing it again. The search starts
-from the earliest valid passes and moves writes while that saves loads or stores.
+The pass assumes typed blocks of one statement each. A reduction is a barrier: a value that uses its
+result belongs to a later sweep than the value that it reduces. So the level of a value is the
+number of barriers below it, and the kernel needs as many sweeps as there are levels.
 
-What a function of matrices takes must lie in memory, so it is a barrier too: its operands are
-written to temporary matrices by an earlier pass, and what it gives is read by a later one.
+A state may be written in any sweep from the level of its new value on, as long as no later sweep
+reads the old value. A later sweep that needs the new value loads it from memory instead of
+computing it again. So the choice of the sweep that writes each state decides the traffic.
 
-Afterwards the blocks alternate: MODEL and TENSOR scalars, MATRIX functions, ELEMENT pass, scalars,
+Functions of matrices read whole matrices from memory, so they are barriers too. An earlier sweep
+writes their operands to temporary matrices, and a later sweep reads their results.
+
+Afterwards the blocks alternate: MODEL and TENSOR scalars, MATRIX functions, ELEMENT sweep, scalars,
 ..., scalars, functions. Stores of scalars and square matrices come last, so that every block sees
 the old values.
+
+In this file the word pass in a name means a sweep.
 """
 
 import math
@@ -28,17 +31,17 @@ from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Rank, Reduce, St
 
 Definition = Compute | Reduce
 Writes = dict[Any, int]
-"""Array -> number of the pass that stores it."""
+"""Array -> number of the sweep that stores it."""
 
 _FEW = 256
-"""Most choices that are all compared."""
+"""Maximum number of combinations of writes that are compared exhaustively."""
 
 _SCALARS = {Domain.MODEL: (Rank.MODEL,), Domain.TENSOR: (Rank.TENSOR, Rank.VECTOR)}
-"""Domain of a block of scalars -> ranks of what it computes."""
+"""Domain of a block of scalars -> ranks of the values that it computes."""
 
 
 def fuse(kernel: Kernel) -> Kernel:
-    """Return one block for each pass, and one for the scalars of each domain around it."""
+    """Return the kernel with one block per sweep, and blocks of scalars and matrices between."""
     fusion = _Fusion(kernel)
     kept = fusion.old_arrays_after_passes()
     if kept:
@@ -52,7 +55,7 @@ def fuse(kernel: Kernel) -> Kernel:
 
 
 def keep_for_matrices(kernel: Kernel, fusion: "_Fusion", arrays: list[Any]) -> Kernel:
-    """Copy old values that functions of matrices read after the pass that overwrites them."""
+    """Add copies of old values that the last matrix functions read after they are overwritten."""
     copies: dict[Any, Any] = {array: Named(f"{array}_old", kernel.name) for array in arrays}
     domains = kernel.domains | dict.fromkeys(copies.values(), Domain.ELEMENT)
     computes = [Compute(copy, array, note=f"{copy} <- {array}") for array, copy in copies.items()]
@@ -65,7 +68,7 @@ def keep_for_matrices(kernel: Kernel, fusion: "_Fusion", arrays: list[Any]) -> K
 
 
 def _reading(block: Block, copies: dict[Any, Any]) -> Block:
-    """Return the block with copies in the place of what they are copies of."""
+    """Return the block with the keys of `copies` replaced by their copies."""
 
     def changed(compute: Compute) -> Compute:
         return replace(compute, expression=replaced(compute.expression, copies, rebuilt))
@@ -75,14 +78,14 @@ def _reading(block: Block, copies: dict[Any, Any]) -> Block:
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one pass over memory reads and computes."""
+    """The loads and computations of one sweep."""
 
     loads: tuple[Load, ...]
     computes: tuple[Compute, ...]
 
 
 class _Fusion:
-    """The dependency graph of a kernel, and the choice of a pass for every store."""
+    """The dependency graph of a kernel, and the search for the sweep of every store."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -108,10 +111,11 @@ class _Fusion:
         self.copies: dict[Any, Any] = {}
 
     def is_element(self, symbol: sympy.Basic) -> bool:
+        """Return whether a symbol has one value per element."""
         return self.kernel.domains[symbol] == Domain.ELEMENT
 
     def find_levels(self) -> dict[Any, int]:
-        """Symbol -> number of passes that must have run before it can be computed."""
+        """Return symbol -> number of sweeps that must have run before it can be computed."""
         levels: dict[Any, int] = {}
         for item in self.order:
             symbols = item.expression.free_symbols
@@ -123,12 +127,12 @@ class _Fusion:
         return levels
 
     def is_computed_in_a_pass(self, symbol: Any) -> bool:
-        """Whether a symbol of elements has to be written to memory to be one of matrices."""
+        """Return whether a matrix function needs this elementwise value written to memory first."""
         is_new = symbol in self.definitions and symbol not in self.on_matrices
         return is_new and self.is_element(symbol)
 
     def find_temporaries(self) -> dict[Any, sympy.Symbol]:
-        """Symbol -> the array that hands it from passes to functions of matrices, or back."""
+        """Return symbol -> the array that hands it from a sweep to matrix functions, or back."""
         found: list[Any] = []
         for item in self.order:
             inside = item.symbol in self.on_matrices
@@ -140,9 +144,11 @@ class _Fusion:
         return {s: Named(f"{s.name}_matrix", s.owner) for s in dict.fromkeys(found)}
 
     def input_level(self, reduce: Reduce) -> int:
+        """Return the number of the sweep that runs a reduction."""
         return self.levels[reduce.symbol] - 1
 
     def blocks(self) -> list[Block]:
+        """Return the blocks of all levels, in the order in which they run."""
         writes = self.choose_writes()
         passes = self.plan(writes)
         if passes is None:
@@ -159,9 +165,9 @@ class _Fusion:
         return [*blocks, *self.with_old_scalars(last)]
 
     def with_old_scalars(self, blocks: list[Block]) -> list[Block]:
-        """Keep old values of scalars that a later one of the last blocks reads.
+        """Add copies of old scalars that a later one of the last blocks reads.
 
-        A block stores new scalars at its end, where the blocks behind it would find them.
+        A block stores new scalars at its end, so the blocks after it would read those instead.
         """
         result: list[Block] = []
         for place, block in enumerate(blocks):
@@ -178,17 +184,17 @@ class _Fusion:
         return result
 
     def old_arrays_after_passes(self) -> list[Any]:
-        """Return the arrays whose old value the last functions of matrices read."""
+        """Return the arrays that the last functions of matrices read although they are written."""
         written = {store.target for store in self.element_stores}
         loads = self.matrix_blocks[self.count].loads
         return [load.array for load in loads if load.symbol in written]
 
     def handed_over(self, k: int) -> list[Any]:
-        """What pass `k` computes for functions of matrices."""
+        """Return the values that sweep `k` computes for functions of matrices."""
         return [s for s in self.temporaries if s not in self.on_matrices and self.levels[s] == k]
 
     def matrix_block(self, level: int) -> Block:
-        """The functions of matrices before pass `level`; after the last, the stores of matrices."""
+        """Return the matrix functions before sweep `level`; the last block also stores matrices."""
         here = [i for i in self.order if isinstance(i, Compute) and i.symbol in self.on_matrices]
         here = [item for item in here if self.levels[item.symbol] == level]
         own = {item.symbol for item in here}
@@ -203,7 +209,7 @@ class _Fusion:
         return Block(Domain.MATRIX, loads, tuple(here), stores=tuple(stores))
 
     def scalar_blocks(self, level: int) -> list[Block]:
-        """The scalars that can be computed before pass `level`; after the last, their stores."""
+        """Return the scalars to compute before sweep `level`; the last blocks also store states."""
         blocks: list[Block] = []
         domains = self.kernel.domains
         for domain, ranks in _SCALARS.items():
@@ -221,15 +227,23 @@ class _Fusion:
         return blocks
 
     def choose_writes(self) -> Writes:
-        """Array -> the pass that writes it, with the least traffic and then as early as can be.
+        """Return array -> the sweep that writes it: least traffic, and the earliest among equals.
 
-        All choices are compared where they are few, else writes are moved while that saves traffic.
+        Few combinations are compared exhaustively. If there are many, a greedy search moves one
+        write at a time.
         """
         writes = {s.target: self.levels[s.value] for s in self.element_stores}
         choices = [range(level, self.count) for level in writes.values()]
+        # The best choice may be reached only by moving two writes together. Say the new m and v are
+        # both computed from arrays a and b, and used in the last sweep alone. Moving one write to
+        # that sweep loads a and b twice; moving both loads them once. The greedy search below can
+        # miss that, so it is only for many combinations: 4 arrays in 4 sweeps have up to 256.
+        # `product` starts with the earliest sweeps and `min` returns the first of equals.
         if math.prod(map(len, choices)) <= _FEW:
             every = (dict(zip(writes, places, strict=True)) for places in product(*choices))
             return min(every, key=self.traffic)
+        # Both loops end. `delay_one` only moves writes to later sweeps, of which there are `count`.
+        # The search accepts a move only if it lowers the traffic, a whole number above 0.
         while self.plan(writes) is None:
             self.delay_one(writes)
         best = self.traffic(writes)
@@ -245,7 +259,7 @@ class _Fusion:
         return writes
 
     def delay_one(self, writes: Writes) -> None:
-        """Move the first write that a later pass forbids to that pass."""
+        """Move the first write that precedes a read of the old value to the sweep of that read."""
         for k in range(self.count):
             for array in self.read_as_old(k, self.needs(k, writes)):
                 if writes.get(array, k) < k:
@@ -255,14 +269,14 @@ class _Fusion:
         raise InternalError(msg)
 
     def traffic(self, writes: Writes) -> float:
-        """Loads and stores of all passes together; infinite if the order is invalid."""
+        """Return the number of loads and stores of all sweeps; infinite if the order is invalid."""
         passes = self.plan(writes)
         if passes is None:
             return float("inf")
         return sum(len(plan.loads) for plan in passes) + len(writes)
 
     def plan(self, writes: Writes) -> list[_Pass] | None:
-        """The passes for these writes, or None if a pass needs a value that is overwritten."""
+        """Return the sweeps for these writes; None if one reads a value that is overwritten."""
         passes = [self.needs(k, writes) for k in range(self.count)]
         for k, plan in enumerate(passes):
             if any(writes.get(array, k) < k for array in self.read_as_old(k, plan)):
@@ -270,12 +284,16 @@ class _Fusion:
         return passes
 
     def read_as_old(self, k: int, plan: _Pass) -> list[Any]:
-        """The arrays that pass `k`, or the functions of matrices before it, read as they were."""
+        """Return the arrays whose old value sweep `k` or the matrix functions before it read."""
+        # The symbol of an array stands for its value before the update. A load of the new value has
+        # another symbol: `load m from m` reads the old value, `load m_new from m` the new one.
         loads = [*self.matrix_blocks[k].loads, *plan.loads]
         return [load.array for load in loads if load.symbol == load.array]
 
     def needs(self, k: int, writes: Writes) -> _Pass:
-        """Everything pass `k` has to read and compute for its stores and reductions."""
+        """Return what sweep `k` has to load and compute for its stores and reductions."""
+        # Walk from the results down to values that are in memory. Inputs are loaded. A new value is
+        # loaded if an earlier sweep wrote it, and computed (again) if not.
         roots: list[Any] = [s.value for s in self.element_stores if writes[s.target] == k]
         roots += self.handed_over(k)
         for reduce in self.reduces:
@@ -307,4 +325,5 @@ class _Fusion:
         return _Pass(tuple(ordered), tuple(kept))
 
     def is_handed_over_before(self, symbol: Any, k: int) -> bool:
+        """Return whether an earlier sweep than `k` wrote a value to a temporary matrix."""
         return symbol in self.temporaries and self.levels[symbol] < k

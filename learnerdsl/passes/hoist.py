@@ -1,10 +1,10 @@
-"""Moves what does not depend on the element out of the loops.
+"""Move computations that do not depend on the element out of the loops.
 
-Assumes fused blocks. In every expression of an ELEMENT pass the scalar factors of a product and the
-scalar terms of a sum are collected into one coefficient, which becomes a statement of the scalar
-block before that pass and is evaluated there in float64. The same happens to conditions of scalars,
-to factors and terms with one value for each index of some axes, and to scalars among functions of
-matrices. Afterwards an ELEMENT expression contains scalars and vectors only as symbols and numbers.
+The pass assumes fused blocks. In every expression of a sweep, it collects the scalar factors of a
+product, and the scalar terms of a sum, into one coefficient. The coefficient becomes a statement of
+the scalar block before that sweep and is computed there in float64. The same happens to conditions
+of scalars, to factors and terms that are axis arrays, and to scalars in functions of matrices.
+Afterwards an expression of a sweep contains scalars and axis arrays only as symbols and numbers.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
 def hoist(kernel: Kernel) -> Kernel:
-    """Replace scalar subexpressions of element passes by coefficients."""
+    """Replace scalar subexpressions of sweeps and matrix functions by coefficients."""
     hoisting = _Hoisting(kernel, dict(kernel.domains))
     blocks: list[Block] = []
     for block in kernel.blocks:
@@ -32,7 +32,7 @@ def hoist(kernel: Kernel) -> Kernel:
 
 
 def _extend_scalars(blocks: list[Block], hoisting: "_Hoisting") -> None:
-    """Append the new coefficients to the scalar blocks right before the pass at hand."""
+    """Append the new coefficients to the last scalar blocks in `blocks`."""
     for domain in (Domain.TENSOR, Domain.MODEL):
         is_model = domain == Domain.MODEL
         new = [
@@ -45,7 +45,7 @@ def _extend_scalars(blocks: list[Block], hoisting: "_Hoisting") -> None:
 
 @dataclass
 class _Hoisting:
-    """The coefficients found so far."""
+    """The coefficients found so far; narrow means the same for several elements."""
 
     kernel: Kernel
     domains: dict[sympy.Basic, Domain]
@@ -54,19 +54,21 @@ class _Hoisting:
     numbered: int = 0
 
     def __post_init__(self) -> None:
-        """Find the sums that are kept in float64, whatever the number type of the elements."""
+        """Find the reductions over axes, which are in float64 whatever the parameter's dtype."""
         reduces = [reduce for block in self.kernel.blocks for reduce in block.reduces]
         ranks = {reduce.symbol: self.domains[reduce.symbol].rank for reduce in reduces}
         self.sums_of_axes = {symbol for symbol, rank in ranks.items() if rank == Rank.VECTOR}
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
+        """Return the domain of an expression, which may contain new symbols."""
         return replace(self.kernel, domains=self.domains).domain_of(expression)
 
     def is_narrow(self, expression: sympy.Basic) -> bool:
+        """Return whether a value is the same for several elements: a scalar or an axis array."""
         return self.domain_of(expression).rank < Rank.ELEMENT
 
     def rewrite(self, expression: Any) -> Any:
-        """`expression` with its scalar parts replaced by symbols."""
+        """Return `expression` with its narrow parts replaced by symbols."""
         if expression.is_Atom and expression not in self.sums_of_axes:
             return expression
         if self.is_narrow(expression):
@@ -79,13 +81,13 @@ class _Hoisting:
         return rebuilt(expression, tuple(self.rewrite(argument) for argument in expression.args))
 
     def reduced(self, expression: Any) -> Any:
-        """Return what a reduction adds up; a scalar as one symbol, which stays of float64."""
+        """Return the argument of a reduction; a scalar becomes one symbol and stays in float64."""
         if expression.is_Atom or not self.is_narrow(expression):
             return self.rewrite(expression)
         return self.named(expression)
 
     def split(self, expression: Any, kind: Any) -> sympy.Expr:
-        """Return a sum or product with its narrow arguments collected into one of each domain."""
+        """Return a sum or product with one coefficient per domain of its narrow arguments."""
         narrow: dict[Domain, list[Any]] = {}
         others: list[Any] = []
         for argument in expression.args:
@@ -96,24 +98,29 @@ class _Hoisting:
                 wide = domain if domain.rank == Rank.VECTOR else Domain.TENSOR
                 narrow.setdefault(wide, []).append(argument)
         scalars = narrow.pop(Domain.TENSOR, [])
+        # Keep a minus sign outside of the coefficient: -lr * g stays -(lr * g), which is printed as
+        # a subtraction in a sum. It needs no coefficient for -lr.
         if kind is sympy.Mul and sympy.S.NegativeOne in scalars:
             scalars.remove(sympy.S.NegativeOne)
             others.insert(0, sympy.S.NegativeOne)
         for vectors in narrow.values():
-            # Numbers join the first of the vectors: one operation less for every element.
+            # Scalars join the first coefficient over axes: one operation less for every element.
             others.append(self.coefficient(_collected(kind, [*scalars, *vectors])))
             scalars = []
         if scalars:
             others.append(self.coefficient(_collected(kind, scalars)))
+        # Likewise for a number: -2 * g becomes -(2 * g), so p - 2 * g is printed with one minus.
         if kind is sympy.Mul and others[-1].is_Number and others[-1].is_negative:
             others = [sympy.S.NegativeOne, *others[:-1], -others[-1]]
         return kind(*others, evaluate=False)
 
     def coefficient(self, expression: Any) -> sympy.Expr:
-        """Return a symbol for a scalar; symbols and numbers stand for themselves."""
+        """Return a symbol for a narrow value; symbols and numbers are returned as they are."""
         if expression.is_Atom and expression not in self.sums_of_axes:
             return expression
         if isinstance(expression, sympy.Mul):
+            # -2 * lr becomes -c1 with c1 = 2 * lr: it is subtracted where it stands in a sum, and
+            # shares the coefficient with 2 * lr elsewhere.
             number, *rest = expression.args
             if number.is_Number and number.is_negative:
                 positive = rest if number == -1 else [-number, *rest]
@@ -121,14 +128,14 @@ class _Hoisting:
         return self.named(expression)
 
     def decided(self, condition: Any) -> Any:
-        """Return a condition of scalars as one of a flag: its sides are compared in float64."""
+        """Return a condition of scalars as `flag > 0`; the flag compares its sides in float64."""
         if _is_counted(condition):
             return condition
         flag = self.named(Where(condition, sympy.S.One, sympy.S.Zero))
         return Greater(flag, sympy.S.Zero)
 
     def named(self, expression: Any) -> sympy.Expr:
-        """Return the symbol of a scalar; the same one for the same scalar."""
+        """Return the symbol of a narrow value; equal values have the same symbol."""
         if expression not in self.known:
             symbol = Named(self.name_for(expression), self.kernel.name)
             self.domains[symbol] = self.domain_of(expression)
@@ -137,7 +144,7 @@ class _Hoisting:
         return self.known[expression]
 
     def name_for(self, expression: sympy.Expr) -> str:
-        """A name that says what it is where that is short, else a numbered one."""
+        """Return a name: `one_minus_beta` for 1 - beta, else a numbered one."""
         remainder = 1 - expression
         if isinstance(remainder, Hyperparameter):
             return f"one_minus_{remainder}"
@@ -146,9 +153,9 @@ class _Hoisting:
 
 
 def _is_counted(condition: Any) -> bool:
-    """Whether a condition compares a count, such as the step, with a small whole number.
+    """Return whether a condition compares a count, such as the step, with a small integer.
 
-    Rounding the count to float32 does not change the answer.
+    Rounding the count to float32 does not change the result then.
     """
     return all(
         (a.is_Symbol and a.is_integer) or (a.is_Integer and abs(a) < 2**23) for a in condition.args
@@ -156,7 +163,7 @@ def _is_counted(condition: Any) -> bool:
 
 
 def _collected(kind: Any, arguments: list[Any]) -> Any:
-    """Return the sum or product of scalars as they are, but for numbers, which become one."""
+    """Return the unevaluated sum or product of scalars, with the numbers combined into one."""
     numbers = [a for a in arguments if isinstance(a, (sympy.Number, sympy.NumberSymbol))]
     others = [a for a in arguments if a not in numbers]
     if not numbers:

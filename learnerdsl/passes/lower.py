@@ -1,10 +1,11 @@
-"""Rule -> Kernel: every assignment and every reduction becomes a block of its own.
+"""Turn a Rule into a Kernel: every assignment and every reduction becomes a block of its own.
 
-Assumes a valid Rule. Afterwards no expression contains a Reduction or a constant to compute, every
-value has one symbol, and the blocks are in dependency order. A Rule is a graph, in which a value
-may be used many times; what later passes see are expressions short enough to be walked as trees,
-since a value that would be written out too often or nested too deeply gets a name here, as by
-`let`.
+The pass assumes a valid Rule. Afterwards no expression contains a Reduction or an unevaluated
+constant, every value has one symbol, and the blocks are in dependency order.
+
+A Rule is a graph in which a value may be used many times. Later passes walk expressions as trees.
+So a value that would be written out too often, or nested too deeply, gets a name here, as if the
+rule had used `let`.
 """
 
 from typing import Any
@@ -39,13 +40,13 @@ from learnerdsl.tracing import Assignment, Rule, model_reductions
 from learnerdsl.tracing.checks import is_kept_in_ring
 
 LONGEST, DEEPEST = 500, 60
-"""How long and deep an expression may be, written out, before parts of it get names."""
+"""Maximum number of nodes and depth of an expression, written out, that needs no named parts."""
 
 _EXACT = (sympy.floor, sympy.ceiling, sympy.Mod, Comparison)
-"""What jumps where its arguments are whole numbers."""
+"""Functions that jump at integers, so that a rounding error in an argument changes the result."""
 
 _SHORT, _SHALLOW = 8, 30
-"""How long a repeated part, and how deep any part is that gets a name then."""
+"""Size of a repeated part, and depth of any part, above which it gets a name."""
 
 
 def lower(rule: Rule) -> Kernel:
@@ -58,7 +59,7 @@ def lower(rule: Rule) -> Kernel:
             unchanged.append(line.target)
             continue
         for reduction in model_reductions(rule, [line.expression]):
-            # In the order of the rule: variants of a rule find each other's sums by it.
+            # Keep the order of the rule: variants of a rule match their model-wide sums by it.
             lowering.bare(reduction)
         expression = as_expr(lowering.bare(line.expression))
         if expression == line.target:
@@ -78,16 +79,17 @@ def lower(rule: Rule) -> Kernel:
 
 
 def _statement(line: Assignment, expression: sympy.Expr) -> Block:
+    """Return the block of an assignment."""
     note = f"{line.target} <- {brief(expression)}"
     compute = Compute(line.value, expression, note=note, rounded=line.rounded)
-    # A state that keeps its value is not written.
+    # A state that keeps its value needs no store.
     unchanged = line.value == line.target or expression == line.target
     stores = () if unchanged else (Store(line.target, line.value),)
     return Block(None, computes=(compute,), stores=stores)
 
 
 class _Lowering:
-    """The statements found so far, and what stands for each node of the rule in them."""
+    """The statements found so far, and the replacement of each node of the rule in them."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -104,14 +106,14 @@ class _Lowering:
         self.is_long = any(size > LONGEST or depth > DEEPEST for size, depth in longest)
 
     def bare(self, root: Any) -> Any:
-        """Return an expression with symbols for its reductions and for what has to have a name."""
+        """Return an expression with symbols for its reductions and for the parts that get names."""
         for node in nodes([root], self.found):
             arguments = tuple(self.found[argument] for argument in node.args)
             self.found[node] = self.standing_for(node, arguments)
         return self.found[root]
 
     def standing_for(self, node: Any, arguments: tuple[Any, ...]) -> Any:
-        """Return what stands for a node in statements, where these stand for its arguments."""
+        """Return the replacement of a node whose arguments are replaced by `arguments`."""
         below = [self.constants[argument] for argument in node.args]
         self.constants[node] = is_constant(node, all(below))
         if node.args and self.constants[node]:
@@ -137,7 +139,7 @@ class _Lowering:
         return self.named(bare) if self.needs_a_name(node, bare) else bare
 
     def reduced(self, bare: Any) -> sympy.Symbol:
-        """Return the symbol of a reduction, with a block that computes it."""
+        """Return the symbol of a reduction; add a block that computes it."""
         if bare not in self.reductions:
             assumptions = {"nonnegative": True} if bare.is_nonnegative else {}
             name = f"{bare.monoid.name}_{len(self.reductions) + 1}"
@@ -147,7 +149,7 @@ class _Lowering:
         return self.reductions[bare]
 
     def needs_a_name(self, node: Any, bare: Any) -> bool:
-        """Whether a node is written out too often, or lies too deep, to stand where it is used."""
+        """Return whether a node would be written out too often or nested too deeply."""
         if not bare.args or isinstance(bare, BooleanAtom):
             return False
         is_shared = self.uses[node] > 1
@@ -161,7 +163,7 @@ class _Lowering:
         return (is_shared and size > _SHORT) or depth > _SHALLOW
 
     def named(self, bare: Any) -> Any:
-        """Return a symbol for a value, or a condition on one, with a block that computes it."""
+        """Return a symbol for a value or a condition; add a block that computes it."""
         is_value = isinstance(bare, sympy.Expr)
         self.parts += 1
         symbol = Named(f"part_{self.parts}", self.rule.name)
@@ -171,7 +173,7 @@ class _Lowering:
 
 
 def _is_of_whole_numbers(node: Any) -> bool:
-    """Whether a node is a sum of fractions of whole numbers."""
+    """Return whether a node is a sum of fractions of integers."""
     return (
         isinstance(node, sympy.Add)
         and any(map(_is_fraction, node.args))
@@ -180,15 +182,15 @@ def _is_of_whole_numbers(node: Any) -> bool:
 
 
 def _is_fraction(term: Any) -> bool:
-    """Whether a term has a factor such as 1/3, which is no float."""
+    """Return whether a term has a factor such as 1/3, which is not exact in floating point."""
     factor: Any = term.args[0] if isinstance(term, sympy.Mul) else term
     return factor.is_Rational and bool(factor.q & (factor.q - 1))
 
 
 def _over_one_divisor(expression: Any) -> Any:
-    """Return x/3 - 1/3 as (x - 1)/3, which is exact where the quotient is.
+    """Return x/3 - 1/3 as (x - 1)/3, which is exact where the quotient is an integer.
 
-    SymPy divides a sum term by term, and 1/3 is no float. Halves and quarters are exact anyway.
+    SymPy divides a sum term by term, but 1/3 is rounded. Halves and quarters are exact anyway.
     """
     terms = expression.args if isinstance(expression, sympy.Add) else ()
     if not any(map(_is_fraction, terms)):
@@ -203,6 +205,7 @@ def _over_one_divisor(expression: Any) -> Any:
 
 
 def _times(factor: Any, rest: Any) -> Any:
+    """Return a product, unevaluated; without a factor of 1."""
     if factor == 1 or rest == 1:
         return factor if rest == 1 else rest
     return sympy.Mul(factor, *sympy.Mul.make_args(rest), evaluate=False)

@@ -1,9 +1,9 @@
-"""Separates what works on whole matrices from what works element by element.
+"""Separate functions of whole matrices from elementwise computations.
 
-Assumes typed blocks of one statement each. Afterwards functions of matrices appear in blocks of
-domain MATRIX alone, whose operands are symbols of matrices, or expressions of one such symbol and
-numbers. What lies between two functions of matrices is computed there as well, so that a chain of
-products needs no passes over memory in between.
+The pass assumes typed blocks of one statement each. Afterwards functions of matrices appear only in
+blocks of domain MATRIX. Their operands are symbols of matrices, or expressions of one such symbol
+and numbers. Computations between two functions of matrices are in such blocks as well, so that a
+chain of products needs no sweeps over memory in between.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr
 
 
 def separate_matrices(kernel: Kernel) -> Kernel:
-    """Blocks of matrices, and blocks without them."""
+    """Return the kernel with functions of matrices in blocks of their own."""
     uses = any(
         item.expression.has(MatrixFunction) or kernel.domains[item.symbol].rank == Rank.MATRIX
         for block in kernel.blocks
@@ -26,7 +26,7 @@ def separate_matrices(kernel: Kernel) -> Kernel:
 
 
 class _Separation:
-    """The statements of a kernel, and which of them are of matrices."""
+    """The statements of a kernel, and the symbols that replace functions of matrices."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.source = kernel
@@ -37,6 +37,7 @@ class _Separation:
         self.products: dict[Any, sympy.Symbol] = {}
 
     def kernel(self) -> Kernel:
+        """Return the kernel with the blocks separated."""
         for block in self.source.blocks:
             self.extract(block)
         on_matrices = self.between()
@@ -49,10 +50,11 @@ class _Separation:
         return replace(self.source, blocks=tuple(result), domains=self.domains)
 
     def domain_of(self, expression: sympy.Basic) -> Domain:
+        """Return the domain of an expression, which may contain new symbols."""
         return replace(self.source, domains=self.domains).domain_of(expression)
 
     def extract(self, block: Block) -> None:
-        """Give each function of matrices in an expression of elements a block of its own."""
+        """Move each function of matrices in an elementwise expression to a block of its own."""
         if block.domain != Domain.ELEMENT:
             domain = block.domain
             is_matrix = domain is not None and domain.rank == Rank.MATRIX
@@ -66,10 +68,11 @@ class _Separation:
             self.blocks.append(replace(block, computes=computes, reduces=reduces))
 
     def bare(self, item: Any) -> Any:
+        """Return a statement with symbols for its functions of matrices."""
         return replace(item, expression=self.replaced(item.expression))
 
     def replaced(self, expression: Any) -> Any:
-        """`expression` with symbols for its functions of matrices."""
+        """Return `expression` with symbols for its functions of matrices."""
         if not expression.has(MatrixFunction):
             return expression
         if not self.is_whole(expression):
@@ -83,7 +86,7 @@ class _Separation:
         return self.products[expression]
 
     def is_whole(self, expression: Any) -> bool:
-        """Whether it is a function of matrices, or a choice of one that is the same everywhere."""
+        """Return whether it is a function of matrices, or a choice between some by a scalar."""
         if not isinstance(expression, Where):
             return isinstance(expression, MatrixFunction)
         chosen_by = expression.condition.free_symbols
@@ -92,13 +95,17 @@ class _Separation:
         return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
 
     def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
+        """Return a new symbol with a number in its name."""
         self.count += 1
         symbol = Named(f"{name}_{self.count}", self.source.name)
         self.domains[symbol] = domain
         return symbol
 
     def between(self) -> set[sympy.Basic]:
-        """Symbols computed on matrices: functions of them, and what lies between two of these."""
+        """Return the symbols to compute on whole matrices.
+
+        They are the functions of matrices and the values between two of these.
+        """
         alone = [block for block in self.blocks if block.domain == Domain.MATRIX]
         own: set[sympy.Basic] = {c.symbol for block in alone for c in block.computes}
         after = set(own)
@@ -114,7 +121,10 @@ class _Separation:
         return self.of_matrices_alone(own | (after & before))
 
     def of_matrices_alone(self, own: set[sympy.Basic]) -> set[sympy.Basic]:
-        """`own` and what joins several of them, so that one is handed over."""
+        """Return `own` and the values that only combine several of them.
+
+        Then one array crosses to the next sweep instead of several.
+        """
         found = set(own)
         for block in self.blocks:
             for compute in block.computes:
@@ -125,11 +135,12 @@ class _Separation:
         return found
 
     def passes_on(self, compute: Compute, block: Block) -> bool:
+        """Return whether a block on matrices could run an elementwise computation."""
         is_of_elements = self.domains[compute.symbol] == Domain.ELEMENT
         return is_of_elements and not self.is_bound_to_a_pass(compute.expression)
 
     def is_bound_to_a_pass(self, expression: Any) -> bool:
-        """Whether it has what only passes know: vectors and random numbers."""
+        """Return whether it uses axis arrays or random numbers, which only sweeps can compute."""
         if isinstance(expression, MatrixFunction):
             return False
         if isinstance(expression, sympy.Symbol):
@@ -138,7 +149,7 @@ class _Separation:
         return is_random or any(self.is_bound_to_a_pass(a) for a in expression.args)
 
     def with_operands(self, block: Block, on_matrices: set[sympy.Basic]) -> list[Block]:
-        """The block on matrices, after blocks that compute operands of several values."""
+        """Return the block on matrices, preceded by blocks that compute operands in sweeps."""
         before: list[Block] = []
 
         def materialised(expression: Any) -> Any:
@@ -167,12 +178,12 @@ class _Separation:
             return rebuilt(expression, tuple(operand(a) for a in expression.args))
 
         computes = tuple(replace(c, expression=operand(c.expression)) for c in block.computes)
-        # An element state takes its value in a pass, a matrix state in the last block of matrices.
+        # A sweep stores element states, the last block of matrices stores matrix states.
         stores = Block(block.domain, stores=block.stores)
         return [*before, Block(Domain.MATRIX, computes=computes), stores]
 
     def without_functions(self, expression: Any, operand: Any, before: list[Block]) -> Any:
-        """`expression` with symbols for functions of matrices, computed in blocks `before`."""
+        """Return `expression` with symbols for matrix functions; add their blocks to `before`."""
         if isinstance(expression, MatrixFunction):
             symbol = self.fresh("product", self.domain_of(expression))
             note = f"{symbol} <- {brief(expression)}"
@@ -185,7 +196,7 @@ class _Separation:
         return rebuilt(expression, tuple(arguments))
 
     def needs_a_pass(self, expression: Any) -> bool:
-        """Whether an operand is of several matrices, or of more than matrices and numbers."""
+        """Return whether an operand combines an elementwise value with another array."""
         wide = [s for s in expression.free_symbols if self.domains[s].rank >= Rank.VECTOR]
         elements = [s for s in wide if self.domains[s] == Domain.ELEMENT]
         return bool(elements) and len(wide) > 1

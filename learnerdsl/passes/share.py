@@ -1,7 +1,7 @@
-"""Computes once what a block computes twice: common subexpressions get a name.
+"""Name common subexpressions, so that a block computes each of them once.
 
-Assumes hoisted blocks. Afterwards no product, sum, power or function of a block is written twice,
-but for negations. Numbers are not reassociated: only equal subtrees are shared.
+The pass assumes hoisted blocks. Afterwards no product, sum, power or function occurs twice in a
+block, except for negations. Only equal subtrees are shared: nothing is reassociated.
 """
 
 from collections import Counter
@@ -42,6 +42,7 @@ class _Sharing:
         self.repeated = {expression for expression, times in uses.items() if times > 1}
 
     def count_uses(self, expression: sympy.Basic, uses: "Counter[sympy.Basic]") -> None:
+        """Count the occurrences of subtrees; those below a repeated one count once."""
         if expression.is_Atom or _is_lazy(expression):
             return
         if _worth_a_name(expression):
@@ -52,6 +53,7 @@ class _Sharing:
             self.count_uses(argument, uses)
 
     def block(self) -> Block:
+        """Return the block with its common subexpressions named."""
         for compute in self.source.computes:
             expression = self.rewrite(compute.expression)
             self.computes.append(replace(compute, expression=expression))
@@ -59,16 +61,16 @@ class _Sharing:
         return replace(self.source, computes=tuple(self.computes), reduces=tuple(reduces))
 
     def reduced(self) -> Iterator[sympy.Basic]:
-        """The parts of reductions that may have a name.
+        """Yield the parts of reductions that may get a name.
 
-        A square or product on top is left alone: it is one of float64, which cannot overflow.
+        A square or product on top does not: it is computed in float64, so that it cannot overflow.
         """
         for reduce in self.source.reduces:
             expression = reduce.expression
             yield from expression.args if _is_widened(expression) else (expression,)
 
     def rewritten(self, reduce: Reduce) -> Reduce:
-        """The reduction with names for the parts that have one."""
+        """Return the reduction with common subexpressions replaced by their names."""
         expression = reduce.expression
         if not _is_widened(expression):
             return replace(reduce, expression=as_expr(self.rewrite(expression)))
@@ -76,6 +78,7 @@ class _Sharing:
         return replace(reduce, expression=as_expr(rebuilt(expression, tuple(parts))))
 
     def rewrite(self, expression: sympy.Basic) -> sympy.Basic:
+        """Return `expression` with names for repeated subtrees; add statements for new names."""
         if expression.is_Atom or _is_lazy(expression):
             return expression
         if expression in self.names:
@@ -93,18 +96,18 @@ class _Sharing:
 
 
 def _is_widened(expression: sympy.Basic) -> bool:
-    """Whether a reduced value is computed in float64 from parts in the parameter's number type."""
+    """Return whether a reduced value is computed in float64 from parts in the parameter's dtype."""
     square = isinstance(expression, sympy.Pow) and expression.exp == 2
     return square or isinstance(expression, sympy.Mul)
 
 
 def _is_lazy(expression: sympy.Basic) -> bool:
-    """Whether parts of it are better left alone: a choice between costly functions of matrices."""
+    """Return whether it is a choice between costly matrix functions, of which only one runs."""
     return isinstance(expression, Where) and expression.has(MatrixFunction)
 
 
 def _worth_a_name(expression: sympy.Basic) -> bool:
-    """Real values only, and no bare negation of a symbol."""
+    """Return whether it is a value, not a condition, and not just a negation."""
     if not isinstance(expression, sympy.Expr):
         return False
     return not (isinstance(expression, sympy.Mul) and -expression in expression.args)

@@ -1,8 +1,8 @@
-"""Checks what printers rely on; a failure is our bug, so it raises InternalError.
+"""Check what printers rely on; a failure is a bug of the compiler, so it raises InternalError.
 
-Blocks come level by level, every symbol is defined before it is used, every array is written
-exactly once and not read as its old value after that, scalar blocks hold scalars, and element
-expressions hold no scalar arithmetic that could be hoisted out.
+The pass checks that blocks are grouped in levels, that every symbol is defined before it is used,
+that every array is written exactly once and its old value is not read after that, that scalar
+blocks contain scalars, and that expressions of sweeps contain no scalar arithmetic.
 """
 
 import sympy
@@ -13,7 +13,7 @@ from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
 def verify(kernel: Kernel) -> Kernel:
-    """The same kernel, after checking it."""
+    """Check the kernel and return it unchanged."""
     scalars: set[sympy.Basic] = {*CLOCK, tensor_size, position, *kernel.hyperparameters}
     scalars |= {symbol for symbol in kernel.domains if isinstance(symbol, AxisSize)}
     inputs = (*kernel.extras, *kernel.states)
@@ -41,6 +41,7 @@ def verify(kernel: Kernel) -> Kernel:
 
 
 def _check_values(kernel: Kernel, block: Block, known: set[sympy.Basic]) -> None:
+    """Check the computations of a block; add the symbols that they define to `known`."""
     for item in (*block.computes, *block.reduces):
         unknown = item.expression.free_symbols - known
         _require(not unknown, kernel, f"{item.symbol} uses {unknown} before definition")
@@ -55,6 +56,7 @@ def _check_values(kernel: Kernel, block: Block, known: set[sympy.Basic]) -> None
 
 
 def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:
+    """Check that an expression of a sweep contains no scalar arithmetic."""
     for node in sympy.preorder_traversal(expression):
         if isinstance(node, (sympy.Add, sympy.Mul)):
             composite = [
@@ -67,10 +69,11 @@ def _check_hoisted(kernel: Kernel, expression: sympy.Basic) -> None:
 
 
 _ROOM = {Domain.MODEL: Rank.MODEL, Domain.TENSOR: Rank.VECTOR}
-"""Domain of a block of scalars -> how wide its values may be."""
+"""Domain of a block of scalars -> widest rank of its values."""
 
 
 def _require(holds: bool, kernel: Kernel, what: str) -> None:
+    """Raise InternalError unless a condition holds."""
     if not holds:
         msg = f"verify {kernel.name}: {what}\n{kernel}"
         raise InternalError(msg)

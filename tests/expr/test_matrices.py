@@ -263,7 +263,7 @@ BAD = {
     "their shapes differ": lambda p, g: p - _gram(g),
     "joins a value of": lambda p, g: p - ld.transpose(g),
     "it must be square": lambda p, g: p - ld.matmul(ld.inverse_root(g, 2), g),
-    "which is no matrix": lambda p, g: ld.matmul(ld.norm(p), g),
+    "which is not a matrix": lambda p, g: ld.matmul(ld.norm(p), g),
     "reductions are over values for each element": lambda p, g: p - ld.norm(_gram(g)),
     "write identity\\('rows'\\)": lambda p, g: ld.matmul(ld.identity("both"), g),
 }

@@ -31,7 +31,7 @@ ALLOWED = (
     "is used twice in rule",
     "differ between tensors of different shapes",
     "cannot differ between groups",
-    "which is no matrix",
+    "which is not a matrix",
     "reduce it with sum, mean, norm or max",
     "also changes the rows that a gradient leaves out",
     "% 0 has no value",
