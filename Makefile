@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-all test-slow test-tiny test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-slow test-tiny test-pythons test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
@@ -32,6 +32,16 @@ test-slow: $(VENV)/.test
 # For a hook before commits.
 test-tiny: $(VENV)/.test
 	$(BIN)/python -m pytest tests/test_tiny.py
+
+# On the oldest and the newest Python that pyproject.toml promises, where they are installed.
+PYTHONS ?= python3.10 python3.13
+test-pythons: $(PYTHONS:%=$(VENV)/%/.tested)
+
+$(VENV)/%/.tested: pyproject.toml $(shell find learnerdsl tests -name '*.py' -not -path '*/golden/*')
+	$* -m venv $(VENV)/$*
+	$(VENV)/$*/bin/python -m pip install --quiet . hypothesis pytest pytest-xdist
+	$(VENV)/$*/bin/python -m pytest tests/test_tiny.py tests/test_elementary.py tests/test_monoids.py
+	touch $@
 
 # On a machine with a GPU.
 test-gpu: $(VENV)/.test
