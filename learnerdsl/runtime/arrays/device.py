@@ -254,7 +254,7 @@ class DeviceGradientCheck(GradientCheck):
             raise ArrayError(msg)
         if isinstance(gradient, RowSparse):
             if not self.takes_rows:
-                msg = f"{what} is row-sparse, but is read whole; pass its values for all rows."
+                msg = f"{what} is row-sparse, but must be dense; pass a dense array."
                 raise ArrayError(msg)
             gradient.check()
         place = locate(values_of(gradient), what)

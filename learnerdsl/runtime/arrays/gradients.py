@@ -174,7 +174,7 @@ class GradientCheck:
         """Return the values of a gradient as a plain NumPy array in the same memory."""
         if isinstance(gradient, RowSparse):
             if not self.takes_rows:
-                msg = f"{what} is row-sparse, but is read whole; pass its to_dense()."
+                msg = f"{what} is row-sparse, but must be dense; pass its to_dense()."
                 raise ArrayError(msg)
             gradient.check()
         values = values_of(gradient)

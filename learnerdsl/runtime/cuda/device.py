@@ -54,7 +54,7 @@ class Device(Protocol):
     name: str
 
     def allocate(self, nbytes: int) -> Any:
-        """Allocate zeroed memory; it starts at the result's `address` and lives as long as it."""
+        """Allocate zeroed memory at the `address` of the returned object, which owns it."""
         ...
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:

@@ -229,7 +229,7 @@ class CudaEngine(DeviceStates):
         return False
 
     def _record(self, stream: int) -> None:
-        """Record in a CUDA graph the sending of the addresses, which every replay repeats."""
+        """Record a copy of the address table in a CUDA graph; every replay repeats it."""
         count = len(self.program.rule.hyperparameters)
         first = self.hyperparameter_slot(0) - FIRST_INPUT
         differs = np.delete(self.inputs != self.sent, np.s_[first : first + count], axis=1)

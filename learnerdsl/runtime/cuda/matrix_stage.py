@@ -40,7 +40,7 @@ class MatrixStage:
         self.matrices: list[dict[str, Any]] = [{} for _ in engine.shapes]
 
     def prepare(self, namespace: Any, parameters: Sequence[Any], earlier: Sequence[Any]) -> None:
-        """Collect the arrays; the stages of a rule share the values that later ones read."""
+        """Collect the arrays; all stages of a rule share them, as later ones read results."""
         engine = self.engine
         self.xp = namespace
         name = engine.program.kernel.parameter.name
