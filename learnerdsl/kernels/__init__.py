@@ -1,1 +1,4 @@
-"""What generated files import, and how they become machine code. Nothing here imports the rest."""
+"""The library that generated files import, and their compilation to machine code.
+
+Nothing here imports `learnerdsl.runtime` or the compiler.
+"""

@@ -1,10 +1,10 @@
-"""What generated kernels import: decorators with the calling convention, views, and functions.
+"""The library that generated CPU kernels import: decorators, views of memory, and functions.
 
-A kernel is compiled once to a C function with a fixed signature, so that one launcher can call the
-kernels of every rule through their addresses. With NUMBA_DISABLE_JIT=1 the kernels stay Python
+A decorator compiles a kernel to a C function with a fixed signature, so that one launcher can call
+the kernels of every rule through their addresses. With NUMBA_DISABLE_JIT=1 the kernels stay Python
 functions that a debugger can step through.
 
-The functions say what NumPy says: NaN propagates through `maximum`, `minimum` and `sign`.
+The functions agree with NumPy: NaN propagates through `maximum`, `minimum` and `sign`.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ float64 = np.float64
 int64 = np.int64
 
 for _row in FUNCTIONS:
-    # Python's own functions raise errors where the answer is NaN or infinite; NumPy's do not.
+    # Functions of `math` raise errors where NumPy returns NaN or infinity.
     is_interpreted = config.DISABLE_JIT and _row.cpu.startswith("math.")
     globals()[_row.name] = _row.of_arrays if is_interpreted else _row.for_cpu()
 
@@ -53,26 +53,27 @@ Kernel = Any
 
 
 def element_pass(function: Callable[..., None]) -> Kernel:
-    """A pass over one chunk: f(arrays, model, tensor, start, grad_start, count, sums).
+    """Compile a sweep over one chunk: f(arrays, model, tensor, start, grad_start, count, sums).
 
-    `arrays` are the addresses of the tensor's arrays, `model` and `tensor` its scalar rows, `start`
-    and `count` the chunk, `grad_start` where its gradients start, `sums` takes the chunk's sums.
+    `arrays` holds the addresses of the tensor's arrays; `model` and `tensor` are its rows of
+    scalars. The chunk has `count` elements from element `start` on, and its gradient begins at
+    element `grad_start` of the gradient array. The kernel writes its partial sums to `sums`.
     """
     return compile_kernel(function, PASS_SIGNATURE)
 
 
 def model_scalars(function: Callable[..., None]) -> Kernel:
-    """Scalars of the model: f(model)."""
+    """Compile a function that computes the scalars of a model row: f(model)."""
     return compile_kernel(function, MODEL_SIGNATURE)
 
 
 def tensor_scalars(function: Callable[..., None]) -> Kernel:
-    """Scalars of one tensor, and values for indices of its axes: f(arrays, model, tensor)."""
+    """Compile a function for a tensor's scalars and axis arrays: f(arrays, model, tensor)."""
     return compile_kernel(function, TENSOR_SIGNATURE)
 
 
 def compile_kernel(function: Callable[..., None], signature: Any) -> Kernel:
-    """Return a C function of this signature; the Python function if compilation is disabled."""
+    """Compile a C function; return the Python function itself if compilation is disabled."""
     if config.DISABLE_JIT:
         return function
     kept = KeptCode(function, *function.__globals__[KEPT_AS], is_listed=True)
@@ -94,7 +95,7 @@ def listing_of(kernel: Kernel) -> Listing:
 
 @intrinsic
 def pointer(typing_context: Any, address: Any) -> Any:
-    """An address as a pointer."""
+    """Convert an address to a pointer."""
     del typing_context, address
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -107,7 +108,7 @@ def pointer(typing_context: Any, address: Any) -> Any:
 if config.DISABLE_JIT:
 
     def view(address: int, count: int, dtype: Any) -> np.ndarray:
-        """The array of `count` values at an address."""
+        """Return an array that views `count` values at an address."""
         size = int(count) * np.dtype(dtype).itemsize
         memory = (ctypes.c_char * size).from_address(int(address)) if size else b""
         return np.frombuffer(memory, dtype)
@@ -116,31 +117,31 @@ else:
 
     @njit(**INLINE)
     def view(address: Any, count: Any, dtype: Any) -> Any:
-        """The array of `count` values at an address."""
+        """Return an array that views `count` values at an address."""
         return carray(pointer(address), (count,), dtype)
 
 
 @njit(**INLINE)
 def float32_array(address: Any, start: Any, count: Any) -> Any:
-    """`count` float32 values of the array at `address`, from number `start` on."""
+    """Return elements `start` to `start + count` of the float32 array at `address`."""
     return view(address + np.uint64(4) * np.uint64(start), count, np.float32)
 
 
 @njit(**INLINE)
 def float64_array(address: Any, start: Any, count: Any) -> Any:
-    """`count` float64 values of the array at `address`, from number `start` on."""
+    """Return elements `start` to `start + count` of the float64 array at `address`."""
     return view(address + np.uint64(8) * np.uint64(start), count, np.float64)
 
 
 @njit(**INLINE)
 def maximum(a: Any, b: Any) -> Any:
-    """The larger value; NaN if one is NaN."""
+    """Return the larger value; NaN if one is NaN."""
     return a if (a > b) | (a != a) else b
 
 
 @njit(**INLINE)
 def minimum(a: Any, b: Any) -> Any:
-    """The smaller value; NaN if one is NaN."""
+    """Return the smaller value; NaN if one is NaN."""
     return a if (a < b) | (a != a) else b
 
 
@@ -166,7 +167,7 @@ def identity(code: Any) -> Any:
 
 @njit(**INLINE)
 def cos_of_turns(x: Any) -> Any:
-    """The cosine of 2 pi x."""
+    """Return the cosine of 2 pi x."""
     return math.cos(2.0 * math.pi * x)
 
 
@@ -195,7 +196,7 @@ if config.DISABLE_JIT:
 else:
 
     def _of_numbers(generate: Callable[[Any, Any, Any], Any]) -> Any:
-        """Return an intrinsic of two float64 numbers that LLVM can do for several at once."""
+        """Return an intrinsic of two float64 numbers that LLVM can vectorise."""
 
         def join(typing_context: Any, total: Any, value: Any) -> Any:
             del typing_context, total, value
@@ -209,7 +210,7 @@ else:
         return intrinsic(join)
 
     def _chosen(sign: str) -> Any:
-        """Return an intrinsic that chooses between two numbers of which neither is NaN."""
+        """Return an intrinsic that chooses one of two numbers, neither of which may be NaN."""
 
         def generate(builder: Any, total: Any, value: Any) -> Any:
             is_value = builder.fcmp_ordered(sign, value, total, flags=("nnan", "nsz"))
@@ -217,8 +218,8 @@ else:
 
         return _of_numbers(generate)
 
-    # LLVM may change the order of such sums and products; the caller of `larger` and `smaller`
-    # looks for NaN itself.
+    # `reassoc` lets LLVM reorder these sums and products, which it needs to vectorise a loop.
+    # Callers of `larger` and `smaller` check for NaN themselves.
     accumulate = _of_numbers(lambda builder, a, b: builder.fadd(a, b, flags=("reassoc",)))
     multiply = _of_numbers(lambda builder, a, b: builder.fmul(a, b, flags=("reassoc",)))
     larger = _chosen(">")

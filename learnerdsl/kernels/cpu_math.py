@@ -1,8 +1,9 @@
 """`exp`, `log`, `tanh` and `sign` that a vectorised loop can inline.
 
-Numba calls the C library for each element, which makes a loop scalar and costs 8 to 25 times what
-these polynomials cost. They are within 3 units in the last place of NumPy's, and the same for NaN,
-infinity, zero, negative and subnormal arguments. Without compilation they are NumPy's own.
+Numba would call the C library for each element. Such a loop is not vectorised and takes 8 to 25
+times as long as these polynomials. Their results are within 3 units in the last place of NumPy's,
+and equal for NaN, infinite, zero, negative and subnormal arguments. Without compilation, NumPy's
+functions are used.
 
 Sources: argument reduction after Cody and Waite, Software Manual for the Elementary Functions,
 1980; the coefficients of `log` are those of Sun's fdlibm, those of `tanh` of Moshier's Cephes.
@@ -18,15 +19,17 @@ from numba import types
 from numba.extending import overload, register_jitable
 
 OPTIONS: Any = {"error_model": "numpy"}
-"""A division by zero is infinite; without this a loop that divides is not vectorised."""
+"""Options of Numba. Division by zero returns infinity; with an error check instead, LLVM would not
+vectorise a loop that divides."""
 
 INLINE: Any = {**OPTIONS, "forceinline": True}
-"""For functions that loops call: a call that LLVM does not inline makes a loop scalar."""
+"""Options of functions that loops call. LLVM does not vectorise a loop with a call in it, so these
+are always inlined."""
 
 
 @dataclass(frozen=True)
 class _Format:
-    """What the functions need to know of a number type."""
+    """The constants of a floating-point type that the functions need."""
 
     real: Any
     integer: Any
@@ -58,23 +61,23 @@ _FORMATS = {
 
 
 def exp(x: Any) -> Any:
-    """E to the power x."""
+    """Return e to the power x."""
     return np.exp(x)
 
 
 def log(x: Any) -> Any:
-    """The natural logarithm; -infinity for 0, NaN below."""
+    """Return the natural logarithm; -infinity for 0, NaN for negative numbers."""
     return np.log(x)
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     return np.tanh(x)
 
 
 @register_jitable(**INLINE)
 def _polynomial7(c: Any, x: Any) -> Any:
-    """Horner's scheme written out: LLVM does not unroll every loop over a tuple."""
+    """Evaluate a polynomial; written out, as LLVM does not unroll every loop over a tuple."""
     high = ((c[0] * x + c[1]) * x + c[2]) * x + c[3]
     return (((high * x + c[4]) * x + c[5]) * x + c[6]) * x + c[7]
 
@@ -98,7 +101,8 @@ def _exp(x: Any) -> Callable[[Any], Any] | None:
     taylor = tuple(real(1 / math.factorial(k)) for k in range(f.terms, -1, -1))
 
     def compute(x: Any) -> Any:
-        # NaN is kept apart, as it has no integer part; the limits lie beyond the finite results.
+        # NaN is handled separately, as it has no integer part. The limits that x is clamped to lie
+        # outside the range of finite, nonzero results.
         y = zero if x != x else x
         y = top if y > top else (bottom if y < bottom else y)
         n = np.floor(y * log2_e + half)
@@ -191,7 +195,7 @@ def _tanh(x: Any) -> Callable[[Any], Any] | None:
 
 
 def sign(x: Any) -> Any:
-    """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
+    """Return -1, 0 or 1; 0 also for -0, and NaN for NaN."""
     return np.sign(x)
 
 

@@ -1,8 +1,18 @@
-"""What generated CUDA kernels import: decorators that make kernels of them, and functions.
+"""The library that generated CUDA kernels import: decorators, and functions of threads and values.
 
-A pass sees one chunk of one tensor, as on the CPU, but all threads of a block work on it together.
-The decorators put the loop over the chunks around it. All kernels of a rule are called with the
-same `WORDS`, most of them addresses of tables.
+A sweep processes one chunk of one tensor, as on the CPU, but all threads of a block share the work.
+The decorators add the loop over chunks. All kernels of a rule have the same arguments, `WORDS`,
+most of them addresses of tables.
+
+If a sweep works row by row, `lanes` threads share a row, and a block works on several rows at once.
+With 8 threads and rows of 4 elements:
+
+    thread   0  1  2  3    4  5  6  7
+    row      0  0  0  0    1  1  1  1     then rows 2 and 3, 4 and 5, ...
+    column   0  1  2  3    0  1  2  3
+
+A reduction over a row joins the values of its lanes with `tree`. If a sweep keeps partial sums for
+each column, each group of lanes has a part of its own and does the rows of it one after the other.
 
 With NUMBA_ENABLE_CUDASIM=1 everything runs in Numba's simulator, in Python.
 """
@@ -36,8 +46,8 @@ from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.monoids import MAX, MIN, MONOIDS, PROD, SUM, Monoid
 
 THREADS = 8 if SIMULATED else 256
-"""Threads of a block, a power of two. Sums depend on it, so it is the same on every card; the
-simulator runs each of them as a thread of Python."""
+"""Number of threads of a block, a power of two. It is the same on every GPU, since the rounding of
+sums depends on it. It is small in the simulator, where each one is a thread of Python."""
 
 nan = math.nan
 inf = math.inf
@@ -48,13 +58,13 @@ MAX_CODE, MIN_CODE, PROD_CODE = MAX.code, MIN.code, PROD.code
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
 
 WORDS = (
-    "addresses",  # uint64 (tensors, columns): where the arrays of a tensor are
+    "addresses",  # uint64 (tensors, columns): addresses of the arrays of a tensor
     "model_rows",  # float64 (groups, model_width)
     "tensor_rows",  # float64 (tensors, tensor_width)
-    "groups",  # int64 (tensors): which model row a tensor has
+    "groups",  # int64 (tensors): model row of a tensor
     "chunks",  # int64 (chunks, 4): tensor, start, start in the gradient, count
-    "sums",  # float64 (chunks, reduces): what a pass sums over each chunk
-    "gate",  # float64 (1): the update is refused where it is not 0; 0 if there is no gate
+    "sums",  # float64 (chunks, reduces): partial sums of each chunk
+    "gate",  # float64 (1): not 0 if the update is refused; the address is 0 if nothing is checked
     "columns",
     "model_width",
     "tensor_width",
@@ -63,30 +73,30 @@ WORDS = (
     "tensor_count",
     "group_count",
 )
-"""What every kernel of a rule is called with."""
+"""The arguments of every kernel of a rule: addresses of tables, then sizes."""
 
 
 @device
 def thread() -> Any:
-    """Number of this thread in its block."""
+    """Return the number of this thread in its block."""
     return int64(cuda.threadIdx.x)
 
 
 @device
 def threads() -> Any:
-    """Threads of a block."""
+    """Return the number of threads of a block."""
     return int64(cuda.blockDim.x)
 
 
 @device
 def block() -> Any:
-    """Number of this block."""
+    """Return the number of this block."""
     return int64(cuda.blockIdx.x)
 
 
 @device
 def blocks() -> Any:
-    """How many blocks there are."""
+    """Return the number of blocks."""
     return int64(cuda.gridDim.x)
 
 
@@ -94,9 +104,9 @@ if SIMULATED:
     _one_array = threading.Lock()
 
     def block_scratch() -> Any:
-        """A float64 for each thread, which all of the block see.
+        """Return shared memory with one float64 for each thread of the block.
 
-        In the simulator two threads that ask at once would get an array each.
+        Without the lock, two threads of the simulator could get different arrays.
         """
         with _one_array:
             return cuda.shared.array(THREADS, float64)
@@ -105,19 +115,19 @@ else:
 
     @device
     def block_scratch() -> Any:
-        """A float64 for each thread, which all of the block see."""
+        """Return shared memory with one float64 for each thread of the block."""
         return cuda.shared.array(THREADS, float64)
 
 
 @device
 def sync() -> None:
-    """Waits for all threads of the block, and sees what they wrote."""
+    """Wait for all threads of the block; then their writes are visible."""
     cuda.syncthreads()
 
 
 @device
 def is_closed(gate: Any) -> Any:
-    """Whether the update is refused."""
+    """Return whether the update is refused."""
     return gate != 0 and float64_array(gate, 0, 1)[0] != 0.0
 
 
@@ -143,9 +153,10 @@ def identity(code: Any) -> Any:
 
 @device
 def tree(value: Any, members: Any, stride: Any, code: Any, scratch: Any) -> Any:
-    """Reduce the values of `members` threads (a power of two) that are `stride` apart.
+    """Reduce `value` over `members` threads (a power of two) that are `stride` apart.
 
-    They are joined pairwise in a fixed tree, so the result does not depend on timing.
+    The values are joined pairwise in a fixed tree, so the result does not depend on timing. All
+    threads of the block have to call this, and each gets the result of its own group.
     """
     own = thread()
     member = own // stride % members
@@ -162,7 +173,7 @@ def tree(value: Any, members: Any, stride: Any, code: Any, scratch: Any) -> Any:
 
 
 def _of_block(monoid: Monoid) -> Any:
-    """Return the function that joins what `lanes` threads (a power of two) of a row have."""
+    """Return a function that reduces a value over the `lanes` threads that share a row."""
     code = monoid.code
 
     @device
@@ -177,7 +188,7 @@ sum_of = _of_block(SUM)
 
 
 def lanes_among(width: Any, count: Any) -> Any:
-    """How many of so many threads share a row of this many elements: a power of two."""
+    """Return how many of `count` threads share a row of `width` elements, a power of two."""
     lanes = count
     while lanes >= 2 * width and lanes > 1:
         lanes //= 2
@@ -189,7 +200,7 @@ _lanes_among = device(lanes_among)
 
 @device
 def lanes_for(width: Any) -> Any:
-    """How many threads of the block share a row of this many elements."""
+    """Return how many threads of the block share a row of `width` elements."""
     return _lanes_among(width, threads())
 
 
@@ -199,12 +210,12 @@ random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = r
 
 
 def element(function: Callable[..., Any]) -> Any:
-    """What is done to one element, for a pass to call."""
+    """Mark a function of one element, which a sweep calls."""
     return device(function)
 
 
 def silenced(run: Callable[..., None]) -> Callable[..., None]:
-    """The same function; the simulator's threads compute without warnings."""
+    """Return the function; in the simulator, silence NumPy's warnings in each of its threads."""
     if not SIMULATED:
         return run
 
@@ -217,16 +228,17 @@ def silenced(run: Callable[..., None]) -> Callable[..., None]:
 
 
 def _kernel(function: Callable[..., None], run: Callable[..., None], by: str) -> CudaKernel:
-    """The kernel of a generated function."""
+    """Return the kernel of a generated function."""
     return CudaKernel(function, silenced(run), len(WORDS), THREADS, by)
 
 
 def element_pass(function: Callable[..., None]) -> CudaKernel:
-    """A pass: f(arrays, model, tensor, start, grad_start, count, sums, scratch), block by block.
+    """Make a kernel of a sweep: f(arrays, model, tensor, start, grad_start, count, sums, scratch).
 
-    `arrays` are the addresses of the tensor's arrays, `model` and `tensor` its scalar rows, `start`
-    and `count` the chunk, `grad_start` where its gradients start, `sums` takes the chunk's sums,
-    and `scratch` has a float64 for each thread, which all of the block see.
+    `arrays` holds the addresses of the tensor's arrays; `model` and `tensor` are its rows of
+    scalars. The chunk has `count` elements from element `start` on, and its gradient begins at
+    element `grad_start` of the gradient array. The function writes its partial sums to `sums`;
+    `scratch` is shared memory with one float64 for each thread. A block does one chunk at a time.
     """
     body = device(function)
 
@@ -254,7 +266,7 @@ def element_pass(function: Callable[..., None]) -> CudaKernel:
 
 
 def model_scalars(function: Callable[..., None]) -> CudaKernel:
-    """Scalars of the model: f(model), a thread for each group."""
+    """Make the kernel of the scalars of model rows, one thread for each group: f(model)."""
     body = device(function)
 
     def run(words: Any) -> None:
@@ -267,7 +279,7 @@ def model_scalars(function: Callable[..., None]) -> CudaKernel:
 
 
 def tensor_scalars(function: Callable[..., None]) -> CudaKernel:
-    """Scalars of a tensor: f(arrays, model, tensor), a thread for each tensor."""
+    """Make the kernel of tensors' scalars, one thread for each tensor: f(arrays, model, tensor)."""
     body = device(function)
 
     def run(words: Any) -> None:
@@ -286,7 +298,10 @@ def tensor_scalars(function: Callable[..., None]) -> CudaKernel:
 
 
 def tensor_vectors(function: Callable[..., None]) -> CudaKernel:
-    """Scalars and vectors of a tensor: f(arrays, model, tensor, scratch), a block for each."""
+    """Make the kernel of scalars and axis arrays: f(arrays, model, tensor, scratch).
+
+    Each tensor has a block of threads.
+    """
     body = device(function)
 
     def run(words: Any) -> None:

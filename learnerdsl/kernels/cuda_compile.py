@@ -1,4 +1,4 @@
-"""Python function -> PTX, without a GPU or a driver; or a kernel of Numba's CUDA simulator."""
+"""Compile Python functions to PTX without a GPU or a driver, or for Numba's CUDA simulator."""
 
 import contextlib
 import functools
@@ -20,19 +20,19 @@ from learnerdsl.kernels.simulator import SIMULATED
 _numba: Any = cuda
 
 Capability = tuple[int, int]
-"""Major and minor number of a compute capability, such as (9, 0)."""
+"""The major and minor version of a compute capability, such as (9, 0)."""
 
 BLOCKS = 2
-"""Blocks that a multiprocessor must be able to hold at once: with 256 threads each, that leaves 128
-registers to a thread. Adam takes 78, so that three blocks fit and have 48 kB on their way; with a
-limit of 64 or 80 registers most rules would spill some."""
+"""Number of blocks that a multiprocessor must be able to hold at once. With 256 threads each, this
+leaves 128 registers for a thread. Adam uses 78, so three blocks fit and have 48 kB of loads in
+flight; with a limit of 64 or 80 registers, most rules would spill some."""
 
 
 def device(function: Callable[..., Any]) -> Any:
-    """A function for kernels to call.
+    """Mark a function that kernels call.
 
-    It becomes part of them before anything is compiled: a device function that is compiled by
-    itself would ask the driver which GPU there is.
+    Numba inlines it before it compiles the kernel. If it compiled the function separately, it would
+    ask the driver for a GPU.
     """
     if SIMULATED:
         return function
@@ -43,12 +43,12 @@ class CudaKernel:
     """A function that every thread of a grid runs.
 
     Args:
-        source: function that was written or generated; it gives the kernel its name.
-        run: function of a tuple of whole numbers of 64 bits, most of them addresses.
-        words: how many those are.
-        threads: of a block.
-        by: what its blocks share among them: "chunk", "tensor", "tensors" (a thread for each),
-            "group", or nothing that the caller has to know.
+        source: the written or generated function, which gives the kernel its name.
+        run: function of a tuple of 64-bit integers, most of them addresses.
+        words: number of these integers.
+        threads: number of threads of a block.
+        by: what the grid is divided by: "chunk" or "tensor" (a block for each), "tensors" or
+            "group" (a thread for each); empty if the caller chooses the grid otherwise.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class CudaKernel:
 
     @functools.cached_property
     def simulated(self) -> Any:
-        """The kernel of Numba's simulator."""
+        """Return the kernel for Numba's simulator."""
         return _numba.jit(self.run)
 
     def ptx(self, capability: Capability) -> str:
-        """The assembly for GPUs of this compute capability and later ones."""
+        """Return the PTX for GPUs of this compute capability and later ones."""
         if capability not in self.compiled:
             name = self._file(capability, "ptx")
             found = places.kept_checked(name, self.digest)
@@ -86,7 +86,7 @@ class CudaKernel:
 
     @functools.cached_property
     def digest(self) -> str:
-        """What decides the assembly: the file of the function, what it imports, the compilers."""
+        """Return a hash of all that the PTX depends on: source, imports and compilers."""
         own = self.source.__globals__.get(KEPT_AS) or code_of(self.source.__module__)
         name = f"{own!r} {self.name}"
         return hashlib.sha256(_toolchain() + name.encode()).hexdigest()
@@ -104,14 +104,14 @@ class CudaKernel:
         return _readable(text, self.name)
 
     def cubin(self, capability: Capability) -> bytes:
-        """The machine code for GPUs of this compute capability.
+        """Return the machine code for GPUs of this compute capability.
 
-        NVIDIA's linker makes it, so a driver that is older than the compiler runs it as long as
-        both are of one CUDA major version.
+        NVIDIA's linker makes it, so that it also runs on a driver older than the compiler, as long
+        as both have the same CUDA major version.
         """
         core: Any = importlib.import_module("cuda.core")
         if not hasattr(core, "Linker"):
-            # Of a time before NVIDIA had settled its interface; the driver can link, too.
+            # A version from before its interface was final; the driver can link, too.
             return self.ptx(capability).encode() + b"\0"
         name = self._file(capability, "cubin")
         code = places.kept_checked(name, self.digest)
@@ -123,15 +123,15 @@ class CudaKernel:
         return code
 
     def _file(self, capability: Capability, kind: str) -> str:
-        """What something of the kernel for a compute capability is called."""
+        """Return the file name of a product of the kernel for a compute capability."""
         name = places.file_name(self.name)
         return f"{name}-{self.digest[:16]}.sm_{_digits(capability)}.{kind}"
 
 
 def _readable(ptx: str, name: str) -> str:
-    """The assembly with the kernel under its own name.
+    """Return the PTX with the kernel's own name.
 
-    Numba's names have types in them, and numbers that are others in each process.
+    Numba's names contain types, and numbers that differ between processes.
     """
     (mangled,) = re.findall(r"\.entry ([\w$]+)", ptx)
     ptx = ptx.replace(mangled, name)

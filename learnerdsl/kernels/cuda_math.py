@@ -1,8 +1,8 @@
-"""Functions of numbers for CUDA kernels that Numba has not, or not as NumPy defines them.
+"""Elementary functions for CUDA kernels that Numba lacks, or defines differently from NumPy.
 
-NaN propagates through `maximum`, `minimum` and `sign`. What is not here is that of Python's `math`,
-which Numba maps to NVIDIA's libdevice in the type of the argument. In Numba's CUDA simulator all of
-them are NumPy's.
+NaN propagates through `maximum`, `minimum` and `sign`. All other functions come from Python's
+`math`, which Numba maps to NVIDIA's libdevice in the type of the argument. In Numba's CUDA
+simulator, all of them are NumPy's.
 """
 
 from typing import Any
@@ -17,11 +17,11 @@ if SIMULATED:
     globals().update({row.name: row.of_arrays for row in FUNCTIONS if row.cuda})
 
     def cos_of_turns(x: Any) -> Any:
-        """The cosine of 2 pi x."""
+        """Return the cosine of 2 pi x."""
         return np.cos(2.0 * np.pi * x)
 
     def narrowed(x: Any) -> Any:
-        """A float64 scalar as float32."""
+        """Convert a float64 scalar to float32."""
         return np.float32(x)
 
 else:
@@ -34,7 +34,7 @@ else:
         return types.float64 if types.float64 in (a, b) else types.float32
 
     def _extreme(name: str, comparison: str) -> Any:
-        """An intrinsic: `a` where it compares so with `b`, or is NaN, else `b`."""
+        """Return an intrinsic that chooses `a` if the comparison holds or `a` is NaN, else `b`."""
 
         def choose(typing_context: Any, a: Any, b: Any) -> Any:
             del typing_context
@@ -56,10 +56,10 @@ else:
 
     @intrinsic
     def narrowed(typing_context: Any, x: Any) -> Any:
-        """A float64 scalar as float32, there and then.
+        """Convert a float64 scalar to float32 at this place in the code.
 
-        LLVM would move an ordinary conversion to where the scalar is used: for a scalar of one
-        branch of a choice that is inside the loop over the elements.
+        LLVM would move an ordinary conversion to where the scalar is used. For a scalar that only
+        one branch of a choice uses, this is inside the loop over elements.
         """
         del typing_context, x
 
@@ -73,7 +73,7 @@ else:
 
     @intrinsic
     def sign(typing_context: Any, x: Any) -> Any:
-        """-1, 0 or 1; 0 for -0 as well, and NaN for NaN."""
+        """Return -1, 0 or 1; 0 also for -0, and NaN for NaN."""
         del typing_context
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -88,7 +88,7 @@ else:
         return x(x), generate
 
     def _libdevice(name: str) -> Any:
-        """An intrinsic that calls libdevice's function of this name."""
+        """Return an intrinsic that calls the function of libdevice with this name."""
 
         def call(typing_context: Any, x: Any) -> Any:
             del typing_context
@@ -115,5 +115,5 @@ else:
 
     @cuda.jit(device=True, inline="always")
     def cos_of_turns(x: Any) -> Any:
-        """The cosine of 2 pi x; the cosine of any angle would need local memory."""
+        """Return the cosine of 2 pi x; a general cosine would need local memory."""
         return _cos_of_half_turns(2.0 * x)

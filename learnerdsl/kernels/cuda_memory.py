@@ -1,8 +1,8 @@
-"""Device memory by address, for kernels: typed pointers, and values of 16 bytes at once.
+"""Access to device memory in kernels: typed pointers, and loads and stores of 16 bytes.
 
-A pointer is made of an address that a kernel finds in a table. It is one of global memory, which
-LLVM is told so that it emits `ld.global` and `st.global`. In Numba's CUDA simulator the same names
-are NumPy views of host memory, so that the very text of a kernel runs there.
+A kernel reads an address from a table and makes a typed pointer of it. The pointer is marked as one
+to global memory, so that LLVM emits `ld.global` and `st.global`. In Numba's CUDA simulator the same
+names are NumPy views of host memory, so that the same source runs there.
 """
 
 import ctypes
@@ -23,39 +23,39 @@ if SIMULATED:
         return np.frombuffer(memory, dtype) if count else np.empty(0, dtype)
 
     def float32_array(address: int, start: int, count: int) -> np.ndarray:
-        """`count` float32 values of the array at `address`, from number `start` on."""
+        """Return elements `start` to `start + count` of the float32 array at `address`."""
         return _view(address, start, count, np.float32)
 
     def float64_array(address: int, start: int, count: int) -> np.ndarray:
-        """`count` float64 values of the array at `address`, from number `start` on."""
+        """Return elements `start` to `start + count` of the float64 array at `address`."""
         return _view(address, start, count, np.float64)
 
     def uint64_array(address: int, start: int, count: int) -> np.ndarray:
-        """`count` uint64 values of the array at `address`, from number `start` on."""
+        """Return elements `start` to `start + count` of the uint64 array at `address`."""
         return _view(address, start, count, np.uint64)
 
     def int64_array(address: int, start: int, count: int) -> np.ndarray:
-        """`count` int64 values of the array at `address`, from number `start` on."""
+        """Return elements `start` to `start + count` of the int64 array at `address`."""
         return _view(address, start, count, np.int64)
 
     def aligned(array: np.ndarray) -> bool:
-        """Whether values of 16 bytes can be loaded from the start of the array on."""
+        """Return whether the array is aligned for loads and stores of 16 bytes."""
         return array.ctypes.data % PACK_BYTES == 0
 
     def load2(array: np.ndarray, k: int) -> Any:
-        """Values 2k and 2k + 1 of a float64 array."""
+        """Return elements 2k and 2k + 1 of a float64 array."""
         return tuple(array[2 * k : 2 * k + 2])
 
     def load4(array: np.ndarray, k: int) -> Any:
-        """Values 4k to 4k + 3 of a float32 array."""
+        """Return elements 4k to 4k + 3 of a float32 array."""
         return tuple(array[4 * k : 4 * k + 4])
 
     def store2(array: np.ndarray, k: int, a: float, b: float) -> None:
-        """Values 2k and 2k + 1 of a float64 array become these."""
+        """Write elements 2k and 2k + 1 of a float64 array."""
         array[2 * k : 2 * k + 2] = a, b
 
     def store4(array: np.ndarray, k: int, a: float, b: float, c: float, d: float) -> None:
-        """Values 4k to 4k + 3 of a float32 array become these."""
+        """Write elements 4k to 4k + 3 of a float32 array."""
         array[4 * k : 4 * k + 4] = a, b, c, d
 
 else:
@@ -75,7 +75,7 @@ else:
     _LONG = ir.IntType(64)
 
     def _pointer_to(name: str) -> Any:
-        """An intrinsic that makes a typed pointer of an address."""
+        """Return an intrinsic that converts an address to a typed pointer."""
         kind, itemsize = getattr(types, name), np.dtype(name).itemsize
 
         def view(typing_context: Any, address: Any, start: Any, count: Any) -> Any:
@@ -101,7 +101,7 @@ else:
 
     @intrinsic
     def aligned(typing_context: Any, array: Any) -> Any:
-        """Whether values of 16 bytes can be loaded from the start of the array on."""
+        """Return whether the array is aligned for loads and stores of 16 bytes."""
         del typing_context
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -112,7 +112,7 @@ else:
         return types.boolean(array), generate
 
     def _pack(builder: Any, pointer: Any, k: Any, name: str, length: int) -> Any:
-        """Pointer to the pack number `k` of an array."""
+        """Return a pointer to pack number `k` (16 bytes) of an array."""
         vector = ir.VectorType(_LLVM[name], length)
         return vector, builder.gep(builder.bitcast(pointer, ir.PointerType(vector)), [k])
 
@@ -154,7 +154,7 @@ else:
 
     @intrinsic
     def store2(typing_context: Any, array: Any, k: Any, a: Any, b: Any) -> Any:
-        """Values 2k and 2k + 1 of a float64 array become these."""
+        """Write elements 2k and 2k + 1 of a float64 array."""
         del typing_context, array, k, a, b
         real = types.float64
         signature = types.void(types.CPointer(real), types.int64, real, real)
@@ -162,7 +162,7 @@ else:
 
     @intrinsic
     def store4(typing_context: Any, array: Any, k: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-        """Values 4k to 4k + 3 of a float32 array become these."""
+        """Write elements 4k to 4k + 3 of a float32 array."""
         del typing_context, array, k, a, b, c, d
         real = types.float32
         signature = types.void(types.CPointer(real), types.int64, real, real, real, real)

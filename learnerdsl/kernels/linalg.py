@@ -1,6 +1,6 @@
-"""Functions of whole matrices that generated code imports beside NumPy's own.
+"""Matrix functions that generated code imports in addition to NumPy's own.
 
-`xp` is NumPy, or a library with its names.
+The argument `xp` is NumPy, or a library with NumPy's names.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from learnerdsl.elementary import FUNCTIONS
 
-# The elementary functions that NumPy itself does not have.
+# Elementary functions that NumPy lacks.
 globals().update(
     {
         f"array_{row.name}": row.of_arrays
@@ -20,9 +20,9 @@ globals().update(
 
 
 def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
-    """`a ** (-1/order)` of symmetric matrices, by their eigenvalues.
+    """Return `a ** (-1/order)` of symmetric matrices (..., n, n), from their eigenvalues.
 
-    Eigenvalues below the rounding error of the largest count as that.
+    Eigenvalues below the rounding error of the largest one are raised to it.
     """
     roots, vectors = decomposed(a, xp)
     largest = xp.max(xp.abs(roots), axis=-1, keepdims=True, initial=0)
@@ -32,12 +32,12 @@ def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
 
 
 def eigenvectors(a: Any, xp: Any = np) -> Any:
-    """The orthonormal eigenvectors of symmetric matrices as columns, largest eigenvalue first."""
+    """Return orthonormal eigenvectors (..., n, n) as columns, largest eigenvalue first."""
     return decomposed(a, xp)[1][..., ::-1]
 
 
 def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
-    """Eigenvalues in ascending order and eigenvectors; NaN of matrices that are not finite."""
+    """Return ascending eigenvalues (..., n) and eigenvectors; NaN if a matrix is not finite."""
     is_finite = xp.asarray(xp.isfinite(a).all((-2, -1)))
     if is_finite.all():
         roots, vectors = xp.linalg.eigh(a)
@@ -49,5 +49,5 @@ def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
 
 
 def orthonormal(a: Any, xp: Any = np) -> Any:
-    """Q of the QR decomposition."""
+    """Return Q of the QR decomposition."""
     return xp.linalg.qr(a)[0]

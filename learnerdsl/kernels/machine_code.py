@@ -1,7 +1,7 @@
-"""Machine code of Numba, kept in files that carry a checksum.
+"""Numba's machine code, stored in files with a checksum.
 
-Numba's own cache looks for a place by rules of its own, which find none where neither the package
-nor the home directory can be written, and it trusts what it finds there.
+Numba's own cache is not used: it finds no directory if neither the package nor the home directory
+can be written, and it trusts the content of its files.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ from learnerdsl.kernels import places
 _settings: Any = config
 
 KEPT_AS = "__learnerdsl_kept_as__"
-"""Attribute of a generated module: how names of its files begin, and the key of its text."""
+"""Attribute of a generated module: the beginning of its file names, and the key of its text."""
 
 compiling = threading.RLock()
-"""One thread at a time compiles and loads."""
+"""The lock of compiling and loading, which one thread does at a time."""
 
 if hasattr(os, "register_at_fork"):
-    # A child could not go on with what another thread has half compiled, so a fork waits for it.
+    # A fork waits for a running compilation, since the child could not finish it.
     os.register_at_fork(
         before=compiling.acquire,
         after_in_parent=compiling.release,
@@ -53,17 +53,17 @@ _TABLES = ("learnerdsl.elementary", "learnerdsl.monoids")
 
 
 def code_of(module: str) -> bytes:
-    """Return the content of a module's file, also of one in an archive."""
+    """Return the content of a module's source file, which may be in an archive."""
     spec: Any = importlib.util.find_spec(module)
     try:
         return spec.loader.get_data(spec.origin)
-    except (AttributeError, OSError):  # frozen into an executable
+    except (AttributeError, OSError):  # the module is frozen into an executable
         return sys.executable.encode()
 
 
 @lru_cache(maxsize=1)
 def library_code() -> bytes:
-    """Return the source of all that generated files import: this package, and its tables."""
+    """Return the source of everything that generated files import."""
     package = __name__.rpartition(".")[0]
     found = sorted(module.name for module in pkgutil.iter_modules(sys.modules[package].__path__))
     modules = [*(f"{package}.{name}" for name in found), *_TABLES]
@@ -72,7 +72,7 @@ def library_code() -> bytes:
 
 @lru_cache(maxsize=1)
 def toolchain() -> bytes:
-    """Return everything other than a text that its machine code depends on."""
+    """Return everything other than the source that the machine code depends on."""
     versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__)
     target: Any = cpu_target.target_context
     settings = (int(_settings.OPT), _settings.USING_SVML)
@@ -81,7 +81,7 @@ def toolchain() -> bytes:
 
 
 def key_of(text: str) -> str:
-    """A hash of all that decides the machine code of a text."""
+    """Return a hash of everything that the machine code of a text depends on."""
     return hashlib.sha256(toolchain() + text.encode()).hexdigest()
 
 
@@ -113,13 +113,13 @@ class Listing:
 
 
 class KeptCode(NullCache):
-    """Keeps the machine code of one function that has one signature, as Numba's caches do.
+    """Stores the machine code of a function for one signature, like one of Numba's caches.
 
     Args:
-        function: what is compiled.
-        stem: how names of files begin.
-        key: a hash of all that decides the machine code.
-        is_listed: whether to keep the listing as well, which cannot be made of machine code.
+        function: the function to compile.
+        stem: beginning of its file names.
+        key: hash of everything that the machine code depends on.
+        is_listed: whether to store the listing as well, which machine code cannot be turned into.
     """
 
     def __init__(
@@ -131,14 +131,14 @@ class KeptCode(NullCache):
         self.is_listed = is_listed
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The machine code, if it was kept."""
+        """Return the machine code, or None if it is not stored."""
         del sig
         target_context.refresh()
         content = places.kept_checked(self.name, self.key)
         return content and CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig: Any, cres: Any) -> None:
-        """Keep it; it must not hold addresses of this process."""
+        """Store the machine code, which must not contain addresses of this process."""
         del sig
         if cres.library.has_dynamic_globals:
             msg = f"the machine code of {self.name} holds for this process alone"
@@ -160,7 +160,7 @@ class KeptCode(NullCache):
 def compile_c_function(
     function: Callable[..., None], signature: Any, options: dict[str, Any], cache: Any
 ) -> CFunc:
-    """A function that C code calls by its address; `cache` is a `KeptCode`, or None."""
+    """Compile a function that C code calls by its address; `cache` is a `KeptCode` or None."""
     compiled: Any = CFunc(function, normalize_signature(signature), {}, options)
     if cache is not None:
         compiled._cache = cache
@@ -171,7 +171,7 @@ def compile_c_function(
 def compile_function(
     function: Callable[..., Any], signature: str, options: dict[str, Any], cache: KeptCode
 ) -> Any:
-    """A function that Python calls, compiled for one signature."""
+    """Compile a function that Python calls, for one signature."""
     compiled: Any = njit(**options)(function)
     compiled._cache = cache
     compiled.compile(signature)

@@ -1,3 +1,3 @@
-"""How many bytes a thread of a GPU loads and stores at once."""
+"""The number of bytes that a thread of a GPU loads or stores at once."""
 
 PACK_BYTES = 16

@@ -1,4 +1,4 @@
-"""Counter-based random numbers, the same on every backend and for any number of threads.
+"""Counter-based random numbers, equal on every backend and for any number of threads.
 
 Philox4x32-10: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, Parallel random numbers: as easy
 as 1, 2, 3, SC 2011, https://doi.org/10.1145/2063384.2063405.
@@ -18,17 +18,17 @@ WORD = np.uint64(0xFFFFFFFF)
 def random_functions(
     inline: Callable[[Any], Any], log: Callable[[Any], Any], cos_of_turns: Callable[[Any], Any]
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """The functions `random_key`, `uniform_float32`, `uniform_float64` and their normal kin.
+    """Return `random_key`, and the uniform and normal functions of float32 and float64.
 
     Args:
-        inline: decorator that makes a function one that kernels can call.
-        log: natural logarithm, for kernels.
-        cos_of_turns: the cosine of 2 pi x, for kernels.
+        inline: decorator that makes a function callable in kernels.
+        log: natural logarithm, callable in kernels.
+        cos_of_turns: cosine of 2 pi x, callable in kernels.
     """
 
     @inline
     def random_key(model: Any, tensor: Any) -> Any:
-        """What the random numbers of a tensor share: seed (two words), step and tensor number."""
+        """Return the key of a tensor's random numbers: seed (two words), step, tensor number."""
         seed, step = np.uint64(model[SEED]), np.uint64(model[STEP])
         return (
             seed & WORD,
@@ -39,7 +39,7 @@ def random_functions(
 
     @inline
     def philox(key: Any, position: Any, stream: Any) -> Any:
-        """Four random words for one element: Philox4x32-10 (Salmon et al., 2011)."""
+        """Return four random 32-bit words for an element: Philox4x32-10 (Salmon et al., 2011)."""
         k0, k1, c2, c3 = key
         c0 = np.uint64(position) & WORD
         c1 = (np.uint64(position) >> np.uint64(32)) | (np.uint64(stream) << np.uint64(16))
@@ -52,30 +52,30 @@ def random_functions(
 
     @inline
     def fraction(high: Any, low: Any) -> Any:
-        """53 bits of two words, as a number from 0 up to and without 1."""
+        """Return a number in [0, 1) from 53 bits of two words."""
         return np.float64((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
 
     @inline
     def uniform_float64(key: Any, position: Any, stream: Any) -> Any:
-        """Uniform from 0 up to and without 1."""
+        """Return a uniform random number in [0, 1)."""
         words = philox(key, position, stream)
         return fraction(words[0], words[1])
 
     @inline
     def uniform_float32(key: Any, position: Any, stream: Any) -> Any:
-        """Uniform from 0 up to and without 1: the leading 24 bits, so that none rounds to 1."""
+        """Return a uniform random number in [0, 1), of 24 bits, so that it never rounds to 1."""
         return np.float32(philox(key, position, stream)[0] >> np.uint64(8)) * np.float32(2.0**-24)
 
     @inline
     def normal_float64(key: Any, position: Any, stream: Any) -> Any:
-        """Standard normal, by Box and Muller's formula."""
+        """Return a standard normal random number, by the Box-Muller transform."""
         words = philox(key, position, stream)
         radius = math.sqrt(-2.0 * log(1.0 - fraction(words[0], words[1])))
         return radius * cos_of_turns(fraction(words[2], words[3]))
 
     @inline
     def normal_float32(key: Any, position: Any, stream: Any) -> Any:
-        """Standard normal, rounded from float64."""
+        """Return a standard normal random number, rounded from float64."""
         return np.float32(normal_float64(key, position, stream))
 
     return random_key, uniform_float32, uniform_float64, normal_float32, normal_float64

@@ -1,8 +1,8 @@
-"""Where compiled code is kept from process to process, and whether it is what was written.
+"""The cache directory for compiled code, and its files with checksums.
 
-The directory is `LEARNERDSL_CACHE_DIR`, else the platform's user cache. One that cannot be written,
-or to which another user can write, is replaced by a temporary one; where there is none either,
-nothing is kept and everything is compiled. So no disk stops a learner from working.
+The directory is `LEARNERDSL_CACHE_DIR`, or by default the platform's user cache. If it cannot be
+written, or if another user can write to it, a temporary directory is used instead. If there is none
+either, nothing is stored and every process compiles again. So a learner works without any disk.
 """
 
 import atexit
@@ -29,15 +29,15 @@ if sys.platform != "win32":
 VARIABLE = "LEARNERDSL_CACHE_DIR"
 
 LONGEST = 48
-"""Letters of a file name that come from one name of a rule. Two of them, a hash and what a
-temporary file adds are less than the 143 bytes that the narrowest file systems allow."""
+"""Largest number of letters of a rule's name in a file name. Two names, a hash and the suffix of a
+temporary file fit into 143 bytes, the smallest limit of common file systems."""
 
 _replaced: dict[Path, Path | None] = {}
-"""Directories that were given up -> the temporary one, or None."""
+"""Directory that could not be used -> the temporary directory that replaces it, or None."""
 
 
 def directory() -> Path | None:
-    """Where kernels are kept, made if need be; None if there is no place for them."""
+    """Return the cache directory and create it if needed; None if there is no directory."""
     path = _wanted()
     while path is not None:
         if path not in _replaced:
@@ -56,19 +56,19 @@ def directory() -> Path | None:
 
 
 def _wanted() -> Path:
-    """The directory that was asked for; not an absolute path where there is no home directory."""
+    """Return the requested directory; it is relative only if there is no home directory."""
     given = os.environ.get(VARIABLE)
     if given:
         return _absolute(given)
     try:
         return Path(platformdirs.user_cache_dir("learnerdsl"))
-    except (RuntimeError, KeyError, OSError):  # neither HOME nor an entry in the user database
+    except (RuntimeError, KeyError, OSError):  # no HOME and no entry in the user database
         return Path("~/.cache/learnerdsl")
 
 
 @functools.lru_cache(maxsize=8)
 def _absolute(given: str) -> Path:
-    """The path, whatever the working directory is later."""
+    """Return an absolute path, so that later changes of the working directory do not matter."""
     path = Path(given)
     with contextlib.suppress(RuntimeError):
         path = path.expanduser()
@@ -78,10 +78,10 @@ def _absolute(given: str) -> Path:
 
 
 def _refuse_others(status: os.stat_result) -> None:
-    """Raise unless this user and root alone can write: what is kept runs in this process.
+    """Raise if anyone but this user and root can write, since this process runs what is stored.
 
     Raises:
-        PermissionError: somebody else can.
+        PermissionError: another user can write.
     """
     if sys.platform == "win32":
         return
@@ -95,7 +95,7 @@ def _refuse_others(status: os.stat_result) -> None:
 
 
 def _is_private(group: int) -> bool:
-    """Whether a group is the one that many systems make for each user alone, with a umask of 2."""
+    """Return whether a group is the private group of this user, as systems with umask 2 have."""
     if sys.platform == "win32" or group != os.getegid():
         return False
     try:
@@ -106,7 +106,7 @@ def _is_private(group: int) -> bool:
 
 
 def _give_up(path: Path, error: OSError) -> None:
-    """Use another directory in this process, and say so once."""
+    """Use a temporary directory in this process, and warn once."""
     if path in _replaced.values():
         _replaced[path] = None
         return
@@ -131,7 +131,7 @@ def _remove(path: Path, process: int) -> None:
 
 
 def file_name(name: str) -> str:
-    """A short name of plain letters for a file, of any text; other texts have other names."""
+    """Return a short file name of plain letters for a text; different texts get different names."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     if plain == name and len(name) <= LONGEST:
         return name
@@ -140,7 +140,7 @@ def file_name(name: str) -> str:
 
 
 def keep(name: str, content: bytes) -> Path | None:
-    """Write a file of this name; None if there is no place for it."""
+    """Write a file atomically; return its path, or None if there is no directory."""
     while (place := directory()) is not None:
         try:
             write_atomically(place / name, content)
@@ -152,12 +152,12 @@ def keep(name: str, content: bytes) -> Path | None:
 
 
 def keep_checked(name: str, key: str, content: bytes) -> None:
-    """Write a file that `kept_checked` knows to be whole, and to be of this key."""
+    """Write a file with a key and a checksum, which `kept_checked` verifies."""
     keep(name, _head(key, content) + b"\n" + content)
 
 
 def kept_checked(name: str, key: str) -> bytes | None:
-    """What was written under this name and key; None if that is not what the file holds."""
+    """Return the stored content; None if it is missing, damaged or of another key."""
     place = directory()
     if place is None:
         return None
@@ -171,5 +171,5 @@ def kept_checked(name: str, key: str) -> bytes | None:
 
 
 def _head(key: str, content: bytes) -> bytes:
-    """The first line of a file, by which damage is found; a comment of PTX."""
+    """Return the first line of a file, with the checksum; it is a comment in PTX."""
     return f"// {hashlib.sha256(key.encode() + content).hexdigest()}".encode()

@@ -1,4 +1,4 @@
-"""Whether CUDA kernels run on a device or in Numba's simulator."""
+"""The choice between a device and Numba's simulator for CUDA kernels."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Names of the slots with which every row of scalars begins.
+"""The first slots of every row of scalars.
 
 A model row begins with the clock (`learnerdsl.expr.CLOCK`), a tensor row with the size and the
-number of the tensor. What a rule adds comes after them, where `learnerdsl.layout` puts it.
+number of the tensor. The scalars of a rule follow them, as `learnerdsl.layout` defines.
 """
 
 STEP, SAMPLES, MINIBATCH_SIZE, MODEL_SIZE, SEED = range(5)

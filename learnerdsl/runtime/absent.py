@@ -1,8 +1,9 @@
-"""Updates that leave out tensors without a gradient: what they have stays, their steps too.
+"""Updates that skip tensors without a gradient: their values, states and steps stay as they are.
 
-Chunks of such a tensor are left out, so that no pass reads or writes it and no sum has a part of
-it. Its scalars are computed all the same, from nothing, and put back afterwards. A tensor that an
-update left out has a model row of its own from then on, in which fewer steps are counted.
+The chunk table has no chunks of a skipped tensor, so no sweep reads or writes it and no reduction
+includes it. The kernels still compute its scalars, from empty reductions; they are saved before the
+update and restored after it. Once skipped, a tensor has a model row of its own, since its step
+differs from that of its group.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,14 @@ from learnerdsl.tracing import Rule
 
 @dataclass(frozen=True)
 class Aside:
-    """What an update must not change.
+    """The values of skipped tensors, saved while an update runs.
 
     Attributes:
-        absent: numbers of the tensors that it leaves out.
-        step: how many updates there were before.
-        missed: how many of them left out each tensor.
-        rows: the rows of the absent tensors.
-        vectors: the values that they keep for each index of some axes.
+        absent: numbers of the tensors that the update skips.
+        step: number of updates before this one.
+        missed: number of those updates that skipped each tensor (tensors,), int64.
+        rows: the tensor rows of the absent tensors (absent, slots), float64.
+        vectors: for each absent tensor its axis arrays that are states: name -> copy.
     """
 
     absent: list[int]
@@ -40,13 +41,16 @@ class Aside:
 
 
 class Absences(Tables):
-    """The tables of an engine on the host that can leave tensors out.
+    """Tables of an engine on the host whose updates can skip tensors.
 
     Attributes:
-        missed: for each tensor, how many of the updates left it out.
-        row_groups: the group of each model row; the first rows are those of the groups.
-        aside: what an update that is not over yet must not change.
-        is_settled: whether nothing is in between of being changed.
+        missed: for each tensor, the number of updates that skipped it.
+        row_groups: the group of each model row. The first rows are those of the groups, the others
+            belong to single tensors.
+        aside: the values to restore after the update that is running; None if none runs.
+        is_settled: false while an update or an assignment is unfinished.
+        kept_vectors: for each tensor its axis arrays that are states: name -> array.
+        launch: does one update of all tensors.
     """
 
     missed: np.ndarray
@@ -57,7 +61,7 @@ class Absences(Tables):
     launch: Any
 
     def begin_absences(self, vectors: Sequence[dict[str, np.ndarray]], names: set[str]) -> None:
-        """No tensor has been left out yet; `names` are those of the vectors that are states."""
+        """Start with no skipped tensors; `names` are those of the axis arrays that are states."""
         self.missed = np.zeros(len(self.sizes), np.int64)
         self.row_groups = np.arange(len(self.model_rows))
         self.group_count = len(self.model_rows)
@@ -66,11 +70,11 @@ class Absences(Tables):
         self.kept_vectors = [{n: v for n, v in own.items() if n in names} for own in vectors]
 
     def take_model_rows(self) -> None:
-        """Use the model rows that there are now."""
+        """Use `model_rows` after it was replaced by a longer array."""
         raise NotImplementedError
 
     def give_rows(self, tensors: Sequence[int]) -> None:
-        """A model row for each of these tensors that has none of its own."""
+        """Append a model row for each of these tensors that does not have one of its own."""
         new = [k for k in tensors if self.groups[k] < self.group_count]
         if new:
             groups = self.groups[new]
@@ -81,18 +85,18 @@ class Absences(Tables):
             self.groups[new] = np.arange(first, len(self.model_rows))
 
     def rows_of(self, group: int) -> Any:
-        """The model rows of a group."""
+        """Return an index of all model rows of a group."""
         if len(self.row_groups) == self.group_count:
             return group
         return np.flatnonzero(self.row_groups == group)
 
     def count_steps(self) -> None:
-        """The steps in the rows of single tensors."""
+        """Update the step in the model rows of single tensors."""
         own = np.flatnonzero(self.groups >= self.group_count)
         self.model_rows[self.groups[own], STEP] = self.model_rows[0, STEP] - self.missed[own]
 
     def share_rows(self, first: "Absences", slots: int) -> None:
-        """Begin with what another engine has in the first slots of its rows."""
+        """Copy the first `slots` slots of the model rows of another engine."""
         source = first.model_rows[: self.group_count, :slots]
         if len(self.row_groups) == self.group_count:
             self.model_rows[:, :slots] = source
@@ -101,7 +105,7 @@ class Absences(Tables):
             self.count_steps()
 
     def launch_without(self, absent: Sequence[int]) -> float:
-        """One update of the tensors but for these; returns how many values forbid it."""
+        """Do one update of all tensors except these; return what `launch` returns."""
         self.set_aside(absent)
         try:
             return self.launch() if len(absent) < len(self.sizes) else self.count_update()
@@ -109,13 +113,13 @@ class Absences(Tables):
             self.put_back()
 
     def count_update(self) -> float:
-        """An update of nothing counts, too."""
+        """Advance the clock for an update that skips every tensor."""
         samples = self.model_rows[:, MINIBATCH_SIZE]
         self.model_rows[:, [STEP, SAMPLES]] += np.stack([np.ones_like(samples), samples], axis=1)
         return 0.0
 
     def set_aside(self, absent: Sequence[int]) -> None:
-        """Keep what the tensors have that the next update leaves out."""
+        """Save the values of the tensors that the next update skips."""
         self.put_back()
         self.is_settled = False
         self.give_rows(absent)
@@ -128,7 +132,11 @@ class Absences(Tables):
         )
 
     def put_back(self) -> None:
-        """Give them back what they had; again and again where an exception comes in between."""
+        """Restore the saved values.
+
+        `aside` is reset last, so that the next call repeats everything if an exception, such as a
+        KeyboardInterrupt, comes in between.
+        """
         aside = self.aside
         if aside is not None:
             self.tensor_rows[aside.absent] = aside.rows
@@ -143,20 +151,20 @@ class Absences(Tables):
         self.is_settled = True
 
     def settle(self) -> None:
-        """Bring to an end what an exception has broken off."""
+        """Finish what an exception interrupted."""
         self.put_back()
         self.take_model_rows()
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out."""
+        """For each tensor, the number of updates that skipped it."""
         if not self.is_settled:
             self.settle()
         return self.missed.tolist()
 
     @missed_steps.setter
     def missed_steps(self, missed: Sequence[int]) -> None:
-        """Go on as if so many updates had left out each tensor."""
+        """Set the number of updates that skipped each tensor."""
         self.is_settled = False
         self.give_rows(np.flatnonzero(missed).tolist())
         self.missed[:] = missed
@@ -165,28 +173,28 @@ class Absences(Tables):
 
 
 def refuse_absent(rules: Sequence[Rule], name: Name) -> None:
-    """Raise if a rule cannot leave out a parameter: it has a state of the model that counts steps.
+    """Raise if a rule has a model-wide state that depends on the step.
 
-    That is one for the whole learner, and cannot follow tensors with fewer steps.
+    Such a state exists once for the whole learner, so tensors cannot have different steps.
     """
     for rule in {id(rule): rule for rule in rules}.values():
         state = state_of_steps(rule)
         if state:
             msg = (
                 f"The gradient of {name!r} is missing or None, but {rule.name} cannot leave out a "
-                f"parameter: its state {state!r} of the whole model depends on the step, which "
-                "parameters would not have in common then. Pass zeros."
+                f"parameter: its model-wide state {state!r} depends on the step, which would then "
+                "differ between parameters. Pass zeros."
             )
             raise ArrayError(msg)
 
 
 def state_of_steps(rule: Rule) -> str:
-    """The name of a state of the model that is computed from the step, if there is one."""
+    """Return the name of a model-wide state that depends on the step, or an empty string."""
     for state in (spec.symbol for spec in rule.states if spec.symbol.shape == "model"):
         needed = {state}
         for line in reversed(rule.lines):
             if line.target in needed or line.value in needed:
-                # What a sum over the model adds up are values of tensors.
+                # A reduction over the model reads values of tensors: a step inside it is theirs.
                 outside = line.expression.replace(
                     lambda node: isinstance(node, Reduction) and node.over == "model",
                     lambda node: sympy.S.Zero,

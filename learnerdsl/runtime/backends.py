@@ -1,4 +1,4 @@
-"""What a Learner needs to know of where its arrays are: on the host, or on a device."""
+"""Backends: where the arrays of a learner are, and which engine updates them there."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +22,14 @@ BACKENDS = ("auto", "cpu", "cuda", "numpy")
 
 
 class Backend(Protocol):
-    """Arrays of one place, and what updates them.
+    """The parameters of a learner, and the engine that updates them.
 
     Attributes:
         name: "cpu", "cuda" or "numpy".
+        holds_gradients: whether a learner keeps its last gradients, to recognise them
+            when they are passed again.
         kind: number type of the parameters.
-        shapes: their shapes.
-        holds_gradients: whether a learner holds its last gradients, to know new ones by them.
+        shapes: name of a parameter -> its shape.
     """
 
     name: str
@@ -37,33 +38,46 @@ class Backend(Protocol):
     shapes: dict[Name, tuple[int, ...]]
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
-        """Checks arrays that belong to the parameters, and lie outside of these states."""
+        """Return a check of arrays against the parameters and the memory of the states.
+
+        Args:
+            what: what the arrays are, for error messages.
+            states: the memory of the states, which the arrays must not overlap.
+            takes_rows: whether the arrays may be `RowSparse`.
+        """
         ...
 
     def on_host(self) -> list[np.ndarray]:
-        """The parameters in NumPy: themselves, or copies."""
+        """Return the parameters as NumPy arrays: the parameters themselves, or copies."""
         ...
 
     def copies(self) -> list[np.ndarray]:
-        """Copies of the parameters in NumPy."""
+        """Return copies of the parameters as NumPy arrays."""
         ...
 
     def write_parameters(self, values: Sequence[np.ndarray]) -> None:
-        """Give the parameters these values, in place."""
+        """Write the values into the parameters, in place."""
         ...
 
     def like_parameters(self) -> list[np.ndarray]:
-        """Arrays in NumPy with the shapes and dtype of the parameters, whatever their values."""
+        """Return NumPy arrays with the shapes and dtype of the parameters and any values."""
         ...
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """New arrays of the place of the parameters."""
+        """Copy NumPy arrays to where the parameters are."""
         ...
 
     def engine(
         self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
     ) -> Engine:
-        """What does the updates."""
+        """Return the engine that updates the parameters.
+
+        Args:
+            rules: the traced rule of each parameter.
+            groups: the group of each parameter.
+            check_finite: whether to refuse updates with NaN or infinite gradients.
+            seed: seed of the random numbers.
+        """
         ...
 
 
@@ -71,7 +85,7 @@ class HostBackend:
     """NumPy arrays; see `Backend`.
 
     Args:
-        name: "cpu", compiled, or "numpy", interpreted.
+        name: "cpu" to compile the rule, "numpy" to interpret it.
         parameters: name -> array.
     """
 
@@ -80,20 +94,26 @@ class HostBackend:
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name
         self.kind = check_parameters(parameters)
-        # Subclasses of arrays may have an arithmetic of their own: plain ones of the same memory.
+        # A subclass of ndarray may redefine arithmetic; use plain views of the same memory.
         self.parameters = {name: np.asarray(array) for name, array in parameters.items()}
         self.shapes = {name: array.shape for name, array in parameters.items()}
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
-        """Checks arrays that belong to the parameters, and lie outside of these states."""
+        """Return a check of arrays against the parameters and the memory of the states.
+
+        Args:
+            what: what the arrays are, for error messages.
+            states: the memory of the states, which the arrays must not overlap.
+            takes_rows: whether the arrays may be `RowSparse`.
+        """
         return GradientCheck(self.parameters, what, states, takes_rows)
 
     def on_host(self) -> list[np.ndarray]:
-        """The parameters."""
+        """Return the parameters themselves."""
         return list(self.parameters.values())
 
     def copies(self) -> list[np.ndarray]:
-        """Copies of the parameters."""
+        """Return copies of the parameters."""
         return [np.array(array) for array in self.on_host()]
 
     def write_parameters(self, values: Sequence[np.ndarray]) -> None:
@@ -102,19 +122,26 @@ class HostBackend:
             array[...] = value
 
     def like_parameters(self) -> list[np.ndarray]:
-        """The parameters."""
+        """Return the parameters themselves."""
         return self.on_host()
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """The arrays, as new ones."""
+        """Return copies of the arrays."""
         return [np.array(array) for array in arrays]
 
     def engine(
         self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
     ) -> Engine:
-        """What does the updates."""
+        """Return the engine that updates the parameters.
+
+        Args:
+            rules: the traced rule of each parameter.
+            groups: the group of each parameter.
+            check_finite: whether to refuse updates with NaN or infinite gradients.
+            seed: seed of the random numbers.
+        """
         arrays = self.on_host()
-        # Also for the oracle: the compiler refuses values stored where they do not fit.
+        # The oracle needs no program, but the compiler refuses values that do not fit their target.
         programs = compile_each(rules, self.kind.name, "cpu")
         if self.name == "numpy":
             return NumpyEngine(rules, arrays, groups, check_finite, seed)
@@ -127,35 +154,48 @@ class HostBackend:
 
 
 def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program]:
-    """The program of each rule; equal rules are one object, so that few are looked up."""
+    """Return the program of each rule.
+
+    Equal rules are the same object, so few of them have to be hashed and looked up.
+    """
     found = {id(rule): compile_rule(rule, dtype, target) for rule in one_of_each(rules)}
     return [found[id(rule)] for rule in rules]
 
 
 def one_of_each(rules: Sequence[Rule]) -> list[Rule]:
-    """The different objects among the rules; hashing a rule takes long."""
+    """Return the distinct objects among the rules, by identity: hashing a rule is slow."""
     return list({id(rule): rule for rule in rules}.values())
 
 
 def of_members(groups: Groups, own: Sequence[int]) -> Groups:
-    """The groups of some of the parameters."""
+    """Return the groups of the parameters with the numbers `own`."""
     return Groups([groups.of_parameters[k] for k in own], groups.count)
 
 
 def engine_of(
     programs: Sequence[Program], make: Callable[[Program, list[int]], Any], mixed: Any
 ) -> Any:
-    """One engine for all tensors, or one for each variant of the rule."""
+    """Return one engine if all tensors have the same program, else a `mixed` engine of several.
+
+    Args:
+        programs: the program of each tensor.
+        make: makes the engine of a program, for the tensors with the given numbers.
+        mixed: class of the engine that combines one engine for each variant of the rule.
+    """
     if all(program is programs[0] for program in programs):
         return make(programs[0], list(range(len(programs))))
     return mixed(programs, make)
 
 
 def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
-    """The backend of this name for these arrays; "auto" follows the arrays.
+    """Return the backend with this name for these arrays.
+
+    Args:
+        name: one of `BACKENDS`; "auto" is "cuda" if an array is on a device, else "cpu".
+        parameters: name -> array.
 
     Raises:
-        LearnerError: there is no such backend, it is not installed, or the arrays are elsewhere.
+        LearnerError: the backend does not exist or is not installed, or it cannot use the arrays.
     """
     if name not in BACKENDS:
         listed = ", ".join(map(repr, BACKENDS))
@@ -169,7 +209,9 @@ def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
 
 
 def cuda_module(name: str) -> Any:
-    """A module of the CUDA backend, which is imported only where it is used.
+    """Import a module of the CUDA backend.
+
+    It is imported on first use, since numba-cuda is an optional dependency.
 
     Raises:
         LearnerError: numba-cuda is not installed.

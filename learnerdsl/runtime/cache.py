@@ -1,8 +1,8 @@
-"""Generated kernels as real files: source text -> module, compiled or from disk.
+"""Load the source text of kernels as modules, with a file on disk for each.
 
-A file is named by the hash of its text, of the versions that compile it and of the code it imports;
-it appears whole or not at all, so processes may race. What runs is the text in memory, whatever the
-file holds by then; machine code lies beside the file and carries a checksum.
+The name of a file contains a hash of its text, of the versions that compile it and of the code that
+it imports. Files are written atomically, so processes may race. The module always runs the text in
+memory, even if the file was changed; machine code is stored next to the file, with a checksum.
 """
 
 import linecache
@@ -21,17 +21,17 @@ _settings: Any = config
 _RUNS_AS_PYTHON = _settings.DISABLE_JIT or _settings.ENABLE_CUDASIM
 
 _NOWHERE = Path("<learnerdsl>")
-"""The directory of texts that no directory takes."""
+"""The directory in the file names of texts that could not be written to disk."""
 
 _loaded: dict[Path, ModuleType] = {}
 
 
 def load(name: str, source: str) -> ModuleType:
-    """The module with this source text, which a file in the cache directory shows.
+    """Return the module with this source text, and write the text to the cache directory.
 
     Args:
-        name: what the file is called, before the hash.
-        source: Python text; the same text gives the same module.
+        name: beginning of the file name, before the hash.
+        source: Python text; the same text always gives the same module.
     """
     key = key_of(source)
     stem = f"{places.file_name(name)}-{key[:16]}"
@@ -44,7 +44,10 @@ def load(name: str, source: str) -> ModuleType:
 
 
 def _write_once(path: Path, source: str) -> Path:
-    """Make a file hold `source`, and leave alone one that does; where it is."""
+    """Write `source` to a file, unless it holds that already; return its path.
+
+    If no directory can be written, `linecache` holds the text, so that tracebacks show it.
+    """
     content = source.encode()
     try:
         if path.read_bytes() == content:
@@ -61,7 +64,10 @@ def _write_once(path: Path, source: str) -> Path:
 
 
 def _execute(path: Path, source: str, key: str) -> ModuleType:
-    """Run the text as a module. Python's own import would trust the `.pyc` file that it keeps."""
+    """Run the text as a module.
+
+    Python's own import is not used, as it would trust a `.pyc` file on disk.
+    """
     module = ModuleType(f"learnerdsl_kernel_{path.stem}".replace("-", "_"))
     module.__file__ = str(path)
     setattr(module, KEPT_AS, (path.stem, key))

@@ -1,4 +1,4 @@
-"""What a Learner needs from a backend."""
+"""The interface of an engine, and what engines on the host have in common."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from learnerdsl.runtime.arrays.host import Gradient, span_of
 
 @dataclass(frozen=True)
 class Groups:
-    """For each parameter the number of its group, and how many groups there are."""
+    """The group number of each parameter, and the number of groups."""
 
     of_parameters: Sequence[int]
     count: int
@@ -24,62 +24,62 @@ class Engine(Protocol):
 
     @property
     def states(self) -> dict[str, list[Any]]:
-        """State name -> one array for each tensor, None where its rule has no such state.
+        """The states: name -> one array for each tensor, None where its rule lacks the state.
 
-        They are views of the memory that updates use.
+        The arrays are views of the memory that updates use.
         """
         ...
 
     def read_states(self) -> dict[str, list[Any]]:
-        """Copies of the states, in NumPy."""
+        """Return copies of the states as NumPy arrays."""
         ...
 
     def read_model_states(self) -> dict[str, float]:
-        """State name -> value, of the states of the model."""
+        """Return the model-wide states: name -> value."""
         ...
 
     def write_states(self, values: Mapping[str, Any]) -> None:
-        """Give states their values: an array for each tensor, or one number for the model."""
+        """Set the states: an array for each tensor, or one number for a model-wide state."""
         ...
 
     @property
     def step_count(self) -> int:
-        """Number of updates done."""
+        """The number of updates done."""
         ...
 
     @property
     def planned_steps(self) -> int:
-        """Number of updates before the next one, for its schedules."""
+        """The number of updates before the next one, as its schedules see it."""
         ...
 
     @property
     def samples(self) -> float:
-        """Number of samples seen."""
+        """The number of samples seen."""
         ...
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done, of so many samples."""
+        """Set the number of updates done and the number of samples seen."""
         ...
 
     def set_minibatch_size(self, value: float) -> None:
-        """Number of samples of the next updates."""
+        """Set the number of samples of the next updates."""
         ...
 
     def state_spans(self) -> list[tuple[int, int, int]]:
-        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        """Return the memory of each state array: first byte, end, number of its tensor."""
         ...
 
     @property
     def tensor_steps(self) -> float | list[float]:
-        """Number of updates done of each tensor, or one number where that is the same."""
+        """The number of updates of each tensor, or one number if all are equal."""
         ...
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out as it had no gradient.
+        """For each tensor, the number of updates that skipped it because it had no gradient.
 
-        Set it after `set_clock`, which forgets it, and before `write_states`: values of rings lie
-        where the steps of their tensors say.
+        Set it after `set_clock`, which resets it, and before `write_states`: the step of a tensor
+        decides which slot of a ring holds which value.
         """
         ...
 
@@ -87,12 +87,15 @@ class Engine(Protocol):
     def missed_steps(self, missed: Sequence[int]) -> None: ...
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
-        """Numbers of the tensors whose gradients hold NaN or infinity, after a refused update."""
+        """Return the numbers of the tensors with NaN or infinite gradients.
+
+        Call it after an update was refused.
+        """
         ...
 
     @property
     def threads(self) -> str:
-        """What runs the updates."""
+        """A description of what runs the updates, such as "serial" or "4 threads (omp)"."""
         ...
 
     def bind(
@@ -102,41 +105,55 @@ class Engine(Protocol):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Use these arrays of the parameters with these numbers from now on; the caller holds them.
+        """Use these arrays in all following updates; the caller keeps them alive.
 
-        `column` is 1 for gradients, and 2 and more for the extras that are arrays, in their order.
+        Args:
+            column: 1 for gradients; 2 and more for the extras that are arrays, in their order.
+            indices: numbers of the parameters that the arrays belong to.
+            arrays: one array for each of these parameters, with its shape and dtype.
+            addresses: the address of each array's first element.
         """
         ...
 
     def set_extra(self, name: str, value: float) -> None:
-        """Give an extra that is a number its value for the next updates."""
+        """Set the value of a scalar extra for the next updates."""
         ...
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Update only these rows of the parameters with these numbers, and the others whole."""
+        """Restrict the next updates to some rows.
+
+        Args:
+            rows: number of a parameter -> the rows to update; all other parameters are updated
+                as a whole.
+        """
         ...
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Give a group's hyperparameter number `index` a value for the next updates."""
+        """Set the hyperparameter number `index` of a group for the next updates."""
         ...
 
     def set_seed(self, seed: int) -> None:
-        """Draw the random numbers of this seed from now on."""
+        """Set the seed of the random numbers."""
         ...
 
     def launch(self) -> Any:
-        """Do one update and advance the clock, or return how many gradient values forbid it.
+        """Do one update and advance the clock, unless a gradient value is NaN or infinite.
 
-        A device gives an object whose `float` is that number, and which waits for it then.
+        Returns:
+            How many gradient values are NaN or infinite; if any is, nothing was updated. A device
+            returns an object instead; its `float` waits for the device and gives this number.
         """
         ...
 
     def launch_without(self, absent: Sequence[int]) -> Any:
-        """The same for all tensors but those with these numbers, which have no rows selected."""
+        """Do one update of all tensors except those with these numbers; see `launch`.
+
+        The engine must have no selected rows for the absent tensors.
+        """
         ...
 
     def refresh(self) -> None:
-        """Send what has changed to the device, and count an update that a graph replays."""
+        """Send changed values to the device, and count an update that a CUDA graph replays."""
         ...
 
 
@@ -144,8 +161,8 @@ class HostStates:
     """States and clock of an engine that keeps them in NumPy arrays.
 
     Attributes:
-        model_states: state name -> a float64 array with the value for each group.
-        clock: float64 array of step count, samples seen and minibatch size for each group.
+        model_states: state name -> values (groups,), float64.
+        clock: step count, samples seen and minibatch size (groups, 3), float64.
     """
 
     model_states: Any
@@ -153,18 +170,18 @@ class HostStates:
     states: Any
 
     def read_states(self) -> dict[str, list[Any]]:
-        """Copies of the states."""
+        """Return copies of the states as NumPy arrays."""
         return {
             name: [None if array is None else array.copy() for array in arrays]
             for name, arrays in self.states.items()
         }
 
     def read_model_states(self) -> dict[str, float]:
-        """State name -> value, of the states of the model."""
+        """Return the model-wide states: name -> value."""
         return {name: float(values[0]) for name, values in self.model_states.items()}
 
     def write_states(self, values: Mapping[str, Any]) -> None:
-        """Give states their values: an array for each tensor, or one number for the model."""
+        """Set the states: an array for each tensor, or one number for a model-wide state."""
         for name, arrays in self.states.items():
             for array, value in zip(arrays, values[name], strict=True):
                 if array is not None:
@@ -174,28 +191,28 @@ class HostStates:
 
     @property
     def step_count(self) -> int:
-        """Number of updates done."""
+        """The number of updates done."""
         return int(self.clock[0, STEP])
 
     @property
     def planned_steps(self) -> int:
-        """Number of updates before the next one."""
+        """The number of updates before the next one."""
         return self.step_count
 
     @property
     def tensor_steps(self) -> float | list[float]:
-        """Number of updates done of each tensor, or one number where that is the same."""
+        """The number of updates of each tensor, or one number if all are equal."""
         own: Any = self
         missed = own.missed_steps
         return [self.step_count - m for m in missed] if any(missed) else self.step_count
 
     @property
     def samples(self) -> float:
-        """Number of samples seen."""
+        """The number of samples seen."""
         return float(self.clock[0, SAMPLES])
 
     def state_spans(self) -> list[tuple[int, int, int]]:
-        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        """Return the memory of each state array: first byte, end, number of its tensor."""
         return [
             (*span_of(array), k)
             for arrays in self.states.values()
@@ -204,25 +221,28 @@ class HostStates:
         ]
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done, of so many samples."""
+        """Set the number of updates done and the number of samples seen."""
         self.clock[:, [STEP, SAMPLES]] = step_count, samples
 
     def set_minibatch_size(self, value: float) -> None:
-        """Number of samples of the next updates."""
+        """Set the number of samples of the next updates."""
         self.clock[:, MINIBATCH_SIZE] = value
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
-        """Numbers of the tensors whose gradients hold NaN or infinity."""
+        """Return the numbers of the tensors with NaN or infinite gradients."""
         return [k for k, gradient in enumerate(gradients) if not np.isfinite(gradient).all()]
 
     def refresh(self) -> None:
-        """Nothing is replayed on the host."""
-        msg = "Updates are replayed from CUDA graphs only; this learner works on the host."
+        """Raise, since nothing is replayed on the host."""
+        msg = (
+            "refresh() is for updates that a CUDA graph replays, but this learner works on the "
+            "host; call update() instead."
+        )
         raise LearnerError(msg)
 
 
 class Done:
-    """Whether an update was done; `bool` of it waits for the device."""
+    """The outcome of an update: true if it was done. Its `bool` waits for the device."""
 
     def __init__(self, refusal: SupportsFloat) -> None:
         self._refusal = refusal

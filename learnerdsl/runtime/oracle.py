@@ -1,4 +1,4 @@
-"""The backend that interprets a rule with NumPy."""
+"""The engine of the backend "numpy", which interprets a rule."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from learnerdsl.tracing import Rule
 
 
 class NumpyEngine(HostStates):
-    """The oracle as a backend: slow, and independent of the compiler.
+    """Interprets a rule with NumPy: slow, but independent of the compiler; see `Engine`.
 
     Args:
-        rules: for each tensor a traced rule.
-        parameters: arrays that are updated in place.
-        groups: which group every parameter is in.
-        check_finite: whether to refuse updates with gradients that are not finite.
-        seed: of the random numbers of rules that draw some.
+        rules: the traced rule of each tensor.
+        parameters: the arrays to update in place.
+        groups: the group of each parameter.
+        check_finite: whether to refuse updates with NaN or infinite gradients.
+        seed: seed of the random numbers, for rules that draw any.
     """
 
     def __init__(
@@ -73,47 +73,47 @@ class NumpyEngine(HostStates):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Keep the arrays."""
+        """Store the arrays."""
         del addresses
         for index, array in zip(indices, arrays, strict=True):
             self.inputs[column][index] = values_of(array)
 
     def set_extra(self, name: str, value: float) -> None:
-        """Keep the value."""
+        """Store the value."""
         self.extras[name] = value
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Keep the rows."""
+        """Store the rows."""
         self.rows = dict(rows)
 
     def selected(self, arrays: Sequence[np.ndarray], tensors: Sequence[int]) -> list[np.ndarray]:
-        """The rows to update of these tensors' arrays; all where none were selected."""
+        """Return the selected rows of these tensors' arrays, or all rows if none are selected."""
         return [
             arrays[k][self.rows[k]] if k in self.rows and np.ndim(arrays[k]) else arrays[k]
             for k in tensors
         ]
 
     def selected_extras(self, tensors: Sequence[int]) -> dict[str, list[np.ndarray]]:
-        """The extras that are arrays."""
+        """Return the extras that are arrays, restricted to the selected rows."""
         named = enumerate(self.array_extras, 2)
         return {n: self.selected(self.inputs[k], tensors) for k, n in named}
 
     def positions(self) -> list[np.ndarray]:
-        """Numbers of the elements of each tensor."""
+        """Return the number of each element in its tensor, in the shape of the tensor."""
         return [np.arange(p.size).reshape(p.shape) for p in self.parameters]
 
     def whole(self, k: int, array: np.ndarray, value: Any) -> np.ndarray:
-        """An array of a tensor with new values in the rows that they were computed for."""
+        """Return a copy of an array of tensor `k` with new values in the selected rows."""
         new = np.array(array)
         new[self.rows.get(k, ...) if array.ndim else ...] = value
         return new
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Keep the value."""
+        """Store the value."""
         self.hyperparameters[group][self.rule.hyperparameters[index].name] = value
 
     def set_seed(self, seed: int) -> None:
-        """Keep the seed."""
+        """Store the seed."""
         self.seed = seed
 
     def launch(self) -> float:
@@ -121,7 +121,7 @@ class NumpyEngine(HostStates):
         return self.launch_without(())
 
     def launch_without(self, absent: Sequence[int]) -> float:
-        """Interpret the rule for the other tensors and copy the results into their arrays."""
+        """Interpret the rule for all tensors except these and copy the results into the arrays."""
         tensors = [k for k in range(len(self.parameters)) if k not in set(absent)]
         gradients = [self.inputs[1][k] for k in tensors]
         if self.check_finite:
@@ -134,14 +134,14 @@ class NumpyEngine(HostStates):
         )
         missed = self.missed + np.isin(np.arange(len(self.missed)), absent)
         new += [(self.clock, clock), (self.missed, missed)]
-        # All at once, so that nothing comes in between.
+        # One call in C writes all arrays, so a KeyboardInterrupt cannot leave half of an update.
         deque(map(_put, *zip(*new, strict=True)), maxlen=0)
         return 0.0
 
     def interpret(
         self, tensors: Sequence[int], gradients: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, Any]]:
-        """The arrays that an update of these tensors changes, and their new values."""
+        """Compute an update of these tensors; return (array, new values) for each changed array."""
         rules = [self.rules[k] for k in tensors]
         states: dict[str, Any] = {
             name: [
@@ -172,24 +172,24 @@ class NumpyEngine(HostStates):
             *((own, new_states.get(name, ())) for name, own in self.states.items()),
             (self.parameters, updated),
         ):
-            for k, value in zip(tensors, values, strict=False):  # none of these has the state
+            for k, value in zip(tensors, values, strict=False):  # empty where no tensor has it
                 if arrays[k] is not None:
                     new.append((arrays[k], self.whole(k, arrays[k], value)))
         return new
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        """Set the number of updates of all tensors and the number of samples seen."""
         super().set_clock(step_count, samples)
         self.missed[:] = 0
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out."""
+        """For each tensor, the number of updates that skipped it."""
         return self.missed.tolist()
 
     @missed_steps.setter
     def missed_steps(self, missed: Sequence[int]) -> None:
-        """Go on as if so many updates had left out each tensor."""
+        """Set the number of updates that skipped each tensor."""
         self.missed[:] = missed
 
 

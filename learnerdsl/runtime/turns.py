@@ -1,8 +1,8 @@
-"""Turns: one update of a learner at a time, and one launch on threads of all learners.
+"""Mutual exclusion: one update of a learner at a time, and one parallel launch of all learners.
 
-There is a list with one token. Who has a turn takes it and puts it back; that costs less than a
-lock. An exception that comes between two lines, as KeyboardInterrupt may, can lose the token, so
-whoever waits looks whether anybody has a turn at all.
+The lock is a list with one token: a function pops the token, works, and appends it again. This is
+faster than `threading.Lock`. An exception between two lines, such as KeyboardInterrupt, can lose
+the token, so a waiting thread checks whether any thread is inside the function at all.
 """
 
 import sys
@@ -14,20 +14,20 @@ from typing import Any
 
 TOKEN = object()
 POLL = 2e-4
-"""Seconds between two looks whether it is one's turn."""
+"""Seconds between two attempts to take the token."""
 
 _one_look = threading.Lock()
 
 
 def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> None:
-    """Return when there may be a token to take, which another thread may take first.
+    """Wait until there may be a token, then return; another thread may still take it first.
 
     Args:
-        owner: whose turns these are: the `self` of the function, or None if they are everybody's.
-        turn: the list of one token, or none.
-        function: what takes the token itself; this one is called by it directly.
+        owner: the `self` of the function that the token guards; None if all objects share it.
+        turn: the list that holds the token, or is empty.
+        function: the function that takes the token; it must call this one directly.
     """
-    # Nobody who waits takes the token in here, so others may look at the same time.
+    # No thread takes a token while it waits here; the lock keeps two from replacing a lost one.
     with _one_look:
         is_lost = not turn and not any(
             is_of(frame, owner, function) and not is_waiting
@@ -41,19 +41,19 @@ def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> 
 
 
 def is_nested(owner: Any, function: Callable[..., Any]) -> bool:
-    """Whether the function, which calls this one, runs within another call of itself."""
+    """Return whether the calling `function` runs inside another call of itself."""
     caller = sys._getframe(1)
     return any(is_of(frame, owner, function) for frame in stack_of(caller.f_back))
 
 
 def is_of(frame: FrameType, owner: Any, function: Callable[..., Any]) -> bool:
-    """Whether a frame is one of the function, for this owner."""
+    """Return whether a frame is a call of the function for this owner."""
     is_same = frame.f_code is getattr(function, "__code__", None)
     return is_same and (owner is None or frame.f_locals.get("self") is owner)
 
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
-    """A frame and those that called it."""
+    """Return a frame and its callers, innermost first."""
     frames: list[FrameType] = []
     while frame is not None:
         frames.append(frame)
@@ -62,7 +62,7 @@ def stack_of(frame: FrameType | None) -> list[FrameType]:
 
 
 def with_waiting(innermost: FrameType) -> list[tuple[FrameType, bool]]:
-    """The frames of a thread, and whether each of them waits for its turn."""
+    """Return the frames of a thread, each with whether it is waiting for the token."""
     frames = stack_of(innermost)
     waits = [False, *(frame.f_code is wait_for_turn.__code__ for frame in frames)]
     return list(zip(frames, waits, strict=False))

@@ -1,4 +1,4 @@
-"""Engines of one rule traced differently for tensors of different shapes, run as one."""
+"""One engine for the variants of a rule, which is traced differently for different shapes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -17,21 +17,21 @@ from learnerdsl.runtime.tables.units import sweep_of
 
 
 class MixedEngine(HostStates):
-    """One engine for each variant of a rule; see `Engine`.
+    """Combines one engine for each variant of a rule; see `Engine`.
 
-    Sums over the model are added up where every variant has reached them. Model rows start with
-    the same slots in all variants (clock, hyperparameters, extras, states of the model); those of
-    the first engine count.
+    The variants' partial results of a reduction over the model are combined as soon as every
+    variant has computed its own. Model rows begin with the same slots in all variants (clock,
+    hyperparameters, extras, model-wide states); the first engine holds their current values.
 
     Args:
-        programs: for each tensor the compiled variant of the rule.
-        make: function of a variant and of the numbers of its tensors that makes an engine.
+        programs: the compiled variant of the rule for each tensor.
+        make: makes the engine of a variant, for the tensors with the given numbers.
     """
 
     def __init__(
         self, programs: Sequence[Program], make: Callable[[Program, list[int]], Any]
     ) -> None:
-        # By their identity, as hashing a rule takes long.
+        # Keyed by identity, since hashing a rule is slow.
         self.members: dict[int, list[int]] = {}
         for k, program in enumerate(programs):
             self.members.setdefault(id(program), []).append(k)
@@ -51,31 +51,34 @@ class MixedEngine(HostStates):
         self.count_model()
 
     def take_over(self) -> None:
-        """Nothing: what the engines have of the model is looked up where it is asked for."""
+        """Do nothing: on the host, model rows are copied between engines when they are needed."""
 
     @property
     def clock(self) -> Any:
-        """Step count, samples seen and minibatch size in the rows of the first engine."""
+        """Step count, samples seen and minibatch size of the first engine (groups, 3), float64."""
         return self.first.clock
 
     @property
     def model_states(self) -> Any:
-        """State of the model -> its value in the rows of the first engine."""
+        """The model-wide states of the first engine: name -> values (groups,), float64."""
         return self.first.model_states
 
     @property
     def states(self) -> dict[str, list[Any]]:
-        """State name -> for each tensor its array; those of rings are others after each update."""
+        """The states: name -> one array for each tensor.
+
+        Arrays of ring buffers rotate: after an update, other arrays hold the same ages.
+        """
         self.share_rows()
         return self.gather([engine.states for engine in self.engines])
 
     def share_rows(self) -> None:
-        """Give all engines what the first one has of the model."""
+        """Copy the shared slots of the first engine's model rows into all other engines."""
         for engine in self.engines[1:]:
             engine.share_rows(self.first, self.shared)
 
     def gather(self, of_engines: Sequence[Mapping[str, list[Any]]]) -> dict[str, list]:
-        """State name -> for each tensor its array, or None where its variant has no such state."""
+        """Merge the states of the engines: name -> an array, or None, for each tensor."""
         states: dict[str, list[Any]] = {}
         for own, of_engine in zip(self.members.values(), of_engines, strict=True):
             for name, arrays in of_engine.items():
@@ -86,17 +89,17 @@ class MixedEngine(HostStates):
         return states
 
     def count_model(self) -> None:
-        """The size of the model is that of all variants together."""
+        """Set the size of the model to the number of elements of all variants."""
         size = sum(engine.tensor_rows[:, TENSOR_SIZE].sum() for engine in self.engines)
         self.first.set_model_size(float(size))
 
     @property
     def threads(self) -> str:
-        """What runs the updates, of the first variant."""
+        """A description of what runs the updates of the first variant."""
         return self.first.threads
 
     def use_threads(self, is_parallel: bool) -> None:
-        """Launch on all threads of Numba, or in the calling thread alone."""
+        """Launch on Numba's threads, or in the calling thread alone."""
         for engine in self.engines:
             engine.use_threads(is_parallel)
 
@@ -107,18 +110,18 @@ class MixedEngine(HostStates):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Hand the arrays to the engines of their tensors."""
+        """Pass each array to the engine of its tensor."""
         for k, array, address in zip(indices, arrays, addresses, strict=True):
             engine, index = self.place[k]
             engine.bind(column, [index], [array], [address])
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Select rows in the engines of their tensors."""
+        """Select the rows and count the elements of the model again."""
         self.select_in_engines(rows)
         self.count_model()
 
     def select_in_engines(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Select rows in the engines of their tensors."""
+        """Pass the rows of each tensor to its engine."""
         of_engines: dict[int, dict[int, np.ndarray]] = {}
         for k, own in rows.items():
             engine, index = self.place[k]
@@ -127,19 +130,19 @@ class MixedEngine(HostStates):
             engine.select_rows(of_engines.get(id(engine), {}))
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Set it in the row that counts."""
+        """Set it in the first engine, which shares its rows with the others."""
         self.first.set_hyperparameter(group, index, value)
 
     def set_seed(self, seed: int) -> None:
-        """Set it in the row that counts."""
+        """Set it in the first engine, which shares its rows with the others."""
         self.first.set_seed(seed)
 
     def set_extra(self, name: str, value: float) -> None:
-        """Set it in the row that counts."""
+        """Set it in the first engine, which shares its rows with the others."""
         self.first.set_extra(name, value)
 
     def launch(self) -> Any:
-        """One update of all tensors; returns how many gradient values forbid it."""
+        """Do one update of all tensors; return how many gradient values are NaN or infinite."""
         self.share_rows()
         refused = sum(engine.run(0, 1) for engine in self.engines)
         if not refused:
@@ -147,7 +150,7 @@ class MixedEngine(HostStates):
         return refused
 
     def launch_without(self, absent: Sequence[int]) -> Any:
-        """One update of the tensors but for these."""
+        """Do one update of all tensors except these."""
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             left_out = set(absent)
             engine.set_aside([index for index, k in enumerate(own) if k in left_out])
@@ -162,13 +165,13 @@ class MixedEngine(HostStates):
                 engine.put_back()
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        """Set the number of updates of all tensors and the number of samples seen."""
         for engine in self.engines:
             engine.set_clock(step_count, samples)
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out."""
+        """For each tensor, the number of updates that skipped it."""
         of_engines = {id(engine): engine.missed_steps for engine in self.engines}
         return [
             of_engines[id(e)][index] for e, index in (self.place[k] for k in range(len(self.place)))
@@ -176,12 +179,12 @@ class MixedEngine(HostStates):
 
     @missed_steps.setter
     def missed_steps(self, missed: Sequence[int]) -> None:
-        """Go on as if so many updates had left out each tensor."""
+        """Set the number of updates that skipped each tensor."""
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             engine.missed_steps = [missed[k] for k in own]
 
     def proceed(self) -> None:
-        """All but the check, from one meeting of the variants to the next."""
+        """Run all units after the check, from one meeting of the variants to the next."""
         reached = [1] * len(self.engines)
         for number, (levels, _) in enumerate(self.meetings):
             for e, engine in enumerate(self.engines):
@@ -193,7 +196,7 @@ class MixedEngine(HostStates):
             engine.run(start, engine.units)
 
     def join_totals(self, number: int) -> None:
-        """Give every variant the sums, or the maxima, of what all of them found at a meeting."""
+        """Combine the partial results of a meeting and write the totals into every variant."""
         for monoid, places in self.meetings[number][1]:
             parts = [e.model_rows[0, slot] for e, slot in zip(self.engines, places, strict=True)]
             total = monoid.ufunc.reduce(parts)
@@ -202,12 +205,13 @@ class MixedEngine(HostStates):
 
 
 Meeting = tuple[tuple[int, ...], list[tuple[Monoid, list[int]]]]
-"""For each variant the level of a pass; then, for each sum over the model that it completes,
-its monoid, and its slot in each variant."""
+"""A point where all variants wait for each other: for each variant the level whose sweep comes
+before it; then, for each reduction over the model that is complete there, its monoid and its slot
+in each variant."""
 
 
 def _meetings(programs: Sequence[Program]) -> list[Meeting]:
-    """Where the variants have to wait for each other."""
+    """Return the points where the variants wait for each other, in the order of execution."""
     own = [_model_sums(program) for program in programs]
     meetings: dict[tuple[int, ...], list[tuple[Monoid, list[int]]]] = {}
     for sums in zip(*own, strict=True):
@@ -217,16 +221,16 @@ def _meetings(programs: Sequence[Program]) -> list[Meeting]:
     for (before, _), (after, _) in pairwise(ordered):
         if any(a > b for a, b in zip(before, after, strict=True)):
             msg = (
-                f"Rule {programs[0].rule.name} needs its reductions over the model in another "
-                "order for tensors of other shapes; write one that needs another below it in all "
-                "branches on ndim or shape."
+                f"Rule {programs[0].rule.name} computes its reductions over the model in different "
+                "orders for tensors of different shapes; in every branch on ndim or shape, write "
+                "a reduction after those that it depends on."
             )
             raise RuleError(msg)
     return ordered
 
 
 def _model_sums(program: Program) -> list[tuple[int, Monoid, int]]:
-    """(level, monoid, slot) of the reductions over the model, in the order they are written in."""
+    """Return (level, monoid, slot) of the reductions over the model, in source order."""
     written = [r.symbol for block in stages(program.rule)["lower"].blocks for r in block.reduces]
     found = [
         (

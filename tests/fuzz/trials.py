@@ -26,7 +26,7 @@ ALLOWED = (
     "is not a real number",
     "cannot start from",
     "varies along the axes",
-    "needs its reductions over the model in another order",
+    "computes its reductions over the model in different orders",
     "works on axes, matrices or past values",
     "is used twice in rule",
     "differ between tensors of different shapes",

@@ -274,7 +274,7 @@ def test_sums_that_need_each_other_the_other_way_round_are_refused():
         second = ld.sum(p * scale, over="model")
         return ld.assign(p, p - lr * g * first * second)
 
-    with pytest.raises(ld.RuleError, match="in another order for tensors of other shapes"):
+    with pytest.raises(ld.RuleError, match="in different orders for tensors of different shapes"):
         rule([np.ones(3), np.ones((2, 2))])
 
 

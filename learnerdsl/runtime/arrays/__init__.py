@@ -1,1 +1,1 @@
-"""The caller's arrays: which can be used, and where they lie, on the host and on a device."""
+"""Checks and addresses of the caller's arrays, on the host and on a device."""

@@ -1,4 +1,4 @@
-"""Arrays on a device, of whatever library: where they are, and whether they can be updated."""
+"""Arrays on a device, of any library: their addresses, and checks that they can be updated."""
 
 import functools
 import importlib
@@ -27,15 +27,15 @@ from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array is.
+    """The address and layout of an array.
 
     Attributes:
-        address: of its first element; 0 for an empty one.
+        address: address of its first element; 0 if it is empty.
         shape: its shape.
-        dtype: NumPy's name of its dtype, or its own where NumPy has none.
+        dtype: name of its dtype in NumPy, or in its own library if NumPy lacks the dtype.
         device: number of the device.
         is_contiguous: whether it is in row-major order without gaps.
-        is_writable: whether it may be written to.
+        is_writable: whether its values may be changed.
     """
 
     address: int
@@ -47,16 +47,24 @@ class Place:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it takes."""
+        """Its size in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     def span(self, name: Name) -> Span:
-        """The memory that it takes, as that of the parameter `name`."""
+        """Return its memory as a span that belongs to the parameter `name`."""
         return self.address, self.address + self.nbytes, name
 
 
 def locate(array: Any, what: str) -> Place:
-    """Where an array is, or an error that says that it is on no device."""
+    """Return the place of an array on a device.
+
+    Args:
+        array: an array of any library.
+        what: what it is, for error messages.
+
+    Raises:
+        ArrayError: the array is not on a device, or is a sparse tensor.
+    """
     if isinstance(array, np.ndarray) or not is_on_device(array):
         msg = (
             f"{what} is a {type(array).__name__} in the memory of the host; backend='cuda' needs "
@@ -65,7 +73,7 @@ def locate(array: Any, what: str) -> Place:
         )
         raise ArrayError(msg)
     if hasattr(array, "data_ptr"):
-        # PyTorch; its own interface refuses tensors that require gradients.
+        # PyTorch: its __cuda_array_interface__ raises for tensors that require gradients.
         dtype, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
         try:
             address = array.data_ptr()
@@ -85,7 +93,10 @@ def locate(array: Any, what: str) -> Place:
 
 
 def _by_interface(interface: dict[str, Any]) -> Place:
-    """`__cuda_array_interface__`, https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html."""
+    """Read `__cuda_array_interface__`.
+
+    https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html
+    """
     address, is_read_only = interface["data"]
     shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
     strides = interface.get("strides")
@@ -96,7 +107,7 @@ def _by_interface(interface: dict[str, Any]) -> Place:
 
 
 def _by_dlpack(array: Any) -> Place:
-    """DLPack, by NVIDIA's reader of it; the stream is not waited for."""
+    """Read DLPack with NVIDIA's `cuda.core`, without waiting for a stream."""
     utils: Any = importlib.import_module("cuda.core.utils")
     view = utils.StridedMemoryView.from_dlpack(array, stream_ptr=-1)
     shape, dtype = tuple(view.shape), np.dtype(view.dtype)
@@ -115,7 +126,7 @@ def _row_major(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def ordinal_of(address: int) -> int:
-    """The number of the device that this memory is on, or -1 if it is no device's."""
+    """Return the number of the device that owns this address, or -1 if none does."""
     if SIMULATED:
         return 0
     ask, kind = _pointer_attribute()
@@ -131,13 +142,22 @@ def _pointer_attribute() -> tuple[Any, Any]:
 
 
 def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[Name, Place]]:
-    """Refuse arrays that cannot be updated in place together; returns their type and places."""
+    """Check that these arrays can be updated in place by one learner.
+
+    Returns:
+        Their number type, and name -> place.
+
+    Raises:
+        ArrayError: there are no arrays, one cannot be written in place, two overlap, or they are
+            on different devices.
+        DtypeError: a dtype is not supported, or the dtypes differ.
+    """
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
         raise ArrayError(msg)
     for name, array in arrays.items():
         if library_of(array) in ("jax", "jaxlib"):
-            msg = f"Parameter {name!r} is an array of JAX, which are never updated in place."
+            msg = f"Parameter {name!r} is an array of JAX, which cannot be updated in place."
             raise ArrayError(msg)
     places = {name: locate(array, f"Parameter {name!r}") for name, array in arrays.items()}
     kinds: dict[str, Name] = {}
@@ -165,13 +185,13 @@ def _kind(place: Place, what: str) -> NumberType:
     try:
         return number_type(place.dtype, what)
     except TypeError:
-        # NumPy has no such type, for example bfloat16.
+        # NumPy lacks the type, for example bfloat16.
         msg = f"{what} has dtype {place.dtype}, which cannot be updated; use float32 or float64."
         raise DtypeError(msg) from None
 
 
 def _fault_of(place: Place, what: str) -> str:
-    """What is wrong with the layout of an array, if anything is."""
+    """Return what is wrong with the layout of an array, or an empty string."""
     if not place.is_contiguous:
         return f"{what} of shape {place.shape} is not contiguous in row-major order"
     if place.nbytes and place.address % np.dtype(place.dtype).itemsize:
@@ -180,13 +200,13 @@ def _fault_of(place: Place, what: str) -> str:
 
 
 class DeviceGradientCheck(GradientCheck):
-    """Checks gradients on a device, or other arrays like them, against their parameters.
+    """Checks gradients on a device, or other arrays of the same shapes, against the parameters.
 
     Args:
-        parameters: name -> where the parameter is.
-        what: what the arrays are, for the messages.
-        states: the memory of the states: first byte, the one after the last, and whose it is.
-        takes_rows: whether they may be `RowSparse`.
+        parameters: name -> place of the parameter.
+        what: what the arrays are, for error messages.
+        states: the memory of the states: first byte, end, and name of the parameter.
+        takes_rows: whether the arrays may be `RowSparse`.
     """
 
     tensor_dtype: Any = None
@@ -208,7 +228,7 @@ class DeviceGradientCheck(GradientCheck):
         self.typestr, self.itemsize = kind.str, kind.itemsize
 
     def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
-        """New gradients as they can be used, or an error that says why one cannot be."""
+        """Return the gradients and their addresses; see `GradientCheck.check`."""
         bounds, shapes = self.bounds, self.shapes
         found: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
@@ -218,6 +238,7 @@ class DeviceGradientCheck(GradientCheck):
                 address = place.address
                 self.refuse_if_overlapping(index, address, place.nbytes)
             else:
+                # refuse_if_overlapping, inlined for speed: most gradients overlap nothing.
                 below = bisect_right(bounds, address)
                 nbytes = self.itemsize * math.prod(shapes[index])
                 if below % 2 or bounds[below] < address + nbytes:
@@ -226,14 +247,14 @@ class DeviceGradientCheck(GradientCheck):
         return Checked(gradients, found)
 
     def unusual_place(self, index: int, gradient: Any) -> Place:
-        """Where an array is that is not as most are."""
+        """Return the place of an array for which `usual_address` is 0, or raise."""
         what = f"The {self.what} of {self.names[index]!r}"
         if gradient is None:
             msg = f"{what} is None; on a GPU every parameter needs one: pass zeros."
             raise ArrayError(msg)
         if isinstance(gradient, RowSparse):
             if not self.takes_rows:
-                msg = f"{what} is row-sparse, but is read whole; pass its values for all rows."
+                msg = f"{what} is row-sparse, but must be dense; pass a dense array."
                 raise ArrayError(msg)
             gradient.check()
         place = locate(values_of(gradient), what)
@@ -241,12 +262,12 @@ class DeviceGradientCheck(GradientCheck):
         return place
 
     def usual_address(self, gradient: Any, shape: tuple[int, ...]) -> int:
-        """The address of an array that is as it should be, found quickly; 0 of any other.
+        """Return the address of an array that needs no further check, else 0.
 
-        Most updates get new gradients, so this is much of the time that the host takes.
+        Most updates get new gradients, so much of the host's time is spent here.
         """
         if hasattr(gradient, "data_ptr"):
-            # PyTorch has one object for each dtype, so that identity will do.
+            # PyTorch has one object for each dtype, so comparing identities is enough.
             if gradient.dtype is not self.tensor_dtype:
                 if str(gradient.dtype) != f"torch.{self.dtype_name}":
                     return 0
@@ -264,7 +285,7 @@ class DeviceGradientCheck(GradientCheck):
         return address if address and ordinal_of(address) == self.device else 0
 
     def check_place(self, index: int, place: Place, gradient: Any) -> None:
-        """Raise unless the array has the layout, dtype, shape and device that is needed."""
+        """Raise unless the array has the layout, dtype, shape and device of its parameter."""
         name = self.names[index]
         what = f"The {self.what} of {name!r}"
         if place.dtype != self.dtype_name:

@@ -1,4 +1,4 @@
-"""Gradients, and other arrays that updates are given: which can be used, and where they lie."""
+"""Checks of gradients and other arrays that an update is given."""
 
 import ctypes
 import sys
@@ -16,17 +16,17 @@ from learnerdsl.runtime.arrays.host import Name, Span, address_of, bounds_of, sp
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
 
 NOTHING = np.empty(0)
-"""What is bound for a parameter that has no gradient."""
+"""The array that is bound for a parameter without a gradient."""
 
 
 class Checked(NamedTuple):
-    """Arrays that can be used.
+    """Arrays that have passed the check.
 
     Attributes:
-        arrays: what has the values: the arrays themselves, or converted copies.
-        addresses: where those are.
-        unlasting: places of those that have to be looked at again in the next update, though the
-            same object should be given: copies, and what is not there.
+        arrays: the arrays themselves, or converted copies.
+        addresses: address of each of these.
+        unlasting: positions of the arrays that the next update must check again, even if it gets
+            the same object: copies and missing arrays.
     """
 
     arrays: Sequence[Any]
@@ -35,13 +35,13 @@ class Checked(NamedTuple):
 
 
 class GradientCheck:
-    """Checks gradients, or other arrays like them, against the parameters they belong to.
+    """Checks gradients, or other arrays of the same shapes, against their parameters.
 
     Args:
-        parameters: name -> array, checked already.
-        what: what the arrays are, for the messages.
-        states: the memory of the states: first byte, the one after the last, and whose it is.
-        takes_rows: whether they may be `RowSparse`.
+        parameters: name -> array, which must have passed `check_parameters`.
+        what: what the arrays are, for error messages.
+        states: the memory of the states: first byte, end, and name of the parameter.
+        takes_rows: whether the arrays may be `RowSparse`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GradientCheck:
         states: Sequence[Span],
         takes_rows: bool,
     ) -> None:
-        """Take over what the parameters are, and where they and their states are."""
+        """Store the names, shapes and memory of the parameters, and the memory of the states."""
         self.what = what
         self.names = names
         self.shapes = shapes
@@ -79,11 +79,15 @@ class GradientCheck:
         self.bounds.append(sys.maxsize)
 
     def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
-        """New gradients as they can be used, or an error that says why one cannot be.
+        """Return the gradients as kernels can read them.
 
         Args:
-            indices: numbers of the parameters they belong to.
-            gradients: arrays; None for a parameter that has none.
+            indices: numbers of the parameters that they belong to.
+            gradients: an array for each, or None for a parameter without a gradient.
+
+        Raises:
+            ArrayError: an array has the wrong kind or shape, or overlaps a parameter or a state.
+            DtypeError: an array has the wrong dtype.
         """
         shapes, dtype, bounds = self.shapes, self.dtype, self.bounds
         from_buffer: Any = ctypes.c_char.from_buffer
@@ -94,6 +98,7 @@ class GradientCheck:
             usual = type(gradient) is np.ndarray and gradient.flags.carray and gradient.size
             if usual and gradient.dtype is dtype and gradient.shape == shapes[index]:
                 address = addressof(from_buffer(gradient))
+                # refuse_if_overlapping, inlined for speed: most gradients overlap nothing.
                 below = bisect_right(bounds, address)
                 if below % 2 or bounds[below] < address + gradient.nbytes:
                     self.refuse_if_overlapping(index, address, gradient.nbytes)
@@ -112,7 +117,10 @@ class GradientCheck:
         addresses: list[int],
         special: Sequence[int],
     ) -> Checked:
-        """The same where some, those in the places `special`, are not as most are."""
+        """Check the gradients at the positions `special`, which `check` could not accept at once.
+
+        They are missing, row-sparse or of a wrong kind, or have to be copied.
+        """
         arrays = list(gradients)
         unlasting: list[int] = []
         for place in special:
@@ -120,8 +128,8 @@ class GradientCheck:
             if array is NOTHING or not self.is_as_needed(array):
                 unlasting.append(place)
             arrays[place] = array
-        # All are checked before one is copied.
-        with np.errstate(all="ignore"):  # what is too large becomes infinity
+        # Check all arrays before copying any.
+        with np.errstate(all="ignore"):  # too large a value becomes infinity
             for place in unlasting:
                 if arrays[place] is not NOTHING:
                     arrays[place] = self.copied(indices[place], arrays[place])
@@ -130,12 +138,12 @@ class GradientCheck:
         return Checked(arrays, addresses, unlasting)
 
     def is_as_needed(self, array: np.ndarray) -> bool:
-        """Whether kernels can read the array where it is."""
+        """Return whether kernels can read the array in place."""
         flags = array.flags
         return flags.c_contiguous and flags.aligned and array.dtype == self.dtype
 
     def copied(self, index: int, array: np.ndarray) -> np.ndarray:
-        """The values in an array of our own, which is made once."""
+        """Copy the values into an array that this object keeps for parameter `index`."""
         copy = self.copies.get(index)
         if copy is None or copy.shape != array.shape:
             copy = self.copies[index] = np.empty(array.shape, self.dtype)
@@ -143,7 +151,7 @@ class GradientCheck:
         return copy
 
     def checked_one(self, index: int, gradient: Any) -> Any:
-        """The array with the values of a gradient, if its shape and dtype can be used."""
+        """Return the array of a gradient's values; raise if its shape or dtype is wrong."""
         if gradient is None:
             return NOTHING
         what = f"The {self.what} of {self.names[index]!r}"
@@ -163,10 +171,10 @@ class GradientCheck:
         return array
 
     def values(self, gradient: Any, what: str, index: int) -> np.ndarray:
-        """The values of a gradient as a plain array in the same memory."""
+        """Return the values of a gradient as a plain NumPy array in the same memory."""
         if isinstance(gradient, RowSparse):
             if not self.takes_rows:
-                msg = f"{what} is row-sparse, but is read whole; pass its to_dense()."
+                msg = f"{what} is row-sparse, but must be dense; pass its to_dense()."
                 raise ArrayError(msg)
             gradient.check()
         values = values_of(gradient)
@@ -180,9 +188,9 @@ class GradientCheck:
         return np.asarray(values)
 
     def refuse_if_overlapping(self, index: int, address: int, nbytes: int) -> None:
-        """Raise if an array shares memory with a parameter or a state; an empty one cannot."""
-        # The sorted bounds of what is owned alternate start, end, start, ..., so an even number of
-        # them below the address is a gap, which the next one ends.
+        """Raise if an array overlaps a parameter or a state; an empty array never does."""
+        # The sorted bounds of parameters and states alternate: start, end, start, end, ... If an
+        # even number of them is at or below the address, it is in a gap, up to the next bound.
         below = bisect_right(self.bounds, address)
         if nbytes and (below % 2 or self.bounds[below] < address + nbytes):
             name, is_state = self.owners[below // 2]
@@ -194,7 +202,7 @@ class GradientCheck:
             raise ArrayError(msg)
 
     def refuse_names(self, given: Sequence[Name], needed: Sequence[Name]) -> None:
-        """Raise for gradients that are needed and missing, or of no parameter."""
+        """Raise with the names that are missing and those that belong to no parameter."""
         known, own = set(given), set(self.names)
         missing = [name for name in needed if name not in known]
         extra = [name for name in given if name not in own]
@@ -213,13 +221,13 @@ _GONE = object()
 
 
 class LastArrays:
-    """The gradients of the last update, by which new ones are known.
+    """The gradients of the last update, to recognise arrays that are passed again.
 
     Args:
-        count: how many there are.
-        holds: whether to hold them. On a device that would keep the memory of the gradients of a
-            whole model until the next ones are there; what was started needs no reference, as
-            libraries give memory back in the order of the stream.
+        count: number of parameters.
+        holds: whether to keep references to them. On a device this would keep the gradients of a
+            whole model in memory until the next ones exist. Running kernels need no reference
+            there, since libraries reuse memory in stream order.
     """
 
     def __init__(self, count: int, holds: bool) -> None:
@@ -232,21 +240,21 @@ class LastArrays:
         self.forget()
 
     def present(self) -> Sequence[Any]:
-        """The arrays, and something that nobody can pass for each that is no longer there."""
+        """Return the last arrays, with a sentinel for each that has been garbage-collected."""
         if self._references:
             found = (reference() for reference in self._references)
             return [_GONE if array is None else array for array in found]
         return self._arrays
 
     def forget(self) -> None:
-        """None of them is known, until others are kept."""
+        """Forget all arrays."""
         self._arrays, self._references = self._nothing, []
 
     def keep(self, arrays: Sequence[Any], changed: Sequence[int], checked: Checked) -> None:
-        """These are the last ones now; those with the numbers `changed` are new.
+        """Replace the last arrays; those with the numbers `changed` are new.
 
-        What kernels read is held until the next ones are kept: also the values of row-sparse
-        gradients, which then refuse to be resized.
+        The arrays that kernels read stay referenced until the next call, including the values of
+        row-sparse gradients. A referenced array cannot be resized in place.
         """
         if not self._holds:
             self._references = [_reference(array) for array in arrays]
@@ -265,8 +273,8 @@ class LastArrays:
 
 
 def _reference(array: Any) -> Any:
-    """A function that gives an array as long as somebody holds it."""
+    """Return a function that returns the array while it exists, else None."""
     try:
         return weakref.ref(array)
-    except TypeError:  # of a class without weak references
+    except TypeError:  # the class has no weak references
         return lambda: array

@@ -1,4 +1,4 @@
-"""Arrays in memory: what may be updated in place, where it lies, and where states are put."""
+"""NumPy arrays: checks that they can be updated in place, addresses, and memory of states."""
 
 import ctypes
 import math
@@ -21,13 +21,14 @@ PAGE = 4096
 Name = str | int
 Arrays = Mapping[str, np.ndarray] | Sequence[np.ndarray]
 Span = tuple[int, int, Name]
-"""First byte of an array, the one after its last, and the parameter that it is, or is of."""
+"""First byte of an array, its end (one past the last byte), and the parameter that it is or
+belongs to."""
 Gradient = np.ndarray | RowSparse
 Gradients = Mapping[str, Gradient | None] | Sequence[Gradient | None]
 
 
 def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
-    """A dict of a dict or sequence of arrays; a sequence is numbered from 0."""
+    """Return a dict of the arrays; the keys of a sequence are numbers from 0."""
     if isinstance(arrays, np.ndarray):
         msg = f"{what} must be a dict or a sequence of arrays, got one array; write [array]."
         raise ArrayError(msg)
@@ -40,7 +41,12 @@ def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
 
 
 def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
-    """Refuse arrays that cannot be updated in place together; returns their number type."""
+    """Check that these arrays can be updated in place by one learner; return their number type.
+
+    Raises:
+        ArrayError: there are no arrays, one cannot be written in place, or two overlap.
+        DtypeError: a dtype is not supported, or the dtypes differ.
+    """
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
         raise ArrayError(msg)
@@ -56,7 +62,7 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
 
 
 def refuse_mixture(kinds: Mapping[Any, Name]) -> None:
-    """Raise if parameters are of several number types; `kinds` has a parameter of each."""
+    """Raise if there are several number types; `kinds` maps each to one of its parameters."""
     if len(kinds) > 1:
         listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
         msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
@@ -75,7 +81,10 @@ def refuse_overlap(spans: Sequence[Span]) -> None:
 
 
 def _check_array(array: Any, what: str) -> None:
-    """Refuse what cannot be updated in place: never by advice that would train a copy."""
+    """Raise if an array cannot be updated in place.
+
+    The message must not suggest a copy, since then the copy would be trained.
+    """
     if not isinstance(array, np.ndarray):
         msg = f"{what} is a {type(array).__name__}; pass a numpy.ndarray."
         raise DtypeError(msg)
@@ -92,7 +101,7 @@ def _check_array(array: Any, what: str) -> None:
 
 
 def refuse_in_place(fault: str) -> NoReturn:
-    """Raise for a parameter that cannot be written where it is."""
+    """Raise for a parameter that cannot be written in place."""
     msg = (
         f"{fault}, so it cannot be updated in place; create it so that it can be, and use that "
         "array in the model: of a copy, only the copy would be trained."
@@ -101,22 +110,22 @@ def refuse_in_place(fault: str) -> NoReturn:
 
 
 def bounds_of(array: np.ndarray) -> tuple[int, int]:
-    """First byte that an array of any strides may read, and the one after the last."""
+    """Return the first byte and the end of the memory of an array with any strides."""
     if array.size == 0:
         return 0, 0
     return byte_bounds(array)
 
 
 def span_of(array: np.ndarray) -> tuple[int, int]:
-    """First byte of an array and the one after its last; an empty array takes no place."""
+    """Return the first byte and the end of a contiguous array; (0, 0) if it is empty."""
     start = address_of(array)
     return start, start + array.nbytes
 
 
 def address_of(array: Any) -> int:
-    """Address of the first element; 0 for an empty array.
+    """Return the address of the first element; 0 for an empty array.
 
-    A writable array's buffer gives it in a tenth of the time that `array.ctypes.data` takes.
+    For a writable array, the buffer is ten times as fast as `array.ctypes.data`.
     """
     if array.size == 0:
         return 0
@@ -128,14 +137,15 @@ def address_of(array: Any) -> int:
 class Arena:
     """State arrays in one block of memory.
 
-    Array number j starts j cache lines after a page boundary: equally aligned arrays compete for
-    the same cache sets, which halves the bandwidth of loops over more than eight of them.
+    Array number j of a tensor starts j cache lines after a page boundary. Equally aligned arrays
+    would compete for the same cache sets, which halves the bandwidth of a loop over more than
+    eight of them.
 
     Args:
         shapes: shapes of the tensors.
         kind: number type of the states.
-        states: number of states each tensor has.
-        first: number of arrays of each tensor that lie elsewhere (parameter and gradient).
+        states: number of states of each tensor.
+        first: number of arrays of each tensor outside the arena (parameter and gradient).
     """
 
     def __init__(
@@ -160,7 +170,7 @@ class Arena:
 
     @staticmethod
     def place(end: int, size: int, offset: int) -> int:
-        """Where an array starts; small ones are packed, as they never fill a cache set."""
+        """Return the start of an array; small ones are packed, as they never fill a cache set."""
         if size < PAGE:
             return -(-end // CACHE_LINE) * CACHE_LINE
         return end + (offset - end) % PAGE

@@ -1,6 +1,6 @@
-"""Arrays of other libraries, known by what they offer: none of the libraries is imported.
+"""Arrays of other libraries, recognised by their attributes without importing a library.
 
-PyTorch, CuPy, Numba and JAX speak `__cuda_array_interface__`, others DLPack.
+PyTorch, CuPy, Numba and JAX have `__cuda_array_interface__`, others DLPack.
 """
 
 import sys
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 _CUDA_KINDS = (2, 13)
-"""Numbers that DLPack has for memory of a CUDA device, and for managed memory."""
+"""Device types of DLPack: CUDA memory and CUDA managed memory."""
 
 
 def library_of(array: Any) -> str:
-    """The name of the library that an array is of."""
+    """Return the name of the library that defines the array's class."""
     return type(array).__module__.partition(".")[0]
 
 
 def is_on_device(array: Any) -> bool:
-    """Whether an array is in the memory of a CUDA device."""
+    """Return whether an array is in the memory of a CUDA device."""
     if isinstance(array, np.ndarray):
         return False
     if hasattr(array, "data_ptr"):
@@ -30,12 +30,12 @@ def is_on_device(array: Any) -> bool:
 
 
 def is_simulated(array: Any) -> bool:
-    """Whether an array is one of Numba's CUDA simulator."""
+    """Return whether an array belongs to Numba's CUDA simulator."""
     return type(array).__name__ == "FakeCUDAArray"
 
 
 def copy_to_host(array: Any) -> np.ndarray:
-    """The values of an array of any library in NumPy."""
+    """Return the values of an array of any library as a NumPy array."""
     if hasattr(array, "copy_to_host"):
         return array.copy_to_host()
     if hasattr(array, "detach"):
@@ -46,7 +46,7 @@ def copy_to_host(array: Any) -> np.ndarray:
 
 
 def stream_of(array: Any, device: int) -> int:
-    """The stream on which the library of an array is working at present; 0 is the default one."""
+    """Return the current stream of the array's library; 0 is the default stream."""
     library = library_of(array)
     if library == "torch":
         return sys.modules["torch"].cuda.current_stream(device).cuda_stream

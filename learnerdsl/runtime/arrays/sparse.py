@@ -1,4 +1,4 @@
-"""Row-sparse gradients: an update then touches only the rows that are named."""
+"""Row-sparse gradients, whose updates touch only the rows that they name."""
 
 import operator
 from collections.abc import Sequence
@@ -16,20 +16,21 @@ NO_ROWS = np.empty(0, np.int64)
 
 @dataclass(frozen=True, eq=False)
 class RowSparse:
-    """A gradient that is zero but for some rows, as an embedding's.
+    """A gradient that is zero except in some rows, such as that of an embedding.
 
-    An update with it is lazy: rows of the parameter and of its states that are not named stay as
-    they are, so states do not decay there, and reductions over the tensor run over the named rows
-    only (`size` is then the number of their elements).
+    An update with it is lazy. All other rows of the parameter and of its states stay as they are,
+    so states do not decay there. Reductions over the tensor run over the named rows only, and
+    `size` is the number of their elements.
 
     Args:
-        indices: integers of shape (n,), rows of the parameter; a row named twice is summed.
-        values: array of shape (n, *shape[1:]) and the parameter's dtype. On a GPU the rows have to
-            be in increasing order, each once, as PyTorch's `gradient.coalesce()` has them.
+        indices: rows of the parameter (n,), integers. The values of a repeated row are summed. On a
+            GPU the rows must be in increasing order without repeats, as `gradient.coalesce()` in
+            PyTorch returns them.
+        values: values of these rows (n, *shape[1:]), in the parameter's dtype.
         shape: shape of the parameter.
 
     Raises:
-        ArrayError: the three do not fit each other.
+        ArrayError: the shapes do not match, a row is out of range, or rows on a GPU are unsorted.
         DtypeError: the values are not real numbers.
 
     >>> import numpy as np
@@ -46,7 +47,7 @@ class RowSparse:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Check that the parts fit, and sort the rows."""
+        """Check that the shapes match, then sort the rows and sum repeated ones."""
         shape = _checked_shape(self.shape)
         indices = _checked_indices(self.indices, shape)
         on_device = is_on_device(self.values)
@@ -62,15 +63,15 @@ class RowSparse:
                 "once; in PyTorch, gradient.coalesce() has them so."
             )
             raise ArrayError(msg)
-        # The bytes of a bytes object cannot be made writable: rows outside of the parameter must
-        # not get in later.
+        # An array over a bytes object can never be made writable, so nobody can put rows that are
+        # out of range into it after this check.
         indices = np.frombuffer(indices.tobytes(), np.int64)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "indices", indices)
         object.__setattr__(self, "values", values)
 
     def check(self) -> None:
-        """Raise unless the parts still fit: arrays may be given another shape in place."""
+        """Raise unless the shapes still match: an array's shape can be changed in place."""
         indices = self.indices
         if indices.ndim != 1 or indices.dtype != np.int64:
             msg = "The indices of a row-sparse gradient were changed; make a new RowSparse."
@@ -84,11 +85,11 @@ class RowSparse:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the values take."""
+        """The size of the values in bytes."""
         return self.values.nbytes
 
     def to_dense(self) -> np.ndarray:
-        """The gradient as a NumPy array of its whole shape."""
+        """Return the gradient as a dense NumPy array with the shape of the parameter."""
         values = copy_to_host(self.values)
         dense = np.zeros(self.shape, values.dtype)
         dense[self.indices] = values
@@ -96,12 +97,12 @@ class RowSparse:
 
 
 def values_of(gradient: Any) -> Any:
-    """The array that holds the values of a gradient."""
+    """Return the array that holds the values of a gradient."""
     return gradient.values if isinstance(gradient, RowSparse) else gradient
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:
-    """The shape of a parameter with rows, in whole numbers."""
+    """Return the shape as a tuple of integers, or raise."""
     try:
         is_ordered = isinstance(shape, (Sequence, np.ndarray)) and not isinstance(shape, str)
         sizes = tuple(map(operator.index, shape)) if is_ordered else ()
@@ -111,7 +112,7 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
         sizes = ()
     if not sizes or min(sizes) < 0:
         msg = (
-            "The shape of a row-sparse gradient is that of its parameter, a tuple of whole numbers "
+            "The shape of a row-sparse gradient must be that of its parameter, a tuple of integers "
             f"such as (1000, 64), got {shape!r}."
         )
         raise ArrayError(msg)
@@ -119,10 +120,10 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _checked_indices(given: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The numbers of the rows, all of them there."""
+    """Return the row numbers (n,), int64; raise if one is out of range."""
     try:
         indices = copy_to_host(np.empty(0, int) if isinstance(given, list) and not given else given)
-    except ValueError:  # of nested lists of several lengths
+    except ValueError:  # nested lists of different lengths
         indices = np.empty((), object)
     if isinstance(given, MaskedArray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
         msg = (
@@ -142,13 +143,13 @@ def _refuse_unless_numbers(values: Any) -> None:
         raise ArrayError(msg)
     if not isinstance(values, np.ndarray):
         msg = (
-            "The values of a row-sparse gradient are an array, got a "
+            "The values of a row-sparse gradient must be an array, got a "
             f"{type(values).__name__}; pass numpy.asarray(values)."
         )
         raise ArrayError(msg)
     if values.dtype.kind != "f":
         msg = (
-            "The values of a row-sparse gradient have the dtype of its parameter, float32 or "
+            "The values of a row-sparse gradient must have the dtype of its parameter, float32 or "
             f"float64, got {values.dtype}."
         )
         raise DtypeError(msg)
@@ -165,7 +166,7 @@ def _refuse_misfit(indices: np.ndarray, values: Any, shape: tuple[int, ...]) -> 
 
 
 def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows in increasing order, each once."""
+    """Sort the rows and sum the values of repeated ones."""
     if np.all(indices[1:] > indices[:-1]):
         return indices, np.ascontiguousarray(values)
     rows, place = np.unique(indices, return_inverse=True)
@@ -176,16 +177,16 @@ def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def chunks_of_rows(tensor: int, rows: np.ndarray, width: int, limit: int) -> np.ndarray:
-    """Chunk table of the rows of a tensor, neighbours merged up to `limit` elements.
+    """Return the chunk table of some rows of a tensor, merging neighbours up to `limit` elements.
 
     Args:
         tensor: number of the tensor.
         rows: increasing row numbers.
-        width: elements of a row.
-        limit: most elements of a chunk, unless one row has more.
+        width: number of elements of a row.
+        limit: largest number of elements of a chunk, unless one row has more.
 
     Returns:
-        int64 array of rows (tensor, start, start in the gradient, count).
+        Rows of (tensor, start, start in the gradient, count), of shape (chunks, 4), int64.
     """
     if not rows.size or not width:
         return np.zeros((0, 4), np.int64)

@@ -1,1 +1,1 @@
-"""The CPU backend: the engine, its launcher and its threads."""
+"""The CPU backend: the engine, its launchers and its threads."""

@@ -1,4 +1,4 @@
-"""The CPU backend: builds the tables of a program once and launches it over all tensors."""
+"""The CPU engine: builds the tables of a program once and launches it over all tensors."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -31,22 +31,22 @@ _settings: Any = config
 
 SPANS_PER_THREAD = 8
 CHUNK_COST = 256
-"""What starting a chunk costs, in elements; it balances the threads' shares of small tensors."""
+"""Cost of starting a chunk, in elements; it balances the threads' shares of small tensors."""
 
 PARALLEL_BYTES = 400_000
-"""Memory traffic of an update from which on starting the threads pays, with OpenMP."""
+"""Memory traffic of an update, in bytes, above which starting threads pays off with OpenMP."""
 
 
 _NOBODY: frozenset[int] = frozenset()
 
 
 def load_kernels(program: Program) -> ModuleType:
-    """The module with the compiled functions of a program."""
+    """Return the module with the compiled functions of a program."""
     return cache.load(f"{program.rule.name}-{program.dtype}", program.source)
 
 
 def address_of_kernel(kernel: Any) -> int:
-    """Where the machine code of a kernel is; 0 where compilation is disabled."""
+    """Return the address of a kernel's machine code; 0 if compilation is disabled."""
     return getattr(kernel, "address", 0)
 
 
@@ -55,11 +55,11 @@ class CpuEngine(Absences, HostStates):
 
     Args:
         program: a compiled rule.
-        parameters: arrays that are updated in place.
-        groups: which group every parameter is in.
-        check_finite: whether to refuse updates with gradients that are not finite.
-        seed: of the random numbers of rules that draw some.
-        numbers: number of each tensor, on which random numbers depend; from 0 on if not given.
+        parameters: the arrays to update in place.
+        groups: the group of each parameter.
+        check_finite: whether to refuse updates with NaN or infinite gradients.
+        seed: seed of the random numbers, for rules that draw any.
+        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
     """
 
     def __init__(
@@ -94,24 +94,24 @@ class CpuEngine(Absences, HostStates):
 
     @property
     def clock(self) -> np.ndarray:
-        """Step count, samples seen and minibatch size in every model row."""
+        """Step count, samples seen and minibatch size in every model row (rows, 3), float64."""
         return self.model_rows[:, :3]
 
     @property
     def model_states(self) -> dict[str, np.ndarray]:
-        """State of the model -> its value in every model row."""
+        """The model-wide states: name -> its value in every model row (rows,), float64."""
         model = self.program.layout.model
         own = [symbol for symbol in self.program.kernel.states if symbol in model]
         return {symbol.name: self.model_rows[:, model.index(symbol)] for symbol in own}
 
     def take_model_rows(self) -> None:
-        """Use the model rows that there are now."""
+        """Use `model_rows` after it was replaced by a longer array."""
         self.tables[Frame.MODEL_ROWS] = self.model_rows
         self.frame[Frame.MODEL_ROWS] = self.model_rows.ctypes.data
         self.frame[Frame.GROUPS] = len(self.model_rows)
 
     def make_vectors(self, k: int) -> dict[str, np.ndarray]:
-        """The vectors of a tensor, and the parts of those that are summed over chunks."""
+        """Allocate the axis arrays of a tensor, each with its parts: name -> array."""
         own = NUMBER_TYPES[self.program.dtype].numpy
         return {
             v.symbol.name: np.full(
@@ -123,7 +123,7 @@ class CpuEngine(Absences, HostStates):
     def gather_matrices(
         self, k: int, parameter: np.ndarray, own: Sequence[Any]
     ) -> dict[str, np.ndarray]:
-        """What functions of matrices find under their names, but for what updates are given."""
+        """Map names to the arrays of matrix functions, except gradients, which `bind` adds."""
         kernel = self.program.kernel
         arrays = self.arena.arrays[k * len(own) : (k + 1) * len(own)]
         found = {symbol.name: array for symbol, array in zip(own, arrays, strict=True)}
@@ -136,7 +136,11 @@ class CpuEngine(Absences, HostStates):
 
     @property
     def states(self) -> dict[str, list[np.ndarray]]:
-        """State name -> one array for each tensor; those of rings by how old their values are."""
+        """The states: name -> one array for each tensor.
+
+        The values of a ring stay in place while their ages change, so the names of its arrays
+        rotate with the step.
+        """
         if not self.is_settled:
             self.settle()
         states = dict(self.own_states)
@@ -150,15 +154,15 @@ class CpuEngine(Absences, HostStates):
         return states
 
     def set_seed(self, seed: int) -> None:
-        """Draw the random numbers of this seed."""
+        """Set the seed of the random numbers."""
         self.model_rows[:, SEED] = seed
 
     def set_model_size(self, value: float) -> None:
-        """Number of elements of the model, where other engines have some of it."""
+        """Set the number of elements of the model, if other engines hold some of them."""
         self.model_rows[:, MODEL_SIZE] = value
 
     def use_threads(self, is_parallel: bool) -> None:
-        """Launch on threads of Numba, or in the calling thread alone."""
+        """Launch on Numba's threads, or in the calling thread alone."""
         self.is_parallel = is_parallel and not (_settings.DISABLE_JIT or threads.are_lost())
         self.frame[Frame.THREADS] = threads.wanted()
         if _settings.DISABLE_JIT:
@@ -172,39 +176,39 @@ class CpuEngine(Absences, HostStates):
         self.launch_by(launch)
 
     def launch_by(self, launch: Callable[[], float]) -> None:
-        """Run the units at hand by this function."""
+        """Use this function to run the units that the frame names."""
         self.launch_units = launch
         self.launch = functools.partial(self.run, 0, self.units) if self.uses_matrices else launch
 
     def choose_threads(self) -> None:
-        """Use threads if there are several, and if the chunks are worth it."""
+        """Use threads if there are several and the update moves enough memory."""
         choices = threads.choices()
         self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
         if choices != threads.choices():
             self.choose_threads_later()
 
     def choose_threads_later(self) -> None:
-        """Choose anew before the next launch."""
+        """Choose the threads again at the next launch."""
         self.has_chosen = False
         self.launch_by(self.choose_and_launch)
 
     def choose_and_launch(self) -> float:
-        """The units at hand, by what runs them from now on."""
+        """Choose the threads, then run the units that the frame names."""
         self.choose_threads()
         return self.launch_units()
 
     @property
     def units(self) -> int:
-        """How many units an update has; see `Frame`."""
+        """The number of units of an update; see `runtime/tables/units.py`."""
         return count_units(len(self.program.levels))
 
     def step(self, module: ModuleType, levels: Sequence[Functions], finite: Any) -> float:
-        """The units at hand, in Python."""
+        """Run the units that the frame names, in Python."""
         units = range(int(self.frame[Frame.FIRST_UNIT]), int(self.frame[Frame.LAST_UNIT]))
         return step_through(self.tables, module, levels, finite, units)
 
     def run(self, first: int, last: int) -> float:
-        """The units from `first` up to `last`, and the functions of matrices among them."""
+        """Run the units from `first` up to `last`, and the matrix functions between them."""
         for start, stop, name in self.stretches(first, last):
             self.frame[Frame.FIRST_UNIT], self.frame[Frame.LAST_UNIT] = start, stop
             refused = self.launch_units()
@@ -222,10 +226,10 @@ class CpuEngine(Absences, HostStates):
         return 0.0
 
     def stretches(self, first: int, last: int) -> list[tuple[int, int, str]]:
-        """Units that run in one launch, and the function of matrices after them."""
+        """Return (first unit, end, name of the matrix function that follows or "") per launch."""
         found: list[tuple[int, int, str]] = []
         for level, functions in enumerate(self.program.levels):
-            # Functions of matrices run between the scalars of a level and its sweep.
+            # Matrix functions run between the scalars of a level and its sweep.
             sweep = sweep_of(level)
             if functions.matrix and first < sweep <= last:
                 found.append((first, sweep, functions.matrix))
@@ -234,7 +238,7 @@ class CpuEngine(Absences, HostStates):
 
     @property
     def threads(self) -> str:
-        """What runs the updates: "serial", or the number of threads and who provides them."""
+        """What runs the updates: "serial", or the number of threads and their library."""
         if not self.has_chosen:
             self.choose_threads()
         if not self.is_parallel:
@@ -242,7 +246,7 @@ class CpuEngine(Absences, HostStates):
         return f"{threads.get_num_threads()} threads ({threads.threading_layer()})"
 
     def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
-        """Address table: a row for each tensor; gradients are bound later."""
+        """Return the address table (tensors, columns), uint64; `bind` fills in the gradients."""
         layout = self.program.layout
         given = len(layout.arrays) - states
         table = np.zeros((len(parameters), len(layout.columns)), np.uint64)
@@ -256,7 +260,7 @@ class CpuEngine(Absences, HostStates):
     def view_states(
         self, element_states: Sequence[Any], tensors: int
     ) -> dict[str, list[np.ndarray]]:
-        """The states of every tensor as arrays that updates write to."""
+        """Return views of the states: name -> one array for each tensor."""
         slots = self.program.layout.tensor
         states = {
             s.name: [self.matrices[k][s.name] for k in range(tensors)] for s in element_states
@@ -273,7 +277,7 @@ class CpuEngine(Absences, HostStates):
         return {name: states[name] for name in declared if name in states}
 
     def build_frame(self, check_finite: bool) -> np.ndarray:
-        """All tables, and the array that tells a driver where they are."""
+        """Build the tables, and the frame that holds their addresses for the drivers."""
         self.tables: dict[Frame, np.ndarray] = {
             Frame.ADDRESSES: self.addresses,
             Frame.TENSOR_GROUPS: self.groups,
@@ -299,7 +303,7 @@ class CpuEngine(Absences, HostStates):
         return frame
 
     def use_chunks(self, chunks: np.ndarray) -> None:
-        """Launch over these chunks from now on, on as many threads as they are worth."""
+        """Use these chunks from now on, and choose threads for their memory traffic."""
         counted = self.count(chunks)
         parts = SPANS_PER_THREAD * _settings.NUMBA_NUM_THREADS
         spans = split_evenly(chunks[:, 3] + CHUNK_COST, parts)
@@ -309,7 +313,7 @@ class CpuEngine(Absences, HostStates):
             Frame.TENSOR_CHUNKS: self.bounds_of(chunks),
             Frame.CHUNK_SUMS: np.zeros((len(chunks), int(self.frame[Frame.REDUCES]))),
         }
-        self.tables |= changed  # holds them, before the frame says where they are
+        self.tables |= changed  # keeps them alive before the frame refers to them
         for field, table in changed.items():
             self.frame[field] = table.ctypes.data
         self.frame[Frame.CHUNKS] = len(chunks)
@@ -320,26 +324,27 @@ class CpuEngine(Absences, HostStates):
         self.choose_threads()
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Build chunks of these rows, beside the ordinary ones of the other tensors."""
+        """Build chunks of these rows, and the usual chunks of all other tensors."""
         if not self.is_settled:
             self.settle()
         if not rows and self.left_out == _NOBODY:
             return
-        # By the tensors alone: rows of a gradient may be others in every update.
+        # The chunks can be kept only if no tensor has some of its rows selected, since these rows
+        # usually change with every update.
         left_out = frozenset(k for k, own in rows.items() if own is NO_ROWS)
         if len(left_out) < len(rows) or left_out != self.left_out:
-            self.left_out = None  # unknown, should an exception come in between
+            self.left_out = None  # unknown, if an exception comes in between
             self.use_chunks(self.chunks_of(rows))
             self.left_out = left_out if len(left_out) == len(rows) else None
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done of all tensors, of so many samples."""
+        """Set the number of updates of all tensors and the number of samples seen."""
         self.put_back()
         super().set_clock(step_count, samples)
         self.missed[:] = 0
 
     def tabulate_program(self) -> np.ndarray:
-        """For each level: its functions, and the columns of the sums its pass leaves."""
+        """Return the functions and the sums' columns of each level (levels, 5), uint64."""
         table = np.zeros((len(self.program.levels), 5), np.uint64)
         for k, functions in enumerate(self.program.levels):
             for j, name in enumerate((functions.model, functions.tensor, functions.element)):
@@ -354,7 +359,7 @@ class CpuEngine(Absences, HostStates):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Put the addresses into the table."""
+        """Write the addresses into the table."""
         self.addresses[indices, column] = addresses
         if self.uses_matrices:
             name = self.program.layout.arrays[column].name
@@ -362,9 +367,9 @@ class CpuEngine(Absences, HostStates):
                 self.matrices[index][name] = values_of(array)
 
     def set_extra(self, name: str, value: float) -> None:
-        """Put the value into every group's row."""
+        """Write the value into every model row."""
         self.model_rows[:, self.extra_slot(name)] = value
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Put the value into the group's row, behind the clock."""
+        """Write the value into the model rows of the group."""
         self.model_rows[self.rows_of(group), self.hyperparameter_slot(index)] = value

@@ -1,8 +1,9 @@
 """The launcher: runs the kernels of any rule over all tensors, in one call.
 
-Two drivers, serial and parallel, share everything but the loop over spans of chunks, so their
-results are bitwise the same. They read one array of addresses and counts, the frame, whose fields
-`Frame` names. Reductions are summed chunk by chunk and combined in chunk order, then tensor order.
+There are two drivers, serial and parallel. They differ only in the loop over spans (runs of
+chunks), so their results are bitwise the same. Both read one array of addresses and counts, the
+frame; `Frame` names its fields. A reduction has one partial sum for each chunk; these are combined
+in chunk order, then in tensor order.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from learnerdsl.runtime.tables.units import CHECK, is_sweep, level_of, sweep_of
 
 
 class Frame(IntEnum):
-    """Fields of a frame: counts, then addresses of tables."""
+    """Fields of a frame: counts, addresses of tables, and the units to run."""
 
     TENSORS = 0
     CHUNKS = 1
@@ -37,23 +38,26 @@ class Frame(IntEnum):
     REDUCES = 8
     ADDRESSES = 9  # uint64 (tensors, arrays)
     CHUNK_TABLE = 10  # int64 (chunks, 4): tensor, start, start in the gradient, count
-    SPAN_TABLE = 11  # int64 (spans + 1): first chunk
-    TENSOR_CHUNKS = 12  # int64 (tensors + 1): first chunk
-    TENSOR_GROUPS = 13  # int64 (tensors)
+    SPAN_TABLE = 11  # int64 (spans + 1): first chunk of each span
+    TENSOR_CHUNKS = 12  # int64 (tensors + 1): first chunk of each tensor
+    TENSOR_GROUPS = 13  # int64 (tensors): model row of each tensor
     MODEL_ROWS = 14  # float64 (groups, model width)
     TENSOR_ROWS = 15  # float64 (tensors, tensor width)
     CHUNK_SUMS = 16  # float64 (chunks, reduces)
-    PROGRAM = 17  # uint64 (levels, 5): model, tensor and pass function, first and last reduce
+    PROGRAM = 17  # uint64 (levels, 5): functions for model, tensor, chunk; first reduce, last + 1
     REDUCE_TABLE = 18  # int64 (reduces, 3): code of its monoid, is over the model, slot in its row
-    FINITE_PASS = 19  # function that counts what is not finite, or 0
+    FINITE_PASS = 19  # function that counts NaN and infinite values, or 0
     FIRST_UNIT = 20  # the first unit of the launch: see runtime/tables/units.py
     LAST_UNIT = 21  # one past the last unit
-    THREADS = 22  # how many of Numba's threads a launch uses; 0 for as many as it would
+    THREADS = 22  # number of threads of a launch; 0 for Numba's own choice
     FIELDS = 23
 
 
 def _caller(name: str, arguments: str) -> Any:
-    """An intrinsic that calls the C function at an address; `arguments` has p and i for each."""
+    """Return an intrinsic that calls the C function at an address.
+
+    `arguments` has one letter for each argument: p for a pointer, i for an integer.
+    """
 
     def call(typing_context: Any, function: Any, values: Any) -> Any:
         del typing_context, function
@@ -95,13 +99,13 @@ def _numbers(frame: Any, field: int, count: int) -> Any:
 
 @njit(**OPTIONS)
 def _row(frame: Any, field: int, width: int, index: int) -> Any:
-    """Address of a row of float64 or uint64 values."""
+    """Return the address of a row of float64 or uint64 values."""
     return frame[field] + np.uint64(8) * frame[width] * np.uint64(index)
 
 
 @njit(**OPTIONS)
 def _run_span(frame: Any, function: Any, span: int) -> None:
-    """One pass over the chunks of a span."""
+    """Sweep over the chunks of a span."""
     spans = _counts(frame, Frame.SPAN_TABLE, np.int64(frame[Frame.SPANS]) + 1)
     chunks = _counts(frame, Frame.CHUNK_TABLE, 4 * np.int64(frame[Frame.CHUNKS]))
     groups = _counts(frame, Frame.TENSOR_GROUPS, np.int64(frame[Frame.TENSORS]))
@@ -123,7 +127,7 @@ def _run_span(frame: Any, function: Any, span: int) -> None:
 
 @njit(**OPTIONS)
 def _run_scalars(frame: Any, level: int) -> None:
-    """The scalars before pass `level`: of every group, then of every tensor."""
+    """Compute the scalars of a level: of every model row, then of every tensor."""
     program = carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)
     model_function, tensor_function = program[5 * level], program[5 * level + 1]
     if model_function != 0:
@@ -141,7 +145,7 @@ def _run_scalars(frame: Any, level: int) -> None:
 
 @njit(**OPTIONS)
 def _combine(frame: Any, level: int) -> None:
-    """Chunk sums -> tensor rows and model rows, in a fixed order."""
+    """Combine the partial sums into tensor rows and model rows, in a fixed order."""
     program = carray(pointer(frame[Frame.PROGRAM]), (5 * (level + 1),), np.uint64)
     first, last = np.int64(program[5 * level + 3]), np.int64(program[5 * level + 4])
     if first == last:
@@ -173,7 +177,7 @@ def _combine(frame: Any, level: int) -> None:
 
 @njit(**OPTIONS)
 def _count_nonfinite(frame: Any) -> float:
-    """Sum of column 0 of the chunk sums, after the finite pass."""
+    """Add up column 0 of the partial sums, after the check of gradients."""
     chunks, reduces = np.int64(frame[Frame.CHUNKS]), np.int64(frame[Frame.REDUCES])
     sums = _numbers(frame, Frame.CHUNK_SUMS, chunks * reduces)
     total = 0.0
@@ -184,7 +188,7 @@ def _count_nonfinite(frame: Any) -> float:
 
 @njit(**OPTIONS)
 def _advance(frame: Any, slot: int, amount_slot: int) -> None:
-    """Add 1, or the value in another slot, to a slot of every model row."""
+    """Add 1, or the value of slot `amount_slot` if not negative, to a slot of every model row."""
     groups, width = np.int64(frame[Frame.GROUPS]), np.int64(frame[Frame.MODEL_WIDTH])
     rows = _numbers(frame, Frame.MODEL_ROWS, groups * width)
     for group in range(groups):
@@ -197,7 +201,7 @@ _level_of, _is_sweep, _sweep_of = (njit(**OPTIONS)(f) for f in (level_of, is_swe
 
 @njit(**OPTIONS)
 def _before(frame: Any, unit: int) -> Any:
-    """The scalars of a level, if that is the unit; returns the function of a pass, or 0."""
+    """Begin a unit: compute its scalars, or return the address of its sweep's function, else 0."""
     if unit == CHECK:
         return frame[Frame.FINITE_PASS]
     level = _level_of(unit)
@@ -211,7 +215,7 @@ def _before(frame: Any, unit: int) -> Any:
 
 @njit(**OPTIONS)
 def _after(frame: Any, unit: int, function: Any) -> float:
-    """Everything after a pass; returns how many gradient values forbid the update."""
+    """End a unit: combine partial sums; return how many gradient values are NaN or infinite."""
     if unit == CHECK:
         return _count_nonfinite(frame) if function != 0 else 0.0
     if function != 0:
@@ -223,9 +227,10 @@ def _after(frame: Any, unit: int, function: Any) -> float:
 
 @intrinsic
 def _use_threads(typing_context: Any, count: Any) -> Any:
-    """Let parallel loops of this thread use so many threads; returns how many it was before.
+    """Set the number of threads of this thread's parallel loops; return the number before.
 
-    Numba's own function holds an address of this process, so no other one could load it.
+    Numba's own function contains an address of this process, so another process could not load
+    its machine code from disk.
     """
     del typing_context, count
 
@@ -247,7 +252,7 @@ def _use_threads(typing_context: Any, count: Any) -> Any:
 
 
 def launch_serial(frame: Any) -> float:
-    """Units of an update in this thread; returns how many gradient values forbid it, normally 0."""
+    """Run the units in this thread; return how many gradient values are NaN or infinite."""
     for unit in range(np.int64(frame[Frame.FIRST_UNIT]), np.int64(frame[Frame.LAST_UNIT])):
         function = _before(frame, unit)
         if function != 0:
@@ -260,8 +265,8 @@ def launch_serial(frame: Any) -> float:
 
 
 def launch_parallel(frame: Any) -> float:
-    """The same by threads of Numba; bitwise the same result as `launch_serial`."""
-    # The number belongs to the calling thread, where other code of Numba's may count on it.
+    """Run the units on Numba's threads; the results are bitwise those of `launch_serial`."""
+    # The number is a property of the calling thread, so restore it for other code with Numba.
     wanted = np.int64(frame[Frame.THREADS])
     before = _use_threads(wanted) if wanted != 0 else 0
     refused = 0.0
@@ -280,13 +285,13 @@ def launch_parallel(frame: Any) -> float:
 
 @lru_cache(maxsize=1)
 def serial_driver() -> Callable[[np.ndarray], float]:
-    """`launch_serial`, compiled or from disk."""
+    """Return `launch_serial`, compiled now or loaded from disk."""
     return _driver(launch_serial)
 
 
 @lru_cache(maxsize=1)
 def parallel_driver() -> Callable[[np.ndarray], float]:
-    """`launch_parallel`, compiled or from disk; this starts Numba's threads."""
+    """Return `launch_parallel`, compiled now or loaded from disk; this starts Numba's threads."""
     return _driver(launch_parallel, parallel=True)
 
 

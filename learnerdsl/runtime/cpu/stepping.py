@@ -1,4 +1,4 @@
-"""The launcher in Python, for NUMBA_DISABLE_JIT=1: kernels run where a debugger can step through.
+"""The launcher in Python, for NUMBA_DISABLE_JIT=1: a debugger can step through the kernels.
 
 It reads the same tables as the compiled launcher, chunk by chunk in the same order.
 """
@@ -20,7 +20,7 @@ Tables = dict[Frame, np.ndarray]
 
 
 class _FloatsOfNumPy(ast.NodeTransformer):
-    """Put `float64(...)` around each literal with a decimal point."""
+    """Wrap each float literal in a call of `float64`."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if not isinstance(node.value, float):
@@ -30,14 +30,14 @@ class _FloatsOfNumPy(ast.NodeTransformer):
 
 
 def with_floats_of_numpy(source: str) -> ast.Module:
-    """Return the text of a kernel, line by line the same, for Python to run.
+    """Return the text of a kernel with NumPy's floats, for Python to run; line numbers stay.
 
-    Python's floats raise errors where compiled code has infinity or NaN, as 1/0 and 0**-1 do, and
-    have complex roots of negative numbers; those of NumPy do not.
+    With Python's floats, 1/0 and 0**-1 raise errors where compiled code returns infinity, and roots
+    of negative numbers are complex. NumPy's floats return infinity and NaN.
     """
     tree = _FloatsOfNumPy().visit(ast.parse(source))
     name = ast.alias("float64", "_float64")
-    # Behind the docstring, which stays the first statement.
+    # After the docstring, which has to stay the first statement.
     tree.body.insert(1, ast.ImportFrom("numpy", [name], 0))
     return ast.fix_missing_locations(tree)
 
@@ -49,14 +49,14 @@ def step_through(
     count_nonfinite: Any,
     units: range,
 ) -> float:
-    """Units of an update; returns how many gradient values forbid it, as the drivers do.
+    """Run units of an update; return how many gradient values are NaN or infinite.
 
     Args:
-        tables: the tables of the engine, by their field in the frame.
+        tables: field of the frame -> table of the engine.
         module: the generated module.
         levels: names of its functions, in the order in which they run.
-        count_nonfinite: function that counts what is not finite, or None.
-        units: what to run; see `Frame`.
+        count_nonfinite: function that counts NaN and infinite values of a chunk, or None.
+        units: the units to run; see `runtime/tables/units.py`.
     """
     model_rows = tables[Frame.MODEL_ROWS]
     with np.errstate(all="ignore"):
@@ -104,7 +104,7 @@ def _run_pass(tables: Tables, function: Callable[..., None]) -> None:
 
 
 def _combine(tables: Tables, level: int) -> None:
-    """Chunk sums -> tensor rows and model rows, in chunk order."""
+    """Combine the partial sums into tensor rows and model rows, in chunk order."""
     first, last = (int(column) for column in tables[Frame.PROGRAM][level, 3:])
     bounds = tables[Frame.TENSOR_CHUNKS]
     for column in range(first, last):

@@ -1,4 +1,4 @@
-"""The threads of updates: how many there are, who runs them, and what a fork leaves of them."""
+"""The threads of updates: their number, the library that runs them, and the effect of a fork."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
 
 _settings: Any = config
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
-    # OpenMP first: it has the fastest launches, and torch's threads get on with it.
+    # OpenMP first: its launches are the fastest, and it works together with torch's threads.
     _settings.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 
@@ -22,12 +22,12 @@ class UsesThreads(Protocol):
     """An engine that launches on threads."""
 
     def choose_threads_later(self) -> None:
-        """Choose anew, before the next launch, what runs it."""
+        """Choose again, at the next launch, whether to use threads."""
         ...
 
 
 def _of_environment() -> int:
-    """The number that OMP_NUM_THREADS gives, which Numba does not look at; 0 for none."""
+    """Return the number in OMP_NUM_THREADS, which Numba does not read; 0 if it is not set."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if "NUMBA_NUM_THREADS" in os.environ or not first.isdecimal():
         return 0
@@ -35,13 +35,13 @@ def _of_environment() -> int:
 
 
 _chosen = _of_environment()
-"""How many threads updates use; 0 for as many as Numba uses in the calling thread."""
+"""The number of threads of updates; 0 for the number that Numba uses in the calling thread."""
 
 _lost_threads = False
-"""Whether this process was forked from one with threads of Numba, which a fork does not copy."""
+"""Whether this process was forked from one with Numba's threads, which a fork does not copy."""
 
 _choices = 0
-"""How many times the number of threads was set, by which an engine sees that it was meanwhile."""
+"""The number of calls that set the number of threads, so that an engine can detect a new one."""
 
 _one_launch = [TOKEN]
 _choosing = threading.Lock()
@@ -49,7 +49,7 @@ _engines: "weakref.WeakSet[UsesThreads]" = weakref.WeakSet()
 
 
 def get_num_threads() -> int:
-    """How many threads updates of large models use; see `set_num_threads`.
+    """Return the number of threads that updates of large models use; see `set_num_threads`.
 
     >>> import learnerdsl as ld
     >>> ld.get_num_threads() >= 1
@@ -65,17 +65,17 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let updates of large models use this many threads, in all threads of Python.
+    """Set the number of threads that updates of large models use, in all threads of Python.
 
-    It holds for learners that exist and for new ones, and changes no result. Without it, updates
-    use as many threads as NUMBA_NUM_THREADS or OMP_NUM_THREADS says, or as there are processors.
+    It applies to existing and new learners, and does not change results. By default, updates use
+    NUMBA_NUM_THREADS or OMP_NUM_THREADS threads, or one for each processor.
 
     Args:
-        count: from 1, which starts no threads, up to the number that Numba starts
-            (NUMBA_NUM_THREADS, which is the number of processors where it is not set).
+        count: from 1, which starts no threads, up to the number of threads that Numba starts:
+            NUMBA_NUM_THREADS, or the number of processors if it is not set.
 
     Raises:
-        HyperparameterError: it is no such number.
+        HyperparameterError: the count is not an integer in this range.
     """
     most = 1 if _lost_threads else _settings.NUMBA_NUM_THREADS
     is_whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
@@ -94,37 +94,38 @@ def set_num_threads(count: int) -> None:
 
 
 def follow(engine: UsesThreads) -> None:
-    """Tell an engine when the number of threads is another."""
+    """Tell this engine whenever the number of threads changes."""
     with _choosing:
         _engines.add(engine)
 
 
 def choices() -> int:
-    """How many times the number of threads was set."""
+    """Return how many times the number of threads was set."""
     return _choices
 
 
 def wanted() -> int:
-    """The number of threads a launch sets; 0 to leave it to Numba."""
+    """Return the number of threads that a launch sets; 0 to leave it to Numba."""
     return _chosen
 
 
 def are_lost() -> bool:
-    """Whether no threads can be used, since a fork did not copy them."""
+    """Return whether threads cannot be used because a fork did not copy them."""
     return _lost_threads
 
 
 def launch_on_threads(driver: Any, frame: np.ndarray) -> float:
-    """One parallel update at a time: a second one would wait for the same threads anyway.
+    """Run a launch on Numba's threads after any other launch has finished.
 
-    Not every threading layer survives launches from several Python threads at once.
+    A second launch would wait for the same threads anyway, and some threading layers crash if
+    several Python threads launch at once.
     """
     while True:
         try:
             token = _one_launch.pop()
             break
         except IndexError:
-            if is_nested(None, launch_on_threads):  # in the handler of a signal, after the driver
+            if is_nested(None, launch_on_threads):  # in a signal handler
                 return driver(frame)
             wait_for_turn(None, _one_launch, launch_on_threads)
     try:
@@ -134,7 +135,7 @@ def launch_on_threads(driver: Any, frame: np.ndarray) -> float:
 
 
 def threading_layer() -> str:
-    """Which library runs Numba's threads: "omp", "tbb" or "workqueue".
+    """Return the library that runs Numba's threads: "omp", "tbb", "workqueue" or "not started".
 
     OpenMP starts a launch in about 3 microseconds, workqueue, the fallback, in about 110.
     """
@@ -145,7 +146,7 @@ def threading_layer() -> str:
 
 
 def _after_fork() -> None:
-    """In a child: its parent's threads are not there, and another one may have held the locks."""
+    """Reset a child process: its parent's threads are gone, and one may have held the locks."""
     global _lost_threads, _choosing, _choices
     _one_launch[:], _choosing, _choices = [TOKEN], threading.Lock(), _choices + 1
     _lost_threads = _lost_threads or threading_layer() != "not started"

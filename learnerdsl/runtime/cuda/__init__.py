@@ -1,1 +1,1 @@
-"""The CUDA backend: the device, the engine of a learner, and the kernels of all rules."""
+"""The CUDA backend: the device, the engine of a learner, and the kernels that rules share."""

@@ -1,4 +1,4 @@
-"""Arrays on a CUDA device, and what updates them."""
+"""The CUDA backend: parameters on a device, and the engine that updates them."""
 
 import functools
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class CudaBackend:
 
     Args:
         parameters: name -> array.
-        device: what they are on; found from their addresses if not given.
+        device: the device that they are on; found from their addresses by default.
     """
 
     name = "cuda"
@@ -44,19 +44,19 @@ class CudaBackend:
     def check(
         self, what: str, states: Sequence[Span], takes_rows: bool = True
     ) -> DeviceGradientCheck:
-        """Checks arrays that belong to the parameters, and lie outside of these states."""
+        """Return a check of arrays against the parameters and the memory of the states."""
         return DeviceGradientCheck(self.places, what, states, takes_rows)
 
     def on_host(self) -> list[np.ndarray]:
-        """Copies of the parameters."""
+        """Return copies of the parameters as NumPy arrays."""
         return [copy_to_host(array) for array in self.parameters.values()]
 
     def copies(self) -> list[np.ndarray]:
-        """Copies of the parameters."""
+        """Return copies of the parameters as NumPy arrays."""
         return self.on_host()
 
     def write_parameters(self, values: Sequence[np.ndarray]) -> None:
-        """Copy the values into the memory of the parameters."""
+        """Copy the values into the parameters."""
         with self.device.activate():
             for place, value in zip(self.places.values(), values, strict=True):
                 if value.size:
@@ -65,12 +65,12 @@ class CudaBackend:
             self.device.synchronize()
 
     def like_parameters(self) -> list[np.ndarray]:
-        """Arrays of the shapes of the parameters that take no memory."""
+        """Return NumPy arrays with the parameters' shapes; broadcasting keeps them small."""
         zero = np.zeros((), self.kind.numpy)
         return [np.broadcast_to(zero, shape) for shape in self.shapes.values()]
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """New arrays on the device."""
+        """Copy NumPy arrays to the device."""
         views: list[Any] = []
         with self.device.activate():
             for array in map(np.ascontiguousarray, arrays):
@@ -83,7 +83,7 @@ class CudaBackend:
     def engine(
         self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
     ) -> Engine:
-        """What does the updates."""
+        """Return the engine that updates the parameters."""
         programs = compile_each(rules, self.kind.name, "cuda")
         places = list(self.places.values())
 

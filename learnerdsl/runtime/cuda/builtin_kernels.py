@@ -1,8 +1,8 @@
-"""Kernels that are the same for all rules: what runs before, between and behind the passes.
+"""Kernels that all rules share; they run before, between and after the sweeps.
 
-Sums go in two steps with a fixed order: a pass leaves one for each chunk, then a block of threads
-adds those of a tensor in a fixed tree, and another those of all tensors. So they are bitwise the
-same whatever the card does first.
+Reductions have a fixed order. A sweep writes a partial result for each chunk; then one block of
+threads for each tensor reduces those of its chunks in a fixed tree, and one block reduces those of
+all tensors. So the results are bitwise the same, whatever order the GPU runs the blocks in.
 """
 
 from collections.abc import Callable
@@ -29,15 +29,16 @@ from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 
 
 def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
-    """A decorator that makes a kernel of a function of so many words."""
+    """Return a decorator that makes a kernel with this number of arguments."""
     return lambda run: CudaKernel(run, silenced(run), words, THREADS)
 
 
 @_kernel(7)
 def begin(words: Any) -> None:
-    """Counts an update in the rows of all groups, and takes over what the host says of it.
+    """Increment the step of every group and copy the host's inputs into its model row.
 
-    A rule sees the samples before its update, so those of an update wait in `pending` for the next.
+    The inputs are the minibatch size, the seed, hyperparameters and scalar extras. A rule sees the
+    samples before its update, so the samples of an update wait in `pending` for the next one.
     """
     inputs, pending, model_rows, gate, groups, model_width, input_width = words
     group = block() * threads() + thread()
@@ -54,7 +55,10 @@ def begin(words: Any) -> None:
 
 @_kernel(11)
 def combine(words: Any) -> None:
-    """Sums of chunks -> rows of tensors, or parts of sums over the model: a block a tensor."""
+    """Reduce the partial results of chunks, one block of threads for each tensor.
+
+    A reduction over the tensor goes to its row, one over the model to `partials`.
+    """
     sums, bounds, table, tensor_rows, partials, gate = words[:6]
     reduces, first, last, tensor_width, tensors = words[6:]
     scratch = block_scratch()
@@ -80,7 +84,7 @@ def combine(words: Any) -> None:
 
 @_kernel(10)
 def combine_model(words: Any) -> None:
-    """Parts of sums over the model -> rows of all groups: one block."""
+    """Reduce `partials` over all tensors and write the results to all groups, in one block."""
     partials, table, model_rows, gate, reduces, first, last, model_width, tensors, groups = words
     scratch = block_scratch()
     if not is_closed(gate):
@@ -98,25 +102,30 @@ def combine_model(words: Any) -> None:
 
 
 PART_FIELDS = 8
-"""Of a vector that there are parts of: address, count, parts, length of a part, rows of a part,
-rows and values for an index of its outer axes, the code of its monoid."""
+"""Fields that describe an axis array with parts: address, count of values, number of parts, length
+of a part, rows of a part, rows (`inner`) and values (`one`) for each index of its outer axes, code
+of its monoid."""
 
 TILE = 256
-"""Values of a vector that a block joins."""
+"""Number of values of an axis array that a block joins."""
 
 
 @device
 def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
-    """Every so manyth part of value `k` of a vector, in order.
+    """Join every `groups`-th partial sum of value `k`, from the value's part number `group` on.
 
-    A value has the parts of the rows that meet its index over the outer axes: `inner` rows have
-    the same one.
+    The parts follow the values in memory: [values | part 0 | part 1 | ...]; see
+    `runtime/tables/tables.py`.
     """
     count, parts, length, part_rows = vector[1], vector[2], vector[3], vector[4]
     inner, one, code = vector[5], vector[6], vector[7]
     values = float64_array(vector[0], 0, count + parts * length)
     total = identity(code)
     if k < count:
+        # A part covers `part_rows` rows, and holds only the values of the outer indices that these
+        # rows meet. The index of value k belongs to `inner` rows, from index * inner on: `first`
+        # and `last` are the parts that contain the first and the last of them. A part's own first
+        # outer index is part * part_rows // inner, so its first value is `one` times that (start).
         index = k // one
         first, last = index * inner // part_rows, ((index + 1) * inner - 1) // part_rows
         for part in range(first + group, min(last + 1, parts), groups):
@@ -128,9 +137,11 @@ def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
 
 @_kernel(4)
 def join_parts(words: Any) -> None:
-    """The parts of sums over axes are joined; `tiles` has a vector and its first value for blocks.
+    """Join the parts of axis arrays into their values.
 
-    Where a vector is short, several threads share a value, and join what they have in a fixed tree.
+    `tiles` has a row for each piece of work of a block: number of an axis array, and the first of
+    the `TILE` values to join. If the array is short, several threads share a value: each joins some
+    of its partial sums, then they join their results in a fixed tree.
     """
     table, tiles, tile_count, gate = words
     scratch = block_scratch()
@@ -151,7 +162,7 @@ def join_parts(words: Any) -> None:
 
 @_kernel(4)
 def count_nonfinite(words: Any) -> None:
-    """The first sum of all chunks -> how many values forbid the update: one block."""
+    """Add up the chunks' counts of NaN and infinite gradient values, in one block."""
     sums, found, reduces, chunks = words
     scratch = block_scratch()
     values = float64_array(sums, 0, reduces * chunks)
@@ -165,7 +176,7 @@ def count_nonfinite(words: Any) -> None:
 
 @_kernel(5)
 def put_column(words: Any) -> None:
-    """Values -> a slot of every row."""
+    """Write one value to a slot of every row, each row its own."""
     values, rows, width, slot, count = words
     row = block() * threads() + thread()
     if row < count:
@@ -174,7 +185,7 @@ def put_column(words: Any) -> None:
 
 @_kernel(7)
 def share_rows(words: Any) -> None:
-    """The first slots of the model rows of one variant of a rule -> those of another."""
+    """Copy the first `shared` slots of the model rows of one variant to those of another."""
     source, target, gate, source_width, target_width, shared, groups = words
     if not is_closed(gate):
         for group in range(groups):
@@ -186,9 +197,9 @@ def share_rows(words: Any) -> None:
 
 @_kernel(5)
 def join_model(words: Any) -> None:
-    """What the variants of a rule found over the model -> the sum or maximum, for all of them.
+    """Combine the variants' partial results over the model and write the total to all of them.
 
-    `table` has the address of the model rows, their width and the slot for each variant.
+    `table` has the address of the model rows, their width and the slot, for each variant.
     """
     table, variants, code, groups, gate = words
     if not is_closed(gate) and thread() == 0:
@@ -205,7 +216,7 @@ def join_model(words: Any) -> None:
 
 @_kernel(3)
 def add_up(words: Any) -> None:
-    """The values at some addresses are added up at another one."""
+    """Add up the values at some addresses and write the sum to `target`."""
     addresses, count, target = words
     if thread() == 0:
         total = 0.0

@@ -1,7 +1,7 @@
-"""What an engine needs of a device: memory, streams and launches; and Numba's simulator as one.
+"""The interface of a device (memory, streams, launches), and Numba's simulator behind it.
 
-Addresses are plain numbers. Everything but `download` returns before the device has done it: what
-is launched and copied on one stream happens in order.
+Addresses are plain numbers. Every call except `download` and `synchronize` returns before the
+device has done the work; launches and copies on one stream run in order.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ ALIGNMENT = 256
 
 
 class Words:
-    """Arguments of launches: whole numbers of 64 bits that stay at one place in memory.
+    """The arguments of a launch: 64-bit integers at a fixed address in memory.
 
     Args:
-        values: the numbers.
+        values: the integers.
     """
 
     def __init__(self, values: Sequence[int]) -> None:
@@ -33,13 +33,13 @@ class Words:
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel, as it will be started again and again.
+    """A kernel with its grid and arguments, ready to be started repeatedly.
 
     Attributes:
-        kernel: what runs.
-        handle: what `Device.load` gave for it.
-        blocks: of the grid; nothing is started where there are none.
-        words: its arguments.
+        kernel: the kernel.
+        handle: result of `Device.load` for it.
+        blocks: number of blocks of the grid; if it is 0, nothing is started.
+        words: the arguments.
     """
 
     kernel: CudaKernel
@@ -49,16 +49,16 @@ class Launch:
 
 
 class Device(Protocol):
-    """What an engine needs of a device."""
+    """The operations of a device that an engine needs."""
 
     name: str
 
     def allocate(self, nbytes: int) -> Any:
-        """Memory that is zero and stays as long as the object, whose `address` it is at."""
+        """Allocate zeroed memory at the `address` of the returned object, which owns it."""
         ...
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        """Copy a contiguous array to the device; it may change at once after that."""
+        """Copy a contiguous array to the device; the caller may change it after the call."""
         ...
 
     def clear(self, address: int, nbytes: int, stream: int) -> None:
@@ -66,15 +66,15 @@ class Device(Protocol):
         ...
 
     def lock(self, nbytes: int) -> Any:
-        """Memory of the host that a CUDA graph can copy from, as long as the object is there."""
+        """Allocate page-locked host memory for copies in a CUDA graph."""
         ...
 
     def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
-        """Record a copy, by way of locked memory that only this graph uses from now on."""
+        """Record a copy through page-locked memory, which only this graph may use from now on."""
         ...
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        """Copy from the device into a contiguous array, and wait for that."""
+        """Copy from the device into a contiguous array, and wait for it."""
         ...
 
     def copy(self, target: int, source: int, nbytes: int, stream: int) -> None:
@@ -82,7 +82,7 @@ class Device(Protocol):
         ...
 
     def load(self, kernel: CudaKernel) -> Any:
-        """Make a kernel ready."""
+        """Load a kernel; return a handle for its launches."""
         ...
 
     def launch(self, launch: Launch, stream: int) -> None:
@@ -90,15 +90,15 @@ class Device(Protocol):
         ...
 
     def is_capturing(self, stream: int) -> bool:
-        """Whether what is started on the stream is recorded in a CUDA graph instead of done."""
+        """Return whether a CUDA graph is being captured on the stream."""
         ...
 
     def activate(self) -> Any:
-        """A context manager: what is called inside it is meant for this device."""
+        """Return a context manager that makes this the current device."""
         ...
 
     def synchronize(self) -> None:
-        """Wait until everything that was started is done."""
+        """Wait until the device has done all work."""
         ...
 
 
@@ -121,7 +121,7 @@ class DeviceView:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The array as other libraries see it."""
+        """The description of the array that other libraries read."""
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
@@ -130,7 +130,7 @@ class DeviceView:
         }
 
     def copy_to_host(self) -> np.ndarray:
-        """A copy in NumPy, when everything that was launched before is done."""
+        """Wait for all earlier work, then return a NumPy copy."""
         array = np.empty(self.shape, self.dtype)
         if array.size:
             with self._device.activate():
@@ -139,7 +139,7 @@ class DeviceView:
         return array
 
     def in_simulator(self) -> np.ndarray:
-        """The memory itself, where the device is the simulator."""
+        """Return the memory as a NumPy array, if the device is the simulator."""
         kind = ctypes.c_char * (int(np.prod(self.shape)) * self.dtype.itemsize)
         memory: Any = kind.from_address(self.address)
         flat = np.frombuffer(memory, self.dtype)
@@ -155,13 +155,13 @@ class SimulatedDevice:
     name = "CUDA simulator"
 
     def allocate(self, nbytes: int) -> Any:
-        """Memory that is zero."""
+        """Allocate zeroed memory."""
         memory = np.zeros(nbytes + ALIGNMENT, np.uint8)
         start = -memory.ctypes.data % ALIGNMENT
         return _SimulatedMemory(memory, memory.ctypes.data + start)
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        """Copy."""
+        """Copy within the memory of the host."""
         del stream
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
 
@@ -171,25 +171,25 @@ class SimulatedDevice:
         ctypes.memset(address, 0, nbytes)
 
     def lock(self, nbytes: int) -> Any:
-        """Nothing is captured in the simulator."""
+        """Return nothing: the simulator has no CUDA graphs."""
         del nbytes
 
     def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
-        """Nothing is captured in the simulator."""
+        """Raise: the simulator has no CUDA graphs."""
         raise NotImplementedError
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        """Copy."""
+        """Copy within the memory of the host."""
         del stream
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def copy(self, target: int, source: int, nbytes: int, stream: int) -> None:
-        """Copy."""
+        """Copy within the memory of the host."""
         del stream
         ctypes.memmove(target, source, nbytes)
 
     def load(self, kernel: CudaKernel) -> Any:
-        """The kernel of the simulator."""
+        """Return the simulator's kernel."""
         return kernel.simulated
 
     def launch(self, launch: Launch, stream: int) -> None:
@@ -200,16 +200,16 @@ class SimulatedDevice:
             launch.handle[launch.blocks, launch.kernel.threads](words)
 
     def is_capturing(self, stream: int) -> bool:
-        """Nothing is captured in the simulator."""
+        """Return false: the simulator has no CUDA graphs."""
         del stream
         return False
 
     def activate(self) -> Any:
-        """There is one device."""
+        """Do nothing: there is one device."""
         return contextlib.nullcontext()
 
     def synchronize(self) -> None:
-        """Everything is done at once."""
+        """Do nothing: the simulator works synchronously."""
 
 
 @dataclass(frozen=True)

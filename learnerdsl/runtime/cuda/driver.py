@@ -1,4 +1,4 @@
-"""A GPU through NVIDIA's driver."""
+"""A GPU, used through NVIDIA's driver."""
 
 import contextlib
 import ctypes
@@ -15,27 +15,27 @@ from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.runtime.cuda.device import Device, Launch, SimulatedDevice
 
 STAGED = 1 << 16
-"""Bytes that the driver copies into its commands, so that nothing waits."""
+"""Largest copy, in bytes, that the driver embeds in its command stream, so that nothing waits."""
 
 MOST_PIECES = 32
-"""Pieces that an array may be sent in; a larger one is no table."""
+"""Largest number of pieces in which an array is sent; larger arrays are not tables."""
 
 
 class _DriverMemory:
-    """Bytes of a device or of the host; the driver takes them back when nothing refers to this."""
+    """Memory of a device or of the host; it is freed when nothing refers to this object."""
 
     def __init__(self, free: Callable[[int], Any], address: int) -> None:
         self._free = free
         self.address = address
 
     def __del__(self) -> None:
-        # When Python ends, the driver may have done so before.
+        # When Python exits, the driver may be gone already.
         with contextlib.suppress(Exception):
             self._free(self.address)
 
 
 class DriverDevice:
-    """A GPU, through NVIDIA's driver.
+    """A GPU, used through NVIDIA's driver; see `Device`.
 
     Args:
         ordinal: its number.
@@ -45,7 +45,7 @@ class DriverDevice:
         self._driver: Any = importlib.import_module("cuda.bindings.driver")
         self._call(self._driver.cuInit(0))
         device = self._call(self._driver.cuDeviceGet(ordinal))
-        # The primary context is the one that torch, CuPy and Numba use.
+        # torch, CuPy and Numba use the primary context, too.
         self._context = self._call(self._driver.cuDevicePrimaryCtxRetain(device))
         attribute = self._driver.CUdevice_attribute
         major, minor = (
@@ -60,7 +60,7 @@ class DriverDevice:
         self._functions: dict[CudaKernel, tuple[Any, Any]] = {}
 
     def _call(self, result: tuple[Any, ...]) -> Any:
-        """What the driver returns, or an error that says what it complains of."""
+        """Return the results of a driver call, or raise with the driver's error message."""
         status, *values = result
         if int(status):
             _, name = self._driver.cuGetErrorName(status)
@@ -70,23 +70,24 @@ class DriverDevice:
         return values[0] if len(values) == 1 else values
 
     def activate(self) -> Any:
-        """What is called inside it is meant for this device."""
+        """Return a context manager that makes this the current device."""
         return _Current(self)
 
     def allocate(self, nbytes: int) -> _DriverMemory:
-        """Memory that is zero."""
+        """Allocate zeroed memory."""
         with self.activate():
             address = int(self._call(self._driver.cuMemAlloc(max(nbytes, 1))))
             memory = _DriverMemory(self._driver.cuMemFree, address)
             self._call(self._driver.cuMemsetD8(address, 0, max(nbytes, 1)))
-            # Whatever stream uses it first must find it so.
+            # Wait, since any stream may use the memory first.
             self.synchronize()
         return memory
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        """Copy to the device. The driver takes pageable memory over before it returns.
+        """Copy to the device; the driver has read the array when this returns.
 
-        It may wait for the stream to do so, but not for a few bytes: tables go in pieces of those.
+        For pageable memory, the driver may wait for the stream first, except for a few bytes. So
+        tables are sent in small pieces.
         """
         source, nbytes = array.ctypes.data, array.nbytes
         piece = STAGED if nbytes <= MOST_PIECES * STAGED else nbytes
@@ -102,17 +103,17 @@ class DriverDevice:
             self._call(self._driver.cuMemsetD8Async(address, 0, nbytes, stream))
 
     def lock(self, nbytes: int) -> _DriverMemory:
-        """Memory of the host that a CUDA graph can copy from."""
+        """Allocate page-locked host memory for copies in a CUDA graph."""
         address = int(self._call(self._driver.cuMemAllocHost(max(nbytes, 1))))
         return _DriverMemory(self._driver.cuMemFreeHost, address)
 
     def upload_in_graph(self, address: int, locked: Any, array: np.ndarray, stream: int) -> None:
-        """Record a copy, by way of locked memory that only this graph uses from now on."""
+        """Record a copy through page-locked memory, which only this graph may use from now on."""
         ctypes.memmove(locked.address, array.ctypes.data, array.nbytes)
         self._call(self._driver.cuMemcpyHtoDAsync(address, locked.address, array.nbytes, stream))
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        """Copy from the device, and wait for that."""
+        """Copy from the device, and wait for it."""
         if array.nbytes:
             target = array.ctypes.data
             self._call(self._driver.cuMemcpyDtoHAsync(target, address, array.nbytes, stream))
@@ -124,7 +125,7 @@ class DriverDevice:
             self._call(self._driver.cuMemcpyDtoDAsync(target, source, nbytes, stream))
 
     def load(self, kernel: CudaKernel) -> Any:
-        """The kernel's function in the machine code for this device."""
+        """Load the kernel's machine code for this device; return its function."""
         if kernel not in self._functions:
             with self.activate():
                 module = self._call(self._driver.cuModuleLoadData(kernel.cubin(self.capability)))
@@ -149,16 +150,16 @@ class DriverDevice:
             )
 
     def is_capturing(self, stream: int) -> bool:
-        """Whether the stream is captured."""
+        """Return whether a CUDA graph is being captured on the stream."""
         return int(self._call(self._driver.cuStreamIsCapturing(stream))) != 0
 
     def synchronize(self) -> None:
-        """Wait until everything that was started is done."""
+        """Wait until the device has done all work."""
         self._call(self._driver.cuCtxSynchronize())
 
 
 class _Current:
-    """Makes the context of a device the current one of this thread, and puts back what was."""
+    """Makes the context of a device current in this thread, and restores the previous one."""
 
     def __init__(self, device: DriverDevice) -> None:
         self.device = device
@@ -177,7 +178,7 @@ class _Current:
 
 @functools.lru_cache(maxsize=64)
 def device_number(ordinal: int) -> Device:
-    """The device of this number; the simulator where it is on."""
+    """Return the device with this number, or the simulator if it is enabled."""
     return SimulatedDevice() if SIMULATED else DriverDevice(ordinal)
 
 

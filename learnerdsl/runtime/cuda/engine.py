@@ -1,4 +1,4 @@
-"""The CUDA engine: a program at work on arrays of a device."""
+"""The CUDA engine: runs a program on arrays of a device."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -24,16 +24,16 @@ from learnerdsl.runtime.tables.units import scalars_of
 
 
 def load_kernels(program: Program) -> ModuleType:
-    """The module with the kernels of a program."""
+    """Return the module with the kernels of a program."""
     return cache.load(f"{program.rule.name}-{program.dtype}-cuda", program.source)
 
 
 OUTCOMES = 256
-"""How many updates may pass before one is asked whether it was refused."""
+"""Number of later updates after which the outcome of an update is no longer known."""
 
 
 class Refusal:
-    """How many gradient values forbid an update; `float` of it waits for the device."""
+    """The number of NaN and infinite gradient values; its `float` waits for the device."""
 
     def __init__(self, engine: "CudaEngine", address: int) -> None:
         self._engine = engine
@@ -45,8 +45,8 @@ class Refusal:
         if self._known is None:
             if self._engine.launches - self._launches >= OUTCOMES:
                 msg = (
-                    f"More than {OUTCOMES} updates were started since this one, so that it is no "
-                    "longer known whether it was refused; ask earlier."
+                    f"More than {OUTCOMES} updates were started since this one, so it is no longer "
+                    "known whether it was refused; ask earlier."
                 )
                 raise LearnerError(msg)
             self._known = float(self._engine.read(self._address, (1,), np.float64)[0])
@@ -56,18 +56,18 @@ class Refusal:
 class CudaEngine(DeviceStates):
     """Runs a program over one list of parameter arrays on a device; see `Engine`.
 
-    Scalars live on the device. The host sends those that it decides (minibatch size, seed,
-    hyperparameters, numbers of the update) where they have changed, and steps are counted there.
+    Scalars live on the device, which also counts the steps. The host sends the scalars that it sets
+    (minibatch size, seed, hyperparameters, scalar extras) when they have changed.
 
     Args:
         program: a compiled rule.
-        parameters: where the arrays are that are updated in place.
-        groups: which group every parameter is in.
-        check_finite: whether to refuse updates with gradients that are not finite.
-        seed: of the random numbers of rules that draw some.
-        device: what the arrays are on.
-        stream: function that gives the stream to work on at present.
-        numbers: number of each tensor, on which random numbers depend; from 0 on if not given.
+        parameters: places of the arrays to update.
+        groups: the group of each parameter.
+        check_finite: whether to refuse updates with NaN or infinite gradients.
+        seed: seed of the random numbers, for rules that draw any.
+        device: the device that the arrays are on.
+        stream: returns the current stream.
+        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class CudaEngine(DeviceStates):
         self.launches = 0
         self.use_chunks(self.chunks_of({}))
         with device.activate():
-            # Updates may be on another stream than the one that the tables were sent on.
+            # The first update may use another stream than the one that the tables were sent on.
             device.synchronize()
 
     def use_library(self, namespace: Any, parameters: Sequence[Any]) -> None:
-        """Run functions of matrices by a library, on these arrays of it or of another one."""
+        """Run matrix functions with this library, on these arrays of any library."""
         earlier: list[MatrixStage] = []
         for stage in self.matrix_stages.values():
             stage.prepare(namespace, parameters, earlier)
@@ -115,7 +115,7 @@ class CudaEngine(DeviceStates):
         return cache.load(f"count_nonfinite-{self.program.dtype}-cuda", source).count_nonfinite
 
     def use_chunks(self, chunks: np.ndarray) -> None:
-        """Launch over these chunks from now on."""
+        """Use these chunks from now on."""
         before = self.tensor_rows[:, TENSOR_SIZE].copy()
         self.count(chunks)
         self.inputs[:, MODEL_SIZE - FIRST_INPUT] = self.model_rows[:, MODEL_SIZE]
@@ -135,12 +135,12 @@ class CudaEngine(DeviceStates):
         self.plan_launches()
 
     def plan_launches(self) -> None:
-        """The launches of an update, with the tables where they are now."""
+        """Plan the launches of an update with the current addresses of the tables."""
         self.plan = self.scheduler.units()
         self.begin = self.scheduler.begin()
 
     def _room(self, name: str, nbytes: int) -> int:
-        """Address of as many bytes, the same as before where those are enough."""
+        """Return the address of a buffer, which is reused if it is large enough."""
         room, memory = self.rooms.get(name, (-1, None))
         if room < nbytes:
             room, memory = nbytes, self.device.allocate(nbytes)
@@ -148,7 +148,7 @@ class CudaEngine(DeviceStates):
         return memory.address
 
     def _put_sizes(self, stream: int) -> None:
-        """The sizes of the tensors go into their rows on the device."""
+        """Write the sizes of the tensors into their rows on the device."""
         sizes = np.ascontiguousarray(self.tensor_rows[:, TENSOR_SIZE])
         address = self._room("sizes", sizes.nbytes)
         self.device.upload(address, sizes, stream)
@@ -159,9 +159,9 @@ class CudaEngine(DeviceStates):
         self.device.launch(launch, stream)
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Build chunks of these rows, beside the ordinary ones of the other tensors."""
+        """Build chunks of these rows, and the usual chunks of all other tensors."""
         if rows or self.has_rows is not False:
-            self.has_rows = None  # unknown, should an exception come in between
+            self.has_rows = None  # unknown, if an exception comes in between
             self.use_chunks(self.chunks_of(rows))
             self.has_rows = bool(rows)
 
@@ -172,7 +172,7 @@ class CudaEngine(DeviceStates):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Put the addresses into the table; it is sent where one has changed."""
+        """Write the addresses into the table, which is sent if one has changed."""
         for stage in self.matrix_stages.values():
             stage.bind(self.program.layout.arrays[column].name, indices, arrays)
         new = np.asarray(addresses, np.int64)
@@ -186,32 +186,32 @@ class CudaEngine(DeviceStates):
             self.inputs[group, slot - FIRST_INPUT] = value
 
     def set_extra(self, name: str, value: float) -> None:
-        """Give a number of the update its value."""
+        """Set the value of a scalar extra."""
         self._set_input(slice(None), self.extra_slot(name), value)
 
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
-        """Give a group's hyperparameter its value."""
+        """Set the value of a group's hyperparameter."""
         self._set_input(group, self.hyperparameter_slot(index), value)
 
     def set_seed(self, seed: int) -> None:
-        """Draw the random numbers of this seed."""
+        """Set the seed of the random numbers."""
         self._set_input(slice(None), SEED, seed)
 
     def set_minibatch_size(self, value: float) -> None:
-        """Number of samples of the next updates."""
+        """Set the number of samples of the next updates."""
         self._set_input(slice(None), MINIBATCH_SIZE, value)
 
     def set_model_size(self, value: float) -> None:
-        """Number of elements of the model, where other engines have some of it."""
+        """Set the number of elements of the model, if other engines hold some of them."""
         self._set_input(slice(None), MODEL_SIZE, value)
 
     @property
     def units(self) -> int:
-        """How many units an update has."""
+        """The number of units of an update."""
         return len(self.plan)
 
     def send(self, stream: int) -> bool:
-        """Send what has changed since the last update; returns whether a graph is captured."""
+        """Send changed inputs and addresses; return whether a CUDA graph is being captured."""
         if self.device.is_capturing(stream):
             self._record(stream)
             return True
@@ -219,28 +219,28 @@ class CudaEngine(DeviceStates):
             self.device.upload(self.at.inputs, self.inputs, stream)
             self.sent = self.inputs.copy()
             self.inputs_changed = False
-        # The replays of a graph send its own addresses.
+        # A replay of a graph sends the addresses that were captured.
         if self.addresses_changed or self.was_captured:
             self.device.upload(self.at.addresses, self.addresses, stream)
             self.addresses_changed = False
-        # While a graph is captured, none may be asked for.
+        # During a capture, memory must not be allocated.
         if self.spare is None:
             self.spare = self.device.lock(self.addresses.nbytes)
         return False
 
     def _record(self, stream: int) -> None:
-        """What is sent in a CUDA graph is sent by every replay of it."""
+        """Record a copy of the address table in a CUDA graph; every replay repeats it."""
         count = len(self.program.rule.hyperparameters)
         first = self.hyperparameter_slot(0) - FIRST_INPUT
         differs = np.delete(self.inputs != self.sent, np.s_[first : first + count], axis=1)
         if not self.has_run or differs.any():
             msg = (
-                "An update can be captured in a CUDA graph after an ordinary one with the same "
-                "numbers (minibatch_size, loss): replays send none, but for hyperparameters by "
-                "learner.refresh(). Call learner.update(...) before the capture."
+                "Before capturing a CUDA graph, call learner.update(...) once with the same "
+                "minibatch_size and loss: a replay cannot send new ones. (Hyperparameters are "
+                "sent by learner.refresh().)"
             )
             raise LearnerError(msg)
-        # Also where they have not changed: ordinary updates between the replays may change them.
+        # Send them even if they have not changed: updates between replays may change them.
         locked, self.spare = self.spare, None
         if locked is None:
             locked = self.device.lock(self.addresses.nbytes)
@@ -249,7 +249,7 @@ class CudaEngine(DeviceStates):
         self.was_captured = True
 
     def run(self, first: int, last: int) -> float:
-        """The units from `first` up to `last`; returns 0, as the device itself refuses updates."""
+        """Start the units from `first` up to `last`; return 0, as the device refuses updates."""
         stream = self.stream()
         for unit in range(first, last):
             for launch in self.plan[unit]:
@@ -259,7 +259,7 @@ class CudaEngine(DeviceStates):
         return 0.0
 
     def launch(self) -> Any:
-        """Start one update; nothing waits for it, unless it is asked whether it was refused."""
+        """Start one update without waiting; the result's `float` waits, if it is checked at all."""
         with self.device.activate():
             stream = self.stream()
             captured = self.send(stream)
@@ -271,7 +271,7 @@ class CudaEngine(DeviceStates):
             return self.outcome(stream, captured) if self.check_finite else 0.0
 
     def outcome(self, stream: int, captured: bool = False) -> "Refusal":
-        """What became of the update that was started last."""
+        """Return the outcome of the update that was started last."""
         if captured:
             return Refusal(self, self.at.gate)
         address = self.outcomes + 8 * (self.launches % OUTCOMES)
@@ -280,13 +280,13 @@ class CudaEngine(DeviceStates):
         return Refusal(self, address)
 
     def refresh(self) -> None:
-        """Send what has changed, before an update that a CUDA graph replays, and count it."""
+        """Send changed values before a CUDA graph replays an update, and count that update."""
         with self.device.activate():
             self.send(self.stream())
         self.steps_begun += 1
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
-        """Numbers of the tensors with gradients that are not finite, as the last check found."""
+        """Return the numbers of the tensors with NaN or infinite gradients at the last check."""
         del gradients
         reduces, chunks = len(self.reduces), self.at.chunk_count
         sums = self.read(self.at.sums, (chunks, reduces), np.float64)
@@ -295,5 +295,5 @@ class CudaEngine(DeviceStates):
 
     @property
     def threads(self) -> str:
-        """What runs the updates."""
+        """The device that runs the updates, as text."""
         return self.device.name

@@ -1,8 +1,8 @@
-"""Program -> the kernels of an update, unit by unit, with their arguments.
+"""Plan the launches of an update: kernels with their arguments, unit by unit.
 
-Units are those of the CPU's launcher: the check for gradients that are not finite, then for each
-level its scalars and its pass. What a pass sums is combined behind it, in the same unit. Between
-the check and the first scalars the update begins: it is counted.
+The units are those of the CPU's launcher: the check of gradients, then for each level its scalars
+and its sweep. The unit of a sweep also combines the partial results of the sweep. Between the check
+and the first scalars, the kernel `begin` counts the update.
 """
 
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from learnerdsl.runtime.cuda.device import Device, Launch, Words
 from learnerdsl.runtime.tables.tables import Tables
 
 FIRST_INPUT = MINIBATCH_SIZE
-"""The slot of a model row from which on the host gives the values."""
+"""The first of the slots of a model row that the host sets."""
 
 
 @dataclass
 class DeviceTables:
-    """Where the tables of a program are on a device: addresses, but for `chunk_count`.
+    """The addresses of the tables of a program on a device, and `chunk_count`.
 
     Attributes:
-        gate: a float64 that is not 0 where the update is refused; 0 if nothing is checked.
-        found: a float64 for how many values of the gradients of these tensors are not finite.
+        gate: address of a float64 that is not 0 if the update is refused; 0 if nothing is checked.
+        found: address of a float64, the count of NaN and infinite values in these gradients.
     """
 
     addresses: int = 0
@@ -50,21 +50,21 @@ class DeviceTables:
     vectors: dict[int, tuple[int, int, int]] = field(
         default_factory=dict[int, tuple[int, int, int]]
     )
-    """Level -> address of the table of vectors to join, of the tiles, and how many of those."""
+    """Level -> addresses of the table of axis arrays to join and of the tiles, number of tiles."""
 
 
 Units = list[list[Launch]]
 
 
 class Scheduler:
-    """Makes the launches of an update.
+    """Plans the launches of an update.
 
     Args:
-        tables: of the program on the host.
+        tables: tables of the program on the host.
         module: the generated module.
-        device: what runs it.
-        places: where the tables are on the device.
-        check: the pass that counts what is not finite, or None.
+        device: the device that runs it.
+        places: addresses of the tables on the device.
+        check: kernel that counts NaN and infinite gradient values, or None.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Scheduler:
         self.widths = (len(layout.columns), len(layout.model), len(layout.tensor))
 
     def units(self) -> Units:
-        """The launches of each unit."""
+        """Return the launches of each unit."""
         at = self.places
         words = Words(
             (
@@ -107,17 +107,17 @@ class Scheduler:
         return units
 
     def launch(self, kernel: CudaKernel, blocks: int, words: Words) -> Launch:
-        """A kernel that is ready to start."""
+        """Load a kernel; return a launch of it."""
         return Launch(kernel, self.device.load(kernel), blocks, words)
 
     def blocks_of(self, kernel: CudaKernel) -> int:
-        """How many blocks a kernel of scalars needs."""
+        """Return the number of blocks of a kernel of scalars."""
         if kernel.by == "group":
             return _ceiling(self.group_count)
         return self.tensors if kernel.by == "tensor" else _ceiling(self.tensors)
 
     def begin(self) -> Launch:
-        """The update is counted, and the host's numbers are taken over."""
+        """Return the launch of `begin`, which counts an update and copies the host's inputs."""
         at, model_width = self.places, self.widths[1]
         words = (at.inputs, at.pending, at.model_rows, at.gate, self.group_count, model_width)
         inputs = input_count(self.tables)
@@ -126,11 +126,11 @@ class Scheduler:
         )
 
     def check_unit(self, words: Words) -> list[Launch]:
-        """What is not finite is counted; nothing where it does not matter."""
+        """Return the launches that count NaN and infinite gradient values, if they are checked."""
         at = self.places
         if self.check is None:
             return []
-        # The check itself must not be held back by what an earlier one found.
+        # The check runs with an open gate: the result of the previous one must not skip it.
         open_words = Words([*words.values[:6], 0, *words.values[7:]])
         counted = Words((at.sums, at.found, self.reduce_count, at.chunk_count))
         return [
@@ -139,7 +139,7 @@ class Scheduler:
         ]
 
     def behind(self, level: int) -> list[Launch]:
-        """The sums of a pass are combined, and parts of sums over axes joined."""
+        """Return the launches after a sweep, which combine its partial results."""
         at, launches = self.places, list[Launch]()
         first, last = self.tables.reduce_columns[level]
         _, model_width, tensor_width = self.widths
@@ -160,7 +160,7 @@ class Scheduler:
 
 
 def input_count(tables: Tables) -> int:
-    """How many numbers the host gives each update: minibatch size to the last scalar extra."""
+    """Return the number of inputs from the host: minibatch size to the last scalar extra."""
     rule = tables.program.rule
     scalars = sum(extra.shape == "model" for extra in rule.extras)
     return tables.hyperparameter_slot(len(rule.hyperparameters)) + scalars - FIRST_INPUT
@@ -169,12 +169,12 @@ def input_count(tables: Tables) -> int:
 def tabulate_joins(
     tables: Tables, level: int, address_of: Callable[[int, Vector], int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors that a pass leaves in parts, of all tensors, and the tiles of their values.
+    """Return a table of the axis arrays that a sweep leaves in parts, and tiles of their values.
 
     Args:
-        tables: of the program on the host.
-        level: number of the pass.
-        address_of: function of a tensor's number and a vector: where it is.
+        tables: tables of the program on the host.
+        level: level of the sweep.
+        address_of: returns the address of an axis array of the tensor with a number.
     """
     program = tables.program
     passes = program.kernel.passes
@@ -198,7 +198,7 @@ def tabulate_joins(
 
 
 def _spans(tables: Tables, vector: Vector, shape: tuple[int, ...], count: int) -> tuple[int, int]:
-    """Rows and values of a vector for an index of its outer axes, along which its parts lie."""
+    """Return the number of rows, and of values, for each index of an axis array's outer axes."""
     leading = tables.program.layout.leading
     if not vector.outer:
         return max(1, int(np.prod([shape[axis] for axis in leading]))), max(1, count)
@@ -208,5 +208,5 @@ def _spans(tables: Tables, vector: Vector, shape: tuple[int, ...], count: int) -
 
 
 def _ceiling(count: int) -> int:
-    """How many blocks have a thread for each."""
+    """Return the number of blocks that have `count` threads."""
     return -(-count // THREADS)

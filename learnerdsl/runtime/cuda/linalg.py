@@ -1,7 +1,7 @@
-"""Functions of whole matrices on a device, by a library that has them: PyTorch or CuPy.
+"""Matrix functions on a device, with PyTorch or CuPy.
 
-Generated code calls them by NumPy's names. None of the libraries is imported but the one that the
-arrays are of, or that is installed.
+Generated code calls them by NumPy's names. Only one library is imported: the one that the arrays
+belong to, or else one that is installed.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "cupy")
 
 
 def namespace_for(array: Any, rule: str) -> Any:
-    """The functions for matrices like this array.
+    """Return the matrix functions for arrays of this library.
 
     Raises:
         LearnerError: no library with such functions is installed.
@@ -33,14 +33,14 @@ def namespace_for(array: Any, rule: str) -> Any:
             library = importlib.import_module(name)
             return TorchMatrices(library) if name == "torch" else CupyMatrices(library)
     msg = (
-        f"{rule} works on whole matrices, for which a GPU needs PyTorch or CuPy; install one of "
+        f"{rule} works on whole matrices, which on a GPU needs PyTorch or CuPy; install one of "
         "them, or use backend='cpu'."
     )
     raise LearnerError(msg)
 
 
 class NumpyMatrices:
-    """NumPy, for the simulator, whose device memory is that of the host."""
+    """NumPy's functions, for the simulator, whose device memory is host memory."""
 
     nan = np.nan
 
@@ -48,28 +48,28 @@ class NumpyMatrices:
         return getattr(np, name)
 
     def scalar(self, value: Any) -> float:
-        """A scalar, which takes the number type of the matrices it meets."""
+        """Convert a scalar so that it takes the dtype of the matrices that it is combined with."""
         return float(value)
 
     def array(self, view: Any) -> np.ndarray:
-        """The array that a view of the device shows."""
+        """Convert a `DeviceView` to an array in the same memory."""
         return view.in_simulator()
 
     def on_stream(self, stream: int) -> Any:
-        """What is called inside it works on this stream."""
+        """Return a context manager whose body works on this stream."""
         del stream
         return np.errstate(all="ignore")
 
     def inverse_root(self, a: Any, order: float) -> Any:
-        """`a ** (-1/order)` of symmetric matrices."""
+        """Return `a ** (-1/order)` of symmetric matrices (..., n, n)."""
         return linalg.inverse_root(a, order)
 
     def eigenvectors(self, a: Any) -> Any:
-        """The orthonormal eigenvectors of symmetric matrices, largest eigenvalue first."""
+        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
         return linalg.eigenvectors(a)
 
     def orthonormal(self, a: Any) -> Any:
-        """Q of the QR decomposition."""
+        """Return Q of the QR decomposition."""
         return linalg.orthonormal(a)
 
 
@@ -77,7 +77,7 @@ class TorchMatrices:
     """PyTorch's functions under NumPy's names.
 
     Args:
-        torch: the module.
+        torch: the module `torch`.
     """
 
     nan = np.nan
@@ -91,19 +91,19 @@ class TorchMatrices:
         return lambda *values: function(*map(self.tensor, values))
 
     def tensor(self, value: Any) -> Any:
-        """A value as a tensor; numbers become one of no axes, which takes the type of others."""
+        """Convert a number to a tensor without axes, which does not change other dtypes."""
         if isinstance(value, (int, float)):
-            # Filled on the device: a copy from the host would wait.
+            # Fill it on the device, since a copy from the host would wait.
             kind = {"dtype": self.like.dtype, "device": self.like.device}
             return self.torch.full((), value, **kind)
         return value
 
     def scalar(self, value: Any) -> Any:
-        """A scalar, which takes the number type of the matrices it meets."""
+        """Convert a scalar so that it takes the dtype of the matrices that it is combined with."""
         return value if isinstance(value, self.torch.Tensor) else float(value)
 
     def array(self, view: Any) -> Any:
-        """A tensor over the memory of a view of the device, or of a tensor."""
+        """Convert a `DeviceView` or a tensor to a tensor in the same memory."""
         tensor = view.detach() if isinstance(view, self.torch.Tensor) else None
         if tensor is None:
             device = "cuda" if self.like is None else self.like.device
@@ -112,7 +112,7 @@ class TorchMatrices:
         return tensor
 
     def on_stream(self, stream: int) -> Any:
-        """What is called inside it works on this stream, and records no gradients."""
+        """Return a context manager whose body works on this stream and records no gradients."""
         cuda = self.torch.cuda
         device = self.like.device
         own = cuda.ExternalStream(stream, device) if stream else cuda.default_stream(device)
@@ -122,19 +122,19 @@ class TorchMatrices:
         return stack
 
     def copy(self, a: Any) -> Any:
-        """A copy."""
+        """Return a copy."""
         return a.clone()
 
     def eye(self, size: int, dtype: Any) -> Any:
-        """The identity matrix."""
+        """Return the identity matrix (size, size)."""
         return self.torch.eye(size, dtype=dtype, device=self.like.device)
 
     def swapaxes(self, a: Any, first: int, second: int) -> Any:
-        """The matrix with two axes exchanged."""
+        """Exchange two axes."""
         return self.torch.swapaxes(a, first, second)
 
     def decomposed(self, a: Any) -> tuple[Any, Any]:
-        """Eigenvalues in ascending order and eigenvectors; NaN of matrices that are not finite."""
+        """Return ascending eigenvalues and eigenvectors; NaN if a matrix is not finite."""
         is_finite = self.torch.isfinite(a).all(-1).all(-1)
         safe = self.torch.where(is_finite[..., None, None], a, self.torch.zeros_like(a))
         roots, vectors = self.torch.linalg.eigh(safe)
@@ -143,7 +143,7 @@ class TorchMatrices:
         return roots, self.torch.where(is_finite[..., None, None], vectors, nan)
 
     def inverse_root(self, a: Any, order: float) -> Any:
-        """`a ** (-1/order)` of symmetric matrices, by their eigenvalues, as on the CPU."""
+        """Return `a ** (-1/order)` of symmetric matrices (..., n, n), from their eigenvalues."""
         roots, vectors = self.decomposed(a)
         largest = roots.abs().amax(-1, keepdim=True) if roots.numel() else roots
         least = self.torch.finfo(roots.dtype).eps * largest
@@ -151,19 +151,19 @@ class TorchMatrices:
         return self.torch.matmul(vectors * powers[..., None, :], vectors.mT)
 
     def eigenvectors(self, a: Any) -> Any:
-        """The orthonormal eigenvectors of symmetric matrices, largest eigenvalue first."""
+        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
         return self.decomposed(a)[1].flip(-1)
 
     def orthonormal(self, a: Any) -> Any:
-        """Q of the QR decomposition."""
+        """Return Q of the QR decomposition."""
         return self.torch.linalg.qr(a)[0]
 
 
 class CupyMatrices:
-    """CuPy, which has NumPy's names.
+    """CuPy's functions, which have NumPy's names.
 
     Args:
-        cupy: the module.
+        cupy: the module `cupy`.
     """
 
     nan = np.nan
@@ -176,27 +176,27 @@ class CupyMatrices:
         return getattr(self.cupy, name)
 
     def scalar(self, value: Any) -> Any:
-        """A scalar of the type of the matrices: CuPy's arrays of no axes would widen them."""
+        """Convert a scalar to the matrices' dtype: a CuPy array without axes would widen them."""
         return value.astype(self.dtype) if isinstance(value, self.cupy.ndarray) else float(value)
 
     def array(self, view: Any) -> Any:
-        """An array over the memory of a view of the device."""
+        """Convert a `DeviceView` to an array in the same memory."""
         array = self.cupy.asarray(view)
         self.dtype = array.dtype if self.dtype is None else self.dtype
         return array
 
     def on_stream(self, stream: int) -> Any:
-        """What is called inside it works on this stream."""
+        """Return a context manager whose body works on this stream."""
         return self.cupy.cuda.ExternalStream(stream)
 
     def inverse_root(self, a: Any, order: float) -> Any:
-        """`a ** (-1/order)` of symmetric matrices, by their eigenvalues, as on the CPU."""
+        """Return `a ** (-1/order)` of symmetric matrices (..., n, n), from their eigenvalues."""
         return linalg.inverse_root(a, order, self.cupy)
 
     def eigenvectors(self, a: Any) -> Any:
-        """The orthonormal eigenvectors of symmetric matrices, largest eigenvalue first."""
+        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
         return linalg.eigenvectors(a, self.cupy)
 
     def orthonormal(self, a: Any) -> Any:
-        """Q of the QR decomposition."""
+        """Return Q of the QR decomposition."""
         return linalg.orthonormal(a, self.cupy)

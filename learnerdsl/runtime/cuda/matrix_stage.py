@@ -1,4 +1,4 @@
-"""Functions of whole matrices between two passes on a device."""
+"""Matrix functions between two sweeps on a device."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class MatrixStage:
-    """The functions of a level, which a library runs tensor by tensor.
+    """Runs the matrix functions of a level with a library, tensor by tensor.
 
-    They read scalars on the device. Where a choice depends on one, the host has to know it, and
-    waits. Decompositions wait by themselves, for whether they converged.
+    The functions read scalars on the device. If a condition depends on a scalar, the host waits for
+    its value. Decompositions always make the host wait, to learn whether they converged.
 
     Args:
-        engine: whose tensors they work on.
-        level: number of the level.
+        engine: the engine that owns the tensors.
+        level: the level.
     """
 
     def __init__(self, engine: "CudaEngine", level: int) -> None:
@@ -40,7 +40,7 @@ class MatrixStage:
         self.matrices: list[dict[str, Any]] = [{} for _ in engine.shapes]
 
     def prepare(self, namespace: Any, parameters: Sequence[Any], earlier: Sequence[Any]) -> None:
-        """Take over the arrays; stages of one rule share the values that pass between them."""
+        """Collect the arrays; all stages of a rule share them, as later ones read results."""
         engine = self.engine
         self.xp = namespace
         name = engine.program.kernel.parameter.name
@@ -60,18 +60,18 @@ class MatrixStage:
         )
 
     def bind(self, name: str, indices: Sequence[int], arrays: Sequence[Any]) -> None:
-        """The gradients, or other arrays, of some tensors."""
+        """Use these gradients or array extras from now on."""
         for index, array in zip(indices, arrays, strict=True):
             self.matrices[index][name] = self.xp.array(as_view(self.engine, values_of(array)))
 
     def run(self, stream: int) -> None:
-        """The functions of all tensors."""
+        """Run the functions for all tensors."""
         engine = self.engine
         model, tensor = self.model_rows, self.tensor_rows
         if not self.can_be_captured and engine.device.is_capturing(stream):
             msg = (
-                f"{engine.program.rule.name} cannot be captured in a CUDA graph: its functions of "
-                "matrices, or the choice between them, need the host."
+                f"{engine.program.rule.name} cannot be captured in a CUDA graph: its matrix "
+                "functions, or conditions on scalars around them, make the host wait."
             )
             raise LearnerError(msg)
         if self.waits:
@@ -85,7 +85,7 @@ class MatrixStage:
 
 
 def as_view(engine: "CudaEngine", array: Any) -> Any:
-    """An array as the library that has functions of matrices can take it."""
+    """Convert an array to one that the library of matrix functions accepts."""
     if library_of(array) in LIBRARIES:
         return array
     place = locate(array, "An array")
@@ -93,12 +93,12 @@ def as_view(engine: "CudaEngine", array: Any) -> Any:
 
 
 def _decomposes(block: Block) -> bool:
-    """Whether a matrix is decomposed."""
+    """Return whether the block decomposes a matrix."""
     return any(c.expression.has(Eigenvectors, InverseRoot, Orthonormal) for c in block.computes)
 
 
 def _chooses(kernel: Kernel, block: Block) -> bool:
-    """Whether a condition of the functions is a scalar."""
+    """Return whether a condition in the block depends on a scalar."""
     return any(
         kernel.domains[symbol].rank < Rank.VECTOR
         for compute in block.computes

@@ -1,4 +1,4 @@
-"""What a learner keeps on a device: its states, its tables, and the clock."""
+"""The memory of a learner on a device: its states, its tables and its clock."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,33 +22,33 @@ from learnerdsl.runtime.tables.tables import Tables
 
 
 class WholeUpdates:
-    """What an engine says that leaves out no tensor."""
+    """The part of the interface for skipped tensors, for an engine that never skips any."""
 
     sizes: Any
     step_count: Any
 
     @property
     def tensor_steps(self) -> float | list[float]:
-        """Number of updates done, of each tensor."""
+        """The number of updates of each tensor, which is the same for all."""
         return self.step_count
 
     @property
     def missed_steps(self) -> list[int]:
-        """For each tensor, how many of the updates left it out."""
+        """For each tensor, the number of updates that skipped it."""
         return [0] * len(self.sizes)
 
     @missed_steps.setter
     def missed_steps(self, missed: Sequence[int]) -> None:
-        """Refused, unless none was left out."""
+        """Raise if an update skipped a tensor."""
         if any(missed):
             msg = (
-                "Some parameters had no gradient in earlier updates, so that they have done fewer "
-                "steps; on a GPU all parameters do the same."
+                "Some parameters had no gradient in earlier updates and have done fewer steps, but "
+                "on a GPU all parameters must have done the same number."
             )
             raise LearnerError(msg)
 
     def launch_without(self, absent: Sequence[int]) -> Any:
-        """Never called, as gradients that are None are refused."""
+        """Raise; the check of gradients refuses None before this is called."""
         msg = f"no update on a device leaves out tensors, got {absent}"
         raise InternalError(msg)
 
@@ -57,12 +57,12 @@ class DeviceStates(WholeUpdates, Tables):
     """The memory of an engine on a device; see `CudaEngine` for the arguments.
 
     Attributes:
-        at: where the tables are.
-        places: for each tensor, name -> (address, shape, dtype) of what is kept for it.
-        inputs: what the host gives each update, for every group.
-        addresses: of the arrays of every tensor.
-        steps_begun: number of updates, as far as is known without waiting for the device.
-        was_captured: whether an update is in a CUDA graph, whose replays nobody counts.
+        at: addresses of the tables.
+        places: for each tensor, name -> (address, shape, dtype) of its arrays on the device.
+        inputs: inputs of an update from the host (groups, inputs), float64.
+        addresses: the address table (tensors, columns), uint64.
+        steps_begun: number of updates started, as known without waiting for the device.
+        was_captured: whether a CUDA graph holds an update; the host cannot count its replays.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class DeviceStates(WholeUpdates, Tables):
         self._place_tables()
 
     def parts_of_chunk(self, width: int) -> int:
-        """A part for each group of threads that shares a row: see `lanes_for`."""
+        """Return the number of groups of threads that share a row: each has a part."""
         return THREADS // lanes_among(width, THREADS)
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
-        """Name -> (address, shape, dtype) of what the engine keeps for each tensor."""
+        """Allocate the arrays of each tensor: name -> (address, shape, dtype)."""
         kernel, layout = self.program.kernel, self.program.layout
         wide = np.dtype(np.float64)
         places: list[dict[str, tuple[int, Any, Any]]] = []
@@ -121,7 +121,7 @@ class DeviceStates(WholeUpdates, Tables):
         return [{n: (base + start, *rest) for n, (start, *rest) in p.items()} for p in places]
 
     def _tabulate_addresses(self, parameters: Sequence[Place]) -> np.ndarray:
-        """Address table: a row for each tensor; gradients are bound later."""
+        """Return the address table (tensors, columns), uint64; `bind` fills in the gradients."""
         columns = self.program.layout.columns
         table = np.zeros((len(parameters), len(columns)), np.int64)
         for k, parameter in enumerate(parameters):
@@ -132,7 +132,7 @@ class DeviceStates(WholeUpdates, Tables):
         return table
 
     def keep(self, array: np.ndarray) -> int:
-        """The address of a copy of an array that stays on the device."""
+        """Copy an array to the device for the lifetime of the engine; return its address."""
         memory = self.device.allocate(array.nbytes)
         self.kept.append(memory)
         with self.device.activate():
@@ -140,7 +140,7 @@ class DeviceStates(WholeUpdates, Tables):
         return memory.address
 
     def _place_tables(self) -> None:
-        """All tables but those of the chunks."""
+        """Copy all tables except those of the chunks to the device."""
         at = self.at
         at.model_rows = self.keep(self.model_rows)
         at.tensor_rows = self.keep(self.tensor_rows)
@@ -162,7 +162,10 @@ class DeviceStates(WholeUpdates, Tables):
         return self.places[tensor][vector.symbol.name][0]
 
     def _start_vectors(self) -> None:
-        """Vectors that no chunk writes, as their tensor is empty, have the value of no element."""
+        """Fill the axis arrays of empty tensors with the identity of their reduction.
+
+        No chunk will write them.
+        """
         for vector in self.program.layout.vectors:
             if vector.monoid.identity:
                 for own in self.places:
@@ -171,23 +174,23 @@ class DeviceStates(WholeUpdates, Tables):
                     self.device.upload(address, start, self.stream())
 
     def read(self, address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-        """A copy of an array of the device in NumPy, when all that was started is done."""
+        """Wait for all work of the device, then return a NumPy copy of an array."""
         array = np.empty(shape, kind)
         with self.device.activate():
             if self.device.is_capturing(self.stream()):
                 msg = (
-                    "What is on the device cannot be read while a CUDA graph is captured: states, "
+                    "Values on the device cannot be read while a CUDA graph is captured: states, "
                     "step_count, or whether gradients are finite (nonfinite='raise', or 'skip' "
-                    "with schedules). Read it before or after."
+                    "with schedules). Read them before or after the capture."
                 )
                 raise LearnerError(msg)
-            # Updates may have been on another stream than the one that is current here.
+            # Updates may have run on another stream than the current one.
             self.device.synchronize()
             self.device.download(array, address, self.stream())
         return array
 
     def state_spans(self) -> list[tuple[int, int, int]]:
-        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        """Return the memory of each state array: first byte, end, number of its tensor."""
         return [
             (address, address + math.prod(shape) * kind.itemsize, k)
             for k, own in enumerate(self.places)
@@ -195,11 +198,11 @@ class DeviceStates(WholeUpdates, Tables):
         ]
 
     def read_model_rows(self) -> np.ndarray:
-        """The rows of scalars of all groups, and waits for them."""
+        """Wait for the device, then return the model rows (groups, slots), float64."""
         return self.read(self.at.model_rows, self.model_rows.shape, np.float64)
 
     def write_model_rows(self, slots: Mapping[int, float]) -> None:
-        """Give some slots of all groups a value."""
+        """Set slots of the model rows of all groups: slot -> value."""
         rows = self.read_model_rows()
         for slot, value in slots.items():
             rows[:, slot] = value
@@ -208,9 +211,9 @@ class DeviceStates(WholeUpdates, Tables):
 
     @property
     def step_count(self) -> int:
-        """Number of updates done; waits for them where only the device knows."""
+        """The number of updates done; waits for the device if only the device knows."""
         if self.check_finite or self.was_captured:
-            # Updates may have been refused, or done by replays of a graph.
+            # The device may have refused updates, or a graph may have replayed some.
             known = int(self.read_model_rows()[0, STEP])
             self.steps_begun = known if self.check_finite else max(known, self.steps_begun)
             return known
@@ -218,17 +221,17 @@ class DeviceStates(WholeUpdates, Tables):
 
     @property
     def planned_steps(self) -> int:
-        """Number of updates before the next one, without waiting where no update can be refused."""
+        """The number of updates before the next one; does not wait if none can be refused."""
         return self.step_count if self.check_finite else self.steps_begun
 
     @property
     def samples(self) -> float:
-        """Number of samples seen: those of the last update are still waiting."""
+        """The number of samples seen, including the last update's, which are still pending."""
         waiting = self.read(self.at.pending, (1,), np.float64)
         return float(self.read_model_rows()[0, SAMPLES] + waiting[0])
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done, of so many samples."""
+        """Set the number of updates done and the number of samples seen."""
         self.steps_begun = step_count
         self.write_model_rows({STEP: step_count, SAMPLES: samples})
         with self.device.activate():
@@ -236,11 +239,11 @@ class DeviceStates(WholeUpdates, Tables):
 
     @property
     def states(self) -> dict[str, list[Any]]:
-        """State name -> an array on the device for each tensor; one scalar for each in NumPy."""
+        """The states: name -> an array on the device, or a NumPy scalar, for each tensor."""
         return self._states(lambda place: DeviceView(self.device, self.arena, *place))
 
     def read_states(self) -> dict[str, list[Any]]:
-        """Copies of the states, in NumPy."""
+        """Return copies of the states as NumPy arrays."""
         return self._states(lambda place: self.read(*place))
 
     def _read_tensor_rows(self) -> np.ndarray:
@@ -260,7 +263,7 @@ class DeviceStates(WholeUpdates, Tables):
         return states
 
     def holders(self) -> dict[Any, Any]:
-        """State -> the one whose memory has its value now: those of a ring take turns."""
+        """Map each state to the one whose memory holds its value now; those of a ring rotate."""
         rings = [s for s in self.program.layout.element_states if isinstance(s, RingState)]
         held: dict[Any, Any] = {s: s for s in self.program.kernel.states}
         step = self.step_count if rings else 0
@@ -270,14 +273,14 @@ class DeviceStates(WholeUpdates, Tables):
         return held
 
     def read_model_states(self) -> dict[str, float]:
-        """State name -> value, of the states of the model."""
+        """Return the model-wide states: name -> value."""
         model = self.program.layout.model
         own = [s for s in self.program.kernel.states if s in model]
         rows = self.read_model_rows() if own else self.model_rows
         return {s.name: float(rows[0, model.index(s)]) for s in own}
 
     def write_states(self, values: Mapping[str, Any]) -> None:
-        """Give states their values: an array for each tensor, or one number for the model."""
+        """Set the states: an array for each tensor, or one number for a model-wide state."""
         layout = self.program.layout
         rows = self._read_tensor_rows()
         model: dict[int, float] = {}
@@ -297,7 +300,7 @@ class DeviceStates(WholeUpdates, Tables):
             self.device.synchronize()
 
     def _write(self, place: tuple[int, Any, Any], value: Any, stream: int) -> None:
-        """An array of the device takes a value; zero takes no memory of the host."""
+        """Write a value to an array on the device; zeros need no copy from the host."""
         address, shape, kind = place
         array = np.asarray(value, kind)
         with self.device.activate():

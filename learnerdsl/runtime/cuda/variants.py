@@ -1,4 +1,4 @@
-"""CUDA engines of one rule traced differently for tensors of different shapes, run as one."""
+"""One CUDA engine for the variants of a rule, which is traced differently for other shapes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from learnerdsl.runtime.variants import MixedEngine
 
 
 class CudaMixedEngine(WholeUpdates, MixedEngine):
-    """One CUDA engine for each variant of a rule; what they share, they share on the device."""
+    """Combines one CUDA engine for each variant of a rule; shared values stay on the device."""
 
     first: CudaEngine
     engines: list[CudaEngine]
 
     def take_over(self) -> None:
-        """One gate for all of them, and the launches between them."""
+        """Give all engines one gate, and plan the launches between the engines."""
         self.sizes = range(len(self.place))
         self.device, self.stream = self.first.device, self.first.stream
         self.check_finite = self.first.check_finite
@@ -37,11 +37,11 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         self.replan()
 
     def prepared(self, kernel: Any, *words: int) -> Launch:
-        """A launch of one block."""
+        """Return a launch of one block."""
         return Launch(kernel, self.device.load(kernel), 1, Words(words))
 
     def join(self, monoid: Monoid, places: Sequence[int]) -> Launch:
-        """A sum over the model is added up over the variants."""
+        """Return the launch that combines a reduction over the model across the variants."""
         table = [
             (e.at.model_rows, e.model_rows.shape[1], slot)
             for e, slot in zip(self.engines, places, strict=True)
@@ -52,7 +52,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         return self.prepared(builtin_kernels.join_model, *words)
 
     def replan(self) -> None:
-        """All engines begin with what the first one has counted."""
+        """Plan the launches of all engines, which start from the first one's model rows."""
         source, groups = self.first.at, len(self.first.model_rows)
         for engine in self.engines:
             engine.plan_launches()
@@ -62,7 +62,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
             engine.begin = self.prepared(builtin_kernels.share_rows, *words, groups)
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Select rows in the engines of their tensors."""
+        """Pass the rows of each tensor to its engine."""
         self.select_in_engines(rows)
         self.count_model()
         self.replan()
@@ -83,34 +83,34 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
             return self.first.outcome(stream, captured[0]) if self.check_finite else 0.0
 
     def join_totals(self, number: int) -> None:
-        """Give every variant the sums, or the maxima, of what all of them found at a meeting."""
+        """Combine the partial results of a meeting and write the totals into every variant."""
         for launch in self.joins[number]:
             self.device.launch(launch, self.stream())
 
     def refresh(self) -> None:
-        """Send what has changed, before an update that a CUDA graph replays, and count it."""
+        """Send changed values before a CUDA graph replays an update, and count that update."""
         self.first.refresh()
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
-        """Numbers of the tensors with gradients that are not finite, as the last check found."""
+        """Return the numbers of the tensors with NaN or infinite gradients at the last check."""
         found = [engine.find_nonfinite(gradients) for engine in self.engines]
         members = self.members.values()
         return sorted(own[k] for own, ks in zip(members, found, strict=True) for k in ks)
 
     @property
     def states(self) -> dict[str, list[Any]]:
-        """State name -> an array on the device for each tensor, None where it has no such state."""
+        """The states: name -> an array on the device, or None, for each tensor."""
         self.count_steps()
         return self.gather([engine.states for engine in self.engines])
 
     def count_steps(self) -> None:
-        """Tell all engines the steps of the first, on which the memory of a ring depends."""
+        """Copy the first engine's step count to all: it decides which memory a ring uses."""
         step_count = self.first.step_count
         for engine in self.engines[1:]:
             engine.steps_begun = step_count
 
     def state_spans(self) -> list[tuple[int, int, int]]:
-        """The memory of the states: first byte, the one after the last, number of the tensor."""
+        """Return the memory of each state array: first byte, end, number of its tensor."""
         return [
             (start, end, own[k])
             for engine, own in zip(self.engines, self.members.values(), strict=True)
@@ -118,16 +118,16 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         ]
 
     def read_states(self) -> dict[str, list[Any]]:
-        """Copies of the states, in NumPy."""
+        """Return copies of the states as NumPy arrays."""
         self.count_steps()
         return self.gather([engine.read_states() for engine in self.engines])
 
     def read_model_states(self) -> dict[str, float]:
-        """State name -> value, of the states of the model."""
+        """Return the model-wide states: name -> value."""
         return self.first.read_model_states()
 
     def write_states(self, values: Mapping[str, Any]) -> None:
-        """Give states their values: an array for each tensor, or one number for the model."""
+        """Set the states: an array for each tensor, or one number for a model-wide state."""
         self.count_steps()
         for engine, own in zip(self.engines, self.members.values(), strict=True):
             names = [spec.symbol.name for spec in engine.program.rule.states]
@@ -138,24 +138,24 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
 
     @property
     def step_count(self) -> int:
-        """Number of updates done."""
+        """The number of updates done."""
         return self.first.step_count
 
     @property
     def planned_steps(self) -> int:
-        """Number of updates before the next one."""
+        """The number of updates before the next one."""
         return self.first.planned_steps
 
     @property
     def samples(self) -> float:
-        """Number of samples seen."""
+        """The number of samples seen."""
         return self.first.samples
 
     def set_clock(self, step_count: int, samples: float) -> None:
-        """Go on as if so many updates had been done, of so many samples."""
+        """Set the number of updates done and the number of samples seen."""
         for engine in self.engines:
             engine.set_clock(step_count, samples)
 
     def set_minibatch_size(self, value: float) -> None:
-        """Number of samples of the next updates."""
+        """Set the number of samples of the next updates."""
         self.first.set_minibatch_size(value)

@@ -1,1 +1,1 @@
-"""The tables of a program at work: chunks of tensors, addresses, and rows of scalars."""
+"""The tables that kernels read: chunks of tensors, addresses, and rows of scalars."""

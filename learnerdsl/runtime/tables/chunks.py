@@ -1,23 +1,26 @@
-"""Chunks of tensors: what one call of a kernel works on, and how threads share them."""
+"""Chunks of tensors: one call of a kernel processes one chunk, and threads share the chunks."""
 
 import numpy as np
 
 CHUNK = 4_096
-"""Elements of a chunk. Reductions sum chunk by chunk, so this is part of their value's definition.
-Larger chunks are no faster, and two threads cannot share a few of them evenly: 16,384 took 1.25
-times as long for 100,000 elements."""
+"""Number of elements of a chunk. Reductions have one partial sum for each chunk, so their rounding
+depends on this number. Larger chunks are not faster, and two threads cannot share a few of them
+evenly: with 16,384, an update of 100,000 elements took 1.25 times as long."""
 
 PART_ROWS = 64
-"""Fewest rows of a chunk where each chunk keeps sums of its own for every column: they are then a
-small part of the traffic."""
+"""Smallest number of rows of a part if it has partial sums for every column, so that these are a
+small share of the memory traffic."""
 
 
 def tabulate_chunks(sizes: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Chunk table of whole tensors: rows of (tensor, start, start in the gradient, count).
+    """Return the chunk table of whole tensors.
 
     Args:
-        sizes: numbers of elements of the tensors.
-        steps: for each tensor, the elements of a chunk.
+        sizes: number of elements of each tensor (tensors,), int64.
+        steps: number of elements of a chunk of each tensor (tensors,), int64.
+
+    Returns:
+        Rows of (tensor, start, start in the gradient, count), of shape (chunks, 4), int64.
     """
     counts = -(-sizes // steps)
     first = np.cumsum(counts) - counts
@@ -28,7 +31,7 @@ def tabulate_chunks(sizes: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def split_evenly(costs: np.ndarray, parts: int) -> np.ndarray:
-    """Bounds of at most `parts` runs of about equal cost."""
+    """Return the bounds of at most `parts` runs of items with about equal total cost."""
     total = np.concatenate([[0], np.cumsum(costs)])
     wanted = np.linspace(0, total[-1], min(parts, max(1, len(costs))) + 1)
     return np.unique(np.searchsorted(total, wanted)).astype(np.int64)

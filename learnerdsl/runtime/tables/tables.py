@@ -1,4 +1,17 @@
-"""The tables of a program at work on some tensors, whatever machine runs it."""
+"""The tables of a program for given tensors, the same on every kind of machine.
+
+An axis array has one value for each index of some axes of a tensor, such as a sum for each column.
+If chunks compute it, each chunk (or each group of threads on a GPU) writes partial sums into a part
+of its own, so that no two write to the same place. The parts follow the values in memory:
+
+    address
+    | values | part 0 | part 1 | ... | part parts - 1 |
+      count    length   length         length
+
+Joining the parts in order gives the values. A part starts with the identity of the reduction, and
+is as long as the values, unless its rows meet only a few indices of the array's leading axes; then
+it holds the values of these indices alone.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,32 +27,32 @@ from learnerdsl.runtime.arrays.sparse import chunks_of_rows
 from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 
-"""Slots of the clock in a model row."""
-
 
 def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
-    """Memory traffic of all passes together: every load and every store of an array."""
+    """Return the bytes that all sweeps load and store for each element."""
     return itemsize * sum(len(block.loads) + len(block.stores) for block in passes)
 
 
 class Tables:
-    """Rows of scalars, chunks and reductions of a program.
+    """The rows of scalars, chunk sizes and reductions of a program.
 
     Args:
         program: a compiled rule.
         shapes: shapes of the tensors.
-        groups: which group every tensor is in.
-        seed: of the random numbers of rules that draw some.
-        numbers: number of each tensor, on which random numbers depend; from 0 on if not given.
+        groups: the group of each tensor.
+        seed: seed of the random numbers, for rules that draw any.
+        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
 
     Attributes:
-        sizes: numbers of elements of the tensors.
-        model_rows: float64 (groups, slots).
-        tensor_rows: float64 (tensors, slots).
-        steps: for each tensor the elements of a chunk.
-        widths: elements of a row of each tensor, for gradients of some rows.
-        reduces: for each reduction: whether it is a maximum, over the model, its slot in its row.
-        reduce_columns: for each level the first and last column of the sums that its pass leaves.
+        sizes: number of elements of each tensor (tensors,), int64.
+        model_rows: scalars of each group (groups, slots), float64.
+        tensor_rows: scalars of each tensor (tensors, slots), float64.
+        steps: number of elements of a chunk of each tensor (tensors,), int64.
+        widths: number of elements of a row of each tensor, for row-sparse gradients.
+        reduces: for each reduction the code of its monoid, whether it is over the model, and its
+            slot in the row (reduces, 3), int64.
+        reduce_columns: for each level the first column, and one past the last, of the partial sums
+            that its sweep writes.
     """
 
     def __init__(
@@ -69,7 +82,10 @@ class Tables:
         self.reduce_columns = self._tabulate_columns()
 
     def _elements_of_chunks(self) -> np.ndarray:
-        """How many elements a chunk of each tensor has: whole rows where a pass goes by rows."""
+        """Return the number of elements of a chunk of each tensor.
+
+        A chunk has whole rows if a sweep works row by row.
+        """
         layout, shapes = self.program.layout, self.shapes
         axes = layout.row_axes
         if not axes:
@@ -87,17 +103,17 @@ class Tables:
         return rows * widths
 
     def parts_of_chunk(self, width: int) -> int:
-        """How many parts of a sum a chunk has, where rows have so many elements."""
+        """Return the number of parts that a chunk has if its rows have `width` elements."""
         del width
         return 1
 
     def parts_of(self, tensor: int) -> tuple[int, int]:
-        """Rows of a part of a tensor whose sums over axes are kept in parts, and how many parts."""
+        """Return the number of rows of each part of a tensor, and its number of parts."""
         slots, row = self.program.layout.tensor, self.tensor_rows[tensor]
         return int(row[slots.index(CHUNK_ROWS)]), int(row[slots.index(PARTS)])
 
     def shape_of_vector(self, vector: Vector, tensor: int) -> tuple[int, ...]:
-        """The shape of a vector of a tensor, with the parts of one that is summed over chunks."""
+        """Return the shape of an axis array; it is flat and includes the parts if there are any."""
         shape = self.shapes[tensor]
         own = tuple(shape[axis] for axis in vector.axes)
         if vector.in_parts:
@@ -107,7 +123,12 @@ class Tables:
         return own
 
     def chunks_of(self, rows: Mapping[int, np.ndarray]) -> np.ndarray:
-        """Chunk table, of these rows of the tensors with these numbers, and of the others whole."""
+        """Return the chunk table (chunks, 4), int64.
+
+        Args:
+            rows: number of a tensor -> the rows that its chunks cover; all other tensors are
+                covered as a whole.
+        """
         chunks = tabulate_chunks(self.sizes, self.steps)
         if rows:
             parts = [chunks[~np.isin(chunks[:, 0], list(rows))]]
@@ -117,11 +138,11 @@ class Tables:
         return chunks
 
     def bounds_of(self, chunks: np.ndarray) -> np.ndarray:
-        """For each tensor its first chunk, and one number more."""
+        """Return the first chunk of each tensor, then the number of chunks (tensors + 1,)."""
         return np.searchsorted(chunks[:, 0], np.arange(len(self.sizes) + 1))
 
     def count(self, chunks: np.ndarray) -> np.ndarray:
-        """Take over how many elements of each tensor the chunks hold."""
+        """Write the number of elements in the chunks of each tensor into the rows; return them."""
         counted = np.bincount(chunks[:, 0], chunks[:, 3], len(self.sizes))
         self.tensor_rows[:, TENSOR_SIZE] = counted
         self.model_rows[:, MODEL_SIZE] = counted.sum()
@@ -145,9 +166,9 @@ class Tables:
         return columns + [(last, last)] * (len(self.program.levels) - len(columns))
 
     def extra_slot(self, name: str) -> int:
-        """The slot of a number that an update is given."""
+        """Return the slot of a scalar extra in a model row."""
         return [symbol.name for symbol in self.program.layout.model].index(name)
 
     def hyperparameter_slot(self, index: int) -> int:
-        """The slot of a hyperparameter: they are behind the clock."""
+        """Return the slot of a hyperparameter in a model row: they follow the clock."""
         return len(CLOCK) + index

@@ -1,15 +1,15 @@
-"""Numbers of the units of a launch: the check of gradients, then two for each level.
+"""Numbers of the units of a launch: first the check of gradients, then two for each level.
 
     unit   0       1         2       3         4      ...
     does   check   scalars   sweep   scalars   sweep
     level          0         0       1         1
 
-A launch runs a range of units, so that others can work in between: functions of matrices behind the
-scalars of a level, variants of a rule behind a sweep.
+A launch runs a range of units, so that other work can come in between: matrix functions after the
+scalars of a level, the totals over all variants of a rule after a sweep.
 """
 
 CHECK = 0
-"""The unit that looks for gradients which are not finite."""
+"""The unit that looks for NaN and infinite gradients."""
 
 
 def scalars_of(level: int) -> int:
@@ -33,5 +33,5 @@ def is_sweep(unit: int) -> bool:
 
 
 def count_units(levels: int) -> int:
-    """Return how many units so many levels have, the check included."""
+    """Return the number of units of so many levels, including the check."""
     return 2 * levels + 1
