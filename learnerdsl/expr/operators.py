@@ -6,6 +6,7 @@ of the language in the rule's own code; code of SymPy's still gets SymPy's opera
 symbols compares how they are written, which a rule cannot mean, so it raises RuleError.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -210,5 +211,19 @@ class _Installation:
             elif self.traces == 0:
                 del sympy.Expr.__bool__  # type: ignore[attr-defined]
 
+    def settle_child(self) -> None:
+        """Forget, in a child process, the traces of threads that the fork did not copy."""
+        self.lock.release()
+        while self.traces and not _is_written.get():
+            self.count(-1)
+
 
 _installation = _Installation()
+
+if hasattr(os, "register_at_fork"):
+    # Another thread may be tracing, and in the child nobody would release the lock for it.
+    os.register_at_fork(
+        before=_installation.lock.acquire,
+        after_in_parent=_installation.lock.release,
+        after_in_child=_installation.settle_child,
+    )

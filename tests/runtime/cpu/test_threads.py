@@ -197,6 +197,66 @@ print("done")
     assert run(code) == ["done"]
 
 
+@forks
+@pytest.mark.parametrize(
+    "lock",
+    ["learnerdsl.expr.operators._installation.lock", "learnerdsl.runtime.turns._one_look"],
+)
+def test_a_fork_while_another_thread_holds_a_lock_leaves_a_child_that_works(lock):
+    code = f"""
+import learnerdsl.expr.operators, learnerdsl.runtime.turns
+expected, lock, held = advance(new()), {lock}, threading.Event()
+
+def hold():
+    with lock:
+        held.set()
+        time.sleep(0.5)
+
+def work():
+    with lock:
+        pass
+    assert advance(new()) == expected
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+in_child(work)
+thread.join()
+print("done")
+"""
+    assert run(code) == ["done"]
+
+
+@forks
+def test_a_trace_of_another_thread_does_not_go_on_in_the_child():
+    code = """
+import sympy
+from learnerdsl.expr.operators import _installation, operators_of_rules
+own, go_on, inside = sympy.Basic.__eq__, threading.Event(), threading.Event()
+
+def trace():
+    with operators_of_rules():
+        inside.set()
+        go_on.wait()
+
+def work():
+    assert _installation.traces == 0
+    assert sympy.Basic.__eq__ is _installation.originals[sympy.Basic, "__eq__"]
+    assert "__bool__" not in vars(sympy.Expr)
+    advance(new())
+
+thread = threading.Thread(target=trace)
+thread.start()
+inside.wait()
+in_child(work)
+go_on.set()
+thread.join()
+assert _installation.traces == 0
+print("done")
+"""
+    assert run(code) == ["done"]
+
+
 # How many
 
 
