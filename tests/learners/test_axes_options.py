@@ -9,6 +9,7 @@ from support.problems import assert_same_path, hyperparameters, problem
 
 from learnerdsl import learners
 
+pytestmark = pytest.mark.slow  # most of it is optax's compilation
 SHAPES = ((7, 5), (5, 7), (3, 4, 2), (2, 5, 1, 3), (6,), ())
 
 
