@@ -127,7 +127,7 @@ class Learner(Resumable):
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
-    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool:
+    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool | Done:
         """Do one update of all parameters, in place.
 
         Args:
@@ -240,7 +240,7 @@ class Learner(Resumable):
         self._check.refuse_names(list(given), () if may_miss else self._names)
         return tuple(map(given.get, self._names))
 
-    def _settle(self, refusal: Any) -> Any:
+    def _settle(self, refusal: Any) -> bool | Done:
         """Return what `update` returns if nonfinite gradients may have stopped it, or raise."""
         if self._nonfinite == "skip":
             return refusal == 0 if isinstance(refusal, float) else Done(refusal)
