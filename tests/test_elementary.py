@@ -83,6 +83,23 @@ def test_code_of_every_function_is_the_golden_file(target, golden):
     golden(elementary.source(target))
 
 
+# SymPy's cbrt is the principal root, a power.
+OF_SYMPY = [r for r in BY_NODE.values() if hasattr(sympy, r.node.__name__) and r.name != "cbrt"]
+
+
+@pytest.mark.parametrize("row", OF_SYMPY, ids=lambda row: row.name)
+def test_sympys_own_function_is_taken(row):
+    own = getattr(sympy, row.node.__name__)
+    arguments = (X, Y)[: len(row.arguments)]
+
+    def rule(p, g):
+        given = dict(zip((X, Y), (p, g), strict=True))
+        return ld.assign(p, own(*(given[symbol] for symbol in arguments)))
+
+    written = ld.rule(rule).trace().lines[-1].expression
+    assert isinstance(written, row.node)
+
+
 def test_the_table_is_in_order():
     assert [row.name for row in FUNCTIONS] == sorted(row.name for row in FUNCTIONS)
 

@@ -12,6 +12,7 @@ import sympy
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from learnerdsl.elementary import atan2
 from learnerdsl.expr.graph import mapped
 from learnerdsl.expr.nodes import (
     COMPARISONS,
@@ -141,6 +142,7 @@ _ADOPTIONS: dict[Any, Callable[[Any, tuple[Any, ...]], Any]] = {
     ExprCondPair: _branch,
     sympy.Pow: _power,
     sympy.Heaviside: _heaviside,
+    sympy.atan2: lambda node, arguments: atan2(*arguments),
     sympy.Max: lambda node, arguments: Maximum(*arguments),
     sympy.Min: lambda node, arguments: Minimum(*arguments),
     sympy.And: _folded(And),
