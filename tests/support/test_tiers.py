@@ -18,7 +18,7 @@ def structure(name):
         found |= {f"{type(s).__name__} over {kernel.domains[s]}" for s in kernel.states}
         found |= {f"extra of {type(extra).__name__}" for extra in program.rule.extras}
         for block in kernel.blocks:
-            found |= {f"{r.kind} over {kernel.domains.get(r.symbol)}" for r in block.reduces}
+            found |= {f"{r.monoid.name} over {kernel.domains.get(r.symbol)}" for r in block.reduces}
             if any(compute.expression.has(Draw) for compute in block.computes):
                 found.add("random numbers")
         if any(level.matrix for level in program.levels):
