@@ -21,6 +21,7 @@ from learnerdsl.kernels.cpu import identity, join, pointer
 from learnerdsl.kernels.cpu_math import OPTIONS
 from learnerdsl.kernels.machine_code import KeptCode, code_of, compile_function, compiling, key_of
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.runtime.tables import units
 from learnerdsl.runtime.tables.units import CHECK, is_sweep, level_of, sweep_of
 
 
@@ -283,6 +284,10 @@ def launch_parallel(frame: Any) -> float:
     return refused
 
 
+_SOURCES = (__name__, units.__name__)
+"""Modules outside `learnerdsl.kernels` whose functions are compiled into the launcher."""
+
+
 @lru_cache(maxsize=1)
 def serial_driver() -> Callable[[np.ndarray], float]:
     """Return `launch_serial`, compiled now or loaded from disk."""
@@ -296,7 +301,7 @@ def parallel_driver() -> Callable[[np.ndarray], float]:
 
 
 def _driver(function: Callable[[Any], float], **options: Any) -> Callable[[np.ndarray], float]:
-    key = key_of(code_of(__name__).decode(errors="replace"))
+    key = key_of(b"".join(map(code_of, _SOURCES)).decode(errors="replace"))
     kept = KeptCode(function, f"launch-{key[:16]}", key)
     with compiling:
         return compile_function(
