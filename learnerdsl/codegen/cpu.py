@@ -5,8 +5,8 @@ tensor. Before it, `<rule>_scalars_<k>` fills a model row, `<rule>_tensor_scalar
 tensor row, and `<rule>_matrices_<k>` computes functions of whole matrices with NumPy.
 """
 
-from learnerdsl.codegen.matrices import MATRIX_FUNCTIONS, print_matrices
-from learnerdsl.codegen.naming import KERNEL_FUNCTIONS
+from learnerdsl.codegen.matrices import print_matrices
+from learnerdsl.codegen.naming import KERNEL_FUNCTIONS, MATRIX_FUNCTIONS
 from learnerdsl.codegen.rows import print_pass_by_rows
 from learnerdsl.codegen.scalars import print_model_scalars, print_tensor_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel

@@ -4,9 +4,10 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.printer import ATOM, Printer
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
-from learnerdsl.elementary import BY_NODE, FUNCTIONS, Function
+from learnerdsl.elementary import BY_NODE, Function
 from learnerdsl.expr import (
     And,
     Eigenvectors,
@@ -23,13 +24,6 @@ from learnerdsl.expr import (
     Where,
 )
 from learnerdsl.ir import Block, Compute, Domain, Rank
-
-_OF_MATRICES = ("eigenvectors", "inverse_root", "orthonormal")
-MATRIX_FUNCTIONS = (
-    *_OF_MATRICES,
-    *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
-)
-"""Functions that generated code may import besides NumPy."""
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
@@ -155,7 +149,7 @@ class _MatrixPrinter(Printer):
             return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
         names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
         prefix = "" if self.xp == "np" else f"{self.xp}."
-        return f"{prefix}{_OF_MATRICES[names[expr.func]]}({', '.join(arguments)})"
+        return f"{prefix}{LINEAR_ALGEBRA[names[expr.func]]}({', '.join(arguments)})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Return a square root as a call, other roots as powers."""

@@ -28,6 +28,13 @@ CUDA_FUNCTIONS = tuple(
 )
 """Functions that generated code for CUDA may import, in the order of the import."""
 
+LINEAR_ALGEBRA = ("eigenvectors", "inverse_root", "orthonormal")
+MATRIX_FUNCTIONS = (
+    *LINEAR_ALGEBRA,
+    *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),
+)
+"""Functions that generated code may import besides NumPy."""
+
 _LOCAL = (
     *("arrays", "chunk_rows", "count", "first", "float", "grad_start", "here", "i", "k", "key"),
     *("groups", "is_row", "lane", "lanes", "own", "packs", "parts_here", "row_count"),
@@ -35,7 +42,7 @@ _LOCAL = (
     *("matrices", "max", "min", "model", "np", "offset", "part", "range", "row", "row_number"),
     *("start", "sums", "tensor"),
 )
-RESERVED = frozenset((*KERNEL_FUNCTIONS, *CUDA_FUNCTIONS, *_LOCAL))
+RESERVED = frozenset((*KERNEL_FUNCTIONS, *CUDA_FUNCTIONS, *MATRIX_FUNCTIONS, *_LOCAL))
 
 
 def _is_reserved(name: str) -> bool:

@@ -95,9 +95,9 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
         '"""',
         "",
     ]
-    if "np." in body:
-        lines += ["import numpy as np", ""]
     free = _free_names(body)
+    if "np" in free:
+        lines += ["import numpy as np", ""]
     for module, names in target.imports:
         used = [name for name in names if name in free]
         if used:
