@@ -143,10 +143,6 @@ class Function:
         """The function of NumPy arrays; its result has their dtype."""
         return getattr(np, self.numpy) if isinstance(self.numpy, str) else self.numpy
 
-    def for_cpu(self) -> Callable[..., Any] | None:
-        """Return the function that Numba compiles; None if code contains the definition instead."""
-        return imported(self.cpu) if self.cpu else None
-
 
 def imported(path: str) -> Any:
     """Import and return the object with a dotted path."""

@@ -49,11 +49,7 @@ class Monoid:
     @property
     def neutral(self) -> sympy.Expr:
         """The identity element as an expression."""
-        return (
-            sympy.Integer(int(self.identity))
-            if np.isfinite(self.identity)
-            else (sympy.oo if self.identity > 0 else -sympy.oo)
-        )
+        return sympy.nsimplify(self.identity)
 
     def joined(self, a: str, b: str) -> str:
         """Return the text that joins two values."""
@@ -122,7 +118,7 @@ PROD = Monoid(
     identity=1.0,
     ufunc=np.multiply,
     join="*",
-    hot="multiply",
+    hot="accumulate_product",
     loses_nan=False,
     of_block="product_of",
     repeated=lambda value, count: sympy.Pow(value, count, evaluate=False),

@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "growing.md").read_text()
 RULES = {"learners", "transforms", "cntk"}
 SECTIONS = {
     "A function": r"erf",
-    "A reduction": r"PROD|_PROD|PROD_CODE|ProdOver|prod",
+    "A reduction": r"_?PROD|ProdOver|prod|accumulate_product",
     "A number type": r"float32|float32_array|\w+_float32",
     "A target": r"cuda|CUDA|print_cuda\w*|cuda_module",
 }

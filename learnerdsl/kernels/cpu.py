@@ -17,8 +17,9 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.elementary import FUNCTIONS, Function, imported
 from learnerdsl.kernels.cpu_math import INLINE, OPTIONS, log
+from learnerdsl.kernels.joining import joining_functions
 from learnerdsl.kernels.machine_code import (
     KEPT_AS,
     KeptCode,
@@ -27,7 +28,6 @@ from learnerdsl.kernels.machine_code import (
     compiling,
 )
 from learnerdsl.kernels.philox import random_functions
-from learnerdsl.monoids import MAX, MIN, PROD
 
 nan = np.float64(math.nan) if config.DISABLE_JIT else math.nan
 inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
@@ -35,12 +35,15 @@ float32 = np.float32
 float64 = np.float64
 int64 = np.int64
 
-for _row in FUNCTIONS:
-    # Functions of `math` raise errors where NumPy returns NaN or infinity.
-    is_interpreted = config.DISABLE_JIT and _row.cpu.startswith("math.")
-    globals()[_row.name] = _row.of_arrays if is_interpreted else _row.for_cpu()
 
-_MAX, _MIN, _PROD = MAX.code, MIN.code, PROD.code
+def _implementation(row: Function) -> Any:
+    """Return the function that Numba compiles or, without compilation, that Python calls."""
+    # Functions of `math` raise errors where NumPy returns NaN or infinity.
+    is_interpreted = config.DISABLE_JIT and row.cpu.startswith("math.")
+    return row.of_arrays if is_interpreted else imported(row.cpu)
+
+
+globals().update({row.name: _implementation(row) for row in FUNCTIONS if row.cpu})
 
 _ROW = types.CPointer(types.float64)
 _TABLE = types.CPointer(types.uint64)
@@ -145,24 +148,7 @@ def minimum(a: Any, b: Any) -> Any:
     return a if (a < b) | (a != a) else b
 
 
-@njit(**INLINE)
-def join(a: Any, b: Any, code: Any) -> Any:
-    """Return two values joined by the monoid of this code."""
-    if code == _MAX:
-        return maximum(a, b)
-    if code == _MIN:
-        return minimum(a, b)
-    return a * b if code == _PROD else a + b
-
-
-@njit(**INLINE)
-def identity(code: Any) -> Any:
-    """Return the identity element of the monoid of this code."""
-    if code == _MAX:
-        return -math.inf
-    if code == _MIN:
-        return math.inf
-    return 1.0 if code == _PROD else 0.0
+join, identity = joining_functions(njit(**INLINE), maximum, minimum)
 
 
 @njit(**INLINE)
@@ -181,7 +167,7 @@ if config.DISABLE_JIT:
         """Return the sum of both."""
         return total + value
 
-    def multiply(total: float, value: float) -> float:
+    def accumulate_product(total: float, value: float) -> float:
         """Return the product of both."""
         return total * value
 
@@ -221,6 +207,6 @@ else:
     # `reassoc` lets LLVM reorder these sums and products, which it needs to vectorise a loop.
     # Callers of `larger` and `smaller` check for NaN themselves.
     accumulate = _of_numbers(lambda builder, a, b: builder.fadd(a, b, flags=("reassoc",)))
-    multiply = _of_numbers(lambda builder, a, b: builder.fmul(a, b, flags=("reassoc",)))
+    accumulate_product = _of_numbers(lambda builder, a, b: builder.fmul(a, b, flags=("reassoc",)))
     larger = _chosen(">")
     smaller = _chosen("<")

@@ -41,9 +41,10 @@ from learnerdsl.kernels.cuda_memory import load2 as load2
 from learnerdsl.kernels.cuda_memory import load4 as load4
 from learnerdsl.kernels.cuda_memory import store2 as store2
 from learnerdsl.kernels.cuda_memory import store4 as store4
+from learnerdsl.kernels.joining import joining_functions
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.kernels.simulator import SIMULATED
-from learnerdsl.monoids import MAX, MIN, MONOIDS, PROD, SUM, Monoid
+from learnerdsl.monoids import MONOIDS, Monoid
 
 THREADS = 8 if SIMULATED else 256
 """Number of threads of a block, a power of two. It is the same on every GPU, since the rounding of
@@ -54,7 +55,6 @@ inf = math.inf
 float32 = np.float32
 float64 = np.float64
 int64 = np.int64
-MAX_CODE, MIN_CODE, PROD_CODE = MAX.code, MIN.code, PROD.code
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
 
 WORDS = (
@@ -131,24 +131,7 @@ def is_closed(gate: Any) -> Any:
     return gate != 0 and float64_array(gate, 0, 1)[0] != 0.0
 
 
-@device
-def join(a: Any, b: Any, code: Any) -> Any:
-    """Return two values joined by the monoid of this code."""
-    if code == MAX_CODE:
-        return maximum(a, b)
-    if code == MIN_CODE:
-        return minimum(a, b)
-    return a * b if code == PROD_CODE else a + b
-
-
-@device
-def identity(code: Any) -> Any:
-    """Return the identity element of the monoid of this code."""
-    if code == MAX_CODE:
-        return -inf
-    if code == MIN_CODE:
-        return inf
-    return 1.0 if code == PROD_CODE else 0.0
+join, identity = joining_functions(device, maximum, minimum)
 
 
 @device
@@ -184,7 +167,6 @@ def _of_block(monoid: Monoid) -> Any:
 
 
 globals().update({monoid.of_block: _of_block(monoid) for monoid in MONOIDS.values()})
-sum_of = _of_block(SUM)
 
 
 def lanes_among(width: Any, count: Any) -> Any:
