@@ -6,7 +6,6 @@ of the language in the rule's own code; code of SymPy's still gets SymPy's opera
 symbols compares how they are written, which a rule cannot mean, so it raises RuleError.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from learnerdsl.expr.adopting import raised
 from learnerdsl.expr.constants import number_of
 from learnerdsl.expr.graph import brief
 from learnerdsl.expr.nodes import Greater, GreaterEqual, Less, LessEqual
+from learnerdsl.forks import hold_across_forks
 
 _is_written: ContextVar[bool] = ContextVar("learnerdsl_operators", default=False)
 
@@ -213,17 +213,11 @@ class _Installation:
 
     def settle_child(self) -> None:
         """Forget, in a child process, the traces of threads that the fork did not copy."""
-        self.lock.release()
         while self.traces and not _is_written.get():
             self.count(-1)
 
 
 _installation = _Installation()
 
-if hasattr(os, "register_at_fork"):
-    # Another thread may be tracing, and in the child nobody would release the lock for it.
-    os.register_at_fork(
-        before=_installation.lock.acquire,
-        after_in_parent=_installation.lock.release,
-        after_in_child=_installation.settle_child,
-    )
+# Another thread may be tracing, and nobody would end its trace in the child.
+hold_across_forks(_installation.lock, _installation.settle_child)

@@ -6,7 +6,6 @@ can be written, and it trusts the content of its files.
 
 import hashlib
 import importlib.util
-import os
 import pickle
 import pkgutil
 import sys
@@ -30,6 +29,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
 from learnerdsl.errors import InternalError
+from learnerdsl.forks import hold_across_forks
 from learnerdsl.kernels import places
 
 _settings: Any = config
@@ -40,14 +40,8 @@ KEPT_AS = "__learnerdsl_kept_as__"
 compiling = threading.RLock()
 """The lock of compiling and loading, which one thread does at a time."""
 
-if hasattr(os, "register_at_fork"):
-    # A fork waits for a running compilation, since the child could not finish it.
-    os.register_at_fork(
-        before=compiling.acquire,
-        after_in_parent=compiling.release,
-        after_in_child=compiling.release,
-    )
-
+# A fork waits for a running compilation, since the child could not finish it.
+hold_across_forks(compiling)
 
 _TABLES = ("learnerdsl.elementary", "learnerdsl.monoids")
 

@@ -5,7 +5,6 @@ faster than `threading.Lock`. An exception between two lines, such as KeyboardIn
 the token, so a waiting thread checks whether any thread is inside the function at all.
 """
 
-import os
 import sys
 import threading
 import time
@@ -13,19 +12,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from learnerdsl.forks import hold_across_forks
+
 TOKEN = object()
 POLL = 2e-4
 """Seconds between two attempts to take the token."""
 
 _one_look = threading.Lock()
-
-if hasattr(os, "register_at_fork"):
-    # In a child nobody would release the lock for a thread that held it.
-    os.register_at_fork(
-        before=_one_look.acquire,
-        after_in_parent=_one_look.release,
-        after_in_child=_one_look.release,
-    )
+hold_across_forks(_one_look)
 
 
 def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> None:
