@@ -92,6 +92,18 @@ def _real(value: Any) -> sympy.Expr:
     return value
 
 
+_ELEMENTWISE = """It applies to each element, in the parameter's dtype, and to scalars, in float64.
+The result is NaN for NaN. `sympy.diff` knows its derivative.
+
+Args:
+    arguments: expressions or numbers, in the order of the signature; they broadcast.
+
+Raises:
+    RuleError: an argument is not an expression, or a constant has no finite real value.
+    TypeError: the number of arguments is wrong.
+"""
+
+
 def _public(row: Function) -> Any:
     """Return the function that rules call for a row of `FUNCTIONS`."""
 
@@ -109,7 +121,7 @@ def _public(row: Function) -> Any:
         return _real(row.node(*operands))
 
     function.__name__ = function.__qualname__ = row.name
-    function.__doc__ = row.summary
+    function.__doc__ = f"{row.summary}\n\n{_ELEMENTWISE}"
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind) for name in row.arguments]
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
