@@ -9,6 +9,7 @@ import sympy
 from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
+from learnerdsl import inspection
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.learners import adam, lion
 
@@ -134,3 +135,11 @@ def test_a_plan_shows_functions_of_matrices_before_the_pass_that_reads_them():
     plan = rotated.plan()
     assert [one.functions for one in plan.passes] == [("gram", "product_1")]
     assert "  on whole matrices: gram, product_1\n  pass 1: reads p" in str(plan)
+
+
+def test_without_compilation_there_is_no_machine_code_to_show(monkeypatch):
+    learner = adam([np.ones(3)])
+    monkeypatch.setattr(inspection._settings, "DISABLE_JIT", 1)
+    for show in (learner.asm, learner.llvm):
+        with pytest.raises(ld.HyperparameterError, match="unset it to see machine code"):
+            show()

@@ -29,6 +29,9 @@ def test_averages_and_counts_of_a_minibatch():
     trainer = C.Trainer(model, (loss, metric), momentum([w, b]))
     assert trainer.train_minibatch({x: data, y: target})
     expected = float((target**2).mean())
+    samples, loss_sum, metric_sum = trainer.previous_minibatch
+    assert samples == 32
+    assert [loss_sum, metric_sum] == pytest.approx([32 * expected, 64 * expected], rel=1e-5)
     assert trainer.previous_minibatch_loss_average == pytest.approx(expected, rel=1e-5)
     assert trainer.previous_minibatch_evaluation_average == pytest.approx(2 * expected, rel=1e-5)
     assert trainer.previous_minibatch_sample_count == trainer.total_number_of_samples_seen == 32
