@@ -12,7 +12,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
 
 from learnerdsl.codegen.operations import count_operations
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import STORAGES
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain
@@ -105,7 +105,7 @@ class Cost:
 
 def plan(program: Program) -> Plan:
     """Return the sweeps over memory of a compiled rule."""
-    itemsize = NUMBER_TYPES[program.dtype].itemsize
+    itemsize = STORAGES[program.dtype].itemsize
     blocks = program.kernel.passes
     return Plan(
         name=program.rule.name,
@@ -128,7 +128,7 @@ def _pass(block: Block, before: Block) -> Pass:
 
 def cost(program: Program) -> Cost:
     """Return traffic, memory and arithmetic of a compiled rule."""
-    itemsize = NUMBER_TYPES[program.dtype].itemsize
+    itemsize = STORAGES[program.dtype].itemsize
     counted: Counter[str] = Counter()
     for block in program.kernel.passes:
         for item in (*block.computes, *block.reduces):

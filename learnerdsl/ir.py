@@ -221,6 +221,7 @@ class Kernel:
         constants: states that keep their start value.
         temporaries: arrays of the parameter's shape that hand values from sweeps to matrix blocks,
             or back.
+        rounded: arrays whose stores round, so that a new value cannot be loaded back exactly.
     """
 
     name: str
@@ -236,6 +237,7 @@ class Kernel:
     ndim: int | None = None
     constants: tuple[sympy.Symbol, ...] = ()
     temporaries: tuple[sympy.Symbol, ...] = ()
+    rounded: frozenset[sympy.Symbol] = frozenset()
 
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:

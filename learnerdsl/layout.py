@@ -16,6 +16,7 @@ import sympy
 from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
 from learnerdsl.monoids import SUM, Monoid
+from learnerdsl.storage import MASTERS, STORAGES, Precision
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,28 @@ def _inner_size(vector: Vector, shape: Sequence[int]) -> int:
     return math.prod(shape[axis] for axis in vector.axes if axis not in vector.outer)
 
 
+@dataclass(frozen=True)
+class Companion:
+    """A second array of an element array.
+
+    Attributes:
+        symbol: symbol of the first array.
+        role: "scale" for the scales of the blocks of an 8-bit state, "rest" for the bits of a
+            master weight that the parameter lacks.
+        raw: dtype of its memory, as kernels see it.
+        block: number of elements of the first array for each value.
+    """
+
+    symbol: sympy.Symbol
+    role: str
+    raw: str
+    block: int = 1
+
+    def array_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the array, for a tensor of this shape."""
+        return shape if self.block == 1 else (-(-math.prod(shape) // self.block),)
+
+
 PART_SHARE = 8
 """Minimum number of elements in a chunk for each value in its part."""
 
@@ -75,6 +98,7 @@ class Layout:
         vectors: the axis arrays; their columns follow those of `arrays`.
         row_axes: the longest run of trailing axes that every axis array either has entirely or
             lacks entirely; one inner loop covers them. Empty if no sweep works row by row.
+        companions: the second arrays of narrow arrays; their columns come last.
     """
 
     arrays: tuple[sympy.Symbol, ...]
@@ -83,6 +107,7 @@ class Layout:
     reduces: tuple[Reduce, ...]
     vectors: tuple[Vector, ...]
     row_axes: tuple[int, ...]
+    companions: tuple[Companion, ...] = ()
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -105,8 +130,13 @@ class Layout:
 
     @property
     def columns(self) -> tuple[sympy.Symbol, ...]:
-        """The columns of the address table."""
+        """The columns of the address table, without those of `companions`."""
         return (*self.arrays, *(vector.symbol for vector in self.vectors))
+
+    def companion_column(self, array: sympy.Symbol) -> int:
+        """Return the column of the second array of an array."""
+        owners = [companion.symbol for companion in self.companions]
+        return len(self.columns) + owners.index(array)
 
     @property
     def element_states(self) -> tuple[sympy.Symbol, ...]:
@@ -126,7 +156,7 @@ def is_structured(block: Block, kernel: Kernel) -> bool:
     return any(kernel.domains[symbol].rank == Rank.VECTOR for symbol in symbols)
 
 
-def lay_out(kernel: Kernel) -> Layout:
+def lay_out(kernel: Kernel, precision: Precision) -> Layout:
     """Return the tables: a slot for every scalar that another block uses, a column per array."""
     every = tuple(reduce for block in kernel.passes for reduce in block.reduces)
     reduces = tuple(r for r in every if kernel.domains[r.symbol].rank < Rank.VECTOR)
@@ -148,7 +178,19 @@ def lay_out(kernel: Kernel) -> Layout:
         reduces=reduces,
         vectors=vectors,
         row_axes=row_axes,
+        companions=tuple(_companions(kernel, precision)),
     )
+
+
+def _companions(kernel: Kernel, precision: Precision) -> Iterator[Companion]:
+    """Yield the second arrays of the parameter and of the states."""
+    if precision.master:
+        raw = MASTERS[precision.master].raw or STORAGES[precision.parameter].raw
+        yield Companion(kernel.parameter, "rest", raw)
+    for state in kernel.states:
+        if kernel.domains[state] == Domain.ELEMENT and precision.state(state.name).block:
+            block = precision.state(state.name).block
+            yield Companion(state, "scale", "float32", block)
 
 
 def _row_axes(kernel: Kernel) -> tuple[int, ...]:

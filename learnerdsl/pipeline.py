@@ -4,13 +4,13 @@ The stages in order: lower, domains, matrices, fuse, hoist, share, verify, layou
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from learnerdsl.codegen.cpu import print_cpu
 from learnerdsl.codegen.cuda import print_cuda
 from learnerdsl.codegen.source import Functions
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import PARAMETER_TYPES, Precision
 from learnerdsl.errors import DtypeError, HyperparameterError
 from learnerdsl.ir import Kernel
 from learnerdsl.layout import Layout, lay_out
@@ -22,6 +22,8 @@ from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
 from learnerdsl.tracing import Rule
+
+SINGLE = Precision()
 
 PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
     ("domains", type_domains),
@@ -43,7 +45,7 @@ class Program:
         rule: the rule it computes.
         kernel: the kernel after the last pass.
         layout: columns and slots of the tables that the functions read and write.
-        dtype: dtype of the parameters.
+        precision: number types of its arrays.
         target: "cpu" or "cuda".
         source: Python text of a module with the functions.
         levels: names of the functions, in the order in which they run.
@@ -52,16 +54,31 @@ class Program:
     rule: Rule
     kernel: Kernel
     layout: Layout
-    dtype: str
+    precision: Precision
     target: str
     source: str
     levels: tuple[Functions, ...]
 
+    @property
+    def dtype(self) -> str:
+        """The dtype of the parameters."""
+        return self.precision.parameter
+
+
+def stages(rule: Rule, precision: Precision = SINGLE) -> dict[str, Kernel]:
+    """Return the kernel after every pass: name of the pass -> kernel."""
+    return _stages(rule, precision.rounds_parameter, precision.states)
+
 
 @lru_cache(maxsize=256)
-def stages(rule: Rule) -> dict[str, Kernel]:
-    """Return the kernel after every pass: name of the pass -> kernel."""
+def _stages(
+    rule: Rule, rounds_parameter: bool, states: tuple[tuple[str, str], ...]
+) -> dict[str, Kernel]:
+    """Return the stages; they are the same for all precisions that round the same arrays."""
     kernel = lower(rule)
+    rounded = {symbol for symbol in kernel.states if symbol.name in dict(states)}
+    rounded |= {kernel.parameter} if rounds_parameter else set()
+    kernel = replace(kernel, rounded=frozenset(rounded))
     done = {"lower": kernel}
     for name, transform in PASSES:
         kernel = transform(kernel)
@@ -69,12 +86,14 @@ def stages(rule: Rule) -> dict[str, Kernel]:
     return done
 
 
-def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
-    """Compile a rule for one dtype of the parameters and one target.
+def compile_rule(
+    rule: Rule, precision: Precision | str = SINGLE, target: str = "cpu"
+) -> Program:
+    """Compile a rule for the number types of its arrays and one target.
 
     Args:
         rule: a traced rule.
-        dtype: "float32" or "float64".
+        precision: the number types, or the one of parameters and gradients, such as "float32".
         target: "cpu" or "cuda".
 
     Raises:
@@ -86,15 +105,18 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
             f"There is no code generator for target {target!r}; choose from {', '.join(PRINTERS)}."
         )
         raise HyperparameterError(msg)
-    if str(dtype) not in NUMBER_TYPES:
-        msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
-        raise DtypeError(msg)
-    return _compile(rule, dtype, target)
+    if not isinstance(precision, Precision):
+        if str(precision) not in PARAMETER_TYPES:
+            listed = ", ".join(PARAMETER_TYPES)
+            msg = f"No kernel has parameters of {precision!r}; choose from {listed}."
+            raise DtypeError(msg)
+        precision = Precision.of(precision)
+    return _compile(rule, precision, target)
 
 
 @lru_cache(maxsize=256)
-def _compile(rule: Rule, dtype: str, target: str) -> Program:
-    kernel = stages(rule)["verify"]
-    layout = lay_out(kernel)
-    source, levels = PRINTERS[target](kernel, layout, dtype)
-    return Program(rule, kernel, layout, dtype, target, source, levels)
+def _compile(rule: Rule, precision: Precision, target: str) -> Program:
+    kernel = stages(rule, precision)["verify"]
+    layout = lay_out(kernel, precision)
+    source, levels = PRINTERS[target](kernel, layout, precision)
+    return Program(rule, kernel, layout, precision, target, source, levels)

@@ -10,7 +10,7 @@ from learnerdsl.check.judges import Judgement, Judges
 from learnerdsl.check.report import Mismatch, Report, lines_of, mismatch_of
 from learnerdsl.check.slopes import slopes
 from learnerdsl.define import UpdateRule
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import ARITHMETIC_TYPES
 from learnerdsl.errors import HyperparameterError, RuleError
 
 BOTH = "both"
@@ -126,7 +126,7 @@ def _parameter_sets(
             refusal = error
     if not usable and refusal is not None:
         raise refusal
-    names = tuple(NUMBER_TYPES) if dtype == BOTH else (dtype,)
+    names = ARITHMETIC_TYPES if dtype == BOTH else (dtype,)
     return [inputs.parameters(usable, name, rng) for name in names]
 
 
@@ -137,7 +137,7 @@ def _check_arguments(rule: Any, updates: Any, dtype: Any, backend: Any) -> None:
     if type(updates) is not int or updates < 1:
         msg = f"updates must be a whole number, 1 or more, got {updates!r}."
         raise HyperparameterError(msg)
-    choices = {"dtype": (dtype, (*NUMBER_TYPES, BOTH)), "backend": (backend, _BACKENDS)}
+    choices = {"dtype": (dtype, (*ARITHMETIC_TYPES, BOTH)), "backend": (backend, _BACKENDS)}
     for name, (given, known) in choices.items():
         if given not in known:
             listed = ", ".join(map(repr, known))

@@ -15,7 +15,7 @@ from learnerdsl.codegen.scalars import print_model_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
 from learnerdsl.codegen.sweeps import heading, read_scalars, statements, views
 from learnerdsl.codegen.text import INDENT, Text, widened
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import STORAGES
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Kernel
 from learnerdsl.kernels.packs import PACK_BYTES
@@ -73,7 +73,7 @@ class _InPacks:
         self.block = block
         self.name = name
         self.element = name.replace("_pass_", "_element_")
-        self.length = PACK_BYTES // NUMBER_TYPES[text.dtype].itemsize
+        self.length = PACK_BYTES // STORAGES[text.dtype].itemsize
         items = (*block.computes, *block.reduces)
         self.draws = any(item.expression.has(Draw) for item in items)
         self.reads = read_scalars(text, block)

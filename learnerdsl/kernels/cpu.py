@@ -7,18 +7,20 @@ functions that a debugger can step through.
 The functions agree with NumPy: NaN propagates through `maximum`, `minimum` and `sign`.
 """
 
-import ctypes
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, config, njit, types
-from numba.core import cgutils
+from numba import config, njit, types
 from numba.extending import intrinsic
 
 from learnerdsl.elementary import FUNCTIONS, Function, imported
+from learnerdsl.kernels import cpu_memory
 from learnerdsl.kernels.cpu_math import INLINE, OPTIONS, log
+from learnerdsl.kernels.cpu_memory import pointer as pointer
+from learnerdsl.kernels.cpu_memory import view as view
+from learnerdsl.kernels.encodings import NAMES
 from learnerdsl.kernels.joining import joining_functions
 from learnerdsl.kernels.machine_code import (
     KEPT_AS,
@@ -44,6 +46,7 @@ def _implementation(row: Function) -> Any:
 
 
 globals().update({row.name: _implementation(row) for row in FUNCTIONS if row.cpu})
+globals().update({name: getattr(cpu_memory, name) for name in (*cpu_memory.OWN, *NAMES)})
 
 _ROW = types.CPointer(types.float64)
 _TABLE = types.CPointer(types.uint64)
@@ -94,46 +97,6 @@ def listing_of(kernel: Kernel) -> Listing:
             found = Listing.of(again._library)
             kernel._cache.save_listing(found)
         return found
-
-
-@intrinsic
-def pointer(typing_context: Any, address: Any) -> Any:
-    """Convert an address to a pointer."""
-    del typing_context, address
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        del context, signature
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.uint64), generate
-
-
-if config.DISABLE_JIT:
-
-    def view(address: int, count: int, dtype: Any) -> np.ndarray:
-        """Return an array that views `count` values at an address."""
-        size = int(count) * np.dtype(dtype).itemsize
-        memory = (ctypes.c_char * size).from_address(int(address)) if size else b""
-        return np.frombuffer(memory, dtype)
-
-else:
-
-    @njit(**INLINE)
-    def view(address: Any, count: Any, dtype: Any) -> Any:
-        """Return an array that views `count` values at an address."""
-        return carray(pointer(address), (count,), dtype)
-
-
-@njit(**INLINE)
-def float32_array(address: Any, start: Any, count: Any) -> Any:
-    """Return elements `start` to `start + count` of the float32 array at `address`."""
-    return view(address + np.uint64(4) * np.uint64(start), count, np.float32)
-
-
-@njit(**INLINE)
-def float64_array(address: Any, start: Any, count: Any) -> Any:
-    """Return elements `start` to `start + count` of the float64 array at `address`."""
-    return view(address + np.uint64(8) * np.uint64(start), count, np.float64)
 
 
 @njit(**INLINE)

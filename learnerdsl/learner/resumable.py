@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.dtypes import NumberType
+from learnerdsl.storage import Storage
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.expr import symbols_in
 from learnerdsl.interpret import evaluation_parameters, initial_states
@@ -33,7 +33,7 @@ class Resumable:
     _groups: list[int]
     _hyper: HyperTable
     _is_mapping: bool
-    _kind: NumberType
+    _kind: Storage
     _names: list[Name]
     _rule: Rule
     _rules: list[Rule]

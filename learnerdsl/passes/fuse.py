@@ -6,7 +6,9 @@ number of barriers below it, and the kernel needs as many sweeps as there are le
 
 A state may be written in any sweep from the level of its new value on, as long as no later sweep
 reads the old value. A later sweep that needs the new value loads it from memory instead of
-computing it again. So the choice of the sweep that writes each state decides the traffic.
+computing it again, unless the store rounded it (a state in bfloat16): all values of an update are
+computed from what was in memory before it. So the choice of the sweep that writes each state
+decides the traffic.
 
 Functions of matrices read whole matrices from memory, so they are barriers too. An earlier sweep
 writes their operands to temporary matrices, and a later sweep reads their results.
@@ -313,7 +315,9 @@ class _Fusion:
                 loads[symbol] = Load(symbol, symbol)
             elif symbol in self.on_matrices or self.is_handed_over_before(symbol, k):
                 loads[symbol] = Load(symbol, self.temporaries[symbol])
-            elif target is not None and writes[target] < k:
+            elif (
+                target is not None and writes[target] < k and target not in self.kernel.rounded
+            ):
                 loads[symbol] = Load(symbol, target)
             else:
                 computed.add(symbol)

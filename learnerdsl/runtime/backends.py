@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from learnerdsl.dtypes import NumberType
+from learnerdsl.storage import Storage
 from learnerdsl.errors import HyperparameterError, LearnerError
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.arrays.gradients import GradientCheck
@@ -34,7 +34,7 @@ class Backend(Protocol):
 
     name: str
     holds_gradients: bool
-    kind: NumberType
+    kind: Storage
     shapes: dict[Name, tuple[int, ...]]
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:

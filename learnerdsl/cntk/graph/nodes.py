@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from learnerdsl.cntk.checks import LARGEST, is_whole, shown
 from learnerdsl.cntk.graph.registered import Registered
-from learnerdsl.dtypes import number_type
+from learnerdsl.storage import number_type
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
 
 Shape: TypeAlias = tuple[int, ...]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.dtypes import NumberType, number_type
+from learnerdsl.storage import Storage, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.runtime.arrays.gradients import Checked, GradientCheck
@@ -141,7 +141,7 @@ def _pointer_attribute() -> tuple[Any, Any]:
     return driver.cuPointerGetAttribute, attribute
 
 
-def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[Name, Place]]:
+def check_device_parameters(arrays: dict[Name, Any]) -> tuple[Storage, dict[Name, Place]]:
     """Check that these arrays can be updated in place by one learner.
 
     Returns:
@@ -181,7 +181,7 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[NumberType, dict[N
     return number_type(next(iter(kinds))), places
 
 
-def _kind(place: Place, what: str) -> NumberType:
+def _kind(place: Place, what: str) -> Storage:
     try:
         return number_type(place.dtype, what)
     except TypeError:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.ma import MaskedArray
 
-from learnerdsl.dtypes import NumberType, number_type
+from learnerdsl.storage import Storage, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.sparse import RowSparse
 
@@ -40,7 +40,7 @@ def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
     raise ArrayError(msg)
 
 
-def check_parameters(arrays: dict[Name, np.ndarray]) -> NumberType:
+def check_parameters(arrays: dict[Name, np.ndarray]) -> Storage:
     """Check that these arrays can be updated in place by one learner; return their number type.
 
     Raises:
@@ -149,7 +149,7 @@ class Arena:
     """
 
     def __init__(
-        self, shapes: Sequence[tuple[int, ...]], kind: NumberType, states: int, first: int = 2
+        self, shapes: Sequence[tuple[int, ...]], kind: Storage, states: int, first: int = 2
     ) -> None:
         places: list[tuple[int, tuple[int, ...]]] = []
         end = 0

@@ -10,7 +10,7 @@ from numba.core import config
 
 from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.codegen.source import Functions
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import STORAGES
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
@@ -78,7 +78,7 @@ class CpuEngine(Absences, HostStates):
         element_states = layout.element_states
         own = (*element_states, *program.kernel.temporaries)
         given = len(layout.arrays) - len(own)
-        self.arena = Arena(self.shapes, NUMBER_TYPES[program.dtype], len(own), given)
+        self.arena = Arena(self.shapes, STORAGES[program.dtype], len(own), given)
         self.vectors = [self.make_vectors(k) for k in range(len(parameters))]
         self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
         self.addresses = self.tabulate_addresses(parameters, len(own))
@@ -112,7 +112,7 @@ class CpuEngine(Absences, HostStates):
 
     def make_vectors(self, k: int) -> dict[str, np.ndarray]:
         """Allocate the axis arrays of a tensor, each with its parts: name -> array."""
-        own = NUMBER_TYPES[self.program.dtype].numpy
+        own = STORAGES[self.program.dtype].numpy
         return {
             v.symbol.name: np.full(
                 self.shape_of_vector(v, k), v.monoid.identity, np.float64 if v.is_wide else own
@@ -318,7 +318,7 @@ class CpuEngine(Absences, HostStates):
             self.frame[field] = table.ctypes.data
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
-        itemsize = NUMBER_TYPES[self.program.dtype].itemsize
+        itemsize = STORAGES[self.program.dtype].itemsize
         traffic = bytes_per_element(self.program.kernel.passes, itemsize) * counted.sum()
         self.is_worth_threads = traffic >= PARALLEL_BYTES
         self.choose_threads()

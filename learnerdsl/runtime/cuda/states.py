@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.dtypes import NUMBER_TYPES
+from learnerdsl.storage import STORAGES
 from learnerdsl.errors import InternalError, LearnerError
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.ir import Rank
@@ -80,7 +80,7 @@ class DeviceStates(WholeUpdates, Tables):
         self.device = device
         self.stream = stream
         self.check_finite = check_finite
-        self.kind = NUMBER_TYPES[program.dtype].numpy
+        self.kind = STORAGES[program.dtype].numpy
         self.inputs = self.model_rows[:, FIRST_INPUT : FIRST_INPUT + input_count(self)].copy()
         self.at = DeviceTables()
         self.kept: list[Any] = []

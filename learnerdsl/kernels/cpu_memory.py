@@ -1,0 +1,139 @@
+"""Access to memory in CPU kernels: views of arrays, and number types narrower than float32."""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from learnerdsl.kernels.cpu_math import INLINE
+from learnerdsl.kernels.encodings import NAMES, encoding_functions
+
+
+@intrinsic
+def pointer(typing_context: Any, address: Any) -> Any:
+    """Convert an address to a pointer."""
+    del typing_context, address
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.uint64), generate
+
+
+if config.DISABLE_JIT:
+
+    def view(address: int, count: int, dtype: Any) -> np.ndarray:
+        """Return an array that views `count` values at an address."""
+        size = int(count) * np.dtype(dtype).itemsize
+        memory = (ctypes.c_char * size).from_address(int(address)) if size else b""
+        return np.frombuffer(memory, dtype)
+
+    def block_scratch() -> np.ndarray:
+        """Return memory for the values of one block, float32."""
+        return np.empty(256, np.float32)
+
+else:
+
+    @njit(**INLINE)
+    def view(address: Any, count: Any, dtype: Any) -> Any:
+        """Return an array that views `count` values at an address."""
+        return carray(pointer(address), (count,), dtype)
+
+    @intrinsic
+    def _stack(typing_context: Any) -> Any:
+        """Return the address of 256 float32 values on the stack."""
+        del typing_context
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature, args
+            memory = cgutils.alloca_once(builder, ir.ArrayType(ir.FloatType(), 256))
+            memory.align = 64
+            return builder.bitcast(memory, cgutils.voidptr_t)
+
+        return types.voidptr(), generate
+
+    @njit(**INLINE)
+    def block_scratch() -> Any:
+        """Return memory for the values of one block, float32."""
+        return carray(_stack(), (256,), np.float32)
+
+
+def _array_of(dtype: str) -> Any:
+    """Return the function that views elements `start` to `start + count` of an array."""
+    kind = np.dtype(dtype).type
+    itemsize = np.uint64(np.dtype(dtype).itemsize)
+
+    def array(address: Any, start: Any, count: Any) -> Any:
+        return view(address + itemsize * np.uint64(start), count, kind)
+
+    array.__name__ = f"{dtype}_array"
+    array.__doc__ = f"Return elements `start` to `start + count` of the {dtype} array at `address`."
+    return njit(**INLINE)(array)
+
+
+RAW_TYPES = ("float32", "float64", "uint16", "int16", "int8", "uint8")
+globals().update({f"{dtype}_array": _array_of(dtype) for dtype in RAW_TYPES})
+
+if config.DISABLE_JIT:
+
+    def _inline(function: Callable[..., Any]) -> Any:
+        """Return the function; sums and products of bits may overflow in it."""
+
+        @functools.wraps(function)
+        def quiet(*arguments: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return function(*arguments)
+
+        return quiet
+
+    def _bits_of(x: Any) -> Any:
+        return np.float32(x).view(np.uint32)
+
+    def _float_of(bits: Any) -> Any:
+        return np.uint32(bits).view(np.float32)
+
+    def _half_of(x: Any) -> Any:
+        return np.float16(x).view(np.uint16)
+
+    def _half_to(bits: Any) -> Any:
+        return np.float32(np.uint16(bits).view(np.float16))
+
+else:
+    _inline = njit(**INLINE)
+
+    def _convert(source: Any, result: Any, generate: Callable[[Any, Any], Any]) -> Any:
+        """Return an intrinsic of one number; `generate(builder, value)` makes its code."""
+
+        def convert(typing_context: Any, value: Any) -> Any:
+            del typing_context, value
+
+            def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                del context, signature
+                return generate(builder, args[0])
+
+            return result(source), code
+
+        return intrinsic(convert)
+
+    _HALF, _SHORT, _FLOAT, _WORD = ir.HalfType(), ir.IntType(16), ir.FloatType(), ir.IntType(32)
+    _bits_of = _convert(types.float32, types.uint32, lambda b, x: b.bitcast(x, _WORD))
+    _float_of = _convert(types.uint32, types.float32, lambda b, x: b.bitcast(x, _FLOAT))
+    _half_of = _convert(
+        types.float32, types.uint16, lambda b, x: b.bitcast(b.fptrunc(x, _HALF), _SHORT)
+    )
+    _half_to = _convert(
+        types.uint16, types.float32, lambda b, x: b.fpext(b.bitcast(x, _HALF), _FLOAT)
+    )
+
+_encodings = encoding_functions(_inline, _bits_of, _float_of, _half_of, _half_to)
+globals().update({name: getattr(_encodings, name) for name in NAMES})
+float_of = _float_of
+OWN = ("block_scratch", "float_of", *(f"{dtype}_array" for dtype in RAW_TYPES))
+"""Names that generated code imports, besides the encodings."""

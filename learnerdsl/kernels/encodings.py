@@ -1,0 +1,219 @@
+"""Decode what kernels load, and encode what they store, for number types narrower than float32.
+
+The functions are the same on every kind of machine. They compute on bits: u32(...) after every
+operation keeps Numba from widening it to 64 bits, which would halve the width of vectors.
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.kernels.slots import SEED, STEP, TENSOR_NUMBER
+
+u16, u32, i32, f32 = np.uint16, np.uint32, np.int32, np.float32
+u64 = np.uint64
+NAMES = (
+    *("from_bfloat16", "from_float16", "from_int8", "from_uint8"),
+    *("to_bfloat16", "to_float16", "to_int8", "to_uint8"),
+    *("to_bfloat16_by", "to_float16_by", "to_int8_by", "to_uint8_by"),
+    *("from_split16", "from_split8", "split16_rest", "split16_upper", "split8_rest"),
+    *("split8_upper", "kahan_rest", "larger_bits", "rounding_key", "noise_at", "noise_bits"),
+)
+"""Names of the functions."""
+
+
+def encoding_functions(
+    inline: Callable[[Any], Any],
+    bits_of: Callable[[Any], Any],
+    float_of: Callable[[Any], Any],
+    half_of: Callable[[Any], Any],
+    half_to: Callable[[Any], Any],
+) -> SimpleNamespace:
+    """Return the functions named in `NAMES`.
+
+    Args:
+        inline: decorator that makes a function callable in kernels.
+        bits_of: returns the bits of a float32 value, as uint32.
+        float_of: returns the float32 value with these bits.
+        half_of: returns the bits of a float32 value rounded to float16, as uint16.
+        half_to: returns the float32 value of the bits of a float16 value.
+    """
+
+    @inline
+    def from_bfloat16(stored: Any) -> Any:
+        """Return the value of a bfloat16 number: the upper half of the bits of a float32."""
+        return float_of(u32(u32(stored) << u32(16)))
+
+    @inline
+    def to_bfloat16(x: Any) -> Any:
+        """Return the nearest bfloat16 number, ties to even; NaN stays NaN."""
+        bits = bits_of(x)
+        odd = u32(u32(bits >> u32(16)) & u32(1))
+        nearest = u32(u32(bits + u32(u32(0x7FFF) + odd)) >> u32(16))
+        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+        return u16(quiet if x != x else nearest)
+
+    @inline
+    def to_bfloat16_by(x: Any, noise: Any) -> Any:
+        """Return one of the two bfloat16 numbers around x; `noise` (16 bits) chooses."""
+        bits = bits_of(x)
+        chosen = u32(u32(bits + u32(noise)) >> u32(16))
+        is_special = u32(bits & u32(0x7F800000)) == u32(0x7F800000)
+        return to_bfloat16(x) if is_special else u16(chosen)
+
+    @inline
+    def from_float16(stored: Any) -> Any:
+        """Return the value of a float16 number."""
+        return half_to(stored)
+
+    @inline
+    def to_float16(x: Any) -> Any:
+        """Return the nearest float16 number, ties to even."""
+        return half_of(x)
+
+    @inline
+    def to_float16_by(x: Any, noise: Any) -> Any:
+        """Return one of the two float16 numbers around x; `noise` (16 bits) chooses."""
+        bits = bits_of(x)
+        magnitude = float_of(u32(bits & u32(0x7FFFFFFF)))
+        # 13 bits are dropped from a normal number. A subnormal one is a multiple of 2**-24.
+        dropped = u32(u32(bits + u32(u32(noise) >> u32(3))) & u32(0xFFFFE000))
+        units = magnitude * f32(2.0**24)
+        whole = f32(i32(units))
+        up = f32(1.0) if f32(noise) * f32(2.0**-16) < units - whole else f32(0.0)
+        small = f32(f32(whole + up) * f32(2.0**-24))
+        signed = f32(-small) if u32(bits >> u32(31)) != u32(0) else small
+        normal = x if not magnitude < f32(np.inf) else float_of(dropped)
+        return half_of(signed if magnitude < f32(2.0**-14) else normal)
+
+    @inline
+    def from_int8(code: Any, scale: Any) -> Any:
+        """Return the value of a signed code: z / (2 - |z|) of the scale, with z = code / 127."""
+        z = f32(code)
+        return scale * f32(z / f32(f32(254.0) - abs(z)))
+
+    @inline
+    def of_int8(x: Any, scale: Any) -> Any:
+        """Return 127 * 2 z / (1 + |z|) with z = x / scale, not yet rounded; 0 for NaN."""
+        # Both terms are halved, so that their sum does not overflow.
+        below = f32(f32(f32(0.5) * scale) + f32(f32(0.5) * abs(x)))
+        ratio = f32(x / below)
+        bounded = min(max(ratio, f32(-1.0)), f32(1.0))
+        return f32(f32(127.0) * bounded) if ratio == ratio else f32(0.0)
+
+    @inline
+    def to_int8(x: Any, scale: Any) -> Any:
+        """Return the nearest signed code."""
+        return np.int8(i32(np.rint(of_int8(x, scale))))
+
+    @inline
+    def to_int8_by(x: Any, scale: Any, noise: Any) -> Any:
+        """Return one of the two signed codes around x; `noise` (16 bits) chooses."""
+        shifted = f32(of_int8(x, scale) + f32(f32(noise) * f32(2.0**-16)))
+        whole = i32(shifted)  # without the fraction, which is not the floor of a negative number
+        return np.int8(i32(whole - i32(1)) if f32(whole) > shifted else whole)
+
+    @inline
+    def from_uint8(code: Any, scale: Any) -> Any:
+        """Return the value of an unsigned code: (scale * code / 255)**2."""
+        root = f32(scale * f32(f32(code) / f32(255.0)))
+        return f32(root * root)
+
+    @inline
+    def of_uint8(x: Any, scale: Any) -> Any:
+        """Return 255 * sqrt(x) / scale, not yet rounded; 0 for NaN."""
+        ratio = f32(np.sqrt(x) / scale)
+        bounded = min(max(ratio, f32(0.0)), f32(1.0))
+        return f32(f32(255.0) * bounded) if ratio == ratio else f32(0.0)
+
+    @inline
+    def to_uint8(x: Any, scale: Any) -> Any:
+        """Return the nearest unsigned code."""
+        return np.uint8(i32(np.rint(of_uint8(x, scale))))
+
+    @inline
+    def to_uint8_by(x: Any, scale: Any, noise: Any) -> Any:
+        """Return one of the two unsigned codes around x; `noise` (16 bits) chooses."""
+        shifted = f32(of_uint8(x, scale) + f32(f32(noise) * f32(2.0**-16)))
+        return np.uint8(i32(shifted))
+
+    @inline
+    def from_split16(upper: Any, rest: Any) -> Any:
+        """Return the float32 value of a bfloat16 number and the 16 bits that it lacks."""
+        return float_of(u32(u32(u32(upper) << u32(16)) + u32(i32(rest))))
+
+    @inline
+    def split16_upper(x: Any) -> Any:
+        """Return the nearest bfloat16 number, ties away from zero; see `split16_rest`."""
+        bits = bits_of(x)
+        nearest = u32(u32(bits + u32(0x8000)) >> u32(16))
+        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+        return u16(quiet if x != x else nearest)
+
+    @inline
+    def split16_rest(x: Any) -> Any:
+        """Return the difference of the bits of x and those of `split16_upper(x)`, as int16."""
+        # With ties away from zero, it is the lower half of the bits as a signed number.
+        return np.int16(u16(u32(0) if x != x else u32(bits_of(x) & u32(0xFFFF))))
+
+    @inline
+    def from_split8(upper: Any, rest: Any) -> Any:
+        """Return the value of a bfloat16 number and the next 8 bits: 24 bits of a float32."""
+        return float_of(u32(u32(u32(u32(upper) << u32(8)) + u32(i32(rest))) << u32(8)))
+
+    @inline
+    def split8_upper(x: Any) -> Any:
+        """Return the bfloat16 number nearest to x rounded to 24 bits; see `split8_rest`."""
+        bits = bits_of(x)
+        kept = u32(u32(bits + u32(0x80)) >> u32(8))
+        nearest = u32(u32(kept + u32(0x80)) >> u32(8))
+        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+        return u16(quiet if x != x else nearest)
+
+    @inline
+    def split8_rest(x: Any) -> Any:
+        """Return the 8 bits that `split8_upper(x)` lacks of 24, as int8."""
+        kept = u32(u32(bits_of(x) + u32(0x80)) >> u32(8))
+        return np.int8(np.uint8(u32(0) if x != x else u32(kept & u32(0xFF))))
+
+    @inline
+    def kahan_rest(x: Any, rounded: Any) -> Any:
+        """Return what rounding lost; 0 if that is not a number, as for infinity."""
+        lost = f32(x - rounded)
+        return lost if lost == lost else f32(0.0)
+
+    @inline
+    def larger_bits(top: Any, x: Any) -> Any:
+        """Return the larger of `top` and the bits of |x|: these are ordered as |x| is, NaN last."""
+        return max(top, i32(u32(bits_of(x) & u32(0x7FFFFFFF))))
+
+    @inline
+    def mixed(x: Any) -> Any:
+        """Return 32 bits that each depend on all bits of x (lowbias32 of C. Wellons)."""
+        x1 = u32(u32(x ^ u32(x >> u32(16))) * u32(0x7FEB352D))
+        x2 = u32(u32(x1 ^ u32(x1 >> u32(15))) * u32(0x846CA68B))
+        return u32(x2 ^ u32(x2 >> u32(16)))
+
+    @inline
+    def rounding_key(model: Any, tensor: Any) -> Any:
+        """Return the key of a tensor's stochastic rounding in this update (uint32)."""
+        seed, step = u64(model[SEED]), u64(model[STEP])
+        low = mixed(u32(seed & u64(0xFFFFFFFF)))
+        high = mixed(u32(low ^ u32(seed >> u64(32))))
+        at_step = mixed(u32(high ^ u32(step & u64(0xFFFFFFFF))))
+        return mixed(u32(at_step ^ u32(u64(tensor[TENSOR_NUMBER]) & u64(0xFFFFFFFF))))
+
+    @inline
+    def noise_at(key: Any, position: Any) -> Any:
+        """Return 32 random bits for the element at a position of a tensor."""
+        return mixed(u32(u32(position) ^ key))
+
+    @inline
+    def noise_bits(noise: Any, multiplier: Any) -> Any:
+        """Return 16 of the random bits; each array of an element has its own multiplier."""
+        return u32(u32(noise * u32(multiplier)) >> u32(16))
+
+    own = locals()
+    return SimpleNamespace(**{name: own[name] for name in NAMES})

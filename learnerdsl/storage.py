@@ -1,0 +1,201 @@
+"""List the number types that arrays may have in memory, and what depends on them.
+
+How a number is stored is apart from how it is computed. The arithmetic of elements is float64 for
+float64 parameters and float32 for all others; a kernel decodes what it loads and encodes what it
+stores. Scalars (hyperparameters and whatever depends only on them) are always float64.
+
+An 8-bit state has one float32 scale for each block of 256 elements. With x in a block of scale s,
+the codes are those of a companding function, which gives small values more of them
+(https://arxiv.org/abs/2602.23349):
+
+    int8     code = round(127 * 2 z / (1 + |z|)),  z = x / s,  s = max |x|
+    uint8    code = round(255 * sqrt(x) / s),  s = max sqrt(x)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.errors import DtypeError
+
+BLOCK = 256
+"""Number of elements of an 8-bit state that share a scale."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A number type in memory.
+
+    Attributes:
+        name: its name, which is NumPy's (or ml_dtypes') name of the dtype.
+        itemsize: bytes per element.
+        arithmetic: dtype in which kernels compute with values of this type.
+        raw: dtype of the memory as kernels see it.
+        for_parameters: whether parameters and gradients may have this type; states always may.
+        block: number of elements that share a float32 scale; 0 if there are no scales.
+        is_signed: whether it holds negative numbers.
+    """
+
+    name: str
+    itemsize: int
+    arithmetic: str
+    raw: str
+    for_parameters: bool = True
+    block: int = 0
+    is_signed: bool = True
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """The NumPy dtype.
+
+        Raises:
+            DtypeError: it is bfloat16, and ml_dtypes, which gives NumPy that dtype, is missing.
+        """
+        if self.name != "bfloat16":
+            return np.dtype(self.name)
+        try:
+            import ml_dtypes  # noqa: PLC0415 - an optional dependency
+        except ImportError:
+            msg = "NumPy has no bfloat16 without ml_dtypes; install it: pip install ml_dtypes."
+            raise DtypeError(msg) from None
+        return np.dtype(ml_dtypes.bfloat16)
+
+
+STORAGES: dict[str, Storage] = {
+    row.name: row
+    for row in (
+        Storage("float32", 4, "float32", "float32"),
+        Storage("float64", 8, "float64", "float64"),
+        Storage("bfloat16", 2, "float32", "uint16"),
+        Storage("float16", 2, "float32", "uint16"),
+        Storage("int8", 1, "float32", "int8", for_parameters=False, block=BLOCK),
+        Storage("uint8", 1, "float32", "uint8", False, BLOCK, is_signed=False),
+    )
+}
+"""Name -> number type. Nothing else in the package asks for a type by its name."""
+
+PARAMETER_TYPES = tuple(row.name for row in STORAGES.values() if row.for_parameters)
+ARITHMETIC_TYPES = tuple(dict.fromkeys(row.arithmetic for row in STORAGES.values()))
+
+
+@dataclass(frozen=True)
+class Master:
+    """A way to keep more bits of a narrow parameter in a second array, `rest`.
+
+    Attributes:
+        name: its name.
+        raw: dtype of `rest`; "" for that of the parameter.
+        parameters: the parameter types that it can extend.
+        bytes: bytes of `rest` per element.
+        is_exact: whether both arrays together hold every float32 value.
+    """
+
+    name: str
+    raw: str
+    parameters: tuple[str, ...]
+    bytes: int
+    is_exact: bool
+
+
+MASTERS: dict[str, Master] = {
+    row.name: row
+    for row in (
+        Master("float32", "float32", ("bfloat16", "float16"), 4, is_exact=True),
+        Master("split16", "int16", ("bfloat16",), 2, is_exact=True),
+        Master("split8", "int8", ("bfloat16",), 1, is_exact=False),
+        Master("kahan", "", ("bfloat16", "float16"), 2, is_exact=False),
+    )
+}
+"""Name -> way to keep a master weight."""
+
+ROUNDINGS = ("nearest", "stochastic")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a kernel stores each of its arrays.
+
+    Attributes:
+        parameter: number type of the parameters.
+        gradient: number type of the gradients.
+        states: (name, number type) pairs of the states that are not stored in the dtype of the
+            arithmetic.
+        master: key of `MASTERS`; "" if there are no master weights.
+        rounding: how parameters and states are rounded: "nearest" (ties to even), or "stochastic":
+            up or down, so that the expected value is exact.
+    """
+
+    parameter: str = "float32"
+    gradient: str = "float32"
+    states: tuple[tuple[str, str], ...] = ()
+    master: str = ""
+    rounding: str = "nearest"
+
+    @staticmethod
+    def of(dtype: str) -> "Precision":
+        """Return the precision of parameters and gradients of one type."""
+        return Precision(dtype, dtype)
+
+    @property
+    def arithmetic(self) -> str:
+        """The dtype in which elements are computed."""
+        return STORAGES[self.parameter].arithmetic
+
+    def state(self, name: str) -> Storage:
+        """Return the number type of a state with values per element or along axes."""
+        return STORAGES[dict(self.states).get(name, self.arithmetic)]
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether a state has scales of blocks."""
+        return any(STORAGES[storage].block for _, storage in self.states)
+
+    @property
+    def rest(self) -> Storage | None:
+        """The number type of the second array of a master weight, if that is one of `STORAGES`."""
+        raw = MASTERS[self.master].raw or self.parameter if self.master else ""
+        return STORAGES.get(raw)
+
+    @property
+    def rounds_parameter(self) -> bool:
+        """Whether a new parameter may lose bits when it is stored."""
+        if self.master:
+            return not MASTERS[self.master].is_exact
+        return self.parameter != self.arithmetic
+
+    def __str__(self) -> str:
+        parts = [self.parameter]
+        if self.gradient != self.parameter:
+            parts.append(f"{self.gradient} gradients")
+        of_types: dict[str, list[str]] = {}
+        for name, storage in self.states:
+            of_types.setdefault(storage, []).append(name)
+        parts += [f"{storage} {' '.join(names)}" for storage, names in of_types.items()]
+        if self.master:
+            parts.append(f"master {self.master}")
+        if self.rounding != "nearest":
+            parts.append(f"{self.rounding} rounding")
+        return ", ".join(parts)
+
+
+def number_type(dtype: Any, what: str = "array", names: Iterable[str] = PARAMETER_TYPES) -> Storage:
+    """Return the entry of `dtype` in the table.
+
+    Args:
+        dtype: a NumPy dtype or its name.
+        what: what has this dtype, for the message.
+        names: the types that are allowed.
+
+    Raises:
+        DtypeError: it is none of these types.
+    """
+    name = dtype if dtype in STORAGES else np.dtype(dtype).name
+    if name not in names:
+        msg = (
+            f"{what} has dtype {name}, which cannot be updated; "
+            f"create it with one of {', '.join(names)}."
+        )
+        raise DtypeError(msg)
+    return STORAGES[name]
