@@ -40,8 +40,9 @@ from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
-from learnerdsl.runtime.engine import Done, Groups
+from learnerdsl.runtime.engine import Done
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
+from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule, check_variants
 
 NONFINITE = ("propagate", "skip", "raise")
@@ -107,9 +108,16 @@ class Learner(Resumable):
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
         own = {} if hyperparameters is None else hyperparameters
         self._hyper = HyperTable(self._rule, own, overrides)
-        count = Groups(self._groups, len(self._hyper.settings))
-        check_finite = nonfinite != "propagate"
-        self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
+        work = Work(
+            rules=self._rules,
+            shapes=list(self._backend.shapes.values()),
+            groups=self._groups,
+            group_count=len(self._hyper.settings),
+            numbers=range(len(self._names)),
+            seed=self._seed,
+            check_finite=nonfinite != "propagate",
+        )
+        self._engine = self._backend.engine(work)
         # The engine needs the hyperparameters before reset: start values may depend on them.
         # Refreshing them now refuses a schedule without a first value before any update.
         self._hyper.attach(self._engine)

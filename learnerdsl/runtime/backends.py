@@ -13,9 +13,10 @@ from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import is_on_device
 from learnerdsl.runtime.cpu.engine import CpuEngine
-from learnerdsl.runtime.engine import Engine, Groups
+from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.oracle import NumpyEngine
 from learnerdsl.runtime.variants import MixedEngine
+from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
@@ -67,17 +68,8 @@ class Backend(Protocol):
         """Copy NumPy arrays to where the parameters are."""
         ...
 
-    def engine(
-        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
-    ) -> Engine:
-        """Return the engine that updates the parameters.
-
-        Args:
-            rules: the traced rule of each parameter.
-            groups: the group of each parameter.
-            check_finite: whether to refuse updates with NaN or infinite gradients.
-            seed: seed of the random numbers.
-        """
+    def engine(self, work: Work) -> Engine:
+        """Return the engine that updates the parameters."""
         ...
 
 
@@ -129,26 +121,16 @@ class HostBackend:
         """Return copies of the arrays."""
         return [np.array(array) for array in arrays]
 
-    def engine(
-        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
-    ) -> Engine:
-        """Return the engine that updates the parameters.
-
-        Args:
-            rules: the traced rule of each parameter.
-            groups: the group of each parameter.
-            check_finite: whether to refuse updates with NaN or infinite gradients.
-            seed: seed of the random numbers.
-        """
+    def engine(self, work: Work) -> Engine:
+        """Return the engine that updates the parameters."""
         arrays = self.on_host()
         # The oracle needs no program, but the compiler refuses values that do not fit their target.
-        programs = compile_each(rules, self.kind.name, "cpu")
+        programs = compile_each(work.rules, self.kind.name, "cpu")
         if self.name == "numpy":
-            return NumpyEngine(rules, arrays, groups, check_finite, seed)
+            return NumpyEngine(work, arrays)
 
         def make(program: Program, own: list[int]) -> CpuEngine:
-            parts = of_members(groups, own)
-            return CpuEngine(program, [arrays[k] for k in own], parts, check_finite, seed, own)
+            return CpuEngine(program, work.only(own), [arrays[k] for k in own])
 
         return engine_of(programs, make, MixedEngine)
 
@@ -165,11 +147,6 @@ def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program
 def one_of_each(rules: Sequence[Rule]) -> list[Rule]:
     """Return the distinct objects among the rules, by identity: hashing a rule is slow."""
     return list({id(rule): rule for rule in rules}.values())
-
-
-def of_members(groups: Groups, own: Sequence[int]) -> Groups:
-    """Return the groups of the parameters with the numbers `own`."""
-    return Groups([groups.of_parameters[k] for k in own], groups.count)
 
 
 def engine_of(

@@ -1,7 +1,6 @@
 """The interface of an engine, and what engines on the host have in common."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
@@ -9,14 +8,6 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Gradient, span_of
-
-
-@dataclass(frozen=True)
-class Groups:
-    """The group number of each parameter, and the number of groups."""
-
-    of_parameters: Sequence[int]
-    count: int
 
 
 class Engine(Protocol):

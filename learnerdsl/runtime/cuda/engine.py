@@ -19,8 +19,8 @@ from learnerdsl.runtime.cuda.device import Device, Launch, Words
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
 from learnerdsl.runtime.cuda.states import DeviceStates
-from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.units import scalars_of
+from learnerdsl.runtime.work import Work
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -60,36 +60,30 @@ class CudaEngine(DeviceStates):
     (minibatch size, seed, hyperparameters, scalar extras) when they have changed.
 
     Args:
-        program: a compiled rule.
-        parameters: places of the arrays to update.
-        groups: the group of each parameter.
-        check_finite: whether to refuse updates with NaN or infinite gradients.
-        seed: seed of the random numbers, for rules that draw any.
+        program: the compiled rule of all tensors.
+        work: the tensors.
+        parameters: places of their arrays, to update in place.
         device: the device that the arrays are on.
         stream: returns the current stream.
-        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
     """
 
     def __init__(
         self,
         program: Program,
+        work: Work,
         parameters: Sequence[Place],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
         device: Device,
         stream: Callable[[], int],
-        numbers: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(program, parameters, groups, check_finite, seed, device, stream, numbers)
+        super().__init__(program, work, parameters, device, stream)
         self.module = load_kernels(program)
         self.matrix_stages = {
             scalars_of(level): MatrixStage(self, level)
             for level, names in enumerate(program.levels)
             if names.matrix
         }
-        check = self._load_check() if check_finite else None
-        self.outcomes = self.keep(np.zeros(OUTCOMES)) if check_finite else 0
+        check = self._load_check() if work.check_finite else None
+        self.outcomes = self.keep(np.zeros(OUTCOMES)) if work.check_finite else 0
         self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()

@@ -17,8 +17,8 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
-from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.tables import Tables
+from learnerdsl.runtime.work import Work
 
 
 class WholeUpdates:
@@ -68,18 +68,15 @@ class DeviceStates(WholeUpdates, Tables):
     def __init__(
         self,
         program: Program,
+        work: Work,
         parameters: Sequence[Place],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
         device: Device,
         stream: Callable[[], int],
-        numbers: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(program, [p.shape for p in parameters], groups, seed, numbers)
+        super().__init__(program, work)
         self.device = device
         self.stream = stream
-        self.check_finite = check_finite
+        self.check_finite = work.check_finite
         self.kind = NUMBER_TYPES[program.dtype].numpy
         self.inputs = self.model_rows[:, FIRST_INPUT : FIRST_INPUT + input_count(self)].copy()
         self.at = DeviceTables()

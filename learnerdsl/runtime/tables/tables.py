@@ -24,8 +24,8 @@ from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NU
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.sparse import chunks_of_rows
-from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
+from learnerdsl.runtime.work import Work
 
 
 def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
@@ -37,11 +37,8 @@ class Tables:
     """The rows of scalars, chunk sizes and reductions of a program.
 
     Args:
-        program: a compiled rule.
-        shapes: shapes of the tensors.
-        groups: the group of each tensor.
-        seed: seed of the random numbers, for rules that draw any.
-        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
+        program: the compiled rule of all tensors.
+        work: the tensors.
 
     Attributes:
         sizes: number of elements of each tensor (tensors,), int64.
@@ -55,24 +52,17 @@ class Tables:
             that its sweep writes.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        shapes: Sequence[tuple[int, ...]],
-        groups: Groups,
-        seed: int,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
+    def __init__(self, program: Program, work: Work) -> None:
         self.program = program
-        self.shapes = shapes
-        self.groups = np.array(groups.of_parameters, np.int64)
+        self.shapes = shapes = work.shapes
+        self.groups = np.array(work.groups, np.int64)
         layout = program.layout
         self.sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
-        self.model_rows = np.zeros((groups.count, len(layout.model)))
+        self.model_rows = np.zeros((work.group_count, len(layout.model)))
         self.tensor_rows = np.zeros((len(shapes), len(layout.tensor)))
         self.model_rows[:, MINIBATCH_SIZE] = 1.0
-        self.model_rows[:, SEED] = seed
-        self.tensor_rows[:, TENSOR_NUMBER] = np.arange(len(shapes)) if numbers is None else numbers
+        self.model_rows[:, SEED] = work.seed
+        self.tensor_rows[:, TENSOR_NUMBER] = work.numbers
         for slot, symbol in enumerate(layout.tensor):
             if isinstance(symbol, AxisSize):
                 self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
