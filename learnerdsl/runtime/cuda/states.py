@@ -21,6 +21,11 @@ from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.runtime.work import Work
 
 
+def groups_of_threads(width: int) -> int:
+    """Return the number of groups of threads in a block that share a row: each has a part."""
+    return THREADS // lanes_among(width, THREADS)
+
+
 class WholeUpdates:
     """The part of the interface for skipped tensors, for an engine that never skips any."""
 
@@ -73,7 +78,7 @@ class DeviceStates(WholeUpdates, Tables):
         device: Device,
         stream: Callable[[], int],
     ) -> None:
-        super().__init__(program, work)
+        super().__init__(program, work, groups_of_threads)
         self.device = device
         self.stream = stream
         self.check_finite = work.check_finite
@@ -86,10 +91,6 @@ class DeviceStates(WholeUpdates, Tables):
         self.places = self._place_arrays(parameters)
         self.addresses = self._tabulate_addresses(parameters)
         self._place_tables()
-
-    def parts_of_chunk(self, width: int) -> int:
-        """Return the number of groups of threads that share a row: each has a part."""
-        return THREADS // lanes_among(width, THREADS)
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Allocate the arrays of each tensor: name -> (address, shape, dtype)."""

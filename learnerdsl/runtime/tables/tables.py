@@ -14,7 +14,7 @@ it holds the values of these indices alone.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -33,12 +33,19 @@ def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
     return itemsize * sum(len(block.loads) + len(block.stores) for block in passes)
 
 
+def one_part(width: int) -> int:
+    """Return 1: a thread of a CPU works on a whole chunk by itself."""
+    del width
+    return 1
+
+
 class Tables:
     """The rows of scalars, chunk sizes and reductions of a program.
 
     Args:
         program: the compiled rule of all tensors.
         work: the tensors.
+        parts_of_chunk: returns the number of parts of a chunk whose rows have so many elements.
 
     Attributes:
         sizes: number of elements of each tensor (tensors,), int64.
@@ -52,7 +59,12 @@ class Tables:
             that its sweep writes.
     """
 
-    def __init__(self, program: Program, work: Work) -> None:
+    def __init__(
+        self,
+        program: Program,
+        work: Work,
+        parts_of_chunk: Callable[[int], int] = one_part,
+    ) -> None:
         self.program = program
         self.shapes = shapes = work.shapes
         self.groups = np.array(work.groups, np.int64)
@@ -66,12 +78,12 @@ class Tables:
         for slot, symbol in enumerate(layout.tensor):
             if isinstance(symbol, AxisSize):
                 self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
-        self.steps = self._elements_of_chunks()
+        self.steps = self._elements_of_chunks(parts_of_chunk)
         self.widths = [math.prod(shape[1:]) if shape else 1 for shape in shapes]
         self.reduces = self._tabulate_reduces()
         self.reduce_columns = self._tabulate_columns()
 
-    def _elements_of_chunks(self) -> np.ndarray:
+    def _elements_of_chunks(self, parts_of_chunk: Callable[[int], int]) -> np.ndarray:
         """Return the number of elements of a chunk of each tensor.
 
         A chunk has whole rows if a sweep works row by row.
@@ -83,7 +95,7 @@ class Tables:
         widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
         rows = np.maximum(1, CHUNK // widths)
         if CHUNK_ROWS in layout.tensor:
-            groups = np.array([self.parts_of_chunk(int(width)) for width in widths], np.int64)
+            groups = np.array([parts_of_chunk(int(width)) for width in widths], np.int64)
             least = [layout.rows_for_parts(shape) for shape in shapes]
             of_part = np.maximum(np.maximum(rows // groups, PART_ROWS), least)
             self.tensor_rows[:, layout.tensor.index(CHUNK_ROWS)] = of_part
@@ -91,11 +103,6 @@ class Tables:
             self.tensor_rows[:, layout.tensor.index(PARTS)] = parts
             rows = of_part * groups
         return rows * widths
-
-    def parts_of_chunk(self, width: int) -> int:
-        """Return the number of parts that a chunk has if its rows have `width` elements."""
-        del width
-        return 1
 
     def parts_of(self, tensor: int) -> tuple[int, int]:
         """Return the number of rows of each part of a tensor, and its number of parts."""
