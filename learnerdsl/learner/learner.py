@@ -40,7 +40,7 @@ from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
-from learnerdsl.runtime.engine import Done
+from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
 from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule, check_variants
@@ -135,7 +135,9 @@ class Learner(Resumable):
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
-    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool | Done:
+    def update(
+        self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
+    ) -> bool | Outcome:
         """Do one update of all parameters, in place.
 
         Args:
@@ -248,11 +250,12 @@ class Learner(Resumable):
         self._check.refuse_names(list(given), () if may_miss else self._names)
         return tuple(map(given.get, self._names))
 
-    def _settle(self, refusal: Any) -> bool | Done:
+    def _settle(self, result: float | Outcome) -> bool | Outcome:
         """Return what `update` returns if nonfinite gradients may have stopped it, or raise."""
+        outcome = result if isinstance(result, Outcome) else result == 0
         if self._nonfinite == "skip":
-            return refusal == 0 if isinstance(refusal, float) else Done(refusal)
-        if float(refusal):
+            return outcome
+        if not outcome:
             bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.values)]
             msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
             raise NonFiniteError(msg)
