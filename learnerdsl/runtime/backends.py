@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import is_on_device
 from learnerdsl.runtime.cpu.engine import CpuEngine
+from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.oracle import NumpyEngine
-from learnerdsl.runtime.variants import MixedEngine
 from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
+E = TypeVar("E", bound=Engine)
 
 
 class Backend(Protocol):
@@ -132,7 +133,7 @@ class HostBackend:
         def make(program: Program, own: list[int]) -> CpuEngine:
             return CpuEngine(program, work.only(own), [arrays[k] for k in own])
 
-        return engine_of(programs, make, MixedEngine)
+        return engine_of(programs, make, CpuMixedEngine)
 
 
 def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program]:
@@ -150,18 +151,23 @@ def one_of_each(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def engine_of(
-    programs: Sequence[Program], make: Callable[[Program, list[int]], Any], mixed: Any
-) -> Any:
-    """Return one engine if all tensors have the same program, else a `mixed` engine of several.
+    programs: Sequence[Program],
+    make: Callable[[Program, list[int]], E],
+    combine: Callable[[list[E], list[list[int]]], Engine],
+) -> Engine:
+    """Return one engine if all tensors have the same program, else the combination of several.
 
     Args:
         programs: the program of each tensor.
         make: makes the engine of a program, for the tensors with the given numbers.
-        mixed: class of the engine that combines one engine for each variant of the rule.
+        combine: makes one engine of several, each with the numbers of its tensors.
     """
-    if all(program is programs[0] for program in programs):
-        return make(programs[0], list(range(len(programs))))
-    return mixed(programs, make)
+    # Keyed by identity, since hashing a rule is slow.
+    members: dict[int, list[int]] = {}
+    for k, program in enumerate(programs):
+        members.setdefault(id(program), []).append(k)
+    engines = [make(programs[own[0]], own) for own in members.values()]
+    return engines[0] if len(engines) == 1 else combine(engines, list(members.values()))
 
 
 def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
