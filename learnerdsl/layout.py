@@ -7,16 +7,17 @@ arrays (one value for each index of some axes).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
 import sympy
 
 from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
 from learnerdsl.monoids import SUM, Monoid
-from learnerdsl.storage import MASTERS, STORAGES, Precision
+from learnerdsl.storage import MASTERS, STORAGES, Precision, Storage
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Companion:
     raw: str
     block: int = 1
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value."""
+        return np.dtype(self.raw).itemsize
+
     def array_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the array, for a tensor of this shape."""
         return shape if self.block == 1 else (-(-math.prod(shape) // self.block),)
@@ -99,6 +105,7 @@ class Layout:
         row_axes: the longest run of trailing axes that every axis array either has entirely or
             lacks entirely; one inner loop covers them. Empty if no sweep works row by row.
         companions: the second arrays of narrow arrays; their columns come last.
+        storages: the number type of every array.
     """
 
     arrays: tuple[sympy.Symbol, ...]
@@ -107,7 +114,20 @@ class Layout:
     reduces: tuple[Reduce, ...]
     vectors: tuple[Vector, ...]
     row_axes: tuple[int, ...]
-    companions: tuple[Companion, ...] = ()
+    companions: tuple[Companion, ...]
+    storages: Mapping[sympy.Basic, Storage]
+
+    def bytes_loaded(self, array: sympy.Symbol) -> float:
+        """Return the bytes that a load of an element of an array reads; see `bytes_stored`."""
+        own = [c for c in self.companions if c.symbol == array]
+        if any(c.role == "rest" and c.raw == self.storages[array].arithmetic for c in own):
+            return own[0].itemsize  # only the whole weight is read
+        return self.bytes_stored(array)
+
+    def bytes_stored(self, array: sympy.Symbol) -> float:
+        """Return the bytes that a store of an element of an array writes, scales included."""
+        own = [c for c in self.companions if c.symbol == array]
+        return self.storages[array].itemsize + sum(c.itemsize / c.block for c in own)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -179,7 +199,23 @@ def lay_out(kernel: Kernel, precision: Precision) -> Layout:
         vectors=vectors,
         row_axes=row_axes,
         companions=tuple(_companions(kernel, precision)),
+        storages=_storages(kernel, precision, vectors),
     )
+
+
+def _storages(
+    kernel: Kernel, precision: Precision, vectors: Sequence[Vector]
+) -> dict[sympy.Basic, Storage]:
+    """Return the number type of every array."""
+    own = STORAGES[precision.arithmetic]
+    states = {state: precision.state(state.name) for state in kernel.states}
+    return {
+        **dict.fromkeys(kernel.arrays, own),
+        **{v.symbol: STORAGES["float64"] if v.is_wide else own for v in vectors},
+        **states,
+        kernel.parameter: STORAGES[precision.parameter],
+        kernel.gradient: STORAGES[precision.gradient],
+    }
 
 
 def _companions(kernel: Kernel, precision: Precision) -> Iterator[Companion]:

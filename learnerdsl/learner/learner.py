@@ -40,8 +40,9 @@ from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
-from learnerdsl.runtime.engine import Done, Groups
+from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
+from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule, check_variants
 
 NONFINITE = ("propagate", "skip", "raise")
@@ -107,9 +108,16 @@ class Learner(Resumable):
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
         own = {} if hyperparameters is None else hyperparameters
         self._hyper = HyperTable(self._rule, own, overrides)
-        count = Groups(self._groups, len(self._hyper.settings))
-        check_finite = nonfinite != "propagate"
-        self._engine = self._backend.engine(self._rules, count, check_finite, self._seed)
+        work = Work(
+            rules=self._rules,
+            shapes=list(self._backend.shapes.values()),
+            groups=self._groups,
+            group_count=len(self._hyper.settings),
+            numbers=range(len(self._names)),
+            seed=self._seed,
+            check_finite=nonfinite != "propagate",
+        )
+        self._engine = self._backend.engine(work)
         # The engine needs the hyperparameters before reset: start values may depend on them.
         # Refreshing them now refuses a schedule without a first value before any update.
         self._hyper.attach(self._engine)
@@ -127,7 +135,9 @@ class Learner(Resumable):
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
-    def update(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool | Done:
+    def update(
+        self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
+    ) -> bool | Outcome:
         """Do one update of all parameters, in place.
 
         Args:
@@ -240,11 +250,12 @@ class Learner(Resumable):
         self._check.refuse_names(list(given), () if may_miss else self._names)
         return tuple(map(given.get, self._names))
 
-    def _settle(self, refusal: Any) -> bool | Done:
+    def _settle(self, result: float | Outcome) -> bool | Outcome:
         """Return what `update` returns if nonfinite gradients may have stopped it, or raise."""
+        outcome = result if isinstance(result, Outcome) else result == 0
         if self._nonfinite == "skip":
-            return refusal == 0 if isinstance(refusal, float) else Done(refusal)
-        if float(refusal):
+            return outcome
+        if not outcome:
             bad = [repr(self._names[k]) for k in self._engine.find_nonfinite(self._bound.values)]
             msg = f"Gradients of {', '.join(bad)} hold NaN or infinity; nothing was updated."
             raise NonFiniteError(msg)

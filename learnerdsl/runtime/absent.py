@@ -6,7 +6,7 @@ update and restored after it. Once skipped, a tensor has a model row of its own,
 differs from that of its group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class Absences(Tables):
     aside: Aside | None
     is_settled: bool
     kept_vectors: list[dict[str, np.ndarray]]
-    launch: Any
+    launch: Callable[[], float]
 
     def begin_absences(self, vectors: Sequence[dict[str, np.ndarray]], names: set[str]) -> None:
         """Start with no skipped tensors; `names` are those of the axis arrays that are states."""

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import is_on_device
 from learnerdsl.runtime.cpu.engine import CpuEngine
-from learnerdsl.runtime.engine import Engine, Groups
+from learnerdsl.runtime.cpu.variants import CpuMixedEngine
+from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.oracle import NumpyEngine
-from learnerdsl.runtime.variants import MixedEngine
+from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
+E = TypeVar("E", bound=Engine)
 
 
 class Backend(Protocol):
@@ -67,17 +69,8 @@ class Backend(Protocol):
         """Copy NumPy arrays to where the parameters are."""
         ...
 
-    def engine(
-        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
-    ) -> Engine:
-        """Return the engine that updates the parameters.
-
-        Args:
-            rules: the traced rule of each parameter.
-            groups: the group of each parameter.
-            check_finite: whether to refuse updates with NaN or infinite gradients.
-            seed: seed of the random numbers.
-        """
+    def engine(self, work: Work) -> Engine:
+        """Return the engine that updates the parameters."""
         ...
 
 
@@ -129,28 +122,18 @@ class HostBackend:
         """Return copies of the arrays."""
         return [np.array(array) for array in arrays]
 
-    def engine(
-        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
-    ) -> Engine:
-        """Return the engine that updates the parameters.
-
-        Args:
-            rules: the traced rule of each parameter.
-            groups: the group of each parameter.
-            check_finite: whether to refuse updates with NaN or infinite gradients.
-            seed: seed of the random numbers.
-        """
+    def engine(self, work: Work) -> Engine:
+        """Return the engine that updates the parameters."""
         arrays = self.on_host()
         # The oracle needs no program, but the compiler refuses values that do not fit their target.
-        programs = compile_each(rules, self.kind.name, "cpu")
+        programs = compile_each(work.rules, self.kind.name, "cpu")
         if self.name == "numpy":
-            return NumpyEngine(rules, arrays, groups, check_finite, seed)
+            return NumpyEngine(work, arrays)
 
         def make(program: Program, own: list[int]) -> CpuEngine:
-            parts = of_members(groups, own)
-            return CpuEngine(program, [arrays[k] for k in own], parts, check_finite, seed, own)
+            return CpuEngine(program, work.only(own), [arrays[k] for k in own])
 
-        return engine_of(programs, make, MixedEngine)
+        return engine_of(programs, make, CpuMixedEngine)
 
 
 def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program]:
@@ -167,24 +150,24 @@ def one_of_each(rules: Sequence[Rule]) -> list[Rule]:
     return list({id(rule): rule for rule in rules}.values())
 
 
-def of_members(groups: Groups, own: Sequence[int]) -> Groups:
-    """Return the groups of the parameters with the numbers `own`."""
-    return Groups([groups.of_parameters[k] for k in own], groups.count)
-
-
 def engine_of(
-    programs: Sequence[Program], make: Callable[[Program, list[int]], Any], mixed: Any
-) -> Any:
-    """Return one engine if all tensors have the same program, else a `mixed` engine of several.
+    programs: Sequence[Program],
+    make: Callable[[Program, list[int]], E],
+    combine: Callable[[list[E], list[list[int]]], Engine],
+) -> Engine:
+    """Return one engine if all tensors have the same program, else the combination of several.
 
     Args:
         programs: the program of each tensor.
         make: makes the engine of a program, for the tensors with the given numbers.
-        mixed: class of the engine that combines one engine for each variant of the rule.
+        combine: makes one engine of several, each with the numbers of its tensors.
     """
-    if all(program is programs[0] for program in programs):
-        return make(programs[0], list(range(len(programs))))
-    return mixed(programs, make)
+    # Keyed by identity, since hashing a rule is slow.
+    members: dict[int, list[int]] = {}
+    for k, program in enumerate(programs):
+        members.setdefault(id(program), []).append(k)
+    engines = [make(programs[own[0]], own) for own in members.values()]
+    return engines[0] if len(engines) == 1 else combine(engines, list(members.values()))
 
 
 def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:

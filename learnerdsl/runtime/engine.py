@@ -1,8 +1,7 @@
 """The interface of an engine, and what engines on the host have in common."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, SupportsFloat
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,12 +10,25 @@ from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Gradient, span_of
 
 
-@dataclass(frozen=True)
-class Groups:
-    """The group number of each parameter, and the number of groups."""
+class Outcome:
+    """Whether an update on a device was done; its `bool` waits for the device.
 
-    of_parameters: Sequence[int]
-    count: int
+    Args:
+        count_nonfinite: waits, then returns how many gradient values were NaN or infinite; the
+            update was done if none was.
+    """
+
+    def __init__(self, count_nonfinite: Callable[[], float]) -> None:
+        self._count_nonfinite = count_nonfinite
+        self._is_done: bool | None = None
+
+    def __bool__(self) -> bool:
+        if self._is_done is None:
+            self._is_done = not self._count_nonfinite()
+        return self._is_done
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
 
 
 class Engine(Protocol):
@@ -136,16 +148,16 @@ class Engine(Protocol):
         """Set the seed of the random numbers."""
         ...
 
-    def launch(self) -> Any:
+    def launch(self) -> float | Outcome:
         """Do one update and advance the clock, unless a gradient value is NaN or infinite.
 
         Returns:
             How many gradient values are NaN or infinite; if any is, nothing was updated. A device
-            returns an object instead; its `float` waits for the device and gives this number.
+            that checks gradients returns an `Outcome` instead, which can wait for this number.
         """
         ...
 
-    def launch_without(self, absent: Sequence[int]) -> Any:
+    def launch_without(self, absent: Sequence[int]) -> float | Outcome:
         """Do one update of all tensors except those with these numbers; see `launch`.
 
         The engine must have no selected rows for the absent tensors.
@@ -239,16 +251,3 @@ class HostStates:
             "host; call update() instead."
         )
         raise LearnerError(msg)
-
-
-class Done:
-    """The outcome of an update: true if it was done. Its `bool` waits for the device."""
-
-    def __init__(self, refusal: SupportsFloat) -> None:
-        self._refusal = refusal
-
-    def __bool__(self) -> bool:
-        return not float(self._refusal)
-
-    def __repr__(self) -> str:
-        return repr(bool(self))

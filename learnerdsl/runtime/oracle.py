@@ -11,36 +11,26 @@ from learnerdsl.interpret import interpret
 from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import values_of
-from learnerdsl.runtime.engine import Groups, HostStates
-from learnerdsl.tracing import Rule
+from learnerdsl.runtime.engine import HostStates
+from learnerdsl.runtime.work import Work
 
 
 class NumpyEngine(HostStates):
     """Interprets a rule with NumPy: slow, but independent of the compiler; see `Engine`.
 
     Args:
-        rules: the traced rule of each tensor.
-        parameters: the arrays to update in place.
-        groups: the group of each parameter.
-        check_finite: whether to refuse updates with NaN or infinite gradients.
-        seed: seed of the random numbers, for rules that draw any.
+        work: the tensors and their rules.
+        parameters: their arrays, to update in place.
     """
 
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        parameters: Sequence[np.ndarray],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
-    ) -> None:
-        self.rules = rules
+    def __init__(self, work: Work, parameters: Sequence[np.ndarray]) -> None:
+        self.rules = rules = work.rules
         self.rule = rule = rules[0]
-        self.seed = seed
+        self.seed = work.seed
         self.parameters = parameters
-        self.groups = groups.of_parameters
-        self.check_finite = check_finite
-        count = groups.count
+        self.groups = work.groups
+        self.check_finite = work.check_finite
+        count = work.group_count
         self.array_extras = [e.name for e in rule.extras if e.shape == "element"]
         columns = range(1, 2 + len(self.array_extras))
         self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}

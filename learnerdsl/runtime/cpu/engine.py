@@ -22,10 +22,11 @@ from learnerdsl.runtime.arrays.sparse import NO_ROWS, values_of
 from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.cpu.stepping import step_through
-from learnerdsl.runtime.engine import Groups, HostStates
+from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.tables.chunks import split_evenly
 from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.runtime.tables.units import count_units, sweep_of
+from learnerdsl.runtime.work import Work
 
 _settings: Any = config
 
@@ -54,24 +55,13 @@ class CpuEngine(Absences, HostStates):
     """Runs a program over one list of parameter arrays; see `Engine`.
 
     Args:
-        program: a compiled rule.
-        parameters: the arrays to update in place.
-        groups: the group of each parameter.
-        check_finite: whether to refuse updates with NaN or infinite gradients.
-        seed: seed of the random numbers, for rules that draw any.
-        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
+        program: the compiled rule of all tensors.
+        work: the tensors.
+        parameters: their arrays, to update in place.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        parameters: Sequence[np.ndarray],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__(program, [p.shape for p in parameters], groups, seed, numbers)
+    def __init__(self, program: Program, work: Work, parameters: Sequence[np.ndarray]) -> None:
+        super().__init__(program, work)
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         layout = program.layout
@@ -87,7 +77,7 @@ class CpuEngine(Absences, HostStates):
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
         self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
-        self.frame = self.build_frame(check_finite)
+        self.frame = self.build_frame(work.check_finite)
         self.take_model_rows()
         threads.follow(self)
         self.use_chunks(self.chunks_of({}))

@@ -10,15 +10,15 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
 from learnerdsl.runtime.arrays.interop import copy_to_host, stream_of
-from learnerdsl.runtime.backends import compile_each, engine_of, of_members
+from learnerdsl.runtime.backends import compile_each, engine_of
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
 from learnerdsl.runtime.cuda.engine import CudaEngine
 from learnerdsl.runtime.cuda.linalg import namespace_for
 from learnerdsl.runtime.cuda.matrix_stage import as_view
 from learnerdsl.runtime.cuda.variants import CudaMixedEngine
-from learnerdsl.runtime.engine import Engine, Groups
-from learnerdsl.tracing import Rule
+from learnerdsl.runtime.engine import Engine
+from learnerdsl.runtime.work import Work
 
 
 class CudaBackend:
@@ -80,24 +80,14 @@ class CudaBackend:
                 views.append(view)
         return views
 
-    def engine(
-        self, rules: Sequence[Rule], groups: Groups, check_finite: bool, seed: int
-    ) -> Engine:
+    def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
-        programs = compile_each(rules, self.kind.name, "cuda")
+        programs = compile_each(work.rules, self.kind.name, "cuda")
         places = list(self.places.values())
 
         def make(program: Program, own: list[int]) -> CudaEngine:
-            engine = CudaEngine(
-                program,
-                [places[k] for k in own],
-                of_members(groups, own),
-                check_finite,
-                seed,
-                self.device,
-                self.stream,
-                own,
-            )
+            own_places = [places[k] for k in own]
+            engine = CudaEngine(program, work.only(own), own_places, self.device, self.stream)
             if engine.matrix_stages:
                 arrays = list(self.parameters.values())
                 namespace = namespace_for(arrays[0], program.rule.name)

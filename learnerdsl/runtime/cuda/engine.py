@@ -1,5 +1,6 @@
 """The CUDA engine: runs a program on arrays of a device."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,9 @@ from learnerdsl.runtime.cuda.device import Device, Launch, Words
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
 from learnerdsl.runtime.cuda.states import DeviceStates
-from learnerdsl.runtime.engine import Groups
+from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.tables.units import scalars_of
+from learnerdsl.runtime.work import Work
 
 
 def load_kernels(program: Program) -> ModuleType:
@@ -32,27 +34,6 @@ OUTCOMES = 256
 """Number of later updates after which the outcome of an update is no longer known."""
 
 
-class Refusal:
-    """The number of NaN and infinite gradient values; its `float` waits for the device."""
-
-    def __init__(self, engine: "CudaEngine", address: int) -> None:
-        self._engine = engine
-        self._address = address
-        self._launches = engine.launches
-        self._known: float | None = None
-
-    def __float__(self) -> float:
-        if self._known is None:
-            if self._engine.launches - self._launches >= OUTCOMES:
-                msg = (
-                    f"More than {OUTCOMES} updates were started since this one, so it is no longer "
-                    "known whether it was refused; ask earlier."
-                )
-                raise LearnerError(msg)
-            self._known = float(self._engine.read(self._address, (1,), np.float64)[0])
-        return self._known
-
-
 class CudaEngine(DeviceStates):
     """Runs a program over one list of parameter arrays on a device; see `Engine`.
 
@@ -60,36 +41,30 @@ class CudaEngine(DeviceStates):
     (minibatch size, seed, hyperparameters, scalar extras) when they have changed.
 
     Args:
-        program: a compiled rule.
-        parameters: places of the arrays to update.
-        groups: the group of each parameter.
-        check_finite: whether to refuse updates with NaN or infinite gradients.
-        seed: seed of the random numbers, for rules that draw any.
+        program: the compiled rule of all tensors.
+        work: the tensors.
+        parameters: places of their arrays, to update in place.
         device: the device that the arrays are on.
         stream: returns the current stream.
-        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
     """
 
     def __init__(
         self,
         program: Program,
+        work: Work,
         parameters: Sequence[Place],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
         device: Device,
         stream: Callable[[], int],
-        numbers: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(program, parameters, groups, check_finite, seed, device, stream, numbers)
+        super().__init__(program, work, parameters, device, stream)
         self.module = load_kernels(program)
         self.matrix_stages = {
             scalars_of(level): MatrixStage(self, level)
             for level, names in enumerate(program.levels)
             if names.matrix
         }
-        check = self._load_check() if check_finite else None
-        self.outcomes = self.keep(np.zeros(OUTCOMES)) if check_finite else 0
+        check = self._load_check() if work.check_finite else None
+        self.outcomes = self.keep(np.zeros(OUTCOMES)) if work.check_finite else 0
         self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()
@@ -258,8 +233,8 @@ class CudaEngine(DeviceStates):
                 self.matrix_stages[unit].run(stream)
         return 0.0
 
-    def launch(self) -> Any:
-        """Start one update without waiting; the result's `float` waits, if it is checked at all."""
+    def launch(self) -> float | Outcome:
+        """Start one update without waiting; return its outcome, or 0 if nothing is checked."""
         with self.device.activate():
             stream = self.stream()
             captured = self.send(stream)
@@ -270,14 +245,33 @@ class CudaEngine(DeviceStates):
             self.steps_begun += not captured
             return self.outcome(stream, captured) if self.check_finite else 0.0
 
-    def outcome(self, stream: int, captured: bool = False) -> "Refusal":
+    def outcome(self, stream: int, captured: bool = False) -> Outcome:
         """Return the outcome of the update that was started last."""
-        if captured:
-            return Refusal(self, self.at.gate)
-        address = self.outcomes + 8 * (self.launches % OUTCOMES)
-        self.launches += 1
-        self.device.copy(address, self.at.gate, 8, stream)
-        return Refusal(self, address)
+        address = self.at.gate
+        if not captured:
+            # The next update overwrites the gate, so its number is kept in a ring of numbers.
+            address = self.outcomes + 8 * (self.launches % OUTCOMES)
+            self.launches += 1
+            self.device.copy(address, self.at.gate, 8, stream)
+        return Outcome(functools.partial(self.read_outcome, address, self.launches))
+
+    def read_outcome(self, address: int, launches: int) -> float:
+        """Wait for the device; return how many gradient values of an update were not finite.
+
+        Args:
+            address: where the device writes the number.
+            launches: the number of updates started up to this one.
+
+        Raises:
+            LearnerError: a later update has overwritten the number.
+        """
+        if self.launches - launches >= OUTCOMES:
+            msg = (
+                f"More than {OUTCOMES} updates were started since this one, so it is no longer "
+                "known whether it was refused; ask earlier."
+            )
+            raise LearnerError(msg)
+        return float(self.read(address, (1,), np.float64)[0])
 
     def refresh(self) -> None:
         """Send changed values before a CUDA graph replays an update, and count that update."""

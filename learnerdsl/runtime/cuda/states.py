@@ -17,8 +17,13 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
-from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.tables import Tables
+from learnerdsl.runtime.work import Work
+
+
+def groups_of_threads(width: int) -> int:
+    """Return the number of groups of threads in a block that share a row: each has a part."""
+    return THREADS // lanes_among(width, THREADS)
 
 
 class WholeUpdates:
@@ -68,18 +73,15 @@ class DeviceStates(WholeUpdates, Tables):
     def __init__(
         self,
         program: Program,
+        work: Work,
         parameters: Sequence[Place],
-        groups: Groups,
-        check_finite: bool,
-        seed: int,
         device: Device,
         stream: Callable[[], int],
-        numbers: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(program, [p.shape for p in parameters], groups, seed, numbers)
+        super().__init__(program, work, groups_of_threads)
         self.device = device
         self.stream = stream
-        self.check_finite = check_finite
+        self.check_finite = work.check_finite
         self.kind = STORAGES[program.dtype].numpy
         self.inputs = self.model_rows[:, FIRST_INPUT : FIRST_INPUT + input_count(self)].copy()
         self.at = DeviceTables()
@@ -89,10 +91,6 @@ class DeviceStates(WholeUpdates, Tables):
         self.places = self._place_arrays(parameters)
         self.addresses = self._tabulate_addresses(parameters)
         self._place_tables()
-
-    def parts_of_chunk(self, width: int) -> int:
-        """Return the number of groups of threads that share a row: each has a part."""
-        return THREADS // lanes_among(width, THREADS)
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Allocate the arrays of each tensor: name -> (address, shape, dtype)."""

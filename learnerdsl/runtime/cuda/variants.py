@@ -10,17 +10,19 @@ from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Launch, Words
 from learnerdsl.runtime.cuda.engine import CudaEngine
 from learnerdsl.runtime.cuda.states import WholeUpdates
+from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.variants import MixedEngine
 
 
-class CudaMixedEngine(WholeUpdates, MixedEngine):
-    """Combines one CUDA engine for each variant of a rule; shared values stay on the device."""
+class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
+    """Combines one CUDA engine for each variant of a rule; see `Engine`.
 
-    first: CudaEngine
-    engines: list[CudaEngine]
+    Shared values stay on the device. All engines have one gate, and launches between the engines
+    combine their totals.
+    """
 
-    def take_over(self) -> None:
-        """Give all engines one gate, and plan the launches between the engines."""
+    def __init__(self, engines: Sequence[CudaEngine], members: Sequence[Sequence[int]]) -> None:
+        super().__init__(engines, members)
         self.sizes = range(len(self.place))
         self.device, self.stream = self.first.device, self.first.stream
         self.check_finite = self.first.check_finite
@@ -62,12 +64,11 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
             engine.begin = self.prepared(builtin_kernels.share_rows, *words, groups)
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
-        """Pass the rows of each tensor to its engine."""
-        self.select_in_engines(rows)
-        self.count_model()
+        """Pass the rows of each tensor to its engine, and plan all launches again."""
+        super().select_rows(rows)
         self.replan()
 
-    def launch(self) -> Any:
+    def launch(self) -> float | Outcome:
         """Start one update of all tensors."""
         with self.device.activate():
             stream = self.stream()
@@ -94,8 +95,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Return the numbers of the tensors with NaN or infinite gradients at the last check."""
         found = [engine.find_nonfinite(gradients) for engine in self.engines]
-        members = self.members.values()
-        return sorted(own[k] for own, ks in zip(members, found, strict=True) for k in ks)
+        return sorted(own[k] for own, ks in zip(self.members, found, strict=True) for k in ks)
 
     @property
     def states(self) -> dict[str, list[Any]]:
@@ -113,7 +113,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
         """Return the memory of each state array: first byte, end, number of its tensor."""
         return [
             (start, end, own[k])
-            for engine, own in zip(self.engines, self.members.values(), strict=True)
+            for engine, own in zip(self.engines, self.members, strict=True)
             for start, end, k in engine.state_spans()
         ]
 
@@ -129,7 +129,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
     def write_states(self, values: Mapping[str, Any]) -> None:
         """Set the states: an array for each tensor, or one number for a model-wide state."""
         self.count_steps()
-        for engine, own in zip(self.engines, self.members.values(), strict=True):
+        for engine, own in zip(self.engines, self.members, strict=True):
             names = [spec.symbol.name for spec in engine.program.rule.states]
             given = {name: values[name] for name in names}
             engine.write_states(
@@ -150,11 +150,6 @@ class CudaMixedEngine(WholeUpdates, MixedEngine):
     def samples(self) -> float:
         """The number of samples seen."""
         return self.first.samples
-
-    def set_clock(self, step_count: int, samples: float) -> None:
-        """Set the number of updates done and the number of samples seen."""
-        for engine in self.engines:
-            engine.set_clock(step_count, samples)
 
     def set_minibatch_size(self, value: float) -> None:
         """Set the number of samples of the next updates."""

@@ -14,7 +14,7 @@ it holds the values of these indices alone.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,8 +24,8 @@ from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NU
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.sparse import chunks_of_rows
-from learnerdsl.runtime.engine import Groups
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
+from learnerdsl.runtime.work import Work
 
 
 def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
@@ -33,15 +33,19 @@ def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
     return itemsize * sum(len(block.loads) + len(block.stores) for block in passes)
 
 
+def one_part(width: int) -> int:
+    """Return 1: a thread of a CPU works on a whole chunk by itself."""
+    del width
+    return 1
+
+
 class Tables:
     """The rows of scalars, chunk sizes and reductions of a program.
 
     Args:
-        program: a compiled rule.
-        shapes: shapes of the tensors.
-        groups: the group of each tensor.
-        seed: seed of the random numbers, for rules that draw any.
-        numbers: number of each tensor, on which its random numbers depend; from 0 by default.
+        program: the compiled rule of all tensors.
+        work: the tensors.
+        parts_of_chunk: returns the number of parts of a chunk whose rows have so many elements.
 
     Attributes:
         sizes: number of elements of each tensor (tensors,), int64.
@@ -58,30 +62,28 @@ class Tables:
     def __init__(
         self,
         program: Program,
-        shapes: Sequence[tuple[int, ...]],
-        groups: Groups,
-        seed: int,
-        numbers: Sequence[int] | None = None,
+        work: Work,
+        parts_of_chunk: Callable[[int], int] = one_part,
     ) -> None:
         self.program = program
-        self.shapes = shapes
-        self.groups = np.array(groups.of_parameters, np.int64)
+        self.shapes = shapes = work.shapes
+        self.groups = np.array(work.groups, np.int64)
         layout = program.layout
         self.sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
-        self.model_rows = np.zeros((groups.count, len(layout.model)))
+        self.model_rows = np.zeros((work.group_count, len(layout.model)))
         self.tensor_rows = np.zeros((len(shapes), len(layout.tensor)))
         self.model_rows[:, MINIBATCH_SIZE] = 1.0
-        self.model_rows[:, SEED] = seed
-        self.tensor_rows[:, TENSOR_NUMBER] = np.arange(len(shapes)) if numbers is None else numbers
+        self.model_rows[:, SEED] = work.seed
+        self.tensor_rows[:, TENSOR_NUMBER] = work.numbers
         for slot, symbol in enumerate(layout.tensor):
             if isinstance(symbol, AxisSize):
                 self.tensor_rows[:, slot] = [shape[symbol.axis] for shape in shapes]
-        self.steps = self._elements_of_chunks()
+        self.steps = self._elements_of_chunks(parts_of_chunk)
         self.widths = [math.prod(shape[1:]) if shape else 1 for shape in shapes]
         self.reduces = self._tabulate_reduces()
         self.reduce_columns = self._tabulate_columns()
 
-    def _elements_of_chunks(self) -> np.ndarray:
+    def _elements_of_chunks(self, parts_of_chunk: Callable[[int], int]) -> np.ndarray:
         """Return the number of elements of a chunk of each tensor.
 
         A chunk has whole rows if a sweep works row by row.
@@ -93,7 +95,7 @@ class Tables:
         widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
         rows = np.maximum(1, CHUNK // widths)
         if CHUNK_ROWS in layout.tensor:
-            groups = np.array([self.parts_of_chunk(int(width)) for width in widths], np.int64)
+            groups = np.array([parts_of_chunk(int(width)) for width in widths], np.int64)
             least = [layout.rows_for_parts(shape) for shape in shapes]
             of_part = np.maximum(np.maximum(rows // groups, PART_ROWS), least)
             self.tensor_rows[:, layout.tensor.index(CHUNK_ROWS)] = of_part
@@ -101,11 +103,6 @@ class Tables:
             self.tensor_rows[:, layout.tensor.index(PARTS)] = parts
             rows = of_part * groups
         return rows * widths
-
-    def parts_of_chunk(self, width: int) -> int:
-        """Return the number of parts that a chunk has if its rows have `width` elements."""
-        del width
-        return 1
 
     def parts_of(self, tensor: int) -> tuple[int, int]:
         """Return the number of rows of each part of a tensor, and its number of parts."""
