@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 import sympy
@@ -17,7 +18,7 @@ import sympy
 from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
 from learnerdsl.monoids import SUM, Monoid
-from learnerdsl.storage import MASTERS, STORAGES, Precision, Storage
+from learnerdsl.storage import PARAMETER_REST, SCALE, STORAGES, Precision, Storage
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,34 @@ class Companion:
         symbol: symbol of the first array.
         role: "scale" for the scales of the blocks of an 8-bit state, "rest" for the bits of a
             master weight that the parameter lacks.
-        raw: dtype of its memory, as kernels see it.
+        dtype: its dtype.
         block: number of elements of the first array for each value.
     """
 
     symbol: sympy.Symbol
     role: str
-    raw: str
+    dtype: str
     block: int = 1
+
+    @property
+    def raw(self) -> str:
+        """The dtype of its memory as kernels see it."""
+        return STORAGES[self.dtype].raw if self.dtype in STORAGES else self.dtype
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return STORAGES[self.dtype].numpy if self.dtype in STORAGES else np.dtype(self.dtype)
 
     @property
     def itemsize(self) -> int:
         """Bytes of a value."""
         return np.dtype(self.raw).itemsize
+
+    @property
+    def key(self) -> str:
+        """The name of the array among the states of a parameter."""
+        return PARAMETER_REST if self.role == "rest" else f"{self.symbol}{SCALE}"
 
     def array_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the array, for a tensor of this shape."""
@@ -120,7 +136,7 @@ class Layout:
     def bytes_loaded(self, array: sympy.Symbol) -> float:
         """Return the bytes that a load of an element of an array reads; see `bytes_stored`."""
         own = [c for c in self.companions if c.symbol == array]
-        if any(c.role == "rest" and c.raw == self.storages[array].arithmetic for c in own):
+        if any(c.role == "rest" and c.dtype == self.storages[array].arithmetic for c in own):
             return own[0].itemsize  # only the whole weight is read
         return self.bytes_stored(array)
 
@@ -221,8 +237,7 @@ def _storages(
 def _companions(kernel: Kernel, precision: Precision) -> Iterator[Companion]:
     """Yield the second arrays of the parameter and of the states."""
     if precision.master:
-        raw = MASTERS[precision.master].raw or STORAGES[precision.parameter].raw
-        yield Companion(kernel.parameter, "rest", raw)
+        yield Companion(kernel.parameter, "rest", precision.rest)
     for state in kernel.states:
         if kernel.domains[state] == Domain.ELEMENT and precision.state(state.name).block:
             block = precision.state(state.name).block

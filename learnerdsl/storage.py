@@ -80,20 +80,27 @@ PARAMETER_TYPES = tuple(row.name for row in STORAGES.values() if row.for_paramet
 ARITHMETIC_TYPES = tuple(dict.fromkeys(row.arithmetic for row in STORAGES.values()))
 
 
+SCALE = ".scale"
+"""Suffix of the name of a state, for the scales of its blocks; not part of an identifier."""
+
+PARAMETER_REST = "parameter.rest"
+"""Name of the second array of a master weight, among the states."""
+
+
 @dataclass(frozen=True)
 class Master:
     """A way to keep more bits of a narrow parameter in a second array, `rest`.
 
     Attributes:
         name: its name.
-        raw: dtype of `rest`; "" for that of the parameter.
+        dtype: dtype of `rest`; "" for that of the parameter.
         parameters: the parameter types that it can extend.
         bytes: bytes of `rest` per element.
         is_exact: whether both arrays together hold every float32 value.
     """
 
     name: str
-    raw: str
+    dtype: str
     parameters: tuple[str, ...]
     bytes: int
     is_exact: bool
@@ -111,6 +118,15 @@ MASTERS: dict[str, Master] = {
 """Name -> way to keep a master weight."""
 
 ROUNDINGS = ("nearest", "stochastic")
+
+
+def noise_multiplier(number: int) -> int:
+    """Return the odd number (or 2**16) that gives an array its own bits of an element's noise.
+
+    The noise of an element has 32 bits. Array 0, the parameter, takes the upper 16; array 1, the
+    first state, the lower 16. Others take the upper 16 of a product.
+    """
+    return (1, 1 << 16)[number] if number < 2 else (0x9E3779B1 * (2 * number + 1)) % 2**32
 
 
 @dataclass(frozen=True)
@@ -153,10 +169,9 @@ class Precision:
         return any(STORAGES[storage].block for _, storage in self.states)
 
     @property
-    def rest(self) -> Storage | None:
-        """The number type of the second array of a master weight, if that is one of `STORAGES`."""
-        raw = MASTERS[self.master].raw or self.parameter if self.master else ""
-        return STORAGES.get(raw)
+    def rest(self) -> str:
+        """The dtype of the second array of a master weight; "" if there is none."""
+        return MASTERS[self.master].dtype or self.parameter if self.master else ""
 
     @property
     def rounds_parameter(self) -> bool:

@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.interpret import interpret
+from learnerdsl.interpret.codecs import rounding_noise
+from learnerdsl.interpret.pieces import (
+    decode_states,
+    decode_tensor_parameter,
+    empty_pieces,
+    encode_new_parameter,
+    encode_states,
+)
 from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.work import Work
+from learnerdsl.storage import Precision
+from learnerdsl.tracing import Rule
 
 
 class NumpyEngine(HostStates):
@@ -42,19 +52,16 @@ class NumpyEngine(HostStates):
         self.model_states: dict[str, np.ndarray] = {}
         self.rows: dict[int, np.ndarray] = {}
         self.missed = np.zeros(len(parameters), np.int64)
-        self.tensor_states = [
-            {s.symbol.name for s in one.states if s.symbol.shape == "tensor"} for one in rules
-        ]
-        for k, (one, p) in enumerate(zip(rules, parameters, strict=True)):
-            for symbol in (spec.symbol for spec in one.states):
-                if symbol.shape == "model":
-                    self.model_states[symbol.name] = np.zeros(count)
-                else:
-                    if symbol.name not in self.states:
-                        self.states[symbol.name] = [None] * len(parameters)
-                    own = self.states[symbol.name]
-                    kind = np.float64 if symbol.shape == "tensor" else p.dtype
-                    own[k] = np.zeros(symbol.array_shape(p.shape), kind)
+        self.scalars = {
+            s.symbol.name for one in rules for s in one.states if s.symbol.shape == "tensor"
+        }
+        self.precisions = list(work.precisions)
+        for symbol in (spec.symbol for spec in rule.states if spec.symbol.shape == "model"):
+            self.model_states[symbol.name] = np.zeros(count)
+        own = zip(rules, self.precisions, parameters, strict=True)
+        for k, pieces in enumerate(empty_pieces(*one) for one in own):
+            for name, array in pieces.items():
+                self.states.setdefault(name, [None] * len(parameters))[k] = array
 
     def bind(
         self,
@@ -133,39 +140,61 @@ class NumpyEngine(HostStates):
     ) -> list[tuple[np.ndarray, Any]]:
         """Compute an update of these tensors; return (array, new values) for each changed array."""
         rules = [self.rules[k] for k in tensors]
-        states: dict[str, Any] = {
-            name: [
-                float(a) if a is not None and name in self.tensor_states[k] else a
-                for k, a in zip(tensors, self.selected(arrays, tensors), strict=True)
-            ]
-            for name, arrays in self.states.items()
-        }
+        precisions = [self.precisions[k] for k in tensors]
+        pieces = self.pieces(tensors)
+        states = self.decoded(rules, precisions, pieces)
         states |= {name: float(values[0]) for name, values in self.model_states.items()}
+        stored = self.selected(self.parameters, tensors)
+        parameters = list(map(decode_tensor_parameter, precisions, stored, pieces))
+        positions = self.selected(self.positions(), tensors)
         step, samples, minibatch_size = self.clock[0] + (1.0, 0.0, 0.0)
         steps = [float(step - self.missed[k]) for k in tensors]
         clock = {"samples": samples, "minibatch_size": minibatch_size, "seed": self.seed}
         updated, new_states = interpret(
             rules,
-            self.selected(self.parameters, tensors),
-            gradients,
+            parameters,
+            [g.astype(p.dtype, copy=False) for g, p in zip(gradients, parameters, strict=True)],
             states,
             [self.hyperparameters[self.groups[k]] for k in tensors],
             {"step": steps, **clock},
-            positions=self.selected(self.positions(), tensors) if self.rows else None,
+            positions=positions if self.rows else None,
             extras={**self.extras, **self.selected_extras(tensors)},
             numbers=tensors,
         )
         new: list[tuple[np.ndarray, Any]] = [
             (values, new_states[name]) for name, values in self.model_states.items()
         ]
-        for arrays, values in (
-            *((own, new_states.get(name, ())) for name, own in self.states.items()),
-            (self.parameters, updated),
-        ):
-            for k, value in zip(tensors, values, strict=False):  # empty where no tensor has it
-                if arrays[k] is not None:
-                    new.append((arrays[k], self.whole(k, arrays[k], value)))
+        for j, k in enumerate(tensors):
+            noise = None
+            if precisions[j].rounding == "stochastic":
+                noise = rounding_noise(self.seed, steps[j], k, positions[j])
+            values = {name: of_each[j] for name, of_each in new_states.items() if _has(of_each, j)}
+            own = encode_states(rules[j], precisions[j], values, noise)
+            parameter, rest = encode_new_parameter(precisions[j], updated[j], noise)
+            new.append((self.parameters[k], self.whole(k, self.parameters[k], parameter)))
+            for name, value in {**own, **rest}.items():
+                array = self.states[name][k]
+                new.append((array, self.whole(k, array, value)))
         return new
+
+    def pieces(self, tensors: Sequence[int]) -> list[dict[str, Any]]:
+        """Return for each of these tensors its stored states, restricted to the selected rows."""
+        chosen = {name: self.selected(arrays, tensors) for name, arrays in self.states.items()}
+        return [
+            {name: arrays[j] for name, arrays in chosen.items() if arrays[j] is not None}
+            for j in range(len(tensors))
+        ]
+
+    def decoded(
+        self, rules: Sequence[Rule], precisions: Sequence[Precision], pieces: Sequence[Any]
+    ) -> dict[str, Any]:
+        """Return name -> the values of a state of each tensor, None where its rule lacks it."""
+        states: dict[str, list[Any]] = {}
+        for j, one in enumerate(zip(rules, precisions, pieces, strict=True)):
+            for name, values in decode_states(*one).items():
+                value = float(values) if np.ndim(values) == 0 and name in self.scalars else values
+                states.setdefault(name, [None] * len(rules))[j] = value
+        return dict(states)
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Set the number of updates of all tensors and the number of samples seen."""
@@ -181,6 +210,11 @@ class NumpyEngine(HostStates):
     def missed_steps(self, missed: Sequence[int]) -> None:
         """Set the number of updates that skipped each tensor."""
         self.missed[:] = missed
+
+
+def _has(values: Any, k: int) -> bool:
+    """Return whether a state has values for tensor `k`."""
+    return isinstance(values, list) and values[k] is not None
 
 
 _put: Any = partial(np.copyto, casting="unsafe")

@@ -36,10 +36,12 @@ class StateSpec:
         symbol: the state's symbol in expressions; its `shape` says what it ranges over.
         init: start value, an expression of the parameter, hyperparameters and sizes, evaluated
             when the learner is made or reset.
+        dtype: number type in memory, a key of `STORAGES`; "" for that of the arithmetic.
     """
 
     symbol: StateSymbol
     init: sympy.Expr
+    dtype: str = ""
 
 
 @dataclass(frozen=True)

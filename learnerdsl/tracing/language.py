@@ -48,7 +48,11 @@ from learnerdsl.tracing.rings import Ring
 
 
 def state(
-    name: str, init: Any = 0.0, shape: str | tuple[Any, ...] = "element", ring: int | None = None
+    name: str,
+    init: Any = 0.0,
+    shape: str | tuple[Any, ...] = "element",
+    ring: int | None = None,
+    dtype: str | None = None,
 ) -> Any:
     """Declare a state variable and return the symbol of its old value.
 
@@ -66,16 +70,23 @@ def state(
             ("cols", "cols"): a square matrix (..., n, n) for each matrix of the last two axes.
         ring: number of past values to keep, each one per element: `past = state("past", ring=3)`
             makes `past[1]`, the value that the last update assigned, to `past[3]`.
+        dtype: number type of the state in memory, such as "bfloat16" or "int8"; None for the dtype
+            of the arithmetic, which is float32 for narrow parameters. The argument `states` of a
+            learner overrides it; float64 parameters do not follow it.
 
     Returns:
         The symbol of the value before the update; with `ring`, a `Ring` of such symbols.
 
     Raises:
         RuleError: the name is taken or is not an identifier, the shape is unknown, `init` uses a
-            state or the step, or `init` varies where the state has one value.
+            state or the step, `init` varies where the state has one value, or the dtype is unknown.
     """
     trace_now = tracing_now("state(...)")
     start = trace_now.expression(init)
+    if dtype is not None and dtype not in STORAGES:
+        msg = f"State {name!r} cannot be stored as {dtype!r}; choose from {', '.join(STORAGES)}."
+        raise RuleError(msg)
+    storage = dtype or ""
     if ring is not None:
         if shape != "element" or has(start, GradientSymbol):
             msg = (
@@ -84,13 +95,13 @@ def state(
             )
             raise RuleError(msg)
         _check_start(name, start, shape)
-        return Ring(trace_now, trace_now.take_name(name, "state"), ring, start)
+        return Ring(trace_now, trace_now.take_name(name, "state"), ring, start, storage)
     symbol = _state_symbol(trace_now, name, shape)
     _check_start(name, start, symbol.shape)
     if not has(start, GradientSymbol):
-        trace_now.states.append(StateSpec(symbol, start))
+        trace_now.states.append(StateSpec(symbol, start, storage))
         return symbol
-    trace_now.states.append(StateSpec(symbol, sympy.S.Zero))
+    trace_now.states.append(StateSpec(symbol, sympy.S.Zero, storage))
     old = LetValue(trace_now.take_name(f"{symbol.name}_old", "state"), trace_now.name)
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol

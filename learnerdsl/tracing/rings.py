@@ -17,7 +17,7 @@ class Ring:
     in memory: a new value is written once, where the oldest one was.
     """
 
-    def __init__(self, trace: Trace, name: str, length: Any, init: sympy.Expr) -> None:
+    def __init__(self, trace: Trace, name: str, length: Any, init: sympy.Expr, dtype: str = "") -> None:
         if type(length) is not int or length < 1:
             msg = (
                 f"State {name!r} cannot keep ring={length!r} values; write a whole number, 1 or "
@@ -28,7 +28,7 @@ class Ring:
         for lag in range(1, length + 1):
             trace.take_name(f"{name}_{lag}", "state")
         self.symbols = [RingState(name, trace.name, k, length) for k in range(1, length + 1)]
-        trace.states += [StateSpec(symbol, init) for symbol in self.symbols]
+        trace.states += [StateSpec(symbol, init, dtype) for symbol in self.symbols]
 
     def __len__(self) -> int:
         return len(self.symbols)

@@ -40,25 +40,25 @@ def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
     raise ArrayError(msg)
 
 
-def check_parameters(arrays: dict[Name, np.ndarray]) -> Storage:
-    """Check that these arrays can be updated in place by one learner; return their number type.
+def check_parameters(arrays: dict[Name, np.ndarray]) -> list[Storage]:
+    """Check that these arrays can be updated in place by one learner; return their number types.
 
     Raises:
         ArrayError: there are no arrays, one cannot be written in place, or two overlap.
-        DtypeError: a dtype is not supported, or the dtypes differ.
+        DtypeError: a dtype is not supported.
     """
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
         raise ArrayError(msg)
-    kinds: dict[Any, Name] = {}
+    found: list[Storage] = []
+    known: dict[Any, Storage] = {}
     for name, array in arrays.items():
         _check_array(array, f"Parameter {name!r}")
-        if array.dtype not in kinds:
-            number_type(array.dtype, f"Parameter {name!r}")
-            kinds[array.dtype] = name
-    refuse_mixture(kinds)
+        if array.dtype not in known:
+            known[array.dtype] = number_type(array.dtype, f"Parameter {name!r}")
+        found.append(known[array.dtype])
     refuse_overlap([(*span_of(array), name) for name, array in arrays.items()])
-    return number_type(next(iter(kinds)))
+    return found
 
 
 def refuse_mixture(kinds: Mapping[Any, Name]) -> None:
@@ -142,31 +142,35 @@ class Arena:
     eight of them.
 
     Args:
-        shapes: shapes of the tensors.
-        kind: number type of the states.
-        states: number of states of each tensor.
+        arrays: for each tensor the shapes and dtypes of its arrays.
         first: number of arrays of each tensor outside the arena (parameter and gradient).
+
+    Attributes:
+        arrays: for each tensor its arrays, zeros.
     """
 
     def __init__(
-        self, shapes: Sequence[tuple[int, ...]], kind: Storage, states: int, first: int = 2
+        self, arrays: Sequence[Sequence[tuple[tuple[int, ...], Any]]], first: int = 2
     ) -> None:
-        places: list[tuple[int, tuple[int, ...]]] = []
+        starts: list[int] = []
         end = 0
-        for shape in shapes:
-            size = math.prod(shape) * kind.itemsize
-            for j in range(states):
-                start = self.place(end, size, (first + j) * CACHE_LINE)
-                places.append((start, shape))
-                end = start + size
+        for own in arrays:
+            for j, (shape, dtype) in enumerate(own):
+                size = math.prod(shape) * dtype.itemsize
+                starts.append(self.place(end, size, (first + j) * CACHE_LINE))
+                end = starts[-1] + size
         self.memory = np.zeros(end + PAGE, np.uint8)
         base = -address_of(self.memory) % PAGE
+        places = iter(starts)
         self.arrays = [
-            self.memory[base + start : base + start + math.prod(shape) * kind.itemsize]
-            .view(kind.numpy)
-            .reshape(shape)
-            for start, shape in places
+            [self.array(base + next(places), shape, dtype) for shape, dtype in own]
+            for own in arrays
         ]
+
+    def array(self, start: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Return the array of this shape and dtype that starts at a byte of the memory."""
+        size = math.prod(shape) * dtype.itemsize
+        return self.memory[start : start + size].view(dtype).reshape(shape)
 
     @staticmethod
     def place(end: int, size: int, offset: int) -> int:

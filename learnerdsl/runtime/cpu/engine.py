@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,15 @@ from numba.core import config
 
 from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.codegen.source import Functions
-from learnerdsl.storage import STORAGES
-from learnerdsl.expr import MatrixState, RingState
-from learnerdsl.ir import Rank
-from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
-from learnerdsl.pipeline import Program
+from learnerdsl.kernels.slots import MODEL_SIZE, SEED
+from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
-from learnerdsl.runtime.arrays.host import Arena, Gradient, address_of
-from learnerdsl.runtime.arrays.sparse import NO_ROWS, values_of
+from learnerdsl.runtime.arrays.host import Gradient
+from learnerdsl.runtime.arrays.sparse import NO_ROWS
 from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
+from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.tables.chunks import split_evenly
@@ -64,20 +63,14 @@ class CpuEngine(Absences, HostStates):
         super().__init__(program, work)
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
-        layout = program.layout
-        element_states = layout.element_states
-        own = (*element_states, *program.kernel.temporaries)
-        given = len(layout.arrays) - len(own)
-        self.arena = Arena(self.shapes, STORAGES[program.dtype], len(own), given)
-        self.vectors = [self.make_vectors(k) for k in range(len(parameters))]
-        self.matrices = [self.gather_matrices(k, p, own) for k, p in enumerate(parameters)]
-        self.addresses = self.tabulate_addresses(parameters, len(own))
-        self.own_states = self.view_states(element_states, len(parameters))
-        self.rings = [s for s in element_states if isinstance(s, RingState)]
+        self.memory = Memory(self, parameters)
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
-        self.begin_absences(self.vectors, {symbol.name for symbol in program.kernel.states})
-        self.frame = self.build_frame(work.check_finite)
+        self.begin_absences(self.memory.vectors, {symbol.name for symbol in program.kernel.states})
+        self.frame = self.build_frame()
+        self.is_checking = work.check_finite
+        if self.is_checking:
+            self.load_check()
         self.take_model_rows()
         threads.follow(self)
         self.use_chunks(self.chunks_of({}))
@@ -100,48 +93,12 @@ class CpuEngine(Absences, HostStates):
         self.frame[Frame.MODEL_ROWS] = self.model_rows.ctypes.data
         self.frame[Frame.GROUPS] = len(self.model_rows)
 
-    def make_vectors(self, k: int) -> dict[str, np.ndarray]:
-        """Allocate the axis arrays of a tensor, each with its parts: name -> array."""
-        own = STORAGES[self.program.dtype].numpy
-        return {
-            v.symbol.name: np.full(
-                self.shape_of_vector(v, k), v.monoid.identity, np.float64 if v.is_wide else own
-            )
-            for v in self.program.layout.vectors
-        }
-
-    def gather_matrices(
-        self, k: int, parameter: np.ndarray, own: Sequence[Any]
-    ) -> dict[str, np.ndarray]:
-        """Map names to the arrays of matrix functions, except gradients, which `bind` adds."""
-        kernel = self.program.kernel
-        arrays = self.arena.arrays[k * len(own) : (k + 1) * len(own)]
-        found = {symbol.name: array for symbol, array in zip(own, arrays, strict=True)}
-        found[kernel.parameter.name] = parameter
-        for symbol in kernel.states:
-            if isinstance(symbol, MatrixState):
-                shape = symbol.array_shape(parameter.shape)
-                found[symbol.name] = np.zeros(shape, parameter.dtype)
-        return found
-
     @property
     def states(self) -> dict[str, list[np.ndarray]]:
-        """The states: name -> one array for each tensor.
-
-        The values of a ring stay in place while their ages change, so the names of its arrays
-        rotate with the step.
-        """
+        """The states: name -> one array for each tensor; see `Memory.states`."""
         if not self.is_settled:
             self.settle()
-        states = dict(self.own_states)
-        steps = self.model_rows[self.groups, STEP].astype(np.int64)
-        for symbol in self.rings:
-            base = self.rings.index(symbol) + 1 - symbol.lag
-            slots = (steps + 1 - symbol.lag) % symbol.length
-            states[symbol.name] = [
-                self.own_states[self.rings[base + slot].name][k] for k, slot in enumerate(slots)
-            ]
-        return states
+        return self.memory.states
 
     def set_seed(self, seed: int) -> None:
         """Set the seed of the random numbers."""
@@ -207,12 +164,12 @@ class CpuEngine(Absences, HostStates):
             if name:
                 function = getattr(self.module, name)
                 absent = set(self.aside.absent) if self.aside else ()
-                for k, matrices in enumerate(self.matrices):
+                for k, group in enumerate(self.groups):
                     if k in absent:
                         continue
-                    model = self.model_rows[self.groups[k]]
                     with np.errstate(all="ignore"):
-                        function(matrices, model, self.tensor_rows[k])
+                        matrices = self.memory.decode_for_matrices(k)
+                        function(matrices, self.model_rows[group], self.tensor_rows[k])
         return 0.0
 
     def stretches(self, first: int, last: int) -> list[tuple[int, int, str]]:
@@ -235,41 +192,10 @@ class CpuEngine(Absences, HostStates):
             return "serial"
         return f"{threads.get_num_threads()} threads ({threads.threading_layer()})"
 
-    def tabulate_addresses(self, parameters: Sequence[np.ndarray], states: int) -> np.ndarray:
-        """Return the address table (tensors, columns), uint64; `bind` fills in the gradients."""
-        layout = self.program.layout
-        given = len(layout.arrays) - states
-        table = np.zeros((len(parameters), len(layout.columns)), np.uint64)
-        for k, parameter in enumerate(parameters):
-            own = self.arena.arrays[k * states : (k + 1) * states]
-            table[k, 0] = address_of(parameter)
-            own += list(self.vectors[k].values())
-            table[k, given:] = [address_of(state) for state in own]
-        return table
-
-    def view_states(
-        self, element_states: Sequence[Any], tensors: int
-    ) -> dict[str, list[np.ndarray]]:
-        """Return views of the states: name -> one array for each tensor."""
-        slots = self.program.layout.tensor
-        states = {
-            s.name: [self.matrices[k][s.name] for k in range(tensors)] for s in element_states
-        }
-        for symbol in self.program.kernel.states:
-            rank = self.program.kernel.domains[symbol].rank
-            if rank in (Rank.VECTOR, Rank.MATRIX):
-                held = self.vectors if rank == Rank.VECTOR else self.matrices
-                states[symbol.name] = [held[k][symbol.name] for k in range(tensors)]
-            if symbol in slots:
-                column = self.tensor_rows[:, slots.index(symbol)]
-                states[symbol.name] = [column[k : k + 1].reshape(()) for k in range(tensors)]
-        declared = (symbol.name for symbol in self.program.kernel.states)
-        return {name: states[name] for name in declared if name in states}
-
-    def build_frame(self, check_finite: bool) -> np.ndarray:
+    def build_frame(self) -> np.ndarray:
         """Build the tables, and the frame that holds their addresses for the drivers."""
         self.tables: dict[Frame, np.ndarray] = {
-            Frame.ADDRESSES: self.addresses,
+            Frame.ADDRESSES: self.memory.addresses,
             Frame.TENSOR_GROUPS: self.groups,
             Frame.TENSOR_ROWS: self.tensor_rows,
             Frame.PROGRAM: self.tabulate_program(),
@@ -278,19 +204,42 @@ class CpuEngine(Absences, HostStates):
         frame = np.zeros(Frame.FIELDS, np.uint64)
         frame[Frame.TENSORS] = len(self.sizes)
         frame[Frame.LEVELS] = len(self.program.levels)
-        frame[Frame.ARRAYS] = self.addresses.shape[1]
+        frame[Frame.ARRAYS] = self.memory.addresses.shape[1]
         frame[Frame.MODEL_WIDTH] = self.model_rows.shape[1]
         frame[Frame.TENSOR_WIDTH] = self.tensor_rows.shape[1]
         frame[Frame.REDUCES] = max(1, len(self.program.layout.reduces))
         frame[Frame.LAST_UNIT] = self.units
         for field, table in self.tables.items():
             frame[field] = table.ctypes.data
-        if check_finite:
-            source = print_finite_check(self.program.dtype)
-            check = cache.load(f"count_nonfinite-{self.program.dtype}", source)
-            self.count_nonfinite = check.count_nonfinite
-            frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
         return frame
+
+    def load_check(self) -> None:
+        """Load the sweep that looks for NaN and infinite gradients, for their number type."""
+        dtype = self.program.precision.gradient
+        check = cache.load(f"count_nonfinite-{dtype}", print_finite_check(dtype))
+        self.count_nonfinite = check.count_nonfinite
+        self.frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
+
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Read gradients in the number type that they have, if it is the same for all."""
+        given = {kind for kind in kinds if kind}
+        wanted = given.pop() if len(given) == 1 else self.program.precision.arithmetic
+        precision = replace(self.program.precision, gradient=wanted)
+        if precision != self.program.precision:
+            self.use_program(compile_rule(self.program.rule, precision, "cpu"))
+        return [wanted] * len(kinds)
+
+    def use_program(self, program: Program) -> None:
+        """Run another program with the same tables: one for another number type of gradients."""
+        self.module = load_kernels(program)
+        self.program = program
+        table = self.tabulate_program()
+        self.tables[Frame.PROGRAM] = table
+        self.frame[Frame.PROGRAM] = table.ctypes.data
+        self.memory.use_program(program)
+        if self.is_checking:
+            self.load_check()
+        self.choose_threads()
 
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Use these chunks from now on, and choose threads for their memory traffic."""
@@ -308,8 +257,7 @@ class CpuEngine(Absences, HostStates):
             self.frame[field] = table.ctypes.data
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
-        itemsize = STORAGES[self.program.dtype].itemsize
-        traffic = bytes_per_element(self.program.kernel.passes, itemsize) * counted.sum()
+        traffic = bytes_per_element(self.program) * counted.sum()
         self.is_worth_threads = traffic >= PARALLEL_BYTES
         self.choose_threads()
 
@@ -350,11 +298,9 @@ class CpuEngine(Absences, HostStates):
         addresses: Sequence[int],
     ) -> None:
         """Write the addresses into the table."""
-        self.addresses[indices, column] = addresses
+        self.memory.addresses[indices, column] = addresses
         if self.uses_matrices:
-            name = self.program.layout.arrays[column].name
-            for index, array in zip(indices, arrays, strict=True):
-                self.matrices[index][name] = values_of(array)
+            self.memory.bind(self.program.layout.arrays[column].name, indices, arrays)
 
     def set_extra(self, name: str, value: float) -> None:
         """Write the value into every model row."""

@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from learnerdsl.expr import CLOCK, AxisSize
-from learnerdsl.ir import Block
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NUMBER, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
@@ -28,9 +27,13 @@ from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 from learnerdsl.runtime.work import Work
 
 
-def bytes_per_element(passes: Sequence[Block], itemsize: int) -> int:
-    """Return the bytes that all sweeps load and store for each element."""
-    return itemsize * sum(len(block.loads) + len(block.stores) for block in passes)
+def bytes_per_element(program: Program) -> int:
+    """Return the bytes that all sweeps load and store for each element, rounded."""
+    layout = program.layout
+    blocks = program.kernel.passes
+    loaded = sum(layout.bytes_loaded(load.array) for block in blocks for load in block.loads)
+    stored = sum(layout.bytes_stored(s.target) for block in blocks for s in block.stores)
+    return round(loaded + stored)
 
 
 def one_part(width: int) -> int:

@@ -1,0 +1,101 @@
+"""The stored form of a tensor's parameter and states: narrow arrays, scales, rests of masters.
+
+A piece is an array by its name: that of a state, a state's name with `SCALE` for the scales of its
+blocks, or `PARAMETER_REST` for the second array of a master weight.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.interpret.codecs import (
+    blocks_of,
+    decode,
+    decode_parameter,
+    encode,
+    encode_parameter,
+    noise_of,
+)
+from learnerdsl.storage import PARAMETER_REST, SCALE, STORAGES, Precision, noise_multiplier
+from learnerdsl.tracing import Rule
+
+Pieces = dict[str, Any]
+
+
+def empty_pieces(rule: Rule, precision: Precision, parameter: np.ndarray) -> Pieces:
+    """Return the pieces of a tensor, of zeros; model-wide states are left out."""
+    pieces: Pieces = {}
+    for symbol in (spec.symbol for spec in rule.states):
+        if symbol.shape == "tensor":
+            pieces[symbol.name] = np.zeros(())
+        elif symbol.shape != "model":
+            shape = symbol.array_shape(parameter.shape)
+            storage = precision.state(symbol.name)
+            pieces[symbol.name] = np.zeros(shape, storage.numpy)
+            if storage.block:
+                pieces[symbol.name + SCALE] = np.zeros(blocks_of(shape), np.float32)
+    if precision.master:
+        dtype = STORAGES[precision.rest].numpy if precision.rest in STORAGES else precision.rest
+        pieces[PARAMETER_REST] = np.zeros(parameter.shape, dtype)
+    return pieces
+
+
+def decode_states(rule: Rule, precision: Precision, pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name -> values of the states of a tensor, in the dtype of the arithmetic."""
+    values: dict[str, Any] = {}
+    for symbol in (spec.symbol for spec in rule.states):
+        if symbol.shape == "tensor":
+            values[symbol.name] = pieces[symbol.name]
+        elif symbol.shape != "model":
+            scales = pieces.get(symbol.name + SCALE)
+            values[symbol.name] = decode(
+                precision.state(symbol.name), pieces[symbol.name], scales
+            )
+    return values
+
+
+def encode_states(
+    rule: Rule,
+    precision: Precision,
+    values: Mapping[str, Any],
+    noise: np.ndarray | None = None,
+) -> Pieces:
+    """Return the pieces of the states of a tensor; the inverse of `decode_states`.
+
+    Args:
+        rule: the rule of the tensor.
+        precision: the number types of its arrays.
+        values: name -> values of a state.
+        noise: 32 random bits for each element, to round by chance; None to round to nearest.
+    """
+    pieces: Pieces = {}
+    for number, symbol in enumerate((spec.symbol for spec in rule.states), 1):
+        if symbol.shape == "tensor":
+            pieces[symbol.name] = values[symbol.name]
+        elif symbol.shape != "model":
+            bits = None
+            if noise is not None and symbol.shape == "element":
+                bits = noise_of(noise, noise_multiplier(number))
+            storage = precision.state(symbol.name)
+            stored, scales = encode(storage, np.asarray(values[symbol.name]), bits)
+            pieces[symbol.name] = stored
+            if scales is not None:
+                pieces[symbol.name + SCALE] = scales
+    return pieces
+
+
+def encode_new_parameter(
+    precision: Precision, values: np.ndarray, noise: np.ndarray | None = None
+) -> tuple[np.ndarray, Pieces]:
+    """Return (parameter as it is stored, the piece of its second array, if it has one)."""
+    bits = None if noise is None else noise_of(noise, noise_multiplier(0))
+    stored, rest = encode_parameter(precision, values, bits)
+    return stored, {} if rest is None else {PARAMETER_REST: rest}
+
+
+def decode_tensor_parameter(
+    precision: Precision, parameter: np.ndarray, pieces: Mapping[str, Any]
+) -> np.ndarray:
+    """Return the values of a parameter, in the dtype of the arithmetic."""
+    return decode_parameter(precision, parameter, pieces.get(PARAMETER_REST))

@@ -1,0 +1,150 @@
+"""Choose the number types of a learner's arrays: what was asked for, and what the rule allows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from learnerdsl.errors import HyperparameterError, UnknownNameError
+from learnerdsl.expr import RingState
+from learnerdsl.numbers import quoted
+from learnerdsl.storage import MASTERS, ROUNDINGS, STORAGES, Precision, Storage
+from learnerdsl.tracing import Rule, StateSpec, is_counter, is_nonnegative
+
+
+def precisions_for(
+    rules: Sequence[Rule],
+    kinds: Sequence[Storage],
+    states: str | Mapping[str, str] | None,
+    master: str | None,
+    rounding: str,
+) -> list[Precision]:
+    """Return the number types of each parameter's arrays.
+
+    Args:
+        rules: the traced rule of each parameter.
+        kinds: the number type of each parameter.
+        states: a number type for all states with a value per element, or name -> number type of a
+            state; None for those that the rule declares.
+        master: how to keep master weights of narrow parameters; None for not at all.
+        rounding: how new parameters and states are rounded, "nearest" or "stochastic".
+
+    Raises:
+        HyperparameterError: a choice is unknown, or does not fit the rule or the parameters.
+        UnknownNameError: `states` names a state that the rule does not have.
+    """
+    if rounding not in ROUNDINGS:
+        msg = f"rounding must be one of {', '.join(map(repr, ROUNDINGS))}, got {quoted(rounding)}."
+        raise HyperparameterError(msg)
+    _check_master(master, kinds)
+    asked = _asked(states)
+    if isinstance(asked, Mapping):
+        _check_names(asked, rules)
+    found: dict[tuple[int, str], Precision] = {}
+    for rule, kind in zip(rules, kinds, strict=True):
+        key = id(rule), kind.name
+        if key not in found:
+            own = master if master and kind.name in MASTERS[master].parameters else ""
+            storages = _storages(rule, kind, asked)
+            found[key] = Precision(kind.name, kind.name, storages, own, rounding)
+    return [found[id(rule), kind.name] for rule, kind in zip(rules, kinds, strict=True)]
+
+
+def _check_master(master: str | None, kinds: Sequence[Storage]) -> None:
+    if master is None:
+        return
+    if master not in MASTERS:
+        listed = ", ".join(map(repr, MASTERS))
+        msg = f"master must be one of {listed} or None, got {quoted(master)}."
+        raise HyperparameterError(msg)
+    fitting = MASTERS[master].parameters
+    narrow = {kind.name for kind in kinds if kind.name != kind.arithmetic}
+    if not narrow or not narrow <= set(fitting):
+        given = ", ".join(sorted(narrow or {kind.name for kind in kinds}))
+        msg = (
+            f"master={master!r} extends parameters of {' or '.join(fitting)}, but there are "
+            f"parameters of {given}; "
+            + ("write master=None." if not narrow else "write master='float32' or 'kahan'.")
+        )
+        raise HyperparameterError(msg)
+
+
+def _asked(states: Any) -> str | Mapping[str, str]:
+    """Return the choice of the states' number types; raise if it is not one."""
+    if states is None:
+        return {}
+    wrong = [states] if isinstance(states, str) else states
+    if not isinstance(states, (str, Mapping)):
+        msg = (
+            f"states must be a number type such as 'bfloat16', or a dict such as "
+            f"{{'m': 'int8'}}, got {quoted(states)}."
+        )
+        raise HyperparameterError(msg)
+    wrong = [states] if isinstance(states, str) else list(states.values())
+    for name in wrong:
+        check_storage(name, "A state")
+    return states
+
+
+def check_storage(name: Any, what: str) -> None:
+    """Raise unless `name` is a number type that states may have."""
+    if not isinstance(name, str) or name not in STORAGES:
+        msg = f"{what} cannot be stored as {quoted(name)}; choose one of {', '.join(STORAGES)}."
+        raise HyperparameterError(msg)
+
+
+def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
+    known = dict.fromkeys(
+        _public(spec) for rule in {id(rule): rule for rule in rules}.values() for spec in rule.states
+    )
+    for name in asked:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            msg = f"{rules[0].name} has no state {quoted(name)}; its states are: {listed}."
+            raise UnknownNameError(msg)
+
+
+def _public(spec: StateSpec) -> str:
+    """Return the name by which a user knows a state: that of the ring for a value of a ring."""
+    symbol = spec.symbol
+    return symbol.name.rpartition("_")[0] if isinstance(symbol, RingState) else symbol.name
+
+
+def _storages(rule: Rule, kind: Storage, asked: str | Mapping[str, str]) -> Any:
+    """Return the (name, number type) pairs of the states that differ from the arithmetic."""
+    found: list[tuple[str, str]] = []
+    for spec in rule.states:
+        name, symbol = _public(spec), spec.symbol
+        if isinstance(asked, str):
+            wanted = asked if symbol.shape == "element" else spec.dtype
+        else:
+            wanted = asked.get(name, spec.dtype)
+        # A float64 model asked for its accuracy; what a rule declares by itself gives way to it.
+        is_own = not isinstance(asked, str) and name not in asked
+        if is_own and kind.arithmetic == "float64":
+            wanted = ""
+        if wanted and wanted != kind.arithmetic:
+            _check_fit(rule, spec, STORAGES[wanted], kind)
+            found.append((symbol.name, wanted))
+    return tuple(found)
+
+
+def _check_fit(rule: Rule, spec: StateSpec, storage: Storage, kind: Storage) -> None:
+    """Raise if a state cannot have a number type."""
+    symbol, what = spec.symbol, f"State {_public(spec)!r} of {rule.name}"
+    fault = ""
+    if symbol.shape in ("tensor", "model"):
+        fault = "is one number, which is always float64; leave it out"
+    elif isinstance(symbol.shape, tuple) and isinstance(symbol.shape[0], str):
+        fault = "is a square matrix for matrix functions, which need float32; leave it out"
+    elif kind.arithmetic == "float64" and storage.arithmetic != "float64" and storage.itemsize < 4:
+        fault = f"belongs to a {kind.name} parameter; choose float64 or float32"
+    elif storage.itemsize > 4 and kind.arithmetic != "float64":
+        fault = f"is computed in {kind.arithmetic}, so more bits would be zeros; leave it out"
+    elif storage.block and symbol.shape != "element":
+        fault = "has a value for each index of some axes, and 8 bits need one per element"
+    elif storage.itemsize < 4 and is_counter(rule, symbol):
+        fault = "counts, and a narrow type cannot hold large counts exactly; choose float32"
+    elif not storage.is_signed and not is_nonnegative(rule, symbol):
+        fault = f"may be negative, and {storage.name} cannot; choose int8"
+    if fault:
+        msg = f"{what} cannot be stored as {storage.name}: it {fault}."
+        raise HyperparameterError(msg)
