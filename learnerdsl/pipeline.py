@@ -69,6 +69,17 @@ def stages(rule: Rule) -> dict[str, Kernel]:
     return done
 
 
+@lru_cache(maxsize=256)
+def check_rule(rule: Rule) -> None:
+    """Refuse a rule that no target can compute, without compiling it.
+
+    Raises:
+        RuleError: a value does not fit into the state that it is assigned to, or a reduction is
+            over a matrix whose shape is not that of the parameter.
+    """
+    type_domains(lower(rule))
+
+
 def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Program:
     """Compile a rule for one dtype of the parameters and one target.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from learnerdsl.dtypes import NumberType
 from learnerdsl.errors import HyperparameterError, LearnerError
-from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.pipeline import Program, check_rule, compile_rule
 from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import is_on_device
@@ -125,10 +125,11 @@ class HostBackend:
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
         arrays = self.on_host()
-        # The oracle needs no program, but the compiler refuses values that do not fit their target.
-        programs = compile_each(work.rules, self.kind.name, "cpu")
         if self.name == "numpy":
+            for rule in one_of_each(work.rules):
+                check_rule(rule)
             return NumpyEngine(work, arrays)
+        programs = compile_each(work.rules, self.kind.name, "cpu")
 
         def make(program: Program, own: list[int]) -> CpuEngine:
             return CpuEngine(program, work.only(own), [arrays[k] for k in own])
