@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from learnerdsl.codegen.cpu import print_cpu
-from learnerdsl.codegen.cuda import print_cuda
+from learnerdsl.codegen.cpu import print_cpu, print_finite_check
+from learnerdsl.codegen.cuda import print_cuda, print_cuda_finite_check
 from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.errors import DtypeError, HyperparameterError
@@ -33,6 +33,9 @@ PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
 )
 PRINTERS = {"cpu": print_cpu, "cuda": print_cuda}
 """Target -> function that prints a kernel for it."""
+
+CHECK_PRINTERS = {"cpu": print_finite_check, "cuda": print_cuda_finite_check}
+"""Target -> function that prints the check of gradients of a dtype for it."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,19 @@ def compile_rule(rule: Rule, dtype: str = "float32", target: str = "cpu") -> Pro
         msg = f"No kernel computes in {dtype!r}; choose from {', '.join(NUMBER_TYPES)}."
         raise DtypeError(msg)
     return _compile(rule, dtype, target)
+
+
+def compile_check(dtype: str, target: str) -> str:
+    """Return the module of `count_nonfinite`, a sweep that counts NaN and infinite gradients.
+
+    It is called like the sweep of a program and writes the first reduction of a chunk. It is no
+    program, because it counts in integers: on a CPU, the sum of a rule takes a tenth longer.
+
+    Args:
+        dtype: dtype of the gradients.
+        target: "cpu" or "cuda".
+    """
+    return CHECK_PRINTERS[target](dtype)
 
 
 @lru_cache(maxsize=256)

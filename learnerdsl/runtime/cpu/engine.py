@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numba.core import config
 
-from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.codegen.source import Functions
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
-from learnerdsl.pipeline import Program
+from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
 from learnerdsl.runtime.arrays.host import Arena, Gradient, address_of
@@ -286,7 +285,7 @@ class CpuEngine(Absences, HostStates):
         for field, table in self.tables.items():
             frame[field] = table.ctypes.data
         if check_finite:
-            source = print_finite_check(self.program.dtype)
+            source = compile_check(self.program.dtype, "cpu")
             check = cache.load(f"count_nonfinite-{self.program.dtype}", source)
             self.count_nonfinite = check.count_nonfinite
             frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
