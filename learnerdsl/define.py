@@ -81,6 +81,9 @@ class UpdateRule(ByName):
         nonfinite: str = "propagate",
         seed: int = 0,
         missing: str = "raise",
+        states: str | Mapping[str, str] | None = None,
+        master: str | None = None,
+        rounding: str = "nearest",
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
@@ -101,6 +104,9 @@ class UpdateRule(ByName):
             nonfinite=nonfinite,
             seed=seed,
             missing=missing,
+            states=states,
+            master=master,
+            rounding=rounding,
             hyperparameters=hypers,
         )
 

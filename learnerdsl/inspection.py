@@ -12,7 +12,6 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
 
 from learnerdsl.codegen.operations import count_operations
-from learnerdsl.storage import STORAGES
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
 from learnerdsl.ir import Block, Domain
@@ -53,7 +52,7 @@ class Plan:
 
     Attributes:
         name: the rule's name.
-        dtype: dtype of the parameters.
+        dtype: number types of the arrays; the parameters' first.
         passes: the sweeps, in order.
         bytes_per_element: memory traffic of one update: all loads and stores.
     """
@@ -105,15 +104,13 @@ class Cost:
 
 def plan(program: Program) -> Plan:
     """Return the sweeps over memory of a compiled rule."""
-    itemsize = STORAGES[program.dtype].itemsize
-    blocks = program.kernel.passes
     return Plan(
         name=program.rule.name,
-        dtype=program.dtype,
+        dtype=str(program.precision),
         passes=tuple(
             _pass(level.element, level.matrix) for level in program.kernel.levels if level.element
         ),
-        bytes_per_element=bytes_per_element(blocks, itemsize),
+        bytes_per_element=bytes_per_element(program),
     )
 
 
@@ -128,7 +125,6 @@ def _pass(block: Block, before: Block) -> Pass:
 
 def cost(program: Program) -> Cost:
     """Return traffic, memory and arithmetic of a compiled rule."""
-    itemsize = STORAGES[program.dtype].itemsize
     counted: Counter[str] = Counter()
     for block in program.kernel.passes:
         for item in (*block.computes, *block.reduces):
@@ -140,8 +136,8 @@ def cost(program: Program) -> Cost:
             for compute in block.computes:
                 scalars += count_operations(compute.expression)
     return Cost(
-        bytes_per_element=bytes_per_element(program.kernel.passes, itemsize),
-        state_bytes_per_element=itemsize * len(program.layout.element_states),
+        bytes_per_element=bytes_per_element(program),
+        state_bytes_per_element=program.layout.state_bytes,
         operations_per_element={name: n for name, n in sorted(counted.items()) if n},
         scalar_operations=scalars.total(),
     )

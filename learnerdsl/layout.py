@@ -146,6 +146,12 @@ class Layout:
         return self.storages[array].itemsize + sum(c.itemsize / c.block for c in own)
 
     @property
+    def state_bytes(self) -> int:
+        """Bytes of the element states and of the rests of master weights, per element, rounded."""
+        rest = sum(c.itemsize for c in self.companions if c.role == "rest")
+        return round(sum(map(self.bytes_stored, self.element_states)) + rest)
+
+    @property
     def leading(self) -> tuple[int, ...]:
         """The axes before `row_axes`; their flat index is the number of a row."""
         return tuple(range(self.row_axes[0])) if self.row_axes else ()

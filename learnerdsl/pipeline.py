@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from learnerdsl.codegen.cpu import print_cpu
-from learnerdsl.codegen.cuda import print_cuda
+from learnerdsl.codegen.cpu import print_cpu, print_finite_check
+from learnerdsl.codegen.cuda import print_cuda, print_cuda_finite_check
 from learnerdsl.codegen.source import Functions
-from learnerdsl.storage import PARAMETER_TYPES, Precision
 from learnerdsl.errors import DtypeError, HyperparameterError
 from learnerdsl.ir import Kernel
 from learnerdsl.layout import Layout, lay_out
@@ -21,6 +20,7 @@ from learnerdsl.passes.lower import lower
 from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
+from learnerdsl.storage import PARAMETER_TYPES, Precision
 from learnerdsl.tracing import Rule
 
 SINGLE = Precision()
@@ -35,6 +35,9 @@ PASSES: tuple[tuple[str, Callable[[Kernel], Kernel]], ...] = (
 )
 PRINTERS = {"cpu": print_cpu, "cuda": print_cuda}
 """Target -> function that prints a kernel for it."""
+
+CHECK_PRINTERS = {"cpu": print_finite_check, "cuda": print_cuda_finite_check}
+"""Target -> function that prints the check of gradients of a dtype for it."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,18 @@ def _stages(
     return done
 
 
-def compile_rule(
-    rule: Rule, precision: Precision | str = SINGLE, target: str = "cpu"
-) -> Program:
+@lru_cache(maxsize=256)
+def check_rule(rule: Rule) -> None:
+    """Refuse a rule that no target can compute, without compiling it.
+
+    Raises:
+        RuleError: a value does not fit into the state that it is assigned to, or a reduction is
+            over a matrix whose shape is not that of the parameter.
+    """
+    type_domains(lower(rule))
+
+
+def compile_rule(rule: Rule, precision: Precision | str = SINGLE, target: str = "cpu") -> Program:
     """Compile a rule for the number types of its arrays and one target.
 
     Args:
@@ -114,9 +126,22 @@ def compile_rule(
     return _compile(rule, precision, target)
 
 
+def compile_check(dtype: str, target: str) -> str:
+    """Return the module of `count_nonfinite`, a sweep that counts NaN and infinite gradients.
+
+    It is called like the sweep of a program and writes the first reduction of a chunk. It is no
+    program, because it counts in integers: on a CPU, the sum of a rule takes a tenth longer.
+
+    Args:
+        dtype: dtype of the gradients.
+        target: "cpu" or "cuda".
+    """
+    return CHECK_PRINTERS[target](dtype)
+
+
 @lru_cache(maxsize=256)
 def _compile(rule: Rule, precision: Precision, target: str) -> Program:
     kernel = stages(rule, precision)["verify"]
     layout = lay_out(kernel, precision)
-    source, levels = PRINTERS[target](kernel, layout, precision)
+    source, levels = PRINTERS[target](kernel, layout, precision.arithmetic)
     return Program(rule, kernel, layout, precision, target, source, levels)

@@ -10,8 +10,8 @@ from learnerdsl.check.judges import Judgement, Judges
 from learnerdsl.check.report import Mismatch, Report, lines_of, mismatch_of
 from learnerdsl.check.slopes import slopes
 from learnerdsl.define import UpdateRule
-from learnerdsl.storage import ARITHMETIC_TYPES
 from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.storage import ARITHMETIC_TYPES
 
 BOTH = "both"
 

@@ -15,11 +15,11 @@ from learnerdsl.codegen.scalars import print_model_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
 from learnerdsl.codegen.sweeps import heading, read_scalars, statements, views
 from learnerdsl.codegen.text import INDENT, Text, widened
-from learnerdsl.storage import STORAGES
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Kernel
 from learnerdsl.kernels.packs import PACK_BYTES
 from learnerdsl.layout import Layout, is_structured
+from learnerdsl.storage import STORAGES
 
 WIDTH = 84
 """Maximum length of a line with a call, before it is wrapped."""

@@ -26,7 +26,10 @@ Axis = int | tuple[int, ...] | None
 _AXES = re.compile(r"axes( -?\d+)+")
 
 written: ContextVar[list["Reduction"] | None] = ContextVar("learnerdsl_written", default=None)
-"""Collects the model-wide reductions in the order in which the traced rule writes them."""
+"""Collects the model-wide reductions in the order in which the traced rule writes them.
+
+The functions `sum`, `mean` and so on add to it; building a node does not.
+"""
 
 
 class Reduction(sympy.Expr):
@@ -52,11 +55,7 @@ class Reduction(sympy.Expr):
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
             msg = f"Expected blocks of a whole number of elements, got block={block!r}."
             raise RuleError(msg)
-        node = sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
-        record = written.get()
-        if record is not None and over == "model":
-            record.append(node)
-        return node
+        return sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
 
     @property
     def argument(self) -> sympy.Expr:
@@ -136,6 +135,15 @@ REDUCTIONS: dict[str, type[Reduction]] = {
 """Name of a reduction -> its node."""
 
 
+def _written(kind: type[Reduction], x: Any, over: str, axis: Axis, block: int = 0) -> Reduction:
+    """Return the reduction that a function of the language writes, and record it if model-wide."""
+    node = kind(x, _range(over, axis, block), block)
+    record = written.get()
+    if record is not None and node.over == "model":
+        record.append(node)
+    return node
+
+
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
     """Return the sum of `x` over each tensor, over the model, or over axes of each tensor.
 
@@ -155,7 +163,7 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> symp
     Raises:
         RuleError: `over`, `block` or `axis` is not one of these, or two of them do not go together.
     """
-    return SumOver(x, _range(over, axis, block), block)
+    return _written(SumOver, x, over, axis, block)
 
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
@@ -163,7 +171,7 @@ def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sym
 
     The result is in float64, and NaN over no element. See `sum` for arguments and errors.
     """
-    total = SumOver(x, _range(over, axis, block), block)
+    total = _written(SumOver, x, over, axis, block)
     if axis is not None:
         return total / _axes_size(axis)
     return total / (tensor_size if over == "tensor" else model_size)
@@ -175,7 +183,7 @@ def norm(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     The squares are added in float64, so those of float32 do not overflow. The norm is 0 over no
     element. See `sum` for arguments and errors.
     """
-    return sqrt(SumOver(expression(x) ** 2, _range(over, axis)))
+    return sqrt(_written(SumOver, expression(x) ** 2, over, axis))
 
 
 def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
@@ -184,7 +192,7 @@ def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     The result is NaN if an element is NaN, and -infinity over no element. See `sum` for arguments
     and errors.
     """
-    return MaxOver(x, _range(over, axis))
+    return _written(MaxOver, x, over, axis)
 
 
 def min(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
@@ -193,7 +201,7 @@ def min(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     The result is NaN if an element is NaN, and infinity over no element. See `sum` for arguments
     and errors.
     """
-    return MinOver(x, _range(over, axis))
+    return _written(MinOver, x, over, axis)
 
 
 def prod(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
@@ -202,7 +210,7 @@ def prod(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     The result is in float64, and 1 over no element. Its derivative divides by `x`, so it is NaN
     where an element is 0. See `sum` for arguments and errors.
     """
-    return ProdOver(x, _range(over, axis))
+    return _written(ProdOver, x, over, axis)
 
 
 def count(condition: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
@@ -210,7 +218,7 @@ def count(condition: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr
 
     See `where` for conditions, and `sum` for the other arguments and errors.
     """
-    return SumOver(where(condition, 1, 0), _range(over, axis))
+    return _written(SumOver, where(condition, 1, 0), over, axis)
 
 
 def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
@@ -226,7 +234,7 @@ def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
 
     See `where` for conditions, and `sum` for the other arguments and errors.
     """
-    return Equal(SumOver(where(condition, 0, 1), _range(over, axis)), 0)
+    return Equal(_written(SumOver, where(condition, 0, 1), over, axis), 0)
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:

@@ -14,6 +14,7 @@ _WORD = 0xFFFFFFFF
 _KEPT = {"split16": 16, "split8": 8}
 """Master weight -> bits of a float32 that its second array holds."""
 
+
 def decode(storage: Storage, stored: np.ndarray, scales: np.ndarray | None = None) -> np.ndarray:
     """Return the values of an array, in the dtype of the arithmetic.
 

@@ -49,9 +49,7 @@ def decode_states(rule: Rule, precision: Precision, pieces: Mapping[str, Any]) -
             values[symbol.name] = pieces[symbol.name]
         elif symbol.shape != "model":
             scales = pieces.get(symbol.name + SCALE)
-            values[symbol.name] = decode(
-                precision.state(symbol.name), pieces[symbol.name], scales
-            )
+            values[symbol.name] = decode(precision.state(symbol.name), pieces[symbol.name], scales)
     return values
 
 

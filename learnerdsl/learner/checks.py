@@ -10,6 +10,7 @@ import numpy as np
 from learnerdsl.errors import ArrayError, HyperparameterError, RuleError
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.storage import BLOCK
 from learnerdsl.tracing import Rule
 
 
@@ -65,8 +66,15 @@ def checked_seed(seed: Any) -> int:
     return int(seed)
 
 
-def check_takes_rows(rule: Rule, name: Name) -> None:
-    """Raise if the rule of a parameter cannot take a row-sparse gradient."""
+def check_takes_rows(rule: Rule, name: Name, has_blocks: bool = False) -> None:
+    """Raise if the rule of a parameter, or its 8-bit states, cannot take a row-sparse gradient."""
+    if has_blocks:
+        msg = (
+            f"{rule.name} has 8-bit states, whose scales belong to blocks of {BLOCK} elements, but "
+            f"the gradient of {name!r} is row-sparse; pass gradient.to_dense(), or store the "
+            "states in bfloat16."
+        )
+        raise ArrayError(msg)
     if rule.needs_whole_tensors:
         msg = (
             f"{rule.name} works on axes, matrices or past values of whole tensors, but the "

@@ -31,7 +31,9 @@ from learnerdsl.learner.hyperparameters import (
     HyperTable,
     group_numbers,
 )
+from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
+from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.absent import refuse_absent
@@ -61,9 +63,9 @@ class Learner(Resumable):
     Args:
         rule: a traced rule; or a function that takes the shape of a parameter and returns a traced
             rule, for rules that treat tensors of different shapes differently.
-        params: dict or sequence of contiguous, writable arrays (any shape), all float32 or all
-            float64, of NumPy, or of PyTorch, CuPy or another library on one GPU. The learner keeps
-            the arrays and updates their memory.
+        params: dict or sequence of contiguous, writable arrays (any shape) of float32, float64,
+            bfloat16 (of ml_dtypes) or float16, of NumPy, or of PyTorch, CuPy or another library on
+            one GPU. The learner keeps the arrays and updates their memory.
         backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
             which follows the arrays.
         groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
@@ -72,6 +74,12 @@ class Learner(Resumable):
         seed: seed of the random numbers of the rule, 0 or more and less than 2**53.
         missing: what to do if a dict of gradients leaves parameters out: "raise", or "skip" them
             as if their gradients were None.
+        states: number type of the states in memory: one for all states with a value per element,
+            such as "bfloat16", or a dict such as `{"m": "int8", "v": "uint8"}`. States are float32
+            by default, and float64 for float64 parameters.
+        master: how to keep more bits of bfloat16 or float16 parameters: "float32", "split16",
+            "split8" or "kahan"; None for not at all.
+        rounding: how narrow parameters and states are rounded: "nearest", or "stochastic".
         hyperparameters: values or schedules that replace the defaults of the rule.
 
     Raises:
@@ -88,6 +96,9 @@ class Learner(Resumable):
         nonfinite: str = "propagate",
         seed: int = 0,
         missing: str = "raise",
+        states: str | Mapping[str, str] | None = None,
+        master: str | None = None,
+        rounding: str = "nearest",
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         # The order matters. All arguments are checked before the engine is made, because that
@@ -100,11 +111,13 @@ class Learner(Resumable):
         self._is_mapping = isinstance(params, Mapping)
         self._parameters = named_arrays(params, "Parameters")
         self._backend = choose_backend(backend, self._parameters)
-        self._kind = self._backend.kind
         self._names = list(self._parameters)
         self._rules = rules_for(rule, self._backend.shapes)
         self._rule = self._rules[0]
         check_variants(self._rules)
+        kinds = self._backend.kinds
+        self._precisions = precisions_for(self._rules, kinds, states, master, rounding)
+        self._stored = Stored(self._rules, self._precisions)
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
         own = {} if hyperparameters is None else hyperparameters
         self._hyper = HyperTable(self._rule, own, overrides)
@@ -116,6 +129,7 @@ class Learner(Resumable):
             numbers=range(len(self._names)),
             seed=self._seed,
             check_finite=nonfinite != "propagate",
+            precisions=self._precisions,
         )
         self._engine = self._backend.engine(work)
         # The engine needs the hyperparameters before reset: start values may depend on them.
@@ -228,9 +242,13 @@ class Learner(Resumable):
         bound = self._bound.present()
         changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
         checked = self._check.check(changed, [arrays[k] for k in changed])
+        if checked.types:
+            self._check.adopt(self._engine.choose_gradients(checked.types))
+            changed = list(range(len(arrays)))
+            checked = self._check.check(changed, arrays)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
         for k in rows:
-            check_takes_rows(self._rules[k], self._names[k])
+            check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
         absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
         if absent:
             refuse_absent(self._rules, self._names[absent[0]])
@@ -299,8 +317,8 @@ class Learner(Resumable):
     def programs(self) -> tuple[Program, ...]:
         """The compiled rule, one program for each variant."""
         target = "cuda" if self._backend.name == "cuda" else "cpu"
-        rules = dict.fromkeys(self._rules)
-        return tuple(compile_rule(rule, self._kind.name, target) for rule in rules)
+        pairs = dict.fromkeys(zip(self._rules, self._precisions, strict=True))
+        return tuple(compile_rule(rule, precision, target) for rule, precision in pairs)
 
     @property
     def program(self) -> Program:

@@ -93,7 +93,9 @@ def check_storage(name: Any, what: str) -> None:
 
 def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
     known = dict.fromkeys(
-        _public(spec) for rule in {id(rule): rule for rule in rules}.values() for spec in rule.states
+        _public(spec)
+        for rule in {id(rule): rule for rule in rules}.values()
+        for spec in rule.states
     )
     for name in asked:
         if name not in known:

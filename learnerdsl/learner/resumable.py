@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.storage import Storage
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.expr import symbols_in
 from learnerdsl.interpret import evaluation_parameters, initial_states
+from learnerdsl.interpret.pieces import decode_states, encode_states
 from learnerdsl.learner import checkpoint
 from learnerdsl.learner.hyperparameters import HyperTable, hyperparameters_in
 from learnerdsl.learner.state_dict import Progress, check, checked_array
 from learnerdsl.learner.states import ModelStates, ParameterStates, States
+from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.runtime.arrays.interop import copy_to_host
 from learnerdsl.runtime.backends import Backend
 from learnerdsl.runtime.engine import Engine
+from learnerdsl.storage import Precision
 from learnerdsl.tracing import Rule
 
 _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
@@ -33,7 +36,8 @@ class Resumable:
     _groups: list[int]
     _hyper: HyperTable
     _is_mapping: bool
-    _kind: Storage
+    _precisions: list[Precision]
+    _stored: Stored
     _names: list[Name]
     _rule: Rule
     _rules: list[Rule]
@@ -44,23 +48,41 @@ class Resumable:
         """Parameter -> state name -> array, in the memory that updates use.
 
         Writing to an array changes the state, and `learner.state["w"]["m"] = array` copies the
-        array there. Arrays have the dtype of the parameters; a state of shape "tensor" is a float64
-        array of shape (). On a GPU such a scalar is a read-only copy, which can be assigned; the
+        array there. An array has the dtype in which the state is stored; a state of shape "tensor"
+        is a float64 array of shape (). An 8-bit state is a read-only float32 copy of its values,
+        which can be assigned. On a GPU such a scalar is a read-only copy, which can be assigned; the
         other states offer `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
         """
         is_device = self._backend.name == "cuda"
         found = States()
         for k, (name, arrays) in enumerate(self._by_parameter(self._engine.states).items()):
-            write = self._writer(k) if is_device else None
-            dict.__setitem__(found, name, ParameterStates(name, arrays, write))
+            values = self._shown(k, arrays)
+            copies = [state for state in values if self._stored.is_narrow(k, state)]
+            write = self._writer(k) if is_device or copies else None
+            dict.__setitem__(found, name, ParameterStates(name, values, write, copies))
         return found
+
+    def _shown(self, k: int, pieces: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the states of parameter `k` as its user sees them: 8-bit ones as their values."""
+        names = [spec.symbol.name for spec in self._rules[k].states]
+        shown = {name: pieces[name] for name in names if name in pieces}
+        narrow = [name for name in shown if self._stored.is_narrow(k, name)]
+        if narrow:
+            host = {name: copy_to_host(array) for name, array in pieces.items()}
+            values = decode_states(self._rules[k], self._precisions[k], host)
+            shown |= {name: values[name] for name in narrow}
+        return shown
 
     def _writer(self, k: int) -> Callable[[str, np.ndarray], None]:
         """Return a function that sets a state of parameter `k`, also in the memory of a device."""
 
         def write(state: str, array: np.ndarray) -> None:
             states = self._engine.read_states()
-            states[state][k] = array
+            own = {name: arrays[k] for name, arrays in states.items() if arrays[k] is not None}
+            values = decode_states(self._rules[k], self._precisions[k], own)
+            values[state] = array
+            for name, piece in encode_states(self._rules[k], self._precisions[k], values).items():
+                states[name][k] = piece
             self._engine.write_states({**states, **self._engine.read_model_states()})
 
         return write
@@ -99,14 +121,26 @@ class Resumable:
         """
         step = self.step_count
         shown = [rule.evaluation for rule in self._rules if rule.evaluation is not None]
+        pieces = self._engine.read_states()
         values = evaluation_parameters(
             self._rules,
-            self._backend.on_host(),
-            {**self._engine.read_states(), **self.model_state},
+            self._stored.values_of(self._backend.on_host(), pieces),
+            {**self._stored.decode(pieces), **self.model_state},
             self._values_in(shown, max(step, 1)),
             {"step": self._engine.tensor_steps, "samples": self.samples, **_NO_MINIBATCH},
         )
-        return dict(zip(self._names, self._backend.from_host(values), strict=True))
+        arrays = self._backend.from_host(self._stored.parameters_of(values))
+        return dict(zip(self._names, arrays, strict=True))
+
+    def master_parameters(self) -> dict[Name, np.ndarray]:
+        """Return the weights with all bits that the learner keeps, as new NumPy arrays.
+
+        They are float32 for narrow parameters; with `master="float32"` or `"split16"` they are
+        exactly the weights of training in float32. For other parameters they are copies.
+        """
+        pieces = self._engine.read_states()
+        values = self._stored.values_of(self._backend.copies(), pieces)
+        return dict(zip(self._names, values, strict=True))
 
     def _values_in(self, expressions: Iterable[Any], step: int) -> list[dict[str, float]]:
         """Return for each parameter the hyperparameters that expressions depend on, at a step."""
@@ -114,12 +148,18 @@ class Resumable:
         return self._hyper.values(self._groups, needed, step)
 
     def reset(self) -> None:
-        """Set all states to their start values and the step count to 0; parameters are kept."""
+        """Set all states to their start values and the step count to 0; parameters are kept.
+
+        Master weights begin again at the present values of the parameters.
+        """
         rules = dict.fromkeys(self._rules)
         starts = [sympy.sympify(spec.init) for rule in rules for spec in rule.states]
         needs_values = self._rule.parameter in symbols_in(*starts)
-        parameters = self._backend.on_host() if needs_values else self._backend.like_parameters()
-        states = initial_states(self._rules, parameters, self._values_in(starts, 1))
+        needs_values = needs_values or not self._stored.is_plain
+        arrays = self._backend.on_host() if needs_values else self._backend.like_parameters()
+        parameters = self._stored.values_of(arrays)
+        values = initial_states(self._rules, parameters, self._values_in(starts, 1))
+        states = self._stored.encode(values, parameters)
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(0, 0.0)
         self._engine.write_states(states)
@@ -148,9 +188,9 @@ class Resumable:
             "samples": self.samples,
             "seed": self._seed,
             "parameters": [
-                [str(name), list(shape), self._kind.name, group]
-                for (name, shape), group in zip(
-                    self._backend.shapes.items(), self._groups, strict=True
+                [str(name), list(shape), kind.name, group]
+                for (name, shape), kind, group in zip(
+                    self._backend.shapes.items(), self._backend.kinds, self._groups, strict=True
                 )
             ],
             "hyperparameters": [

@@ -1,7 +1,7 @@
 """Show the states of a learner as dicts: setting an item writes to the learner's memory."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -67,6 +67,7 @@ class ParameterStates(Written):
         arrays: the memory that updates use.
         write: called as `write(state, array)` to set a state, for memory that NumPy cannot write
             to; None if NumPy can.
+        copies: names of the states whose arrays are copies of decoded values.
     """
 
     def __init__(
@@ -74,14 +75,17 @@ class ParameterStates(Written):
         parameter: Any,
         arrays: Mapping[str, Any],
         write: Callable[[str, np.ndarray], None] | None = None,
+        copies: Sequence[str] = (),
     ) -> None:
         super().__init__(arrays)
+        self._copies = copies
         self.what = f"states of {parameter!r}"
         self._parameter = parameter
         self._write = write
         if write is not None:
-            for array in arrays.values():
-                if isinstance(array, np.ndarray):  # a copy: writing to it would have no effect
+            for name, array in arrays.items():
+                is_copy = name in copies if copies else isinstance(array, np.ndarray)
+                if is_copy:  # writing to it would have no effect
                     array.flags.writeable = False
 
     def _checked(self, name: Any, value: Any) -> np.ndarray:
@@ -102,10 +106,14 @@ class ParameterStates(Written):
             return np.broadcast_to(given.astype(own.dtype), own.shape)
 
     def _put(self, name: Any, checked: Any) -> None:
-        if self._write is None:
+        if self._write is None or (self._copies and name not in self._copies):
             self[name][...] = checked
         else:
             self._write(name, checked)
+            if name in self._copies:
+                copy = np.array(checked)
+                copy.flags.writeable = False
+                dict.__setitem__(self, name, copy)
 
 
 class States(Written):

@@ -315,9 +315,7 @@ class _Fusion:
                 loads[symbol] = Load(symbol, symbol)
             elif symbol in self.on_matrices or self.is_handed_over_before(symbol, k):
                 loads[symbol] = Load(symbol, self.temporaries[symbol])
-            elif (
-                target is not None and writes[target] < k and target not in self.kernel.rounded
-            ):
+            elif target is not None and writes[target] < k and target not in self.kernel.rounded:
                 loads[symbol] = Load(symbol, target)
             else:
                 computed.add(symbol)

@@ -6,9 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from learnerdsl.storage import Storage
 from learnerdsl.errors import HyperparameterError, LearnerError
-from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.pipeline import Program, check_rule, compile_rule
 from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import is_on_device
@@ -17,6 +16,7 @@ from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.oracle import NumpyEngine
 from learnerdsl.runtime.work import Work
+from learnerdsl.storage import Storage
 from learnerdsl.tracing import Rule
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
@@ -30,13 +30,13 @@ class Backend(Protocol):
         name: "cpu", "cuda" or "numpy".
         holds_gradients: whether a learner keeps its last gradients, to recognise them
             when they are passed again.
-        kind: number type of the parameters.
+        kinds: number type of each parameter.
         shapes: name of a parameter -> its shape.
     """
 
     name: str
     holds_gradients: bool
-    kind: Storage
+    kinds: list[Storage]
     shapes: dict[Name, tuple[int, ...]]
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
@@ -86,7 +86,7 @@ class HostBackend:
 
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name
-        self.kind = check_parameters(parameters)
+        self.kinds = check_parameters(parameters)
         # A subclass of ndarray may redefine arithmetic; use plain views of the same memory.
         self.parameters = {name: np.asarray(array) for name, array in parameters.items()}
         self.shapes = {name: array.shape for name, array in parameters.items()}
@@ -99,7 +99,8 @@ class HostBackend:
             states: the memory of the states, which the arrays must not overlap.
             takes_rows: whether the arrays may be `RowSparse`.
         """
-        return GradientCheck(self.parameters, what, states, takes_rows)
+        types = None if takes_rows else [kind.arithmetic for kind in self.kinds]
+        return GradientCheck(self.parameters, what, states, takes_rows, types)
 
     def on_host(self) -> list[np.ndarray]:
         """Return the parameters themselves."""
@@ -125,10 +126,11 @@ class HostBackend:
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
         arrays = self.on_host()
-        # The oracle needs no program, but the compiler refuses values that do not fit their target.
-        programs = compile_each(work.rules, self.kind.name, "cpu")
         if self.name == "numpy":
+            for rule in one_of_each(work.rules):
+                check_rule(rule)
             return NumpyEngine(work, arrays)
+        programs = compile_each(work, "cpu")
 
         def make(program: Program, own: list[int]) -> CpuEngine:
             return CpuEngine(program, work.only(own), [arrays[k] for k in own])
@@ -136,13 +138,15 @@ class HostBackend:
         return engine_of(programs, make, CpuMixedEngine)
 
 
-def compile_each(rules: Sequence[Rule], dtype: str, target: str) -> list[Program]:
-    """Return the program of each rule.
+def compile_each(work: Work, target: str) -> list[Program]:
+    """Return the program of each tensor.
 
-    Equal rules are the same object, so few of them have to be hashed and looked up.
+    Equal rules and equal precisions are the same objects, so few have to be hashed and looked up.
     """
-    found = {id(rule): compile_rule(rule, dtype, target) for rule in one_of_each(rules)}
-    return [found[id(rule)] for rule in rules]
+    keys = [(id(r), id(p)) for r, p in zip(work.rules, work.precisions, strict=True)]
+    pairs = dict(zip(keys, zip(work.rules, work.precisions, strict=True), strict=True))
+    found = {key: compile_rule(*pair, target) for key, pair in pairs.items()}
+    return [found[key] for key in keys]
 
 
 def one_of_each(rules: Sequence[Rule]) -> list[Rule]:

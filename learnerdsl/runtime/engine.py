@@ -127,6 +127,17 @@ class Engine(Protocol):
         """
         ...
 
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Choose the number types in which the next gradients are read.
+
+        Args:
+            kinds: the number type of each parameter's gradient; None where it is not known.
+
+        Returns:
+            The number type in which each is read; the caller converts those of another type.
+        """
+        ...
+
     def set_extra(self, name: str, value: float) -> None:
         """Set the value of a scalar extra for the next updates."""
         ...

@@ -75,6 +75,13 @@ class NumpyEngine(HostStates):
         for index, array in zip(indices, arrays, strict=True):
             self.inputs[column][index] = values_of(array)
 
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Read gradients in the number types that they have."""
+        return [
+            kind or precision.gradient
+            for kind, precision in zip(kinds, self.precisions, strict=True)
+        ]
+
     def set_extra(self, name: str, value: float) -> None:
         """Store the value."""
         self.extras[name] = value

@@ -50,6 +50,10 @@ class Variant(Protocol):
         """Use these arrays in all following updates."""
         ...
 
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Choose the number types in which gradients are read; see `Engine`."""
+        ...
+
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Restrict the next updates to some rows."""
         ...
@@ -138,6 +142,14 @@ class MixedEngine(Generic[V]):
         for k, array, address in zip(indices, arrays, addresses, strict=True):
             engine, index = self.place[k]
             engine.bind(column, [index], [array], [address])
+
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Let each engine choose the number types of its tensors' gradients."""
+        chosen: dict[int, str] = {}
+        for engine, own in zip(self.engines, self.members, strict=True):
+            of_engine = engine.choose_gradients([kinds[k] for k in own])
+            chosen |= dict(zip(own, of_engine, strict=True))
+        return [chosen[k] for k in range(len(kinds))]
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Pass the rows of each tensor to its engine, and count the elements of the model again."""

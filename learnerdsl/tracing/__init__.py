@@ -29,6 +29,8 @@ from learnerdsl.tracing.pickling import ByName as ByName
 from learnerdsl.tracing.pickling import findable as findable
 from learnerdsl.tracing.pickling import own_name as own_name
 from learnerdsl.tracing.pickling import reference as reference
+from learnerdsl.tracing.signs import is_counter as is_counter
+from learnerdsl.tracing.signs import is_nonnegative as is_nonnegative
 from learnerdsl.tracing.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE
 from learnerdsl.tracing.tracing import check_function as check_function
 from learnerdsl.tracing.tracing import check_version as check_version

@@ -41,6 +41,7 @@ from learnerdsl.expr import (
     symbols_in,
     where,
 )
+from learnerdsl.storage import STORAGES
 from learnerdsl.tracing.checks import names
 from learnerdsl.tracing.context import Trace, tracing_now
 from learnerdsl.tracing.definition import Assignment, StateSpec

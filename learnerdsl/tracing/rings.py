@@ -17,7 +17,9 @@ class Ring:
     in memory: a new value is written once, where the oldest one was.
     """
 
-    def __init__(self, trace: Trace, name: str, length: Any, init: sympy.Expr, dtype: str = "") -> None:
+    def __init__(
+        self, trace: Trace, name: str, length: Any, init: sympy.Expr, dtype: str = ""
+    ) -> None:
         if type(length) is not int or length < 1:
             msg = (
                 f"State {name!r} cannot keep ring={length!r} values; write a whole number, 1 or "

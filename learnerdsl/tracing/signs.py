@@ -61,7 +61,7 @@ class _Proof:
             return all(map(self, expr.args))
         if isinstance(expr, sympy.Pow):
             is_even = expr.exp.is_Integer and int(expr.exp) % 2 == 0
-            return bool(is_even) or expr.exp.is_number and self.is_root(expr) or self(expr.base)
+            return bool(is_even) or (expr.exp.is_number and self.is_root(expr)) or self(expr.base)
         if isinstance(expr, Where):
             return self(expr.then) and self(expr.otherwise)
         if isinstance(expr, Maximum):

@@ -29,7 +29,10 @@ from learnerdsl.tracing.context import Trace, current_trace, within_depth
 from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.tracing.language import Combination
 
-LEARNER_ARGUMENTS = ("params", "backend", "groups", "nonfinite", "seed", "missing", "shape")
+LEARNER_ARGUMENTS = (
+    *("params", "backend", "groups", "nonfinite", "seed", "missing", "shape"),
+    *("states", "master", "rounding"),
+)
 """Keyword arguments of every learner, whose names a rule cannot use."""
 
 _OF_VALUES = (

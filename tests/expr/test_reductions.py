@@ -8,6 +8,7 @@ from support.axis_cases import SHAPES, TOLERANCE, assert_backends_agree, normal_
 from support.tiers import slow
 
 import learnerdsl as ld
+from learnerdsl.expr import SumOver
 
 DTYPES = ("float32", "float64")
 
@@ -158,3 +159,16 @@ def test_random_numbers_do_not_depend_on_the_order_of_the_pass():
     for one, other in zip(plain, rows, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
     assert_backends_agree(rule, shapes, "float32")
+
+
+def test_rules_record_the_reductions_that_they_write_and_not_nodes_that_something_builds():
+    @ld.rule
+    def rule(p, g, lr=0.1):
+        SumOver(p**5, "model")
+        second, first = ld.norm(g, over="model"), ld.mean(p, over="model")
+        ld.sum(p)
+        return ld.assign(p, p - lr * ld.where(ld.any(g > 1, over="model"), first, second))
+
+    written = rule.trace().written
+    assert [str(r) for r in written[:2]] == ["sum(g**2, over='model')", "sum(p, over='model')"]
+    assert len(written) == 3

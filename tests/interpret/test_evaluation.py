@@ -28,6 +28,13 @@ def test_one_step_of_rmsprop_by_hand():
     np.testing.assert_array_equal(p, [1.0, 2.0])
 
 
+def test_a_learner_of_the_oracle_needs_no_program(monkeypatch):
+    monkeypatch.delattr("learnerdsl.runtime.backends.compile_rule")
+    p = np.ones(3)
+    rmsprop([p], lr=0.1, backend="numpy").update([np.ones(3)])
+    assert np.all(p < 1)
+
+
 NAMESPACES = [
     pytest.param("jax.numpy", "asarray", id="jax"),
     pytest.param("torch", "as_tensor", id="torch"),

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from learnerdsl.cntk.checks import LARGEST, is_whole, shown
 from learnerdsl.cntk.graph.registered import Registered
-from learnerdsl.storage import number_type
 from learnerdsl.errors import ArrayError, DtypeError, HyperparameterError
+from learnerdsl.storage import number_type
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = type[np.floating[Any]]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.storage import Storage, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.runtime.arrays.gradients import Checked, GradientCheck
@@ -23,6 +22,7 @@ from learnerdsl.runtime.arrays.host import (
 )
 from learnerdsl.runtime.arrays.interop import is_on_device, is_simulated, library_of
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
+from learnerdsl.storage import Storage, number_type
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.ma import MaskedArray
 from learnerdsl.errors import ArrayError, DtypeError, UnknownNameError
 from learnerdsl.runtime.arrays.host import Name, Span, address_of, bounds_of, span_of
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
 NOTHING = np.empty(0)
 """The array that is bound for a parameter without a gradient."""
@@ -27,11 +28,15 @@ class Checked(NamedTuple):
         addresses: address of each of these.
         unlasting: positions of the arrays that the next update must check again, even if it gets
             the same object: copies and missing arrays.
+        types: for each parameter the number type of its gradient (None if unknown), if these types
+            have changed; then nothing else has been done. Choose what kernels read, call `adopt`,
+            and check again.
     """
 
     arrays: Sequence[Any]
     addresses: list[int]
     unlasting: Sequence[int] = ()
+    types: Sequence[str | None] = ()
 
 
 class GradientCheck:
@@ -42,6 +47,9 @@ class GradientCheck:
         what: what the arrays are, for error messages.
         states: the memory of the states: first byte, end, and name of the parameter.
         takes_rows: whether the arrays may be `RowSparse`.
+        types: the number type of each array as kernels read it; None for that of the parameter.
+            Arrays of other types are copied. Without it, another type is reported in
+            `Checked.types`.
     """
 
     def __init__(
@@ -50,12 +58,21 @@ class GradientCheck:
         what: str = "gradient",
         states: Sequence[Span] = (),
         takes_rows: bool = True,
+        types: Sequence[str] | None = None,
     ) -> None:
-        self.dtype = next(iter(parameters.values())).dtype
+        own = [array.dtype.name for array in parameters.values()]
+        self.reports_types = types is None
+        self.given: list[str | None] = list(own)
+        self.adopt(own if types is None else types)
         self.copies: dict[int, np.ndarray] = {}
         spans = [(*span_of(array), name) for name, array in parameters.items()]
         shapes = [a.shape for a in parameters.values()]
         self.take(what, list(parameters), shapes, spans, states, takes_rows)
+
+    def adopt(self, types: Sequence[str]) -> None:
+        """Expect arrays of these number types, one for each parameter."""
+        self.dtypes = [STORAGES[name].numpy for name in types]
+        self.adopted = list(self.given)
 
     def take(
         self,
@@ -89,14 +106,14 @@ class GradientCheck:
             ArrayError: an array has the wrong kind or shape, or overlaps a parameter or a state.
             DtypeError: an array has the wrong dtype.
         """
-        shapes, dtype, bounds = self.shapes, self.dtype, self.bounds
+        shapes, dtypes, bounds = self.shapes, self.dtypes, self.bounds
         from_buffer: Any = ctypes.c_char.from_buffer
         addressof = ctypes.addressof
         addresses: list[int] = []
         special: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
             usual = type(gradient) is np.ndarray and gradient.flags.carray and gradient.size
-            if usual and gradient.dtype is dtype and gradient.shape == shapes[index]:
+            if usual and gradient.dtype is dtypes[index] and gradient.shape == shapes[index]:
                 address = addressof(from_buffer(gradient))
                 # refuse_if_overlapping, inlined for speed: most gradients overlap nothing.
                 below = bisect_right(bounds, address)
@@ -125,10 +142,12 @@ class GradientCheck:
         unlasting: list[int] = []
         for place in special:
             array = self.checked_one(indices[place], arrays[place])
-            if array is NOTHING or not self.is_as_needed(array):
+            if array is NOTHING or not self.is_as_needed(indices[place], array):
                 unlasting.append(place)
             arrays[place] = array
         # Check all arrays before copying any.
+        if self.reports_types and self.have_types_changed(indices, arrays):
+            return Checked((), [], types=list(self.given))
         with np.errstate(all="ignore"):  # too large a value becomes infinity
             for place in unlasting:
                 if arrays[place] is not NOTHING:
@@ -137,17 +156,25 @@ class GradientCheck:
             addresses[place] = address_of(arrays[place])
         return Checked(arrays, addresses, unlasting)
 
-    def is_as_needed(self, array: np.ndarray) -> bool:
-        """Return whether kernels can read the array in place."""
+    def have_types_changed(self, indices: Sequence[int], arrays: Sequence[Any]) -> bool:
+        """Note the number types of these arrays; return whether any differs from those adopted."""
+        for index, array in zip(indices, arrays, strict=True):
+            if array is not NOTHING:
+                name = array.dtype.name
+                self.given[index] = name if name in PARAMETER_TYPES else None
+        return self.given != self.adopted
+
+    def is_as_needed(self, index: int, array: np.ndarray) -> bool:
+        """Return whether kernels can read the array of a parameter in place."""
         flags = array.flags
-        return flags.c_contiguous and flags.aligned and array.dtype == self.dtype
+        return flags.c_contiguous and flags.aligned and array.dtype == self.dtypes[index]
 
     def copied(self, index: int, array: np.ndarray) -> np.ndarray:
         """Copy the values into an array that this object keeps for parameter `index`."""
         copy = self.copies.get(index)
-        if copy is None or copy.shape != array.shape:
-            copy = self.copies[index] = np.empty(array.shape, self.dtype)
-        np.copyto(copy, array, casting="same_kind")
+        if copy is None or copy.shape != array.shape or copy.dtype != self.dtypes[index]:
+            copy = self.copies[index] = np.empty(array.shape, self.dtypes[index])
+        np.copyto(copy, array, casting="unsafe")
         return copy
 
     def checked_one(self, index: int, gradient: Any) -> Any:
@@ -156,10 +183,11 @@ class GradientCheck:
             return NOTHING
         what = f"The {self.what} of {self.names[index]!r}"
         array = self.values(gradient, what, index)
-        if array.dtype.kind != "f":
+        if array.dtype.kind != "f" and array.dtype.name not in PARAMETER_TYPES:
+            own = self.dtypes[index]
             msg = (
-                f"{what} has dtype {array.dtype}, its parameter {self.dtype}; "
-                f"pass {self.what}.astype({self.dtype.name!r})."
+                f"{what} has dtype {array.dtype}, its parameter {own}; "
+                f"pass {self.what}.astype({own.name!r})."
             )
             raise DtypeError(msg)
         shape = gradient.shape

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.ma import MaskedArray
 
-from learnerdsl.storage import Storage, number_type
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.sparse import RowSparse
+from learnerdsl.storage import Storage, number_type
 
 CACHE_LINE = 64
 PAGE = 4096

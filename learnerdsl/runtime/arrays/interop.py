@@ -1,15 +1,22 @@
-"""Arrays of other libraries, recognised by their attributes without importing a library.
+"""Other array libraries: their arrays, and those that have functions of whole matrices.
 
-PyTorch, CuPy, Numba and JAX have `__cuda_array_interface__`, others DLPack.
+Arrays are recognised by their attributes, without importing a library: those of PyTorch, CuPy,
+Numba and JAX have `__cuda_array_interface__`, others DLPack.
 """
 
+import importlib
+import importlib.util
 import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 _CUDA_KINDS = (2, 13)
 """Device types of DLPack: CUDA memory and CUDA managed memory."""
+
+MATRIX_LIBRARIES = ("torch", "cupy")
+"""Libraries with functions of whole matrices on a device."""
 
 
 def library_of(array: Any) -> str:
@@ -53,3 +60,17 @@ def stream_of(array: Any, device: int) -> int:
     if library == "cupy":
         return sys.modules["cupy"].cuda.get_current_stream().ptr
     return 0
+
+
+def matrix_library(array: Any) -> ModuleType | None:
+    """Import one of `MATRIX_LIBRARIES`; return None if none is installed.
+
+    It is the array's own library if that is one of them, else the first one that is installed. No
+    other is imported, as that takes seconds.
+    """
+    own = library_of(array)
+    names = (own, *MATRIX_LIBRARIES) if own in MATRIX_LIBRARIES else MATRIX_LIBRARIES
+    for name in names:
+        if importlib.util.find_spec(name):
+            return importlib.import_module(name)
+    return None

@@ -2,17 +2,16 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numba.core import config
 
-from learnerdsl.codegen.cpu import print_finite_check
 from learnerdsl.codegen.source import Functions
 from learnerdsl.kernels.slots import MODEL_SIZE, SEED
-from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.pipeline import Program, compile_check, compile_rule
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
 from learnerdsl.runtime.arrays.host import Gradient
@@ -216,16 +215,17 @@ class CpuEngine(Absences, HostStates):
     def load_check(self) -> None:
         """Load the sweep that looks for NaN and infinite gradients, for their number type."""
         dtype = self.program.precision.gradient
-        check = cache.load(f"count_nonfinite-{dtype}", print_finite_check(dtype))
+        check = cache.load(f"count_nonfinite-{dtype}", compile_check(dtype, "cpu"))
         self.count_nonfinite = check.count_nonfinite
         self.frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
 
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Read gradients in the number type that they have, if it is the same for all."""
         given = {kind for kind in kinds if kind}
-        wanted = given.pop() if len(given) == 1 else self.program.precision.arithmetic
-        precision = replace(self.program.precision, gradient=wanted)
-        if precision != self.program.precision:
+        own = self.program.precision
+        wanted = given.pop() if len(given) == 1 else own.arithmetic if given else own.gradient
+        precision = replace(own, gradient=wanted)
+        if precision != own:
             self.use_program(compile_rule(self.program.rule, precision, "cpu"))
         return [wanted] * len(kinds)
 

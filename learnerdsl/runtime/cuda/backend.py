@@ -34,7 +34,8 @@ class CudaBackend:
 
     def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
         self.parameters = parameters
-        self.kind, self.places = check_device_parameters(parameters)
+        kind, self.places = check_device_parameters(parameters)
+        self.kinds = [kind] * len(parameters)
         self.shapes = {name: place.shape for name, place in self.places.items()}
         ordinal = max(place.device for place in self.places.values())
         self.device = device or device_number(max(ordinal, 0))
@@ -66,7 +67,7 @@ class CudaBackend:
 
     def like_parameters(self) -> list[np.ndarray]:
         """Return NumPy arrays with the parameters' shapes; broadcasting keeps them small."""
-        zero = np.zeros((), self.kind.numpy)
+        zero = np.zeros((), self.kinds[0].numpy)
         return [np.broadcast_to(zero, shape) for shape in self.shapes.values()]
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
@@ -82,7 +83,7 @@ class CudaBackend:
 
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
-        programs = compile_each(work.rules, self.kind.name, "cuda")
+        programs = compile_each(work, "cuda")
         places = list(self.places.values())
 
         def make(program: Program, own: list[int]) -> CudaEngine:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.codegen.cuda import print_cuda_finite_check
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.cuda import THREADS
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_SIZE
-from learnerdsl.pipeline import Program
+from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.arrays.host import Gradient
@@ -86,7 +85,7 @@ class CudaEngine(DeviceStates):
             earlier.append(stage)
 
     def _load_check(self) -> Any:
-        source = print_cuda_finite_check(self.program.dtype)
+        source = compile_check(self.program.dtype, "cuda")
         return cache.load(f"count_nonfinite-{self.program.dtype}-cuda", source).count_nonfinite
 
     def use_chunks(self, chunks: np.ndarray) -> None:

@@ -1,12 +1,9 @@
 """Matrix functions on a device, with PyTorch or CuPy.
 
-Generated code calls them by NumPy's names. Only one library is imported: the one that the arrays
-belong to, or else one that is installed.
+Generated code calls them by NumPy's names.
 """
 
 import contextlib
-import importlib
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -14,9 +11,7 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels import linalg
 from learnerdsl.kernels.simulator import SIMULATED
-from learnerdsl.runtime.arrays.interop import library_of
-
-LIBRARIES = ("torch", "cupy")
+from learnerdsl.runtime.arrays.interop import matrix_library
 
 
 def namespace_for(array: Any, rule: str) -> Any:
@@ -27,16 +22,14 @@ def namespace_for(array: Any, rule: str) -> Any:
     """
     if SIMULATED:
         return NumpyMatrices()
-    own = library_of(array)
-    for name in (own, *LIBRARIES) if own in LIBRARIES else LIBRARIES:
-        if importlib.util.find_spec(name):
-            library = importlib.import_module(name)
-            return TorchMatrices(library) if name == "torch" else CupyMatrices(library)
-    msg = (
-        f"{rule} works on whole matrices, which on a GPU needs PyTorch or CuPy; install one of "
-        "them, or use backend='cpu'."
-    )
-    raise LearnerError(msg)
+    library = matrix_library(array)
+    if library is None:
+        msg = (
+            f"{rule} works on whole matrices, which on a GPU needs PyTorch or CuPy; install one of "
+            "them, or use backend='cpu'."
+        )
+        raise LearnerError(msg)
+    return TorchMatrices(library) if library.__name__ == "torch" else CupyMatrices(library)
 
 
 class NumpyMatrices:

@@ -9,10 +9,9 @@ from learnerdsl.errors import LearnerError
 from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal, Where, nodes
 from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.arrays.device import locate
-from learnerdsl.runtime.arrays.interop import library_of
+from learnerdsl.runtime.arrays.interop import MATRIX_LIBRARIES, library_of
 from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.cuda.device import DeviceView
-from learnerdsl.runtime.cuda.linalg import LIBRARIES
 
 if TYPE_CHECKING:
     from learnerdsl.runtime.cuda.engine import CudaEngine
@@ -86,7 +85,7 @@ class MatrixStage:
 
 def as_view(engine: "CudaEngine", array: Any) -> Any:
     """Convert an array to one that the library of matrix functions accepts."""
-    if library_of(array) in LIBRARIES:
+    if library_of(array) in MATRIX_LIBRARIES:
         return array
     place = locate(array, "An array")
     return DeviceView(engine.device, array, place.address, place.shape, place.dtype)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.storage import STORAGES
 from learnerdsl.errors import InternalError, LearnerError
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.ir import Rank
@@ -19,6 +18,7 @@ from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.runtime.work import Work
+from learnerdsl.storage import STORAGES
 
 
 def groups_of_threads(width: int) -> int:

@@ -11,8 +11,8 @@ import learnerdsl as ld
 from learnerdsl.learners import muon, sophia
 from learnerdsl.runtime import backends
 from learnerdsl.runtime.arrays import device as device_arrays
+from learnerdsl.runtime.arrays import interop
 from learnerdsl.runtime.arrays.interop import copy_to_host, is_on_device, stream_of
-from learnerdsl.runtime.cuda import linalg
 
 __all__ = ["device"]
 
@@ -217,6 +217,6 @@ def test_numba_cuda_that_is_missing_is_named(monkeypatch):
 
 
 def test_rules_of_matrices_name_the_libraries_they_need(device, monkeypatch):
-    monkeypatch.setattr(linalg.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(interop.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ld.LearnerError, match=r"muon works on whole matrices.*PyTorch or CuPy"):
         muon([device.array(np.ones((3, 4), np.float32))])

@@ -1,0 +1,99 @@
+"""Convert between the states that an engine stores and their values, for all tensors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerdsl.interpret.pieces import (
+    decode_states,
+    decode_tensor_parameter,
+    encode_new_parameter,
+    encode_states,
+)
+from learnerdsl.storage import PARAMETER_REST, Precision
+from learnerdsl.tracing import Rule
+
+Lists = dict[str, Any]
+"""Name -> an array for each tensor, None where its rule lacks it; one number for the model."""
+
+
+class Stored:
+    """The number types of a learner's arrays, and conversions to and from the values.
+
+    Args:
+        rules: the traced rule of each tensor.
+        precisions: the number types of each tensor's arrays.
+    """
+
+    def __init__(self, rules: Sequence[Rule], precisions: Sequence[Precision]) -> None:
+        self.rules = rules
+        self.precisions = precisions
+        self.is_plain = not any(
+            p.states or p.master or p.parameter != p.arithmetic for p in precisions
+        )
+
+    def is_narrow(self, k: int, state: str) -> bool:
+        """Return whether the array of a state of tensor `k` is not made of its values."""
+        return bool(self.precisions[k].state(state).block)
+
+    def decode(self, pieces: Mapping[str, Any]) -> Lists:
+        """Return the values of the states, in the dtype of the arithmetic."""
+        if self.is_plain:
+            return dict(pieces)
+        values: Lists = {n: v for n, v in pieces.items() if not isinstance(v, list)}
+        for k, rule in enumerate(self.rules):
+            for name, value in decode_states(rule, self.precisions[k], _of(pieces, k)).items():
+                values.setdefault(name, [None] * len(self.rules))[k] = value
+        return values
+
+    def encode(self, values: Mapping[str, Any], parameters: Sequence[np.ndarray]) -> Lists:
+        """Return the stored form of states, and rests of master weights for new parameters.
+
+        Args:
+            values: name -> values of the states.
+            parameters: values of the parameters, in the dtype of the arithmetic.
+        """
+        if self.is_plain:
+            return dict(values)
+        pieces: Lists = {n: v for n, v in values.items() if not isinstance(v, list)}
+        for k, rule in enumerate(self.rules):
+            own = encode_states(rule, self.precisions[k], _of(values, k))
+            own |= encode_new_parameter(self.precisions[k], parameters[k])[1]
+            for name, array in own.items():
+                pieces.setdefault(name, [None] * len(self.rules))[k] = array
+        return pieces
+
+    def values_of(
+        self, parameters: Sequence[np.ndarray], pieces: Mapping[str, Any] | None = None
+    ) -> list[np.ndarray]:
+        """Return the values of the parameters, in the dtype of the arithmetic.
+
+        Args:
+            parameters: the parameters as they are stored.
+            pieces: the stored states with the rests of master weights; without them the parameters
+                alone count.
+        """
+        if self.is_plain:
+            return list(parameters)
+        rests = (pieces or {}).get(PARAMETER_REST, [None] * len(parameters))
+        return [
+            decode_tensor_parameter(precision, parameter, {PARAMETER_REST: rest})
+            if rest is not None
+            else np.asarray(parameter).astype(precision.arithmetic)
+            for precision, parameter, rest in zip(self.precisions, parameters, rests, strict=True)
+        ]
+
+    def parameters_of(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return values as parameters, rounded to nearest."""
+        if self.is_plain:
+            return list(values)
+        return [
+            encode_new_parameter(Precision.of(precision.parameter), value)[0]
+            for precision, value in zip(self.precisions, values, strict=True)
+        ]
+
+
+def _of(lists: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """Return name -> array of tensor `k`."""
+    return {n: v[k] for n, v in lists.items() if isinstance(v, list) and v[k] is not None}
