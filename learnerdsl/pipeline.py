@@ -143,5 +143,5 @@ def compile_check(dtype: str, target: str) -> str:
 def _compile(rule: Rule, precision: Precision, target: str) -> Program:
     kernel = stages(rule, precision)["verify"]
     layout = lay_out(kernel, precision)
-    source, levels = PRINTERS[target](kernel, layout, precision.arithmetic)
+    source, levels = PRINTERS[target](kernel, layout, precision)
     return Program(rule, kernel, layout, precision, target, source, levels)

@@ -7,9 +7,13 @@ import sympy
 
 from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.ir import Kernel, Rank
+from learnerdsl.kernels.encodings import NAMES as ENCODINGS
 from learnerdsl.monoids import MONOIDS
 
 _OF_KERNELS = (
+    *ENCODINGS,
+    *("block_scratch", "float_of", "int16_array", "int32", "int8_array", "uint16_array"),
+    *("uint32", "uint8_array"),
     *(monoid.hot for monoid in MONOIDS.values()),
     *("element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
     *("int64", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
@@ -66,6 +70,10 @@ class Names:
         for symbol in kernel.domains:
             if symbol not in self.values:
                 self.values[symbol] = self.unique(str(symbol))
+
+    def stem(self, symbol: sympy.Symbol) -> str:
+        """Return the name of a value to which the number of an element can be appended."""
+        return symbol.name if symbol in self.arrays else self.values[symbol]
 
     def unique(self, name: str) -> str:
         """Return `name`, with underscores appended until it is unique; reserve it."""

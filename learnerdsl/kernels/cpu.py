@@ -35,7 +35,9 @@ nan = np.float64(math.nan) if config.DISABLE_JIT else math.nan
 inf = np.float64(math.inf) if config.DISABLE_JIT else math.inf
 float32 = np.float32
 float64 = np.float64
+int32 = np.int32
 int64 = np.int64
+uint32 = np.uint32
 
 
 def _implementation(row: Function) -> Any:

@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from learnerdsl.kernels.cpu_math import INLINE
-from learnerdsl.kernels.encodings import NAMES, encoding_functions
+from learnerdsl.kernels.encodings import encoding_functions
 
 
 @intrinsic
@@ -132,8 +132,7 @@ else:
         types.uint16, types.float32, lambda b, x: b.fpext(b.bitcast(x, _HALF), _FLOAT)
     )
 
-_encodings = encoding_functions(_inline, _bits_of, _float_of, _half_of, _half_to)
-globals().update({name: getattr(_encodings, name) for name in NAMES})
+globals().update(encoding_functions(_inline, _bits_of, _float_of, _half_of, _half_to))
 float_of = _float_of
 OWN = ("block_scratch", "float_of", *(f"{dtype}_array" for dtype in RAW_TYPES))
 """Names that generated code imports, besides the encodings."""

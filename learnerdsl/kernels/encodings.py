@@ -5,7 +5,6 @@ operation keeps Numba from widening it to 64 bits, which would halve the width o
 """
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,9 @@ from learnerdsl.kernels.slots import SEED, STEP, TENSOR_NUMBER
 
 u16, u32, i32, f32 = np.uint16, np.uint32, np.int32, np.float32
 u64 = np.uint64
+
+Inline = Callable[[Any], Any]
+Functions = dict[str, Any]
 NAMES = (
     *("from_bfloat16", "from_float16", "from_int8", "from_uint8"),
     *("to_bfloat16", "to_float16", "to_int8", "to_uint8"),
@@ -24,22 +26,10 @@ NAMES = (
 """Names of the functions."""
 
 
-def encoding_functions(
-    inline: Callable[[Any], Any],
-    bits_of: Callable[[Any], Any],
-    float_of: Callable[[Any], Any],
-    half_of: Callable[[Any], Any],
-    half_to: Callable[[Any], Any],
-) -> SimpleNamespace:
-    """Return the functions named in `NAMES`.
-
-    Args:
-        inline: decorator that makes a function callable in kernels.
-        bits_of: returns the bits of a float32 value, as uint32.
-        float_of: returns the float32 value with these bits.
-        half_of: returns the bits of a float32 value rounded to float16, as uint16.
-        half_to: returns the float32 value of the bits of a float16 value.
-    """
+def _of_16_bits(
+    inline: Inline, bits_of: Any, float_of: Any, half_of: Any, half_to: Any
+) -> Functions:
+    """Return the encodings of bfloat16 and float16."""
 
     @inline
     def from_bfloat16(stored: Any) -> Any:
@@ -87,6 +77,14 @@ def encoding_functions(
         signed = f32(-small) if u32(bits >> u32(31)) != u32(0) else small
         normal = x if not magnitude < f32(np.inf) else float_of(dropped)
         return half_of(signed if magnitude < f32(2.0**-14) else normal)
+
+    return _named(
+        from_bfloat16, to_bfloat16, to_bfloat16_by, from_float16, to_float16, to_float16_by
+    )
+
+
+def _of_8_bits(inline: Inline, bits_of: Any) -> Functions:
+    """Return the encodings with a scale for each block."""
 
     @inline
     def from_int8(code: Any, scale: Any) -> Any:
@@ -140,6 +138,17 @@ def encoding_functions(
         return np.uint8(i32(shifted))
 
     @inline
+    def larger_bits(top: Any, x: Any) -> Any:
+        """Return the larger of `top` and the bits of |x|: these are ordered as |x| is, NaN last."""
+        return max(top, i32(u32(bits_of(x) & u32(0x7FFFFFFF))))
+
+    return _named(from_int8, to_int8, to_int8_by, from_uint8, to_uint8, to_uint8_by, larger_bits)
+
+
+def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
+    """Return the encodings of master weights in two arrays."""
+
+    @inline
     def from_split16(upper: Any, rest: Any) -> Any:
         """Return the float32 value of a bfloat16 number and the 16 bits that it lacks."""
         return float_of(u32(u32(u32(upper) << u32(16)) + u32(i32(rest))))
@@ -184,10 +193,19 @@ def encoding_functions(
         lost = f32(x - rounded)
         return lost if lost == lost else f32(0.0)
 
-    @inline
-    def larger_bits(top: Any, x: Any) -> Any:
-        """Return the larger of `top` and the bits of |x|: these are ordered as |x| is, NaN last."""
-        return max(top, i32(u32(bits_of(x) & u32(0x7FFFFFFF))))
+    return _named(
+        from_split16,
+        split16_upper,
+        split16_rest,
+        from_split8,
+        split8_upper,
+        split8_rest,
+        kahan_rest,
+    )
+
+
+def _of_noise(inline: Inline) -> Functions:
+    """Return the random bits of stochastic rounding."""
 
     @inline
     def mixed(x: Any) -> Any:
@@ -215,5 +233,33 @@ def encoding_functions(
         """Return 16 of the random bits; each array of an element has its own multiplier."""
         return u32(u32(noise * u32(multiplier)) >> u32(16))
 
-    own = locals()
-    return SimpleNamespace(**{name: own[name] for name in NAMES})
+    return _named(rounding_key, noise_at, noise_bits)
+
+
+def _named(*functions: Any) -> Functions:
+    """Return the functions by their names."""
+    return {getattr(function, "py_func", function).__name__: function for function in functions}
+
+
+def encoding_functions(
+    inline: Inline,
+    bits_of: Any,
+    float_of: Any,
+    half_of: Any,
+    half_to: Any,
+) -> Functions:
+    """Return the functions named in `NAMES`: name -> function.
+
+    Args:
+        inline: decorator that makes a function callable in kernels.
+        bits_of: returns the bits of a float32 value, as uint32.
+        float_of: returns the float32 value with these bits.
+        half_of: returns the bits of a float32 value rounded to float16, as uint16.
+        half_to: returns the float32 value of the bits of a float16 value.
+    """
+    return {
+        **_of_16_bits(inline, bits_of, float_of, half_of, half_to),
+        **_of_8_bits(inline, bits_of),
+        **_of_masters(inline, bits_of, float_of),
+        **_of_noise(inline),
+    }

@@ -38,6 +38,12 @@ def precisions_for(
     asked = _asked(states)
     if isinstance(asked, Mapping):
         _check_names(asked, rules)
+    elif not any(spec.symbol.shape == "element" for rule in rules for spec in rule.states):
+        msg = (
+            f"{rules[0].name} has no state with a value per element, so states={asked!r} would "
+            "change nothing; leave it out, or name a state: states={name: type}."
+        )
+        raise HyperparameterError(msg)
     found: dict[tuple[int, str], Precision] = {}
     for rule, kind in zip(rules, kinds, strict=True):
         key = id(rule), kind.name
@@ -71,7 +77,6 @@ def _asked(states: Any) -> str | Mapping[str, str]:
     """Return the choice of the states' number types; raise if it is not one."""
     if states is None:
         return {}
-    wrong = [states] if isinstance(states, str) else states
     if not isinstance(states, (str, Mapping)):
         msg = (
             f"states must be a number type such as 'bfloat16', or a dict such as "
@@ -92,11 +97,8 @@ def check_storage(name: Any, what: str) -> None:
 
 
 def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
-    known = dict.fromkeys(
-        _public(spec)
-        for rule in {id(rule): rule for rule in rules}.values()
-        for spec in rule.states
-    )
+    distinct = {id(rule): rule for rule in rules}.values()
+    known = dict.fromkeys(_public(spec) for rule in distinct for spec in rule.states)
     for name in asked:
         if name not in known:
             listed = ", ".join(known) or "none"

@@ -49,9 +49,9 @@ class Resumable:
 
         Writing to an array changes the state, and `learner.state["w"]["m"] = array` copies the
         array there. An array has the dtype in which the state is stored; a state of shape "tensor"
-        is a float64 array of shape (). An 8-bit state is a read-only float32 copy of its values,
-        which can be assigned. On a GPU such a scalar is a read-only copy, which can be assigned; the
-        other states offer `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
+        is a float64 array of shape (). Two kinds are read-only copies, which can be assigned: 8-bit
+        states, shown as float32 values, and scalars on a GPU. There, other states offer
+        `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
         """
         is_device = self._backend.name == "cuda"
         found = States()

@@ -48,35 +48,41 @@ class _Proof:
     def find(self, expr: Any) -> bool:
         """Return whether an expression is not negative."""
         if expr.is_Symbol:
-            if expr in self.values:
-                return self(self.values[expr])
-            if isinstance(expr, (ParameterSymbol, GradientSymbol)):
-                return False
-            return expr == self.state or not isinstance(expr, StateSymbol)
+            return self.of_symbol(expr)
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
             return bool(expr >= 0)
-        if isinstance(expr, sympy.Add):
-            return all(map(self, expr.args)) or _is_rest_of_one(expr)
-        if isinstance(expr, sympy.Mul):
-            return all(map(self, expr.args))
         if isinstance(expr, sympy.Pow):
-            is_even = expr.exp.is_Integer and int(expr.exp) % 2 == 0
-            return bool(is_even) or (expr.exp.is_number and self.is_root(expr)) or self(expr.base)
-        if isinstance(expr, Where):
-            return self(expr.then) and self(expr.otherwise)
+            return _is_even(expr.exp) or self(expr.base)
         if isinstance(expr, Maximum):
             return any(map(self, expr.args))
-        if isinstance(expr, (Minimum, Reduction)):
-            return all(self(a) for a in expr.args if isinstance(a, sympy.Expr))
-        return expr.func.__name__.lower() in ("abs", "exp", "sigmoid", "softplus", "isfinite")
+        if isinstance(expr, Where):
+            return self(expr.then) and self(expr.otherwise)
+        if isinstance(expr, (sympy.Add, sympy.Mul, Minimum, Reduction)):
+            parts = [argument for argument in expr.args if isinstance(argument, sympy.Expr)]
+            return all(map(self, parts)) or _is_rest_of_one(expr)
+        return expr.func.__name__.lower() in _NEVER_NEGATIVE
 
-    def is_root(self, expr: Any) -> bool:
-        """Return whether an expression is a square root, or another even one."""
-        return bool(expr.exp.is_Rational and expr.exp.q % 2 == 0)
+    def of_symbol(self, symbol: Any) -> bool:
+        """Return whether a symbol stands for a number that is not negative."""
+        if symbol in self.values:
+            return self(self.values[symbol])
+        if isinstance(symbol, (ParameterSymbol, GradientSymbol)):
+            return False
+        return symbol == self.state or not isinstance(symbol, StateSymbol)
 
 
-def _is_rest_of_one(expr: sympy.Add) -> bool:
-    """Return whether a sum is 1 - h, for a hyperparameter h or a power of one."""
+_NEVER_NEGATIVE = ("abs", "exp", "sigmoid", "softplus", "isfinite")
+
+
+def _is_even(exponent: Any) -> bool:
+    """Return whether a power is never negative: of an even number, or an even root."""
+    if exponent.is_Integer:
+        return int(exponent) % 2 == 0
+    return bool(exponent.is_Rational and exponent.q % 2 == 0)
+
+
+def _is_rest_of_one(expr: Any) -> bool:
+    """Return whether an expression is 1 - h, for a hyperparameter h or a power of one."""
     rest = sympy.S.One - expr
     base = rest.base if isinstance(rest, sympy.Pow) else rest
     return isinstance(base, Hyperparameter)

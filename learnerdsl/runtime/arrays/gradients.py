@@ -72,6 +72,7 @@ class GradientCheck:
     def adopt(self, types: Sequence[str]) -> None:
         """Expect arrays of these number types, one for each parameter."""
         self.dtypes = [STORAGES[name].numpy for name in types]
+        self.has_buffer = all(dtype.kind != "V" for dtype in self.dtypes)
         self.adopted = list(self.given)
 
     def take(
@@ -108,13 +109,14 @@ class GradientCheck:
         """
         shapes, dtypes, bounds = self.shapes, self.dtypes, self.bounds
         from_buffer: Any = ctypes.c_char.from_buffer
+        has_buffer = self.has_buffer
         addressof = ctypes.addressof
         addresses: list[int] = []
         special: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
             usual = type(gradient) is np.ndarray and gradient.flags.carray and gradient.size
             if usual and gradient.dtype is dtypes[index] and gradient.shape == shapes[index]:
-                address = addressof(from_buffer(gradient))
+                address = addressof(from_buffer(gradient)) if has_buffer else address_of(gradient)
                 # refuse_if_overlapping, inlined for speed: most gradients overlap nothing.
                 below = bisect_right(bounds, address)
                 if below % 2 or bounds[below] < address + gradient.nbytes:

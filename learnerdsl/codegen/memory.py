@@ -1,0 +1,166 @@
+"""Printing of access to arrays: views, loads that decode, and stores that encode.
+
+Values of an array are stored as `Layout.storages` says, and computed in one dtype. With a master
+weight, a second array holds bits that the parameter lacks. Arrays with 8-bit codes have a scale for
+each block of elements; see `blocks`.
+"""
+
+import sympy
+
+from learnerdsl.codegen.naming import Names
+from learnerdsl.expr import RingState
+from learnerdsl.ir import Block, Kernel
+from learnerdsl.kernels.slots import STEP
+from learnerdsl.layout import Layout
+from learnerdsl.storage import Precision, Storage, noise_multiplier
+
+
+def array_view(dtype: str, column: int | str, start: str, count: str) -> str:
+    """Return a view of `count` values of the array in a column of the address table."""
+    return f"{dtype}_array(arrays[{column}], {start}, {count})"
+
+
+class Memory:
+    """A printer of access to the arrays of a kernel.
+
+    Args:
+        kernel: the kernel to print.
+        layout: its tables.
+        precision: the number types of its arrays.
+        names: the names of its symbols.
+        narrowing: function that converts a number to float32; "" for the dtype itself.
+    """
+
+    def __init__(
+        self, kernel: Kernel, layout: Layout, precision: Precision, names: Names, narrowing: str
+    ) -> None:
+        self.kernel = kernel
+        self.layout = layout
+        self.precision = precision
+        self.names = names
+        self.narrowing = narrowing
+        self.companions = {c.symbol: c for c in layout.companions}
+        self.second = {
+            symbol: names.unique(f"{names.arrays[symbol]}_{c.role}")
+            for symbol, c in self.companions.items()
+        }
+        is_random = precision.rounding == "stochastic"
+        self.key, self.noise = map(names.unique, ("rounding", "noise")) if is_random else ("", "")
+
+    def views(self, block: Block, start: str, grad_start: str, count: str) -> list[str]:
+        """Return views of the arrays that a loop reads and writes, `count` elements each."""
+        lines: list[str] = []
+        for array in block.arrays:
+            first = grad_start if array == self.kernel.gradient else start
+            storage = self.layout.storages[array]
+            column = self._column(array, self.layout.arrays.index(array))
+            view = array_view(storage.raw, column, first, count)
+            lines.append(f"{self.names.arrays[array]} = {view}")
+            lines += self._view_of_second(array, start, count)
+        return lines
+
+    def _column(self, array: sympy.Symbol, column: int) -> int | str:
+        """Return the column of an array, given that of its symbol."""
+        if not isinstance(array, RingState):
+            return column
+        # The step says which column holds which value, so that no update moves values.
+        base = column + 1 - array.lag
+        return f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
+
+    def _view_of_second(self, array: sympy.Symbol, start: str, count: str) -> list[str]:
+        if array not in self.companions:
+            return []
+        companion = self.companions[array]
+        column = self._column(array, self.layout.companion_column(array))
+        if companion.block > 1:
+            start = f"{start} // {companion.block}"
+            count = f"({count} + {companion.block - 1}) // {companion.block}"
+        return [f"{self.second[array]} = {array_view(companion.raw, column, start, count)}"]
+
+    def load(self, array: sympy.Symbol, index: str, scale: str = "") -> str:
+        """Return the value of an array at an index, in the dtype of the arithmetic.
+
+        Args:
+            array: symbol of the array.
+            index: text of the index.
+            scale: name of the scale, for 8-bit codes.
+        """
+        storage, place = self.layout.storages[array], f"{self.names.arrays[array]}[{index}]"
+        if array == self.kernel.parameter and self.precision.master:
+            return self._whole_weight(storage, place, f"{self.second[array]}[{index}]")
+        return self._converted(self._decoded(storage, place, scale), storage)
+
+    def _whole_weight(self, storage: Storage, place: str, rest: str) -> str:
+        if self.precision.master == "float32":
+            return rest
+        if self.precision.master == "kahan":
+            return f"{self._decoded(storage, place)} + {self._decoded(storage, rest)}"
+        return f"from_{self.precision.master}({place}, {rest})"
+
+    def _decoded(self, storage: Storage, place: str, scale: str = "") -> str:
+        if storage.name == storage.raw and not storage.block:
+            return place
+        arguments = f"{place}, {scale}" if scale else place
+        return f"from_{storage.name}({arguments})"
+
+    def _converted(self, text: str, storage: Storage) -> str:
+        """Return a decoded value in the dtype of the arithmetic."""
+        wanted = self.precision.arithmetic
+        if storage.arithmetic == wanted:
+            return text
+        return f"{wanted if wanted == 'float64' else self.narrowing or wanted}({text})"
+
+    def store(self, array: sympy.Symbol, index: str, value: str, scale: str = "") -> list[str]:
+        """Return the statements that store a value, of the dtype of the arithmetic."""
+        storage, place = self.layout.storages[array], f"{self.names.arrays[array]}[{index}]"
+        master = self.precision.master
+        if array != self.kernel.parameter or not master:
+            return [f"{place} = {self.encoded(array, value, scale)}"]
+        rest, nearest = f"{self.second[array]}[{index}]", f"to_{storage.name}({value})"
+        if master == "float32":
+            return [f"{rest} = {value}", f"{place} = {nearest}"]
+        if master == "kahan":
+            lost = f"kahan_rest({value}, {self._decoded(storage, place)})"
+            return [f"{place} = {nearest}", f"{rest} = to_{storage.name}({lost})"]
+        return [f"{place} = {master}_upper({value})", f"{rest} = {master}_rest({value})"]
+
+    def encoded(self, array: sympy.Symbol, value: str, scale: str = "") -> str:
+        """Return a value, of the dtype of the arithmetic, as it is stored in an array."""
+        storage = self.layout.storages[array]
+        if storage.name == storage.raw and not storage.block:
+            is_wide = storage.name == self.precision.arithmetic
+            return value if is_wide else f"{self.narrowing or storage.name}({value})"
+        arguments = [value, *([scale] if scale else [])]
+        if not self.is_random(array):
+            return f"to_{storage.name}({', '.join(arguments)})"
+        bits = f"noise_bits({self.noise}, {noise_multiplier(self._number(array))})"
+        return f"to_{storage.name}_by({', '.join([*arguments, bits])})"
+
+    def _number(self, array: sympy.Symbol) -> int:
+        """Return the number by which an array takes its bits of the noise."""
+        if array == self.kernel.parameter:
+            return 0
+        return 1 + self.kernel.states.index(array)
+
+    def is_random(self, array: sympy.Symbol) -> bool:
+        """Return whether stores to an array are rounded by chance."""
+        is_master = array == self.kernel.parameter and bool(self.precision.master)
+        storage = self.layout.storages[array]
+        is_narrow = storage.name != storage.raw or bool(storage.block)
+        return bool(self.noise) and is_narrow and not is_master
+
+    def read_key(self, block: Block) -> dict[str, str]:
+        """Return name -> statement that makes the key of the noise, if a sweep needs it."""
+        if not any(self.is_random(store.target) for store in block.stores):
+            return {}
+        return {self.key: f"{self.key} = rounding_key(model, tensor)"}
+
+    def draw_noise(self, block: Block, position: str) -> list[str]:
+        """Return the statement that draws an element's noise, if a sweep needs it."""
+        if not any(self.is_random(store.target) for store in block.stores):
+            return []
+        return [f"{self.noise} = noise_at({self.key}, {position})"]
+
+    def has_blocks(self, block: Block) -> bool:
+        """Return whether a sweep uses arrays of 8-bit codes."""
+        return any(self.layout.storages[array].block for array in block.arrays)
