@@ -21,10 +21,10 @@ def print_cpu(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Fu
     return print_kernel(kernel, layout, dtype, CPU)
 
 
-def _element(text: Text, block: Block, name: str) -> list[Lines]:
+def _element(text: Text, block: Block, level: int) -> list[Lines]:
     """Return the function of a sweep, which works row by row if it uses axis arrays."""
     printed = print_pass_by_rows if is_structured(block, text.kernel) else print_pass
-    return [printed(text, block, name)]
+    return [printed(text, block, level)]
 
 
 CPU = Target(

@@ -166,6 +166,6 @@ class _CudaByRows(ByRows):
         ]
 
 
-def print_cuda_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:
+def print_cuda_pass_by_rows(text: Text, block: Block, level: int) -> list[str]:
     """Return the function of a sweep in which groups of threads share the rows of a chunk."""
-    return _CudaByRows(text, block).lines(name)
+    return _CudaByRows(text, block).lines(level)

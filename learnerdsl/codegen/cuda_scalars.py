@@ -22,7 +22,7 @@ def print_cuda_tensor_scalars(
     if not text.vectors_in(touched):
         return print_tensor_scalars(text, block, name, None)
     vectors = _SharedVectors(text)
-    lines = text.read_rows(read_by(block))
+    lines = list(text.read_rows(read_by(block)).values())
     lines += vectors.views(block, [])
     for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
         lines += vectors.statements(domain, list(group))

@@ -57,7 +57,7 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     }
     printer = _MatrixPrinter(text, xp)
     names = text.names.values
-    lines = text.read_rows(narrow, scalar)
+    lines = list(text.read_rows(narrow, scalar).values())
     lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
     kept = own - {store.value for store in block.stores}
     later = _needed_later(text, block) & kept

@@ -24,9 +24,9 @@ from learnerdsl.ir import Block, Rank, Reduce
 from learnerdsl.layout import CHUNK_ROWS, Vector
 
 
-def print_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:
+def print_pass_by_rows(text: Text, block: Block, level: int) -> list[str]:
     """Return the function of a sweep that loops over the rows of a chunk and along each row."""
-    return ByRows(text, block).lines(name)
+    return ByRows(text, block).lines(level)
 
 
 def without_unused(lines: list[str]) -> list[str]:
@@ -101,10 +101,10 @@ class ByRows:
         self.outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
         self.in_parts = [vector for vector in self.outputs if vector.in_parts]
 
-    def lines(self, name: str) -> list[str]:
+    def lines(self, level: int) -> list[str]:
         """Return the whole function."""
         lines = [*self.before(), *self.loop(), *self.after()]
-        head = heading(self.text, self.block, name, self.more)
+        head = heading(self.text, self.block, level, self.more)
         return [*head, *(INDENT + line for line in without_unused(lines))]
 
     def loop(self) -> list[str]:
@@ -122,7 +122,7 @@ class ByRows:
         lines = text.read_axes(range(self.last + 1))
         lines.append(f"row = {count_of(self.row_axes)}")
         lines.append(f"first = start // {self.width}")
-        lines += read_scalars(text, self.block)
+        lines += read_scalars(text, self.block).values()
         lines += [text.whole_view(vector) for vector in self.across]
         if self.in_parts:
             lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")

@@ -19,7 +19,7 @@ def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
     if not block.computes and not block.stores:
         return []
     printer = text.printer("float64")
-    lines = text.read_rows(read_by(block))
+    lines = list(text.read_rows(read_by(block)).values())
     lines += [line for c in block.computes for line in text.compute(c, printer)]
     lines += write_row(text, block, Domain.MODEL)
     return [
@@ -41,7 +41,7 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
     if not block.computes and not block.stores and not in_parts:
         return []
     vectors = Vectors(text)
-    lines = text.read_rows(read_by(block))
+    lines = list(text.read_rows(read_by(block)).values())
     lines += vectors.views(block, in_parts)
     lines += [line for vector in in_parts for line in vectors.join_parts(vector)]
     for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):

@@ -8,27 +8,28 @@ from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Vector
 
 
-def print_pass(text: Text, block: Block, name: str) -> list[str]:
+def print_pass(text: Text, block: Block, level: int) -> list[str]:
     """Return the function of a sweep that treats a chunk as one run of elements."""
     printer = text.printer(text.dtype)
     reduces = Totals(text, printer)
-    lines = heading(text, block, name)
+    lines = heading(text, block, level)
     lines += [INDENT + line for line in views(text, block, "start", "grad_start", "count")]
-    lines += [INDENT + line for line in read_scalars(text, block)]
+    lines += [INDENT + line for line in read_scalars(text, block).values()]
     lines += [INDENT + line for r in block.reduces for line in reduces.start(r)]
     lines.append(f"{INDENT}for i in range(count):")
     lines += [INDENT * 2 + line for line in statements(text, block, printer, reduces, [])]
     return lines + [INDENT + line for r in block.reduces for line in reduces.hand_over(r)]
 
 
-def heading(text: Text, block: Block, name: str, more: str = "") -> list[str]:
+def heading(text: Text, block: Block, level: int, more: str = "") -> list[str]:
     """Return the first lines of the function; `more` is the text of further arguments."""
     arrays = text.names.arrays
     reads = ", ".join(arrays[load.array] for load in block.loads)
     writes = ", ".join(arrays[s.target] for s in block.stores) or "nothing"
+    arguments = f"arrays, model, tensor, start, grad_start, count, sums{more}"
     return [
         "@element_pass",
-        f"def {name}(arrays, model, tensor, start, grad_start, count, sums{more}):",
+        f"def {text.function('pass', level)}({arguments}):",
         f'{INDENT}"""Reads {reads or "nothing"}; writes {writes}."""',
     ]
 
@@ -48,8 +49,8 @@ def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> 
     return lines
 
 
-def read_scalars(text: Text, block: Block) -> list[str]:
-    """Return reads of the scalars of a sweep, and of the key of its random numbers."""
+def read_scalars(text: Text, block: Block) -> dict[str, str]:
+    """Return name -> statement that reads it, of scalars and of the key of random numbers."""
     items = (*block.computes, *block.reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
     cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
@@ -57,10 +58,10 @@ def read_scalars(text: Text, block: Block) -> list[str]:
     whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
     others = symbols_of(i for i in items if i.expression not in whole) - local
     wide = whole - others - local
-    lines = text.read_rows(others, cast) + text.read_rows(wide)
+    reads = text.read_rows(others, cast) | text.read_rows(wide)
     if any(item.expression.has(Draw) for item in items):
-        lines.append("key = random_key(model, tensor)")
-    return lines
+        reads["key"] = "key = random_key(model, tensor)"
+    return reads
 
 
 def statements(

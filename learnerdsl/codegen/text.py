@@ -39,21 +39,26 @@ class Text:
         self.scalar_names = frozenset(self.names.values[s] for s in narrow)
         self.vectors: dict[sympy.Basic, Vector] = {v.symbol: v for v in layout.vectors}
 
+    def function(self, kind: str, level: int) -> str:
+        """Return the name of a function of a level."""
+        return f"{self.kernel.name}_{kind}_{level}"
+
     def printer(self, dtype: str, position: str = "start + i") -> Printer:
         """Return a printer of expressions that are computed in `dtype`."""
         return Printer(self.names.values, self.scalar_names, dtype, position)
 
-    def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> list[str]:
-        """Return reads of scalars from the rows, in the order of their slots."""
-        lines: list[str] = []
+    def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> dict[str, str]:
+        """Return name -> statement that reads the scalar from its row, in the order of slots."""
+        reads: dict[str, str] = {}
         for row_name, row in (("model", self.layout.model), ("tensor", self.layout.tensor)):
             for slot, symbol in enumerate(row):
                 if symbol in symbols:
                     value = f"{row_name}[{slot}]"
                     text = f"{cast}({value})" if cast else value
                     note = f"  # {self.notes[symbol]}" if symbol in self.notes else ""
-                    lines.append(f"{self.names.values[symbol]} = {text}{note}")
-        return lines
+                    name = self.names.values[symbol]
+                    reads[name] = f"{name} = {text}{note}"
+        return reads
 
     def tensor_slot(self, symbol: sympy.Basic) -> str:
         """Return the read of an integer from the tensor row."""
