@@ -88,7 +88,7 @@ class _CudaByRows(ByRows):
 
     more = BLOCK_SCRATCH
     clear = "for k in range(lane, {count}, lanes):"
-    here = "{length} if own < parts_here else 0"
+    where = "own < parts_here"
     along_row = "for i in range(lane, {width} if is_row else 0, lanes):"
     totals_of = _CudaTotalsByRows
     reduces: _CudaTotalsByRows
@@ -105,7 +105,7 @@ class _CudaByRows(ByRows):
 
     def sums(self) -> list[str]:
         """Return views of the results that have no parts; see `loop_over_parts` for the others."""
-        return [self.text.whole_view(v) for v in self.outputs if not v.in_parts]
+        return [self.arrays.whole_view(v) for v in self.outputs if not v.in_parts]
 
     def loop(self) -> list[str]:
         """Return the loop over the rows; each group of threads works on one row at a time."""

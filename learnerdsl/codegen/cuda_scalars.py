@@ -6,8 +6,8 @@ shares the loops over them; a builtin kernel has joined the parts of reductions 
 
 from itertools import groupby
 
-from learnerdsl.codegen.scalars import Vectors, print_tensor_scalars, read_by, write_row
-from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.codegen.scalars import Vectors, print_tensor_scalars, read_by, symbols_in, write_row
+from learnerdsl.codegen.text import INDENT, Text
 from learnerdsl.ir import Block, Domain
 from learnerdsl.monoids import Monoid
 
@@ -17,13 +17,10 @@ def print_cuda_tensor_scalars(
 ) -> list[str]:
     """Return the function of a tensor's scalars and axis arrays; no lines if it would be empty."""
     del last_pass
-    touched = symbols_of(block.computes) | {c.symbol for c in block.computes}
-    touched |= {symbol for store in block.stores for symbol in (store.target, store.value)}
-    if not text.vectors_in(touched):
+    if not text.vectors_in(symbols_in(block)):
         return print_tensor_scalars(text, block, name, None)
     vectors = _SharedVectors(text)
-    lines = list(text.read_rows(read_by(block)).values())
-    lines += vectors.views(block, [])
+    lines = vectors.views(block, [])
     for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
         lines += vectors.statements(domain, list(group))
     written = write_row(text, block, Domain.TENSOR)
@@ -32,6 +29,7 @@ def print_cuda_tensor_scalars(
         lines += ["sync()"] if lines[-1] != "sync()" else []
         lines += ["if thread() == 0:", *(INDENT + line for line in written)]
     lines += [line for store in block.stores for line in vectors.copy(store)]
+    lines = [*text.read_rows(read_by(block)).values(), *vectors.arrays.read_lengths(), *lines]
     return [
         "@tensor_vectors",
         f"def {name}(arrays, model, tensor, scratch):",

@@ -14,30 +14,17 @@ of the part belongs to value `a_first + k`. The tensor's next scalar function, o
 a builtin kernel, joins the parts into the values.
 """
 
-import re
-
-from learnerdsl.codegen.axes import axis_name, count_of, flat_index
+from learnerdsl.codegen.axes import AxisArrays
 from learnerdsl.codegen.printer import Printer
 from learnerdsl.codegen.sweeps import Totals, heading, read_scalars, statements, views
 from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
 from learnerdsl.ir import Block, Rank, Reduce
-from learnerdsl.layout import CHUNK_ROWS, Vector
+from learnerdsl.layout import Vector
 
 
 def print_pass_by_rows(text: Text, block: Block, level: int) -> list[str]:
     """Return the function of a sweep that loops over the rows of a chunk and along each row."""
     return ByRows(text, block).lines(level)
-
-
-def without_unused(lines: list[str]) -> list[str]:
-    """Return the lines without lengths and indices that no later line uses."""
-    kept: list[str] = []
-    for number, line in enumerate(lines):
-        name = line.split(" = ")[0].strip()
-        is_index = re.fullmatch(r"axis\d+|chunk_rows|first|here|part|row", name)
-        if not is_index or re.search(rf"\b{name}\b", "\n".join(lines[number + 1 :])):
-            kept.append(line)
-    return kept if len(kept) == len(lines) else without_unused(kept)
 
 
 class TotalsByRows(Totals):
@@ -70,13 +57,13 @@ class ByRows:
     Attributes:
         more: text of further arguments of the function.
         clear: head of the loop that sets a part to the identity element.
-        here: text of the length of a part.
+        where: condition under which there is a part; "" for always.
         along_row: head of the loop along a row.
     """
 
     more = ""
     clear = "for k in range({count}):"
-    here = "{length}"
+    where = ""
     along_row = "for i in range({width}):"
     totals_of = TotalsByRows
 
@@ -86,7 +73,8 @@ class ByRows:
         self.row_axes = text.layout.row_axes
         self.last = self.row_axes[-1]
         self.leading = text.layout.leading
-        self.width = axis_name(self.last) if len(self.row_axes) == 1 else "row"
+        self.arrays = AxisArrays(text)
+        self.width = self.arrays.length(self.last) if len(self.row_axes) == 1 else "row"
         self.printer = text.printer(text.dtype, "start + offset + i")
         self.reduces = self.totals_of(text, self.printer, self.last)
         used = symbols_of((*block.computes, *block.reduces))
@@ -104,8 +92,15 @@ class ByRows:
     def lines(self, level: int) -> list[str]:
         """Return the whole function."""
         lines = [*self.before(), *self.loop(), *self.after()]
+        lines = [*self.arrays.read_lengths(), *lines]
         head = heading(self.text, self.block, level, self.more)
-        return [*head, *(INDENT + line for line in without_unused(lines))]
+        return [*head, *(INDENT + line for line in lines)]
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether the place of a value depends on the number of the row in the tensor."""
+        vectors = (*self.across, *self.along, *self.outputs)
+        return any(axis in self.leading for vector in vectors for axis in vector.axes)
 
     def loop(self) -> list[str]:
         """Return the loop over the rows."""
@@ -117,15 +112,15 @@ class ByRows:
         return [line for r in self.scalars for line in self.reduces.hand_over(r)]
 
     def before(self) -> list[str]:
-        """Return the statements before the loop: lengths, scalars, views of axis arrays."""
+        """Return the statements before the loop: scalars, views of axis arrays."""
         text = self.text
-        lines = text.read_axes(range(self.last + 1))
-        lines.append(f"row = {count_of(self.row_axes)}")
-        lines.append(f"first = start // {self.width}")
+        lines = [f"row = {self.arrays.count(self.row_axes)}"] if self.width == "row" else []
+        if self.in_parts or self.needs_number:
+            lines.append(f"first = start // {self.width}")
         lines += read_scalars(text, self.block).values()
-        lines += [text.whole_view(vector) for vector in self.across]
+        lines += [self.arrays.whole_view(vector) for vector in self.across]
         if self.in_parts:
-            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
+            lines.append(self.arrays.read_chunk_rows())
         lines += self.sums()
         return lines + [line for r in self.scalars for line in self.reduces.start(r)]
 
@@ -133,21 +128,15 @@ class ByRows:
         """Return views of the results of reductions over axes: of the values, or of the part."""
         lines = ["part = first // chunk_rows"] if self.in_parts else []
         for vector in self.outputs:
-            view = [self.text.whole_view(vector)]
+            view = [self.arrays.whole_view(vector)]
             lines += self.output(vector, "first") if vector.in_parts else view
         return lines
 
     def output(self, vector: Vector, row: str) -> list[str]:
         """Return a view of the part for the chunk from `row` on, and the loop that clears it."""
-        name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
-        length, first = self.text.part(vector, row)
-        lines = [f"{name}_count = {self.here.format(length=length)}"]
-        if vector.outer:
-            lines.append(f"{name}_first = {first}")
-        start = f"{count} + part * {name}_count"
+        name = self.text.names.arrays[vector.symbol]
         return [
-            *lines,
-            f"{name}_part = {self.text.view(vector, start, f'{name}_count')}",
+            *self.arrays.part(vector, row, self.where),
             self.clear.format(count=f"{name}_count"),
             f"{INDENT}{name}_part[k] = {vector.monoid.identity!r}",
         ]
@@ -160,21 +149,23 @@ class ByRows:
     def row(self) -> list[str]:
         """Return the statements of a row: views, values across rows, the inner loop, totals."""
         text, names, width = self.text, self.text.names, self.width
-        lines = ["here = first + row_number", f"offset = row_number * {width}"]
+        lines = ["here = first + row_number"] if self.needs_number else []
+        lines.append(f"offset = row_number * {width}")
         lines += views(text, self.block, "start + offset", "grad_start + offset", width)
         for vector in self.across:
-            index = flat_index(vector.axes, self.leading, "here")
+            index = self.arrays.index(vector.axes, self.leading, "here")
             lines.append(f"{names.values[vector.symbol]} = {names.arrays[vector.symbol]}[{index}]")
         for vector in self.along:
             start = self.start_along(vector)
-            lines.append(f"{names.arrays[vector.symbol]} = {text.view(vector, start, width)}")
+            view = self.arrays.view(vector, start, width)
+            lines.append(f"{names.arrays[vector.symbol]} = {view}")
         for reduce in self.sums_along:
             vector = text.vectors[reduce.symbol]
             name = names.arrays[vector.symbol]
-            start = f"{count_of(vector.axes)} + part * {name}_count"
+            start = self.arrays.start_of_part(vector)
             place = self.place(vector, self.start_along(vector))
             start += "" if place == "0" else f" + {place}"
-            lines.append(f"{name} = {text.view(vector, start, width)}")
+            lines.append(f"{name} = {self.arrays.view(vector, start, width)}")
         lines += [line for r in self.sums_across for line in self.reduces.start(r)]
         lines.append(self.along_row.format(width=width))
         body = statements(text, self.block, self.printer, self.reduces, self.along)
@@ -184,14 +175,14 @@ class ByRows:
     def start_along(self, vector: Vector) -> str:
         """Return the flat index at which a row's values of an axis array along rows start."""
         own = [axis for axis in vector.axes if axis not in self.row_axes]
-        index = flat_index(own, self.leading, "here")
-        return "0" if index == "0" else f"({index}) * {self.width}"
+        index = self.arrays.index(own, self.leading, "here")
+        return f"({index}) * {self.width}" if own else "0"
 
     def finish(self, reduce: Reduce) -> list[str]:
         """Return the statement that writes or adds a row's total to the axis array."""
         vector = self.text.vectors[reduce.symbol]
         name, total = self.text.names.arrays[reduce.symbol], self.reduces.total(reduce)
-        index = self.place(vector, flat_index(vector.axes, self.leading, "here"))
+        index = self.place(vector, self.arrays.index(vector.axes, self.leading, "here"))
         if not vector.in_parts:
             return [f"{name}[{index}] = {total}"]
         return [reduce.monoid.joined_into(f"{name}_part[{index}]", total)]

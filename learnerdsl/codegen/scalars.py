@@ -6,11 +6,11 @@ from typing import cast
 
 import sympy
 
-from learnerdsl.codegen.axes import count_of, flat_index
+from learnerdsl.codegen.axes import AxisArrays
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.expr import Reduction
 from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
-from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
+from learnerdsl.layout import PARTS, Vector
 from learnerdsl.monoids import Monoid
 
 
@@ -41,19 +41,25 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
     if not block.computes and not block.stores and not in_parts:
         return []
     vectors = Vectors(text)
-    lines = list(text.read_rows(read_by(block)).values())
-    lines += vectors.views(block, in_parts)
+    lines = vectors.views(block, in_parts)
     lines += [line for vector in in_parts for line in vectors.join_parts(vector)]
     for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
         lines += vectors.statements(domain, list(group))
     lines += write_row(text, block, Domain.TENSOR)
     lines += [line for store in block.stores for line in vectors.copy(store)]
+    lines = [*text.read_rows(read_by(block)).values(), *vectors.arrays.read_lengths(), *lines]
     return [
         "@tensor_scalars",
         f"def {name}(arrays, model, tensor):",
         f'{INDENT}"""Scalars of a tensor, in float64."""',
         *(INDENT + line for line in lines),
     ]
+
+
+def symbols_in(block: Block) -> set[sympy.Basic]:
+    """Return the symbols that a block computes, reads or stores."""
+    stored = {symbol for store in block.stores for symbol in (store.target, store.value)}
+    return symbols_of(block.computes) | {c.symbol for c in block.computes} | stored
 
 
 def read_by(block: Block) -> set[sympy.Basic]:
@@ -84,6 +90,7 @@ class Vectors:
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.arrays = AxisArrays(text)
         self.printer = text.printer("float64")
 
     def loop_of(self, compute: Compute) -> tuple[Domain, sympy.Basic | None]:
@@ -98,39 +105,28 @@ class Vectors:
         return Domain.TENSOR, None
 
     def views(self, block: Block, in_parts: list[Vector]) -> list[str]:
-        """Return reads of the lengths of axes, and views of all axis arrays of the function."""
-        text = self.text
-        used = symbols_of(block.computes) | {c.symbol for c in block.computes}
-        used |= {symbol for store in block.stores for symbol in (store.target, store.value)}
-        vectors = text.vectors_in(used | {vector.symbol for vector in in_parts})
-        axes = {axis for vector in vectors for axis in vector.axes}
-        axes |= {axis for v in in_parts if v.outer for axis in text.layout.leading}
-        lines = text.read_axes(axes)
-        if any(vector.outer for vector in in_parts):
-            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
-        return lines + [text.whole_view(vector) for vector in vectors]
+        """Return views of all axis arrays of the function."""
+        vectors = self.text.vectors_in(symbols_in(block) | {vector.symbol for vector in in_parts})
+        is_partial = any(vector.outer for vector in in_parts)
+        lines = [self.arrays.read_chunk_rows()] if is_partial else []
+        return lines + [self.arrays.whole_view(vector) for vector in vectors]
 
     def join_parts(self, vector: Vector) -> list[str]:
         """Return the loops that join the parts of all chunks, in the order of the chunks."""
-        text = self.text
-        name, count = text.names.arrays[vector.symbol], count_of(vector.axes)
-        length, first = text.part(vector, "(part * chunk_rows)")
+        name, count = self.text.names.arrays[vector.symbol], self.arrays.count(vector.axes)
         here, times = f"{name}[k]", f"{name}_count"
-        lines = [f"{name}_count = {length}"]
         if vector.outer:
-            lines.append(f"{name}_first = {first}")
             here, times = f"{name}[{name}_first + k]", f"min({name}_count, {count} - {name}_first)"
-        start = f"{count} + part * {name}_count"
-        value = f"{name}_part[k]"
-        join = vector.monoid.joined_into(here, value)
-        lines.append(f"{name}_part = {text.view(vector, start, f'{name}_count')}")
+        lines = [
+            *self.arrays.part(vector, "(part * chunk_rows)"),
+            f"for k in range({times}):",
+            INDENT + vector.monoid.joined_into(here, f"{name}_part[k]"),
+        ]
         return [
             f"for k in range({count}):",
             f"{INDENT}{name}[k] = {vector.monoid.identity!r}",
-            f"for part in range({text.tensor_slot(PARTS)}):",
+            f"for part in range({self.text.tensor_slot(PARTS)}):",
             *(INDENT + line for line in lines),
-            f"{INDENT}for k in range({times}):",
-            f"{INDENT * 2}{join}",
         ]
 
     def statements(self, key: tuple[Domain, sympy.Basic | None], group: list[Compute]) -> list[str]:
@@ -145,7 +141,7 @@ class Vectors:
             body += self.text.compute(compute, self.printer)
             array = self.text.names.arrays[compute.symbol]
             body.append(f"{array}[k] = {self.text.names.values[compute.symbol]}")
-        head = self.over.format(count=count_of(domain.axes))
+        head = self.over.format(count=self.arrays.count(domain.axes))
         return [head, *(INDENT + line for line in body), *self.between]
 
     def reads(self, group: list[Compute], axes: tuple[int, ...]) -> Iterator[str]:
@@ -153,7 +149,7 @@ class Vectors:
         own = {c.symbol for c in group}
         names = self.text.names
         for vector in self.text.vectors_in(symbols_of(group) - own):
-            index = flat_index(vector.axes, axes, "k")
+            index = self.arrays.index(vector.axes, axes, "k")
             value = f"float64({names.arrays[vector.symbol]}[{index}])"
             yield f"{names.values[vector.symbol]} = {value}"
 
@@ -168,18 +164,18 @@ class Vectors:
         name = text.names.values[compute.symbol]
         place = name
         if result:
-            place = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
+            place = f"{text.names.arrays[compute.symbol]}[{self.arrays.index(result, axes, 'k')}]"
         join = monoid.joined_into(place, value)
         loop = [*(INDENT + line for line in self.reads([compute], axes)), f"{INDENT}{join}"]
         if not result:
-            return [*note, *self.to_scalar(name, monoid, count_of(axes), loop)]
+            return [*note, *self.to_scalar(name, monoid, self.arrays.count(axes), loop)]
         array = text.names.arrays[compute.symbol]
         return [
             *note,
-            self.over.format(count=count_of(result)),
+            self.over.format(count=self.arrays.count(result)),
             f"{INDENT}{array}[k] = {monoid.identity!r}",
             *self.between,
-            *self.to_vector(count_of(axes), loop),
+            *self.to_vector(self.arrays.count(axes), loop),
         ]
 
     def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
@@ -199,7 +195,7 @@ class Vectors:
         vector = self.text.vectors.get(source)
         value = self.text.names.values[source]
         if vector is not None:
-            index = flat_index(vector.axes, axes, "k")
+            index = self.arrays.index(vector.axes, axes, "k")
             value = f"{self.text.names.arrays[source]}[{index}]"
-        head = self.over.format(count=count_of(axes))
+        head = self.over.format(count=self.arrays.count(axes))
         return [head, f"{INDENT}{target}[k] = {value}", *self.between]

@@ -1,7 +1,7 @@
 """Printing of sweeps over memory: a loop over a chunk, and the parts that all sweeps share."""
 
 from learnerdsl.codegen.printer import Printer
-from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
+from learnerdsl.codegen.text import INDENT, Text, array_view, symbols_of, widened
 from learnerdsl.expr import Draw, RingState
 from learnerdsl.ir import Block, Reduce
 from learnerdsl.kernels.slots import STEP
@@ -44,7 +44,7 @@ def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> 
             # The step says which column holds which value, so that no update moves values.
             base = column + 1 - array.lag
             column = f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
-        view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
+        view = array_view(text.dtype, column, first, count)
         lines.append(f"{text.names.arrays[array]} = {view}")
     return lines
 
