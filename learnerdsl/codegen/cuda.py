@@ -7,14 +7,19 @@ processes those elements, and strides by the number of threads.
 
 import textwrap
 
-from learnerdsl.codegen.cuda_rows import BLOCK_SCRATCH, CudaTotals, print_cuda_pass_by_rows
-from learnerdsl.codegen.cuda_scalars import print_cuda_tensor_scalars
+from learnerdsl.codegen.cuda_rows import print_cuda_by_rows
 from learnerdsl.codegen.matrices import print_cuda_matrices
 from learnerdsl.codegen.naming import CUDA_FUNCTIONS
-from learnerdsl.codegen.scalars import print_model_scalars
+from learnerdsl.codegen.scalars import (
+    Vectors,
+    print_model_scalars,
+    print_tensor_scalars,
+    symbols_in,
+)
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
-from learnerdsl.codegen.sweeps import heading, read_scalars, statements, views
-from learnerdsl.codegen.text import INDENT, Text, widened
+from learnerdsl.codegen.sweeps import Totals, heading, print_in_order, read_scalars, views
+from learnerdsl.codegen.text import INDENT, Text, indented, widened
+from learnerdsl.codegen.workers import BLOCK
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Kernel
@@ -30,12 +35,29 @@ def print_cuda(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[F
     return print_kernel(kernel, layout, dtype, CUDA)
 
 
+def _tensor_scalars(text: Text, block: Block, name: str, last_pass: Block | None) -> Lines:
+    """Return the function of a tensor's scalars and axis arrays; no lines if it would be empty.
+
+    If there are axis arrays, the threads of a block share the loops over them; else one thread
+    computes the scalars. A builtin kernel has joined the parts of reductions before.
+    """
+    del last_pass
+    if not text.vectors_in(symbols_in(block)):
+        return print_tensor_scalars(text, block, name, None)
+    return [
+        "@tensor_vectors",
+        f"def {name}(arrays, model, tensor{BLOCK.scratch}):",
+        f'{INDENT}"""Scalars and vectors of a tensor, in float64, by all threads of a block."""',
+        *indented(Vectors(text, BLOCK).function_body(block, [])),
+    ]
+
+
 def _element(text: Text, block: Block, level: int) -> list[Lines]:
     """Return the functions of a sweep: by rows, in memory order, or in packs of elements."""
     if is_structured(block, text.kernel):
-        return [print_cuda_pass_by_rows(text, block, level)]
+        return [print_cuda_by_rows(text, block, level)]
     if any(reduce.block for reduce in block.reduces):
-        return [_print_in_order(text, block, level)]
+        return [print_in_order(text, block, level, BLOCK)]
     return _InPacks(text, block, level).functions()
 
 
@@ -44,25 +66,11 @@ CUDA = Target(
     about="A block of threads does a chunk of a tensor.",
     imports=(("learnerdsl.kernels.cuda", CUDA_FUNCTIONS),),
     model_scalars=print_model_scalars,
-    tensor_scalars=print_cuda_tensor_scalars,
+    tensor_scalars=_tensor_scalars,
     matrices=print_cuda_matrices,
     element=_element,
     narrowing="narrowed",
 )
-
-
-def _print_in_order(text: Text, block: Block, level: int) -> Lines:
-    """Return the function of a sweep with sums in memory order: one thread runs a whole chunk."""
-    printer = text.printer(text.dtype)
-    reduces = CudaTotals(text, printer)
-    lines = views(text, block, "start", "grad_start", "count")
-    lines += read_scalars(text, block).values()
-    lines += [line for r in block.reduces for line in reduces.start(r)]
-    lines.append("for i in range(0 if thread() == 0 else count, count):")
-    lines += [INDENT + line for line in statements(text, block, printer, reduces, [])]
-    lines += [line for r in block.reduces for line in reduces.hand_over(r)]
-    head = heading(text, block, level, BLOCK_SCRATCH)
-    return [*head, *(INDENT + line for line in lines)]
 
 
 class _InPacks:
@@ -77,7 +85,7 @@ class _InPacks:
         items = (*block.computes, *block.reduces)
         self.draws = any(item.expression.has(Draw) for item in items)
         self.scalars = read_scalars(text, block)
-        self.totals = CudaTotals(text, text.printer(text.dtype))
+        self.totals = Totals(text, text.printer(text.dtype), BLOCK)
         names = text.names
         self.loads = [(names.stem(load.symbol), names.arrays[load.array]) for load in block.loads]
         self.loaded = [stem for stem, _ in self.loads]
@@ -101,7 +109,7 @@ class _InPacks:
             "@element",
             *_call(f"def {self.element}", arguments, ":"),
             f'{INDENT}"""What pass {self.level} does to an element."""',
-            *(INDENT + line for line in body),
+            *indented(body),
             f"{INDENT}return {', '.join(results)}",
         ]
 
@@ -115,15 +123,12 @@ class _InPacks:
         conditions = " & ".join(f"aligned({array})" for array in touched)
         packs = f"count // {length}"
         lines.append(f"packs = {packs} if {conditions} else 0" if touched else f"packs = {packs}")
-        lines.append("for k in range(thread(), packs, threads()):")
-        lines += [INDENT + line for line in self.pack()]
+        lines.append(BLOCK.loop("k", "packs"))
+        lines += indented(self.pack())
         lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
-        lines += [INDENT + line for line in self.single()]
+        lines += indented(self.single())
         lines += [line for r in block.reduces for line in self.totals.hand_over(r)]
-        return [
-            *heading(text, block, self.level, BLOCK_SCRATCH),
-            *(INDENT + line for line in lines),
-        ]
+        return [*heading(text, block, self.level, BLOCK), *indented(lines)]
 
     def pack(self) -> Lines:
         """Return the loop body for a pack: 16 bytes of every array."""
@@ -140,7 +145,7 @@ class _InPacks:
             lines.append(f"store{self.length}({array}, k, {names})")
         for reduce, stem in self.reduced:
             for lane in lanes:
-                lines.append(self.totals.join(reduce, self.lane(stem, lane)))
+                lines += self.totals.join(reduce, self.lane(stem, lane))
         return lines
 
     def single(self) -> Lines:
@@ -149,7 +154,7 @@ class _InPacks:
         lines += self.call(None, "i")
         lines += [f"{array}[i] = {self.result(stem, None)}" for stem, array in self.stores]
         for reduce, stem in self.reduced:
-            lines.append(self.totals.join(reduce, self.lane(stem, None)))
+            lines += self.totals.join(reduce, self.lane(stem, None))
         return lines
 
     def call(self, lane: int | None, position: str) -> Lines:
@@ -179,7 +184,7 @@ def _call(head: str, arguments: list[str], end: str = "") -> Lines:
     if len(whole) <= WIDTH:
         return [whole]
     wrapped = textwrap.wrap(", ".join(arguments) + ",", WIDTH - len(INDENT))
-    return [f"{head}(", *(INDENT + line for line in wrapped), f"){end}"]
+    return [f"{head}(", *indented(wrapped), f"){end}"]
 
 
 def print_cuda_finite_check(dtype: str) -> str:

@@ -14,6 +14,11 @@ from learnerdsl.layout import Layout, Vector
 INDENT = "    "
 
 
+def indented(lines: Iterable[str]) -> list[str]:
+    """Return the lines, one level deeper."""
+    return [INDENT + line for line in lines]
+
+
 def array_view(dtype: str, column: int | str, start: str, count: str) -> str:
     """Return a view of `count` values of the array in a column of the address table."""
     return f"{dtype}_array(arrays[{column}], {start}, {count})"
