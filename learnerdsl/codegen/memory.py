@@ -9,7 +9,7 @@ import sympy
 
 from learnerdsl.codegen.naming import Names
 from learnerdsl.expr import RingState
-from learnerdsl.ir import Block, Kernel
+from learnerdsl.ir import Block, Domain, Kernel, Store
 from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Layout
 from learnerdsl.storage import Precision, Storage, noise_multiplier
@@ -90,6 +90,11 @@ class Memory:
             return self._whole_weight(storage, place, f"{self.second[array]}[{index}]")
         return self._converted(self._decoded(storage, place, scale), storage)
 
+    def load_wide(self, vector: sympy.Basic, index: str) -> str:
+        """Return the value of an axis array at an index, in float64."""
+        place = f"{self.names.arrays[vector]}[{index}]"
+        return f"float64({self._decoded(self.layout.storages[vector], place)})"
+
     def _whole_weight(self, storage: Storage, place: str, rest: str) -> str:
         if self.precision.master == "float32":
             return rest
@@ -136,6 +141,16 @@ class Memory:
         bits = f"noise_bits({self.noise}, {noise_multiplier(self._number(array))})"
         return f"to_{storage.name}_by({', '.join([*arguments, bits])})"
 
+    def narrowed(self, store: Store, value: str) -> str:
+        """Return the new value of a state along axes as it is stored, given in any float type."""
+        storage = self.layout.storages[store.target]
+        if storage.name == storage.raw:
+            return value  # a store to such an array converts
+        source = self.layout.storages.get(store.value)
+        if source is not None:
+            value = self._decoded(source, value)
+        return self.encoded(store.target, f"{self.narrowing or 'float32'}({value})")
+
     def _number(self, array: sympy.Symbol) -> int:
         """Return the number by which an array takes its bits of the noise."""
         if array == self.kernel.parameter:
@@ -143,11 +158,15 @@ class Memory:
         return 1 + self.kernel.states.index(array)
 
     def is_random(self, array: sympy.Symbol) -> bool:
-        """Return whether stores to an array are rounded by chance."""
+        """Return whether stores to an array are rounded by chance.
+
+        The few values of a state along axes are rounded to nearest.
+        """
         is_master = array == self.kernel.parameter and bool(self.precision.master)
         storage = self.layout.storages[array]
         is_narrow = storage.name != storage.raw or bool(storage.block)
-        return bool(self.noise) and is_narrow and not is_master
+        is_wide = self.kernel.domains[array] == Domain.ELEMENT
+        return bool(self.noise) and is_narrow and is_wide and not is_master
 
     def read_key(self, block: Block) -> dict[str, str]:
         """Return name -> statement that makes the key of the noise, if a sweep needs it."""

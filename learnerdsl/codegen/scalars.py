@@ -159,7 +159,7 @@ class Vectors:
         names = self.text.names
         for vector in self.text.vectors_in(symbols_of(group) - own):
             index = self.arrays.index(vector.axes, axes, "k")
-            value = f"float64({self.text.memory.load(vector.symbol, index)})"
+            value = self.text.memory.load_wide(vector.symbol, index)
             yield f"{names.values[vector.symbol]} = {value}"
 
     def reduction(self, compute: Compute) -> list[str]:
@@ -196,6 +196,5 @@ class Vectors:
         value = self.text.names.values[source]
         if vector is not None:
             index = self.arrays.index(vector.axes, axes, "k")
-            value = self.text.memory.load(vector.symbol, index)
-        value = self.text.memory.encoded(store.target, value)
-        return self.loop(axes, [f"{target}[k] = {value}"])
+            value = f"{self.text.names.arrays[source]}[{index}]"
+        return self.loop(axes, [f"{target}[k] = {self.text.memory.narrowed(store, value)}"])
