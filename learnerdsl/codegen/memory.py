@@ -109,7 +109,7 @@ class Memory:
             return self._whole_weight(storage, place, f"{self.second[array]}[{index}]")
         return self._converted(self._decoded(storage, place, scale), storage)
 
-    def load_wide(self, vector: sympy.Basic, index: str) -> str:
+    def load_wide(self, vector: sympy.Symbol, index: str) -> str:
         """Return the value of an axis array at an index, in float64."""
         place = f"{self.names.arrays[vector]}[{index}]"
         return f"float64({self._decoded(self.layout.storages[vector], place)})"
