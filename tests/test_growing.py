@@ -13,7 +13,7 @@ SECTIONS = {
     "A function": r"erf",
     "A reduction": r"_?PROD|ProdOver|prod|accumulate_product",
     "A number type": r"float32|float32_array|\w+_float32",
-    "A target": r"cuda|CUDA|print_cuda\w*|cuda_module",
+    "A target": r"cuda|CUDA|print_cuda\w*|cuda_module|BLOCK",
 }
 """Heading of a section -> the names by which the code knows its example."""
 

@@ -7,11 +7,12 @@ tensor row, and `<rule>_matrices_<k>` computes functions of whole matrices with 
 
 from learnerdsl.codegen.matrices import print_matrices
 from learnerdsl.codegen.naming import KERNEL_FUNCTIONS, MATRIX_FUNCTIONS
-from learnerdsl.codegen.rows import print_pass_by_rows
+from learnerdsl.codegen.rows import ByRows
 from learnerdsl.codegen.scalars import print_model_scalars, print_tensor_scalars
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
-from learnerdsl.codegen.sweeps import print_pass
-from learnerdsl.codegen.text import Text
+from learnerdsl.codegen.sweeps import print_in_order
+from learnerdsl.codegen.text import Text, indented
+from learnerdsl.codegen.workers import ONE_THREAD
 from learnerdsl.ir import Block, Kernel
 from learnerdsl.layout import Layout, is_structured
 
@@ -21,10 +22,22 @@ def print_cpu(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[Fu
     return print_kernel(kernel, layout, dtype, CPU)
 
 
-def _element(text: Text, block: Block, name: str) -> list[Lines]:
+def _element(text: Text, block: Block, level: int) -> list[Lines]:
     """Return the function of a sweep, which works row by row if it uses axis arrays."""
-    printed = print_pass_by_rows if is_structured(block, text.kernel) else print_pass
-    return [printed(text, block, name)]
+    if is_structured(block, text.kernel):
+        return [_print_by_rows(text, block, level)]
+    return [print_in_order(text, block, level, ONE_THREAD)]
+
+
+def _print_by_rows(text: Text, block: Block, level: int) -> Lines:
+    """Return the function of a sweep that loops over the rows of a chunk and along each row."""
+    sweep = ByRows(text, block, ONE_THREAD, ONE_THREAD)
+    results = ["part = first // chunk_rows"] if sweep.in_parts else []
+    for vector in sweep.outputs:
+        whole = [sweep.arrays.whole_view(vector)]
+        results += sweep.cleared_part(vector, "first", ONE_THREAD) if vector.in_parts else whole
+    header = f"for row_number in range(count // {sweep.width}):"
+    return sweep.function(level, results, [header, *indented(sweep.row())])
 
 
 CPU = Target(

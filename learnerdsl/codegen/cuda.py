@@ -7,14 +7,19 @@ processes those elements, and strides by the number of threads.
 
 import textwrap
 
-from learnerdsl.codegen.cuda_rows import BLOCK_SCRATCH, CudaTotals, print_cuda_pass_by_rows
-from learnerdsl.codegen.cuda_scalars import print_cuda_tensor_scalars
+from learnerdsl.codegen.cuda_rows import print_cuda_by_rows
 from learnerdsl.codegen.matrices import print_cuda_matrices
 from learnerdsl.codegen.naming import CUDA_FUNCTIONS
-from learnerdsl.codegen.scalars import print_model_scalars
+from learnerdsl.codegen.scalars import (
+    Vectors,
+    print_model_scalars,
+    print_tensor_scalars,
+    symbols_in,
+)
 from learnerdsl.codegen.source import Functions, Lines, Target, print_kernel
-from learnerdsl.codegen.sweeps import heading, read_scalars, statements, views
-from learnerdsl.codegen.text import INDENT, Text, widened
+from learnerdsl.codegen.sweeps import Totals, heading, print_in_order, read_scalars, views
+from learnerdsl.codegen.text import INDENT, Text, indented, widened
+from learnerdsl.codegen.workers import BLOCK
 from learnerdsl.dtypes import NUMBER_TYPES
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Kernel
@@ -30,13 +35,30 @@ def print_cuda(kernel: Kernel, layout: Layout, dtype: str) -> tuple[str, tuple[F
     return print_kernel(kernel, layout, dtype, CUDA)
 
 
-def _element(text: Text, block: Block, name: str) -> list[Lines]:
+def _tensor_scalars(text: Text, block: Block, name: str, last_pass: Block | None) -> Lines:
+    """Return the function of a tensor's scalars and axis arrays; no lines if it would be empty.
+
+    If there are axis arrays, the threads of a block share the loops over them; else one thread
+    computes the scalars. A builtin kernel has joined the parts of reductions before.
+    """
+    del last_pass
+    if not text.vectors_in(symbols_in(block)):
+        return print_tensor_scalars(text, block, name, None)
+    return [
+        "@tensor_vectors",
+        f"def {name}(arrays, model, tensor{BLOCK.scratch}):",
+        f'{INDENT}"""Scalars and vectors of a tensor, in float64, by all threads of a block."""',
+        *indented(Vectors(text, BLOCK).function_body(block, [])),
+    ]
+
+
+def _element(text: Text, block: Block, level: int) -> list[Lines]:
     """Return the functions of a sweep: by rows, in memory order, or in packs of elements."""
     if is_structured(block, text.kernel):
-        return [print_cuda_pass_by_rows(text, block, name)]
+        return [print_cuda_by_rows(text, block, level)]
     if any(reduce.block for reduce in block.reduces):
-        return [_print_in_order(text, block, name)]
-    return _InPacks(text, block, name).functions()
+        return [print_in_order(text, block, level, BLOCK)]
+    return _InPacks(text, block, level).functions()
 
 
 CUDA = Target(
@@ -44,48 +66,31 @@ CUDA = Target(
     about="A block of threads does a chunk of a tensor.",
     imports=(("learnerdsl.kernels.cuda", CUDA_FUNCTIONS),),
     model_scalars=print_model_scalars,
-    tensor_scalars=print_cuda_tensor_scalars,
+    tensor_scalars=_tensor_scalars,
     matrices=print_cuda_matrices,
     element=_element,
     narrowing="narrowed",
 )
 
 
-def _print_in_order(text: Text, block: Block, name: str) -> Lines:
-    """Return the function of a sweep with sums in memory order: one thread runs a whole chunk."""
-    printer = text.printer(text.dtype)
-    reduces = CudaTotals(text, printer)
-    lines = views(text, block, "start", "grad_start", "count")
-    lines += read_scalars(text, block)
-    lines += [line for r in block.reduces for line in reduces.start(r)]
-    lines.append("for i in range(0 if thread() == 0 else count, count):")
-    lines += [INDENT + line for line in statements(text, block, printer, reduces, [])]
-    lines += [line for r in block.reduces for line in reduces.hand_over(r)]
-    head = heading(text, block, name, BLOCK_SCRATCH)
-    return [*head, *(INDENT + line for line in lines)]
-
-
 class _InPacks:
     """A printer of a sweep in packs of elements, and of the function of one element."""
 
-    def __init__(self, text: Text, block: Block, name: str) -> None:
+    def __init__(self, text: Text, block: Block, level: int) -> None:
         self.text = text
         self.block = block
-        self.name = name
-        self.element = name.replace("_pass_", "_element_")
+        self.level = level
+        self.element = text.function("element", level)
         self.length = PACK_BYTES // NUMBER_TYPES[text.dtype].itemsize
         items = (*block.computes, *block.reduces)
         self.draws = any(item.expression.has(Draw) for item in items)
-        self.reads = read_scalars(text, block)
-        self.scalars = [line.split(" = ")[0] for line in self.reads]
-        self.totals = CudaTotals(text, text.printer(text.dtype))
-        values = text.names.values
-        self.loaded = [values[load.symbol] for load in block.loads]
-        self.arrays = [text.names.arrays[load.array] for load in block.loads]
-        self.loads = list(zip(self.loaded, self.arrays, strict=True))
-        self.targets = [text.names.arrays[store.target] for store in block.stores]
-        self.stored = [values[store.value] for store in block.stores]
-        self.reduced = [values[reduce.symbol] for reduce in block.reduces]
+        self.scalars = read_scalars(text, block)
+        self.totals = Totals(text, text.printer(text.dtype), BLOCK)
+        names = text.names
+        self.loads = [(names.stem(load.symbol), names.arrays[load.array]) for load in block.loads]
+        self.loaded = [stem for stem, _ in self.loads]
+        self.stores = [(names.stem(s.value), names.arrays[s.target]) for s in block.stores]
+        self.reduced = [(reduce, names.stem(reduce.symbol)) for reduce in block.reduces]
 
     def functions(self) -> list[Lines]:
         """Return the function of an element and that of the sweep."""
@@ -93,15 +98,18 @@ class _InPacks:
 
     def element_function(self) -> Lines:
         """Return the function that maps loaded values to the values to store and to reduce."""
+        block, values = self.block, self.text.names.values
         printer = self.text.printer(self.text.dtype, "i")
-        body = [line for c in self.block.computes for line in self.text.compute(c, printer)]
-        results = [*self.stored, *(widened(reduce, printer) for reduce in self.block.reduces)]
-        arguments = [*self.loaded, *(["i"] if self.draws else []), *self.scalars]
+        body = [line for c in block.computes for line in self.text.compute(c, printer)]
+        results = [values[store.value] for store in block.stores]
+        results += [widened(reduce, printer) for reduce in block.reduces]
+        arguments = [values[load.symbol] for load in block.loads]
+        arguments += [*(["i"] if self.draws else []), *self.scalars]
         return [
             "@element",
             *_call(f"def {self.element}", arguments, ":"),
-            f'{INDENT}"""What pass {self.name.rpartition("_")[2]} does to an element."""',
-            *(INDENT + line for line in body),
+            f'{INDENT}"""What pass {self.level} does to an element."""',
+            *indented(body),
             f"{INDENT}return {', '.join(results)}",
         ]
 
@@ -109,70 +117,65 @@ class _InPacks:
         """Return the function of the sweep: a loop over packs, then one over the other elements."""
         text, block, length = self.text, self.block, self.length
         lines = views(text, block, "start", "grad_start", "count")
-        lines += self.reads
+        lines += self.scalars.values()
         lines += [line for r in block.reduces for line in self.totals.start(r)]
-        touched = dict.fromkeys((*self.arrays, *self.targets))
+        touched = dict.fromkeys(array for _, array in (*self.loads, *self.stores))
         conditions = " & ".join(f"aligned({array})" for array in touched)
         packs = f"count // {length}"
         lines.append(f"packs = {packs} if {conditions} else 0" if touched else f"packs = {packs}")
-        lines.append("for k in range(thread(), packs, threads()):")
-        lines += [INDENT + line for line in self.pack()]
+        lines.append(BLOCK.loop("k", "packs"))
+        lines += indented(self.pack())
         lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
-        lines += [INDENT + line for line in self.single()]
+        lines += indented(self.single())
         lines += [line for r in block.reduces for line in self.totals.hand_over(r)]
-        head = heading(text, block, self.name, BLOCK_SCRATCH)
-        return [*head, *(INDENT + line for line in lines)]
+        return [*heading(text, block, self.level, BLOCK), *indented(lines)]
 
     def pack(self) -> Lines:
         """Return the loop body for a pack: 16 bytes of every array."""
+        lanes = range(self.length)
         lines: Lines = []
-        for name, array in self.loads:
-            lines.append(f"{self.of_lanes(name)} = load{self.length}({array}, k)")
-        for lane in range(self.length):
-            lines += self.call(
-                lane, f"{self.length} * k + {lane}" if lane else f"{self.length} * k"
-            )
-        for name, array in zip(self.stored, self.targets, strict=True):
-            lines.append(f"store{self.length}({array}, k, {self.of_lanes(name, stored=True)})")
-        for reduce, name in zip(self.block.reduces, self.reduced, strict=True):
-            for lane in range(self.length):
-                lines.append(self.totals.join(reduce, self.lane(name, lane)))
+        for stem, array in self.loads:
+            names = ", ".join(self.lane(stem, lane) for lane in lanes)
+            lines.append(f"{names} = load{self.length}({array}, k)")
+        for lane in lanes:
+            first = f"{self.length} * k"
+            lines += self.call(lane, f"{first} + {lane}" if lane else first)
+        for stem, array in self.stores:
+            names = ", ".join(self.result(stem, lane) for lane in lanes)
+            lines.append(f"store{self.length}({array}, k, {names})")
+        for reduce, stem in self.reduced:
+            for lane in lanes:
+                lines += self.totals.join(reduce, self.lane(stem, lane))
         return lines
 
     def single(self) -> Lines:
         """Return the loop body for a single element."""
-        lines = [f"{self.lane(n, None)} = {a}[i]" for n, a in self.loads]
+        lines = [f"{self.lane(stem, None)} = {array}[i]" for stem, array in self.loads]
         lines += self.call(None, "i")
-        for name, array in zip(self.stored, self.targets, strict=True):
-            lines.append(f"{array}[i] = {self.result(name, None)}")
-        for reduce, name in zip(self.block.reduces, self.reduced, strict=True):
-            lines.append(self.totals.join(reduce, self.lane(name, None)))
+        lines += [f"{array}[i] = {self.result(stem, None)}" for stem, array in self.stores]
+        for reduce, stem in self.reduced:
+            lines += self.totals.join(reduce, self.lane(stem, None))
         return lines
 
     def call(self, lane: int | None, position: str) -> Lines:
         """Return a call of the function of an element, for a lane of a pack or a single element."""
-        arguments = [self.lane(name, lane) for name in self.loaded]
+        arguments = [self.lane(stem, lane) for stem in self.loaded]
         arguments += [f"start + {position}"] if self.draws else []
         arguments += self.scalars
-        results = [self.result(name, lane) for name in self.stored]
-        results += [self.lane(name, lane) for name in self.reduced]
+        results = [self.result(stem, lane) for stem, _ in self.stores]
+        results += [self.lane(stem, lane) for _, stem in self.reduced]
         return _call(f"{', '.join(results)} = {self.element}", arguments)
 
-    def lane(self, name: str, lane: int | None) -> str:
+    def lane(self, stem: str, lane: int | None) -> str:
         """Return the name of a value in a lane of a pack, or of a single element (None)."""
-        stem, taken = name.removesuffix("_i"), self.text.names.taken
+        taken = self.text.names.taken
         while any(f"{stem}_{other}" in taken for other in range(self.length)):
             stem += "_"
         return f"{stem}_{'i' if lane is None else lane}"
 
-    def result(self, name: str, lane: int | None) -> str:
+    def result(self, stem: str, lane: int | None) -> str:
         """Return the name of a value to store; `new_` precedes the name of one that was loaded."""
-        return self.lane(f"new_{name}" if name in self.loaded else name, lane)
-
-    def of_lanes(self, name: str, stored: bool = False) -> str:
-        """Return the names of a value in all lanes of a pack."""
-        named = self.result if stored else self.lane
-        return ", ".join(named(name, lane) for lane in range(self.length))
+        return self.lane(f"new_{stem}" if stem in self.loaded else stem, lane)
 
 
 def _call(head: str, arguments: list[str], end: str = "") -> Lines:
@@ -181,7 +184,7 @@ def _call(head: str, arguments: list[str], end: str = "") -> Lines:
     if len(whole) <= WIDTH:
         return [whole]
     wrapped = textwrap.wrap(", ".join(arguments) + ",", WIDTH - len(INDENT))
-    return [f"{head}(", *(INDENT + line for line in wrapped), f"){end}"]
+    return [f"{head}(", *indented(wrapped), f"){end}"]
 
 
 def print_cuda_finite_check(dtype: str) -> str:

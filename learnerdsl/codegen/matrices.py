@@ -6,7 +6,7 @@ import sympy
 
 from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.printer import ATOM, Printer
-from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
 from learnerdsl.elementary import BY_NODE, Function
 from learnerdsl.expr import (
     And,
@@ -33,7 +33,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     return [
         f"def {name}(matrices, model, tensor):",
         f'{INDENT}"""Functions of whole matrices, of one tensor, in NumPy."""',
-        *(INDENT + line for line in lines),
+        *indented(lines),
     ] * bool(lines)
 
 
@@ -43,7 +43,7 @@ def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
     return [
         f"def {name}(xp, matrices, model, tensor):",
         f'{INDENT}"""Functions of whole matrices, of one tensor, in a library of the device."""',
-        *(INDENT + line for line in lines),
+        *indented(lines),
     ] * bool(lines)
 
 
@@ -57,7 +57,7 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     }
     printer = _MatrixPrinter(text, xp)
     names = text.names.values
-    lines = text.read_rows(narrow, scalar)
+    lines = list(text.read_rows(narrow, scalar).values())
     lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
     kept = own - {store.value for store in block.stores}
     later = _needed_later(text, block) & kept

@@ -67,6 +67,10 @@ class Names:
             if symbol not in self.values:
                 self.values[symbol] = self.unique(str(symbol))
 
+    def stem(self, symbol: sympy.Symbol) -> str:
+        """Return the name of a value to which the number of an element can be appended."""
+        return symbol.name if symbol in self.arrays else self.values[symbol]
+
     def unique(self, name: str) -> str:
         """Return `name`, with underscores appended until it is unique; reserve it."""
         while name in self.taken or _is_reserved(name):

@@ -14,184 +14,128 @@ of the part belongs to value `a_first + k`. The tensor's next scalar function, o
 a builtin kernel, joins the parts into the values.
 """
 
-import re
-
-from learnerdsl.codegen.axes import axis_name, count_of, flat_index
-from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.axes import AxisArrays
 from learnerdsl.codegen.sweeps import Totals, heading, read_scalars, statements, views
-from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
+from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
+from learnerdsl.codegen.workers import Workers
 from learnerdsl.ir import Block, Rank, Reduce
-from learnerdsl.layout import CHUNK_ROWS, Vector
-
-
-def print_pass_by_rows(text: Text, block: Block, name: str) -> list[str]:
-    """Return the function of a sweep that loops over the rows of a chunk and along each row."""
-    return ByRows(text, block).lines(name)
-
-
-def without_unused(lines: list[str]) -> list[str]:
-    """Return the lines without lengths and indices that no later line uses."""
-    kept: list[str] = []
-    for number, line in enumerate(lines):
-        name = line.split(" = ")[0].strip()
-        is_index = re.fullmatch(r"axis\d+|chunk_rows|first|here|part|row", name)
-        if not is_index or re.search(rf"\b{name}\b", "\n".join(lines[number + 1 :])):
-            kept.append(line)
-    return kept if len(kept) == len(lines) else without_unused(kept)
-
-
-class TotalsByRows(Totals):
-    """A printer of reductions, including those over axes; `last` is the last axis of a row."""
-
-    number = "(offset + i)"
-
-    def __init__(self, text: Text, printer: Printer, last: int) -> None:
-        super().__init__(text, printer)
-        self.last = last
-
-    def along_rows(self, reduce: Reduce) -> bool:
-        """Return whether the result has a value for each element of a row.
-
-        Such a reduction accumulates in memory, others in a variable.
-        """
-        return self.last in self.text.kernel.domains[reduce.symbol].axes
-
-    def add(self, reduce: Reduce) -> list[str]:
-        """Return the statements that add an element."""
-        if not self.along_rows(reduce):
-            return super().add(reduce)
-        array, value = self.text.names.arrays[reduce.symbol], widened(reduce, self.printer)
-        return [reduce.monoid.joined_into(f"{array}[i]", value)]
+from learnerdsl.layout import Vector
 
 
 class ByRows:
-    """A printer of a sweep that uses axis arrays.
+    """A printer of the parts of a sweep that uses axis arrays.
 
-    Attributes:
-        more: text of further arguments of the function.
-        clear: head of the loop that sets a part to the identity element.
-        here: text of the length of a part.
-        along_row: head of the loop along a row.
+    A target prints the loop over rows around them. It defines `row_number`, the number of a row
+    within the chunk, and `part`, if there are parts.
+
+    Args:
+        text: the printer of the function.
+        block: the sweep.
+        workers: who runs the function.
+        group: who shares a row.
     """
 
-    more = ""
-    clear = "for k in range({count}):"
-    here = "{length}"
-    along_row = "for i in range({width}):"
-    totals_of = TotalsByRows
-
-    def __init__(self, text: Text, block: Block) -> None:
+    def __init__(self, text: Text, block: Block, workers: Workers, group: Workers) -> None:
         self.text = text
         self.block = block
+        self.workers = workers
+        self.group = group
+        self.arrays = AxisArrays(text)
         self.row_axes = text.layout.row_axes
         self.last = self.row_axes[-1]
         self.leading = text.layout.leading
-        self.width = axis_name(self.last) if len(self.row_axes) == 1 else "row"
-        self.printer = text.printer(text.dtype, "start + offset + i")
-        self.reduces = self.totals_of(text, self.printer, self.last)
-        used = symbols_of((*block.computes, *block.reduces))
-        vectors = text.vectors_in(used)
+        self.width = self.arrays.length(self.last) if len(self.row_axes) == 1 else "row"
+        vectors = text.vectors_in(symbols_of((*block.computes, *block.reduces)))
         self.along = [v for v in vectors if self.last in v.axes]
         self.across = [v for v in vectors if self.last not in v.axes]
         domains = text.kernel.domains
         over_axes = [r for r in block.reduces if domains[r.symbol].rank == Rank.VECTOR]
-        self.sums_along = [r for r in over_axes if self.reduces.along_rows(r)]
-        self.sums_across = [r for r in over_axes if not self.reduces.along_rows(r)]
+        self.sums_along = [r for r in over_axes if self.last in domains[r.symbol].axes]
+        self.sums_across = [r for r in over_axes if self.last not in domains[r.symbol].axes]
         self.scalars = [r for r in block.reduces if r not in over_axes]
         self.outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
         self.in_parts = [vector for vector in self.outputs if vector.in_parts]
+        self.is_in_order = any(reduce.block for reduce in block.reduces)
+        self.printer = text.printer(text.dtype, "start + offset + i")
+        in_memory = {reduce.symbol for reduce in self.sums_along}
+        self.totals = Totals(text, self.printer, workers, "(offset + i)", in_memory)
 
-    def lines(self, name: str) -> list[str]:
-        """Return the whole function."""
-        lines = [*self.before(), *self.loop(), *self.after()]
-        head = heading(self.text, self.block, name, self.more)
-        return [*head, *(INDENT + line for line in without_unused(lines))]
-
-    def loop(self) -> list[str]:
-        """Return the loop over the rows."""
-        header = f"for row_number in range(count // {self.width}):"
-        return [header, *(INDENT + line for line in self.row())]
-
-    def after(self) -> list[str]:
-        """Return the statements that write the chunk's totals of reductions to scalars."""
-        return [line for r in self.scalars for line in self.reduces.hand_over(r)]
-
-    def before(self) -> list[str]:
-        """Return the statements before the loop: lengths, scalars, views of axis arrays."""
-        text = self.text
-        lines = text.read_axes(range(self.last + 1))
-        lines.append(f"row = {count_of(self.row_axes)}")
-        lines.append(f"first = start // {self.width}")
-        lines += read_scalars(text, self.block)
-        lines += [text.whole_view(vector) for vector in self.across]
+    def function(self, level: int, results: list[str], loop: list[str]) -> list[str]:
+        """Return the function, given views of results of reductions and the loop over rows."""
+        text, arrays = self.text, self.arrays
+        lines = [f"row = {arrays.count(self.row_axes)}"] if self.width == "row" else []
+        if self.in_parts or self.needs_number:
+            lines.append(f"first = start // {self.width}")
+        lines += read_scalars(text, self.block).values()
+        lines += [arrays.whole_view(vector) for vector in self.across]
         if self.in_parts:
-            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
-        lines += self.sums()
-        return lines + [line for r in self.scalars for line in self.reduces.start(r)]
+            lines.append(arrays.read_chunk_rows())
+        lines += results
+        lines += [line for r in self.scalars for line in self.totals.start(r)]
+        lines += loop
+        lines += [line for r in self.scalars for line in self.totals.hand_over(r)]
+        head = heading(text, self.block, level, self.workers)
+        return [*head, *indented([*arrays.read_lengths(), *lines])]
 
-    def sums(self) -> list[str]:
-        """Return views of the results of reductions over axes: of the values, or of the part."""
-        lines = ["part = first // chunk_rows"] if self.in_parts else []
-        for vector in self.outputs:
-            view = [self.text.whole_view(vector)]
-            lines += self.output(vector, "first") if vector.in_parts else view
-        return lines
+    @property
+    def needs_number(self) -> bool:
+        """Whether the place of a value depends on the number of the row in the tensor."""
+        vectors = (*self.across, *self.along, *self.outputs)
+        return any(axis in self.leading for vector in vectors for axis in vector.axes)
 
-    def output(self, vector: Vector, row: str) -> list[str]:
-        """Return a view of the part for the chunk from `row` on, and the loop that clears it."""
-        name, count = self.text.names.arrays[vector.symbol], count_of(vector.axes)
-        length, first = self.text.part(vector, row)
-        lines = [f"{name}_count = {self.here.format(length=length)}"]
-        if vector.outer:
-            lines.append(f"{name}_first = {first}")
-        start = f"{count} + part * {name}_count"
+    def cleared_part(
+        self, vector: Vector, row: str, workers: Workers, condition: str = ""
+    ) -> list[str]:
+        """Return a view of a part, as `AxisArrays.part` does, and the loop that clears it."""
+        name = self.text.names.arrays[vector.symbol]
         return [
-            *lines,
-            f"{name}_part = {self.text.view(vector, start, f'{name}_count')}",
-            self.clear.format(count=f"{name}_count"),
+            *self.arrays.part(vector, row, condition),
+            workers.loop("k", f"{name}_count"),
             f"{INDENT}{name}_part[k] = {vector.monoid.identity!r}",
         ]
+
+    def row(self) -> list[str]:
+        """Return the statements of a row: views, values across rows, the inner loop, totals."""
+        text, names, width = self.text, self.text.names, self.width
+        lines = ["here = first + row_number"] if self.needs_number else []
+        lines.append(f"offset = row_number * {width}")
+        lines += views(text, self.block, "start + offset", "grad_start + offset", width)
+        for vector in self.across:
+            index = self.arrays.index(vector.axes, self.leading, "here")
+            lines.append(f"{names.values[vector.symbol]} = {names.arrays[vector.symbol]}[{index}]")
+        for vector in self.along:
+            lines.append(self.view_along(vector, self.start_along(vector)))
+        for reduce in self.sums_along:
+            vector = text.vectors[reduce.symbol]
+            place = self.place(vector, self.start_along(vector))
+            start = self.arrays.start_of_part(vector)
+            lines.append(self.view_along(vector, start if place == "0" else f"{start} + {place}"))
+        lines += [line for r in self.sums_across for line in self.totals.start(r)]
+        loop = self.group.loop_in_order if self.is_in_order else self.group.loop
+        lines.append(loop("i", width))
+        lines += indented(statements(text, self.block, self.printer, self.totals, self.along))
+        return lines + [line for r in self.sums_across for line in self.finish(r)]
+
+    def view_along(self, vector: Vector, start: str) -> str:
+        """Return the statement that names a view of a row's values of an axis array."""
+        name = self.text.names.arrays[vector.symbol]
+        return f"{name} = {self.arrays.view(vector, start, self.width)}"
+
+    def start_along(self, vector: Vector) -> str:
+        """Return the flat index at which a row's values of an axis array along rows start."""
+        own = [axis for axis in vector.axes if axis not in self.row_axes]
+        index = self.arrays.index(own, self.leading, "here")
+        return f"({index}) * {self.width}" if own else "0"
 
     def place(self, vector: Vector, index: str) -> str:
         """Return the position within a part of the value with a flat index."""
         first = f"{self.text.names.arrays[vector.symbol]}_first"
         return f"{index} - {first}" if vector.in_parts and vector.outer else index
 
-    def row(self) -> list[str]:
-        """Return the statements of a row: views, values across rows, the inner loop, totals."""
-        text, names, width = self.text, self.text.names, self.width
-        lines = ["here = first + row_number", f"offset = row_number * {width}"]
-        lines += views(text, self.block, "start + offset", "grad_start + offset", width)
-        for vector in self.across:
-            index = flat_index(vector.axes, self.leading, "here")
-            lines.append(f"{names.values[vector.symbol]} = {names.arrays[vector.symbol]}[{index}]")
-        for vector in self.along:
-            start = self.start_along(vector)
-            lines.append(f"{names.arrays[vector.symbol]} = {text.view(vector, start, width)}")
-        for reduce in self.sums_along:
-            vector = text.vectors[reduce.symbol]
-            name = names.arrays[vector.symbol]
-            start = f"{count_of(vector.axes)} + part * {name}_count"
-            place = self.place(vector, self.start_along(vector))
-            start += "" if place == "0" else f" + {place}"
-            lines.append(f"{name} = {text.view(vector, start, width)}")
-        lines += [line for r in self.sums_across for line in self.reduces.start(r)]
-        lines.append(self.along_row.format(width=width))
-        body = statements(text, self.block, self.printer, self.reduces, self.along)
-        lines += [INDENT + line for line in body]
-        return lines + [line for r in self.sums_across for line in self.finish(r)]
-
-    def start_along(self, vector: Vector) -> str:
-        """Return the flat index at which a row's values of an axis array along rows start."""
-        own = [axis for axis in vector.axes if axis not in self.row_axes]
-        index = flat_index(own, self.leading, "here")
-        return "0" if index == "0" else f"({index}) * {self.width}"
-
     def finish(self, reduce: Reduce) -> list[str]:
-        """Return the statement that writes or adds a row's total to the axis array."""
+        """Return the statements that write or add a row's total to the axis array."""
         vector = self.text.vectors[reduce.symbol]
-        name, total = self.text.names.arrays[reduce.symbol], self.reduces.total(reduce)
-        index = self.place(vector, flat_index(vector.axes, self.leading, "here"))
-        if not vector.in_parts:
-            return [f"{name}[{index}] = {total}"]
-        return [reduce.monoid.joined_into(f"{name}_part[{index}]", total)]
+        name = self.text.names.arrays[reduce.symbol]
+        index = self.place(vector, self.arrays.index(vector.axes, self.leading, "here"))
+        place = f"{name}_part[{index}]" if vector.in_parts else f"{name}[{index}]"
+        return self.totals.write(reduce, self.group, place, into=vector.in_parts)

@@ -6,12 +6,12 @@ from typing import cast
 
 import sympy
 
-from learnerdsl.codegen.axes import count_of, flat_index
-from learnerdsl.codegen.text import INDENT, Text, symbols_of
+from learnerdsl.codegen.axes import AxisArrays
+from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
+from learnerdsl.codegen.workers import ONE_THREAD, Workers
 from learnerdsl.expr import Reduction
 from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
-from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
-from learnerdsl.monoids import Monoid
+from learnerdsl.layout import PARTS, Vector
 
 
 def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
@@ -19,14 +19,14 @@ def print_model_scalars(text: Text, block: Block, name: str) -> list[str]:
     if not block.computes and not block.stores:
         return []
     printer = text.printer("float64")
-    lines = text.read_rows(read_by(block))
+    lines = list(text.read_rows(read_by(block)).values())
     lines += [line for c in block.computes for line in text.compute(c, printer)]
     lines += write_row(text, block, Domain.MODEL)
     return [
         "@model_scalars",
         f"def {name}(model):",
         f'{INDENT}"""Scalars of the model, in float64."""',
-        *(INDENT + line for line in lines),
+        *indented(lines),
     ]
 
 
@@ -40,20 +40,18 @@ def print_tensor_scalars(text: Text, block: Block, name: str, last_pass: Block |
     in_parts = [vector for vector in in_parts if vector.in_parts]
     if not block.computes and not block.stores and not in_parts:
         return []
-    vectors = Vectors(text)
-    lines = text.read_rows(read_by(block))
-    lines += vectors.views(block, in_parts)
-    lines += [line for vector in in_parts for line in vectors.join_parts(vector)]
-    for domain, group in groupby(block.computes, lambda c: vectors.loop_of(c)):
-        lines += vectors.statements(domain, list(group))
-    lines += write_row(text, block, Domain.TENSOR)
-    lines += [line for store in block.stores for line in vectors.copy(store)]
     return [
         "@tensor_scalars",
         f"def {name}(arrays, model, tensor):",
         f'{INDENT}"""Scalars of a tensor, in float64."""',
-        *(INDENT + line for line in lines),
+        *indented(Vectors(text, ONE_THREAD).function_body(block, in_parts)),
     ]
+
+
+def symbols_in(block: Block) -> set[sympy.Basic]:
+    """Return the symbols that a block computes, reads or stores."""
+    stored = {symbol for store in block.stores for symbol in (store.target, store.value)}
+    return symbols_of(block.computes) | {c.symbol for c in block.computes} | stored
 
 
 def read_by(block: Block) -> set[sympy.Basic]:
@@ -72,19 +70,33 @@ def write_row(text: Text, block: Block, domain: Domain) -> list[str]:
 
 
 class Vectors:
-    """A printer of loops over axis arrays, in float64.
+    """A printer of a function's loops over axis arrays, in float64, for those who run them."""
 
-    Attributes:
-        over: head of a loop over `count` indices.
-        between: lines between a loop and a later one that reads its results.
-    """
-
-    over = "for k in range({count}):"
-    between: tuple[str, ...] = ()
-
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, workers: Workers) -> None:
         self.text = text
+        self.workers = workers
+        self.arrays = AxisArrays(text)
         self.printer = text.printer("float64")
+
+    def function_body(self, block: Block, in_parts: list[Vector]) -> list[str]:
+        """Return the statements of the function, which first joins the parts of `in_parts`."""
+        text, workers = self.text, self.workers
+        lines = self.views(block, in_parts)
+        lines += [line for vector in in_parts for line in self.join_parts(vector)]
+        for key, group in groupby(block.computes, self.loop_of):
+            lines += self.statements(key, list(group))
+        written = write_row(text, block, Domain.TENSOR)
+        if written:
+            # Wait until no thread reads the slots that are written here.
+            lines += [] if self.ends_with_wait(block) else workers.wait()
+            lines += workers.by_one(written)
+        lines += [line for store in block.stores for line in self.copy(store)]
+        return [*text.read_rows(read_by(block)).values(), *self.arrays.read_lengths(), *lines]
+
+    def ends_with_wait(self, block: Block) -> bool:
+        """Return whether the last statement is a loop after which threads wait already."""
+        last = block.computes[-1:]
+        return any(self.text.kernel.domains[c.symbol].rank == Rank.VECTOR for c in last)
 
     def loop_of(self, compute: Compute) -> tuple[Domain, sympy.Basic | None]:
         """Return a grouping key: consecutive statements with equal keys share a loop.
@@ -98,39 +110,28 @@ class Vectors:
         return Domain.TENSOR, None
 
     def views(self, block: Block, in_parts: list[Vector]) -> list[str]:
-        """Return reads of the lengths of axes, and views of all axis arrays of the function."""
-        text = self.text
-        used = symbols_of(block.computes) | {c.symbol for c in block.computes}
-        used |= {symbol for store in block.stores for symbol in (store.target, store.value)}
-        vectors = text.vectors_in(used | {vector.symbol for vector in in_parts})
-        axes = {axis for vector in vectors for axis in vector.axes}
-        axes |= {axis for v in in_parts if v.outer for axis in text.layout.leading}
-        lines = text.read_axes(axes)
-        if any(vector.outer for vector in in_parts):
-            lines.append(f"chunk_rows = {text.tensor_slot(CHUNK_ROWS)}")
-        return lines + [text.whole_view(vector) for vector in vectors]
+        """Return views of all axis arrays of the function."""
+        vectors = self.text.vectors_in(symbols_in(block) | {vector.symbol for vector in in_parts})
+        is_partial = any(vector.outer for vector in in_parts)
+        lines = [self.arrays.read_chunk_rows()] if is_partial else []
+        return lines + [self.arrays.whole_view(vector) for vector in vectors]
 
     def join_parts(self, vector: Vector) -> list[str]:
         """Return the loops that join the parts of all chunks, in the order of the chunks."""
-        text = self.text
-        name, count = text.names.arrays[vector.symbol], count_of(vector.axes)
-        length, first = text.part(vector, "(part * chunk_rows)")
+        name, count = self.text.names.arrays[vector.symbol], self.arrays.count(vector.axes)
         here, times = f"{name}[k]", f"{name}_count"
-        lines = [f"{name}_count = {length}"]
         if vector.outer:
-            lines.append(f"{name}_first = {first}")
             here, times = f"{name}[{name}_first + k]", f"min({name}_count, {count} - {name}_first)"
-        start = f"{count} + part * {name}_count"
-        value = f"{name}_part[k]"
-        join = vector.monoid.joined_into(here, value)
-        lines.append(f"{name}_part = {text.view(vector, start, f'{name}_count')}")
+        lines = [
+            *self.arrays.part(vector, "(part * chunk_rows)"),
+            self.workers.loop("k", times),
+            INDENT + vector.monoid.joined_into(here, f"{name}_part[k]"),
+        ]
         return [
-            f"for k in range({count}):",
+            self.workers.loop("k", count),
             f"{INDENT}{name}[k] = {vector.monoid.identity!r}",
-            f"for part in range({text.tensor_slot(PARTS)}):",
-            *(INDENT + line for line in lines),
-            f"{INDENT}for k in range({times}):",
-            f"{INDENT * 2}{join}",
+            self.workers.loop_in_order("part", self.text.tensor_slot(PARTS)),
+            *indented(lines),
         ]
 
     def statements(self, key: tuple[Domain, sympy.Basic | None], group: list[Compute]) -> list[str]:
@@ -145,15 +146,19 @@ class Vectors:
             body += self.text.compute(compute, self.printer)
             array = self.text.names.arrays[compute.symbol]
             body.append(f"{array}[k] = {self.text.names.values[compute.symbol]}")
-        head = self.over.format(count=count_of(domain.axes))
-        return [head, *(INDENT + line for line in body), *self.between]
+        return self.loop(domain.axes, body)
+
+    def loop(self, axes: tuple[int, ...], body: list[str]) -> list[str]:
+        """Return a loop over the indices `k` of some axes, before others read what it wrote."""
+        head = self.workers.loop("k", self.arrays.count(axes))
+        return [head, *indented(body), *self.workers.wait()]
 
     def reads(self, group: list[Compute], axes: tuple[int, ...]) -> Iterator[str]:
         """Yield reads of the axis arrays that statements use, at flat index `k` over `axes`."""
         own = {c.symbol for c in group}
         names = self.text.names
         for vector in self.text.vectors_in(symbols_of(group) - own):
-            index = flat_index(vector.axes, axes, "k")
+            index = self.arrays.index(vector.axes, axes, "k")
             value = f"float64({names.arrays[vector.symbol]}[{index}])"
             yield f"{names.values[vector.symbol]} = {value}"
 
@@ -168,27 +173,18 @@ class Vectors:
         name = text.names.values[compute.symbol]
         place = name
         if result:
-            place = f"{text.names.arrays[compute.symbol]}[{flat_index(result, axes, 'k')}]"
-        join = monoid.joined_into(place, value)
-        loop = [*(INDENT + line for line in self.reads([compute], axes)), f"{INDENT}{join}"]
+            place = f"{text.names.arrays[compute.symbol]}[{self.arrays.index(result, axes, 'k')}]"
+        body = [*self.reads([compute], axes), monoid.joined_into(place, value)]
+        count = self.arrays.count(axes)
         if not result:
-            return [*note, *self.to_scalar(name, monoid, count_of(axes), loop)]
+            loop = [self.workers.loop("k", count), *indented(body)]
+            start = f"{name} = {monoid.identity!r}"
+            return [*note, start, *loop, *self.workers.reduced(monoid, name, name)]
         array = text.names.arrays[compute.symbol]
-        return [
-            *note,
-            self.over.format(count=count_of(result)),
-            f"{INDENT}{array}[k] = {monoid.identity!r}",
-            *self.between,
-            *self.to_vector(count_of(axes), loop),
-        ]
-
-    def to_scalar(self, name: str, monoid: Monoid, count: str, loop: list[str]) -> list[str]:
-        """Return the loop of a reduction to a scalar."""
-        return [f"{name} = {monoid.identity!r}", self.over.format(count=count), *loop]
-
-    def to_vector(self, count: str, loop: list[str]) -> list[str]:
-        """Return the loop of a reduction to an axis array; several indices join into one value."""
-        return [f"for k in range({count}):", *loop]
+        # Several indices join into one value: in order, so that it does not depend on timing.
+        loop = [self.workers.loop_in_order("k", count), *indented(body)]
+        start = self.loop(result, [f"{array}[k] = {monoid.identity!r}"])
+        return [*note, *start, *loop, *self.workers.wait()]
 
     def copy(self, store: Store) -> list[str]:
         """Return the loop that stores the new value of a state over axes; no lines for others."""
@@ -199,7 +195,6 @@ class Vectors:
         vector = self.text.vectors.get(source)
         value = self.text.names.values[source]
         if vector is not None:
-            index = flat_index(vector.axes, axes, "k")
+            index = self.arrays.index(vector.axes, axes, "k")
             value = f"{self.text.names.arrays[source]}[{index}]"
-        head = self.over.format(count=count_of(axes))
-        return [head, f"{INDENT}{target}[k] = {value}", *self.between]
+        return self.loop(axes, [f"{target}[k] = {value}"])

@@ -39,7 +39,7 @@ class Target:
         model_scalars: prints the scalars of the model: (text, block, name).
         tensor_scalars: prints the scalars of a tensor: (text, block, name, sweep before it).
         matrices: prints functions of whole matrices: (text, block, name).
-        element: prints a sweep as one or more functions: (text, block, name).
+        element: prints a sweep as one or more functions: (text, block, number of its level).
         narrowing: function that converts a scalar to float32; "" for the dtype itself.
     """
 
@@ -49,7 +49,7 @@ class Target:
     model_scalars: Callable[[Text, Block, str], Lines]
     tensor_scalars: Callable[[Text, Block, str, Block | None], Lines]
     matrices: Callable[[Text, Block, str], Lines]
-    element: Callable[[Text, Block, str], list[Lines]]
+    element: Callable[[Text, Block, int], list[Lines]]
     narrowing: str = ""
 
 
@@ -69,17 +69,16 @@ def print_kernel(
     last_pass: Block | None = None
     for k, level in enumerate(kernel.levels, 1):
         element = level.element
-        names = [f"{kernel.name}_{n}_{k}" for n in ("scalars", "tensor_scalars", "matrices")]
-        name = f"{kernel.name}_pass_{k}" if element else ""
+        names = [text.function(kind, k) for kind in ("scalars", "tensor_scalars", "matrices")]
         functions_of_level = Functions(
             model=add(target.model_scalars(text, level.model, names[0]), names[0]),
             tensor=add(target.tensor_scalars(text, level.tensor, names[1], last_pass), names[1]),
             matrix=add(target.matrices(text, level.matrix, names[2]), names[2]),
-            element=name,
+            element=text.function("pass", k) if element else "",
         )
         levels.append(functions_of_level)
         if element:
-            functions += target.element(text, element, name)
+            functions += target.element(text, element, k)
         last_pass = element
     head = f"The rule {kernel.name} over {', '.join(map(str, kernel.arrays))}, in {dtype}"
     return _module(head, functions, target), tuple(levels)

@@ -1,34 +1,40 @@
 """Printing of sweeps over memory: a loop over a chunk, and the parts that all sweeps share."""
 
+from collections.abc import Set
+
+import sympy
+
 from learnerdsl.codegen.printer import Printer
-from learnerdsl.codegen.text import INDENT, Text, symbols_of, widened
+from learnerdsl.codegen.text import INDENT, Text, array_view, indented, symbols_of, widened
+from learnerdsl.codegen.workers import Workers
 from learnerdsl.expr import Draw, RingState
 from learnerdsl.ir import Block, Reduce
 from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Vector
 
 
-def print_pass(text: Text, block: Block, name: str) -> list[str]:
-    """Return the function of a sweep that treats a chunk as one run of elements."""
+def print_in_order(text: Text, block: Block, level: int, workers: Workers) -> list[str]:
+    """Return the function of a sweep in which one thread goes through a chunk in memory order."""
     printer = text.printer(text.dtype)
-    reduces = Totals(text, printer)
-    lines = heading(text, block, name)
-    lines += [INDENT + line for line in views(text, block, "start", "grad_start", "count")]
-    lines += [INDENT + line for line in read_scalars(text, block)]
-    lines += [INDENT + line for r in block.reduces for line in reduces.start(r)]
-    lines.append(f"{INDENT}for i in range(count):")
-    lines += [INDENT * 2 + line for line in statements(text, block, printer, reduces, [])]
-    return lines + [INDENT + line for r in block.reduces for line in reduces.hand_over(r)]
+    totals = Totals(text, printer, workers)
+    lines = views(text, block, "start", "grad_start", "count")
+    lines += read_scalars(text, block).values()
+    lines += [line for r in block.reduces for line in totals.start(r)]
+    lines.append(workers.loop_in_order("i", "count"))
+    lines += indented(statements(text, block, printer, totals, []))
+    lines += [line for r in block.reduces for line in totals.hand_over(r)]
+    return [*heading(text, block, level, workers), *indented(lines)]
 
 
-def heading(text: Text, block: Block, name: str, more: str = "") -> list[str]:
-    """Return the first lines of the function; `more` is the text of further arguments."""
+def heading(text: Text, block: Block, level: int, workers: Workers) -> list[str]:
+    """Return the first lines of the function."""
     arrays = text.names.arrays
     reads = ", ".join(arrays[load.array] for load in block.loads)
     writes = ", ".join(arrays[s.target] for s in block.stores) or "nothing"
+    arguments = f"arrays, model, tensor, start, grad_start, count, sums{workers.scratch}"
     return [
         "@element_pass",
-        f"def {name}(arrays, model, tensor, start, grad_start, count, sums{more}):",
+        f"def {text.function('pass', level)}({arguments}):",
         f'{INDENT}"""Reads {reads or "nothing"}; writes {writes}."""',
     ]
 
@@ -43,13 +49,13 @@ def views(text: Text, block: Block, start: str, grad_start: str, count: str) -> 
             # The step says which column holds which value, so that no update moves values.
             base = column + 1 - array.lag
             column = f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
-        view = f"{text.dtype}_array(arrays[{column}], {first}, {count})"
+        view = array_view(text.dtype, column, first, count)
         lines.append(f"{text.names.arrays[array]} = {view}")
     return lines
 
 
-def read_scalars(text: Text, block: Block) -> list[str]:
-    """Return reads of the scalars of a sweep, and of the key of its random numbers."""
+def read_scalars(text: Text, block: Block) -> dict[str, str]:
+    """Return name -> statement that reads it, of scalars and of the key of random numbers."""
     items = (*block.computes, *block.reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
     cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
@@ -57,14 +63,14 @@ def read_scalars(text: Text, block: Block) -> list[str]:
     whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
     others = symbols_of(i for i in items if i.expression not in whole) - local
     wide = whole - others - local
-    lines = text.read_rows(others, cast) + text.read_rows(wide)
+    reads = text.read_rows(others, cast) | text.read_rows(wide)
     if any(item.expression.has(Draw) for item in items):
-        lines.append("key = random_key(model, tensor)")
-    return lines
+        reads["key"] = "key = random_key(model, tensor)"
+    return reads
 
 
 def statements(
-    text: Text, block: Block, printer: Printer, reduces: "Totals", vectors: list[Vector]
+    text: Text, block: Block, printer: Printer, totals: "Totals", vectors: list[Vector]
 ) -> list[str]:
     """Return the loop body; `vectors` are axis arrays with a value for each element of a row."""
     names = text.names
@@ -73,58 +79,93 @@ def statements(
     for compute in block.computes:
         lines += text.compute(compute, printer)
     for reduce in block.reduces:
-        lines += reduces.add(reduce)
+        lines += totals.add(reduce)
     for store in block.stores:
         lines.append(f"{names.arrays[store.target]}[i] = {names.values[store.value]}")
     return lines
 
 
 class Totals:
-    """A printer of reductions to scalars; `number` is the index of an element in its chunk."""
+    """A printer of reductions in a loop over elements.
 
-    number = "i"
+    Args:
+        text: the printer of the function.
+        printer: the printer of expressions.
+        workers: who runs the function; each thread has a total of its own.
+        number: text of the index of an element in its chunk.
+        in_memory: symbols of the reductions that have a total in memory for each index of the loop;
+            the others have theirs in a variable.
+    """
 
-    def __init__(self, text: Text, printer: Printer) -> None:
+    def __init__(
+        self,
+        text: Text,
+        printer: Printer,
+        workers: Workers,
+        number: str = "i",
+        in_memory: Set[sympy.Symbol] = frozenset(),
+    ) -> None:
         self.text = text
         self.printer = printer
+        self.workers = workers
+        self.number = number
+        self.in_memory = in_memory
 
     def start(self, reduce: Reduce) -> list[str]:
         """Return the statements that set the total to that over no element."""
-        name = self.text.names.values[reduce.symbol]
-        if not reduce.block:
-            start = [f"{name} = {reduce.monoid.identity!r}"]
-            return [*start, f"{name}_nan = False"] if reduce.monoid.loses_nan else start
-        zero = f"{self.text.dtype}(0.0)"
-        return [f"{name} = {zero}", f"{name}_block = {zero}"]
+        name, monoid = self.text.names.values[reduce.symbol], reduce.monoid
+        if reduce.block:
+            zero = f"{self.text.dtype}(0.0)"
+            return [f"{name} = {zero}", f"{name}_block = {zero}"]
+        start = [f"{name} = {monoid.identity!r}"]
+        return [*start, f"{name}_nan = False"] if self.workers.loses_nan(monoid) else start
 
     def add(self, reduce: Reduce) -> list[str]:
-        """Return the statements that add an element; a maximum also records whether it is NaN."""
-        name, block, number = self.text.names.values[reduce.symbol], reduce.block, self.number
-        if block:
-            place = f"{number} % {block}"
-            return [
-                f"{name}_i = {self.printer(reduce.expression)}",
-                f"{name}_block = {name}_i if {place} == 0 else {name}_block + {name}_i",
-                f"if {number} >= count - count % {block}:",
-                f"{INDENT}{name} = {name} + {name}_i",
-                f"elif {place} == {block - 1}:",
-                f"{INDENT}{name} = {name} + {name}_block",
-            ]
+        """Return the statements that add an element."""
+        if reduce.block and reduce.symbol not in self.in_memory:
+            return self._add_in_block(reduce)
         value = widened(reduce, self.printer)
-        hot = reduce.monoid.hot
-        if not reduce.monoid.loses_nan:
-            return [f"{name} = {hot}({name}, {value})"]
+        if reduce.symbol in self.in_memory:
+            place = f"{self.text.names.arrays[reduce.symbol]}[i]"
+            return [reduce.monoid.joined_into(place, value)]
+        return self.join(reduce, value)
+
+    def _add_in_block(self, reduce: Reduce) -> list[str]:
+        """Return the statements that add an element to the sum of a block of elements."""
+        name, block = self.text.names.values[reduce.symbol], reduce.block
+        place = f"{self.number} % {block}"
+        return [
+            f"{name}_i = {self.printer(reduce.expression)}",
+            f"{name}_block = {name}_i if {place} == 0 else {name}_block + {name}_i",
+            f"if {self.number} >= count - count % {block}:",
+            f"{INDENT}{name} = {name} + {name}_i",
+            f"elif {place} == {block - 1}:",
+            f"{INDENT}{name} = {name} + {name}_block",
+        ]
+
+    def join(self, reduce: Reduce, value: str) -> list[str]:
+        """Return the statements that join a value to the total, and record whether it is NaN."""
+        name, monoid = self.text.names.values[reduce.symbol], reduce.monoid
+        if not self.workers.loses_nan(monoid):
+            return [f"{name} = {self.workers.joined(monoid, name, value)}"]
         return [
             f"{name}_i = {value}",
-            f"{name} = {hot}({name}, {name}_i)",
+            f"{name} = {self.workers.joined(monoid, name, f'{name}_i')}",
             f"{name}_nan |= {name}_i != {name}_i",
         ]
 
-    def total(self, reduce: Reduce) -> str:
-        """Return the total of all elements so far."""
-        name = self.text.names.values[reduce.symbol]
-        return f"nan if {name}_nan else {name}" if reduce.monoid.loses_nan else name
+    def write(self, reduce: Reduce, workers: Workers, place: str, into: bool = False) -> list[str]:
+        """Return the statements that join the totals of `workers` and write them to a place.
+
+        With `into`, they are joined with what is there already.
+        """
+        name, monoid = self.text.names.values[reduce.symbol], reduce.monoid
+        total = f"nan if {name}_nan else {name}" if self.workers.loses_nan(monoid) else name
+        value = f"float64({name})" if reduce.block else name
+        statement = monoid.joined_into(place, total) if into else f"{place} = {total}"
+        return [*workers.reduced(monoid, name, value), *workers.by_one([statement])]
 
     def hand_over(self, reduce: Reduce) -> list[str]:
-        """Return the statement that writes the total of a chunk to its column."""
-        return [f"sums[{self.text.layout.reduces.index(reduce)}] = {self.total(reduce)}"]
+        """Return the statements that write the total of a chunk to its column."""
+        column = self.text.layout.reduces.index(reduce)
+        return self.write(reduce, self.workers, f"sums[{column}]")

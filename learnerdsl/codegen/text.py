@@ -5,15 +5,23 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.codegen.axes import axis_name, count_of
 from learnerdsl.codegen.naming import Names
 from learnerdsl.codegen.operations import is_reciprocal
 from learnerdsl.codegen.printer import Printer
-from learnerdsl.expr import AxisSize
 from learnerdsl.ir import Compute, Kernel, Rank, Reduce
 from learnerdsl.layout import Layout, Vector
 
 INDENT = "    "
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Return the lines, one level deeper."""
+    return [INDENT + line for line in lines]
+
+
+def array_view(dtype: str, column: int | str, start: str, count: str) -> str:
+    """Return a view of `count` values of the array in a column of the address table."""
+    return f"{dtype}_array(arrays[{column}], {start}, {count})"
 
 
 class Text:
@@ -39,31 +47,30 @@ class Text:
         self.scalar_names = frozenset(self.names.values[s] for s in narrow)
         self.vectors: dict[sympy.Basic, Vector] = {v.symbol: v for v in layout.vectors}
 
+    def function(self, kind: str, level: int) -> str:
+        """Return the name of a function of a level."""
+        return f"{self.kernel.name}_{kind}_{level}"
+
     def printer(self, dtype: str, position: str = "start + i") -> Printer:
         """Return a printer of expressions that are computed in `dtype`."""
         return Printer(self.names.values, self.scalar_names, dtype, position)
 
-    def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> list[str]:
-        """Return reads of scalars from the rows, in the order of their slots."""
-        lines: list[str] = []
+    def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> dict[str, str]:
+        """Return name -> statement that reads the scalar from its row, in the order of slots."""
+        reads: dict[str, str] = {}
         for row_name, row in (("model", self.layout.model), ("tensor", self.layout.tensor)):
             for slot, symbol in enumerate(row):
                 if symbol in symbols:
                     value = f"{row_name}[{slot}]"
                     text = f"{cast}({value})" if cast else value
                     note = f"  # {self.notes[symbol]}" if symbol in self.notes else ""
-                    lines.append(f"{self.names.values[symbol]} = {text}{note}")
-        return lines
+                    name = self.names.values[symbol]
+                    reads[name] = f"{name} = {text}{note}"
+        return reads
 
     def tensor_slot(self, symbol: sympy.Basic) -> str:
         """Return the read of an integer from the tensor row."""
         return f"int64(tensor[{self.layout.tensor.index(symbol)}])"
-
-    def read_axes(self, axes: Iterable[int]) -> list[str]:
-        """Return reads of the lengths of axes."""
-        return [
-            f"{axis_name(axis)} = {self.tensor_slot(AxisSize(axis))}" for axis in sorted(set(axes))
-        ]
 
     def compute(self, compute: Compute, printer: Printer) -> list[str]:
         """Return a statement, after a comment with the line of the rule that it comes from."""
@@ -73,31 +80,6 @@ class Text:
         name = self.names.values[compute.symbol]
         note = [f"# {compute.note}"] if compute.note and not compute.hoisted else []
         return [*note, f"{name} = {text}"]
-
-    def view(self, vector: Vector, start: str, count: str) -> str:
-        """Return a view of `count` values of an axis array, from index `start` on."""
-        kind = "float64" if vector.is_wide else self.dtype
-        column = len(self.layout.arrays) + self.layout.vectors.index(vector)
-        return f"{kind}_array(arrays[{column}], {start}, {count})"
-
-    def whole_view(self, vector: Vector) -> str:
-        """Return the statement that names a view of the values of an axis array."""
-        name = self.names.arrays[vector.symbol]
-        return f"{name} = {self.view(vector, '0', count_of(vector.axes))}"
-
-    def part(self, vector: Vector, row: str) -> tuple[str, str]:
-        """Return (number of values in a part, index of the first value in it), as text.
-
-        The part is that of the chunk which starts at row `row`; see `Layout.length_of_part`.
-        """
-        count = count_of(vector.axes)
-        if not vector.outer:
-            return count, "0"
-        inner = count_of(a for a in self.layout.leading if a not in vector.outer)
-        one = count_of(a for a in vector.axes if a not in vector.outer)
-        times = "" if one == "1" else f" * {one}"
-        most = f"((chunk_rows - 1) // max(1, {inner}) + 2){times}"
-        return f"min({count}, {most})", f"{row} // max(1, {inner}){times}"
 
     def vectors_in(self, symbols: set[sympy.Basic]) -> list[Vector]:
         """Return the axis arrays among some symbols, in the order of their columns."""
