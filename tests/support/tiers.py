@@ -39,6 +39,16 @@ FEW_TRANSFORMS = frozenset(
 )
 """The same of transforms."""
 
+COSTLY = frozenset(
+    {
+        *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
+        *("adafactor_bv", "adafactor_optax"),  # as adafactor
+        *("adatam", "ranger", "sgdp"),  # as tam and adamp
+        *("mars_adamw", "mars_lion"),  # as stable_adamw
+    }
+)
+"""Builtins of seconds each, which are made as representatives are."""
+
 
 def slow(*values):
     """Make a case that only `make test-all` runs."""
@@ -56,9 +66,11 @@ def few(names, quick=FEW):
 
 
 def in_both_dtypes(names):
-    """Pair names with dtypes; float64 is slow but for representatives."""
+    """Pair names with dtypes; what is costly is slow, and float64 but for few representatives."""
     return [
-        slow(name, dtype) if dtype == "float64" and name not in REPRESENTATIVES else (name, dtype)
+        slow(name, dtype)
+        if name in COSTLY or (dtype == "float64" and name not in FEW)
+        else (name, dtype)
         for name in names
         for dtype in ("float32", "float64")
     ]
