@@ -1,11 +1,16 @@
 """Printing of a kernel as Python source of Numba functions for CUDA.
 
 As on the CPU, there is one function per block of the kernel, and a sweep sees one chunk of one
-tensor. But a block of threads shares the chunk: each thread loads 16 bytes (a pack) of every array,
-processes those elements, and strides by the number of threads.
+tensor. But a block of threads shares the chunk: each thread loads a pack of every array, processes
+those elements, and strides by the number of threads. A pack has the same number of elements in
+every array: those that fill 16 bytes of the narrowest one.
 """
 
 import textwrap
+
+from typing import NamedTuple
+
+import sympy
 
 from learnerdsl.codegen.cuda_rows import print_cuda_by_rows
 from learnerdsl.codegen.matrices import print_cuda_matrices
@@ -75,6 +80,29 @@ CUDA = Target(
 )
 
 
+MOST = 8
+"""Largest number of elements of a pack; the values of more would not fit into the registers."""
+
+
+class _Access(NamedTuple):
+    """A load or a store in a sweep.
+
+    Attributes:
+        array: symbol of the array.
+        value: symbol of its value.
+        parts: (stem of the names in the lanes of a pack, name of the array) of what is moved: the
+            array, or one or both arrays of a master weight.
+        names: names in the function of an element for what is moved.
+        is_plain: whether the value itself is moved.
+    """
+
+    array: sympy.Symbol
+    value: sympy.Symbol
+    parts: list[tuple[str, str]]
+    names: list[str]
+    is_plain: bool
+
+
 class _InPacks:
     """A printer of a sweep in packs of elements, and of the function of one element."""
 
@@ -83,29 +111,55 @@ class _InPacks:
         self.block = block
         self.level = level
         self.element = text.function("element", level)
-        self.length = PACK_BYTES // STORAGES[text.dtype].itemsize
         items = (*block.computes, *block.reduces)
         self.draws = any(item.expression.has(Draw) for item in items)
         self.scalars = read_scalars(text, block)
         self.totals = Totals(text, text.printer(text.dtype), BLOCK)
-        names = text.names
-        self.loads = [(names.stem(load.symbol), names.arrays[load.array]) for load in block.loads]
+        memory = text.memory
+        self.reads = [
+            self.access(x.array, x.symbol, memory.read_by_load(x.array), "stored_{}")
+            for x in block.loads
+        ]
+        self.writes = [
+            self.access(x.target, x.value, memory.written_by_store(x.target), "new_{}")
+            for x in block.stores
+        ]
+        self.loads = [part for access in self.reads for part in access.parts]
         self.loaded = [stem for stem, _ in self.loads]
-        self.stores = [(names.stem(s.value), names.arrays[s.target]) for s in block.stores]
-        self.reduced = [(reduce, names.stem(reduce.symbol)) for reduce in block.reduces]
+        self.stores = [part for access in self.writes for part in access.parts]
+        self.reduced = [(reduce, text.names.stem(reduce.symbol)) for reduce in block.reduces]
+        self.touched = dict.fromkeys(array for _, array in (*self.loads, *self.stores))
+        widths = [memory.itemsizes[array] for array in self.touched]
+        narrowest = min(widths, default=STORAGES[text.dtype].itemsize)
+        self.length = min(PACK_BYTES // narrowest, MOST)
+
+    def access(
+        self, array: sympy.Symbol, value: sympy.Symbol, moved: list[str], name: str
+    ) -> _Access:
+        """Return the description of a load or a store."""
+        names = self.text.names
+        if self.text.memory.is_plain(array):
+            return _Access(array, value, [(names.stem(value), *moved)], [names.values[value]], True)
+        own = [names.free(name.format(one)) for one in moved]
+        return _Access(array, value, [(one, one) for one in moved], own, False)
 
     def functions(self) -> list[Lines]:
         """Return the function of an element and that of the sweep."""
         return [self.element_function(), self.whole_pass()]
 
     def element_function(self) -> Lines:
-        """Return the function that maps loaded values to the values to store and to reduce."""
-        block, values = self.block, self.text.names.values
-        printer = self.text.printer(self.text.dtype, "i")
-        body = [line for c in block.computes for line in self.text.compute(c, printer)]
-        results = [values[store.value] for store in block.stores]
+        """Return the function that maps what is loaded to what is stored and reduced."""
+        block, text = self.block, self.text
+        printer = text.printer(text.dtype, "i")
+        body = [self.decode(access) for access in self.reads if not access.is_plain]
+        body += [line for c in block.computes for line in text.compute(c, printer)]
+        noise = text.memory.draw_noise(block, "i")
+        body += noise
+        self.draws |= bool(noise)
+        body += [line for a in self.writes if not a.is_plain for line in self.encode(a)]
+        results = [name for access in self.writes for name in access.names]
         results += [widened(reduce, printer) for reduce in block.reduces]
-        arguments = [values[load.symbol] for load in block.loads]
+        arguments = [name for access in self.reads for name in access.names]
         arguments += [*(["i"] if self.draws else []), *self.scalars]
         return [
             "@element",
@@ -115,16 +169,29 @@ class _InPacks:
             f"{INDENT}return {', '.join(results)}",
         ]
 
+    def decode(self, access: _Access) -> str:
+        """Return the statement that decodes what is loaded."""
+        memory, (name, *second) = self.text.memory, access.names
+        rest = second[0] if second else name
+        value = self.text.names.values[access.value]
+        return f"{value} = {memory.decoded(access.array, name, rest)}"
+
+    def encode(self, access: _Access) -> Lines:
+        """Return the statements that encode what is stored."""
+        name, *second = access.names
+        value = self.text.names.values[access.value]
+        rest = second[0] if second else ""
+        return self.text.memory.store_at(access.array, name, rest, value)
+
     def whole_pass(self) -> Lines:
         """Return the function of the sweep: a loop over packs, then one over the other elements."""
         text, block, length = self.text, self.block, self.length
         lines = text.memory.views(block, "start", "grad_start", "count")
         lines += self.scalars.values()
         lines += [line for r in block.reduces for line in self.totals.start(r)]
-        touched = dict.fromkeys(array for _, array in (*self.loads, *self.stores))
-        conditions = " & ".join(f"aligned({array})" for array in touched)
+        conditions = " & ".join(f"aligned({array})" for array in self.touched)
         packs = f"count // {length}"
-        lines.append(f"packs = {packs} if {conditions} else 0" if touched else f"packs = {packs}")
+        lines.append(f"packs = {packs} if {conditions} else 0" if conditions else f"packs = {packs}")
         lines.append(BLOCK.loop("k", "packs"))
         lines += indented(self.pack())
         lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
@@ -133,22 +200,30 @@ class _InPacks:
         return [*heading(text, block, self.level, BLOCK), *indented(lines)]
 
     def pack(self) -> Lines:
-        """Return the loop body for a pack: 16 bytes of every array."""
+        """Return the loop body for a pack of every array."""
         lanes = range(self.length)
         lines: Lines = []
         for stem, array in self.loads:
-            names = ", ".join(self.lane(stem, lane) for lane in lanes)
-            lines.append(f"{names} = load{self.length}({array}, k)")
+            names = [self.lane(stem, lane) for lane in lanes]
+            load = f" = load{self.length}({array}, k)"
+            line = ", ".join(names) + load
+            lines += [line] if self.fits(line) else _wrapped("", names, load)
         for lane in lanes:
             first = f"{self.length} * k"
             lines += self.call(lane, f"{first} + {lane}" if lane else first)
         for stem, array in self.stores:
-            names = ", ".join(self.result(stem, lane) for lane in lanes)
-            lines.append(f"store{self.length}({array}, k, {names})")
+            names = [array, "k", *(self.result(stem, lane) for lane in lanes)]
+            store = f"store{self.length}"
+            line = f"{store}({', '.join(names)})"
+            lines += [line] if self.fits(line) else _wrapped(store, names)
         for reduce, stem in self.reduced:
             for lane in lanes:
                 lines += self.totals.join(reduce, self.lane(stem, lane))
         return lines
+
+    def fits(self, line: str) -> bool:
+        """Return whether a load or store stays in one line, as those of few elements do."""
+        return len(line) <= WIDTH or self.length < MOST
 
     def single(self) -> Lines:
         """Return the loop body for a single element."""
@@ -183,9 +258,12 @@ class _InPacks:
 def _call(head: str, arguments: list[str], end: str = "") -> Lines:
     """Return a call or the head of a function, wrapped if it is too long for a line."""
     whole = f"{head}({', '.join(arguments)}){end}"
-    if len(whole) <= WIDTH:
-        return [whole]
-    wrapped = textwrap.wrap(", ".join(arguments) + ",", WIDTH - len(INDENT))
+    return [whole] if len(whole) <= WIDTH else _wrapped(head, arguments, end)
+
+
+def _wrapped(head: str, names: list[str], end: str = "") -> Lines:
+    """Return a list of names in parentheses over several lines."""
+    wrapped = textwrap.wrap(", ".join(names) + ",", WIDTH - len(INDENT))
     return [f"{head}(", *indented(wrapped), f"){end}"]
 
 

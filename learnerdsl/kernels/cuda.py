@@ -27,20 +27,13 @@ import numpy as np
 from numba import cuda
 
 from learnerdsl.elementary import FUNCTIONS
-from learnerdsl.kernels import cuda_math
+from learnerdsl.kernels import cuda_encodings, cuda_math, cuda_memory
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
 from learnerdsl.kernels.cuda_math import cos_of_turns
 from learnerdsl.kernels.cuda_math import maximum as maximum
 from learnerdsl.kernels.cuda_math import minimum as minimum
 from learnerdsl.kernels.cuda_math import narrowed as narrowed
-from learnerdsl.kernels.cuda_memory import aligned as aligned
-from learnerdsl.kernels.cuda_memory import float32_array as float32_array
-from learnerdsl.kernels.cuda_memory import float64_array as float64_array
-from learnerdsl.kernels.cuda_memory import int64_array, uint64_array
-from learnerdsl.kernels.cuda_memory import load2 as load2
-from learnerdsl.kernels.cuda_memory import load4 as load4
-from learnerdsl.kernels.cuda_memory import store2 as store2
-from learnerdsl.kernels.cuda_memory import store4 as store4
+from learnerdsl.kernels.encodings import NAMES
 from learnerdsl.kernels.joining import joining_functions
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.kernels.simulator import SIMULATED
@@ -54,7 +47,14 @@ nan = math.nan
 inf = math.inf
 float32 = np.float32
 float64 = np.float64
+int32 = np.int32
 int64 = np.int64
+uint32 = np.uint32
+float_of = cuda_encodings.float_of
+float64_array, int64_array = cuda_memory.float64_array, cuda_memory.int64_array
+uint64_array = cuda_memory.uint64_array
+globals().update({name: getattr(cuda_memory, name) for name in cuda_memory.NAMES})
+globals().update({name: getattr(cuda_encodings, name) for name in NAMES})
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
 
 WORDS = (
