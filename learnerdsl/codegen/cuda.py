@@ -7,7 +7,6 @@ every array: those that fill 16 bytes of the narrowest one.
 """
 
 import textwrap
-
 from typing import NamedTuple
 
 import sympy
@@ -191,7 +190,9 @@ class _InPacks:
         lines += [line for r in block.reduces for line in self.totals.start(r)]
         conditions = " & ".join(f"aligned({array})" for array in self.touched)
         packs = f"count // {length}"
-        lines.append(f"packs = {packs} if {conditions} else 0" if conditions else f"packs = {packs}")
+        lines.append(
+            f"packs = {packs} if {conditions} else 0" if conditions else f"packs = {packs}"
+        )
         lines.append(BLOCK.loop("k", "packs"))
         lines += indented(self.pack())
         lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
@@ -269,26 +270,25 @@ def _wrapped(head: str, names: list[str], end: str = "") -> Lines:
 
 def print_cuda_finite_check(dtype: str) -> str:
     """Return the module of a sweep that counts NaN and infinite gradient elements."""
+    storage = STORAGES[dtype]
+    is_coded = storage.raw != storage.name
+    value = f"from_{dtype}(g[i])" if is_coded else "g[i]"
+    names = ["abs", "element_pass", f"{storage.raw}_array", *([f"from_{dtype}"] * is_coded)]
+    imports = "\n".join(f"    {name}," for name in [*names, "inf", "sum_of", "thread", "threads"])
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 
 from learnerdsl.kernels.cuda import (
-    abs,
-    element_pass,
-    {dtype}_array,
-    inf,
-    sum_of,
-    thread,
-    threads,
+{imports}
 )
 
 
 @element_pass
 def count_nonfinite(arrays, model, tensor, start, grad_start, count, sums, scratch):
     """Reads g; writes nothing."""
-    g = {dtype}_array(arrays[1], grad_start, count)
+    g = {storage.raw}_array(arrays[1], grad_start, count)
     nonfinite = 0.0
     for i in range(thread(), count, threads()):
-        nonfinite += 0.0 if abs(g[i]) < inf else 1.0
+        nonfinite += 0.0 if abs({value}) < inf else 1.0
     nonfinite = sum_of(nonfinite, threads(), scratch)
     if thread() == 0:
         sums[0] = nonfinite
