@@ -24,8 +24,9 @@ KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS i
 
 _BY_BLOCKS = (
     *(monoid.of_block for monoid in MONOIDS.values()),
-    *("aligned", "element", "lanes_for", "load2", "load4", "load8", "narrowed"),
-    *("store2", "store4", "store8", "sync", "tensor_vectors", "thread", "threads"),
+    *("aligned", "block_pass", "element", "lanes_for", "load2", "load4", "load8"),
+    *("load8_within", "narrowed", "store2", "store4", "store8", "store8_within", "sync"),
+    *("tensor_vectors", "thread", "threads"),
 )
 CUDA_FUNCTIONS = tuple(
     sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {m.hot for m in MONOIDS.values()}, key=str.lower)

@@ -35,6 +35,7 @@ from learnerdsl.kernels.cuda_math import minimum as minimum
 from learnerdsl.kernels.cuda_math import narrowed as narrowed
 from learnerdsl.kernels.encodings import NAMES
 from learnerdsl.kernels.joining import joining_functions
+from learnerdsl.kernels.packs import SHARERS
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.monoids import MONOIDS, Monoid
@@ -56,6 +57,9 @@ uint64_array = cuda_memory.uint64_array
 globals().update({name: getattr(cuda_memory, name) for name in cuda_memory.NAMES})
 globals().update({name: getattr(cuda_encodings, name) for name in NAMES})
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
+
+SHARING = max(THREADS, SHARERS)
+"""Number of threads of a block in sweeps over 8-bit states."""
 
 WORDS = (
     "addresses",  # uint64 (tensors, columns): addresses of the arrays of a tensor
@@ -109,14 +113,14 @@ if SIMULATED:
         Without the lock, two threads of the simulator could get different arrays.
         """
         with _one_array:
-            return cuda.shared.array(THREADS, float64)
+            return cuda.shared.array(SHARING, float64)
 
 else:
 
     @device
     def block_scratch() -> Any:
         """Return shared memory with one float64 for each thread of the block."""
-        return cuda.shared.array(THREADS, float64)
+        return cuda.shared.array(SHARING, float64)
 
 
 @device
@@ -209,9 +213,11 @@ def silenced(run: Callable[..., None]) -> Callable[..., None]:
     return silently
 
 
-def _kernel(function: Callable[..., None], run: Callable[..., None], by: str) -> CudaKernel:
+def _kernel(
+    function: Callable[..., None], run: Callable[..., None], by: str, threads: int = THREADS
+) -> CudaKernel:
     """Return the kernel of a generated function."""
-    return CudaKernel(function, silenced(run), len(WORDS), THREADS, by)
+    return CudaKernel(function, silenced(run), len(WORDS), threads, by)
 
 
 def element_pass(function: Callable[..., None]) -> CudaKernel:
@@ -222,6 +228,16 @@ def element_pass(function: Callable[..., None]) -> CudaKernel:
     element `grad_start` of the gradient array. The function writes its partial sums to `sums`;
     `scratch` is shared memory with one float64 for each thread. A block does one chunk at a time.
     """
+    return _kernel(function, _over_chunks(function), "chunk")
+
+
+def block_pass(function: Callable[..., None]) -> CudaKernel:
+    """Make a kernel of a sweep over 8-bit states; see `element_pass`."""
+    return _kernel(function, _over_chunks(function), "chunk", SHARING)
+
+
+def _over_chunks(function: Callable[..., None]) -> Callable[..., None]:
+    """Return what each thread of a sweep runs: a loop over chunks."""
     body = device(function)
 
     def run(words: Any) -> None:
@@ -244,7 +260,7 @@ def element_pass(function: Callable[..., None]) -> CudaKernel:
                     scratch,
                 )
 
-    return _kernel(function, run, "chunk")
+    return run
 
 
 def model_scalars(function: Callable[..., None]) -> CudaKernel:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.kernels.cuda_compile import device
 from learnerdsl.kernels.packs import PACK_BYTES
 from learnerdsl.kernels.simulator import SIMULATED
 
@@ -204,7 +205,63 @@ float32_array, float64_array = map(_pointer_to, ("float32", "float64"))
 uint16_array, int16_array = map(_pointer_to, ("uint16", "int16"))
 uint8_array, int8_array = map(_pointer_to, ("uint8", "int8"))
 uint64_array, int64_array = map(_pointer_to, ("uint64", "int64"))
+
+
+@device
+def load8_within(array: Any, k: Any, count: Any) -> Any:
+    """Return elements 8k to 8k + 7 of an array, and its last one in place of those behind it."""
+    if aligned(array) and 8 * k + 8 <= count:
+        return load8(array, k)
+    i, last = 8 * k, count - 1
+    return (
+        array[min(i, last)],
+        array[min(i + 1, last)],
+        array[min(i + 2, last)],
+        array[min(i + 3, last)],
+        array[min(i + 4, last)],
+        array[min(i + 5, last)],
+        array[min(i + 6, last)],
+        array[min(i + 7, last)],
+    )
+
+
+@device
+def store_within(array: Any, i: Any, count: Any, value: Any) -> None:
+    """Write element i of an array, if it has one."""
+    if i < count:
+        array[i] = value
+
+
+@device
+def store8_within(
+    array: Any,
+    k: Any,
+    count: Any,
+    a: Any,
+    b: Any,
+    c: Any,
+    d: Any,
+    e: Any,
+    f: Any,
+    g: Any,
+    h: Any,
+) -> None:
+    """Write elements 8k to 8k + 7 of an array, as far as it has them."""
+    if aligned(array) and 8 * k + 8 <= count:
+        store8(array, k, a, b, c, d, e, f, g, h)
+    else:
+        store_within(array, 8 * k, count, a)
+        store_within(array, 8 * k + 1, count, b)
+        store_within(array, 8 * k + 2, count, c)
+        store_within(array, 8 * k + 3, count, d)
+        store_within(array, 8 * k + 4, count, e)
+        store_within(array, 8 * k + 5, count, f)
+        store_within(array, 8 * k + 6, count, g)
+        store_within(array, 8 * k + 7, count, h)
+
+
 NAMES = (
+    *("load8_within", "store8_within"),
     *("aligned", "load2", "load4", "load8", "store2", "store4", "store8"),
     *("float32_array", "float64_array", "uint16_array", "int16_array"),
     *("uint8_array", "int8_array"),

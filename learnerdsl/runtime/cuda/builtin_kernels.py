@@ -26,6 +26,8 @@ from learnerdsl.kernels.cuda import (
 )
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
 from learnerdsl.kernels.cuda_encodings import (
+    factor_from_int8,
+    factor_from_uint8,
     from_bfloat16,
     from_float16,
     from_int8,
@@ -139,9 +141,11 @@ def decoded(source: Any, second: Any, i: Any, encoding: Any) -> Any:
     if encoding == 0:
         return float32_array(source, i, 1)[0]
     if encoding == 4:
-        return from_int8(int8_array(source, i, 1)[0], float32_array(second, i // BLOCK, 1)[0])
+        factor = factor_from_int8(float32_array(second, i // BLOCK, 1)[0])
+        return from_int8(int8_array(source, i, 1)[0], factor)
     if encoding == 5:
-        return from_uint8(uint8_array(source, i, 1)[0], float32_array(second, i // BLOCK, 1)[0])
+        factor = factor_from_uint8(float32_array(second, i // BLOCK, 1)[0])
+        return from_uint8(uint8_array(source, i, 1)[0], factor)
     if encoding == 6:
         return from_split16(uint16_array(source, i, 1)[0], int16_array(second, i, 1)[0])
     if encoding == 7:
