@@ -159,10 +159,11 @@ def check_names(what: str, given: Any, own: Any) -> None:
     if not isinstance(given, Mapping):
         msg = f"The checkpoint has {quoted(given)} for its {what}; expected a dict."
         raise CheckpointError(msg)
-    missing = [quoted(name) for name in own if name not in given]
-    extra = [quoted(name) for name in given if name not in own]
+    missing = ", ".join(quoted(name) for name in own if name not in given)
+    extra = ", ".join(quoted(name) for name in given if name not in own)
     if missing or extra:
-        msg = f"The checkpoint has other {what}: missing {missing}, not known here {extra}."
+        parts = [f"missing {missing}"] * bool(missing) + [f"not known here {extra}"] * bool(extra)
+        msg = f"The checkpoint has other {what}: {', '.join(parts)}."
         raise CheckpointError(msg)
 
 
