@@ -10,7 +10,7 @@ from learnerdsl.codegen.text import Text
 @pytest.fixture
 def arrays():
     program = ld.learners.adafactor.program(shape=(2, 3, 4))
-    return AxisArrays(Text(program.kernel, program.layout, "float32"))
+    return AxisArrays(Text(program.kernel, program.layout, program.precision))
 
 
 @pytest.mark.parametrize(
