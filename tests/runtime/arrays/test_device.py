@@ -199,6 +199,14 @@ def test_tensors_of_bfloat16_are_read(device):
     assert not narrow.view.copy_to_host().any()
 
 
+def test_tensors_are_converted_and_copied_by_pytorch():
+    torch = pytest.importorskip("torch")
+    narrow = interop.converted(torch.tensor([1.0, 2.5]), "bfloat16")
+    assert narrow.dtype == torch.bfloat16
+    assert copy_to_host(narrow).dtype.name == "bfloat16"
+    np.testing.assert_array_equal(copy_to_host(narrow).astype(float), [1.0, 2.5])
+
+
 def test_number_types_that_nothing_converts_are_refused_together(device):
     params = [device.array(np.zeros(3, np.float32)) for _ in range(2)]
     given = [device.array(np.ones(3, t)) for t in (np.float32, np.float16)]
