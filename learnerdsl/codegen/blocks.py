@@ -33,8 +33,7 @@ class _InBlocks:
         self.text = text
         self.block = block
         self.number, self.first, self.size = map(text.names.unique, ("block", "first", "size"))
-        self.position = f"start + {self.first} + i"
-        self.printer = text.printer(text.dtype, self.position)
+        self.printer = text.printer(text.dtype, f"start + {self.first}")
         in_chunk = f"({self.first} + i)"
         self.totals = Totals(text, self.printer, workers, in_chunk)
         storages = text.layout.storages
@@ -65,6 +64,7 @@ class _InBlocks:
             kind = storages[array].name
             lines.append(f"{self.name(array, 'old')} = factor_from_{kind}({scale})")
         lines += [f"{self.name(array, 'top')} = int32(0)" for array in self.written]
+        lines += memory.begin_noise(self.block, self.printer.start)
         lines.append(f"for i in range({self.size}):")
         body: list[str] = []
         for load in self.block.loads:
@@ -83,7 +83,7 @@ class _InBlocks:
         direct = [store for store in self.block.stores if store.target not in self.written]
         lines: list[str] = []
         if any(memory.is_random(store.target) for store in direct):
-            lines += memory.draw_noise(self.block, self.position)
+            lines += memory.draw_noise(self.block)
         for store in direct:
             lines += memory.store(store.target, "i", names.values[store.value])
         for array, symbol in self.written.items():
@@ -100,7 +100,9 @@ class _InBlocks:
             storage = self.text.layout.storages[array]
             scale, factor = self.name(array, "new_scale"), self.name(array, "new")
             top = f"float_of(uint32({self.name(array, 'top')}))"
-            noise = memory.draw_noise(self.block, self.position) if memory.is_random(array) else []
+            noise: list[str] = []
+            if memory.is_random(array):
+                noise = memory.draw_noise(self.block)
             lines += [
                 f"{scale} = {top if storage.is_signed else f'sqrt({top})'}",
                 f"{memory.second[array]}[{self.number}] = {scale}",

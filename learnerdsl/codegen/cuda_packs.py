@@ -109,7 +109,7 @@ class InPacks:
     def element_function(self) -> Lines:
         """Return the function that maps what is loaded to what is stored and reduced."""
         block, text = self.block, self.text
-        printer = text.printer(text.dtype, "i")
+        printer = text.printer(text.dtype, "")
         body = [self.decode(access) for access in self.reads if not access.is_plain]
         body += [line for c in block.computes for line in text.compute(c, printer)]
         if any(text.memory.is_random(a.array) and not a.is_plain for a in self.writes):

@@ -50,7 +50,8 @@ class Memory:
         self.itemsizes = {names.arrays[s]: layout.storages[s].itemsize for s in layout.arrays}
         self.itemsizes |= {self.second[s]: c.itemsize for s, c in self.companions.items()}
         is_random = precision.rounding == "stochastic"
-        self.key, self.noise = map(names.unique, ("rounding", "noise")) if is_random else ("", "")
+        own = ("rounding", "base", "noise") if is_random else ()
+        self.key, self.base, self.noise = map(names.unique, own) if is_random else ("", "", "")
 
     def views(
         self,
@@ -233,15 +234,26 @@ class Memory:
 
     def read_key(self, block: Block) -> dict[str, str]:
         """Return name -> statement that makes the key of the noise, if a sweep needs it."""
-        if not any(self.is_random(store.target) for store in block.stores):
+        if not self.needs_noise(block):
             return {}
         return {self.key: f"{self.key} = rounding_key(model, tensor)"}
 
-    def draw_noise(self, block: Block, position: str) -> list[str]:
-        """Return the statement that draws an element's noise, if a sweep needs it."""
-        if not any(self.is_random(store.target) for store in block.stores):
-            return []
-        return [f"{self.noise} = noise_at({self.key}, {position})"]
+    def begin_noise(self, block: Block, start: str) -> list[str]:
+        """Return the statement before a loop over elements from number `start` on."""
+        return [f"{self.base} = low_word({start})"] if self.needs_noise(block) else []
+
+    def draw_noise(self, block: Block, position: str = "") -> list[str]:
+        """Return the statement that draws an element's noise, if a sweep needs it.
+
+        Its number is `position`, or `i` elements after that of `begin_noise`.
+        """
+        # The sum is computed in 32 bits, which keeps vectors wide.
+        number = position or f"{self.base} + uint32(i)"
+        return [f"{self.noise} = noise_at({self.key}, {number})"] if self.needs_noise(block) else []
+
+    def needs_noise(self, block: Block) -> bool:
+        """Return whether a sweep rounds by chance."""
+        return any(self.is_random(store.target) for store in block.stores)
 
     def has_blocks(self, block: Block) -> bool:
         """Return whether a sweep uses arrays of 8-bit codes."""

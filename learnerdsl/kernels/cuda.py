@@ -87,6 +87,12 @@ def thread() -> Any:
 
 
 @device
+def low_word(value: Any) -> Any:
+    """Return the last 32 bits of an integer, uint32."""
+    return np.uint32(int64(value) & int64(0xFFFFFFFF))
+
+
+@device
 def threads() -> Any:
     """Return the number of threads of a block."""
     return int64(cuda.blockDim.x)

@@ -38,21 +38,24 @@ def _of_16_bits(
         return float_of(u32(u32(stored) << u32(16)))
 
     @inline
+    def quiet_bfloat16(bits: Any) -> Any:
+        """Return the bits of a bfloat16 NaN with the sign of a float32 number."""
+        return u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+
+    @inline
     def to_bfloat16(x: Any) -> Any:
         """Return the nearest bfloat16 number, ties to even; NaN stays NaN."""
         bits = bits_of(x)
         odd = u32(u32(bits >> u32(16)) & u32(1))
         nearest = u32(u32(bits + u32(u32(0x7FFF) + odd)) >> u32(16))
-        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
-        return u16(quiet if x != x else nearest)
+        return u16(quiet_bfloat16(bits) if x != x else nearest)
 
     @inline
     def to_bfloat16_by(x: Any, noise: Any) -> Any:
         """Return one of the two bfloat16 numbers around x; `noise` (16 bits) chooses."""
         bits = bits_of(x)
-        chosen = u32(u32(bits + u32(noise)) >> u32(16))
-        is_special = u32(bits & u32(0x7F800000)) == u32(0x7F800000)
-        return to_bfloat16(x) if is_special else u16(chosen)
+        chosen = u32(u32(bits + u32(noise)) >> u32(16))  # infinity stays, as its last bits are 0
+        return u16(quiet_bfloat16(bits) if x != x else chosen)
 
     @inline
     def from_float16(stored: Any) -> Any:
@@ -217,9 +220,9 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
 
     @inline
     def kahan_rest(x: Any, rounded: Any) -> Any:
-        """Return what rounding lost; 0 if that is not a number, as for infinity."""
+        """Return what rounding lost; 0 if that is not finite, as beside infinity."""
         lost = f32(x - rounded)
-        return lost if lost == lost else f32(0.0)
+        return lost if abs(lost) < f32(np.inf) else f32(0.0)
 
     return _named(
         from_split16,
