@@ -10,8 +10,8 @@ With 64 threads and blocks of 256 elements:
     block    0   0 ...   0     1   1 ...   1     then blocks 2 and 3, 4 and 5, ...
     elements 0-7 8-15   248-255
 
-All threads run every turn, because they wait for each other. Those without elements load the last
-one and store nothing.
+All threads run every turn, because they wait for each other. Those without elements load zeros and
+store nothing.
 """
 
 import sympy

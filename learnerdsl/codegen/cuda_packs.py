@@ -87,7 +87,8 @@ class InPacks:
         """Return the description of a load or a store."""
         names = self.text.names
         if self.text.memory.is_plain(array) or (name == NEW and self.waits(array)):
-            return Access(array, value, [(names.stem(value), *moved)], [names.values[value]], True)
+            part = names.stem(value), moved[0]
+            return Access(array, value, [part], [names.values[value]], True)
         own = [names.free(name.format(one)) for one in moved]
         return Access(array, value, [(one, one) for one in moved], own, False)
 

@@ -6,6 +6,7 @@ products of bits may overflow.
 
 from learnerdsl.kernels.bits import IN_PYTHON, compiled_conversions
 from learnerdsl.kernels.cuda_compile import device
+from learnerdsl.kernels.cuda_math import rint, sqrt
 from learnerdsl.kernels.encodings import encoding_functions
 from learnerdsl.kernels.simulator import SIMULATED
 
@@ -16,5 +17,5 @@ else:
 
     _conversions = compiled_conversions(intrinsic)
 
-globals().update(encoding_functions(device, *_conversions))
+globals().update(encoding_functions(device, _conversions, sqrt, rint))
 float_of = _conversions[1]

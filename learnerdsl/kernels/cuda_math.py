@@ -16,6 +16,8 @@ if SIMULATED:
     maximum, minimum = np.maximum, np.minimum
     globals().update({row.name: row.of_arrays for row in FUNCTIONS if row.cuda})
 
+    rint = np.rint
+
     def cos_of_turns(x: Any) -> Any:
         """Return the cosine of 2 pi x."""
         return np.cos(2.0 * np.pi * x)
@@ -111,6 +113,7 @@ else:
         elif _row.cuda:
             globals()[_row.name] = imported(_row.cuda)
 
+    rint = _libdevice("rint")
     _cos_of_half_turns = _libdevice("cospi")
 
     @cuda.jit(device=True, inline="always")

@@ -36,6 +36,10 @@ if SIMULATED:
         """Return whether the array is aligned for loads and stores of 16 bytes."""
         return array.ctypes.data % PACK_BYTES == 0
 
+    def zero_of(array: np.ndarray) -> Any:
+        """Return 0 in the number type of an array."""
+        return array.dtype.type(0)
+
     def _loader(length: int) -> Any:
         """Return the function that loads pack number k of an array."""
         return lambda array, k: tuple(array[length * k : length * (k + 1)])
@@ -92,6 +96,17 @@ else:
             return builder.icmp_unsigned("==", low, ir.Constant(_LONG, 0))
 
         return types.boolean(array), generate
+
+    @intrinsic
+    def zero_of(typing_context: Any, array: Any) -> Any:
+        """Return 0 in the number type of an array."""
+        del typing_context
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del builder, args
+            return context.get_constant_null(signature.return_type)
+
+        return array.dtype(array), generate
 
     def _places(builder: Any, array: Any, pointer: Any, k: Any, length: int) -> Any:
         """Return the pointers to the vectors that make up pack number `k` of an array.
@@ -208,20 +223,25 @@ uint64_array, int64_array = map(_pointer_to, ("uint64", "int64"))
 
 
 @device
+def load_within(array: Any, i: Any, count: Any) -> Any:
+    """Return element i of an array, or 0 if it has none: what others write must not be read."""
+    return array[i] if i < count else zero_of(array)
+
+
+@device
 def load8_within(array: Any, k: Any, count: Any) -> Any:
-    """Return elements 8k to 8k + 7 of an array, and its last one in place of those behind it."""
+    """Return elements 8k to 8k + 7 of an array, and 0 for those that it does not have."""
     if aligned(array) and 8 * k + 8 <= count:
         return load8(array, k)
-    i, last = 8 * k, count - 1
     return (
-        array[min(i, last)],
-        array[min(i + 1, last)],
-        array[min(i + 2, last)],
-        array[min(i + 3, last)],
-        array[min(i + 4, last)],
-        array[min(i + 5, last)],
-        array[min(i + 6, last)],
-        array[min(i + 7, last)],
+        load_within(array, 8 * k, count),
+        load_within(array, 8 * k + 1, count),
+        load_within(array, 8 * k + 2, count),
+        load_within(array, 8 * k + 3, count),
+        load_within(array, 8 * k + 4, count),
+        load_within(array, 8 * k + 5, count),
+        load_within(array, 8 * k + 6, count),
+        load_within(array, 8 * k + 7, count),
     )
 
 

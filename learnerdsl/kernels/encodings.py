@@ -87,7 +87,7 @@ def _of_16_bits(
     )
 
 
-def _of_signed_8_bits(inline: Inline) -> Functions:
+def _of_signed_8_bits(inline: Inline, rint: Any) -> Functions:
     """Return the encoding int8, with a scale for each block."""
 
     @inline
@@ -117,7 +117,7 @@ def _of_signed_8_bits(inline: Inline) -> Functions:
     @inline
     def to_int8(x: Any, factor: Any) -> Any:
         """Return the nearest signed code."""
-        return np.int8(i32(np.rint(of_int8(x, factor))))
+        return np.int8(i32(rint(of_int8(x, factor))))
 
     @inline
     def to_int8_by(x: Any, factor: Any, noise: Any) -> Any:
@@ -130,7 +130,7 @@ def _of_signed_8_bits(inline: Inline) -> Functions:
     return _named(factor_from_int8, factor_to_int8, from_int8, to_int8, to_int8_by)
 
 
-def _of_unsigned_8_bits(inline: Inline, bits_of: Any) -> Functions:
+def _of_unsigned_8_bits(inline: Inline, bits_of: Any, sqrt: Any, rint: Any) -> Functions:
     """Return the encoding uint8, and the maximum that gives the scale of a block."""
 
     @inline
@@ -152,13 +152,13 @@ def _of_unsigned_8_bits(inline: Inline, bits_of: Any) -> Functions:
     @inline
     def of_uint8(x: Any, factor: Any) -> Any:
         """Return 255 * sqrt(x) / scale, not yet rounded; 0 for NaN."""
-        code = f32(np.sqrt(x) * factor)
+        code = f32(sqrt(x) * factor)
         return code if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
 
     @inline
     def to_uint8(x: Any, factor: Any) -> Any:
         """Return the nearest unsigned code."""
-        return np.uint8(i32(np.rint(of_uint8(x, factor))))
+        return np.uint8(i32(rint(of_uint8(x, factor))))
 
     @inline
     def to_uint8_by(x: Any, factor: Any, noise: Any) -> Any:
@@ -278,6 +278,8 @@ def encoding_functions(
     float_of: Any,
     half_of: Any,
     half_to: Any,
+    sqrt: Any = np.sqrt,
+    rint: Any = np.rint,
 ) -> Functions:
     """Return the functions named in `NAMES`: name -> function.
 
@@ -287,11 +289,13 @@ def encoding_functions(
         float_of: returns the float32 value with these bits.
         half_of: returns the bits of a float32 value rounded to float16, as uint16.
         half_to: returns the float32 value of the bits of a float16 value.
+        sqrt: returns the square root of a float32 value.
+        rint: returns the nearest whole number of a float32 value, ties to even.
     """
     return {
         **_of_16_bits(inline, bits_of, float_of, half_of, half_to),
-        **_of_signed_8_bits(inline),
-        **_of_unsigned_8_bits(inline, bits_of),
+        **_of_signed_8_bits(inline, rint),
+        **_of_unsigned_8_bits(inline, bits_of, sqrt, rint),
         **_of_masters(inline, bits_of, float_of),
         **_of_noise(inline),
     }

@@ -253,9 +253,7 @@ BAD_GRADIENTS = {
     "missing": lambda torch, p: None,
     "not contiguous": lambda torch, p: torch.zeros(p.shape[::-1], device=DEVICE).T,
     "of another shape": lambda torch, p: torch.zeros(3, device=DEVICE),
-    "of float64": lambda torch, p: torch.zeros_like(p, dtype=torch.float64),
-    "of float16": lambda torch, p: torch.zeros_like(p, dtype=torch.float16),
-    "of bfloat16": lambda torch, p: torch.zeros_like(p, dtype=torch.bfloat16),
+    "of whole numbers": lambda torch, p: torch.zeros_like(p, dtype=torch.int32),
     "sparse": lambda torch, p: torch.zeros_like(p).to_sparse(),
     "the parameter itself": lambda torch, p: p,
 }
@@ -274,7 +272,7 @@ def test_a_gradient_that_cannot_be_used_changes_nothing(kind, torch, of_torch):
     assert_as_oracle(every_state, of_torch, learner, start, sequence[:3])
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32", "complex64"])
+@pytest.mark.parametrize("dtype", ["int32", "complex64", "float8_e4m3fn"])
 def test_a_parameter_of_another_number_type_is_refused(dtype, torch):
     with pytest.raises(ld.LearnerError, match=dtype):
         RULES["adam"]([torch.zeros(4, dtype=getattr(torch, dtype), device=DEVICE)])

@@ -113,7 +113,7 @@ def _by_interface(interface: dict[str, Any]) -> Place:
     """
     address, is_read_only = interface["data"]
     shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
-    name = "bfloat16" if dtype.str == BFLOAT16 else dtype.name
+    name = "bfloat16" if interface["typestr"] == BFLOAT16 else dtype.name
     strides = interface.get("strides")
     expected = _row_major(shape, dtype.itemsize)
     is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
