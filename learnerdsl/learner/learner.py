@@ -83,8 +83,8 @@ class Learner(Resumable):
             "nearest" (ties to even), or "stochastic".
         hyperparameters: values or schedules that replace the defaults of the rule.
 
-    Number types are those of memory: updates load values, compute in float32 (or float64), and round
-    what they store.
+    Number types are those of memory: updates load values, compute in float32 (or float64), and
+    round what they store.
 
     * "bfloat16" has 8 bits of precision and the range of float32, "float16" has 11 bits and ends at
       65504.
