@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import RingState
+from learnerdsl.expr import RingState, StateSymbol
 from learnerdsl.interpret.codecs import (
     blocks_of,
     decode,
@@ -44,14 +44,19 @@ def empty_pieces(rule: Rule, precision: Precision, parameter: np.ndarray) -> Pie
 
 def decode_states(rule: Rule, precision: Precision, pieces: Mapping[str, Any]) -> dict[str, Any]:
     """Return name -> values of the states of a tensor, in the dtype of the arithmetic."""
-    values: dict[str, Any] = {}
-    for symbol in (spec.symbol for spec in rule.states):
-        if symbol.shape == "tensor":
-            values[symbol.name] = pieces[symbol.name]
-        elif symbol.shape != "model":
-            scales = pieces.get(symbol.name + SCALE)
-            values[symbol.name] = decode(precision.state(symbol.name), pieces[symbol.name], scales)
-    return values
+    return {
+        spec.symbol.name: decode_state(precision, spec.symbol, pieces)
+        for spec in rule.states
+        if spec.symbol.shape != "model"
+    }
+
+
+def decode_state(precision: Precision, symbol: StateSymbol, pieces: Mapping[str, Any]) -> Any:
+    """Return the values of a state of a tensor; a scalar is its own value."""
+    if symbol.shape == "tensor":
+        return pieces[symbol.name]
+    scales = pieces.get(symbol.name + SCALE)
+    return decode(precision.state(symbol.name), pieces[symbol.name], scales)
 
 
 def encode_states(
@@ -73,24 +78,42 @@ def encode_states(
     pieces: Pieces = {}
     for number, symbol in enumerate((spec.symbol for spec in rule.states), 1):
         if old is not None and isinstance(symbol, RingState):
-            if symbol.lag > 1:  # encoding it again could change it
-                younger = rule.states[number - 2].symbol.name
-                moved = {"": old[younger], SCALE: old.get(younger + SCALE)}
-                pieces |= {symbol.name + end: a for end, a in moved.items() if a is not None}
+            if symbol.lag > 1:
+                pieces |= _moved(rule.states[number - 2].symbol, symbol, old)
                 continue
             number += symbol.length - 1  # a kernel writes it to the array of the oldest value
-        if symbol.shape == "tensor":
-            pieces[symbol.name] = values[symbol.name]
-        elif symbol.shape != "model":
+        if symbol.shape != "model":
             bits = None
             if noise is not None and symbol.shape == "element":
                 bits = noise_of(noise, noise_multiplier(number))
-            storage = precision.state(symbol.name)
-            stored, scales = encode(storage, np.asarray(values[symbol.name]), bits)
-            pieces[symbol.name] = stored
-            if scales is not None:
-                pieces[symbol.name + SCALE] = scales
+            pieces |= encode_state(precision, symbol, values[symbol.name], bits)
     return pieces
+
+
+def _moved(younger: StateSymbol, symbol: StateSymbol, old: Mapping[str, Any]) -> Pieces:
+    """Return the pieces of a value of a ring: those that were the next younger value's.
+
+    Encoding its values again could change them.
+    """
+    ends = [end for end in ("", SCALE) if younger.name + end in old]
+    return {symbol.name + end: old[younger.name + end] for end in ends}
+
+
+def encode_state(
+    precision: Precision, symbol: StateSymbol, values: Any, bits: np.ndarray | None = None
+) -> Pieces:
+    """Return the pieces of one state of a tensor; the inverse of `decode_state`.
+
+    Args:
+        precision: the number types of the tensor's arrays.
+        symbol: the state.
+        values: its values, in the dtype of the arithmetic.
+        bits: 16 random bits for each value, to round by chance; None to round to nearest.
+    """
+    if symbol.shape == "tensor":
+        return {symbol.name: values}
+    stored, scales = encode(precision.state(symbol.name), np.asarray(values), bits)
+    return {symbol.name: stored} | ({} if scales is None else {symbol.name + SCALE: scales})
 
 
 def encode_new_parameter(

@@ -2,18 +2,19 @@
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from learnerdsl.errors import CheckpointError
+from learnerdsl.errors import CheckpointError, DtypeError
 from learnerdsl.files import check_readable, checked_path, replace_file
 from learnerdsl.learner.state_dict import StateDict
+from learnerdsl.storage import STORAGES
 
-ARRAYS = ("state", "model_state")
+ARRAYS = ("state", "model_state", "values")
 """Keys of a state dict that are stored as tensors; the rest is JSON, under DESCRIPTION."""
 
 DESCRIPTION, CHECKSUMS = "learnerdsl", "checksums"
@@ -23,13 +24,12 @@ Tensors = dict[str, np.ndarray]
 Decoded = TypeVar("Decoded")
 
 
-def write(path: Any, state_dict: StateDict, parameters: Sequence[np.ndarray] | None = None) -> None:
+def write(path: Any, state_dict: StateDict) -> None:
     """Write a state dict to a file atomically.
 
     Args:
         path: the file.
         state_dict: what `Learner.state_dict` returned.
-        parameters: values of the parameters, in their order, if the file should hold them too.
 
     Raises:
         CheckpointError: the state dict holds something that cannot be stored in a file, or the
@@ -47,7 +47,7 @@ def write(path: Any, state_dict: StateDict, parameters: Sequence[np.ndarray] | N
         tensors |= {f"state/{name}/{state}": array for state, array in states.items()}
     for name, value in state_dict["model_state"].items():
         tensors[f"model/{name}"] = np.array(value)
-    for name, array in zip(names, parameters or (), strict=parameters is not None):
+    for name, array in state_dict.get("values", {}).items():
         tensors[f"parameter/{name}"] = array
     described = {key: value for key, value in state_dict.items() if key not in ARRAYS}
     try:
@@ -111,9 +111,11 @@ def read_safetensors(
         with safe_open(file_path, framework="np") as file:
             metadata = file.metadata() or {}
             keys = [key for key in file.keys() if is_wanted(key)]  # noqa: SIM118
+            if any(file.get_slice(key).get_dtype() == "BF16" for key in keys):
+                STORAGES["bfloat16"].numpy  # noqa: B018 - NumPy must know the type from here on
             tensors = {key: file.get_tensor(key) for key in keys}
         return decode(metadata, tensors)
-    except CheckpointError:
+    except (CheckpointError, DtypeError):
         raise
     except Exception as error:  # a damaged file can raise anything
         msg = f"{file_path} is damaged or not a {kind} {owner} ({error})."

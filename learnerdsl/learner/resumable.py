@@ -1,7 +1,6 @@
 """Show, set, save, load and reset what a learner keeps from update to update."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,18 @@ import sympy
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.expr import symbols_in
 from learnerdsl.interpret import evaluation_parameters, initial_states
-from learnerdsl.interpret.pieces import decode_states, encode_states
 from learnerdsl.learner import checkpoint
+from learnerdsl.learner.conversion import Conversion
 from learnerdsl.learner.hyperparameters import HyperTable, hyperparameters_in
-from learnerdsl.learner.state_dict import Progress, check, checked_array
+from learnerdsl.learner.state_dict import Progress, check
 from learnerdsl.learner.states import ModelStates, ParameterStates, States
-from learnerdsl.learner.stored import Stored
+from learnerdsl.learner.stored import Stored, as_float32
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.host import Name
 from learnerdsl.runtime.arrays.interop import copy_to_host
 from learnerdsl.runtime.backends import Backend
 from learnerdsl.runtime.engine import Engine
-from learnerdsl.storage import Precision
+from learnerdsl.storage import PARAMETER_REST, SCALE, Precision
 from learnerdsl.tracing import Rule
 
 _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
@@ -51,37 +50,42 @@ class Resumable:
         array there. An array has the dtype in which the state is stored; a state of shape "tensor"
         is a float64 array of shape (). Two kinds are read-only copies, which can be assigned: 8-bit
         states, shown as float32 values, and scalars on a GPU. There, other states offer
-        `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`.
+        `__cuda_array_interface__`, for `torch.as_tensor(array, device="cuda")`. What is assigned is
+        rounded to nearest in the state's number type.
         """
-        is_device = self._backend.name == "cuda"
         found = States()
         for k, (name, arrays) in enumerate(self._by_parameter(self._engine.states).items()):
             values = self._shown(k, arrays)
-            copies = [state for state in values if self._stored.is_narrow(k, state)]
-            write = self._writer(k) if is_device or copies else None
-            dict.__setitem__(found, name, ParameterStates(name, values, write, copies))
+            dict.__setitem__(found, name, self._views(k, name, values))
         return found
 
     def _shown(self, k: int, pieces: Mapping[str, Any]) -> dict[str, Any]:
         """Return the states of parameter `k` as its user sees them: 8-bit ones as their values."""
-        names = [spec.symbol.name for spec in self._rules[k].states]
-        shown = {name: pieces[name] for name in names if name in pieces}
-        narrow = [name for name in shown if self._stored.is_narrow(k, name)]
-        if narrow:
-            host = {name: copy_to_host(array) for name, array in pieces.items()}
-            values = decode_states(self._rules[k], self._precisions[k], host)
-            shown |= {name: values[name] for name in narrow}
+        shown = {name: pieces[name] for name in self._stored.symbols[k]}
+        for name in shown:
+            if self._stored.is_coded(k, name):
+                own = (name, name + SCALE)
+                codes = {piece: copy_to_host(pieces[piece]) for piece in own}
+                shown[name] = self._stored.decode_one(k, name, codes)
         return shown
+
+    def _views(self, k: int, parameter: Name, values: dict[str, Any]) -> ParameterStates:
+        """Return the states of parameter `k` as a dict that writes what is assigned."""
+        is_device = self._backend.name == "cuda"
+        return ParameterStates(
+            parameter,
+            values,
+            self._writer(k),
+            through=[n for n in values if is_device or self._stored.is_coded(k, n)],
+            unsigned=[n for n in values if not self._stored.is_signed(k, n)],
+        )
 
     def _writer(self, k: int) -> Callable[[str, np.ndarray], None]:
         """Return a function that sets a state of parameter `k`, also in the memory of a device."""
 
         def write(state: str, array: np.ndarray) -> None:
             states = self._engine.read_states()
-            own = {name: arrays[k] for name, arrays in states.items() if arrays[k] is not None}
-            values = decode_states(self._rules[k], self._precisions[k], own)
-            values[state] = array
-            for name, piece in encode_states(self._rules[k], self._precisions[k], values).items():
+            for name, piece in self._stored.encode_one(k, state, array).items():
                 states[name][k] = piece
             self._engine.write_states({**states, **self._engine.read_model_states()})
 
@@ -119,6 +123,10 @@ class Resumable:
         Rules that average weights declare them by `evaluate(...)`. For other rules they are copies
         of the parameters. Hyperparameters have the values of the last update.
         """
+        if not any(rule.evaluation for rule in self._rules):
+            return dict(
+                zip(self._names, self._backend.from_host(self._backend.on_host()), strict=True)
+            )
         step = self.step_count
         shown = [rule.evaluation for rule in self._rules if rule.evaluation is not None]
         pieces = self._engine.read_states()
@@ -142,6 +150,22 @@ class Resumable:
         values = self._stored.values_of(self._backend.copies(), pieces)
         return dict(zip(self._names, values, strict=True))
 
+    def adopt_parameters(self) -> None:
+        """Let master weights begin again at the present values of the parameters.
+
+        A learner with `master=` keeps bits of its weights in an array of its own, so it does not
+        notice all of what others write into the parameters: with `master="float32"` nothing, and
+        otherwise it adds the bits that the former values lacked. Call this after you have written
+        to the parameters; states and the step count stay. `load(path, parameters=True)` needs no
+        such call.
+        """
+        states = self._engine.read_states()
+        if PARAMETER_REST in states:
+            for k, parameter in enumerate(self._backend.on_host()):
+                for name, piece in self._stored.rest_of(k, parameter).items():
+                    states[name][k] = piece
+            self._engine.write_states({**states, **self._engine.read_model_states()})
+
     def _values_in(self, expressions: Iterable[Any], step: int) -> list[dict[str, float]]:
         """Return for each parameter the hyperparameters that expressions depend on, at a step."""
         needed = hyperparameters_in(dict.fromkeys(self._rules), expressions)
@@ -150,7 +174,8 @@ class Resumable:
     def reset(self) -> None:
         """Set all states to their start values and the step count to 0; parameters are kept.
 
-        Master weights begin again at the present values of the parameters.
+        Master weights begin again at the present values of the parameters, as in
+        `adopt_parameters`.
         """
         rules = dict.fromkeys(self._rules)
         starts = [sympy.sympify(spec.init) for rule in rules for spec in rule.states]
@@ -169,18 +194,33 @@ class Resumable:
         msg = "A learner is bound to its arrays; make a new one and load state_dict() into it."
         raise LearnerError(msg)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of everything that the next updates depend on, except the parameters.
+    def state_dict(self, parameters: bool = False, dtype: str | None = None) -> dict[str, Any]:
+        """Return a copy of everything that the next updates depend on.
+
+        Args:
+            parameters: whether to return the values of the parameters too, under "values".
+            dtype: None to return all arrays as they are stored, which resumes bitwise. "float32"
+                to return what a learner of float32 parameters would: states as float32 values, and
+                under "values" the parameters as such, with all bits of their master weights.
 
         Returns:
             A dict with the keys "rule", "version", "options", "step_count", "samples", "seed",
             "parameters" (name, shape, dtype and index of the group of each), "hyperparameters" (a
             list with a dict for each group; None where a schedule gives the value), "state"
             (parameter -> state -> array) and "model_state". If updates left parameters out,
-            "missed" has the number of those updates for each parameter.
+            "missed" has the number of those updates for each parameter. The states of a parameter
+            have more arrays where number types need them: `<state>.scale` has the scales of 8-bit
+            blocks, and "parameter.rest" the bits of a master weight that the parameter lacks.
+
+        Raises:
+            CheckpointError: an argument is none of these.
         """
+        _check_choice(parameters)
+        _check_dtype(dtype)
         missed = self._engine.missed_steps
-        return {
+        states = self._engine.read_states()
+        plain = [dtype or kind.name for kind in self._backend.kinds]
+        found = {
             "rule": self._rule.name,
             "version": self._rule.version,
             "options": dict(self._rule.options),
@@ -188,38 +228,61 @@ class Resumable:
             "samples": self.samples,
             "seed": self._seed,
             "parameters": [
-                [str(name), list(shape), kind.name, group]
+                [str(name), list(shape), kind, group]
                 for (name, shape), kind, group in zip(
-                    self._backend.shapes.items(), self._backend.kinds, self._groups, strict=True
+                    self._backend.shapes.items(), plain, self._groups, strict=True
                 )
             ],
             "hyperparameters": [
                 {name: None if callable(value) else value for name, value in group.items()}
                 for group in self._hyper.settings
             ],
-            "state": self._by_parameter(self._engine.read_states()),
+            "state": self._by_parameter(self._stored.plain(states) if dtype else states),
             "model_state": self._engine.read_model_states(),
             **({"missed": missed} if any(missed) else {}),
         }
+        if dtype:
+            values = self._stored.values_of(self._backend.copies(), states)
+            found["values"] = dict(zip(self._names, map(as_float32, values), strict=True))
+        elif parameters:
+            found["values"] = dict(zip(self._names, self._backend.copies(), strict=True))
+        return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], parameters: bool = False) -> None:
         """Continue from what `state_dict` returned; the updates that follow are bitwise the same.
 
-        Parameters in a dict are matched by name, in any order; only the random numbers of a rule
-        depend on the order. A hyperparameter that is a number in this learner takes its saved
-        value, as in torch. One that is a schedule keeps the schedule, which continues at the step
-        that was loaded.
+        Parameters in a dict are matched by name, in any order; only the random numbers of a rule,
+        and of stochastic rounding, depend on the order. A hyperparameter that is a number in this
+        learner takes its saved value, as in torch. One that is a schedule keeps the schedule, which
+        continues at the step that was loaded.
+
+        The number types need not be the same. An array that was saved in another type is converted
+        through its values: exactly if the learner's type holds them, else rounded to nearest. What
+        float64 computes is not rounded to float32 unasked: save it with `dtype="float32"`.
+
+        Without `parameters`, the parameters stay as they are. If the checkpoint has none, master
+        weights then begin at the present values of the parameters.
 
         Args:
             state_dict: what `state_dict` returned, or the same read from a file of your own.
+            parameters: whether to load the values of the parameters too, into the caller's arrays.
 
         Raises:
-            CheckpointError: the state dict is damaged, or of another rule or model; or a
-                hyperparameter was a schedule when it was saved, and is a number here. Nothing was
-                changed.
+            CheckpointError: the state dict is damaged, lacks the parameters, or is of another rule
+                or model; or a hyperparameter was a schedule when it was saved, and is a number
+                here; or master weights were saved in another form, which needs `parameters=True`.
+                Nothing was changed.
         """
+        _check_choice(parameters)
         own = self.state_dict()
-        self._replace(check(state_dict, own, self._hyper, self._is_mapping), own)
+        self._replace(self._checked(state_dict, own, parameters), own)
+
+    def _checked(self, given: Any, own: dict[str, Any], parameters: bool) -> Progress:
+        """Return what a state dict says, checked, in the number types of this learner."""
+        states = [own["state"][name] for name in self._names]
+        shapes = list(self._backend.shapes.values())
+        conversion = Conversion(self._stored, self._names, states, shapes, self._backend.on_host)
+        return check(given, own, self._hyper, conversion, self._is_mapping, parameters)
 
     def _replace(self, progress: Progress, own: dict[str, Any]) -> None:
         """Load checked values; if anything interrupts, restore the old ones."""
@@ -255,7 +318,7 @@ class Resumable:
         if progress.parameters is not None:
             self._backend.write_parameters(progress.parameters)
 
-    def save(self, path: Any, parameters: bool = False) -> None:
+    def save(self, path: Any, parameters: bool = False, dtype: str | None = None) -> None:
         """Write `state_dict` to a safetensors file, atomically.
 
         Symbolic links are followed, and a replaced file keeps its owner and mode.
@@ -263,13 +326,12 @@ class Resumable:
         Args:
             path: the file, as text or a `pathlib.Path`.
             parameters: whether to write the values of the parameters too.
+            dtype: None, or "float32" to write float32 values of everything; see `state_dict`.
 
         Raises:
             CheckpointError: the file cannot be written.
         """
-        _check_choice(parameters)
-        values = self._backend.on_host() if parameters else None
-        checkpoint.write(path, self.state_dict(), values)
+        checkpoint.write(path, self.state_dict(parameters, dtype))
 
     def load(self, path: Any, parameters: bool = False) -> None:
         """Continue from a file that `save` wrote; see `load_state_dict`.
@@ -285,28 +347,7 @@ class Resumable:
         _check_choice(parameters)
         own = self.state_dict()
         loaded = checkpoint.read(path, own, parameters)
-        progress = check(loaded, own, self._hyper, self._is_mapping)
-        if parameters:
-            progress = replace(progress, parameters=self._checked_values(path, loaded["values"]))
-        self._replace(progress, own)
-
-    def _checked_values(self, path: Any, values: Mapping[Name, np.ndarray]) -> list[np.ndarray]:
-        """Return the values of the parameters in a file, checked, in the learner's order."""
-        if not values:
-            msg = f"{path} has no values of parameters; save with save(path, parameters=True)."
-            raise CheckpointError(msg)
-        missing = [name for name in self._names if name not in values]
-        if missing or len(values) > len(self._names):
-            msg = (
-                f"{path} has values of the parameters {quoted(list(values))}; expected "
-                f"{quoted(self._names)}."
-            )
-            raise CheckpointError(msg)
-        likes = self._backend.like_parameters()
-        return [
-            checked_array(f"Parameter {name!r}", values[name], like)
-            for name, like in zip(self._names, likes, strict=True)
-        ]
+        self._replace(self._checked(loaded, own, parameters), own)
 
 
 def _check_choice(parameters: Any) -> None:
@@ -314,5 +355,14 @@ def _check_choice(parameters: Any) -> None:
         msg = (
             "parameters must be True or False: whether the file holds their values, got "
             f"{quoted(parameters)}."
+        )
+        raise CheckpointError(msg)
+
+
+def _check_dtype(dtype: Any) -> None:
+    if dtype not in (None, "float32"):
+        msg = (
+            "dtype must be None, which keeps all arrays as they are, or 'float32', got "
+            f"{quoted(dtype)}."
         )
         raise CheckpointError(msg)

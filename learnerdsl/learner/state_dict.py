@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import CheckpointError, LearnerError
+from learnerdsl.learner.conversion import Conversion, Saved, check_names, widens
 from learnerdsl.learner.hyperparameters import HyperTable, Setting
 from learnerdsl.numbers import as_count, as_number, quoted
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
 StateDict = dict[str, Any]
 
 MOST_STEPS = 2**53
 """The clock is kept in float64, which represents every whole number up to here exactly."""
 
-OPTIONAL = ("missed",)
+OPTIONAL = ("missed", "values")
 """Keys that a state dict may leave out."""
 
 
@@ -44,14 +46,23 @@ class Progress:
     parameters: list[np.ndarray] | None = None
 
 
-def check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progress:
+def check(
+    given: Any,
+    own: StateDict,
+    table: HyperTable,
+    conversion: Conversion,
+    by_name: bool,
+    parameters: bool,
+) -> Progress:
     """Check a state dict and return what it says, in the order of the learner's parameters.
 
     Args:
         given: what the user passed as a state dict.
         own: the present state dict of the learner that will load it.
         table: hyperparameters of that learner.
+        conversion: converts arrays to the number types of that learner.
         by_name: whether to match parameters by name, in any order, rather than by position.
+        parameters: whether to return values of the parameters too.
 
     Returns:
         The checked values.
@@ -60,7 +71,7 @@ def check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progr
         CheckpointError: the state dict is of another rule or model, or damaged.
     """
     try:
-        return _check(given, own, table, by_name)
+        return _check(given, own, table, conversion, by_name, parameters)
     except LearnerError:
         raise
     except Exception as error:  # foreign objects can raise anything when they are compared
@@ -68,7 +79,14 @@ def check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progr
         raise CheckpointError(msg) from error
 
 
-def _check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Progress:
+def _check(
+    given: Any,
+    own: StateDict,
+    table: HyperTable,
+    conversion: Conversion,
+    by_name: bool,
+    parameters: bool,
+) -> Progress:
     missing = [
         key
         for key in own
@@ -84,19 +102,21 @@ def _check(given: Any, own: StateDict, table: HyperTable, by_name: bool) -> Prog
                 "load it into a learner of the rule that wrote it."
             )
             raise CheckpointError(msg)
-    _check_names("parameters", given["state"], own["state"])
+    check_names("parameters", given["state"], own["state"])
     places = _places(given["parameters"], own["parameters"], by_name)
     theirs = [given["parameters"][place] for place in places]
     _check_parameters(theirs, own["parameters"])
     groups = _matching_groups(theirs, own["parameters"], len(own["hyperparameters"]))
     step_count = _count("step_count", given["step_count"], MOST_STEPS)
+    states, values = _arrays(given, theirs, conversion, parameters)
     return Progress(
         step_count=step_count,
         samples=_samples(given["samples"]),
         seed=_count("seed", given["seed"], MOST_STEPS - 1),
-        states={**_states(given["state"], own["state"]), **_model_states(given, own)},
+        states={**states, **_model_states(given, own)},
         settings=_settings(given["hyperparameters"], groups, table),
         missed=_missed(given, places, step_count),
+        parameters=values,
     )
 
 
@@ -133,15 +153,19 @@ def _places(given: Any, own: list[Any], by_name: bool) -> list[int]:
 
 
 def _check_parameters(given: list[Any], own: list[Any]) -> None:
-    """Raise unless names, shapes and dtypes of the parameters are the learner's own."""
+    """Raise unless names and shapes of the parameters are the learner's own, and dtypes fit."""
     for theirs, ours in zip(given, own, strict=True):
         for what, its, mine in zip(("name", "shape", "dtype"), theirs, ours, strict=False):
             is_same = list(its) == mine if what == "shape" else its == mine
+            hint = ""
+            if what == "dtype" and its in PARAMETER_TYPES:
+                is_same = widens(STORAGES[its], STORAGES[mine].arithmetic)
+                hint = '; save it with dtype="float32" to load it here'
             if not is_same:
                 mine = tuple(mine) if what == "shape" else repr(mine)
                 its = tuple(its) if what == "shape" else quoted(its)
-                msg = f"Parameter {ours[0]!r} has {what} {its} in the checkpoint, but {mine} here."
-                raise CheckpointError(msg)
+                msg = f"Parameter {ours[0]!r} has {what} {its} in the checkpoint, but {mine} here"
+                raise CheckpointError(f"{msg}{hint}.")
 
 
 def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:
@@ -163,49 +187,31 @@ def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:
     return [found[group] if group in found else rest.pop(0) for group in range(count)]
 
 
-def _states(given: Mapping[Any, Any], own: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
-    """Map each state name to a list with the array of each parameter, or None."""
-    found: dict[str, list[Any]] = {state: [] for states in own.values() for state in states}
-    for name, states in own.items():
-        _check_names(f"states of {name!r}", given[name], states)
-        for state in found:
-            is_own = state in states
-            array = given[name][state] if is_own else None
-            what = f"State {state!r} of {name!r}"
-            found[state].append(checked_array(what, array, states[state]) if is_own else None)
-    return found
-
-
-def checked_array(what: str, given: Any, own: np.ndarray) -> np.ndarray:
-    """Return an array of a checkpoint, checked to have the shape and dtype of `own`.
-
-    Args:
-        what: name of the array, for the messages.
-        given: what the checkpoint holds.
-        own: the array that it will replace.
-
-    Raises:
-        CheckpointError: it is not an array, or has another shape or dtype.
-    """
-    try:
-        other = np.asarray(given)
-    except Exception as error:  # from NumPy (ragged lists) or from another library
-        msg = f"{what} is not an array in the checkpoint: {str(error).rstrip('.')}."
-        raise CheckpointError(msg) from None
-    if isinstance(given, np.ma.MaskedArray):
-        msg = f"{what} is a masked array in the checkpoint; pass array.filled(...)."
-        raise CheckpointError(msg)
-    if other.shape != own.shape or other.dtype != own.dtype:
+def _arrays(
+    given: Mapping[str, Any], theirs: list[Any], conversion: Conversion, parameters: bool
+) -> tuple[dict[str, list[Any]], list[np.ndarray] | None]:
+    """Return name -> the array of each parameter, or None; and the new parameters, or None."""
+    values = given.get("values") if parameters else None
+    if parameters and not values:
         msg = (
-            f"{what} has shape {other.shape} and dtype {other.dtype} in the checkpoint, "
-            f"but {own.shape} and {own.dtype} here."
+            "The checkpoint has no values of parameters; save with save(path, parameters=True) or "
+            "state_dict(parameters=True)."
         )
         raise CheckpointError(msg)
-    return other
+    if values is not None:
+        check_names("values of parameters", values, given["state"])
+    taken: list[tuple[dict[str, Any], Any]] = []
+    # Parameters of a list have the same names in both; those of a dict are found by their names.
+    for k, (name, their) in enumerate(zip(conversion.names, theirs, strict=True)):
+        value = None if values is None else values[name]
+        taken.append(conversion.take(k, Saved(name, their[2], given["state"][name], value)))
+    names = dict.fromkeys(piece for pieces, _ in taken for piece in pieces)
+    found = {name: [pieces.get(name) for pieces, _ in taken] for name in names}
+    return found, None if values is None else [value for _, value in taken]
 
 
 def _model_states(given: Mapping[str, Any], own: StateDict) -> dict[str, float]:
-    _check_names("model states", given["model_state"], own["model_state"])
+    check_names("model states", given["model_state"], own["model_state"])
     found: dict[str, float] = {}
     for name, value in given["model_state"].items():
         number = as_number(value)
@@ -229,7 +235,7 @@ def _settings(given: Any, groups: Sequence[int], table: HyperTable) -> list[dict
             f"dict for each of the {len(groups)} groups."
         )
         raise CheckpointError(msg)
-    _check_names("hyperparameters", given[0], table.settings[0])
+    check_names("hyperparameters", given[0], table.settings[0])
     settings: list[dict[str, Setting]] = []
     for number, (own, group) in enumerate(zip(table.settings, groups, strict=True)):
         kept = {name: setting for name, setting in own.items() if callable(setting)}
@@ -281,14 +287,3 @@ def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[
         )
         raise CheckpointError(msg)
     return [_count("missed", missed[place], most) for place in places]
-
-
-def _check_names(what: str, given: Any, own: Any) -> None:
-    if not isinstance(given, Mapping):
-        msg = f"The checkpoint has {quoted(given)} for its {what}; expected a dict."
-        raise CheckpointError(msg)
-    missing = [quoted(name) for name in own if name not in given]
-    extra = [quoted(name) for name in given if name not in own]
-    if missing or extra:
-        msg = f"The checkpoint has other {what}: missing {missing}, not known here {extra}."
-        raise CheckpointError(msg)

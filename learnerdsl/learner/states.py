@@ -9,6 +9,7 @@ import numpy as np
 from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.arrays.interop import copy_to_host
+from learnerdsl.storage import STORAGES
 
 
 class Written(dict[Any, Any]):
@@ -64,29 +65,35 @@ class ParameterStates(Written):
 
     Args:
         parameter: name of the parameter.
-        arrays: the memory that updates use.
-        write: called as `write(state, array)` to set a state, for memory that NumPy cannot write
-            to; None if NumPy can.
-        copies: names of the states whose arrays are copies of decoded values.
+        arrays: the memory that updates use, or copies of what it holds.
+        write: called as `write(state, array)` to set a state.
+        through: names of the states that only `write` can set, not NumPy. Those of them that are
+            NumPy arrays are copies.
+        unsigned: names of the states whose number type has no negative numbers.
     """
 
     def __init__(
         self,
         parameter: Any,
         arrays: Mapping[str, Any],
-        write: Callable[[str, np.ndarray], None] | None = None,
-        copies: Sequence[str] = (),
+        write: Callable[[str, np.ndarray], None],
+        through: Sequence[str] = (),
+        unsigned: Sequence[str] = (),
     ) -> None:
         super().__init__(arrays)
-        self._copies = copies
         self.what = f"states of {parameter!r}"
         self._parameter = parameter
         self._write = write
-        if write is not None:
-            for name, array in arrays.items():
-                is_copy = name in copies if copies else isinstance(array, np.ndarray)
-                if is_copy:  # writing to it would have no effect
-                    array.flags.writeable = False
+        self._through = through
+        self._unsigned = unsigned
+        for name in through:
+            self._protect(name, arrays[name])
+
+    def _protect(self, name: str, array: Any) -> None:
+        """Show a copy as read-only, since writing to it would have no effect."""
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+            dict.__setitem__(self, name, array)
 
     def _checked(self, name: Any, value: Any) -> np.ndarray:
         own = self[name]
@@ -96,24 +103,26 @@ class ParameterStates(Written):
         except Exception as error:  # from another library, or from NumPy (ragged lists)
             msg = f"{what} cannot be {quoted(value)}: {str(error).rstrip('.')}."
             raise ArrayError(msg) from error
-        if given.dtype.kind not in "iuf" or isinstance(value, np.ma.MaskedArray):
+        is_number = given.dtype.kind in "iuf" or given.dtype.name in STORAGES
+        if not is_number or isinstance(value, np.ma.MaskedArray):
             msg = f"{what} is an array of {own.dtype}, so it cannot be set to {quoted(value)}."
             raise ArrayError(msg)
         if given.shape not in ((), own.shape):
             msg = f"{what} has shape {own.shape}, so it cannot take an array of {given.shape}."
             raise ArrayError(msg)
+        if name in self._unsigned and (given < 0).any():
+            msg = f"{what} is stored without signs, so it cannot take negative numbers."
+            raise ArrayError(msg)
         with np.errstate(over="ignore"):
             return np.broadcast_to(given.astype(own.dtype), own.shape)
 
     def _put(self, name: Any, checked: Any) -> None:
-        if self._write is None or (self._copies and name not in self._copies):
+        if name not in self._through:
             self[name][...] = checked
-        else:
-            self._write(name, checked)
-            if name in self._copies:
-                copy = np.array(checked)
-                copy.flags.writeable = False
-                dict.__setitem__(self, name, copy)
+            return
+        self._write(name, checked)
+        if isinstance(self[name], np.ndarray):
+            self._protect(name, np.array(checked))
 
 
 class States(Written):

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.expr import StateSymbol
 from learnerdsl.interpret.pieces import (
+    decode_state,
     decode_states,
     decode_tensor_parameter,
     encode_new_parameter,
+    encode_state,
     encode_states,
 )
 from learnerdsl.storage import PARAMETER_REST, Precision
@@ -33,9 +36,29 @@ class Stored:
             p.states or p.master or p.parameter != p.arithmetic for p in precisions
         )
 
-    def is_narrow(self, k: int, state: str) -> bool:
-        """Return whether the array of a state of tensor `k` is not made of its values."""
+        symbols = {id(rule): _symbols(rule) for rule in rules}
+        self.symbols = [symbols[id(rule)] for rule in rules]
+
+    def is_coded(self, k: int, state: str) -> bool:
+        """Return whether the array of a state of tensor `k` holds codes and not its values."""
         return bool(self.precisions[k].state(state).block)
+
+    def is_signed(self, k: int, state: str) -> bool:
+        """Return whether a state of tensor `k` may hold negative values."""
+        return self.precisions[k].state(state).is_signed
+
+    def decode_one(self, k: int, state: str, pieces: Mapping[str, Any]) -> Any:
+        """Return the values of one state of tensor `k`."""
+        return decode_state(self.precisions[k], self.symbols[k][state], pieces)
+
+    def encode_one(self, k: int, state: str, values: Any) -> dict[str, Any]:
+        """Return the stored form of one state of tensor `k`, rounded to nearest."""
+        return encode_state(self.precisions[k], self.symbols[k][state], values)
+
+    def rest_of(self, k: int, parameter: np.ndarray) -> dict[str, Any]:
+        """Return the rest of a master weight that begins at a parameter, or nothing."""
+        values = np.asarray(parameter).astype(self.precisions[k].arithmetic)
+        return encode_new_parameter(self.precisions[k], values)[1]
 
     def decode(self, pieces: Mapping[str, Any]) -> Lists:
         """Return the values of the states, in the dtype of the arithmetic."""
@@ -46,6 +69,15 @@ class Stored:
             for name, value in decode_states(rule, self.precisions[k], _of(pieces, k)).items():
                 values.setdefault(name, [None] * len(self.rules))[k] = value
         return values
+
+    def plain(self, pieces: Mapping[str, Any]) -> Lists:
+        """Return the values of the states as float32 arrays; scalars stay float64."""
+        found = self.decode(pieces)
+        for k, symbols in enumerate(self.symbols):
+            for name, symbol in symbols.items():
+                if symbol.shape != "tensor":
+                    found[name][k] = as_float32(found[name][k])
+        return found
 
     def encode(self, values: Mapping[str, Any], parameters: Sequence[np.ndarray]) -> Lists:
         """Return the stored form of states, and rests of master weights for new parameters.
@@ -92,6 +124,18 @@ class Stored:
             encode_new_parameter(Precision.of(precision.parameter), value)[0]
             for precision, value in zip(self.precisions, values, strict=True)
         ]
+
+
+def as_float32(values: np.ndarray) -> np.ndarray:
+    """Return values as float32; those that are too large become infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32)
+
+
+def _symbols(rule: Rule) -> dict[str, StateSymbol]:
+    """Return name -> state of a tensor, without the states of the whole model."""
+    symbols = [spec.symbol for spec in rule.states]
+    return {symbol.name: symbol for symbol in symbols if symbol.shape != "model"}
 
 
 def _of(lists: Mapping[str, Any], k: int) -> dict[str, Any]:

@@ -80,9 +80,9 @@ MISMATCHES = {
         ("'w'", "(3, 4)", "(12,)"),
     ),
     "another dtype": (
-        lambda: trained(),
         lambda: trained(dtype=np.float64),
-        ("float32", "float64"),
+        lambda: trained(),
+        ("float32", "float64", 'save it with dtype="float32"'),
     ),
     "another shape, with scalar states only": (
         lambda: trained(loss_scale),
