@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.tiers import REPRESENTATIVES
+from support.tiers import FEW
 
 # Before learnerdsl is used, and inherited by the worker processes of pytest-xdist.
 os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
@@ -22,11 +22,11 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the examples of builtins slow, but for those of representatives."""
+    """Mark the examples of builtins slow, but for those of few representatives."""
     for item in items:
         if item.path.parent.name == "learners" and item.path.parent.parent.name == "learnerdsl":
             name = item.name.rpartition(".")[2]
-            if name not in REPRESENTATIVES:
+            if name not in FEW:
                 item.add_marker(pytest.mark.slow)
 
 

@@ -5,9 +5,10 @@ from fuzz.calls import wrong_calls
 from fuzz.damage import damaged_checkpoints, killed_while_saving, learners_in_threads
 from fuzz.recipes import random_recipe
 from fuzz.trials import try_out
+from support.tiers import slow
 
 
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", [0, *map(slow, (10, 20, 30))])
 def test_random_rules_are_right_by_three_judges(first):
     for seed in range(first, first + 10):
         recipe = random_recipe(seed)

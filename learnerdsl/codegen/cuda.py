@@ -101,7 +101,7 @@ class _InPacks:
     def element_function(self) -> Lines:
         """Return the function that maps loaded values to the values to store and to reduce."""
         block, values = self.block, self.text.names.values
-        printer = self.text.printer(self.text.dtype, "i")
+        printer = self.text.printer(self.text.dtype, "")
         body = [line for c in block.computes for line in self.text.compute(c, printer)]
         results = [values[store.value] for store in block.stores]
         results += [widened(reduce, printer) for reduce in block.reduces]

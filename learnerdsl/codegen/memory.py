@@ -5,6 +5,8 @@ weight, a second array holds bits that the parameter lacks. Arrays with 8-bit co
 each block of elements; see `blocks`.
 """
 
+from collections.abc import Container
+
 import sympy
 
 from learnerdsl.codegen.naming import Names
@@ -40,15 +42,27 @@ class Memory:
         self.names = names
         self.narrowing = narrowing
         self.companions = {c.symbol: c for c in layout.companions}
+        self.own: dict[tuple[sympy.Symbol, str], str] = {}
         self.second = {
             symbol: names.unique(f"{names.arrays[symbol]}_{c.role}")
             for symbol, c in self.companions.items()
         }
         is_random = precision.rounding == "stochastic"
-        self.key, self.noise = map(names.unique, ("rounding", "noise")) if is_random else ("", "")
+        own = ("rounding", "base", "noise") if is_random else ()
+        self.key, self.base, self.noise = map(names.unique, own) if is_random else ("", "", "")
 
-    def views(self, block: Block, start: str, grad_start: str, count: str) -> list[str]:
-        """Return views of the arrays that a loop reads and writes, `count` elements each."""
+    def views(
+        self,
+        block: Block,
+        start: str,
+        grad_start: str,
+        count: str,
+        without: Container[sympy.Symbol] = (),
+    ) -> list[str]:
+        """Return views of the arrays that a loop reads and writes, `count` elements each.
+
+        Scales are left out for the arrays in `without`.
+        """
         lines: list[str] = []
         for array in block.arrays:
             first = grad_start if array == self.kernel.gradient else start
@@ -56,7 +70,11 @@ class Memory:
             column = self._column(array, self.layout.arrays.index(array))
             view = array_view(storage.raw, column, first, count)
             lines.append(f"{self.names.arrays[array]} = {view}")
-            lines += self._view_of_second(array, start, count)
+            if array in self.companions and array not in without:
+                block_size = self.companions[array].block
+                own = start if block_size == 1 else f"{start} // {block_size}"
+                number = f"({count} + {block_size - 1}) // {block_size}"
+                lines.append(self.view_of_second(array, own, count if block_size == 1 else number))
         return lines
 
     def _column(self, array: sympy.Symbol, column: int) -> int | str:
@@ -67,15 +85,17 @@ class Memory:
         base = column + 1 - array.lag
         return f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
 
-    def _view_of_second(self, array: sympy.Symbol, start: str, count: str) -> list[str]:
-        if array not in self.companions:
-            return []
-        companion = self.companions[array]
+    def view_of_second(self, array: sympy.Symbol, start: str, count: str) -> str:
+        """Return the statement that names a view of an array's second array."""
         column = self._column(array, self.layout.companion_column(array))
-        if companion.block > 1:
-            start = f"{start} // {companion.block}"
-            count = f"({count} + {companion.block - 1}) // {companion.block}"
-        return [f"{self.second[array]} = {array_view(companion.raw, column, start, count)}"]
+        view = array_view(self.companions[array].raw, column, start, count)
+        return f"{self.second[array]} = {view}"
+
+    def name_of(self, array: sympy.Symbol, what: str) -> str:
+        """Return the name of a variable that belongs to an array, the same in every call."""
+        if (array, what) not in self.own:
+            self.own[array, what] = self.names.unique(f"{self.names.arrays[array]}_{what}")
+        return self.own[array, what]
 
     def load(self, array: sympy.Symbol, index: str, scale: str = "") -> str:
         """Return the value of an array at an index, in the dtype of the arithmetic.
@@ -83,14 +103,14 @@ class Memory:
         Args:
             array: symbol of the array.
             index: text of the index.
-            scale: name of the scale, for 8-bit codes.
+            scale: name of the factor of the block, for 8-bit codes.
         """
         storage, place = self.layout.storages[array], f"{self.names.arrays[array]}[{index}]"
         if array == self.kernel.parameter and self.precision.master:
             return self._whole_weight(storage, place, f"{self.second[array]}[{index}]")
         return self._converted(self._decoded(storage, place, scale), storage)
 
-    def load_wide(self, vector: sympy.Basic, index: str) -> str:
+    def load_wide(self, vector: sympy.Symbol, index: str) -> str:
         """Return the value of an axis array at an index, in float64."""
         place = f"{self.names.arrays[vector]}[{index}]"
         return f"float64({self._decoded(self.layout.storages[vector], place)})"
@@ -170,15 +190,26 @@ class Memory:
 
     def read_key(self, block: Block) -> dict[str, str]:
         """Return name -> statement that makes the key of the noise, if a sweep needs it."""
-        if not any(self.is_random(store.target) for store in block.stores):
+        if not self.needs_noise(block):
             return {}
         return {self.key: f"{self.key} = rounding_key(model, tensor)"}
 
-    def draw_noise(self, block: Block, position: str) -> list[str]:
-        """Return the statement that draws an element's noise, if a sweep needs it."""
-        if not any(self.is_random(store.target) for store in block.stores):
-            return []
-        return [f"{self.noise} = noise_at({self.key}, {position})"]
+    def begin_noise(self, block: Block, start: str) -> list[str]:
+        """Return the statement before a loop over elements from number `start` on."""
+        return [f"{self.base} = low_word({start})"] if self.needs_noise(block) else []
+
+    def draw_noise(self, block: Block, position: str = "") -> list[str]:
+        """Return the statement that draws an element's noise, if a sweep needs it.
+
+        Its number is `position`, or `i` elements after that of `begin_noise`.
+        """
+        # The sum is computed in 32 bits, which keeps vectors wide.
+        number = position or f"{self.base} + uint32(i)"
+        return [f"{self.noise} = noise_at({self.key}, {number})"] if self.needs_noise(block) else []
+
+    def needs_noise(self, block: Block) -> bool:
+        """Return whether a sweep rounds by chance."""
+        return any(self.is_random(store.target) for store in block.stores)
 
     def has_blocks(self, block: Block) -> bool:
         """Return whether a sweep uses arrays of 8-bit codes."""

@@ -13,7 +13,7 @@ from learnerdsl.monoids import MONOIDS
 _OF_KERNELS = (
     *ENCODINGS,
     *("block_scratch", "float_of", "int16_array", "int32", "int8_array", "uint16_array"),
-    *("uint32", "uint8_array"),
+    *("low_word", "uint32", "uint8_array"),
     *(monoid.hot for monoid in MONOIDS.values()),
     *("element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
     *("int64", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),

@@ -27,7 +27,8 @@ class Printer:
         names: symbol -> its name in the text.
         scalars: names of the symbols that are scalars; they come first in a product.
         dtype: "float64", or the dtype to which constants are cast.
-        position: text of the element's index in its flattened tensor.
+        start: text of the number, in its flattened tensor, of element 0 of a loop; "" if the index
+            `i` of an element is that number.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Printer:
         names: Mapping[sympy.Basic, str],
         scalars: frozenset[str],
         dtype: str,
-        position: str = "start + i",
+        start: str = "start",
     ) -> None:
-        self.position = position
+        self.start = start
+        self.position = f"{start} + i" if start else "i"
         self.names = names
         self.scalars = scalars
         self.dtype = dtype

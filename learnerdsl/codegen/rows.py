@@ -56,7 +56,7 @@ class ByRows:
         self.outputs = [text.vectors[r.symbol] for r in (*self.sums_across, *self.sums_along)]
         self.in_parts = [vector for vector in self.outputs if vector.in_parts]
         self.is_in_order = any(reduce.block for reduce in block.reduces)
-        self.printer = text.printer(text.dtype, "start + offset + i")
+        self.printer = text.printer(text.dtype, "start + offset")
         in_memory = {reduce.symbol for reduce in self.sums_along}
         self.totals = Totals(text, self.printer, workers, "(offset + i)", in_memory)
 
@@ -112,6 +112,7 @@ class ByRows:
             start = self.arrays.start_of_part(vector)
             lines.append(self.view_along(vector, start if place == "0" else f"{start} + {place}"))
         lines += [line for r in self.sums_across for line in self.totals.start(r)]
+        lines += text.memory.begin_noise(self.block, self.printer.start)
         loop = self.group.loop_in_order if self.is_in_order else self.group.loop
         lines.append(loop("i", width))
         lines += indented(statements(text, self.block, self.printer, self.totals, self.along))

@@ -19,6 +19,7 @@ def print_in_order(text: Text, block: Block, level: int, workers: Workers) -> li
     lines = text.memory.views(block, "start", "grad_start", "count")
     lines += read_scalars(text, block).values()
     lines += [line for r in block.reduces for line in totals.start(r)]
+    lines += text.memory.begin_noise(block, "start")
     lines.append(workers.loop_in_order("i", "count"))
     lines += indented(statements(text, block, printer, totals, []))
     lines += [line for r in block.reduces for line in totals.hand_over(r)]
@@ -65,7 +66,7 @@ def statements(
         lines += text.compute(compute, printer)
     for reduce in block.reduces:
         lines += totals.add(reduce)
-    lines += memory.draw_noise(block, printer.position)
+    lines += memory.draw_noise(block)
     for store in block.stores:
         lines += memory.store(store.target, "i", names.values[store.value])
     return lines

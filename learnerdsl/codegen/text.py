@@ -51,9 +51,12 @@ class Text:
         """Return the name of a function of a level."""
         return f"{self.kernel.name}_{kind}_{level}"
 
-    def printer(self, dtype: str, position: str = "start + i") -> Printer:
-        """Return a printer of expressions that are computed in `dtype`."""
-        return Printer(self.names.values, self.scalar_names, dtype, position)
+    def printer(self, dtype: str, start: str = "start") -> Printer:
+        """Return a printer of expressions that are computed in `dtype`.
+
+        In them, element `i` of a loop has the number `start + i` in its flattened tensor.
+        """
+        return Printer(self.names.values, self.scalar_names, dtype, start)
 
     def read_rows(self, symbols: Set[sympy.Basic], cast: str = "") -> dict[str, str]:
         """Return name -> statement that reads the scalar from its row, in the order of slots."""

@@ -30,7 +30,7 @@ def decode(storage: Storage, stored: np.ndarray, scales: np.ndarray | None = Non
     if storage.is_signed:
         values = scale * (codes / (np.float32(254.0) - np.abs(codes)))
     else:
-        values = np.square(scale * (codes / np.float32(255.0)))
+        values = np.square(codes * (scale / np.float32(255.0)))
     return values.reshape(stored.shape)
 
 
@@ -59,18 +59,20 @@ def _encode_blocks(
     magnitudes = np.zeros(-(-max(flat.size, 0) // BLOCK) * BLOCK, np.float32)
     magnitudes[: flat.size] = np.abs(flat)
     scales = magnitudes.reshape(-1, BLOCK).max(axis=1, initial=0.0)
-    half, levels = np.float32(0.5), np.float32(127.0 if storage.is_signed else 255.0)
+    half = np.float32(0.5)
     if storage.is_signed:
         scale = _spread(scales, flat.size)
-        ratio = np.clip(flat / (half * scale + half * np.abs(flat)), -1.0, 1.0)
+        codes = np.float32(127.0) * (flat / (half * scale + half * np.abs(flat)))
+        codes = np.where(np.abs(codes) < 128, codes, np.float32(0.0))
     else:
         scales = np.sqrt(scales)
-        ratio = np.clip(np.sqrt(flat) / _spread(scales, flat.size), 0.0, 1.0)
-    codes = levels * np.where(np.isnan(ratio), np.float32(0.0), ratio)
+        codes = np.sqrt(flat) * _spread(np.float32(255.0) / scales, flat.size)
+        codes = np.where((codes > 0) & (codes < 256), codes, np.float32(0.0))
     if noise is None:
         codes = np.rint(codes)
     else:
         codes = np.floor(codes + np.ravel(noise).astype(np.float32) * np.float32(2.0**-16))
+        codes = np.minimum(codes, 127 if storage.is_signed else 255)
     return codes.astype(storage.numpy).reshape(values.shape), scales
 
 

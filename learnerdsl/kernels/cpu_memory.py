@@ -39,6 +39,10 @@ if config.DISABLE_JIT:
         """Return memory for the values of one block, float32."""
         return np.empty(256, np.float32)
 
+    def low_word(value: int) -> Any:
+        """Return the last 32 bits of an integer, uint32."""
+        return np.uint32(int(value) & 0xFFFFFFFF)
+
 else:
 
     @njit(**INLINE)
@@ -58,6 +62,23 @@ else:
             return builder.bitcast(memory, cgutils.voidptr_t)
 
         return types.voidptr(), generate
+
+    @intrinsic
+    def low_word(typing_context: Any, value: Any) -> Any:
+        """Return the last 32 bits of an integer, uint32.
+
+        An empty piece of assembly hides from LLVM that they were 64. Else it would compute the
+        positions of a loop's elements in 64 bits, with half as many in a vector.
+        """
+        del typing_context, value
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            word = ir.IntType(32)
+            hide = ir.InlineAsm(ir.FunctionType(word, [word]), "", "=r,0", side_effect=False)
+            return builder.call(hide, [builder.trunc(args[0], word)])
+
+        return types.uint32(types.int64), generate
 
     @njit(**INLINE)
     def block_scratch() -> Any:
@@ -134,5 +155,5 @@ else:
 
 globals().update(encoding_functions(_inline, _bits_of, _float_of, _half_of, _half_to))
 float_of = _float_of
-OWN = ("block_scratch", "float_of", *(f"{dtype}_array" for dtype in RAW_TYPES))
+OWN = ("block_scratch", "float_of", "low_word", *(f"{dtype}_array" for dtype in RAW_TYPES))
 """Names that generated code imports, besides the encodings."""

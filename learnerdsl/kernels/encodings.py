@@ -18,6 +18,7 @@ Inline = Callable[[Any], Any]
 Functions = dict[str, Any]
 NAMES = (
     *("from_bfloat16", "from_float16", "from_int8", "from_uint8"),
+    *("factor_from_int8", "factor_from_uint8", "factor_to_int8", "factor_to_uint8"),
     *("to_bfloat16", "to_float16", "to_int8", "to_uint8"),
     *("to_bfloat16_by", "to_float16_by", "to_int8_by", "to_uint8_by"),
     *("from_split16", "from_split8", "split16_rest", "split16_upper", "split8_rest"),
@@ -37,21 +38,24 @@ def _of_16_bits(
         return float_of(u32(u32(stored) << u32(16)))
 
     @inline
+    def quiet_bfloat16(bits: Any) -> Any:
+        """Return the bits of a bfloat16 NaN with the sign of a float32 number."""
+        return u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+
+    @inline
     def to_bfloat16(x: Any) -> Any:
         """Return the nearest bfloat16 number, ties to even; NaN stays NaN."""
         bits = bits_of(x)
         odd = u32(u32(bits >> u32(16)) & u32(1))
         nearest = u32(u32(bits + u32(u32(0x7FFF) + odd)) >> u32(16))
-        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
-        return u16(quiet if x != x else nearest)
+        return u16(quiet_bfloat16(bits) if x != x else nearest)
 
     @inline
     def to_bfloat16_by(x: Any, noise: Any) -> Any:
         """Return one of the two bfloat16 numbers around x; `noise` (16 bits) chooses."""
         bits = bits_of(x)
-        chosen = u32(u32(bits + u32(noise)) >> u32(16))
-        is_special = u32(bits & u32(0x7F800000)) == u32(0x7F800000)
-        return to_bfloat16(x) if is_special else u16(chosen)
+        chosen = u32(u32(bits + u32(noise)) >> u32(16))  # infinity stays, as its last bits are 0
+        return u16(quiet_bfloat16(bits) if x != x else chosen)
 
     @inline
     def from_float16(stored: Any) -> Any:
@@ -83,66 +87,93 @@ def _of_16_bits(
     )
 
 
-def _of_8_bits(inline: Inline, bits_of: Any) -> Functions:
-    """Return the encodings with a scale for each block."""
+def _of_signed_8_bits(inline: Inline) -> Functions:
+    """Return the encoding int8, with a scale for each block."""
 
     @inline
-    def from_int8(code: Any, scale: Any) -> Any:
+    def factor_from_int8(scale: Any) -> Any:
+        """Return the factor that `from_int8` takes, for a block with this scale."""
+        return f32(scale)
+
+    @inline
+    def from_int8(code: Any, factor: Any) -> Any:
         """Return the value of a signed code: z / (2 - |z|) of the scale, with z = code / 127."""
         z = f32(code)
-        return scale * f32(z / f32(f32(254.0) - abs(z)))
+        return factor * f32(z / f32(f32(254.0) - abs(z)))
 
     @inline
-    def of_int8(x: Any, scale: Any) -> Any:
+    def factor_to_int8(scale: Any) -> Any:
+        """Return the factor that `to_int8` takes, for a block with this scale."""
+        return f32(f32(0.5) * scale)
+
+    @inline
+    def of_int8(x: Any, factor: Any) -> Any:
         """Return 127 * 2 z / (1 + |z|) with z = x / scale, not yet rounded; 0 for NaN."""
-        # Both terms are halved, so that their sum does not overflow.
-        below = f32(f32(f32(0.5) * scale) + f32(f32(0.5) * abs(x)))
-        ratio = f32(x / below)
-        bounded = min(max(ratio, f32(-1.0)), f32(1.0))
-        return f32(f32(127.0) * bounded) if ratio == ratio else f32(0.0)
+        # Both terms of the divisor are halved, so that their sum does not overflow. It is 0 only
+        # in a block of zeros, or of subnormal numbers; then the quotient is not finite.
+        code = f32(f32(127.0) * f32(x / f32(factor + f32(f32(0.5) * abs(x)))))
+        return code if abs(code) < f32(128.0) else f32(0.0)
 
     @inline
-    def to_int8(x: Any, scale: Any) -> Any:
+    def to_int8(x: Any, factor: Any) -> Any:
         """Return the nearest signed code."""
-        return np.int8(i32(np.rint(of_int8(x, scale))))
+        return np.int8(i32(np.rint(of_int8(x, factor))))
 
     @inline
-    def to_int8_by(x: Any, scale: Any, noise: Any) -> Any:
+    def to_int8_by(x: Any, factor: Any, noise: Any) -> Any:
         """Return one of the two signed codes around x; `noise` (16 bits) chooses."""
-        shifted = f32(of_int8(x, scale) + f32(f32(noise) * f32(2.0**-16)))
+        shifted = f32(of_int8(x, factor) + f32(f32(noise) * f32(2.0**-16)))
         whole = i32(shifted)  # without the fraction, which is not the floor of a negative number
-        return np.int8(i32(whole - i32(1)) if f32(whole) > shifted else whole)
+        code = i32(whole - i32(1)) if f32(whole) > shifted else whole
+        return np.int8(min(code, i32(127)))
+
+    return _named(factor_from_int8, factor_to_int8, from_int8, to_int8, to_int8_by)
+
+
+def _of_unsigned_8_bits(inline: Inline, bits_of: Any) -> Functions:
+    """Return the encoding uint8, and the maximum that gives the scale of a block."""
 
     @inline
-    def from_uint8(code: Any, scale: Any) -> Any:
-        """Return the value of an unsigned code: (scale * code / 255)**2."""
-        root = f32(scale * f32(f32(code) / f32(255.0)))
+    def factor_from_uint8(scale: Any) -> Any:
+        """Return the factor that `from_uint8` takes, for a block with this scale."""
+        return f32(scale / f32(255.0))
+
+    @inline
+    def from_uint8(code: Any, factor: Any) -> Any:
+        """Return the value of an unsigned code: (code * scale / 255)**2."""
+        root = f32(f32(code) * factor)
         return f32(root * root)
 
     @inline
-    def of_uint8(x: Any, scale: Any) -> Any:
+    def factor_to_uint8(scale: Any) -> Any:
+        """Return the factor that `to_uint8` takes, for a block with this scale."""
+        return f32(f32(255.0) / scale)
+
+    @inline
+    def of_uint8(x: Any, factor: Any) -> Any:
         """Return 255 * sqrt(x) / scale, not yet rounded; 0 for NaN."""
-        ratio = f32(np.sqrt(x) / scale)
-        bounded = min(max(ratio, f32(0.0)), f32(1.0))
-        return f32(f32(255.0) * bounded) if ratio == ratio else f32(0.0)
+        code = f32(np.sqrt(x) * factor)
+        return code if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
 
     @inline
-    def to_uint8(x: Any, scale: Any) -> Any:
+    def to_uint8(x: Any, factor: Any) -> Any:
         """Return the nearest unsigned code."""
-        return np.uint8(i32(np.rint(of_uint8(x, scale))))
+        return np.uint8(i32(np.rint(of_uint8(x, factor))))
 
     @inline
-    def to_uint8_by(x: Any, scale: Any, noise: Any) -> Any:
+    def to_uint8_by(x: Any, factor: Any, noise: Any) -> Any:
         """Return one of the two unsigned codes around x; `noise` (16 bits) chooses."""
-        shifted = f32(of_uint8(x, scale) + f32(f32(noise) * f32(2.0**-16)))
-        return np.uint8(i32(shifted))
+        shifted = f32(of_uint8(x, factor) + f32(f32(noise) * f32(2.0**-16)))
+        return np.uint8(min(i32(shifted), i32(255)))
 
     @inline
     def larger_bits(top: Any, x: Any) -> Any:
         """Return the larger of `top` and the bits of |x|: these are ordered as |x| is, NaN last."""
         return max(top, i32(u32(bits_of(x) & u32(0x7FFFFFFF))))
 
-    return _named(from_int8, to_int8, to_int8_by, from_uint8, to_uint8, to_uint8_by, larger_bits)
+    return _named(
+        factor_from_uint8, factor_to_uint8, from_uint8, to_uint8, to_uint8_by, larger_bits
+    )
 
 
 def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
@@ -259,7 +290,8 @@ def encoding_functions(
     """
     return {
         **_of_16_bits(inline, bits_of, float_of, half_of, half_to),
-        **_of_8_bits(inline, bits_of),
+        **_of_signed_8_bits(inline),
+        **_of_unsigned_8_bits(inline, bits_of),
         **_of_masters(inline, bits_of, float_of),
         **_of_noise(inline),
     }

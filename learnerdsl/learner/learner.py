@@ -141,8 +141,8 @@ class Learner(Resumable):
         self.reset()
         # Gradients and extras must not share memory with the states, so their checks are made
         # when the addresses of the states are known.
-        states = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
-        check = partial(self._backend.check, states=states)
+        spans = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
+        check = partial(self._backend.check, states=spans)
         self._check = check("gradient")
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
         self._bound = LastArrays(len(self._names), self._backend.holds_gradients)

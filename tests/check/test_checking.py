@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import sympy
-from support.tiers import one_of_each
+from support.tiers import FEW_TRANSFORMS, few
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -15,12 +15,12 @@ from learnerdsl.transforms import accumulate, clip_by_global_norm, ema
 THIRD = sympy.Rational(1, 3)
 
 
-@pytest.mark.parametrize("name", one_of_each(learners.__all__))
+@pytest.mark.parametrize("name", few(learners.__all__))
 def test_builtin_is_computed_as_its_function_says(name):
     ld.check(getattr(learners, name), updates=4).raise_if_wrong()
 
 
-@pytest.mark.parametrize("name", transforms.__all__)
+@pytest.mark.parametrize("name", few(transforms.__all__, FEW_TRANSFORMS))
 def test_transform_in_a_chain_is_computed_as_its_function_says(name):
     transform = getattr(transforms, name)
     for rule in (learners.sgd, learners.adam):

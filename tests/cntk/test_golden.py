@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tiers import slow
 
 import learnerdsl.cntk as C
 
@@ -80,7 +81,15 @@ def name_of(case):
     return f"{case['id']}-{case['name']}-{case['dtype']}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+def quick_in_float64(cases):
+    """Float32 has less digits to be wrong in: of its cases all but the plain ones are slow."""
+    return [
+        case if case["dtype"] == "float64" or case["name"].endswith(":default") else slow(case)
+        for case in cases
+    ]
+
+
+@pytest.mark.parametrize("case", quick_in_float64(CASES), ids=name_of)
 def test_trajectory_is_that_of_cntk(case, recorded):
     if case["learner"] == "nesterov" and "sparse_rows" in case:
         pytest.skip("a defect of CNTK: rows without a gradient move for ever")

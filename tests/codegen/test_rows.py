@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.assembly import assembly_of, has_vector_loop
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -25,7 +26,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("shape", [(32, 64), (8, 16, 32)], ids=len)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", slow("float64")])
 @pytest.mark.parametrize("name", RULES)
 def test_passes_by_rows_are_vectors(name, dtype, shape):
     assembly = assembly_of(step_with(RULES[name]).program("cpu", dtype, shape=shape))
@@ -68,7 +69,7 @@ def factored(p, g, lr=0.1):
 
 
 @pytest.mark.parametrize(
-    "shape", [(64, 64, 3, 3), (3, 300, 40), (30, 300, 40), (4_000, 4, 8), (200_000, 1)]
+    "shape", [(64, 64, 3, 3), slow((3, 300, 40)), (30, 300, 40), (4_000, 4, 8), (200_000, 1)]
 )
 def test_parts_of_sums_take_little_memory(shape):
     p = np.ones(shape, np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support import ROOT, TESTS
 from support.rules_of_matrices import RULES, barriers, newton_schulz, preconditioned, run, scaled
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -32,7 +33,7 @@ def assert_backends_agree(rule, shapes, dtype, **settings):
         np.testing.assert_allclose(compiled, oracle, rtol=0, atol=TOLERANCE[dtype] * scale)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [slow("float32"), "float64"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
 def test_compiled_rules_of_matrices_follow_the_oracle(rule, shapes, dtype):

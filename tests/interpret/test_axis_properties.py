@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interpret.test_properties import BINARY, REDUCE, TOLERANCE, UNARY, binary, bounded, unary
 from support.axis_cases import normal_arrays
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -134,7 +135,7 @@ FEW = settings(
 
 @FEW
 @given(recipe=recipes())
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", slow("float64")])
 def test_compiled_rule_over_axes_equals_its_interpretation(dtype, recipe):
     check(dtype, recipe)
 

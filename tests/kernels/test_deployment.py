@@ -77,7 +77,8 @@ def writable():
 
 
 @as_another
-@pytest.mark.parametrize("home", ["/nonexistent", slow(None)])
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["/nonexistent", None])
 def test_a_user_who_can_write_the_cache_directory_alone_keeps_everything_there(home, writable):
     kernels = writable / "kernels"
     for _ in range(2):
@@ -97,6 +98,7 @@ def test_a_user_who_can_write_nowhere_gets_a_temporary_directory(home, writable)
 
 
 @as_another
+@pytest.mark.slow
 def test_root_does_not_run_what_another_user_has_written(writable):
     kernels = writable / "kernels"
     finish(start(begin=AS_ANOTHER, LEARNERDSL_CACHE_DIR=kernels))
@@ -105,6 +107,7 @@ def test_root_does_not_run_what_another_user_has_written(writable):
     assert "it belongs to another user" in errors
 
 
+@pytest.mark.slow
 def test_a_package_in_an_archive_works(tmp_path):
     archive = tmp_path / "site.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -118,6 +121,7 @@ def test_a_package_in_an_archive_works(tmp_path):
     assert len(list(kernels.iterdir())) == count
 
 
+@pytest.mark.slow
 def test_the_directory_of_numba_is_not_used(tmp_path):
     kernels, numbas = tmp_path / "kernels", tmp_path / "numba"
     process = start(LEARNERDSL_CACHE_DIR=kernels, NUMBA_CACHE_DIR=numbas)
@@ -125,7 +129,8 @@ def test_the_directory_of_numba_is_not_used(tmp_path):
     assert not numbas.exists()
 
 
-@pytest.mark.parametrize("left", [0, slow(90_000)])
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0, 90_000])
 def test_a_full_disk_costs_a_warning(left, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -168,7 +173,8 @@ def check_flips(seed, warm, tmp_path):
         assert (kernels / path.name).read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("seed", [0, slow(1)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_flipped_bit_in_every_file_changes_no_result(seed, warm, tmp_path):
     check_flips(seed, warm, tmp_path)
 

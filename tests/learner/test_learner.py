@@ -21,6 +21,7 @@ from support.small_rules import (
     train,
     trained,
 )
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -324,7 +325,7 @@ print(found == {seed: train_alone(seed, size, 30) for seed in (1, 2)})
 """
 
 
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
+@pytest.mark.parametrize("layer", ["default", slow("workqueue")])
 def test_learners_of_large_arrays_in_threads_give_what_they_give_alone(layer):
     # In a process of its own, as Numba chooses a threading layer once, and one of them aborts the
     # process when two threads use it at once.

@@ -3,7 +3,7 @@
 import pytest
 from support.families import TRUSTED
 from support.learners_page import HEADING, PAGE, description, mathematics, worst_error
-from support.tiers import one_of_each
+from support.tiers import few
 
 from learnerdsl import learners
 
@@ -32,7 +32,7 @@ def test_the_mathematics_of_a_learner_is_up_to_date(name):
     assert mathematics(name) in TEXT
 
 
-@pytest.mark.parametrize("name", one_of_each(sorted(TRUSTED.keys() & set(learners.__all__))))
+@pytest.mark.parametrize("name", few(sorted(TRUSTED.keys() & set(learners.__all__))))
 def test_the_error_claimed_is_not_exceeded(name):
     # Tenfold, as machines round differently; 1e-15 where nothing but rounding was left.
     assert worst_error(name) <= 10 * max(float(row_of(name)[1]), 1e-15)

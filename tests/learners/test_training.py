@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.families import TRAINING
 from support.problems import ARRAY_EXTRAS
-from support.tiers import one_of_each
+from support.tiers import few
 
 from learnerdsl import learners
 
@@ -24,7 +24,7 @@ def train(name, weights, loss, gradient, curvature, steps):
     return learner
 
 
-@pytest.mark.parametrize("name", one_of_each(learners.__all__))
+@pytest.mark.parametrize("name", few(learners.__all__))
 def test_rule_falls_on_a_quadratic(name):
     rng = np.random.default_rng(3)
     target = rng.standard_normal((5, 10))
@@ -38,7 +38,7 @@ def test_rule_falls_on_a_quadratic(name):
     assert loss(weights) < 0.7 * before
 
 
-@pytest.mark.parametrize("name", one_of_each(learners.__all__))
+@pytest.mark.parametrize("name", few(learners.__all__))
 def test_rule_falls_on_logistic_regression(name):
     datasets = pytest.importorskip("sklearn.datasets")
     data = datasets.load_breast_cancer()

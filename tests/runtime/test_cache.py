@@ -206,17 +206,20 @@ def raced(tmp_path_factory):
     return directory, [finish(process) for process in processes]
 
 
+@pytest.mark.slow
 def test_processes_that_race_on_an_empty_directory_all_succeed(raced):
     _, results = raced
     assert {result["values"][0] for result in results} == {EXPECTED.hex()}
     assert len({result["values"][1] for result in results}) == 1
 
 
+@pytest.mark.slow
 def test_a_race_leaves_whole_files_only(raced):
     directory, _ = raced
     assert {path.suffix for path in directory.iterdir()} == {".py", ".nbc", ".listing"}
 
 
+@pytest.mark.slow
 def test_kernels_of_a_race_can_be_used(raced, monkeypatch):
     directory, _ = raced
     monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(directory))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.small_rules import contents, descent, momentum
+from support.tiers import slow
 
 import learnerdsl as ld
 from learnerdsl.learners import adafactor, sophia
@@ -116,7 +117,7 @@ def test_an_update_of_the_oracle_may_be_broken_off_at_any_line(second):
     check_every_line(momentum, "numpy", ones, GRADIENTS[second])
 
 
-@pytest.mark.parametrize("second", ["dense", "absent", "converted"])
+@pytest.mark.parametrize("second", ["absent", *map(slow, ["dense", "converted"])])
 def test_vectors_and_scalars_of_tensors_survive_it(second):
     check_every_line(adafactor, "cpu", ones, GRADIENTS[second])
 

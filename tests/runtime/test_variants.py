@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.axis_cases import assert_backends_agree, normal_arrays, trained
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -44,7 +45,7 @@ def with_many_variants(p, g, lr=0.1):
     return ld.assign(p, p - lr * (1 + sum(ld.shape(p))) * g * ld.mean(g, over="model"))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", slow("float64")])
 @pytest.mark.parametrize("rule", [factored, at_different_levels, with_many_variants])
 def test_variants_do_what_the_oracle_does(rule, dtype):
     assert_backends_agree(rule, SHAPES, dtype, groups=[{"params": [1, 3], "lr": 0.02}])

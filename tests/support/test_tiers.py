@@ -1,11 +1,13 @@
 """The first tier has a builtin of every structure."""
 
+import re
+
 import pytest
 
 from learnerdsl import learners
 from learnerdsl.expr import Draw
 from support.problems import fitted
-from support.tiers import REPRESENTATIVES
+from support.tiers import FEW, REPRESENTATIVES
 
 
 def structure(name):
@@ -31,4 +33,17 @@ def test_representatives_have_every_structure_that_a_builtin_has():
     assert set(learners.__all__) > REPRESENTATIVES
     known = set().union(*map(structure, REPRESENTATIVES))
     unknown = {name: structure(name) - known for name in learners.__all__}
+    assert {name: found for name, found in unknown.items() if found} == {}
+
+
+def kinds(name):
+    """The structure of a builtin, whatever the axes, and however many the passes."""
+    return {re.sub(r" \(.*\)", "", s) for s in structure(name) if not s.endswith(" levels")}
+
+
+@pytest.mark.slow
+def test_few_representatives_have_every_kind_of_structure():
+    assert FEW < REPRESENTATIVES
+    known = set().union(*map(kinds, FEW))
+    unknown = {name: kinds(name) - known for name in learners.__all__}
     assert {name: found for name, found in unknown.items() if found} == {}

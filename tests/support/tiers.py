@@ -16,6 +16,39 @@ REPRESENTATIVES = frozenset(
 )
 """Builtins of which one at least has each structure that a builtin has."""
 
+FEW = frozenset(
+    {
+        *("adam", "sgd"),
+        *("lamb", "adashift", "schedule_free_adamw"),
+        *("prodigy", "momo"),
+        *("adafactor", "sm3"),
+        *("muon", "soap"),
+        *("noisy_sgd", "sgd_sai", "sophia"),
+    }
+)
+"""Representatives with each kind of state, reduction and argument, for tests that take seconds."""
+
+FEW_TRANSFORMS = frozenset(
+    {
+        *("clip_by_value", "cautious"),  # element by element; sums of what a rule computes
+        *("clip_by_norm", "clip_by_global_norm", "adaptive_clip"),  # tensors, the model, units
+        *("accumulate", "apply_if_finite"),  # what holds updates back
+        *("decoupled_weight_decay", "lookahead", "ema"),  # what follows the rule
+        "add_noise",  # random numbers
+    }
+)
+"""The same of transforms."""
+
+COSTLY = frozenset(
+    {
+        *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
+        *("adafactor_bv", "adafactor_optax"),  # as adafactor
+        *("adatam", "ranger", "sgdp"),  # as tam and adamp
+        *("mars_adamw", "mars_lion"),  # as stable_adamw
+    }
+)
+"""Builtins of seconds each, which are made as representatives are."""
+
 
 def slow(*values):
     """Make a case that only `make test-all` runs."""
@@ -27,19 +60,26 @@ def one_of_each(names):
     return [name if name in REPRESENTATIVES else slow(name) for name in names]
 
 
+def few(names, quick=FEW):
+    """Mark the names slow that are not among the few representatives."""
+    return [name if name in quick else slow(name) for name in names]
+
+
 def in_both_dtypes(names):
-    """Pair names with dtypes; float64 is slow but for representatives."""
+    """Pair names with dtypes; what is costly is slow, and float64 but for few representatives."""
     return [
-        slow(name, dtype) if dtype == "float64" and name not in REPRESENTATIVES else (name, dtype)
+        slow(name, dtype)
+        if name in COSTLY or (dtype == "float64" and name not in FEW)
+        else (name, dtype)
         for name in names
         for dtype in ("float32", "float64")
     ]
 
 
-def in_float32(names):
-    """Pair names with dtypes; all but representatives in float32 are slow."""
+def in_float32(names, quick=REPRESENTATIVES):
+    """Pair names with dtypes; all but the quick ones in float32 are slow."""
     return [
-        (name, dtype) if dtype == "float32" and name in REPRESENTATIVES else slow(name, dtype)
+        (name, dtype) if dtype == "float32" and name in quick else slow(name, dtype)
         for name in names
         for dtype in ("float32", "float64")
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tiers import slow
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -228,7 +229,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.parametrize("method", [slow("spawn"), "forkserver", "fork"])
 def test_rules_are_arguments_of_other_processes(method, tmp_path):
     if sys.platform == "win32" and method != "spawn":
         pytest.skip("Windows can only spawn")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.families.libraries import timm_module
+from support.tiers import slow
 
 import learnerdsl as ld
 from learnerdsl import transforms as our
@@ -137,7 +138,7 @@ OPTAX = {
 }
 
 
-@pytest.mark.parametrize("gradient_size", [1.0, 1e-6])
+@pytest.mark.parametrize("gradient_size", [1.0, slow(1e-6)])
 @pytest.mark.parametrize("name", OPTAX)
 def test_chain_follows_optax(name, gradient_size):
     chain, make, arguments = OPTAX[name]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import transforms_by_hand as references
 from support.chains import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
+from support.tiers import FEW_TRANSFORMS, few, slow
 
 import learnerdsl as ld
 from learnerdsl import transforms
@@ -45,7 +46,7 @@ def test_transform_follows_its_reference(name, rule):
             np.testing.assert_allclose(learner.state[k][STATES[name]], wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", slow("float64")])
 @pytest.mark.parametrize("name", NAMES)
 def test_transform_follows_the_oracle(name, dtype):
     start, gradients, hypers = problem(name, "adam", dtype)
@@ -75,7 +76,7 @@ def test_values_that_are_not_finite_propagate_as_in_numpy(name, bad):
         np.testing.assert_array_equal(np.isinf(compiled), np.isinf(oracle))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, FEW_TRANSFORMS))
 def test_serial_and_parallel_launches_agree_bitwise(name):
     rng = np.random.default_rng(5)
     start = [rng.standard_normal(n).astype(np.float32) for n in (50_001, 3)]
@@ -97,7 +98,7 @@ def test_no_pass_is_taken_that_is_not_needed(name):
     assert len(chain_of(name, "adam").plan().passes) == PASSES.get(name, 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, FEW_TRANSFORMS))
 def test_transform_composes_with_every_kind_of_rule(name):
     transform = getattr(transforms, name)
     for rule in (sgd, lamb):

@@ -5,8 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from support import ROOT, TESTS
 from support.rules import clipped_adamw_ema, largest_gradients
+from support.tiers import FEW, slow
+
+from learnerdsl import learners
 
 PROGRAM = """
 import sys
@@ -74,10 +78,11 @@ def test_scalars_without_compilation_are_infinite_or_nan_as_compiled_ones():
         subprocess.run(command, env=environment, check=True)
 
 
-def test_generated_code_does_not_depend_on_the_hash_seed():
+@pytest.mark.parametrize("names", [sorted(FEW), slow(learners.__all__)], ids=["few", "all"])
+def test_generated_code_does_not_depend_on_the_hash_seed(names):
     program = (
         "from learnerdsl import learners; from support.rules import clipped_adamw_ema as r;"
-        "print([getattr(learners, n).source() for n in learners.__all__], r.source(), r.latex())"
+        f"print([getattr(learners, n).source() for n in {names}], r.source(), r.latex())"
     )
     texts = set()
     for seed in ("1", "2"):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.tiers import slow
 
 import learnerdsl as ld
 
@@ -141,7 +142,7 @@ in_child(work)
 
 
 @forks
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
+@pytest.mark.parametrize("layer", ["default", slow("workqueue")])
 def test_a_pool_of_forked_processes_works(layer):
     code = """
 def work(number):
@@ -157,6 +158,7 @@ print("done")
 
 
 @forks
+@pytest.mark.slow
 def test_a_fork_while_other_threads_launch_and_compile_leaves_a_child_that_works():
     code = """
 expected = advance(new())
@@ -274,7 +276,7 @@ def test_the_number_of_threads_follows_numba(environment, expected):
     assert run(code, **environment) == expected
 
 
-@pytest.mark.parametrize("value", ["1", "1,4"])
+@pytest.mark.parametrize("value", ["1", slow("1,4")])
 def test_without_a_number_for_numba_that_for_openmp_counts(value):
     code = "learner = new()\nadvance(learner)\nprint(ld.get_num_threads(), learner.threads)"
     assert run(code, OMP_NUM_THREADS=value, NUMBA_NUM_THREADS=None) == ["1 serial"]
@@ -339,6 +341,7 @@ print(ld.get_num_threads(), learner.threads)
     assert run(code) == ["1 serial"]
 
 
+@pytest.mark.slow
 def test_updates_in_one_thread_while_another_changes_the_number_stay_right():
     code = """
 learner, other = new(), new()
