@@ -124,9 +124,10 @@ def noise_multiplier(number: int) -> int:
     """Return the odd number (or 2**16) that gives an array its own bits of an element's noise.
 
     The noise of an element has 32 bits. Array 0, the parameter, takes the upper 16; array 1, the
-    first state, the lower 16. Others take the upper 16 of a product.
+    first state, the lower 16. Others take the upper 16 of a product. Powers of one number are used,
+    since the products of two numbers in a ratio such as 5 to 7 are correlated.
     """
-    return (1, 1 << 16)[number] if number < 2 else (0x9E3779B1 * (2 * number + 1)) % 2**32
+    return (1, 1 << 16)[number] if number < 2 else pow(0x9E3779B1, number, 2**32)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class Memory:
             symbol: names.unique(f"{names.arrays[symbol]}_{c.role}")
             for symbol, c in self.companions.items()
         }
+        self.itemsizes = {names.arrays[s]: layout.storages[s].itemsize for s in layout.arrays}
+        self.itemsizes |= {self.second[s]: c.itemsize for s, c in self.companions.items()}
         is_random = precision.rounding == "stochastic"
         own = ("rounding", "base", "noise") if is_random else ()
         self.key, self.base, self.noise = map(names.unique, own) if is_random else ("", "", "")
@@ -105,10 +107,48 @@ class Memory:
             index: text of the index.
             scale: name of the factor of the block, for 8-bit codes.
         """
-        storage, place = self.layout.storages[array], f"{self.names.arrays[array]}[{index}]"
-        if array == self.kernel.parameter and self.precision.master:
-            return self._whole_weight(storage, place, f"{self.second[array]}[{index}]")
+        return self.decoded(array, *self._places(array, index), scale)
+
+    def _places(self, array: sympy.Symbol, index: str) -> tuple[str, str]:
+        """Return the elements of an array, and of its second array, at an index."""
+        second = self.second.get(array, "")
+        return f"{self.names.arrays[array]}[{index}]", f"{second}[{index}]" if second else ""
+
+    def decoded(self, array: sympy.Symbol, place: str, rest: str = "", scale: str = "") -> str:
+        """Return the value of an element of an array, in the dtype of the arithmetic.
+
+        Args:
+            array: symbol of the array.
+            place: text of what is stored.
+            rest: text of what is stored in the second array of a master weight.
+            scale: name of the factor of the block, for 8-bit codes.
+        """
+        storage = self.layout.storages[array]
+        if self.has_rest(array):
+            return self._whole_weight(storage, place, rest)
         return self._converted(self._decoded(storage, place, scale), storage)
+
+    def has_rest(self, array: sympy.Symbol) -> bool:
+        """Return whether an array is the parameter with a master weight in two arrays."""
+        return array == self.kernel.parameter and bool(self.precision.master)
+
+    def read_by_load(self, array: sympy.Symbol) -> list[str]:
+        """Return the names of the arrays that a load reads, without those of scales."""
+        name = self.names.arrays[array]
+        if not self.has_rest(array):
+            return [name]
+        # A master weight in float32 is a whole one.
+        is_whole = self.precision.master == "float32"
+        return [*([] if is_whole else [name]), self.second[array]]
+
+    def written_by_store(self, array: sympy.Symbol) -> list[str]:
+        """Return the names of the arrays that a store writes, without those of scales."""
+        rest = [self.second[array]] if self.has_rest(array) else []
+        return [self.names.arrays[array], *rest]
+
+    def is_plain(self, array: sympy.Symbol) -> bool:
+        """Return whether values of an array are stored as they are computed."""
+        return not self.has_rest(array) and self.decoded(array, "x") == "x"
 
     def load_wide(self, vector: sympy.Symbol, index: str) -> str:
         """Return the value of an axis array at an index, in float64."""
@@ -137,11 +177,16 @@ class Memory:
 
     def store(self, array: sympy.Symbol, index: str, value: str, scale: str = "") -> list[str]:
         """Return the statements that store a value, of the dtype of the arithmetic."""
-        storage, place = self.layout.storages[array], f"{self.names.arrays[array]}[{index}]"
-        master = self.precision.master
-        if array != self.kernel.parameter or not master:
+        return self.store_at(array, *self._places(array, index), value, scale)
+
+    def store_at(
+        self, array: sympy.Symbol, place: str, rest: str, value: str, scale: str = ""
+    ) -> list[str]:
+        """Return the statements that encode a value; see `decoded`."""
+        storage, master = self.layout.storages[array], self.precision.master
+        if not self.has_rest(array):
             return [f"{place} = {self.encoded(array, value, scale)}"]
-        rest, nearest = f"{self.second[array]}[{index}]", f"to_{storage.name}({value})"
+        nearest = f"to_{storage.name}({value})"
         if master == "float32":
             return [f"{rest} = {value}", f"{place} = {nearest}"]
         if master == "kahan":
@@ -182,11 +227,10 @@ class Memory:
 
         The few values of a state along axes are rounded to nearest.
         """
-        is_master = array == self.kernel.parameter and bool(self.precision.master)
         storage = self.layout.storages[array]
         is_narrow = storage.name != storage.raw or bool(storage.block)
         is_wide = self.kernel.domains[array] == Domain.ELEMENT
-        return bool(self.noise) and is_narrow and is_wide and not is_master
+        return bool(self.noise) and is_narrow and is_wide and not self.has_rest(array)
 
     def read_key(self, block: Block) -> dict[str, str]:
         """Return name -> statement that makes the key of the noise, if a sweep needs it."""

@@ -24,8 +24,9 @@ KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS i
 
 _BY_BLOCKS = (
     *(monoid.of_block for monoid in MONOIDS.values()),
-    *("aligned", "element", "lanes_for", "load2", "load4", "narrowed"),
-    *("store2", "store4", "sync", "tensor_vectors", "thread", "threads"),
+    *("aligned", "block_pass", "element", "lanes_for", "load2", "load4", "load8"),
+    *("load8_within", "narrowed", "store2", "store4", "store8", "store8_within", "sync"),
+    *("tensor_vectors", "thread", "threads"),
 )
 CUDA_FUNCTIONS = tuple(
     sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {m.hot for m in MONOIDS.values()}, key=str.lower)
@@ -75,9 +76,14 @@ class Names:
         """Return the name of a value to which the number of an element can be appended."""
         return symbol.name if symbol in self.arrays else self.values[symbol]
 
-    def unique(self, name: str) -> str:
-        """Return `name`, with underscores appended until it is unique; reserve it."""
+    def free(self, name: str) -> str:
+        """Return `name`, with underscores appended until nothing else has it."""
         while name in self.taken or _is_reserved(name):
             name += "_"
+        return name
+
+    def unique(self, name: str) -> str:
+        """Return `name`, with underscores appended until it is unique; reserve it."""
+        name = self.free(name)
         self.taken.add(name)
         return name

@@ -23,10 +23,15 @@ def decode(storage: Storage, stored: np.ndarray, scales: np.ndarray | None = Non
         stored: its memory, in the dtype `storage.numpy`.
         scales: the scale of each block (blocks,), float32; None for types without blocks.
     """
-    if not storage.block:
+    with np.errstate(all="ignore"):
+        if storage.block:
+            return _decode_blocks(storage, stored, np.asarray(scales))
         return np.asarray(stored).astype(storage.arithmetic)
+
+
+def _decode_blocks(storage: Storage, stored: np.ndarray, scales: np.ndarray) -> np.ndarray:
     codes = stored.reshape(-1).astype(np.float32)
-    scale = _spread(np.asarray(scales), codes.size)
+    scale = _spread(scales, codes.size)
     if storage.is_signed:
         values = scale * (codes / (np.float32(254.0) - np.abs(codes)))
     else:
@@ -111,7 +116,8 @@ def decode_parameter(precision: Precision, stored: np.ndarray, rest: Any) -> np.
     if precision.master == "float32":
         return np.array(rest)
     if precision.master == "kahan":
-        return decode(storage, stored) + decode(storage, rest)
+        with np.errstate(all="ignore"):
+            return decode(storage, stored) + decode(storage, rest)
     if precision.master in _KEPT:
         kept = _KEPT[precision.master]
         bits = ((stored.view(np.uint16).astype(np.int64) << kept) + rest) << (16 - kept)
@@ -138,7 +144,7 @@ def encode_parameter(
             if precision.master == "float32":
                 return rounded, np.array(values)
             lost = values - decode(storage, rounded)
-            return rounded, np.where(np.isnan(lost), np.float32(0.0), lost).astype(storage.numpy)
+            return rounded, np.where(np.isfinite(lost), lost, np.float32(0.0)).astype(storage.numpy)
         return _split(storage, values, _KEPT[precision.master])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.expr import RingState
 from learnerdsl.interpret.codecs import (
     blocks_of,
     decode,
@@ -58,6 +59,7 @@ def encode_states(
     precision: Precision,
     values: Mapping[str, Any],
     noise: np.ndarray | None = None,
+    old: Mapping[str, Any] | None = None,
 ) -> Pieces:
     """Return the pieces of the states of a tensor; the inverse of `decode_states`.
 
@@ -66,9 +68,17 @@ def encode_states(
         precision: the number types of its arrays.
         values: name -> values of a state.
         noise: 32 random bits for each element, to round by chance; None to round to nearest.
+        old: the pieces before an update, in which the values of a ring move up by one lag.
     """
     pieces: Pieces = {}
     for number, symbol in enumerate((spec.symbol for spec in rule.states), 1):
+        if old is not None and isinstance(symbol, RingState):
+            if symbol.lag > 1:  # encoding it again could change it
+                younger = rule.states[number - 2].symbol.name
+                moved = {"": old[younger], SCALE: old.get(younger + SCALE)}
+                pieces |= {symbol.name + end: a for end, a in moved.items() if a is not None}
+                continue
+            number += symbol.length - 1  # a kernel writes it to the array of the oldest value
         if symbol.shape == "tensor":
             pieces[symbol.name] = values[symbol.name]
         elif symbol.shape != "model":

@@ -11,6 +11,7 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from learnerdsl.kernels.bits import IN_PYTHON, compiled_conversions
 from learnerdsl.kernels.cpu_math import INLINE
 from learnerdsl.kernels.encodings import encoding_functions
 
@@ -114,46 +115,12 @@ if config.DISABLE_JIT:
 
         return quiet
 
-    def _bits_of(x: Any) -> Any:
-        return np.float32(x).view(np.uint32)
-
-    def _float_of(bits: Any) -> Any:
-        return np.uint32(bits).view(np.float32)
-
-    def _half_of(x: Any) -> Any:
-        return np.float16(x).view(np.uint16)
-
-    def _half_to(bits: Any) -> Any:
-        return np.float32(np.uint16(bits).view(np.float16))
-
+    _conversions = IN_PYTHON
 else:
     _inline = njit(**INLINE)
+    _conversions = compiled_conversions(intrinsic)
 
-    def _convert(source: Any, result: Any, generate: Callable[[Any, Any], Any]) -> Any:
-        """Return an intrinsic of one number; `generate(builder, value)` makes its code."""
-
-        def convert(typing_context: Any, value: Any) -> Any:
-            del typing_context, value
-
-            def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                del context, signature
-                return generate(builder, args[0])
-
-            return result(source), code
-
-        return intrinsic(convert)
-
-    _HALF, _SHORT, _FLOAT, _WORD = ir.HalfType(), ir.IntType(16), ir.FloatType(), ir.IntType(32)
-    _bits_of = _convert(types.float32, types.uint32, lambda b, x: b.bitcast(x, _WORD))
-    _float_of = _convert(types.uint32, types.float32, lambda b, x: b.bitcast(x, _FLOAT))
-    _half_of = _convert(
-        types.float32, types.uint16, lambda b, x: b.bitcast(b.fptrunc(x, _HALF), _SHORT)
-    )
-    _half_to = _convert(
-        types.uint16, types.float32, lambda b, x: b.fpext(b.bitcast(x, _HALF), _FLOAT)
-    )
-
-globals().update(encoding_functions(_inline, _bits_of, _float_of, _half_of, _half_to))
-float_of = _float_of
+globals().update(encoding_functions(_inline, *_conversions))
+float_of = _conversions[1]
 OWN = ("block_scratch", "float_of", "low_word", *(f"{dtype}_array" for dtype in RAW_TYPES))
 """Names that generated code imports, besides the encodings."""

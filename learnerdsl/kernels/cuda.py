@@ -27,21 +27,15 @@ import numpy as np
 from numba import cuda
 
 from learnerdsl.elementary import FUNCTIONS
-from learnerdsl.kernels import cuda_math
+from learnerdsl.kernels import cuda_encodings, cuda_math, cuda_memory
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
 from learnerdsl.kernels.cuda_math import cos_of_turns
 from learnerdsl.kernels.cuda_math import maximum as maximum
 from learnerdsl.kernels.cuda_math import minimum as minimum
 from learnerdsl.kernels.cuda_math import narrowed as narrowed
-from learnerdsl.kernels.cuda_memory import aligned as aligned
-from learnerdsl.kernels.cuda_memory import float32_array as float32_array
-from learnerdsl.kernels.cuda_memory import float64_array as float64_array
-from learnerdsl.kernels.cuda_memory import int64_array, uint64_array
-from learnerdsl.kernels.cuda_memory import load2 as load2
-from learnerdsl.kernels.cuda_memory import load4 as load4
-from learnerdsl.kernels.cuda_memory import store2 as store2
-from learnerdsl.kernels.cuda_memory import store4 as store4
+from learnerdsl.kernels.encodings import NAMES
 from learnerdsl.kernels.joining import joining_functions
+from learnerdsl.kernels.packs import SHARERS
 from learnerdsl.kernels.philox import random_functions
 from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.monoids import MONOIDS, Monoid
@@ -54,8 +48,18 @@ nan = math.nan
 inf = math.inf
 float32 = np.float32
 float64 = np.float64
+int32 = np.int32
 int64 = np.int64
+uint32 = np.uint32
+float_of = cuda_encodings.float_of
+float64_array, int64_array = cuda_memory.float64_array, cuda_memory.int64_array
+uint64_array = cuda_memory.uint64_array
+globals().update({name: getattr(cuda_memory, name) for name in cuda_memory.NAMES})
+globals().update({name: getattr(cuda_encodings, name) for name in NAMES})
 globals().update({row.name: getattr(cuda_math, row.name) for row in FUNCTIONS if row.cuda})
+
+SHARING = max(THREADS, SHARERS)
+"""Number of threads of a block in sweeps over 8-bit states."""
 
 WORDS = (
     "addresses",  # uint64 (tensors, columns): addresses of the arrays of a tensor
@@ -80,6 +84,12 @@ WORDS = (
 def thread() -> Any:
     """Return the number of this thread in its block."""
     return int64(cuda.threadIdx.x)
+
+
+@device
+def low_word(value: Any) -> Any:
+    """Return the last 32 bits of an integer, uint32."""
+    return np.uint32(int64(value) & int64(0xFFFFFFFF))
 
 
 @device
@@ -109,14 +119,14 @@ if SIMULATED:
         Without the lock, two threads of the simulator could get different arrays.
         """
         with _one_array:
-            return cuda.shared.array(THREADS, float64)
+            return cuda.shared.array(SHARING, float64)
 
 else:
 
     @device
     def block_scratch() -> Any:
         """Return shared memory with one float64 for each thread of the block."""
-        return cuda.shared.array(THREADS, float64)
+        return cuda.shared.array(SHARING, float64)
 
 
 @device
@@ -209,9 +219,11 @@ def silenced(run: Callable[..., None]) -> Callable[..., None]:
     return silently
 
 
-def _kernel(function: Callable[..., None], run: Callable[..., None], by: str) -> CudaKernel:
+def _kernel(
+    function: Callable[..., None], run: Callable[..., None], by: str, threads: int = THREADS
+) -> CudaKernel:
     """Return the kernel of a generated function."""
-    return CudaKernel(function, silenced(run), len(WORDS), THREADS, by)
+    return CudaKernel(function, silenced(run), len(WORDS), threads, by)
 
 
 def element_pass(function: Callable[..., None]) -> CudaKernel:
@@ -222,6 +234,16 @@ def element_pass(function: Callable[..., None]) -> CudaKernel:
     element `grad_start` of the gradient array. The function writes its partial sums to `sums`;
     `scratch` is shared memory with one float64 for each thread. A block does one chunk at a time.
     """
+    return _kernel(function, _over_chunks(function), "chunk")
+
+
+def block_pass(function: Callable[..., None]) -> CudaKernel:
+    """Make a kernel of a sweep over 8-bit states; see `element_pass`."""
+    return _kernel(function, _over_chunks(function), "chunk", SHARING)
+
+
+def _over_chunks(function: Callable[..., None]) -> Callable[..., None]:
+    """Return what each thread of a sweep runs: a loop over chunks."""
     body = device(function)
 
     def run(words: Any) -> None:
@@ -244,7 +266,7 @@ def element_pass(function: Callable[..., None]) -> CudaKernel:
                     scratch,
                 )
 
-    return _kernel(function, run, "chunk")
+    return run
 
 
 def model_scalars(function: Callable[..., None]) -> CudaKernel:

@@ -1,8 +1,11 @@
-"""Access to device memory in kernels: typed pointers, and loads and stores of 16 bytes.
+"""Access to device memory in kernels: typed pointers, and loads and stores of packs of elements.
 
 A kernel reads an address from a table and makes a typed pointer of it. The pointer is marked as one
 to global memory, so that LLVM emits `ld.global` and `st.global`. In Numba's CUDA simulator the same
 names are NumPy views of host memory, so that the same source runs there.
+
+A pack is some neighbouring elements of an array. It is read and written by as few instructions of
+at most 16 bytes as possible: 4 elements of float32 by one, 8 by two, 8 of 16 bits by one.
 """
 
 import ctypes
@@ -10,53 +13,38 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.kernels.cuda_compile import device
 from learnerdsl.kernels.packs import PACK_BYTES
 from learnerdsl.kernels.simulator import SIMULATED
 
 if SIMULATED:
 
-    def _view(address: int, start: int, count: int, dtype: Any) -> np.ndarray:
-        itemsize = np.dtype(dtype).itemsize
-        memory = (ctypes.c_char * (int(count) * itemsize)).from_address(
-            int(address) + int(start) * itemsize
-        )
-        return np.frombuffer(memory, dtype) if count else np.empty(0, dtype)
+    def _pointer_to(name: str) -> Any:
+        """Return the function that views elements of an array as this type."""
+        dtype = np.dtype(name)
 
-    def float32_array(address: int, start: int, count: int) -> np.ndarray:
-        """Return elements `start` to `start + count` of the float32 array at `address`."""
-        return _view(address, start, count, np.float32)
+        def view(address: int, start: int, count: int) -> np.ndarray:
+            if not count:
+                return np.empty(0, dtype)
+            first = int(address) + int(start) * dtype.itemsize
+            memory: Any = (ctypes.c_char * (int(count) * dtype.itemsize)).from_address(first)
+            return np.frombuffer(memory, dtype)
 
-    def float64_array(address: int, start: int, count: int) -> np.ndarray:
-        """Return elements `start` to `start + count` of the float64 array at `address`."""
-        return _view(address, start, count, np.float64)
-
-    def uint64_array(address: int, start: int, count: int) -> np.ndarray:
-        """Return elements `start` to `start + count` of the uint64 array at `address`."""
-        return _view(address, start, count, np.uint64)
-
-    def int64_array(address: int, start: int, count: int) -> np.ndarray:
-        """Return elements `start` to `start + count` of the int64 array at `address`."""
-        return _view(address, start, count, np.int64)
+        return view
 
     def aligned(array: np.ndarray) -> bool:
         """Return whether the array is aligned for loads and stores of 16 bytes."""
         return array.ctypes.data % PACK_BYTES == 0
 
-    def load2(array: np.ndarray, k: int) -> Any:
-        """Return elements 2k and 2k + 1 of a float64 array."""
-        return tuple(array[2 * k : 2 * k + 2])
+    def _loader(length: int) -> Any:
+        """Return the function that loads pack number k of an array."""
+        return lambda array, k: tuple(array[length * k : length * (k + 1)])
 
-    def load4(array: np.ndarray, k: int) -> Any:
-        """Return elements 4k to 4k + 3 of a float32 array."""
-        return tuple(array[4 * k : 4 * k + 4])
+    def _store(array: np.ndarray, k: int, *values: Any) -> None:
+        """Write the elements of pack number k of an array."""
+        array[len(values) * k : len(values) * (k + 1)] = values
 
-    def store2(array: np.ndarray, k: int, a: float, b: float) -> None:
-        """Write elements 2k and 2k + 1 of a float64 array."""
-        array[2 * k : 2 * k + 2] = a, b
-
-    def store4(array: np.ndarray, k: int, a: float, b: float, c: float, d: float) -> None:
-        """Write elements 4k to 4k + 3 of a float32 array."""
-        array[4 * k : 4 * k + 4] = a, b, c, d
+    store2 = store4 = store8 = _store
 
 else:
     from llvmlite import ir
@@ -66,13 +54,12 @@ else:
     _GLOBAL = 1
     """Number of the address space of global memory."""
 
-    _LLVM = {
-        "float32": ir.FloatType(),
-        "float64": ir.DoubleType(),
-        "uint64": ir.IntType(64),
-        "int64": ir.IntType(64),
-    }
-    _LONG = ir.IntType(64)
+    _FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
+    _LONG, _WORD = ir.IntType(64), ir.IntType(32)
+
+    def _llvm(name: str) -> Any:
+        """Return the LLVM type of a number type."""
+        return _FLOATS.get(name) or ir.IntType(8 * np.dtype(name).itemsize)
 
     def _pointer_to(name: str) -> Any:
         """Return an intrinsic that converts an address to a typed pointer."""
@@ -85,19 +72,14 @@ else:
                 del context, signature
                 offset = builder.mul(args[1], ir.Constant(_LONG, itemsize))
                 place = builder.add(args[0], offset)
-                pointer = builder.inttoptr(place, ir.PointerType(_LLVM[name], _GLOBAL))
-                return builder.addrspacecast(pointer, ir.PointerType(_LLVM[name]))
+                pointer = builder.inttoptr(place, ir.PointerType(_llvm(name), _GLOBAL))
+                return builder.addrspacecast(pointer, ir.PointerType(_llvm(name)))
 
             return types.CPointer(kind)(address, types.int64, types.int64), generate
 
         view.__name__ = f"{name}_array"
         view.__doc__ = f"`count` {name} values of the array at `address`, from `start` on."
         return intrinsic(view)
-
-    float32_array = _pointer_to("float32")
-    float64_array = _pointer_to("float64")
-    uint64_array = _pointer_to("uint64")
-    int64_array = _pointer_to("int64")
 
     @intrinsic
     def aligned(typing_context: Any, array: Any) -> Any:
@@ -111,59 +93,177 @@ else:
 
         return types.boolean(array), generate
 
-    def _pack(builder: Any, pointer: Any, k: Any, name: str, length: int) -> Any:
-        """Return a pointer to pack number `k` (16 bytes) of an array."""
-        vector = ir.VectorType(_LLVM[name], length)
-        return vector, builder.gep(builder.bitcast(pointer, ir.PointerType(vector)), [k])
+    def _places(builder: Any, array: Any, pointer: Any, k: Any, length: int) -> Any:
+        """Return the pointers to the vectors that make up pack number `k` of an array.
 
-    def _loader(name: str, length: int) -> Any:
-        kind = getattr(types, name)
+        Numbers narrower than a register are taken from words of 32 bits.
+        """
+        itemsize = array.dtype.bitwidth // 8
+        nbytes = min(PACK_BYTES, itemsize * length)
+        kind, own = (_llvm(array.dtype.name), itemsize) if itemsize >= 4 else (_WORD, 4)
+        first = builder.bitcast(pointer, ir.PointerType(ir.VectorType(kind, nbytes // own)))
+        count = itemsize * length // nbytes
+        if count > 1:
+            k = builder.mul(k, ir.Constant(_LONG, count))
+        numbers = [builder.add(k, ir.Constant(_LONG, j)) if j else k for j in range(count)]
+        return [builder.gep(first, [number]) for number in numbers], nbytes
+
+    def _lane(number: int) -> Any:
+        return ir.Constant(_WORD, number)
+
+    def _loader(length: int) -> Any:
+        """Return the intrinsic that loads pack number k of an array."""
 
         def load(typing_context: Any, array: Any, k: Any) -> Any:
-            del typing_context, array, k
-            result = types.UniTuple(kind, length)
+            del typing_context, k
 
             def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                _, place = _pack(builder, args[0], args[1], name, length)
-                loaded = builder.load(place, align=PACK_BYTES)
-                lanes = [ir.Constant(ir.IntType(32), lane) for lane in range(length)]
-                values = [builder.extract_element(loaded, lane) for lane in lanes]
-                return context.make_tuple(builder, signature.return_type, values)
+                places, nbytes = _places(builder, array, *args, length)
+                loaded = [builder.load(place, align=nbytes) for place in places]
+                found = [
+                    builder.extract_element(vector, _lane(lane))
+                    for vector in loaded
+                    for lane in range(vector.type.count)
+                ]
+                bits = array.dtype.bitwidth
+                if bits < 32:
+                    shifts = [ir.Constant(_WORD, shift) for shift in range(0, 32, bits)]
+                    shifted = [builder.lshr(word, shift) for word in found for shift in shifts]
+                    found = [builder.trunc(word, ir.IntType(bits)) for word in shifted]
+                return context.make_tuple(builder, signature.return_type, found)
 
-            return result(types.CPointer(kind), types.int64), generate
+            return types.UniTuple(array.dtype, length)(array, types.int64), generate
 
         load.__name__ = f"load{length}"
-        load.__doc__ = f"Values {length}k to {length}k + {length - 1} of a {name} array."
+        load.__doc__ = f"Return elements {length}k to {length}k + {length - 1} of an array."
         return intrinsic(load)
 
-    def _generate_store(name: str, length: int) -> Any:
+    def _storer(array: Any, length: int) -> Any:
+        """Return the signature and the code of a store of `length` elements."""
+
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             del signature
-            vector, place = _pack(builder, args[0], args[1], name, length)
-            packed = ir.Constant(vector, ir.Undefined)
-            for lane, value in enumerate(args[2:]):
-                position = ir.Constant(ir.IntType(32), lane)
-                packed = builder.insert_element(packed, value, position)
-            builder.store(packed, place, align=PACK_BYTES)
+            places, nbytes = _places(builder, array, *args[:2], length)
+            values, bits = list(args[2:]), array.dtype.bitwidth
+            if bits < 32:
+                values = _words(builder, values, bits)
+            count = len(values) // len(places)
+            for j, place in enumerate(places):
+                packed = ir.Constant(place.type.pointee, ir.Undefined)
+                for lane, value in enumerate(values[count * j : count * (j + 1)]):
+                    packed = builder.insert_element(packed, value, _lane(lane))
+                builder.store(packed, place, align=nbytes)
             return context.get_dummy_value()
 
-        return generate
+        return types.void(array, types.int64, *[array.dtype] * length), generate
 
-    load2 = _loader("float64", 2)
-    load4 = _loader("float32", 4)
+    def _words(builder: Any, values: Any, bits: int) -> Any:
+        """Return words of 32 bits with narrow numbers, the first in the lowest bits."""
+        words: list[Any] = []
+        for number, value in enumerate(values):
+            word, shift = builder.zext(value, _WORD), number * bits % 32
+            if shift:
+                shifted = builder.shl(word, ir.Constant(_WORD, shift))
+                words[-1] = builder.or_(words[-1], shifted)
+            else:
+                words.append(word)
+        return words
 
     @intrinsic
     def store2(typing_context: Any, array: Any, k: Any, a: Any, b: Any) -> Any:
-        """Write elements 2k and 2k + 1 of a float64 array."""
-        del typing_context, array, k, a, b
-        real = types.float64
-        signature = types.void(types.CPointer(real), types.int64, real, real)
-        return signature, _generate_store("float64", 2)
+        """Write elements 2k and 2k + 1 of an array."""
+        del typing_context, k, a, b
+        return _storer(array, 2)
 
     @intrinsic
     def store4(typing_context: Any, array: Any, k: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-        """Write elements 4k to 4k + 3 of a float32 array."""
-        del typing_context, array, k, a, b, c, d
-        real = types.float32
-        signature = types.void(types.CPointer(real), types.int64, real, real, real, real)
-        return signature, _generate_store("float32", 4)
+        """Write elements 4k to 4k + 3 of an array."""
+        del typing_context, k, a, b, c, d
+        return _storer(array, 4)
+
+    @intrinsic
+    def store8(
+        typing_context: Any,
+        array: Any,
+        k: Any,
+        a: Any,
+        b: Any,
+        c: Any,
+        d: Any,
+        e: Any,
+        f: Any,
+        g: Any,
+        h: Any,
+    ) -> Any:
+        """Write elements 8k to 8k + 7 of an array."""
+        del typing_context, k, a, b, c, d, e, f, g, h
+        return _storer(array, 8)
+
+
+load2, load4, load8 = map(_loader, (2, 4, 8))
+float32_array, float64_array = map(_pointer_to, ("float32", "float64"))
+uint16_array, int16_array = map(_pointer_to, ("uint16", "int16"))
+uint8_array, int8_array = map(_pointer_to, ("uint8", "int8"))
+uint64_array, int64_array = map(_pointer_to, ("uint64", "int64"))
+
+
+@device
+def load8_within(array: Any, k: Any, count: Any) -> Any:
+    """Return elements 8k to 8k + 7 of an array, and its last one in place of those behind it."""
+    if aligned(array) and 8 * k + 8 <= count:
+        return load8(array, k)
+    i, last = 8 * k, count - 1
+    return (
+        array[min(i, last)],
+        array[min(i + 1, last)],
+        array[min(i + 2, last)],
+        array[min(i + 3, last)],
+        array[min(i + 4, last)],
+        array[min(i + 5, last)],
+        array[min(i + 6, last)],
+        array[min(i + 7, last)],
+    )
+
+
+@device
+def store_within(array: Any, i: Any, count: Any, value: Any) -> None:
+    """Write element i of an array, if it has one."""
+    if i < count:
+        array[i] = value
+
+
+@device
+def store8_within(
+    array: Any,
+    k: Any,
+    count: Any,
+    a: Any,
+    b: Any,
+    c: Any,
+    d: Any,
+    e: Any,
+    f: Any,
+    g: Any,
+    h: Any,
+) -> None:
+    """Write elements 8k to 8k + 7 of an array, as far as it has them."""
+    if aligned(array) and 8 * k + 8 <= count:
+        store8(array, k, a, b, c, d, e, f, g, h)
+    else:
+        store_within(array, 8 * k, count, a)
+        store_within(array, 8 * k + 1, count, b)
+        store_within(array, 8 * k + 2, count, c)
+        store_within(array, 8 * k + 3, count, d)
+        store_within(array, 8 * k + 4, count, e)
+        store_within(array, 8 * k + 5, count, f)
+        store_within(array, 8 * k + 6, count, g)
+        store_within(array, 8 * k + 7, count, h)
+
+
+NAMES = (
+    *("load8_within", "store8_within"),
+    *("aligned", "load2", "load4", "load8", "store2", "store4", "store8"),
+    *("float32_array", "float64_array", "uint16_array", "int16_array"),
+    *("uint8_array", "int8_array"),
+)
+"""Names that generated code imports."""

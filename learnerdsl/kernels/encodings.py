@@ -220,9 +220,9 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
 
     @inline
     def kahan_rest(x: Any, rounded: Any) -> Any:
-        """Return what rounding lost; 0 if that is not a number, as for infinity."""
+        """Return what rounding lost; 0 if that is not finite, as beside infinity."""
         lost = f32(x - rounded)
-        return lost if lost == lost else f32(0.0)
+        return lost if abs(lost) < f32(np.inf) else f32(0.0)
 
     return _named(
         from_split16,

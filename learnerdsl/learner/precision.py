@@ -5,8 +5,10 @@ from typing import Any
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
 from learnerdsl.expr import RingState
+from learnerdsl.layout import is_structured
 from learnerdsl.numbers import quoted
-from learnerdsl.storage import MASTERS, ROUNDINGS, STORAGES, Precision, Storage
+from learnerdsl.pipeline import stages
+from learnerdsl.storage import BLOCK, MASTERS, ROUNDINGS, STORAGES, Precision, Storage
 from learnerdsl.tracing import Rule, StateSpec, is_counter, is_nonnegative
 
 
@@ -51,6 +53,7 @@ def precisions_for(
             own = master if master and kind.name in MASTERS[master].parameters else ""
             storages = _storages(rule, kind, asked)
             found[key] = Precision(kind.name, kind.name, storages, own, rounding)
+            _check_blocks(rule, found[key])
     return [found[id(rule), kind.name] for rule, kind in zip(rules, kinds, strict=True)]
 
 
@@ -129,6 +132,24 @@ def _storages(rule: Rule, kind: Storage, asked: str | Mapping[str, str]) -> Any:
             _check_fit(rule, spec, STORAGES[wanted], kind)
             found.append((symbol.name, wanted))
     return tuple(found)
+
+
+def _check_blocks(rule: Rule, precision: Precision) -> None:
+    """Raise if an update works row by row through an 8-bit state: rows break its blocks."""
+    if not precision.has_blocks:
+        return
+    kernel = stages(rule, precision)["verify"]
+    for block in kernel.passes:
+        coded = [s for s in kernel.states if s in block.arrays and precision.state(s.name).block]
+        if coded and is_structured(block, kernel):
+            name = next(_public(spec) for spec in rule.states if spec.symbol == coded[0])
+            msg = (
+                f"State {name!r} of {rule.name} cannot be stored as "
+                f"{precision.state(coded[0].name).name}: it is updated row by row, beside values "
+                f"along axes, and rows break the blocks of {BLOCK} elements that share a scale; "
+                "choose bfloat16."
+            )
+            raise HyperparameterError(msg)
 
 
 def _check_fit(rule: Rule, spec: StateSpec, storage: Storage, kind: Storage) -> None:

@@ -1,6 +1,7 @@
 """The interface of an engine, and what engines on the host have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Gradient, span_of
+from learnerdsl.storage import Precision
 
 
 class Outcome:
@@ -178,6 +180,18 @@ class Engine(Protocol):
     def refresh(self) -> None:
         """Send changed values to the device, and count an update that a CUDA graph replays."""
         ...
+
+
+def with_gradients(precision: Precision, kinds: Sequence[str | None]) -> Precision:
+    """Return the precision for gradients of these number types; None where it is not known.
+
+    They are read in the type that they have, if it is the same for all, else in that of the
+    arithmetic.
+    """
+    given = {kind for kind in kinds if kind}
+    if not given:
+        return precision
+    return replace(precision, gradient=given.pop() if len(given) == 1 else precision.arithmetic)
 
 
 class HostStates:

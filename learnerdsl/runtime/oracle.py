@@ -176,7 +176,7 @@ class NumpyEngine(HostStates):
             if precisions[j].rounding == "stochastic":
                 noise = rounding_noise(self.seed, steps[j], k, positions[j])
             values = {name: of_each[j] for name, of_each in new_states.items() if _has(of_each, j)}
-            own = encode_states(rules[j], precisions[j], values, noise)
+            own = encode_states(rules[j], precisions[j], values, noise, pieces[j])
             parameter, rest = encode_new_parameter(precisions[j], updated[j], noise)
             new.append((self.parameters[k], self.whole(k, self.parameters[k], parameter)))
             for name, value in {**own, **rest}.items():

@@ -17,12 +17,20 @@ from learnerdsl.runtime.arrays.host import (
     Name,
     Span,
     refuse_in_place,
-    refuse_mixture,
     refuse_overlap,
 )
-from learnerdsl.runtime.arrays.interop import is_on_device, is_simulated, library_of
+from learnerdsl.runtime.arrays.interop import (
+    converted,
+    is_on_device,
+    is_simulated,
+    library_of,
+)
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
-from learnerdsl.storage import Storage, number_type
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage, number_type
+
+BFLOAT16 = "<V2"
+"""How `__cuda_array_interface__` names bfloat16, which it lacks: as 2 bytes of any kind.
+PyTorch and ml_dtypes write the same."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,15 @@ class Place:
     is_writable: bool = True
 
     @property
+    def itemsize(self) -> int:
+        """The size of an element in bytes."""
+        known = STORAGES.get(self.dtype)
+        return known.itemsize if known else np.dtype(self.dtype).itemsize
+
+    @property
     def nbytes(self) -> int:
         """Its size in bytes."""
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * self.itemsize
 
     def span(self, name: Name) -> Span:
         """Return its memory as a span that belongs to the parameter `name`."""
@@ -99,11 +113,12 @@ def _by_interface(interface: dict[str, Any]) -> Place:
     """
     address, is_read_only = interface["data"]
     shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    name = "bfloat16" if dtype.str == BFLOAT16 else dtype.name
     strides = interface.get("strides")
     expected = _row_major(shape, dtype.itemsize)
     is_contiguous = strides is None or 0 in shape or tuple(strides) == expected
     device = ordinal_of(address) if address else -1
-    return Place(address, shape, dtype.name, device, is_contiguous, not is_read_only)
+    return Place(address, shape, name, device, is_contiguous, not is_read_only)
 
 
 def _by_dlpack(array: Any) -> Place:
@@ -141,16 +156,18 @@ def _pointer_attribute() -> tuple[Any, Any]:
     return driver.cuPointerGetAttribute, attribute
 
 
-def check_device_parameters(arrays: dict[Name, Any]) -> tuple[Storage, dict[Name, Place]]:
+def check_device_parameters(
+    arrays: dict[Name, Any],
+) -> tuple[list[Storage], dict[Name, Place]]:
     """Check that these arrays can be updated in place by one learner.
 
     Returns:
-        Their number type, and name -> place.
+        The number type of each, and name -> place.
 
     Raises:
         ArrayError: there are no arrays, one cannot be written in place, two overlap, or they are
             on different devices.
-        DtypeError: a dtype is not supported, or the dtypes differ.
+        DtypeError: a dtype is not supported.
     """
     if not arrays:
         msg = "A learner needs at least one parameter array, got none."
@@ -160,11 +177,11 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[Storage, dict[Name
             msg = f"Parameter {name!r} is an array of JAX, which cannot be updated in place."
             raise ArrayError(msg)
     places = {name: locate(array, f"Parameter {name!r}") for name, array in arrays.items()}
-    kinds: dict[str, Name] = {}
+    kinds: list[Storage] = []
     devices: dict[int, Name] = {}
     for name, place in places.items():
         what = f"Parameter {name!r}"
-        kinds.setdefault(_kind(place, what).name, name)
+        kinds.append(_kind(place, what))
         fault = _fault_of(place, what)
         if fault:
             refuse_in_place(fault)
@@ -172,21 +189,21 @@ def check_device_parameters(arrays: dict[Name, Any]) -> tuple[Storage, dict[Name
             devices.setdefault(place.device, name)
         if not place.is_writable:
             refuse_in_place(f"{what} is read-only")
-    refuse_mixture(kinds)
     if len(devices) > 1:
         listed = " and ".join(f"{name!r} on {device}" for device, name in devices.items())
         msg = f"Parameters are on different devices: {listed}. Make one learner for each device."
         raise ArrayError(msg)
     refuse_overlap([place.span(name) for name, place in places.items()])
-    return number_type(next(iter(kinds))), places
+    return kinds, places
 
 
 def _kind(place: Place, what: str) -> Storage:
     try:
         return number_type(place.dtype, what)
     except TypeError:
-        # NumPy lacks the type, for example bfloat16.
-        msg = f"{what} has dtype {place.dtype}, which cannot be updated; use float32 or float64."
+        # NumPy lacks the type, for example float8_e4m3fn.
+        listed = ", ".join(PARAMETER_TYPES)
+        msg = f"{what} has dtype {place.dtype}, which cannot be updated; use one of {listed}."
         raise DtypeError(msg) from None
 
 
@@ -194,7 +211,7 @@ def _fault_of(place: Place, what: str) -> str:
     """Return what is wrong with the layout of an array, or an empty string."""
     if not place.is_contiguous:
         return f"{what} of shape {place.shape} is not contiguous in row-major order"
-    if place.nbytes and place.address % np.dtype(place.dtype).itemsize:
+    if place.nbytes and place.address % place.itemsize:
         return f"{what} is not aligned to its dtype {place.dtype}"
     return ""
 
@@ -207,9 +224,8 @@ class DeviceGradientCheck(GradientCheck):
         what: what the arrays are, for error messages.
         states: the memory of the states: first byte, end, and name of the parameter.
         takes_rows: whether the arrays may be `RowSparse`.
+        types: the number type of each array as kernels read it; see `GradientCheck`.
     """
-
-    tensor_dtype: Any = None
 
     def __init__(
         self,
@@ -217,34 +233,92 @@ class DeviceGradientCheck(GradientCheck):
         what: str = "gradient",
         states: Sequence[Span] = (),
         takes_rows: bool = True,
+        types: Sequence[str] | None = None,
     ) -> None:
         places = list(parameters.values())
-        self.dtype_name = places[0].dtype
+        own = [place.dtype for place in places]
         self.device = max(place.device for place in places)
+        self.reports_types = types is None
+        self.given: list[str | None] = list(own)
+        self.converted: dict[int, Any] = {}
         spans = [place.span(name) for name, place in parameters.items()]
         shapes = [place.shape for place in places]
         self.take(what, list(parameters), shapes, spans, states, takes_rows)
-        kind = np.dtype(self.dtype_name)
-        self.typestr, self.itemsize = kind.str, kind.itemsize
+        self.adopt(own if types is None else types)
+
+    def adopt(self, types: Sequence[str]) -> None:
+        """Expect arrays of these number types, one for each parameter."""
+        self.type_names = list(types)
+        self.itemsizes = [STORAGES[name].itemsize for name in types]
+        self.typestrs = [BFLOAT16 if n == "bfloat16" else np.dtype(n).str for n in types]
+        # PyTorch has one object for each dtype, so comparing identities is enough.
+        self.tensor_dtypes: list[Any] = [None] * len(types)
+        self.adopted = list(self.given)
 
     def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
         """Return the gradients and their addresses; see `GradientCheck.check`."""
         bounds, shapes = self.bounds, self.shapes
         found: list[int] = []
+        special: list[int] = []
         for index, gradient in zip(indices, gradients, strict=True):
-            address = self.usual_address(gradient, shapes[index])
+            address = self.usual_address(index, gradient)
             if not address:
-                place = self.unusual_place(index, gradient)
-                address = place.address
-                self.refuse_if_overlapping(index, address, place.nbytes)
+                special.append(len(found))
             else:
                 # refuse_if_overlapping, inlined for speed: most gradients overlap nothing.
                 below = bisect_right(bounds, address)
-                nbytes = self.itemsize * math.prod(shapes[index])
+                nbytes = self.itemsizes[index] * math.prod(shapes[index])
                 if below % 2 or bounds[below] < address + nbytes:
                     self.refuse_if_overlapping(index, address, nbytes)
             found.append(address)
-        return Checked(gradients, found)
+        if not special:
+            return Checked(gradients, found)
+        return self.with_special(indices, gradients, found, special)
+
+    def with_special(
+        self,
+        indices: Sequence[int],
+        gradients: Sequence[Any],
+        addresses: list[int],
+        special: Sequence[int],
+    ) -> Checked:
+        """Check the gradients at the positions `special`; see `GradientCheck.with_special`."""
+        places: dict[int, Place] = {}
+        for position in special:
+            index = indices[position]
+            place = places[position] = self.unusual_place(index, gradients[position])
+            self.refuse_if_overlapping(index, place.address, place.nbytes)
+        if self.reports_types:
+            for position, index in enumerate(indices):
+                place = places.get(position)
+                self.given[index] = place.dtype if place else self.type_names[index]
+            if self.given != self.adopted:
+                return Checked((), [], types=list(self.given))
+        arrays = list(gradients)
+        unlasting: list[int] = []
+        for position, place in places.items():
+            index = indices[position]
+            if place.dtype != self.type_names[index]:
+                unlasting.append(position)
+                arrays[position] = self.copied(index, values_of(arrays[position]))
+                place = locate(arrays[position], "A copy")
+            addresses[position] = place.address
+        return Checked(arrays, addresses, unlasting)
+
+    def copied(self, index: int, array: Any) -> Any:
+        """Return a copy in the number type that kernels read, made by the array's library."""
+        wanted = self.type_names[index]
+        copy = converted(array, wanted)
+        if copy is None:
+            msg = (
+                f"The {self.what} of {self.names[index]!r} has another dtype than {wanted}, in "
+                "which it is read together with the others, and its library cannot convert it; "
+                "pass arrays of one dtype, or of PyTorch or CuPy."
+            )
+            raise DtypeError(msg)
+        # Libraries reuse memory in stream order, but this update is not on the stream yet.
+        self.converted[index] = copy
+        return copy
 
     def unusual_place(self, index: int, gradient: Any) -> Place:
         """Return the place of an array for which `usual_address` is 0, or raise."""
@@ -261,35 +335,36 @@ class DeviceGradientCheck(GradientCheck):
         self.check_place(index, place, gradient)
         return place
 
-    def usual_address(self, gradient: Any, shape: tuple[int, ...]) -> int:
+    def usual_address(self, index: int, gradient: Any) -> int:
         """Return the address of an array that needs no further check, else 0.
 
         Most updates get new gradients, so much of the host's time is spent here.
         """
+        shape, itemsize = self.shapes[index], self.itemsizes[index]
         if hasattr(gradient, "data_ptr"):
-            # PyTorch has one object for each dtype, so comparing identities is enough.
-            if gradient.dtype is not self.tensor_dtype:
-                if str(gradient.dtype) != f"torch.{self.dtype_name}":
+            if gradient.dtype is not self.tensor_dtypes[index]:
+                if str(gradient.dtype) != f"torch.{self.type_names[index]}":
                     return 0
-                self.tensor_dtype = gradient.dtype
+                self.tensor_dtypes[index] = gradient.dtype
             if gradient.shape != shape or gradient.is_sparse or not gradient.is_contiguous():
                 return 0
             address = gradient.data_ptr() if gradient.get_device() == self.device else 0
-            return 0 if address % self.itemsize else address
+            return 0 if address % itemsize else address
         interface = getattr(gradient, "__cuda_array_interface__", None)
-        if interface is None or interface["typestr"] != self.typestr:
+        if interface is None or interface["typestr"] != self.typestrs[index]:
             return 0
         address = interface["data"][0]
-        if interface["shape"] != shape or interface.get("strides") or address % self.itemsize:
+        if interface["shape"] != shape or interface.get("strides") or address % itemsize:
             return 0
         return address if address and ordinal_of(address) == self.device else 0
 
     def check_place(self, index: int, place: Place, gradient: Any) -> None:
-        """Raise unless the array has the layout, dtype, shape and device of its parameter."""
+        """Raise unless the array has the layout, a float type, the shape and the device."""
         name = self.names[index]
         what = f"The {self.what} of {name!r}"
-        if place.dtype != self.dtype_name:
-            msg = f"{what} has dtype {place.dtype}, its parameter {self.dtype_name}; convert it."
+        if place.dtype not in PARAMETER_TYPES:
+            own = self.type_names[index]
+            msg = f"{what} has dtype {place.dtype}, its parameter {own}; convert it."
             raise DtypeError(msg)
         fault = _fault_of(place, what)
         if fault:

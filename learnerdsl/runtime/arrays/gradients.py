@@ -286,14 +286,14 @@ class LastArrays:
         The arrays that kernels read stay referenced until the next call, including the values of
         row-sparse gradients. A referenced array cannot be resized in place.
         """
-        if not self._holds:
-            self._references = [_reference(array) for array in arrays]
-            return
         known, values = arrays, checked.arrays
         if checked.unlasting:
             known = list(arrays)
             for place in checked.unlasting:
                 known[changed[place]] = _GONE
+        if not self._holds:
+            self._references = [_reference(array) for array in known]
+            return
         if len(changed) < self._count:
             values = list(self.values)
             for index, array in zip(changed, checked.arrays, strict=True):

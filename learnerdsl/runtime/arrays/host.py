@@ -61,14 +61,6 @@ def check_parameters(arrays: dict[Name, np.ndarray]) -> list[Storage]:
     return found
 
 
-def refuse_mixture(kinds: Mapping[Any, Name]) -> None:
-    """Raise if there are several number types; `kinds` maps each to one of its parameters."""
-    if len(kinds) > 1:
-        listed = " and ".join(f"{name!r} of {kind}" for kind, name in kinds.items())
-        msg = f"Parameters have different dtypes: {listed}. Make one learner for each dtype."
-        raise DtypeError(msg)
-
-
 def refuse_overlap(spans: Sequence[Span]) -> None:
     """Raise if two parameters share memory."""
     for (_, end, first), (start, _, second) in pairwise(sorted(spans, key=itemgetter(0, 1))):

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.storage import STORAGES
+
 _CUDA_KINDS = (2, 13)
 """Device types of DLPack: CUDA memory and CUDA managed memory."""
 
@@ -46,10 +48,26 @@ def copy_to_host(array: Any) -> np.ndarray:
     if hasattr(array, "copy_to_host"):
         return array.copy_to_host()
     if hasattr(array, "detach"):
-        return array.detach().cpu().numpy()
+        tensor = array.detach().cpu()
+        if str(tensor.dtype) != "torch.bfloat16":
+            return tensor.numpy()
+        # PyTorch cannot pass on this type, but its bits.
+        return tensor.view(sys.modules["torch"].int16).numpy().view(STORAGES["bfloat16"].numpy)
     if library_of(array) == "cupy":
         return array.get()
     return np.asarray(array)
+
+
+def converted(array: Any, dtype: str) -> Any:
+    """Return a copy of an array on a device with another number type; None if nothing makes one."""
+    library = library_of(array)
+    if library == "torch":
+        return array.detach().to(getattr(sys.modules["torch"], dtype))
+    if library == "cupy":
+        return array.astype(dtype)
+    if is_simulated(array):
+        return type(array)(array._ary.astype(STORAGES[dtype].numpy))
+    return None
 
 
 def stream_of(array: Any, device: int) -> int:

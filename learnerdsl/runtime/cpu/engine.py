@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +19,7 @@ from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
-from learnerdsl.runtime.engine import HostStates
+from learnerdsl.runtime.engine import HostStates, with_gradients
 from learnerdsl.runtime.tables.chunks import split_evenly
 from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.runtime.tables.units import count_units, sweep_of
@@ -221,13 +220,10 @@ class CpuEngine(Absences, HostStates):
 
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Read gradients in the number type that they have, if it is the same for all."""
-        given = {kind for kind in kinds if kind}
-        own = self.program.precision
-        wanted = given.pop() if len(given) == 1 else own.arithmetic if given else own.gradient
-        precision = replace(own, gradient=wanted)
-        if precision != own:
+        precision = with_gradients(self.program.precision, kinds)
+        if precision != self.program.precision:
             self.use_program(compile_rule(self.program.rule, precision, "cpu"))
-        return [wanted] * len(kinds)
+        return [precision.gradient] * len(kinds)
 
     def use_program(self, program: Program) -> None:
         """Run another program with the same tables: one for another number type of gradients."""

@@ -7,14 +7,14 @@ import numpy as np
 
 from learnerdsl.expr import MatrixState, RingState
 from learnerdsl.interpret.codecs import decode, decode_parameter
-from learnerdsl.ir import Domain, Rank
+from learnerdsl.ir import Rank
 from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.host import Arena, Gradient, address_of
 from learnerdsl.runtime.arrays.sparse import values_of
-from learnerdsl.runtime.tables.tables import Tables
-from learnerdsl.storage import PARAMETER_REST, SCALE, STORAGES
+from learnerdsl.runtime.tables.tables import Tables, narrow_operands
+from learnerdsl.storage import PARAMETER_REST, SCALE
 
 
 class Memory:
@@ -43,7 +43,7 @@ class Memory:
         names = [*(symbol.name for symbol in own), *(c.key for c in layout.companions)]
         self.held = [dict(zip(names, arrays, strict=True)) for arrays in self.arena.arrays]
         self.vectors = [self._make_vectors(k) for k in range(self.count)]
-        self.narrow = self._read_by_matrices()
+        self.narrow = narrow_operands(program)
         self.raw: list[dict[str, Any]] = [{} for _ in parameters]
         self.matrices = [self._gather_matrices(k) for k in range(self.count)]
         self.addresses = self._tabulate_addresses(given)
@@ -63,15 +63,6 @@ class Memory:
             return np.full(self.tables.shape_of_vector(vector, k), vector.monoid.identity, dtype)
 
         return {vector.symbol.name: filled(vector) for vector in self.layout.vectors}
-
-    def _read_by_matrices(self) -> list[Any]:
-        """Return the arrays that functions of matrices read and that have to be decoded for it."""
-        blocks = [b for b in self.program.kernel.blocks if b.domain == Domain.MATRIX]
-        read = dict.fromkeys(load.array for block in blocks for load in block.loads)
-        arithmetic = STORAGES[self.program.precision.arithmetic]
-        if any(block.computes for block in blocks):
-            read[self.program.kernel.parameter] = None  # its shape and dtype are used
-        return [s for s in read if self.layout.storages.get(s, arithmetic) != arithmetic]
 
     def _gather_matrices(self, k: int) -> dict[str, np.ndarray]:
         """Return the arrays that matrix functions of a tensor use, except gradients."""
@@ -137,7 +128,7 @@ class Memory:
     def use_program(self, program: Program) -> None:
         """Decode gradients as this program, for another number type of theirs, reads them."""
         self.program, self.layout = program, program.layout
-        self.narrow = self._read_by_matrices()
+        self.narrow = narrow_operands(program)
 
     def bind(self, name: str, indices: Sequence[int], arrays: Sequence[Gradient]) -> None:
         """Let functions of matrices read these arrays under a name."""

@@ -9,7 +9,7 @@ import numpy as np
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
-from learnerdsl.runtime.arrays.interop import copy_to_host, stream_of
+from learnerdsl.runtime.arrays.interop import stream_of
 from learnerdsl.runtime.backends import compile_each, engine_of
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
@@ -34,8 +34,7 @@ class CudaBackend:
 
     def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
         self.parameters = parameters
-        kind, self.places = check_device_parameters(parameters)
-        self.kinds = [kind] * len(parameters)
+        self.kinds, self.places = check_device_parameters(parameters)
         self.shapes = {name: place.shape for name, place in self.places.items()}
         ordinal = max(place.device for place in self.places.values())
         self.device = device or device_number(max(ordinal, 0))
@@ -46,11 +45,19 @@ class CudaBackend:
         self, what: str, states: Sequence[Span], takes_rows: bool = True
     ) -> DeviceGradientCheck:
         """Return a check of arrays against the parameters and the memory of the states."""
-        return DeviceGradientCheck(self.places, what, states, takes_rows)
+        types = None if takes_rows else [kind.arithmetic for kind in self.kinds]
+        return DeviceGradientCheck(self.places, what, states, takes_rows, types)
 
     def on_host(self) -> list[np.ndarray]:
         """Return copies of the parameters as NumPy arrays."""
-        return [copy_to_host(array) for array in self.parameters.values()]
+        found: list[np.ndarray] = []
+        with self.device.activate():
+            # Updates may have run on another stream than the current one.
+            self.device.synchronize()
+            for place, kind in zip(self.places.values(), self.kinds, strict=True):
+                found.append(np.empty(place.shape, kind.numpy))
+                self.device.download(found[-1], place.address, self.stream())
+        return found
 
     def copies(self) -> list[np.ndarray]:
         """Return copies of the parameters as NumPy arrays."""
@@ -59,16 +66,18 @@ class CudaBackend:
     def write_parameters(self, values: Sequence[np.ndarray]) -> None:
         """Copy the values into the parameters."""
         with self.device.activate():
-            for place, value in zip(self.places.values(), values, strict=True):
+            own = zip(self.places.values(), self.kinds, values, strict=True)
+            for place, kind, value in own:
                 if value.size:
-                    array = np.ascontiguousarray(value)
+                    array = np.ascontiguousarray(value, kind.numpy)
                     self.device.upload(place.address, array, self.stream())
             self.device.synchronize()
 
     def like_parameters(self) -> list[np.ndarray]:
         """Return NumPy arrays with the parameters' shapes; broadcasting keeps them small."""
-        zero = np.zeros((), self.kinds[0].numpy)
-        return [np.broadcast_to(zero, shape) for shape in self.shapes.values()]
+        zeros = {kind.name: np.zeros((), kind.numpy) for kind in self.kinds}
+        own = zip(self.kinds, self.shapes.values(), strict=True)
+        return [np.broadcast_to(zeros[kind.name], shape) for kind, shape in own]
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
         """Copy NumPy arrays to the device."""

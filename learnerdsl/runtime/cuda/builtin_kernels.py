@@ -13,6 +13,7 @@ from learnerdsl.kernels.cuda import (
     block,
     block_scratch,
     blocks,
+    float64,
     identity,
     is_closed,
     join,
@@ -24,8 +25,27 @@ from learnerdsl.kernels.cuda import (
     tree,
 )
 from learnerdsl.kernels.cuda_compile import CudaKernel, device
-from learnerdsl.kernels.cuda_memory import float64_array, int64_array
+from learnerdsl.kernels.cuda_encodings import (
+    factor_from_int8,
+    factor_from_uint8,
+    from_bfloat16,
+    from_float16,
+    from_int8,
+    from_split8,
+    from_split16,
+    from_uint8,
+)
+from learnerdsl.kernels.cuda_memory import (
+    float32_array,
+    float64_array,
+    int8_array,
+    int16_array,
+    int64_array,
+    uint8_array,
+    uint16_array,
+)
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.storage import BLOCK
 
 
 def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
@@ -99,6 +119,55 @@ def combine_model(words: Any) -> None:
                 total = tree(total, threads(), 1, reduce[0], scratch)
                 for group in range(thread(), groups, threads()):
                     float64_array(model_rows, model_width * group, model_width)[reduce[2]] = total
+
+
+ENCODINGS = (
+    *("float32", "float64", "bfloat16", "float16", "int8", "uint8", "split16", "split8"),
+    *("bfloat16 kahan", "float16 kahan"),
+)
+"""What `decode` can decode; the number of an entry is its argument `encoding`."""
+
+
+@device
+def decoded_16(source: Any, i: Any, is_half: Any) -> Any:
+    """Return element `i` of a float16 or bfloat16 array."""
+    stored = uint16_array(source, i, 1)[0]
+    return from_float16(stored) if is_half else from_bfloat16(stored)
+
+
+@device
+def decoded(source: Any, second: Any, i: Any, encoding: Any) -> Any:
+    """Return element `i` of an array, float32; `second` is the address of its second array."""
+    if encoding == 0:
+        return float32_array(source, i, 1)[0]
+    if encoding == 4:
+        factor = factor_from_int8(float32_array(second, i // BLOCK, 1)[0])
+        return from_int8(int8_array(source, i, 1)[0], factor)
+    if encoding == 5:
+        factor = factor_from_uint8(float32_array(second, i // BLOCK, 1)[0])
+        return from_uint8(uint8_array(source, i, 1)[0], factor)
+    if encoding == 6:
+        return from_split16(uint16_array(source, i, 1)[0], int16_array(second, i, 1)[0])
+    if encoding == 7:
+        return from_split8(uint16_array(source, i, 1)[0], int8_array(second, i, 1)[0])
+    value = decoded_16(source, i, encoding == 3 or encoding == 9)
+    return value + decoded_16(second, i, encoding == 9) if encoding >= 8 else value
+
+
+@_kernel(6)
+def decode(words: Any) -> None:
+    """Write the values of an array of any number type to a float32 or float64 array."""
+    source, second, target, count, encoding, is_wide = words
+    for i in range(block() * threads() + thread(), count, blocks() * threads()):
+        value = float64(0.0)
+        if encoding == 1:
+            value = float64_array(source, i, 1)[0]
+        else:
+            value = float64(decoded(source, second, i, encoding))
+        if is_wide != 0:
+            float64_array(target, i, 1)[0] = value
+        else:
+            float32_array(target, i, 1)[0] = value
 
 
 PART_FIELDS = 8

@@ -107,7 +107,8 @@ class DeviceView:
 
     `torch.as_tensor(view, device="cuda")`, `cupy.asarray(view)` and
     `numba.cuda.as_cuda_array(view)` make arrays of theirs from it without copying;
-    `copy_to_host()` copies it into NumPy.
+    `copy_to_host()` copies it into NumPy. The interface has no bfloat16: elements of it are 2 bytes
+    of any kind there ("<V2", as in PyTorch), which other libraries may refuse.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """The CUDA engine: runs a program on arrays of a device."""
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -10,16 +11,16 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.cuda import THREADS
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_SIZE
-from learnerdsl.pipeline import Program, compile_check
+from learnerdsl.pipeline import Program, compile_check, compile_rule
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.cuda import builtin_kernels
-from learnerdsl.runtime.cuda.device import Device, Launch, Words
+from learnerdsl.runtime.cuda.device import Device, DeviceView, Launch, Words
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
 from learnerdsl.runtime.cuda.states import DeviceStates
-from learnerdsl.runtime.engine import Outcome
+from learnerdsl.runtime.engine import Outcome, with_gradients
 from learnerdsl.runtime.tables.units import scalars_of
 from learnerdsl.runtime.work import Work
 
@@ -56,15 +57,13 @@ class CudaEngine(DeviceStates):
         stream: Callable[[], int],
     ) -> None:
         super().__init__(program, work, parameters, device, stream)
-        self.module = load_kernels(program)
+        self.load(program)
         self.matrix_stages = {
             scalars_of(level): MatrixStage(self, level)
             for level, names in enumerate(program.levels)
             if names.matrix
         }
-        check = self._load_check() if work.check_finite else None
         self.outcomes = self.keep(np.zeros(OUTCOMES)) if work.check_finite else 0
-        self.scheduler = Scheduler(self, self.module, device, self.at, check)
         self.inputs_changed = self.addresses_changed = False
         self.sent = self.inputs.copy()
         self.spare: Any = None
@@ -84,9 +83,47 @@ class CudaEngine(DeviceStates):
             stage.prepare(namespace, parameters, earlier)
             earlier.append(stage)
 
-    def _load_check(self) -> Any:
-        source = compile_check(self.program.dtype, "cuda")
-        return cache.load(f"count_nonfinite-{self.program.dtype}-cuda", source).count_nonfinite
+    def load(self, program: Program) -> None:
+        """Load the kernels of a program, and the check of gradients of their number type."""
+        self.module = load_kernels(program)
+        check = None
+        if self.check_finite:
+            dtype = program.precision.gradient
+            source = compile_check(dtype, "cuda")
+            check = cache.load(f"count_nonfinite-{dtype}-cuda", source).count_nonfinite
+        self.scheduler = Scheduler(self, self.module, self.device, self.at, check)
+
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Read gradients in the number type that they have, if it is the same for all."""
+        precision = with_gradients(self.program.precision, kinds)
+        if precision != self.program.precision:
+            self.use_program(compile_rule(self.program.rule, precision, "cuda"))
+        return [precision.gradient] * len(kinds)
+
+    def use_program(self, program: Program) -> None:
+        """Run another program with the same tables: one for another number type of gradients."""
+        self.program = program
+        self.load(program)
+        for stage in self.matrix_stages.values():
+            stage.use_program()
+        self.plan_launches()
+
+    def decoded_operand(self, k: int, name: str, shape: tuple[int, ...], dtype: Any) -> DeviceView:
+        """Return the array for the decoded values of a narrow operand of matrix functions."""
+        nbytes = math.prod(shape) * dtype.itemsize
+        address = self._room(f"{k} {name}", nbytes)
+        return DeviceView(self.device, self, address, shape, dtype)
+
+    def addresses_of(self, k: int, symbol: Any, column: int) -> tuple[int, int]:
+        """Return the addresses of an array of tensor `k` and of its second array, or 0."""
+        own, layout = self.addresses[k], self.program.layout
+        source, second = int(own[column]), 0
+        if any(companion.symbol == symbol for companion in layout.companions):
+            second = int(own[layout.companion_column(symbol)])
+        is_whole = symbol == self.program.kernel.parameter
+        if is_whole and self.program.precision.master == "float32":
+            return second, 0  # only the whole weight is read
+        return source, second
 
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Use these chunks from now on."""

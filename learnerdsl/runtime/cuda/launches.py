@@ -79,7 +79,8 @@ class Scheduler:
         self.tensors = len(tables.sizes)
         self.group_count = len(tables.model_rows)
         self.reduce_count = max(1, len(layout.reduces))
-        self.widths = (len(layout.columns), len(layout.model), len(layout.tensor))
+        columns = len(layout.columns) + len(layout.companions)
+        self.widths = (columns, len(layout.model), len(layout.tensor))
 
     def units(self) -> Units:
         """Return the launches of each unit."""

@@ -1,5 +1,6 @@
 """Matrix functions between two sweeps on a device."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.arrays.device import locate
 from learnerdsl.runtime.arrays.interop import MATRIX_LIBRARIES, library_of
 from learnerdsl.runtime.arrays.sparse import values_of
-from learnerdsl.runtime.cuda.device import DeviceView
+from learnerdsl.runtime.cuda import builtin_kernels
+from learnerdsl.runtime.cuda.device import DeviceView, Launch, Words
+from learnerdsl.runtime.tables.tables import narrow_operands
+from learnerdsl.storage import number_type
 
 if TYPE_CHECKING:
     from learnerdsl.runtime.cuda.engine import CudaEngine
@@ -30,13 +34,20 @@ class MatrixStage:
 
     def __init__(self, engine: "CudaEngine", level: int) -> None:
         self.engine = engine
+        self.level = level
         kernel = engine.program.kernel
-        self.function = getattr(engine.module, engine.program.levels[level].matrix)
+        self.use_program()
         block = kernel.levels[level].matrix
         self.waits = engine.check_finite or _chooses(kernel, block)
         self.can_be_captured = not self.waits and not _decomposes(block)
         self.xp: Any = None
         self.matrices: list[dict[str, Any]] = [{} for _ in engine.shapes]
+
+    def use_program(self) -> None:
+        """Run the function, and read the operands, of the engine's present program."""
+        program = self.engine.program
+        self.function = getattr(self.engine.module, program.levels[self.level].matrix)
+        self.narrow = narrow_operands(program)
 
     def prepare(self, namespace: Any, parameters: Sequence[Any], earlier: Sequence[Any]) -> None:
         """Collect the arrays; all stages of a rule share them, as later ones read results."""
@@ -45,11 +56,15 @@ class MatrixStage:
         name = engine.program.kernel.parameter.name
         if earlier:
             self.matrices = earlier[0].matrices
+        is_narrow = engine.program.kernel.parameter in self.narrow
+        readable = (np.float32, np.float64)
         for matrices, own, parameter in zip(self.matrices, engine.places, parameters, strict=True):
-            matrices[name] = namespace.array(parameter)
+            if not is_narrow:
+                matrices[name] = namespace.array(parameter)
             for key, place in own.items():
-                view = DeviceView(engine.device, engine.arena, *place)
-                matrices.setdefault(key, namespace.array(view))
+                if place[2] in readable:
+                    view = DeviceView(engine.device, engine.arena, *place)
+                    matrices.setdefault(key, namespace.array(view))
         self.model_rows, self.tensor_rows = (
             namespace.array(DeviceView(engine.device, engine, address, rows.shape, np.float64))
             for address, rows in (
@@ -60,6 +75,8 @@ class MatrixStage:
 
     def bind(self, name: str, indices: Sequence[int], arrays: Sequence[Any]) -> None:
         """Use these gradients or array extras from now on."""
+        if any(symbol.name == name for symbol in self.narrow):
+            return  # they are decoded from the addresses in the table
         for index, array in zip(indices, arrays, strict=True):
             self.matrices[index][name] = self.xp.array(as_view(self.engine, values_of(array)))
 
@@ -78,9 +95,38 @@ class MatrixStage:
                 return
             model = engine.read_model_rows()
             tensor = engine.read(engine.at.tensor_rows, engine.tensor_rows.shape, np.float64)
+        self.decode(stream)
         with self.xp.on_stream(stream):
             for k, matrices in enumerate(self.matrices):
                 self.function(self.xp, matrices, model[engine.groups[k]], tensor[k])
+
+    def decode(self, stream: int) -> None:
+        """Decode the narrow operands of all tensors into arrays of the arithmetic's dtype."""
+        engine = self.engine
+        program, kernel = engine.program, builtin_kernels.decode
+        dtype = np.dtype(program.precision.arithmetic)
+        for symbol in self.narrow:
+            column = program.layout.arrays.index(symbol)
+            encoding = self.encoding_of(symbol)
+            for k, shape in enumerate(engine.shapes):
+                view = engine.decoded_operand(k, symbol.name, shape, dtype)
+                count = math.prod(shape)
+                source, second = engine.addresses_of(k, symbol, column)
+                words = Words((source, second, view.address, count, encoding, dtype.itemsize == 8))
+                blocks = -(-count // kernel.threads)
+                engine.device.launch(
+                    Launch(kernel, engine.device.load(kernel), blocks, words), stream
+                )
+                self.matrices[k][symbol.name] = self.xp.array(view)
+
+    def encoding_of(self, symbol: Any) -> int:
+        """Return the number of the encoding of an array; see `builtin_kernels.ENCODINGS`."""
+        program = self.engine.program
+        master = program.precision.master if symbol == program.kernel.parameter else ""
+        name = program.layout.storages[symbol].name
+        if master:
+            name = f"{name} kahan" if master == "kahan" else master
+        return builtin_kernels.ENCODINGS.index(name)
 
 
 def as_view(engine: "CudaEngine", array: Any) -> Any:
@@ -88,7 +134,8 @@ def as_view(engine: "CudaEngine", array: Any) -> Any:
     if library_of(array) in MATRIX_LIBRARIES:
         return array
     place = locate(array, "An array")
-    return DeviceView(engine.device, array, place.address, place.shape, place.dtype)
+    dtype = number_type(place.dtype).numpy
+    return DeviceView(engine.device, array, place.address, place.shape, dtype)
 
 
 def _decomposes(block: Block) -> bool:

@@ -1,7 +1,7 @@
 """The memory of a learner on a device: its states, its tables and its clock."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
 from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.runtime.work import Work
-from learnerdsl.storage import STORAGES
 
 
 def groups_of_threads(width: int) -> int:
@@ -82,7 +81,6 @@ class DeviceStates(WholeUpdates, Tables):
         self.device = device
         self.stream = stream
         self.check_finite = work.check_finite
-        self.kind = STORAGES[program.dtype].numpy
         self.inputs = self.model_rows[:, FIRST_INPUT : FIRST_INPUT + input_count(self)].copy()
         self.at = DeviceTables()
         self.kept: list[Any] = []
@@ -94,23 +92,11 @@ class DeviceStates(WholeUpdates, Tables):
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Allocate the arrays of each tensor: name -> (address, shape, dtype)."""
-        kernel, layout = self.program.kernel, self.program.layout
-        wide = np.dtype(np.float64)
         places: list[dict[str, tuple[int, Any, Any]]] = []
         end = 0
         for k, parameter in enumerate(parameters):
-            shapes = {
-                s.name: (parameter.shape, self.kind)
-                for s in (*layout.element_states, *kernel.temporaries)
-            }
-            for vector in layout.vectors:
-                kind = wide if vector.is_wide else self.kind
-                shapes[vector.symbol.name] = self.shape_of_vector(vector, k), kind
-            for symbol in kernel.states:
-                if isinstance(symbol, MatrixState):
-                    shapes[symbol.name] = symbol.array_shape(parameter.shape), self.kind
             own: dict[str, tuple[int, Any, Any]] = {}
-            for name, (shape, kind) in shapes.items():
+            for name, shape, kind in self._described(k, parameter.shape):
                 own[name] = end, shape, kind
                 end += -(-math.prod(shape) * kind.itemsize // ALIGNMENT) * ALIGNMENT
             places.append(own)
@@ -118,15 +104,30 @@ class DeviceStates(WholeUpdates, Tables):
         base = self.arena.address
         return [{n: (base + start, *rest) for n, (start, *rest) in p.items()} for p in places]
 
+    def _described(self, k: int, shape: tuple[int, ...]) -> Iterator[tuple[str, Any, Any]]:
+        """Yield (name, shape, dtype) of the arrays of a tensor."""
+        kernel, layout = self.program.kernel, self.program.layout
+        for symbol in (*layout.element_states, *kernel.temporaries):
+            yield symbol.name, shape, layout.storages[symbol].numpy
+        for vector in layout.vectors:
+            kind = layout.storages[vector.symbol].numpy
+            yield vector.symbol.name, self.shape_of_vector(vector, k), kind
+        for symbol in kernel.states:
+            if isinstance(symbol, MatrixState):
+                yield symbol.name, symbol.array_shape(shape), layout.storages[symbol].numpy
+        for companion in layout.companions:
+            yield companion.key, companion.array_shape(shape), companion.numpy
+
     def _tabulate_addresses(self, parameters: Sequence[Place]) -> np.ndarray:
         """Return the address table (tensors, columns), uint64; `bind` fills in the gradients."""
-        columns = self.program.layout.columns
-        table = np.zeros((len(parameters), len(columns)), np.int64)
+        layout = self.program.layout
+        names = [*(symbol.name for symbol in layout.columns), *(c.key for c in layout.companions)]
+        table = np.zeros((len(parameters), len(names)), np.int64)
         for k, parameter in enumerate(parameters):
             table[k, 0] = parameter.address
-            for column, symbol in enumerate(columns):
-                if symbol.name in self.places[k] and column:
-                    table[k, column] = self.places[k][symbol.name][0]
+            for column, name in enumerate(names):
+                if name in self.places[k] and column:
+                    table[k, column] = self.places[k][name][0]
         return table
 
     def keep(self, array: np.ndarray) -> int:
@@ -258,7 +259,15 @@ class DeviceStates(WholeUpdates, Tables):
                 states[symbol.name] = [np.array(value) for value in column]
             elif kernel.domains[symbol].rank != Rank.MODEL:
                 states[symbol.name] = [of(own[held.name]) for own in self.places]
+        for key, held in self.companion_keys():
+            states[key] = [of(own[held]) for own in self.places]
         return states
+
+    def companion_keys(self) -> list[tuple[str, str]]:
+        """Return (name of a second array, name of what holds it now); those of a ring rotate."""
+        companions = self.program.layout.companions
+        keys, holders = {c.symbol: c.key for c in companions}, self.holders()
+        return [(c.key, keys[holders.get(c.symbol, c.symbol)]) for c in companions]
 
     def holders(self) -> dict[Any, Any]:
         """Map each state to the one whose memory holds its value now; those of a ring rotate."""
@@ -292,6 +301,9 @@ class DeviceStates(WholeUpdates, Tables):
             else:
                 for own, value in zip(self.places, given, strict=True):
                     self._write(own[held.name], value, stream)
+        for key, held in self.companion_keys():
+            for own, value in zip(self.places, values[key], strict=True):
+                self._write(own[held], value, stream)
         self.write_model_rows(model)
         with self.device.activate():
             self.device.upload(self.at.tensor_rows, rows, stream)

@@ -68,6 +68,12 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
         super().select_rows(rows)
         self.replan()
 
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Let each engine choose the number types of its gradients, and plan all launches again."""
+        chosen = super().choose_gradients(kinds)
+        self.replan()
+        return chosen
+
     def launch(self) -> float | Outcome:
         """Start one update of all tensors."""
         with self.device.activate():
@@ -131,6 +137,7 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
         self.count_steps()
         for engine, own in zip(self.engines, self.members, strict=True):
             names = [spec.symbol.name for spec in engine.program.rule.states]
+            names += [companion.key for companion in engine.program.layout.companions]
             given = {name: values[name] for name in names}
             engine.write_states(
                 {n: [v[k] for k in own] if isinstance(v, list) else v for n, v in given.items()}

@@ -17,14 +17,17 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import sympy
 
 from learnerdsl.expr import CLOCK, AxisSize
+from learnerdsl.ir import Domain
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NUMBER, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.sparse import chunks_of_rows
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 from learnerdsl.runtime.work import Work
+from learnerdsl.storage import STORAGES
 
 
 def bytes_per_element(program: Program) -> int:
@@ -34,6 +37,16 @@ def bytes_per_element(program: Program) -> int:
     loaded = sum(layout.bytes_loaded(load.array) for block in blocks for load in block.loads)
     stored = sum(layout.bytes_stored(s.target) for block in blocks for s in block.stores)
     return round(loaded + stored)
+
+
+def narrow_operands(program: Program) -> list[sympy.Symbol]:
+    """Return the arrays that functions of matrices read and that have to be decoded for it."""
+    blocks = [b for b in program.kernel.blocks if b.domain == Domain.MATRIX]
+    read = dict.fromkeys(load.array for block in blocks for load in block.loads)
+    arithmetic = STORAGES[program.precision.arithmetic]
+    if any(block.computes for block in blocks):
+        read[program.kernel.parameter] = None  # its shape and dtype are used
+    return [s for s in read if program.layout.storages.get(s, arithmetic) != arithmetic]
 
 
 def one_part(width: int) -> int:

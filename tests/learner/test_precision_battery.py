@@ -1,0 +1,71 @@
+"""Every builtin with every choice of number types that it allows: compiled = interpreted."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from support import ROOT
+from support.battery import BUILTINS, RULES, TOLERANCE
+from support.families import ROUNDING
+from support.precisions import CHOICES, arguments, both, differences
+from support.tiers import slow
+
+FIRST = {
+    "adam": ("bfloat16 parameters", "8-bit states", "stochastic 8 bits", "kahan"),
+    "lion": ("split8", "split16", "stochastic"),
+    "lamb": ("stochastic", "8-bit states"),
+    "momo": ("bfloat16 states",),
+    "adafactor": ("float16 parameters",),
+    "came": ("bfloat16 states",),
+    "adashift": ("stochastic 8 bits",),
+    "noisy_sgd": ("float32 master",),
+    "sophia": ("stochastic float16",),
+    "muon": ("bfloat16 parameters",),
+}
+"""Builtin -> choices that `make test` compiles: each structure of sweeps once, each storage once."""
+IN_PYTHON = ("adam", "lamb", "adafactor", "adashift")
+
+
+def cases():
+    return [
+        (name, choice) if choice in FIRST.get(name, ()) else slow(name, choice)
+        for name in BUILTINS
+        for choice in CHOICES
+    ]
+
+
+def assert_follows_the_oracle(name, choice):
+    if arguments(RULES[name], choice) is None:
+        pytest.skip("the rule does not allow it")
+    tolerance = ROUNDING.get(name, (1, ""))[0] * TOLERANCE["float32"]
+    for step, own, oracle, before in both(name, choice):
+        assert differences(own, oracle, before, tolerance) == [], step
+
+
+@pytest.mark.parametrize(("name", "choice"), cases())
+def test_compiled_rule_follows_the_oracle(name, choice):
+    assert_follows_the_oracle(name, choice)
+
+
+def test_most_choices_are_allowed():
+    allowed = {name: [c for c in CHOICES if arguments(RULES[name], c)] for name in BUILTINS}
+    assert allowed["adam"] == allowed["lion"] == allowed["lamb"] == list(CHOICES)
+    assert all(choice in allowed[name] for name, choices in FIRST.items() for choice in choices)
+    without_states = {name for name, own in allowed.items() if "bfloat16 states" not in own}
+    assert len(without_states) < 20
+    assert all(len(own) >= 7 for own in allowed.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_generated_source_runs_in_python_as_it_does_compiled(name):
+    code = (
+        "from support.precisions import CHOICES\n"
+        "from learner.test_precision_battery import *\n"
+        f"for choice in CHOICES:\n    if arguments(RULES[{name!r}], choice):\n"
+        f"        assert_follows_the_oracle({name!r}, choice)\n"
+    )
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=600)
