@@ -1,8 +1,8 @@
 """Number types in memory: how fast an update is in each, and how well small models learn.
 
-`python -m benchmarks.precision speed` measures AdamW on one tensor in all precisions, side by side
-and beside torch's fused AdamW. `python -m benchmarks.precision learning` trains small models, prints
-a table of their losses and writes the pictures of `docs/precision.md`.
+`python -m benchmarks.precision speed` measures AdamW on one tensor in all precisions, beside each
+other and beside torch's fused AdamW. `python -m benchmarks.precision learning` trains small models,
+prints a table of their losses and writes the pictures of `docs/precision.md`.
 """
 
 import argparse
@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmarks import cases, learning, report
 from benchmarks.__main__ import print_machine
@@ -98,7 +96,7 @@ def ours(choice: Choice, rule: str, params: Arrays, grads: Arrays) -> Peer:
 
 
 def torch_fused(dtype: str, rule: str, params: Arrays, grads: Arrays) -> Peer:
-    """torch's fused AdamW or Adam, with states of the parameters' type as torch has them."""
+    """Torch's fused AdamW or Adam, with states of the parameters' type as torch has them."""
     import torch
 
     decay = {"weight_decay": WEIGHT_DECAY} if rule == "adamw" else {}

@@ -1,4 +1,4 @@
-"""Two small models in NumPy, with their gradients by hand: digits, and the next character of a text.
+"""Two small models in NumPy, with gradients by hand: digits, and the next character of a text.
 
 A model is a function from weights and a batch to a loss and gradients, all in float32. Weights of
 narrow types are converted before it is called and gradients after it, as a framework does that
@@ -96,7 +96,7 @@ def digits() -> Task:
 
 
 def characters() -> Task:
-    """The next character of a page of this project: 16 numbers for each of 8 characters, 96 units."""
+    """The next character of a page of this project, from 16 numbers for each of the last 8."""
     text = TEXT.read_text(encoding="utf-8")
     alphabet = sorted(set(text))
     codes = np.array([alphabet.index(c) for c in text])
