@@ -146,24 +146,30 @@ def train_all(seeds: int, share: float) -> Runs:
         seeds: trainings of each.
         share: part of the updates to do.
     """
+    from threadpoolctl import threadpool_limits  # scikit-learn, which has the digits, brings it
+
     ld.set_num_threads(1)  # the models are too small for more
     runs: Runs = {}
-    for task in (digits(), characters()):
-        steps = max(POINTS, round(share * task.steps) // POINTS * POINTS)
-        for learner in LEARNERS:
-            start = time.perf_counter()
-            for precision in PRECISIONS:
-                if precision.arguments(learner) is None:
-                    continue
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # a loss may become infinite
-                    each = [train(task, learner, precision, s, steps) for s in range(seeds)]
-                losses = np.reshape([own for _, own in each], (seeds, POINTS, -1))
-                curve = losses.mean(axis=(0, 2)).tolist()
-                key = task.name, learner, precision.name
-                runs[key] = Run([final for final, _ in each], curve)
-            print(f"{task.name}, {learner}: {time.perf_counter() - start:.0f} s", flush=True)
+    with threadpool_limits(1):
+        for task in (digits(), characters()):
+            steps = max(POINTS, round(share * task.steps) // POINTS * POINTS)
+            for learner in LEARNERS:
+                start = time.perf_counter()
+                for precision in PRECISIONS:
+                    if precision.arguments(learner) is not None:
+                        key = task.name, learner, precision.name
+                        runs[key] = train_seeds(task, learner, precision, seeds, steps)
+                print(f"{task.name}, {learner}: {time.perf_counter() - start:.0f} s", flush=True)
     return runs
+
+
+def train_seeds(task: Task, learner: str, precision: Precision, seeds: int, steps: int) -> Run:
+    """Train a model once for each seed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a loss may become infinite
+        each = [train(task, learner, precision, seed, steps) for seed in range(seeds)]
+    losses = np.reshape([own for _, own in each], (seeds, POINTS, -1))
+    return Run([final for final, _ in each], losses.mean(axis=(0, 2)).tolist())
 
 
 def verdict(run: Run, reference: Run) -> str:
