@@ -56,8 +56,8 @@ def _element(text: Text, block: Block, level: int) -> list[Lines]:
     """Return the functions of a sweep: by rows, in memory order, or in packs of elements."""
     in_order = any(reduce.block for reduce in block.reduces)
     if text.memory.has_blocks(block):
-        if text.layout.row_axes or in_order:
-            _refuse_blocks(text, block)
+        if in_order:
+            _refuse_order(text, block)
         return InBlocks(text, block, level).functions()
     if is_structured(block, text.kernel):
         return [print_cuda_by_rows(text, block, level)]
@@ -66,15 +66,15 @@ def _element(text: Text, block: Block, level: int) -> list[Lines]:
     return InPacks(text, block, level).functions()
 
 
-def _refuse_blocks(text: Text, block: Block) -> NoReturn:
-    """Raise for 8-bit states in a sweep that cannot go through memory in blocks of 256 elements."""
+def _refuse_order(text: Text, block: Block) -> NoReturn:
+    """Raise for 8-bit states in a sweep with sums in a given order, which one thread adds up."""
     storages = text.layout.storages
-    narrow = {str(array): storages[array].name for array in block.arrays if storages[array].block}
+    coded = {str(array): storages[array].name for array in block.arrays if storages[array].block}
+    name, kind = next(iter(coded.items()))
     msg = (
-        f"State {' and '.join(map(repr, narrow))} of {text.kernel.name} cannot be stored as "
-        f"{' and '.join(dict.fromkeys(narrow.values()))} on a GPU: the rule goes through its "
-        "tensors row by row, or sums them in a given order, and 8 bits need runs of 256 elements; "
-        "choose bfloat16."
+        f"State {name!r} of {text.kernel.name} cannot be stored as {kind} on a GPU: the sweep that "
+        "uses it also adds up sum(..., block=...), which one thread does in order, and several "
+        "threads share a block of 8-bit values; choose bfloat16."
     )
     raise HyperparameterError(msg)
 

@@ -120,7 +120,7 @@ else:
     _inline = njit(**INLINE)
     _conversions = compiled_conversions(intrinsic)
 
-globals().update(encoding_functions(_inline, *_conversions))
+globals().update(encoding_functions(_inline, _conversions))
 float_of = _conversions[1]
 OWN = ("block_scratch", "float_of", "low_word", *(f"{dtype}_array" for dtype in RAW_TYPES))
 """Names that generated code imports, besides the encodings."""

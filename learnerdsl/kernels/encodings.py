@@ -273,25 +273,17 @@ def _named(*functions: Any) -> Functions:
 
 
 def encoding_functions(
-    inline: Inline,
-    bits_of: Any,
-    float_of: Any,
-    half_of: Any,
-    half_to: Any,
-    sqrt: Any = np.sqrt,
-    rint: Any = np.rint,
+    inline: Inline, conversions: tuple[Any, ...], sqrt: Any = np.sqrt, rint: Any = np.rint
 ) -> Functions:
     """Return the functions named in `NAMES`: name -> function.
 
     Args:
         inline: decorator that makes a function callable in kernels.
-        bits_of: returns the bits of a float32 value, as uint32.
-        float_of: returns the float32 value with these bits.
-        half_of: returns the bits of a float32 value rounded to float16, as uint16.
-        half_to: returns the float32 value of the bits of a float16 value.
+        conversions: functions between numbers and their bits, those of `bits.IN_PYTHON`.
         sqrt: returns the square root of a float32 value.
         rint: returns the nearest whole number of a float32 value, ties to even.
     """
+    bits_of, float_of, half_of, half_to = conversions
     return {
         **_of_16_bits(inline, bits_of, float_of, half_of, half_to),
         **_of_signed_8_bits(inline, rint),

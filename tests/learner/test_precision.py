@@ -1,14 +1,8 @@
 """Number types in memory: what a learner is asked for, and what it is given in an update."""
 
-import os
-import subprocess
-import sys
-
-import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from support import ROOT
 from support.precisions import BFLOAT16, BITS, copied, numpy_type
 
 import learnerdsl as ld

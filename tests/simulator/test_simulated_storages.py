@@ -8,7 +8,7 @@ from numba import cuda
 from support.narrow import CASES, MORE, OF_MATRICES, assert_stored_alike, run
 
 import learnerdsl as ld
-from learnerdsl.learners import adam, came, lion
+from learnerdsl.learners import adam, lion
 from learnerdsl.storage import STORAGES
 
 sys.setswitchinterval(1e-5)  # the threads of a block are threads of Python here
@@ -89,6 +89,36 @@ def test_states_are_written_and_checkpoints_go_on_bitwise(tmp_path):
     np.testing.assert_array_equal(*ends)
 
 
-def test_eight_bits_along_axes_are_refused():
-    with pytest.raises(ld.HyperparameterError, match="'m' of came cannot be stored as int8 on"):
-        came([on_device(np.zeros((3, 4), np.float32))], states={"m": "int8"})
+@ld.rule
+def by_largest_row(p, g, lr=0.1):
+    """A sweep over 8-bit states after one over rows: both have the same chunks."""
+    m = ld.state("m")
+    m_new = ld.assign(m, m / 2 + g)
+    largest = ld.max(ld.sum(g**2, axis=-1))
+    return ld.combine([m_new, ld.assign(p, p - lr * m_new / (1 + largest))])
+
+
+def test_chunks_of_rows_start_where_blocks_of_8_bits_do():
+    ends = []
+    shape = (5, 4_099)
+    start, *given = np.random.default_rng(2).standard_normal((3, *shape)).astype(np.float32)
+    for place, backend in ((on_device, "cuda"), (np.copy, "cpu"), (np.copy, "numpy")):
+        learner = by_largest_row([place(start)], backend=backend, states="int8")
+        for g in given:
+            learner.update([place(g)])
+        ends.append(learner)
+    for learner in ends[:2]:
+        assert_stored_alike(learner, ends[2])
+
+
+@ld.rule
+def in_order(p, g, lr=0.1):
+    """A sum that one thread adds up, in the sweep over a state."""
+    m = ld.state("m")
+    kept = ld.assign(ld.state("s", shape="tensor"), ld.sum(m * g, block=4))
+    return ld.combine([kept, ld.assign(m, g), ld.assign(p, p - lr * g)])
+
+
+def test_eight_bits_beside_a_sum_in_order_are_refused():
+    with pytest.raises(ld.HyperparameterError, match=r"'m' of in_order.*as int8 on a GPU"):
+        in_order([on_device(np.zeros((3, 4), np.float32))], states="int8")

@@ -15,6 +15,7 @@ it holds the values of these indices alone.
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import sympy
@@ -27,7 +28,7 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.sparse import chunks_of_rows
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 from learnerdsl.runtime.work import Work
-from learnerdsl.storage import STORAGES
+from learnerdsl.storage import BLOCK, STORAGES
 
 
 def bytes_per_element(program: Program) -> float:
@@ -47,6 +48,11 @@ def narrow_operands(program: Program) -> list[sympy.Symbol]:
     if any(block.computes for block in blocks):
         read[program.kernel.parameter] = None  # its shape and dtype are used
     return [s for s in read if program.layout.storages.get(s, arithmetic) != arithmetic]
+
+
+def _multiple(counts: np.ndarray, unit: Any) -> np.ndarray:
+    """Return the counts, rounded up to multiples of a unit."""
+    return -(-counts // unit) * unit
 
 
 def one_part(width: int) -> int:
@@ -109,11 +115,14 @@ class Tables:
         if not axes:
             return np.full(len(shapes), CHUNK, np.int64)
         widths = np.array([max(1, math.prod(s[axis] for axis in axes)) for s in shapes], np.int64)
-        rows = np.maximum(1, CHUNK // widths)
+        # Chunks start where blocks of 8-bit states do.
+        unit = BLOCK // np.gcd(widths, BLOCK) if self.program.precision.has_blocks else 1
+        rows = _multiple(np.maximum(1, CHUNK // widths), unit)
         if CHUNK_ROWS in layout.tensor:
             groups = np.array([parts_of_chunk(int(width)) for width in widths], np.int64)
             least = [layout.rows_for_parts(shape) for shape in shapes]
             of_part = np.maximum(np.maximum(rows // groups, PART_ROWS), least)
+            of_part = _multiple(of_part, unit)
             self.tensor_rows[:, layout.tensor.index(CHUNK_ROWS)] = of_part
             parts = np.maximum(1, -(-self.sizes // (of_part * widths)))
             self.tensor_rows[:, layout.tensor.index(PARTS)] = parts

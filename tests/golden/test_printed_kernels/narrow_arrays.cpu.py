@@ -7,6 +7,7 @@ from learnerdsl.kernels.cpu import (
     element_pass,
     float32,
     from_bfloat16,
+    low_word,
     model_scalars,
     noise_at,
     noise_bits,
@@ -14,6 +15,7 @@ from learnerdsl.kernels.cpu import (
     sqrt,
     to_bfloat16_by,
     uint16_array,
+    uint32,
 )
 
 
@@ -50,6 +52,7 @@ def adam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     c1 = float32(model[12])  # 1/(1 - beta2**step)
     c2 = float32(model[13])  # lr/(1 - beta1**step)
     rounding = rounding_key(model, tensor)
+    base = low_word(start)
     for i in range(count):
         p_i = from_bfloat16(p[i])
         g_i = from_bfloat16(g[i])
@@ -62,7 +65,7 @@ def adam_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * t1**2 + beta2 * v_i
         # p <- -lr*m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step)))) + p
         p_new = p_i - c2 * m_new / (eps + sqrt(c1 * v_new))
-        noise = noise_at(rounding, start + i)
+        noise = noise_at(rounding, base + uint32(i))
         m[i] = to_bfloat16_by(m_new, noise_bits(noise, 65536))
-        v[i] = to_bfloat16_by(v_new, noise_bits(noise, 387276917))
+        v[i] = to_bfloat16_by(v_new, noise_bits(noise, 4293315681))
         p[i] = to_bfloat16_by(p_new, noise_bits(noise, 1))

@@ -59,7 +59,7 @@ def adam_element_1(
     p_new = p_i - c2 * m_new / (eps + sqrt(c1 * v_new))
     noise = noise_at(rounding, i)
     new_m = to_bfloat16_by(m_new, noise_bits(noise, 65536))
-    new_v = to_bfloat16_by(v_new, noise_bits(noise, 387276917))
+    new_v = to_bfloat16_by(v_new, noise_bits(noise, 4293315681))
     new_p = to_bfloat16_by(p_new, noise_bits(noise, 1))
     return new_m, new_v, new_p
 

@@ -57,11 +57,6 @@ BAD_PARAMETERS = {
     "booleans": (lambda: [np.ones(3, bool)], ld.DtypeError, ("dtype bool", *NOT_A_NUMBER_TYPE)),
     "complex": (lambda: [np.ones(3, complex)], ld.DtypeError, ("complex128", *NOT_A_NUMBER_TYPE)),
     "objects": (lambda: [np.ones(3, object)], ld.DtypeError, ("object", *NOT_A_NUMBER_TYPE)),
-    "float128": (
-        lambda: [np.ones(3, np.longdouble)],
-        ld.DtypeError,
-        (np.dtype(np.longdouble).name, *NOT_A_NUMBER_TYPE),
-    ),
     "texts": (lambda: [np.array(["a"])], ld.DtypeError, ("dtype str", *NOT_A_NUMBER_TYPE)),
     "Fortran order": (
         lambda: [np.asfortranarray(floats(3, 4))],
