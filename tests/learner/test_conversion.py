@@ -162,6 +162,17 @@ def test_damaged_arrays_are_named(case, kind):
     assert everything(second) == before
 
 
+@pytest.mark.parametrize("value", [np.zeros((20, 15), np.float32), np.zeros(3), None], ids=str)
+def test_values_of_another_type_or_shape_are_named(value):
+    learner = learner_of(backend="numpy", updates=1)
+    before = everything(learner)
+    saved = learner.state_dict(parameters=True)
+    saved["values"]["w"] = value
+    text = refusal(lambda: learner.load_state_dict(saved, parameters=True))
+    assert text.startswith("Parameter 'w' has shape ()" if value is None else "Parameter 'w' has")
+    assert everything(learner) == before
+
+
 def test_values_of_other_parameters_are_named():
     learner = learner_of(backend="numpy")
     saved = learner.state_dict(parameters=True)

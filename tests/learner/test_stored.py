@@ -1,5 +1,8 @@
 """Number types of a learner's arrays: checkpoints in each, states, master weights."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -124,6 +127,31 @@ def test_a_file_of_float32_is_one_of_a_float32_learner(tmp_path):
     assert {array.dtype for array in found.values()} == {np.dtype("f4")}
     np.testing.assert_array_equal(found["parameter/w"], learner.master_parameters()["w"])
     np.testing.assert_array_equal(found["state/w/m"], learner.state["w"]["m"])
+
+
+def test_a_file_of_bfloat16_is_read_before_anything_else_needs_the_type(tmp_path):
+    """safetensors finds the type only after ml_dtypes was imported."""
+    learner_of(states="bfloat16", updates=1).save(tmp_path / "learner", parameters=True)
+    program = (
+        "import sys, numpy as np\n"
+        "from learnerdsl.learners import adamw\n"
+        "arrays = {'w': np.zeros((20, 15), np.float32), 'b': np.zeros(4, np.float32)}\n"
+        "learner = adamw(arrays, backend='numpy')\n"
+        "assert 'ml_dtypes' not in sys.modules\n"
+        f"learner.load({str(tmp_path / 'learner')!r}, parameters=True)\n"
+        "print(learner.step_count)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["1"], done.stderr
+
+
+def test_a_file_of_bfloat16_says_what_reading_it_takes(tmp_path, monkeypatch):
+    learner_of(backend="numpy").save(tmp_path / "learner", parameters=True)
+    learner = learner_of("float32", backend="numpy")
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(ld.DtypeError, match="pip install ml_dtypes"):
+        learner.load(tmp_path / "learner", parameters=True)
+    learner.load(tmp_path / "learner")
 
 
 # States
