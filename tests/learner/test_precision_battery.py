@@ -58,6 +58,35 @@ def test_most_choices_are_allowed():
     assert all(len(own) >= 7 for own in allowed.values())
 
 
+LARGE = ((70_001,), (200, 100), (5,))
+"""Shapes of several chunks, at whose ends blocks and packs end too."""
+
+
+@pytest.mark.parametrize("choice", [slow(c) if "16" in c else c for c in CHOICES])
+@pytest.mark.parametrize("name", ["adam", slow("lamb"), slow("adashift")])
+def test_large_tensors_follow_the_oracle(name, choice):
+    tolerance = ROUNDING.get(name, (1, ""))[0] * TOLERANCE["float32"]
+    for step, own, oracle, before in both(name, choice, 2, LARGE):
+        assert differences(own, oracle, before, tolerance) == [], step
+
+
+@pytest.mark.parametrize("choice", [c if "stochastic" in c else slow(c) for c in CHOICES])
+@pytest.mark.parametrize("name", ["adam", slow("lamb"), slow("adashift")])
+def test_serial_and_parallel_launches_agree_bitwise(name, choice):
+    dtype, given = arguments(RULES[name], choice)
+    ends = []
+    for is_parallel in (False, True):
+        rng = np.random.default_rng(5)
+        params = [rng.standard_normal(shape).astype(numpy_type(dtype)) for shape in LARGE]
+        learner = RULES[name](params, seed=2, **given)
+        learner._engine.use_threads(is_parallel)
+        for _ in range(3):
+            learner.update([rng.standard_normal(s).astype(numpy_type(dtype)) for s in LARGE])
+        ends.append([*params, *(a for own in copied(learner).values() for a in own)])
+    for serial, parallel in zip(*ends, strict=True):
+        assert serial.tobytes() == parallel.tobytes()
+
+
 FALLING = ("bfloat16 parameters", "8-bit states", "split16", "kahan", "stochastic float16")
 
 

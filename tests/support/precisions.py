@@ -217,13 +217,14 @@ class Tensor:
         with np.errstate(all="ignore"):
             new = np.maximum(np.abs(a), np.abs(b))
             largest = np.maximum(new, np.abs(was))
-            if new.shape == self.gradient.shape:
-                largest = np.maximum(largest, self.gradient)
+            is_of_elements = new.shape == self.gradient.shape
+            gradient = self.gradient if is_of_elements else np.max(self.gradient, initial=0)
+            largest = np.maximum(largest, gradient)
             step = spacing(new, bits, lowest) if is_narrow else 0.0
             error = np.abs(a - b)
             wrong = ~same & ~(error <= self.tolerance * largest + step)
-            if new.shape == self.gradient.shape:  # cancelled, so any rounding shows
-                same |= error <= self.tolerance * self.gradient
+            if is_of_elements:  # terms as large may have cancelled, so any rounding shows
+                same |= error <= self.tolerance * gradient
         if wrong.any():
             at = tuple(map(int, np.argwhere(wrong)[0]))
             return [f"{name} {self.k}{list(at)}: {a[at]}, oracle {b[at]}, before {was[at]}"]
