@@ -344,7 +344,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
         RuleError: the name is taken or is not an identifier, or the dtype is unknown.
     """
     trace_now = tracing_now("let(...)")
-    if dtype not in (None, "parameter"):
+    if dtype is not None and not (isinstance(dtype, str) and dtype == "parameter"):
         msg = f"let({name!r}) cannot have dtype={dtype!r}; write dtype='parameter' or leave it out."
         raise RuleError(msg)
     symbol = LetValue(trace_now.take_name(name, "let"), trace_now.name)

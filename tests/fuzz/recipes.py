@@ -122,19 +122,24 @@ def random_recipe(seed):
     lines = _lines(grammar, states)
     sparse = not needs_axes and not any(s.ring for s in states) and rng.random() < 0.1
     shapes = SHAPES[2 if needs_axes else 0]
+    choice = random_choice(seed, sparse)
+    has_blocks = choice is not None and not needs_axes and seed % 4 == 0
     return Recipe(
         states=states,
         lines=lines,
         extras=extras,
         transforms=tuple(rng.sample(TRANSFORMS, 1)) if rng.random() < 0.12 else (),
-        shapes=tuple(rng.choice(shapes) for _ in range(rng.choice((1, 1, 2, 3)))),
+        shapes=(
+            *(rng.choice(shapes) for _ in range(rng.choice((1, 1, 2, 3)))),
+            *([(300,)] if has_blocks else []),
+        ),
         dtype=rng.choice(("float64", "float64", "float32")),
         updates=rng.choice((2, 3)),
         is_sparse=sparse,
         has_groups=rng.random() < 0.1 and not any(s.shape == "model" for s in states),
         scale=rng.choice((1.0, 1.0, 1.0, 3.0, 1e-4, 1e4)),
         seed=seed,
-        choice=random_choice(seed, sparse),
+        choice=choice,
     )
 
 

@@ -163,8 +163,8 @@ def test_no_rows_at_all_change_nothing():
         ([2**64 - 1], np.ones((1, 3)), (5, 3), "not all in 0 to 4"),
         ([0], [[1.0, 1.0, 1.0]], (5, 3), "values .* must be an array, got a list"),
         ([0], None, (5, 3), "values .* must be an array, got a NoneType"),
-        ([0], np.ones((1, 3), int), (5, 3), "float32 or float64, got int64"),
-        ([0], np.full((1, 3), "a"), (5, 3), "float32 or float64, got <U1"),
+        ([0], np.ones((1, 3), int), (5, 3), "bfloat16, float16, got int64"),
+        ([0], np.full((1, 3), "a"), (5, 3), "bfloat16, float16, got <U1"),
         ([0], np.ma.masked_array(np.ones((1, 3))), (5, 3), "masked array"),
     ],
 )
