@@ -10,8 +10,10 @@ from learnerdsl import inspection
 from learnerdsl.errors import UnknownNameError
 from learnerdsl.ir import Kernel
 from learnerdsl.learner import Learner
-from learnerdsl.pipeline import Program, compile_rule, stages
+from learnerdsl.learner.precision import precisions_for
+from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
 from learnerdsl.runtime.arrays.host import Arrays
+from learnerdsl.storage import Precision
 from learnerdsl.tracing import (
     DEFAULT_SHAPE,
     ByName,
@@ -122,16 +124,40 @@ class UpdateRule(ByName):
         """The (target, SymPy expression) pairs in dependency order, with default options."""
         return self.trace().assignments
 
-    def program(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> Program:
-        """Return the compiled rule, for a target ("cpu", "cuda") and a dtype of the parameters."""
-        return compile_rule(self.trace(**options), dtype, target)
+    def program(
+        self,
+        target: str = "cpu",
+        dtype: str = "float32",
+        *,
+        states: str | Mapping[str, str] | None = None,
+        master: str | None = None,
+        rounding: str = "nearest",
+        **options: Any,
+    ) -> Program:
+        """Return the compiled rule.
+
+        `source`, `loops`, `ptx`, `stages`, `plan` and `cost` take these arguments too.
+
+        Args:
+            target: "cpu" or "cuda".
+            dtype: number type of the parameters and the gradients.
+            states: number types of the states; see `Learner`.
+            master: how to keep more bits of narrow parameters; see `Learner`.
+            rounding: "nearest" or "stochastic"; see `Learner`.
+            options: options of the rule, and `shape` for rules that ask for it.
+
+        Raises:
+            LearnerError: an argument cannot be used.
+        """
+        traced = self.trace(**options)
+        return compile_rule(traced, _precision(traced, dtype, states, master, rounding), target)
 
     def source(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
-        """Return the source of the generated module: the loops that run."""
+        """Return the source of the generated module: the loops that run; see `program`."""
         return self.program(target, dtype, **options).source
 
     def loops(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
-        """Return the functions of `source` that loop over memory."""
+        """Return the functions of `source` that loop over memory; see `program`."""
         return inspection.loops(self.program(target, dtype, **options))
 
     def ptx(self, cc: tuple[int, int] = (9, 0), dtype: str = "float32", **options: Any) -> str:
@@ -141,8 +167,8 @@ class UpdateRule(ByName):
 
         Args:
             cc: major and minor number, at least (7, 5).
-            dtype: dtype of the parameters, "float32" or "float64".
-            options: options of the rule, and `shape` for rules that ask for it.
+            dtype: number type of the parameters.
+            options: options of the rule, and other arguments of `program`.
 
         Returns:
             The PTX of each kernel, after a line with its name.
@@ -153,16 +179,30 @@ class UpdateRule(ByName):
         """
         return inspection.ptx(self.program("cuda", dtype, **options), cc)
 
-    def stages(self, **options: Any) -> dict[str, Kernel]:
+    def stages(self, dtype: str = "float32", **options: Any) -> dict[str, Kernel]:
         """Return the kernel after every pass of the compiler: name of the pass -> kernel."""
-        return stages(self.trace(**options))
+        program = self.program("cpu", dtype, **options)
+        return stages(program.rule, program.precision)
 
     def plan(self, dtype: str = "float32", **options: Any) -> inspection.Plan:
-        """Return the sweeps over memory: arrays read and written, reductions, bytes per element."""
+        """Return the sweeps over memory: arrays read and written, reductions, bytes per element.
+
+        >>> from learnerdsl.learners import adam
+        >>> print(adam.plan("bfloat16", states={"m": "int8", "v": "uint8"}, master="split16"))
+        adam (bfloat16, int8 m, uint8 v, master split16): 1 pass, 14.06 bytes per element
+          pass 1: reads p, g, m, v; writes m, v, p
+        """
         return inspection.plan(self.program("cpu", dtype, **options))
 
     def cost(self, dtype: str = "float32", **options: Any) -> inspection.Cost:
-        """Return traffic, memory and arithmetic per element."""
+        """Return traffic, memory and arithmetic per element.
+
+        >>> from learnerdsl.learners import adam, shampoo
+        >>> adam.cost("bfloat16", states="bfloat16", master="split16").state_bytes_per_element
+        6
+        >>> shampoo.cost(shape=(64, 32)).state_bytes((64, 32))
+        20480
+        """
         return inspection.cost(self.program("cpu", dtype, **options))
 
     def latex(self, **options: Any) -> str:
@@ -184,6 +224,17 @@ class UpdateRule(ByName):
 
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join((*self._hyper_names, *self._option_names))})>"
+
+
+def _precision(
+    traced: Rule,
+    dtype: str,
+    states: str | Mapping[str, str] | None,
+    master: str | None,
+    rounding: str,
+) -> Precision:
+    """Return the number types that a learner of parameters of this dtype would choose."""
+    return precisions_for([traced], [parameter_type(dtype)], states, master, rounding)[0]
 
 
 @overload

@@ -2,8 +2,10 @@
 
 import ast
 import html
+import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
@@ -13,7 +15,7 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
+from learnerdsl.expr import CLOCK, NewValue, StateSymbol, step, tensor_size
 from learnerdsl.ir import Block, Domain
 from learnerdsl.kernels.cpu import listing_of
 from learnerdsl.kernels.machine_code import Listing
@@ -21,7 +23,8 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.backends import cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
 from learnerdsl.runtime.tables.tables import bytes_per_element
-from learnerdsl.tracing import Rule
+from learnerdsl.storage import STORAGES, Storage
+from learnerdsl.tracing import Rule, checked_shape
 
 _settings: Any = config
 
@@ -52,21 +55,22 @@ class Plan:
 
     Attributes:
         name: the rule's name.
-        dtype: number types of the arrays; the parameters' first.
+        dtype: number types of the parameters, then of the arrays that have another one.
         passes: the sweeps, in order.
-        bytes_per_element: memory traffic of one update: all loads and stores.
+        bytes_per_element: memory traffic of one update: all loads and stores of arrays with a value
+            for each element.
     """
 
     name: str
     dtype: str
     passes: tuple[Pass, ...]
-    bytes_per_element: int
+    bytes_per_element: float
 
     def __str__(self) -> str:
         noun = "pass" if len(self.passes) == 1 else "passes"
         lines = [
             f"{self.name} ({self.dtype}): {len(self.passes)} {noun}, "
-            f"{self.bytes_per_element} bytes per element"
+            f"{self.bytes_per_element:.4g} bytes per element"
         ]
         for number, one in enumerate(self.passes, 1):
             if one.functions:
@@ -78,27 +82,71 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class StateArray:
+    """An array that a state is kept in.
+
+    Attributes:
+        name: its name in checkpoints: that of the state, or one with ".scale" or ".rest".
+        dtype: its number type.
+        itemsize: bytes of a value.
+        ndim: number of dimensions that the parameter must have; None for any.
+        array_shape: returns its shape, for a parameter of a given shape.
+    """
+
+    name: str
+    dtype: str
+    itemsize: int
+    ndim: int | None
+    array_shape: Callable[[tuple[int, ...]], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class Cost:
     """The cost of one update.
 
     Attributes:
-        bytes_per_element: memory traffic.
-        state_bytes_per_element: memory of the states.
+        bytes_per_element: memory traffic of arrays with a value for each element.
+        state_bytes_per_element: memory of such states, with the scales of 8-bit blocks and the
+            second arrays of master weights.
+        other_state_bytes: memory of the other states: what has a value ("row", "column", "rows x
+            rows", "tensor", "model") -> bytes of each such value.
         operations_per_element: name of an operation -> number of times per element.
         scalar_operations: number of operations done once per group of parameters or tensor.
+        arrays: the arrays that states are kept in.
     """
 
-    bytes_per_element: int
-    state_bytes_per_element: int
+    bytes_per_element: float
+    state_bytes_per_element: float
+    other_state_bytes: dict[str, int]
     operations_per_element: dict[str, int]
     scalar_operations: int
+    arrays: tuple[StateArray, ...] = field(repr=False)
+
+    def state_bytes(self, shape: Sequence[int]) -> int:
+        """Return the memory of all states, for one parameter of this shape.
+
+        Raises:
+            RuleError: it is no shape.
+            HyperparameterError: the cost is that of parameters of another number of dimensions;
+                write `rule.cost(shape=shape)`.
+        """
+        given = checked_shape(shape)
+        for array in self.arrays:
+            if array.ndim not in (None, len(given)):
+                msg = (
+                    f"This is the cost for parameters of {array.ndim} dimensions, and {given} has "
+                    f"{len(given)}; write rule.cost(shape={given}).state_bytes({given})."
+                )
+                raise HyperparameterError(msg)
+        return sum(math.prod(a.array_shape(given)) * a.itemsize for a in self.arrays)
 
     def __str__(self) -> str:
         operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())
+        others = ", ".join(f"{n} per {what}" for what, n in self.other_state_bytes.items())
         return (
-            f"{self.bytes_per_element} bytes of traffic and {self.state_bytes_per_element} bytes "
-            f"of state per element; {operations} per element; {self.scalar_operations} operations "
-            "per group or tensor"
+            f"{self.bytes_per_element:.4g} bytes of traffic and {self.state_bytes_per_element:.4g} "
+            f"bytes of state per element; {f'besides {others} of state; ' if others else ''}"
+            f"{operations} per element; {self.scalar_operations} operations per group or tensor"
         )
 
 
@@ -106,12 +154,45 @@ def plan(program: Program) -> Plan:
     """Return the sweeps over memory of a compiled rule."""
     return Plan(
         name=program.rule.name,
-        dtype=str(program.precision),
+        dtype=_number_types(program),
         passes=tuple(
             _pass(level.element, level.matrix) for level in program.kernel.levels if level.element
         ),
-        bytes_per_element=bytes_per_element(program),
+        bytes_per_element=_whole(bytes_per_element(program)),
     )
+
+
+def _number_types(program: Program) -> str:
+    """Return the number types of the arrays, beginning with that of the parameters."""
+    precision, kernel = program.precision, program.kernel
+    parts = [precision.parameter]
+    if precision.gradient != precision.parameter:
+        parts.append(f"{precision.gradient} {kernel.gradient}")
+    of_types: dict[str, dict[str, None]] = {}
+    for spec in program.rule.states:
+        storage = _storage(program, spec.symbol).name
+        if _is_array(spec.symbol) and storage != precision.parameter:
+            of_types.setdefault(storage, {})[spec.public] = None
+    parts += [f"{storage} {' '.join(names)}" for storage, names in of_types.items()]
+    if precision.master:
+        parts.append(f"master {precision.master}")
+    if precision.rounding != "nearest":
+        parts.append(f"{precision.rounding} rounding")
+    return ", ".join(parts)
+
+
+def _storage(program: Program, state: StateSymbol) -> Storage:
+    """Return the number type of a state; scalars are float64."""
+    return program.layout.storages[state] if _is_array(state) else STORAGES["float64"]
+
+
+def _is_array(state: StateSymbol) -> bool:
+    return state.shape not in ("tensor", "model")
+
+
+def _whole(number: float) -> float:
+    """Return a whole number as an int."""
+    return int(number) if number == int(number) else number
 
 
 def _pass(block: Block, before: Block) -> Pass:
@@ -135,12 +216,41 @@ def cost(program: Program) -> Cost:
         if block.domain != Domain.ELEMENT:
             for compute in block.computes:
                 scalars += count_operations(compute.expression)
+    others: Counter[str] = Counter()
+    for state in program.kernel.states:
+        if state not in program.layout.element_states:
+            others[_what_has_a_value(state)] += _storage(program, state).itemsize
     return Cost(
-        bytes_per_element=bytes_per_element(program),
-        state_bytes_per_element=program.layout.state_bytes,
+        bytes_per_element=_whole(bytes_per_element(program)),
+        state_bytes_per_element=_whole(program.layout.state_bytes),
+        other_state_bytes=dict(others),
         operations_per_element={name: n for name, n in sorted(counted.items()) if n},
         scalar_operations=scalars.total(),
+        arrays=tuple(_state_arrays(program)),
     )
+
+
+_AXES = {(0,): "row", (1,): "column"}
+
+
+def _what_has_a_value(state: StateSymbol) -> str:
+    """Return what a state that is not of elements has a value for."""
+    shape = state.shape
+    if isinstance(shape, str):
+        return shape
+    if isinstance(shape[0], str):
+        return " x ".join(shape)
+    return _AXES.get(shape, f"index of axes {', '.join(map(str, shape))}")
+
+
+def _state_arrays(program: Program) -> Iterator[StateArray]:
+    """Yield the arrays that states and the rests of master weights are kept in."""
+    for state in program.kernel.states:
+        storage = _storage(program, state)
+        ndim = program.kernel.ndim if _is_array(state) and state.shape != "element" else None
+        yield StateArray(state.name, storage.name, storage.itemsize, ndim, state.array_shape)
+    for own in program.layout.companions:
+        yield StateArray(own.key, own.dtype, own.itemsize, None, own.array_shape)
 
 
 class _PositiveFirst:

@@ -146,10 +146,10 @@ class Layout:
         return self.storages[array].itemsize + sum(c.itemsize / c.block for c in own)
 
     @property
-    def state_bytes(self) -> int:
-        """Bytes of the element states and of the rests of master weights, per element, rounded."""
+    def state_bytes(self) -> float:
+        """Bytes of the element states and of the rests of master weights, per element."""
         rest = sum(c.itemsize for c in self.companions if c.role == "rest")
-        return round(sum(map(self.bytes_stored, self.element_states)) + rest)
+        return sum(map(self.bytes_stored, self.element_states)) + rest
 
     @property
     def leading(self) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from learnerdsl.passes.lower import lower
 from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
-from learnerdsl.storage import PARAMETER_TYPES, Precision
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Precision, Storage
 from learnerdsl.tracing import Rule
 
 SINGLE = Precision()
@@ -118,12 +118,20 @@ def compile_rule(rule: Rule, precision: Precision | str = SINGLE, target: str = 
         )
         raise HyperparameterError(msg)
     if not isinstance(precision, Precision):
-        if str(precision) not in PARAMETER_TYPES:
-            listed = ", ".join(PARAMETER_TYPES)
-            msg = f"No kernel has parameters of {precision!r}; choose from {listed}."
-            raise DtypeError(msg)
-        precision = Precision.of(precision)
+        precision = Precision.of(parameter_type(precision).name)
     return _compile(rule, precision, target)
+
+
+def parameter_type(dtype: str) -> Storage:
+    """Return the number type of parameters with this name.
+
+    Raises:
+        DtypeError: there is none.
+    """
+    if str(dtype) not in PARAMETER_TYPES:
+        msg = f"No kernel has parameters of {dtype!r}; choose from {', '.join(PARAMETER_TYPES)}."
+        raise DtypeError(msg)
+    return STORAGES[str(dtype)]
 
 
 def compile_check(dtype: str, target: str) -> str:

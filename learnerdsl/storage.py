@@ -164,6 +164,11 @@ class Precision:
         """Return the number type of a state with values per element or along axes."""
         return STORAGES[dict(self.states).get(name, self.arithmetic)]
 
+    def readable(self, kind: str) -> str:
+        """Return the type in which kernels read gradients of a type: their own if it fits."""
+        is_wider = STORAGES[kind].itemsize > STORAGES[self.arithmetic].itemsize
+        return self.arithmetic if is_wider else kind
+
     @property
     def has_blocks(self) -> bool:
         """Whether a state has scales of blocks."""

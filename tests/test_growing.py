@@ -12,8 +12,8 @@ RULES = {"learners", "transforms", "cntk"}
 SECTIONS = {
     "A function": r"erf",
     "A reduction": r"_?PROD|ProdOver|prod|accumulate_product",
-    "A number type": r"float32|float32_array|\w+_float32",
-    "A target": r"cuda|CUDA|print_cuda\w*|cuda_module|BLOCK",
+    "A number type": r"bfloat16|\w+_bfloat16",
+    "A target": r"cuda|CUDA|print_cuda\w*|cuda_module|Threads",
 }
 """Heading of a section -> the names by which the code knows its example."""
 

@@ -35,6 +35,10 @@ def check(
     within the bound is rounding, a larger one is a fault of the compiler, or of SymPy's algebra,
     which simplifies expressions as it builds them.
 
+    Arrays and states have the dtype of the arithmetic, also states for which the rule declares
+    another number type: what rounding to fewer bits does is a property of the numbers, not of the
+    rule.
+
     If a rule is smooth and works element by element, derivatives are compared too: those that
     `sympy.diff` gives of the new values with respect to the parameter and the gradient, with
     central differences of the function.
@@ -64,6 +68,10 @@ def check(
     True
     """
     _check_arguments(rule, updates, dtype, backend)
+    for name in ("states", "master", "rounding"):
+        if name in arguments:
+            msg = f"check judges a rule in the dtype of its arithmetic; leave out {name}."
+            raise HyperparameterError(msg)
     rng = np.random.default_rng(seed)
     sets = _parameter_sets(rule, params, dtype, rng, arguments)
     judgements: list[Judgement] = []

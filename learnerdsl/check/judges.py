@@ -20,6 +20,16 @@ from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.tracing import Rule
 
 
+def _plain_states(
+    rule: UpdateRule, parameters: Sequence[np.ndarray], arguments: Mapping[str, Any]
+) -> dict[str, str] | None:
+    """Return number types that replace those that the rule declares for its states."""
+    options = {n: v for n, v in arguments.items() if n in rule._option_names}
+    rules = [rule.trace(shape=p.shape, **options) for p in parameters]
+    names = {spec.public for one in rules for spec in one.states if spec.dtype}
+    return dict.fromkeys(names, str(parameters[0].dtype)) or None
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One array after one update, as computed by each judge.
@@ -70,6 +80,7 @@ class Judges:
         self.parameters = [np.array(p) for p in params]
         self.twins = [np.array(p) for p in params]
         more = {"groups": list(groups), "seed": seed, **arguments}
+        more["states"] = _plain_states(rule, self.parameters, arguments)
         self.learner: Learner = rule(self.parameters, backend=backend, **more)
         self.oracle: Learner = rule(self.twins, backend="numpy", **more)
         self.function = OnArrays.of(rule)

@@ -25,8 +25,15 @@ class Ring:
         return self.symbols[lag - 1]
 
 
-def state(name: str, init: Any = 0.0, shape: Any = "element", ring: int | None = None) -> Any:
+def state(
+    name: str,
+    init: Any = 0.0,
+    shape: Any = "element",
+    ring: int | None = None,
+    dtype: str | None = None,
+) -> Any:
     """Return the value of a state before the update; see `learnerdsl.state`."""
+    del dtype  # `Judges` makes learners that keep states in the parameter's dtype
     run = running_now("state(...)")
     public = run.public(name)
     start = as_value(init)

@@ -78,10 +78,8 @@ def encode_states(
     pieces: Pieces = {}
     for number, symbol in enumerate((spec.symbol for spec in rule.states), 1):
         if old is not None and isinstance(symbol, RingState):
-            if symbol.lag > 1:  # encoding it again could change it
-                younger = rule.states[number - 2].symbol.name
-                moved = {"": old[younger], SCALE: old.get(younger + SCALE)}
-                pieces |= {symbol.name + end: a for end, a in moved.items() if a is not None}
+            if symbol.lag > 1:
+                pieces |= _moved(rule.states[number - 2].symbol, symbol, old)
                 continue
             number += symbol.length - 1  # a kernel writes it to the array of the oldest value
         if symbol.shape != "model":
@@ -90,6 +88,15 @@ def encode_states(
                 bits = noise_of(noise, noise_multiplier(number))
             pieces |= encode_state(precision, symbol, values[symbol.name], bits)
     return pieces
+
+
+def _moved(younger: StateSymbol, symbol: StateSymbol, old: Mapping[str, Any]) -> Pieces:
+    """Return the pieces of a value of a ring: those that were the next younger value's.
+
+    Encoding its values again could change them.
+    """
+    ends = [end for end in ("", SCALE) if younger.name + end in old]
+    return {symbol.name + end: old[younger.name + end] for end in ends}
 
 
 def encode_state(

@@ -75,12 +75,30 @@ class Learner(Resumable):
         missing: what to do if a dict of gradients leaves parameters out: "raise", or "skip" them
             as if their gradients were None.
         states: number type of the states in memory: one for all states with a value per element,
-            such as "bfloat16", or a dict such as `{"m": "int8", "v": "uint8"}`. States are float32
-            by default, and float64 for float64 parameters.
+            such as "bfloat16", or a dict such as `{"m": "int8", "v": "uint8"}`. By default states
+            are as the rule declares, else float32, and float64 for float64 parameters.
         master: how to keep more bits of bfloat16 or float16 parameters: "float32", "split16",
             "split8" or "kahan"; None for not at all.
-        rounding: how narrow parameters and states are rounded: "nearest", or "stochastic".
+        rounding: how narrow states are rounded, and narrow parameters without master weights:
+            "nearest" (ties to even), or "stochastic".
         hyperparameters: values or schedules that replace the defaults of the rule.
+
+    Number types are those of memory: updates load values, compute in float32 (or float64), and
+    round what they store.
+
+    * "bfloat16" has 8 bits of precision and the range of float32, "float16" has 11 bits and ends at
+      65504.
+    * "int8" and "uint8" (for states that are never negative) have a float32 scale s for each 256
+      elements and are finer near 0 (https://arxiv.org/abs/2602.23349): x is $s c / (254 - |c|)$ of
+      a signed code c, and $(s c / 255)^2$ of one without sign.
+    * `master="float32"` keeps a float32 copy of the weights. "split16" keeps the 16 bits that a
+      bfloat16 parameter lacks, so both together are the same float32 weight in less memory, and
+      "split8" the first 8 of them, rounded. "kahan" keeps what rounding lost, in the type of the
+      parameter (Kahan summation, https://arxiv.org/abs/2010.06192).
+    * `rounding="stochastic"` rounds to one of the two neighbours $a < x < b$, to b with probability
+      $(x - a) / (b - a)$, so that small steps are right on average
+      (https://arxiv.org/abs/1502.02551). The bits come from `seed`, the step and the element, and
+      are the same on every backend.
 
     Raises:
         LearnerError: an argument cannot be used; the message says what to write instead.

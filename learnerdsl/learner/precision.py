@@ -60,7 +60,7 @@ def precisions_for(
 def _check_master(master: str | None, kinds: Sequence[Storage]) -> None:
     if master is None:
         return
-    if master not in MASTERS:
+    if not isinstance(master, str) or master not in MASTERS:
         listed = ", ".join(map(repr, MASTERS))
         msg = f"master must be one of {listed} or None, got {quoted(master)}."
         raise HyperparameterError(msg)
@@ -128,7 +128,8 @@ def _storages(rule: Rule, kind: Storage, asked: str | Mapping[str, str]) -> Any:
         is_own = not isinstance(asked, str) and name not in asked
         if is_own and kind.arithmetic == "float64":
             wanted = ""
-        if wanted and wanted != kind.arithmetic:
+        is_number = symbol.shape in ("tensor", "model")  # always float64
+        if wanted and (wanted != kind.arithmetic or is_number):
             _check_fit(rule, spec, STORAGES[wanted], kind)
             found.append((symbol.name, wanted))
     return tuple(found)

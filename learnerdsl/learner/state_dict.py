@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import CheckpointError, LearnerError
-from learnerdsl.learner.conversion import Conversion, Saved, check_names, widens
+from learnerdsl.learner.conversion import Conversion, Saved, as_array, check_names, widens
 from learnerdsl.learner.hyperparameters import HyperTable, Setting
 from learnerdsl.numbers import as_count, as_number, quoted
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES
@@ -203,7 +203,7 @@ def _arrays(
     taken: list[tuple[dict[str, Any], Any]] = []
     # Parameters of a list have the same names in both; those of a dict are found by their names.
     for k, (name, their) in enumerate(zip(conversion.names, theirs, strict=True)):
-        value = None if values is None else values[name]
+        value = None if values is None else as_array(f"Parameter {name!r}", values[name])
         taken.append(conversion.take(k, Saved(name, their[2], given["state"][name], value)))
     names = dict.fromkeys(piece for pieces, _ in taken for piece in pieces)
     found = {name: [pieces.get(name) for pieces, _ in taken] for name in names}

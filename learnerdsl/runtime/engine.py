@@ -186,9 +186,10 @@ def with_gradients(precision: Precision, kinds: Sequence[str | None]) -> Precisi
     """Return the precision for gradients of these number types; None where it is not known.
 
     They are read in the type that they have, if it is the same for all, else in that of the
-    arithmetic.
+    arithmetic. So are those of a wider type: what is too large for the arithmetic is infinite
+    before `nonfinite=` looks at it.
     """
-    given = {kind for kind in kinds if kind}
+    given = {precision.readable(kind) for kind in kinds if kind}
     if not given:
         return precision
     return replace(precision, gradient=given.pop() if len(given) == 1 else precision.arithmetic)

@@ -76,9 +76,9 @@ class NumpyEngine(HostStates):
             self.inputs[column][index] = values_of(array)
 
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
-        """Read gradients in the number types that they have."""
+        """Read gradients in the number types that they have, if the arithmetic holds them."""
         return [
-            kind or precision.gradient
+            precision.readable(kind) if kind else precision.gradient
             for kind, precision in zip(kinds, self.precisions, strict=True)
         ]
 

@@ -43,6 +43,12 @@ class StateSpec:
     init: sympy.Expr
     dtype: str = ""
 
+    @property
+    def public(self) -> str:
+        """The name that users know: that of the ring, for a value of a ring."""
+        is_of_ring = isinstance(self.symbol, RingState)
+        return self.symbol.name.rpartition("_")[0] if is_of_ring else self.symbol.name
+
 
 @dataclass(frozen=True)
 class Assignment:

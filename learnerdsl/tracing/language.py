@@ -84,8 +84,9 @@ def state(
     """
     trace_now = tracing_now("state(...)")
     start = trace_now.expression(init)
-    if dtype is not None and dtype not in STORAGES:
-        msg = f"State {name!r} cannot be stored as {dtype!r}; choose from {', '.join(STORAGES)}."
+    if dtype is not None and (not isinstance(dtype, str) or dtype not in STORAGES):
+        listed = ", ".join(STORAGES)
+        msg = f"State {name!r} cannot be stored as {dtype!r}; choose one of {listed}."
         raise RuleError(msg)
     storage = dtype or ""
     if ring is not None:

@@ -1,16 +1,19 @@
 """Find out what a state can hold: only numbers that are not negative, or only whole numbers."""
 
+from collections.abc import Container
 from typing import Any
 
 import sympy
 
 from learnerdsl.expr import (
+    ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     Maximum,
     Minimum,
     ParameterSymbol,
     Reduction,
+    RingState,
     StateSymbol,
     Where,
 )
@@ -25,18 +28,23 @@ def is_nonnegative(rule: Rule, state: StateSymbol) -> bool:
     old one is not.
     """
     new = {line.value: line.expression for line in rule.lines}
-    assigned = [line.expression for line in rule.lines if line.target == state]
-    starts = [spec.init for spec in rule.states if spec.symbol == state]
-    proof = _Proof(new, state)
+    own = {state}
+    if isinstance(state, RingState):  # a line assigns to the oldest value, and all values move on
+        name = state.name.rpartition("_")[0]
+        rings = [spec.symbol for spec in rule.states if isinstance(spec.symbol, RingState)]
+        own = {symbol for symbol in rings if symbol.name.rpartition("_")[0] == name}
+    assigned = [line.expression for line in rule.lines if line.target in own]
+    starts = [spec.init for spec in rule.states if spec.symbol in own]
+    proof = _Proof(new, own)
     return all(proof(sympy.sympify(one)) for one in (*assigned, *starts))
 
 
 class _Proof:
     """A proof that expressions are not negative; false means that none was found."""
 
-    def __init__(self, values: Any, state: StateSymbol) -> None:
+    def __init__(self, values: Any, own: Container[Any]) -> None:
         self.values = values
-        self.state = state
+        self.own = own
         self.known: dict[Any, bool] = {}
 
     def __call__(self, expr: Any) -> bool:
@@ -66,9 +74,9 @@ class _Proof:
         """Return whether a symbol stands for a number that is not negative."""
         if symbol in self.values:
             return self(self.values[symbol])
-        if isinstance(symbol, (ParameterSymbol, GradientSymbol)):
+        if isinstance(symbol, (ParameterSymbol, GradientSymbol, ExtraSymbol)):
             return False
-        return symbol == self.state or not isinstance(symbol, StateSymbol)
+        return symbol in self.own or not isinstance(symbol, StateSymbol)
 
 
 _NEVER_NEGATIVE = ("abs", "exp", "sigmoid", "softplus", "isfinite")

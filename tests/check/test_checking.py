@@ -113,6 +113,22 @@ def test_values_of_rings_are_judged():
     assert {"past_1", "past_2", "past_3"} < {line.state for line in report.lines}
 
 
+@ld.rule
+def compact(p, g, lr=0.1):
+    """States whose number types the rule declares: an array, a row, a ring."""
+    m, v = ld.state("m", dtype="int8"), ld.state("v", shape="rows", dtype="bfloat16")
+    past = ld.state("past", ring=2, dtype="float16")
+    m_new = ld.assign(m, 0.9 * m + 0.1 * g)
+    v_new = ld.assign(v, 0.9 * v + 0.1 * ld.mean(g**2, axis=-1))
+    p_new = ld.assign(p, p - lr * (m_new + past[2]) / (1 + ld.sqrt(v_new)))
+    return ld.combine([ld.assign(past, g), p_new])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_states_are_judged_in_the_dtype_of_the_arithmetic(dtype):
+    ld.check(compact, dtype=dtype).raise_if_wrong()
+
+
 def test_members_of_a_chain_that_are_held_back_are_judged():
     limited = ld.renamed(clip_by_global_norm, max_norm="limit")
     chained = ld.chain(limited, accumulate, learners.adamw, ema)
@@ -184,6 +200,9 @@ def lambda_named(function):
         ({"dtype": "int8"}, ld.HyperparameterError, "'float32'"),
         ({"backend": "cuda"}, ld.HyperparameterError, "'cpu'"),
         ({"speed": 1.0}, ld.UnknownNameError, "speed"),
+        ({"states": "bfloat16"}, ld.HyperparameterError, "leave out states"),
+        ({"master": "kahan"}, ld.HyperparameterError, "leave out master"),
+        ({"rounding": "nearest"}, ld.HyperparameterError, "leave out rounding"),
     ],
 )
 def test_argument_that_cannot_be_is_refused(arguments, error, part):

@@ -2,15 +2,15 @@
 
 import pytest
 
-import learnerdsl as ld
 from learnerdsl.codegen.axes import AxisArrays
 from learnerdsl.codegen.text import Text
+from learnerdsl.learners import adafactor
 
 
 @pytest.fixture
 def arrays():
-    program = ld.learners.adafactor.program(shape=(2, 3, 4))
-    return AxisArrays(Text(program.kernel, program.layout, "float32"))
+    program = adafactor.program(shape=(2, 3, 4))
+    return AxisArrays(Text(program.kernel, program.layout, program.precision))
 
 
 @pytest.mark.parametrize(

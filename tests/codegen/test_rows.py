@@ -74,7 +74,7 @@ def factored(p, g, lr=0.1):
 def test_parts_of_sums_take_little_memory(shape):
     p = np.ones(shape, np.float32)
     learner = factored([p])
-    vectors = learner._engine.vectors[0]
+    vectors = learner._engine.memory.vectors[0]
     states = sum(state.size for state in learner.state[0].values())
     held = sum(vector.size for vector in vectors.values())
     # Each state has a sum, its parts, and a value for the loop.

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, replace
 
+from fuzz.precisions import Choice, random_choice, simpler_choices
 from fuzz.trees import ELEMENT, MODEL, TENSOR, Grammar, Node
 
 SHAPES = {0: ((), (1,), (4,), (7,), (3, 4), (2, 3, 2)), 2: ((3, 4), (2, 2), (2, 3, 2), (1, 3))}
@@ -62,6 +63,7 @@ class Recipe:
         has_groups: whether the last tensor has a learning rate of its own.
         scale: of the numbers.
         seed: of the numbers.
+        choice: number types in memory; None for the dtype alone.
     """
 
     states: tuple[State, ...]
@@ -75,6 +77,7 @@ class Recipe:
     has_groups: bool = False
     scale: float = 1.0
     seed: int = 0
+    choice: Choice | None = None
 
     @property
     def source(self):
@@ -131,6 +134,7 @@ def random_recipe(seed):
         has_groups=rng.random() < 0.1 and not any(s.shape == "model" for s in states),
         scale=rng.choice((1.0, 1.0, 1.0, 3.0, 1e-4, 1e4)),
         seed=seed,
+        choice=random_choice(seed, sparse),
     )
 
 
@@ -213,6 +217,9 @@ def simpler(recipe):
         "updates": 1,
         "shapes": recipe.shapes[:1],
     }
+    if recipe.choice is not None:
+        yield replace(recipe, choice=None)
+        yield from (replace(recipe, choice=choice) for choice in simpler_choices(recipe.choice))
     for name, value in plain.items():
         if getattr(recipe, name) != value:
             yield replace(recipe, **{name: value})

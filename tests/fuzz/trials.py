@@ -16,6 +16,7 @@ import numpy as np
 import sympy
 
 import learnerdsl as ld
+from fuzz.precisions import NarrowJudges, given
 from fuzz.recipes import simpler
 from learnerdsl import transforms
 from learnerdsl.check import inputs as seeded
@@ -111,16 +112,23 @@ def _is_of_the_text(error):
 def _judge(recipe, outcome):
     rule = rule_of(recipe)
     rng = np.random.default_rng(recipe.seed)
+    choice = recipe.choice
+    dtype = "float32" if choice else recipe.dtype
     params = [
-        np.asarray(recipe.scale * p, recipe.dtype)
-        for p in seeded.parameters(recipe.shapes, recipe.dtype, rng)
+        np.asarray(recipe.scale * p, dtype) for p in seeded.parameters(recipe.shapes, dtype, rng)
     ]
     groups = [{"params": [len(params) - 1], "lr": 0.03}] if recipe.has_groups else []
-    judges = Judges(rule, params, groups=groups, seed=recipe.seed % 1000)
+    seed = recipe.seed % 1000
+    if choice:
+        judges = NarrowJudges(rule, params, choice, groups, seed)
+    else:
+        judges = Judges(rule, params, groups=groups, seed=seed)
     found = judges.start()
     declared = {e.name: e.shape for e in judges.rules[0].extras}
     for update in range(recipe.updates):
-        gradients = seeded.gradients(recipe.shapes, recipe.dtype, rng, recipe.scale, False)
+        gradients = seeded.gradients(recipe.shapes, dtype, rng, recipe.scale, False)
+        if choice:
+            gradients = given(gradients, choice.gradients, judges.memory, update)
         if recipe.is_sparse:
             gradients = [_sparse(g, rng) for g in gradients]
         extras = seeded.extras(declared, params, rng)
@@ -196,6 +204,7 @@ def script(recipe, outcome):
     return f'''"""{outcome.kind}: {outcome.detail}
 
 Found with recipe seed {recipe.seed}, {recipe.dtype}, shapes {recipe.shapes}, scale {recipe.scale}.
+Number types (which ld.check does not try): {recipe.choice}
 """
 import numpy as np
 import sympy

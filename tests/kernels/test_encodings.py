@@ -401,7 +401,7 @@ def test_noise_of_kernels_is_that_of_the_oracle(seed, step, number, first):
 
 def test_noise_is_even_and_independent_between_elements_arrays_tensors_steps_and_seeds():
     count = 2**20
-    base = dict(seed=3, step=5, number=2, first=0, count=count)
+    base = {"seed": 3, "step": 5, "number": 2, "first": 0, "count": count}
     draws = [kernel_noise(**base, multiplier=noise_multiplier(k)) for k in range(6)]
     draws.append(draws[0][::-1])
     draws.append(np.roll(draws[0], 1))

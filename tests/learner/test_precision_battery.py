@@ -23,7 +23,7 @@ FIRST = {
     "sophia": ("stochastic float16",),
     "muon": ("bfloat16 parameters",),
 }
-"""Builtin -> choices that `make test` compiles: each structure of sweeps once, each storage once."""
+"""Builtin -> choices that `make test` compiles: each structure of sweeps, each storage."""
 IN_PYTHON = ("adam", "lamb", "adafactor", "adashift")
 
 

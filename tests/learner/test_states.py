@@ -128,7 +128,6 @@ REFUSED = {
     "a ragged list": [[1.0], [2.0, 3.0]],
     "a masked array": np.ma.masked_array(M),
     "a sparse array": ld.RowSparse(np.array([0]), np.zeros((1, 4), np.float32), (3, 4)),
-    "a tensor of bfloat16": torch.zeros(3, 4, dtype=torch.bfloat16),
     "a tensor without memory": torch.zeros(3, 4, device="meta"),
 }
 

@@ -88,7 +88,8 @@ Made from the package by `PYTHONPATH=.:tests python -m support.learners_page`; c
 Every learner is a rule of a few lines, in `learnerdsl/learners/`, where its docstring says what it
 is good for, whose conventions it follows, and where it was published. States are those of a matrix,
 with their shape where it is not that of the parameter. Bytes are per element of float32 matrices:
-the traffic of an update, and the memory that states take. Passes are those over memory.
+the traffic of an update, and the memory that states take; that of states with fewer values follows,
+by what has a value. Passes are those over memory.
 
 The last columns name what judges it. Rules run for 20 steps in float64, with hyperparameters that
 change at every step, on gradients of size 1 and 1e-6; the error is the largest difference from the
@@ -144,11 +145,17 @@ def description(name: str) -> str:
         " ".join(f"`{symbol}`" for symbol in traced.hyperparameters),
         ", ".join(states) or "none",
         str(plan.bytes_per_element),
-        str(cost.state_bytes_per_element),
+        _memory(cost),
         str(len(plan.passes)),
         judge,
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _memory(cost) -> str:
+    """The bytes of states per element, then those of states that have fewer values."""
+    others = [f"{n} per {what}" for what, n in cost.other_state_bytes.items()]
+    return ", ".join([str(cost.state_bytes_per_element), *others])
 
 
 def _state(symbol, rule) -> str:

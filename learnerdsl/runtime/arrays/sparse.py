@@ -10,6 +10,7 @@ from numpy.ma import MaskedArray
 
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.interop import copy_to_host, is_on_device
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
 NO_ROWS = np.empty(0, np.int64)
 
@@ -147,10 +148,10 @@ def _refuse_unless_numbers(values: Any) -> None:
             f"{type(values).__name__}; pass numpy.asarray(values)."
         )
         raise ArrayError(msg)
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" and values.dtype.name not in PARAMETER_TYPES:
         msg = (
-            "The values of a row-sparse gradient must have the dtype of its parameter, float32 or "
-            f"float64, got {values.dtype}."
+            "The values of a row-sparse gradient must have the dtype of its parameter, one of "
+            f"{', '.join(PARAMETER_TYPES)}, got {values.dtype}."
         )
         raise DtypeError(msg)
 
@@ -170,10 +171,13 @@ def _summed(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
     if np.all(indices[1:] > indices[:-1]):
         return indices, np.ascontiguousarray(values)
     rows, place = np.unique(indices, return_inverse=True)
-    total = np.zeros((rows.size, *values.shape[1:]), values.dtype)
+    storage = STORAGES.get(values.dtype.name)
+    total = np.zeros(
+        (rows.size, *values.shape[1:]), storage.arithmetic if storage else values.dtype
+    )
     with np.errstate(all="ignore"):
         np.add.at(total, place, values)
-    return rows, total
+        return rows, total.astype(values.dtype, copy=False)
 
 
 def chunks_of_rows(tensor: int, rows: np.ndarray, width: int, limit: int) -> np.ndarray:

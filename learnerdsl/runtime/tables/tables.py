@@ -31,13 +31,13 @@ from learnerdsl.runtime.work import Work
 from learnerdsl.storage import BLOCK, STORAGES
 
 
-def bytes_per_element(program: Program) -> int:
-    """Return the bytes that all sweeps load and store for each element, rounded."""
+def bytes_per_element(program: Program) -> float:
+    """Return the bytes that all sweeps load and store for each element, scales included."""
     layout = program.layout
     blocks = program.kernel.passes
     loaded = sum(layout.bytes_loaded(load.array) for block in blocks for load in block.loads)
     stored = sum(layout.bytes_stored(s.target) for block in blocks for s in block.stores)
-    return round(loaded + stored)
+    return loaded + stored
 
 
 def narrow_operands(program: Program) -> list[sympy.Symbol]:

@@ -57,13 +57,7 @@ BAD_PARAMETERS = {
     "booleans": (lambda: [np.ones(3, bool)], ld.DtypeError, ("dtype bool", *NOT_A_NUMBER_TYPE)),
     "complex": (lambda: [np.ones(3, complex)], ld.DtypeError, ("complex128", *NOT_A_NUMBER_TYPE)),
     "objects": (lambda: [np.ones(3, object)], ld.DtypeError, ("object", *NOT_A_NUMBER_TYPE)),
-    "float16": (lambda: [np.ones(3, np.float16)], ld.DtypeError, ("float16", *NOT_A_NUMBER_TYPE)),
     "texts": (lambda: [np.array(["a"])], ld.DtypeError, ("dtype str", *NOT_A_NUMBER_TYPE)),
-    "mixed dtypes": (
-        lambda: {"a": floats(3), "b": floats(3, dtype=np.float64)},
-        ld.DtypeError,
-        ("'a' of float32 and 'b' of float64", "one learner for each dtype"),
-    ),
     "Fortran order": (
         lambda: [np.asfortranarray(floats(3, 4))],
         ld.ArrayError,
