@@ -72,7 +72,8 @@ def _encode_blocks(
     else:
         scales = np.sqrt(scales)
         codes = np.sqrt(flat) * _spread(np.float32(255.0) / scales, flat.size)
-        codes = np.where((codes > 0) & (codes < 256), codes, np.float32(0.0))
+        # Rules divide by roots of such states: a small one must not become 0.
+        codes = np.where((codes > 0) & (codes < 256), np.maximum(codes, 1), np.float32(0.0))
     if noise is None:
         codes = np.rint(codes)
     else:

@@ -151,9 +151,11 @@ def _of_unsigned_8_bits(inline: Inline, bits_of: Any, sqrt: Any, rint: Any) -> F
 
     @inline
     def of_uint8(x: Any, factor: Any) -> Any:
-        """Return 255 * sqrt(x) / scale, not yet rounded; 0 for NaN."""
+        """Return 255 * sqrt(x) / scale, not yet rounded; at least 1 for x > 0; 0 for NaN."""
+        # Rules divide by roots of such states: a small one must not become 0.
         code = f32(sqrt(x) * factor)
-        return code if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
+        least = max(code, f32(1.0))
+        return least if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
 
     @inline
     def to_uint8(x: Any, factor: Any) -> Any:
