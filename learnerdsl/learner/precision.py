@@ -33,7 +33,7 @@ def precisions_for(
         HyperparameterError: a choice is unknown, or does not fit the rule or the parameters.
         UnknownNameError: `states` names a state that the rule does not have.
     """
-    if rounding not in ROUNDINGS:
+    if not isinstance(rounding, str) or rounding not in ROUNDINGS:
         msg = f"rounding must be one of {', '.join(map(repr, ROUNDINGS))}, got {quoted(rounding)}."
         raise HyperparameterError(msg)
     _check_master(master, kinds)
