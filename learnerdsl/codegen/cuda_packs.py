@@ -26,7 +26,10 @@ STORED, NEW = "stored_{}", "new_{}"
 """Names of encoded values before and after an update, given the name of an array."""
 
 MOST = 8
-"""Largest number of elements of a pack; the values of more would not fit into the registers."""
+"""Largest number of elements of a pack. With 8, kernels of AdamW need 84 to 122 of the 128
+registers of a thread; a pack has fewer of float64, or some values would be kept in memory."""
+MOST_BYTES = 32
+"""Largest number of bytes of a pack of the widest array."""
 
 
 class Access(NamedTuple):
@@ -78,8 +81,8 @@ class InPacks:
         self.reduced = [(reduce, text.names.stem(reduce.symbol)) for reduce in block.reduces]
         self.touched = dict.fromkeys(array for _, array in (*self.loads, *self.stores))
         widths = [memory.itemsizes[array] for array in self.touched]
-        narrowest = min(widths, default=STORAGES[text.dtype].itemsize)
-        self.length = min(PACK_BYTES // narrowest, MOST)
+        widths = widths or [STORAGES[text.dtype].itemsize]
+        self.length = min(PACK_BYTES // min(widths), MOST_BYTES // max(widths), MOST)
 
     def access(
         self, array: sympy.Symbol, value: sympy.Symbol, moved: list[str], name: str

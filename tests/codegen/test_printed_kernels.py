@@ -5,7 +5,6 @@ from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
-from learnerdsl.storage import Precision
 
 
 @ld.rule
@@ -15,18 +14,16 @@ def in_blocks(p, g, lr=0.1):
 
 
 VECTOR, MATRIX, THREE_AXES = {"shape": (64,)}, {"shape": (64, 64)}, {"shape": (8, 16, 32)}
-IN_16_BITS = Precision(
-    *("bfloat16", "bfloat16"), (("m", "bfloat16"), ("v", "bfloat16")), rounding="stochastic"
-)
-IN_8_BITS = Precision(states=(("m", "int8"), ("v", "uint8")))
-IN_TWO_ARRAYS = Precision("bfloat16", "float32", master="split16")
+IN_16_BITS = {"dtype": "bfloat16", "states": "bfloat16", "rounding": "stochastic"}
+IN_8_BITS = {"states": {"m": "int8", "v": "uint8"}}
+IN_TWO_ARRAYS = {"dtype": "bfloat16", "master": "split16"}
 STRUCTURES = {
     "no_state": (learners.sgd, VECTOR),
     "elements": (learners.adam, VECTOR),
     "float64": (my_rmsprop, {"dtype": "float64"}),
-    "narrow_arrays": (learners.adam, {"dtype": IN_16_BITS}),
-    "blocks_with_scales": (learners.adam, {"dtype": IN_8_BITS}),
-    "weights_in_two_arrays": (learners.lion, {"dtype": IN_TWO_ARRAYS}),
+    "narrow_arrays": (learners.adam, {**VECTOR, **IN_16_BITS}),
+    "blocks_with_scales": (learners.adam, {**VECTOR, **IN_8_BITS}),
+    "weights_in_two_arrays": (learners.lion, {**VECTOR, **IN_TWO_ARRAYS}),
     "conditions_of_elements": (learners.rprop, VECTOR),
     "conditions_of_scalars": (learners.radam, VECTOR),
     "sums_of_tensors": (learners.lamb, VECTOR),

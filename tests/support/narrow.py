@@ -55,6 +55,7 @@ MORE = (
     Case("lamb", "bfloat16", {"states": EIGHT, **STOCHASTIC}),
     Case("lamb", "float16", STOCHASTIC),
     Case("adashift", "bfloat16", {"states": "bfloat16"}),
+    Case("adashift", "float32", {"states": "int8"}),
     Case("noisy_sgd", "bfloat16", STOCHASTIC),
     Case("came", "bfloat16", {"states": "bfloat16"}, shapes=MATRICES),
 )

@@ -1,4 +1,4 @@
-"""The rule lion over p, g, m, in bfloat16, float32 gradients, master split16, for CUDA.
+"""The rule lion over p, g, m, in bfloat16, master split16, for CUDA.
 
 Written by learnerdsl; changes are lost. A block of threads does a chunk of a tensor.
 """
@@ -8,6 +8,7 @@ from learnerdsl.kernels.cuda import (
     element,
     element_pass,
     float32_array,
+    from_bfloat16,
     from_split16,
     int16_array,
     load8,
@@ -36,11 +37,12 @@ def lion_scalars_1(model):
 
 @element
 def lion_element_1(
-    stored_p, stored_p_rest, g_i, m_i, lr, beta1, beta2, weight_decay,
+    stored_p, stored_p_rest, stored_g, m_i, lr, beta1, beta2, weight_decay,
     one_minus_beta1, one_minus_beta2,
 ):
     """What pass 1 does to an element."""
     p_i = from_split16(stored_p, stored_p_rest)
+    g_i = from_bfloat16(stored_g)
     # p <- -lr*(weight_decay*p + sign(g*(1 - beta1) + beta1*m)) + p
     p_new = p_i - lr * (weight_decay * p_i + sign(one_minus_beta1 * g_i + beta1 * m_i))
     # m <- g*(1 - beta2) + beta2*m
@@ -55,7 +57,7 @@ def lion_pass_1(arrays, model, tensor, start, grad_start, count, sums, scratch):
     """Reads p, g, m; writes p, m."""
     p = uint16_array(arrays[0], start, count)
     p_rest = int16_array(arrays[3], start, count)
-    g = float32_array(arrays[1], grad_start, count)
+    g = uint16_array(arrays[1], grad_start, count)
     m = float32_array(arrays[2], start, count)
     lr = narrowed(model[5])
     beta1 = narrowed(model[6])

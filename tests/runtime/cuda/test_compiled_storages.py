@@ -33,8 +33,8 @@ def check_text(program):
         assert not re.search(r"\b(ld|st)\.[fsub]\d", text), "memory of no known kind"
         if not is_structured(block, program.kernel):
             sizes = [layout.bytes_loaded(load.array) for load in block.loads]
-            count = packs.PACK_BYTES // min(map(int, sizes))
-            wanted = sum(int(size) * min(count, 8) // packs.PACK_BYTES for size in sizes)
+            count = min(packs.PACK_BYTES // int(min(sizes)), 32 // int(max(sizes)), 8)
+            wanted = sum(int(size) * count // packs.PACK_BYTES for size in sizes)
             assert len(WHOLE.findall(text)) >= wanted
 
 
