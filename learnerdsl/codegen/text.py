@@ -106,7 +106,7 @@ def widened(reduce: Reduce, printer: Printer) -> str:
         return f"float64({printer(expression.base)})**2"
     if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
         factors = sorted((a for a in expression.args if a != -1), key=printer.rank)
-        sign = "-" if -1 in expression.args else ""
+        sign = "-" if expression.args.count(-1) % 2 else ""  # passes may leave several
         return sign + " * ".join(_widened_factor(factor, printer) for factor in factors)
     return f"float64({printer(expression)})"
 

@@ -62,3 +62,16 @@ def test_printer_writes(expression, text):
 
 def test_constants_carry_the_type_of_the_loop():
     assert printed(x / 2 + 1, "float32") == "float32(1.0) + float32(0.5) * x"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_signs_of_a_reduced_product_cancel(dtype):
+    @ld.rule
+    def rule(p, g):
+        s = ld.state("s")
+        s_new = ld.assign(s, ld.max(-g * (1e-30 - ld.log(2))))
+        return ld.combine([s_new, ld.assign(p, p - s_new)])
+
+    learner = rule([np.ones(3, dtype)])
+    learner.update([np.array([0.5, -3.0, 1.0], dtype)])
+    np.testing.assert_allclose(learner.state[0]["s"], np.log(2), rtol=1e-6)
