@@ -60,7 +60,10 @@ class Storage:
         try:
             import ml_dtypes  # noqa: PLC0415 - an optional dependency
         except ImportError:
-            msg = "NumPy has no bfloat16 without ml_dtypes; install it: pip install 'learnerdsl[bfloat16]'."
+            msg = (
+                "NumPy has no bfloat16 without ml_dtypes; install it: "
+                "pip install 'learnerdsl[bfloat16]'."
+            )
             raise DtypeError(msg) from None
         return np.dtype(ml_dtypes.bfloat16)
 
