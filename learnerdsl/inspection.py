@@ -217,7 +217,7 @@ def cost(program: Program) -> Cost:
             for compute in block.computes:
                 scalars += count_operations(compute.expression)
     others: Counter[str] = Counter()
-    for state in program.kernel.states:
+    for state in (spec.symbol for spec in program.rule.states):
         if state not in program.layout.element_states:
             others[_what_has_a_value(state)] += _storage(program, state).itemsize
     return Cost(
@@ -245,7 +245,7 @@ def _what_has_a_value(state: StateSymbol) -> str:
 
 def _state_arrays(program: Program) -> Iterator[StateArray]:
     """Yield the arrays that states and the rests of master weights are kept in."""
-    for state in program.kernel.states:
+    for state in (spec.symbol for spec in program.rule.states):
         storage = _storage(program, state)
         ndim = program.kernel.ndim if _is_array(state) and state.shape != "element" else None
         yield StateArray(state.name, storage.name, storage.itemsize, ndim, state.array_shape)

@@ -36,6 +36,7 @@ class Storage:
         for_parameters: whether parameters and gradients may have this type; states always may.
         block: number of elements that share a float32 scale; 0 if there are no scales.
         is_signed: whether it holds negative numbers.
+        unsigned: name of the type that takes its place for states that are never negative.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Storage:
     for_parameters: bool = True
     block: int = 0
     is_signed: bool = True
+    unsigned: str = ""
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -58,7 +60,7 @@ class Storage:
         try:
             import ml_dtypes  # noqa: PLC0415 - an optional dependency
         except ImportError:
-            msg = "NumPy has no bfloat16 without ml_dtypes; install it: pip install ml_dtypes."
+            msg = "NumPy has no bfloat16 without ml_dtypes; install it: pip install 'learnerdsl[bfloat16]'."
             raise DtypeError(msg) from None
         return np.dtype(ml_dtypes.bfloat16)
 
@@ -70,7 +72,7 @@ STORAGES: dict[str, Storage] = {
         Storage("float64", 8, "float64", "float64"),
         Storage("bfloat16", 2, "float32", "uint16"),
         Storage("float16", 2, "float32", "uint16"),
-        Storage("int8", 1, "float32", "int8", for_parameters=False, block=BLOCK),
+        Storage("int8", 1, "float32", "int8", False, BLOCK, unsigned="uint8"),
         Storage("uint8", 1, "float32", "uint8", False, BLOCK, is_signed=False),
     )
 }

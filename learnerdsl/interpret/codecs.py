@@ -72,7 +72,8 @@ def _encode_blocks(
     else:
         scales = np.sqrt(scales)
         codes = np.sqrt(flat) * _spread(np.float32(255.0) / scales, flat.size)
-        codes = np.where((codes > 0) & (codes < 256), codes, np.float32(0.0))
+        # Rules divide by roots of such states: a small one must not become 0.
+        codes = np.where((codes > 0) & (codes < 256), np.maximum(codes, 1), np.float32(0.0))
     if noise is None:
         codes = np.rint(codes)
     else:
@@ -120,7 +121,10 @@ def decode_parameter(precision: Precision, stored: np.ndarray, rest: Any) -> np.
             return decode(storage, stored) + decode(storage, rest)
     if precision.master in _KEPT:
         kept = _KEPT[precision.master]
-        bits = ((stored.view(np.uint16).astype(np.int64) << kept) + rest) << (16 - kept)
+        upper = stored.view(np.uint16).astype(np.int64)
+        # The rest of 0 is not negative, unless others wrote the 0.
+        rest = np.where((upper & 0x7FFF == 0) & (rest < 0), 0, rest)
+        bits = ((upper << kept) + rest) << (16 - kept)
         return (bits & _WORD).astype(np.uint32).view(np.float32)
     return decode(storage, stored)
 

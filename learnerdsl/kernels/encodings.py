@@ -151,9 +151,11 @@ def _of_unsigned_8_bits(inline: Inline, bits_of: Any, sqrt: Any, rint: Any) -> F
 
     @inline
     def of_uint8(x: Any, factor: Any) -> Any:
-        """Return 255 * sqrt(x) / scale, not yet rounded; 0 for NaN."""
+        """Return 255 * sqrt(x) / scale, not yet rounded; at least 1 for x > 0; 0 for NaN."""
+        # Rules divide by roots of such states: a small one must not become 0.
         code = f32(sqrt(x) * factor)
-        return code if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
+        least = max(code, f32(1.0))
+        return least if (code > f32(0.0)) & (code < f32(256.0)) else f32(0.0)
 
     @inline
     def to_uint8(x: Any, factor: Any) -> Any:
@@ -180,9 +182,14 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
     """Return the encodings of master weights in two arrays."""
 
     @inline
+    def rest_of(upper: Any, rest: Any) -> Any:
+        """Return the rest of a number; that of 0 is not negative, unless others wrote the 0."""
+        return max(i32(rest), i32(0)) if u32(upper) & u32(0x7FFF) == u32(0) else i32(rest)
+
+    @inline
     def from_split16(upper: Any, rest: Any) -> Any:
         """Return the float32 value of a bfloat16 number and the 16 bits that it lacks."""
-        return float_of(u32(u32(u32(upper) << u32(16)) + u32(i32(rest))))
+        return float_of(u32(u32(u32(upper) << u32(16)) + u32(rest_of(upper, rest))))
 
     @inline
     def split16_upper(x: Any) -> Any:
@@ -201,7 +208,7 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
     @inline
     def from_split8(upper: Any, rest: Any) -> Any:
         """Return the value of a bfloat16 number and the next 8 bits: 24 bits of a float32."""
-        return float_of(u32(u32(u32(u32(upper) << u32(8)) + u32(i32(rest))) << u32(8)))
+        return float_of(u32(u32(u32(u32(upper) << u32(8)) + u32(rest_of(upper, rest))) << u32(8)))
 
     @inline
     def split8_upper(x: Any) -> Any:

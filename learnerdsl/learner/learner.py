@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import is_
 from types import MappingProxyType
@@ -261,7 +262,11 @@ class Learner(Resumable):
         changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
         checked = self._check.check(changed, [arrays[k] for k in changed])
         if checked.types:
-            self._check.adopt(self._engine.choose_gradients(checked.types))
+            self._bound.forget()  # kernels are about to read another type
+            types = self._engine.choose_gradients(checked.types)
+            self._check.adopt(types)
+            pairs = zip(self._precisions, types, strict=True)
+            self._precisions = [replace(own, gradient=kind) for own, kind in pairs]
             changed = list(range(len(arrays)))
             checked = self._check.check(changed, arrays)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from learnerdsl.errors import HyperparameterError, UnknownNameError
 from learnerdsl.expr import RingState
 from learnerdsl.layout import is_structured
@@ -33,7 +35,7 @@ def precisions_for(
         HyperparameterError: a choice is unknown, or does not fit the rule or the parameters.
         UnknownNameError: `states` names a state that the rule does not have.
     """
-    if rounding not in ROUNDINGS:
+    if not isinstance(rounding, str) or rounding not in ROUNDINGS:
         msg = f"rounding must be one of {', '.join(map(repr, ROUNDINGS))}, got {quoted(rounding)}."
         raise HyperparameterError(msg)
     _check_master(master, kinds)
@@ -80,23 +82,27 @@ def _asked(states: Any) -> str | Mapping[str, str]:
     """Return the choice of the states' number types; raise if it is not one."""
     if states is None:
         return {}
-    if not isinstance(states, (str, Mapping)):
+    if isinstance(states, Mapping):
+        return {name: _storage_name(kind) for name, kind in states.items()}
+    return _storage_name(states)
+
+
+def _storage_name(given: Any) -> str:
+    """Return the name of a number type, given as text or as a dtype of NumPy."""
+    name = given
+    if isinstance(given, (type, np.dtype)):
+        try:
+            name = np.dtype(given).name
+        except TypeError:  # a type that is no number
+            name = given
+    if not isinstance(name, str) or name not in STORAGES:
+        listed = ", ".join(STORAGES)
         msg = (
-            f"states must be a number type such as 'bfloat16', or a dict such as "
-            f"{{'m': 'int8'}}, got {quoted(states)}."
+            f"A state cannot be stored as {quoted(given)}; choose one of {listed}, or a dict such "
+            "as {'m': 'int8'}."
         )
         raise HyperparameterError(msg)
-    wrong = [states] if isinstance(states, str) else list(states.values())
-    for name in wrong:
-        check_storage(name, "A state")
-    return states
-
-
-def check_storage(name: Any, what: str) -> None:
-    """Raise unless `name` is a number type that states may have."""
-    if not isinstance(name, str) or name not in STORAGES:
-        msg = f"{what} cannot be stored as {quoted(name)}; choose one of {', '.join(STORAGES)}."
-        raise HyperparameterError(msg)
+    return name
 
 
 def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
@@ -121,7 +127,10 @@ def _storages(rule: Rule, kind: Storage, asked: str | Mapping[str, str]) -> Any:
     for spec in rule.states:
         name, symbol = _public(spec), spec.symbol
         if isinstance(asked, str):
-            wanted = asked if symbol.shape == "element" else spec.dtype
+            unsigned = STORAGES[asked].unsigned
+            # Rules divide by roots of such states: a small one must not become 0.
+            own = unsigned if unsigned and is_nonnegative(rule, symbol) else asked
+            wanted = own if symbol.shape == "element" else spec.dtype
         else:
             wanted = asked.get(name, spec.dtype)
         # A float64 model asked for its accuracy; what a rule declares by itself gives way to it.

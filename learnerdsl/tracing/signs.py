@@ -12,6 +12,7 @@ from learnerdsl.expr import (
     Maximum,
     Minimum,
     ParameterSymbol,
+    Power,
     Reduction,
     RingState,
     StateSymbol,
@@ -59,8 +60,8 @@ class _Proof:
             return self.of_symbol(expr)
         if isinstance(expr, (sympy.Number, sympy.NumberSymbol)):
             return bool(expr >= 0)
-        if isinstance(expr, sympy.Pow):
-            return _is_even(expr.exp) or self(expr.base)
+        if isinstance(expr, (sympy.Pow, Power)):
+            return _is_even(expr.args[1]) or self(expr.args[0])
         if isinstance(expr, Maximum):
             return any(map(self, expr.args))
         if isinstance(expr, Where):

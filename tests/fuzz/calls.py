@@ -79,6 +79,11 @@ class Target:
             "group params": lambda x: victim(params, groups=[{"params": x}]),
             "nonfinite": lambda x: victim(params, nonfinite=x),
             "seed": lambda x: victim(params, seed=x),
+            "states": lambda x: victim(params, states=x),
+            "a state's type": lambda x: victim(params, states={"v": x}),
+            "name of a state's type": lambda x: victim(params, states={str(x): "int8"}),
+            "master": lambda x: victim(params, master=x),
+            "rounding": lambda x: victim(params, rounding=x),
             "option": lambda x: victim(params, nesterov=x),
             "RowSparse indices": lambda x: ld.RowSparse(x, np.ones((1, 4)), (3, 4)),
             "RowSparse values": lambda x: ld.RowSparse(np.array([0]), x, (3, 4)),
@@ -120,6 +125,9 @@ IN_RULES = {
     "state init": lambda p, g, x: ld.combine([ld.assign(ld.state("s", x), g), ld.assign(p, g)]),
     "state shape": lambda p, g, x: ld.combine(
         [ld.assign(ld.state("s", shape=x), 1), ld.assign(p, g)]
+    ),
+    "state dtype": lambda p, g, x: ld.combine(
+        [ld.assign(ld.state("s", dtype=x), g), ld.assign(p, g)]
     ),
     "state ring": lambda p, g, x: ld.combine(
         [ld.assign(ld.state("s", ring=x), g), ld.assign(p, g)]

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from support import ROOT
 from support.battery import BUILTINS, RULES, TOLERANCE
 from support.families import ROUNDING
-from support.precisions import CHOICES, arguments, both, differences
+from support.precisions import CHOICES, arguments, both, copied, differences, numpy_type
 from support.tiers import slow
 
 FIRST = {
@@ -55,6 +56,36 @@ def test_most_choices_are_allowed():
     without_states = {name for name, own in allowed.items() if "bfloat16 states" not in own}
     assert len(without_states) < 20
     assert all(len(own) >= 7 for own in allowed.values())
+
+
+FALLING = ("bfloat16 parameters", "8-bit states", "split16", "kahan", "stochastic float16")
+
+
+@pytest.mark.parametrize("choice", [c if c in FALLING else slow(c) for c in CHOICES])
+@pytest.mark.parametrize("name", ["adam", slow("lion"), slow("lamb"), slow("yogi")])
+def test_nonfinite_gradients_reach_the_same_places_as_in_the_oracle(name, choice):
+    dtype, given = arguments(RULES[name], choice)
+    for bad in (np.nan, np.inf, -np.inf, 1e30):
+        ends = []
+        for backend in ("cpu", "numpy"):
+            params = [
+                np.linspace(-1, 1, 300).astype(numpy_type(dtype)),
+                np.ones((), numpy_type(dtype)),
+            ]
+            learner = RULES[name](params, backend=backend, seed=1, **given)
+            for step in range(3):
+                gradient = np.linspace(1, 2, 300).astype(np.float32)
+                gradient[[0, 17, 280]] = bad if step == 1 else 1.0
+                with np.errstate(all="ignore"):
+                    learner.update([gradient.astype(params[0].dtype), params[1].copy()])
+            states = learner._stored.decode(copied(learner))
+            masters = learner.master_parameters().values()
+            ends.append([*params, *masters, *(a for own in states.values() for a in own)])
+        for one, other in zip(*ends, strict=True):
+            one, other = (np.asarray(a).astype(np.float32) for a in (one, other))
+            np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
+            np.testing.assert_array_equal(np.isposinf(one), np.isposinf(other))
+            np.testing.assert_array_equal(np.isneginf(one), np.isneginf(other))
 
 
 @pytest.mark.slow
