@@ -26,7 +26,7 @@ STORED, NEW = "stored_{}", "new_{}"
 """Names of encoded values before and after an update, given the name of an array."""
 
 MOST = 8
-"""Largest number of elements of a pack. With 8, kernels of AdamW need 84 to 122 of the 128
+"""Largest number of elements of a pack. With 8, kernels of AdamW need 84 to 128 of the 128
 registers of a thread; a pack has fewer of float64, or some values would be kept in memory."""
 MOST_BYTES = 32
 """Largest number of bytes of a pack of the widest array."""

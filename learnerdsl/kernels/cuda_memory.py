@@ -9,11 +9,11 @@ at most 16 bytes as possible: 4 elements of float32 by one, 8 by two, 8 of 16 bi
 """
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.kernels.cuda_compile import device
 from learnerdsl.kernels.packs import PACK_BYTES
 from learnerdsl.kernels.simulator import SIMULATED
 
@@ -36,9 +36,15 @@ if SIMULATED:
         """Return whether the array is aligned for loads and stores of 16 bytes."""
         return array.ctypes.data % PACK_BYTES == 0
 
-    def zero_of(array: np.ndarray) -> Any:
-        """Return 0 in the number type of an array."""
-        return array.dtype.type(0)
+    def load8_within(array: np.ndarray, k: int, count: int) -> Any:
+        """Return elements 8k to 8k + 7 of an array, and 0 for those that it does not have."""
+        found = array[8 * k : min(8 * k + 8, count)]
+        return (*found, *[array.dtype.type(0)] * (8 - len(found)))
+
+    def store8_within(array: np.ndarray, k: int, count: int, *values: Any) -> None:
+        """Write elements 8k to 8k + 7 of an array, as far as it has them."""
+        stop = min(8 * k + 8, count)
+        array[8 * k : stop] = values[: max(0, stop - 8 * k)]
 
     def _loader(length: int) -> Any:
         """Return the function that loads pack number k of an array."""
@@ -92,21 +98,13 @@ else:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             del context, signature
-            low = builder.and_(builder.ptrtoint(args[0], _LONG), ir.Constant(_LONG, PACK_BYTES - 1))
-            return builder.icmp_unsigned("==", low, ir.Constant(_LONG, 0))
+            return _is_aligned(builder, args[0])
 
         return types.boolean(array), generate
 
-    @intrinsic
-    def zero_of(typing_context: Any, array: Any) -> Any:
-        """Return 0 in the number type of an array."""
-        del typing_context
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            del builder, args
-            return context.get_constant_null(signature.return_type)
-
-        return array.dtype(array), generate
+    def _is_aligned(builder: Any, pointer: Any) -> Any:
+        low = builder.and_(builder.ptrtoint(pointer, _LONG), ir.Constant(_LONG, PACK_BYTES - 1))
+        return builder.icmp_unsigned("==", low, ir.Constant(_LONG, 0))
 
     def _places(builder: Any, array: Any, pointer: Any, k: Any, length: int) -> Any:
         """Return the pointers to the vectors that make up pack number `k` of an array.
@@ -126,6 +124,22 @@ else:
     def _lane(number: int) -> Any:
         return ir.Constant(_WORD, number)
 
+    def _loaded(builder: Any, array: Any, pointer: Any, k: Any, length: int) -> list[Any]:
+        """Return the elements of a pack."""
+        places, nbytes = _places(builder, array, pointer, k, length)
+        loaded = [builder.load(place, align=nbytes) for place in places]
+        found = [
+            builder.extract_element(vector, _lane(lane))
+            for vector in loaded
+            for lane in range(vector.type.count)
+        ]
+        bits = array.dtype.bitwidth
+        if bits < 32:
+            shifts = [ir.Constant(_WORD, shift) for shift in range(0, 32, bits)]
+            shifted = [builder.lshr(word, shift) for word in found for shift in shifts]
+            found = [builder.trunc(word, ir.IntType(bits)) for word in shifted]
+        return found
+
     def _loader(length: int) -> Any:
         """Return the intrinsic that loads pack number k of an array."""
 
@@ -133,18 +147,7 @@ else:
             del typing_context, k
 
             def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                places, nbytes = _places(builder, array, *args, length)
-                loaded = [builder.load(place, align=nbytes) for place in places]
-                found = [
-                    builder.extract_element(vector, _lane(lane))
-                    for vector in loaded
-                    for lane in range(vector.type.count)
-                ]
-                bits = array.dtype.bitwidth
-                if bits < 32:
-                    shifts = [ir.Constant(_WORD, shift) for shift in range(0, 32, bits)]
-                    shifted = [builder.lshr(word, shift) for word in found for shift in shifts]
-                    found = [builder.trunc(word, ir.IntType(bits)) for word in shifted]
+                found = _loaded(builder, array, *args, length)
                 return context.make_tuple(builder, signature.return_type, found)
 
             return types.UniTuple(array.dtype, length)(array, types.int64), generate
@@ -158,19 +161,22 @@ else:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             del signature
-            places, nbytes = _places(builder, array, *args[:2], length)
-            values, bits = list(args[2:]), array.dtype.bitwidth
-            if bits < 32:
-                values = _words(builder, values, bits)
-            count = len(values) // len(places)
-            for j, place in enumerate(places):
-                packed = ir.Constant(place.type.pointee, ir.Undefined)
-                for lane, value in enumerate(values[count * j : count * (j + 1)]):
-                    packed = builder.insert_element(packed, value, _lane(lane))
-                builder.store(packed, place, align=nbytes)
+            _put(builder, array, *args[:2], list(args[2:]))
             return context.get_dummy_value()
 
         return types.void(array, types.int64, *[array.dtype] * length), generate
+
+    def _put(builder: Any, array: Any, pointer: Any, k: Any, values: list[Any]) -> None:
+        """Store the elements of a pack."""
+        places, nbytes = _places(builder, array, pointer, k, len(values))
+        if array.dtype.bitwidth < 32:
+            values = _words(builder, values, array.dtype.bitwidth)
+        count = len(values) // len(places)
+        for j, place in enumerate(places):
+            packed = ir.Constant(place.type.pointee, ir.Undefined)
+            for lane, value in enumerate(values[count * j : count * (j + 1)]):
+                packed = builder.insert_element(packed, value, _lane(lane))
+            builder.store(packed, place, align=nbytes)
 
     def _words(builder: Any, values: Any, bits: int) -> Any:
         """Return words of 32 bits with narrow numbers, the first in the lowest bits."""
@@ -214,70 +220,94 @@ else:
         del typing_context, k, a, b, c, d, e, f, g, h
         return _storer(array, 8)
 
+    def _is_whole(builder: Any, pointer: Any, first: Any, count: Any) -> Any:
+        """Return whether the pack from element `first` on is aligned and has all its elements."""
+        end = builder.add(first, ir.Constant(_LONG, 8))
+        fits = builder.icmp_signed("<=", end, count)
+        return builder.and_(_is_aligned(builder, pointer), fits)
+
+    def _each(builder: Any, pointer: Any, first: Any, count: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield for each element of a pack its place and whether the array has it."""
+        for lane in range(8):
+            i = builder.add(first, ir.Constant(_LONG, lane))
+            yield builder.gep(pointer, [i]), builder.icmp_signed("<", i, count)
+
+    @intrinsic
+    def load8_within(typing_context: Any, array: Any, k: Any, count: Any) -> Any:
+        """Return elements 8k to 8k + 7 of an array, and 0 for those that it does not have."""
+        del typing_context, k, count
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer, k, count = args
+            first = builder.mul(k, ir.Constant(_LONG, 8))
+            zero = ir.Constant(pointer.type.pointee, 0)
+            with builder.if_else(_is_whole(builder, pointer, first, count)) as (then, otherwise):
+                with then:
+                    whole = _loaded(builder, array, pointer, k, 8)
+                    after_whole = builder.block
+                with otherwise:
+                    single: list[Any] = []
+                    for place, is_there in _each(builder, pointer, first, count):
+                        before = builder.block
+                        with builder.if_then(is_there):
+                            value, after = builder.load(place), builder.block
+                        single.append(_joined(builder, (zero, before), (value, after)))
+                    after_single = builder.block
+            found = [
+                _joined(builder, (a, after_whole), (b, after_single))
+                for a, b in zip(whole, single, strict=True)
+            ]
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return types.UniTuple(array.dtype, 8)(array, types.int64, types.int64), generate
+
+    def _joined(builder: Any, *incoming: tuple[Any, Any]) -> Any:
+        """Return the value that comes from the block which ran before, of (value, block) pairs."""
+        phi = builder.phi(incoming[0][0].type)
+        for value, block in incoming:
+            phi.add_incoming(value, block)
+        return phi
+
+    @intrinsic
+    def store8_within(
+        typing_context: Any,
+        array: Any,
+        k: Any,
+        count: Any,
+        a: Any,
+        b: Any,
+        c: Any,
+        d: Any,
+        e: Any,
+        f: Any,
+        g: Any,
+        h: Any,
+    ) -> Any:
+        """Write elements 8k to 8k + 7 of an array, as far as it has them."""
+        del typing_context, k, count, a, b, c, d, e, f, g, h
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del signature
+            pointer, k, count, *values = args
+            first = builder.mul(k, ir.Constant(_LONG, 8))
+            with builder.if_else(_is_whole(builder, pointer, first, count)) as (then, otherwise):
+                with then:
+                    _put(builder, array, pointer, k, values)
+                with otherwise:
+                    places = _each(builder, pointer, first, count)
+                    for value, (place, is_there) in zip(values, places, strict=True):
+                        with builder.if_then(is_there):
+                            builder.store(value, place)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, types.int64, *[array.dtype] * 8), generate
+
 
 load2, load4, load8 = map(_loader, (2, 4, 8))
 float32_array, float64_array = map(_pointer_to, ("float32", "float64"))
 uint16_array, int16_array = map(_pointer_to, ("uint16", "int16"))
 uint8_array, int8_array = map(_pointer_to, ("uint8", "int8"))
 uint64_array, int64_array = map(_pointer_to, ("uint64", "int64"))
-
-
-@device
-def load_within(array: Any, i: Any, count: Any) -> Any:
-    """Return element i of an array, or 0 if it has none: what others write must not be read."""
-    return array[i] if i < count else zero_of(array)
-
-
-@device
-def load8_within(array: Any, k: Any, count: Any) -> Any:
-    """Return elements 8k to 8k + 7 of an array, and 0 for those that it does not have."""
-    if aligned(array) and 8 * k + 8 <= count:
-        return load8(array, k)
-    return (
-        load_within(array, 8 * k, count),
-        load_within(array, 8 * k + 1, count),
-        load_within(array, 8 * k + 2, count),
-        load_within(array, 8 * k + 3, count),
-        load_within(array, 8 * k + 4, count),
-        load_within(array, 8 * k + 5, count),
-        load_within(array, 8 * k + 6, count),
-        load_within(array, 8 * k + 7, count),
-    )
-
-
-@device
-def store_within(array: Any, i: Any, count: Any, value: Any) -> None:
-    """Write element i of an array, if it has one."""
-    if i < count:
-        array[i] = value
-
-
-@device
-def store8_within(
-    array: Any,
-    k: Any,
-    count: Any,
-    a: Any,
-    b: Any,
-    c: Any,
-    d: Any,
-    e: Any,
-    f: Any,
-    g: Any,
-    h: Any,
-) -> None:
-    """Write elements 8k to 8k + 7 of an array, as far as it has them."""
-    if aligned(array) and 8 * k + 8 <= count:
-        store8(array, k, a, b, c, d, e, f, g, h)
-    else:
-        store_within(array, 8 * k, count, a)
-        store_within(array, 8 * k + 1, count, b)
-        store_within(array, 8 * k + 2, count, c)
-        store_within(array, 8 * k + 3, count, d)
-        store_within(array, 8 * k + 4, count, e)
-        store_within(array, 8 * k + 5, count, f)
-        store_within(array, 8 * k + 6, count, g)
-        store_within(array, 8 * k + 7, count, h)
 
 
 NAMES = (
