@@ -85,6 +85,6 @@ def test_without_ml_dtypes_a_sentence_says_so(monkeypatch):
     import sys  # noqa: PLC0415
 
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    with pytest.raises(ld.DtypeError, match="pip install .learnerdsl.bfloat16"):
+    with pytest.raises(ld.DtypeError, match=r"pip install .learnerdsl\[bfloat16\]"):
         _ = STORAGES["bfloat16"].numpy
     assert STORAGES["float16"].numpy == np.float16
