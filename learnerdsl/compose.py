@@ -102,7 +102,7 @@ def transform(
     <transform clip_by_largest(limit)>
     """
     check_version(version)
-    if place not in PLACES:
+    if not isinstance(place, str) or place not in PLACES:
         msg = f"place must be 'before', 'after' or 'any', got {place!r}."
         raise RuleError(msg)
     if function is None:
