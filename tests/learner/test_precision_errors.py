@@ -63,9 +63,9 @@ REFUSED = {
         {"states": {"m": "int16"}},
         "A state cannot be stored as 'int16'",
     ),
-    "a dtype": (adam, WIDE, {"states": {"m": np.float32}}, "cannot be stored as"),
-    "no text": (adam, WIDE, {"states": 8}, "a dict such as {'m': 'int8'}, got 8"),
-    "a list": (adam, WIDE, {"states": ["int8"]}, "states must be a number type such as 'bfloat16'"),
+    "a dtype": (adam, WIDE, {"states": {"m": np.int64}}, "cannot be stored as"),
+    "no text": (adam, WIDE, {"states": 8}, "cannot be stored as 8; .* or a dict such as"),
+    "a list": (adam, WIDE, {"states": ["int8"]}, "cannot be stored as .*; choose one of"),
     "an unknown state": (
         adam,
         WIDE,
