@@ -292,6 +292,9 @@ class LastArrays:
         row-sparse gradients. A referenced array cannot be resized in place.
         """
         known, values = arrays, checked.arrays
+        if not self._holds and len(checked.unlasting) == self._count:
+            self.forget()
+            return
         if checked.unlasting:
             known = list(arrays)
             for place in checked.unlasting:
