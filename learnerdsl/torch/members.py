@@ -71,9 +71,12 @@ class Members:
         self.places = [tensor.data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(self.rule))
-        self.wanted = list(dict.fromkeys(source for source, _ in choice.sources.values()))
+        self.arguments = list(interface.defaults)
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
+        self.changed: dict[int, tuple[Any, ...]] = {}
         values = [self._hyperparameters(group) for group in groups]
+        for own in values[1:]:
+            self._refuse_split(own, values[0])
         others = [
             {
                 "params": [m.name for m in members if m.group == k],
@@ -88,6 +91,7 @@ class Members:
         self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
         self.has_one_clock = bool(state_of_steps(self.rule))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
+        self.step_array = self.steps.numpy()
         self.known_steps = np.zeros(len(members), np.float32)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
@@ -100,10 +104,24 @@ class Members:
         return {name: value_of(group, s, what) for name, s in self.choice.sources.items()}
 
     def is_current(self) -> bool:
-        """Return whether the parameters have the memory and type that the learner knows."""
-        return [t.data_ptr() for t in self.tensors] == self.places and all(
-            map(is_, (t.dtype for t in self.tensors), self.kinds)
+        """Return whether parameters have the memory and type, and groups the choice, of before."""
+        return (
+            [t.data_ptr() for t in self.tensors] == self.places
+            and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
+            and self._has_choice()
         )
+
+    def _has_choice(self) -> bool:
+        """Return whether all groups still ask for this choice; note those that have changed."""
+        self.changed.clear()
+        for number, group in enumerate(self.groups):
+            values = tuple([group[name] for name in self.arguments])
+            last = self.last[number]
+            if not last or not all(map(is_, values, last)) or _may_hide(values):
+                if self.interface.chosen(group).key != self.choice.key:
+                    return False
+                self.changed[number] = values
+        return True
 
     def pieces(self) -> list[Pieces]:
         """Return the arrays of the states of each parameter."""
@@ -160,11 +178,11 @@ class Members:
         """Write the step of each parameter into `states`."""
         steps = self.engine.tensor_steps
         self.known_steps[:] = steps
-        self.steps.numpy()[:] = self.known_steps
+        self.step_array[:] = self.known_steps
 
     def obey(self) -> None:
         """Take over what was written into the steps and into the groups since the last update."""
-        if not np.array_equal(self.steps.numpy(), self.known_steps):
+        if (self.step_array != self.known_steps).any():
             given = {t: dict(states) for t, states in self.states.items()}
             copies = {t: {"step": float(own["step"])} for t, own in given.items()}
             count = max(int(own["step"]) for own in copies.values())
@@ -175,12 +193,9 @@ class Members:
                 self.engine.missed_steps = missed
             self.engine.write_states(values)
             self.show()
-        for number, group in enumerate(self.groups):
-            values = tuple([group[name] for name in self.wanted])
-            last = self.last[number]
-            if len(last) != len(values) or not all(map(is_, values, last)) or _may_hide(values):
-                self._set(number, self._hyperparameters(group))
-                self.last[number] = values
+        for number, values in self.changed.items():
+            self._set(number, self._hyperparameters(self.groups[number]))
+            self.last[number] = values
 
     def _set(self, number: int, values: dict[str, Any]) -> None:
         """Set the hyperparameters of a group."""
@@ -189,7 +204,10 @@ class Members:
             return
         own = {n: v for n, v in values.items() if n not in self.shared}
         self.learner.groups[number - 1].update(own)
-        first = self._hyperparameters(self.groups[0])
+        self._refuse_split(values, self._hyperparameters(self.groups[0]))
+
+    def _refuse_split(self, values: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+        """Raise if a group has another value than the first where there can be only one."""
         for name in self.shared:
             if name in values and values[name] != first[name]:
                 msg = (

@@ -10,7 +10,11 @@ import torch
 
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.learner.checks import check_choice, checked_seed
+from learnerdsl.learner.learner import NONFINITE
+from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
+from learnerdsl.storage import STORAGES
 from learnerdsl.torch.interface import Interface, class_name, interface_of, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.loading import loaded
@@ -83,6 +87,21 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         }
         self._begin()
         super().__init__(params.items() if isinstance(params, Mapping) else params, defaults)
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        """Raise if an argument of the learners cannot be used, before any of them is made."""
+        check_choice("nonfinite", self._arguments["nonfinite"], NONFINITE)
+        checked_seed(self._arguments["seed"])
+        rules, kinds = [], []
+        for group in self.param_groups:
+            choice = self.interface.chosen(group)
+            for p in group["params"]:
+                rules.append(choice.rule.trace(shape=tuple(p.shape), **choice.options))
+                real = torch.view_as_real(p.detach()) if p.is_complex() else p
+                kinds.append(STORAGES[str(real.dtype).removeprefix("torch.")])
+        names = ("states", "master", "rounding")
+        precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
     def _begin(self) -> None:
         """Start without learners; the next step makes them."""
@@ -188,11 +207,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             len(self.state) == len(known) + self._others
             and [[*map(id, group["params"])] for group in self.param_groups] == self._structure
             and all(p.grad is None for p in self._waiting)
-            and all(
-                self.interface.chosen(group).key == members.choice.key and members.is_current()
-                for members in self._members
-                for group in members.groups
-            )
+            and all(members.is_current() for members in self._members)
         )
 
     def _arrange(self, is_strict: bool = False) -> None:
@@ -233,8 +248,12 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         ]
         if not members:
             return None
-        choice = self.interface.chosen(groups[0])
-        return Members(self.interface, choice, groups, members, self._arguments)
+        arguments = dict(self._arguments)
+        if any(_is_narrow(p) for group in self.param_groups for p in group["params"]):
+            # Parameters that need no master weights may be in a learner of their own.
+            has_narrow = any(_is_narrow(member.tensor) for member in members)
+            arguments["master"] = arguments["master"] if has_narrow else None
+        return Members(self.interface, self.interface.chosen(groups[0]), groups, members, arguments)
 
     def _adopt(self, made: list[Members], given: Mapping[Any, Any]) -> None:
         """Use these learners, and show their states."""
@@ -329,6 +348,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._begin()
+
+
+def _is_narrow(parameter: torch.Tensor) -> bool:
+    return parameter.dtype in (torch.bfloat16, torch.float16)
 
 
 _classes: dict[int, tuple[UpdateRule, type[Optimizer]]] = {}

@@ -136,6 +136,21 @@ REFUSED = {
         "needs a momentum above 0",
         lambda p: ldt.SGD([p], nesterov=True),
     ),
+    "number type": (
+        ld.HyperparameterError,
+        "cannot be stored as 'int3'",
+        lambda p: ldt.AdamW([p], states="int3"),
+    ),
+    "master": (
+        ld.HyperparameterError,
+        "extends parameters of",
+        lambda p: ldt.AdamW([p], master="kahan"),
+    ),
+    "nonfinite": (
+        ld.HyperparameterError,
+        "nonfinite='x' is not known",
+        lambda p: ldt.AdamW([p], nonfinite="x"),
+    ),
     "no rule": (ld.RuleError, "Optimizer has no rule", lambda p: ldt.Optimizer([p])),
     "a function": (ld.RuleError, "needs a rule", lambda p: ldt.optimizer_class(len)),
     "gaps": (
