@@ -7,7 +7,7 @@ from learnerdsl import learners as _learners
 from learnerdsl.torch.interface import class_name as _class_name
 from learnerdsl.torch.known import KNOWN as _KNOWN
 from learnerdsl.torch.optimizer import Optimizer as Optimizer
-from learnerdsl.torch.optimizer import make_class as _make_class
+from learnerdsl.torch.optimizer import known_class as _known_class
 from learnerdsl.torch.optimizer import optimizer_class as optimizer_class
 
 
@@ -17,7 +17,7 @@ def _make_all() -> dict[str, type[Optimizer]]:
     for name in _learners.__all__:
         own = _class_name(name)
         if own in _KNOWN:
-            found[own] = _make_class(_KNOWN[own])
+            found[own] = _known_class(_KNOWN[own])
         else:
             found[own] = optimizer_class(getattr(_learners, name))
     return found

@@ -94,16 +94,20 @@ class Interface:
         return {**self.defaults, **folded}
 
     def folded(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments with `beta1` and `beta2` put into `betas`."""
+        """Return the arguments with those that have the rule's name under the name of the class.
+
+        So `beta1` becomes the first of `betas`.
+        """
         found = dict(given)
-        betas = self.defaults.get("betas", ())
-        own = {f"beta{k}": k - 1 for k in range(1, len(betas) + 1)} if betas else {}
-        named = {name: found.pop(name) for name in own if name in found}
-        if named:
-            values = list(found.get("betas", betas))
-            for name, value in named.items():
-                values[own[name]] = value
-            found["betas"] = tuple(values)
+        sources = self.choose(self.defaults).sources
+        for name in [n for n in found if n in sources and n not in self.defaults]:
+            argument, position = sources[name]
+            value = found.pop(name)
+            if position is not None:
+                values = list(found.get(argument, self.defaults[argument]))
+                values[position] = value
+                value = tuple(values)
+            found[argument] = value
         return found
 
 

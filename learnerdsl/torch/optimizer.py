@@ -25,8 +25,10 @@ _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
 """Lets torch.compile run a method as it is; the public name would import its compiler at once."""
 
-PROGRESS = ("step_count", "samples", "model.")
-"""Keys of the groups of a state dict that hold what a learner knows besides states."""
+PROGRESS = ("step_count", "samples")
+MODEL = "model."
+"""Keys of the groups of a state dict, and the prefix of further ones, that hold what a learner
+knows besides states."""
 
 
 class ByRule(type):
@@ -35,9 +37,10 @@ class ByRule(type):
 
 def _reduced(cls: Any) -> Any:
     """Return how to pickle an optimizer class."""
-    if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls:
+    is_found = getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls
+    if is_found or "interface" not in vars(cls):  # a user's subclass has a name of its own
         return cls.__qualname__
-    return optimizer_class, (cls.interface.described,)
+    return optimizer_class, (cls.interface.described, cls.__name__)
 
 
 copyreg.pickle(ByRule, _reduced)
@@ -205,10 +208,14 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         known = [id(t) for members in self._members for t in members.tensors]
         return (
             len(self.state) == len(known) + self._others
-            and [[*map(id, group["params"])] for group in self.param_groups] == self._structure
+            and self._present_structure() == self._structure
             and all(p.grad is None for p in self._waiting)
             and all(members.is_current() for members in self._members)
         )
+
+    def _present_structure(self) -> list[list[int]]:
+        """Return what identifies each group and its parameters."""
+        return [[id(group), *map(id, group["params"])] for group in self.param_groups]
 
     def _arrange(self, is_strict: bool = False) -> None:
         """Make a learner for each choice of rule and options, which continues from `state`.
@@ -224,9 +231,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for numbers in chosen.values():
             members = self._make(numbers, given)
             if members is not None:
-                known: dict[str, Any] = {}
-                for number in numbers:
-                    known |= progress[number]
+                own = [progress[number] for number in numbers]
+                known = max(own, key=lambda one: one.get("step_count", -1))
                 members.take(given, known, is_strict)
                 made.append(members)
         if len(made) > 1 and any(spans_model(members.rule) for members in made):
@@ -258,10 +264,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _adopt(self, made: list[Members], given: Mapping[Any, Any]) -> None:
         """Use these learners, and show their states."""
         for group in self.param_groups:
-            for name in [n for n in group if n.startswith(PROGRESS)]:
+            for name in filter(self._is_progress, list(group)):
                 del group[name]
         self._members = made
-        self._structure = [[*map(id, group["params"])] for group in self.param_groups]
+        self._structure = self._present_structure()
         shown: dict[Any, Any] = {}
         for members in made:
             shown |= members.states
@@ -277,13 +283,19 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _progress_of(self, number: int) -> dict[str, Any]:
         """Return what the learner of a group knows besides states."""
         group = self.param_groups[number]
-        own = {n: v for n, v in group.items() if n.startswith(PROGRESS)}
+        own = {n: v for n, v in group.items() if self._is_progress(n)}
         if own:
             return own
+        present = set(map(id, group["params"]))
         for members in self._members:
-            if any(one is group for one in members.groups):
+            if not present.isdisjoint(map(id, members.tensors)):
                 return members.progress()
         return {}
+
+    def _is_progress(self, name: str) -> bool:
+        """Return whether a key of a group is not an argument but tells what a learner knows."""
+        is_known = name in PROGRESS or name.startswith(MODEL)
+        return is_known and name not in self.interface.defaults
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states and groups; see `torch.optim.Optimizer.state_dict`.
@@ -322,6 +334,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         try:
             self.state, self.param_groups = states, groups
             self._begin()
+            for group in groups:
+                self._check_group(group)
             if states:
                 self._arrange(is_strict=True)
         except BaseException:
@@ -354,7 +368,7 @@ def _is_narrow(parameter: torch.Tensor) -> bool:
     return parameter.dtype in (torch.bfloat16, torch.float16)
 
 
-_classes: dict[int, tuple[UpdateRule, type[Optimizer]]] = {}
+_classes: dict[tuple[int, str], tuple[UpdateRule, type[Optimizer]]] = {}
 
 
 def optimizer_class(rule: UpdateRule, name: str | None = None) -> type[Optimizer]:
@@ -362,7 +376,8 @@ def optimizer_class(rule: UpdateRule, name: str | None = None) -> type[Optimizer
 
     Its arguments are the hyperparameters and options of the rule; `beta1` and `beta2` are
     `betas=(beta1, beta2)`, as in torch. It also accepts the arguments of every optimizer of torch:
-    `maximize`, and `foreach`, `fused` and `capturable`, which change nothing.
+    `maximize`, and `foreach`, `fused` and `capturable`, which change nothing. For a builtin learner
+    it is the class of this package.
 
     Args:
         rule: a rule, or a chain.
@@ -380,10 +395,17 @@ def optimizer_class(rule: UpdateRule, name: str | None = None) -> type[Optimizer
     if not isinstance(rule, UpdateRule):
         msg = f"optimizer_class needs a rule, got {quoted(rule)}; decorate a function with @rule."
         raise RuleError(msg)
-    if id(rule) not in _classes or name is not None:
-        own = class_name(rule.name) if name is None else name
-        _classes[id(rule)] = rule, make_class(interface_of(rule, own))
-    return _classes[id(rule)][1]
+    own = class_name(rule.name) if name is None else name
+    if (id(rule), own) not in _classes:
+        _classes[id(rule), own] = rule, make_class(interface_of(rule, own))
+    return _classes[id(rule), own][1]
+
+
+def known_class(interface: Interface) -> type[Optimizer]:
+    """Return a new class for a rule whose arguments are those of torch."""
+    made = make_class(interface)
+    _classes[id(interface.described), interface.name] = interface.described, made
+    return made
 
 
 def make_class(interface: Interface) -> type[Optimizer]:

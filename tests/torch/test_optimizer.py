@@ -225,6 +225,40 @@ def test_classes_are_pickled_by_name():
     for optimizer_class in (ldt.AdamW, ldt.Lion, ScaledSign):
         assert pickle.loads(pickle.dumps(optimizer_class)) is optimizer_class
     assert ldt.optimizer_class(learners.lion) is ldt.Lion
+    other = ldt.optimizer_class(scaled_sign, "Other")
+    assert pickle.loads(pickle.dumps(other)) is other is not ScaledSign
+
+
+class OwnAdam(ldt.Adam):
+    """A user's class."""
+
+
+def test_users_may_derive_classes():
+    model = network()
+    optimizer = OwnAdam(model.parameters())
+    train(model, optimizer, 1)
+    assert type(pickle.loads(pickle.dumps(optimizer))) is OwnAdam
+
+
+def test_builtin_rule_has_the_class_of_torch_under_its_own_names_too():
+    model = network()
+    optimizer = learners.rprop.torch(model.parameters(), eta_minus=0.4, step_max=1.0)
+    assert type(optimizer) is ldt.Rprop
+    assert optimizer.param_groups[0]["etas"] == (0.4, 1.2)
+    assert optimizer.param_groups[0]["step_sizes"] == (1e-6, 1.0)
+    assert ldt.AdamW(model.parameters(), beta2=0.9).param_groups[0]["betas"] == (0.9, 0.9)
+
+
+def test_groups_may_be_replaced():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 2)
+        optimizer.param_groups[0] = {**optimizer.param_groups[0], "lr": 0.1}
+        train(model, optimizer, 2, 2)
+        optimizer.param_groups[0]["params"] = [model[0].weight]
+        train(model, optimizer, 2, 4)
+        models.append(model)
+    assert distance(*models) < 1e-6
 
 
 def test_closure_computes_the_loss():
