@@ -5,8 +5,9 @@ from typing import Any
 import torch
 
 from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse
-from learnerdsl.storage import PARAMETER_TYPES
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
 from learnerdsl.tracing import Rule
 
 
@@ -58,15 +59,13 @@ class Layout:
         if tensor.is_sparse:
             if self.is_usual and tensor.sparse_dim() == 1:
                 rows = tensor.coalesce()
-                values = rows.values()
-                if values.dtype == torch.bfloat16:
-                    values = values.float()
-                return RowSparse(rows.indices()[0].numpy(), values.numpy(), tuple(tensor.shape))
+                values = host_array(rows.values(), "A sparse gradient")
+                return RowSparse(rows.indices()[0].numpy(), values, tuple(tensor.shape))
             tensor = tensor.to_dense()
         return tensor if self.is_usual else self.view(tensor)
 
     def restored(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return a state with a value per element with the shape of the parameter."""
+        """Return an array of the learner with a value per element as the parameter has them."""
         if self.is_usual or tensor.shape != self.shape:
             return tensor
         if self.is_complex:
@@ -75,6 +74,18 @@ class Layout:
             back = sorted(range(len(self.order)), key=lambda axis: self.order[axis])
             tensor = tensor.permute(*back)
         return tensor
+
+
+def storage_of(parameter: torch.Tensor) -> Storage:
+    """Return the number type of a parameter; that of its parts if it is complex."""
+    real = torch.view_as_real(parameter.detach()) if parameter.is_complex() else parameter
+    return STORAGES[str(real.dtype).removeprefix("torch.")]
+
+
+def is_narrow(parameter: torch.Tensor) -> bool:
+    """Return whether updates compute in a wider type than that of the parameter."""
+    kind = storage_of(parameter)
+    return kind.arithmetic != kind.name
 
 
 def refuse_unusable(parameter: torch.Tensor, what: str) -> None:

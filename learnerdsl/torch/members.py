@@ -162,6 +162,14 @@ class Members:
             self.states[member.tensor].update(states)
         self.show()
 
+    def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
+        """Return the weights to evaluate the model with: parameter -> weights."""
+        found: Any = self.learner.evaluation_parameters()
+        return {
+            member.tensor: layout.restored(found[member.name])
+            for member, layout in zip(self.members, self.layouts, strict=True)
+        }
+
     def progress(self) -> dict[str, Any]:
         """Return the numbers that the updates of all parameters share."""
         model = {f"model.{name}": value for name, value in self.learner.model_state.items()}

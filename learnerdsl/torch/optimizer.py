@@ -14,9 +14,8 @@ from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
-from learnerdsl.storage import STORAGES
 from learnerdsl.torch.interface import Interface, class_name, interface_of, value_of
-from learnerdsl.torch.layouts import Layout
+from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
 from learnerdsl.torch.states import ParameterState
@@ -101,8 +100,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             choice = self.interface.chosen(group)
             for p in group["params"]:
                 rules.append(choice.rule.trace(shape=tuple(p.shape), **choice.options))
-                real = torch.view_as_real(p.detach()) if p.is_complex() else p
-                kinds.append(STORAGES[str(real.dtype).removeprefix("torch.")])
+                kinds.append(storage_of(p))
         names = ("states", "master", "rounding")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
@@ -255,9 +253,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if not members:
             return None
         arguments = dict(self._arguments)
-        if any(_is_narrow(p) for group in self.param_groups for p in group["params"]):
+        if any(is_narrow(p) for group in self.param_groups for p in group["params"]):
             # Parameters that need no master weights may be in a learner of their own.
-            has_narrow = any(_is_narrow(member.tensor) for member in members)
+            has_narrow = any(is_narrow(member.tensor) for member in members)
             arguments["master"] = arguments["master"] if has_narrow else None
         return Members(self.interface, self.interface.chosen(groups[0]), groups, members, arguments)
 
@@ -296,6 +294,26 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Return whether a key of a group is not an argument but tells what a learner knows."""
         is_known = name in PROGRESS or name.startswith(MODEL)
         return is_known and name not in self.interface.defaults
+
+    def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
+        """Return the weights to evaluate the model with, as new tensors: parameter -> weights.
+
+        Rules that average weights, such as `ScheduleFreeAdamW`, declare them by `evaluate(...)`.
+        For other rules they are copies of the parameters.
+        """
+        found = {p: p.detach().clone() for group in self.param_groups for p in group["params"]}
+        for members in self._members:
+            found |= members.evaluation_parameters()
+        return found
+
+    def adopt_parameters(self) -> None:
+        """Let master weights begin again at the present values of the parameters.
+
+        Call this after you have written to the parameters of an optimizer with `master=`, for
+        example by `model.load_state_dict(...)`; see `Learner.adopt_parameters`.
+        """
+        for members in self._members:
+            members.learner.adopt_parameters()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states and groups; see `torch.optim.Optimizer.state_dict`.
@@ -362,10 +380,6 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._begin()
-
-
-def _is_narrow(parameter: torch.Tensor) -> bool:
-    return parameter.dtype in (torch.bfloat16, torch.float16)
 
 
 _classes: dict[tuple[int, str], tuple[UpdateRule, type[Optimizer]]] = {}

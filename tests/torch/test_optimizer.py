@@ -369,3 +369,32 @@ def test_class_of_a_builtin_equals_its_learner(name):
         optimizer.step()
     for p, array in zip(model.parameters(), arrays, strict=True):
         assert np.array_equal(p.detach().numpy(), array)
+
+
+def test_weights_to_evaluate_with():
+    model = network()
+    optimizer = ldt.ScheduleFreeSGD(model.named_parameters(), lr=0.1)
+    learner_weights = {n: p.detach().numpy().copy() for n, p in model.named_parameters()}
+    learner = learners.schedule_free_sgd(learner_weights, lr=0.1)
+    assert torch.equal(optimizer.evaluation_parameters()[model[0].bias], model[0].bias)
+    for k in range(3):
+        backward(model, k)
+        learner.update({n: p.grad.numpy() for n, p in model.named_parameters()})
+        optimizer.step()
+    expected = learner.evaluation_parameters()
+    found = optimizer.evaluation_parameters()
+    for name, p in model.named_parameters():
+        assert np.array_equal(found[p].numpy(), expected[name])
+        assert not torch.equal(found[p], p)
+
+
+def test_master_weights_begin_again_at_written_parameters():
+    model = network(torch.bfloat16)
+    optimizer = ldt.SGD(model.parameters(), lr=1e-4, master="float32")
+    train(model, optimizer, 1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(1.0)
+    optimizer.adopt_parameters()
+    train(model, optimizer, 1)
+    assert (weights(model) - 1).abs().max() < 0.1

@@ -114,6 +114,28 @@ def test_sparse_gradients_update_their_rows():
     assert optimizer.state[own.weight]["step"] == 3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+def test_sparse_gradients_of_other_types(dtype):
+    table = torch.nn.Embedding(6, 3, sparse=True, dtype=dtype)
+    before = table.weight.detach().clone()
+    optimizer = ldt.Adam(table.parameters(), lr=0.5)
+    table(torch.tensor([4, 2])).sum().backward()
+    optimizer.step()
+    moved = (table.weight - before).abs().sum(1) > 0
+    assert moved.tolist() == [False, False, True, False, True, False]
+
+
+def test_parameters_without_master_weights_beside_those_with_them():
+    parts = [torch.nn.Parameter(torch.ones(3, dtype=d)) for d in (torch.float32, torch.bfloat16)]
+    groups = [{"params": [parts[0]]}, {"params": [parts[1]], "momentum": 0.9}]
+    optimizer = ldt.SGD(groups, lr=0.1, master="split16")
+    for p in parts:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    assert "parameter.rest" in optimizer.state[parts[1]]
+    assert "parameter.rest" not in optimizer.state[parts[0]]
+
+
 REFUSED = {
     "unknown argument": (
         ld.UnknownNameError,
