@@ -18,7 +18,7 @@ from learnerdsl.torch.interface import Interface, class_name, interface_of, valu
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
-from learnerdsl.torch.states import ParameterState
+from learnerdsl.torch.states import ParameterState, States
 
 _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
@@ -89,6 +89,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         }
         self._begin()
         super().__init__(params.items() if isinstance(params, Mapping) else params, defaults)
+        self.state = States(self._begin_states, {})
         self._check_arguments()
 
     def _check_arguments(self) -> None:
@@ -110,6 +111,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         self._structure: list[list[int]] = []
         self._waiting: list[torch.Tensor] = []
         self._others = 0
+
+    def _begin_states(self) -> None:
+        """Make the states of all parameters before there are gradients."""
+        if not self._members:
+            self._arrange(is_early=True)
 
     @_outside_graphs
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -215,10 +221,14 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Return what identifies each group and its parameters."""
         return [[id(group), *map(id, group["params"])] for group in self.param_groups]
 
-    def _arrange(self, is_strict: bool = False) -> None:
+    def _arrange(self, is_strict: bool = False, is_early: bool = False) -> None:
         """Make a learner for each choice of rule and options, which continues from `state`.
 
         It has the parameters that have a gradient or states.
+
+        Args:
+            is_strict: whether to refuse states that are incomplete.
+            is_early: whether to include parameters that may get a gradient.
         """
         progress = [self._progress_of(number) for number in range(len(self.param_groups))]
         given: dict[Any, Any] = dict(self.state)
@@ -227,7 +237,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             chosen.setdefault(self.interface.chosen(group).key, []).append(number)
         made: list[Members] = []
         for numbers in chosen.values():
-            members = self._make(numbers, given)
+            members = self._make(numbers, given, is_early)
             if members is not None:
                 own = [progress[number] for number in numbers]
                 known = max(own, key=lambda one: one.get("step_count", -1))
@@ -241,14 +251,16 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             raise HyperparameterError(msg)
         self._adopt(made, given)
 
-    def _make(self, numbers: list[int], given: Mapping[Any, Any]) -> Members | None:
+    def _make(self, numbers: list[int], given: Mapping[Any, Any], is_early: bool) -> Members | None:
         """Make the learner of the groups with these numbers; None if none needs one yet."""
         groups = [self.param_groups[number] for number in numbers]
         members = [
             member
             for k, group in enumerate(groups)
             for member in self._in_group(group, k)
-            if member.tensor.grad is not None or given.get(member.tensor)
+            if member.tensor.grad is not None
+            or given.get(member.tensor)
+            or (is_early and member.tensor.requires_grad)
         ]
         if not members:
             return None
@@ -350,7 +362,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         states, groups = loaded(self.interface, self.param_groups, state_dict)
         before: dict[str, Any] = dict(vars(self))
         try:
-            self.state, self.param_groups = states, groups
+            self.state, self.param_groups = States(self._begin_states, states), groups
             self._begin()
             for group in groups:
                 self._check_group(group)
@@ -379,6 +391,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self.state = States(self._begin_states, self.state)
         self._begin()
 
 

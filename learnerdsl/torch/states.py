@@ -1,7 +1,9 @@
 """The states of one parameter, as `optimizer.state[p]` shows them."""
 
 import copy
-from collections.abc import Mapping
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,32 @@ class ParameterState(dict[str, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return copy.deepcopy(dict(self), memo)
+
+
+class States(defaultdict[Any, Any]):
+    """The states of all parameters: parameter -> its states.
+
+    The states begin with the first gradients. `torch.distributed.checkpoint` needs them earlier,
+    and would do an update with zeros, by which some rules move parameters. It asks before whether
+    there are any, so the question makes them.
+
+    Args:
+        begin: makes the states.
+        given: what is known.
+    """
+
+    def __init__(self, begin: Callable[[], Any], given: Mapping[Any, Any]) -> None:
+        super().__init__(dict, given)
+        self.begin = weakref.WeakMethod(begin)
+
+    def __bool__(self) -> bool:
+        begin = self.begin()
+        if not len(self) and begin is not None:
+            begin()
+        return len(self) > 0
+
+    def __reduce__(self) -> Any:
+        return defaultdict, (dict, dict(self))
 
 
 class Pieces:
