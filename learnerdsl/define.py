@@ -1,13 +1,14 @@
 """Define `@rule` and the object it makes, which traces, compiles, makes learners, shows code."""
 
 import functools
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import sympy
 
 from learnerdsl import inspection
-from learnerdsl.errors import UnknownNameError
+from learnerdsl.errors import LearnerError, UnknownNameError
 from learnerdsl.ir import Kernel
 from learnerdsl.learner import Learner
 from learnerdsl.learner.precision import precisions_for
@@ -111,6 +112,23 @@ class UpdateRule(ByName):
             rounding=rounding,
             hyperparameters=hypers,
         )
+
+    def torch(self, params: Any, **arguments: Any) -> Any:
+        """Make a `torch.optim.Optimizer` that updates the parameters of a PyTorch model.
+
+        Args:
+            params: what optimizers of torch take, for example `model.named_parameters()`.
+            arguments: hyperparameters and options; see `learnerdsl.torch.optimizer_class`.
+
+        Raises:
+            LearnerError: an argument cannot be used, or PyTorch is not installed.
+        """
+        try:
+            front_end = importlib.import_module("learnerdsl.torch")
+        except ModuleNotFoundError as error:
+            msg = f"{error}; install PyTorch with pip install 'learnerdsl[torch]'."
+            raise LearnerError(msg) from None
+        return front_end.optimizer_class(self)(params, **arguments)
 
     def _refuse_unknown(self, hypers: Mapping[str, Any]) -> None:
         for name in hypers:

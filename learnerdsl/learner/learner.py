@@ -40,6 +40,7 @@ from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.runtime.arrays.gradients import NOTHING, LastArrays
 from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
+from learnerdsl.runtime.arrays.interop import version_counter
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
@@ -65,8 +66,8 @@ class Learner(Resumable):
         rule: a traced rule; or a function that takes the shape of a parameter and returns a traced
             rule, for rules that treat tensors of different shapes differently.
         params: dict or sequence of contiguous, writable arrays (any shape) of float32, float64,
-            bfloat16 (of ml_dtypes) or float16, of NumPy, or of PyTorch, CuPy or another library on
-            one GPU. The learner keeps the arrays and updates their memory.
+            bfloat16 (of ml_dtypes) or float16: of NumPy, of PyTorch on the CPU, or of PyTorch, CuPy
+            or another library on one GPU. The learner keeps the arrays and updates their memory.
         backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
             which follows the arrays.
         groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
@@ -164,7 +165,9 @@ class Learner(Resumable):
         check = partial(self._backend.check, states=spans)
         self._check = check("gradient")
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
-        self._bound = LastArrays(len(self._names), self._backend.holds_gradients)
+        holds = self._backend.holds_gradients or nonfinite == "raise"
+        self._bound = LastArrays(len(self._names), holds)
+        self._count_version = version_counter(self._parameters.values())
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
@@ -232,6 +235,7 @@ class Learner(Resumable):
                 self._hyper.refresh()
             engine = self._engine
             refusal = engine.launch_without(absent) if absent else engine.launch()
+            self._count_version(absent)
             return True if self._nonfinite == "propagate" else self._settle(refusal)
         finally:
             turn.append(token)

@@ -10,7 +10,8 @@ from learnerdsl.errors import HyperparameterError, LearnerError
 from learnerdsl.pipeline import Program, check_rule, compile_rule
 from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
-from learnerdsl.runtime.arrays.interop import is_on_device
+from learnerdsl.runtime.arrays.interop import as_tensor, host_array, is_on_device, is_tensor
+from learnerdsl.runtime.arrays.tensors import TensorCheck
 from learnerdsl.runtime.cpu.engine import CpuEngine
 from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
@@ -75,21 +76,23 @@ class Backend(Protocol):
 
 
 class HostBackend:
-    """NumPy arrays; see `Backend`.
+    """NumPy arrays, or tensors of PyTorch in the memory of the host; see `Backend`.
 
     Args:
         name: "cpu" to compile the rule, "numpy" to interpret it.
         parameters: name -> array.
     """
 
-    holds_gradients = True
-
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name
-        self.kinds = check_parameters(parameters)
+        self.given = list(parameters.values())
+        self.has_tensors = any(map(is_tensor, self.given))
+        self.holds_gradients = not self.has_tensors
+        arrays = {name: host_array(a, f"Parameter {name!r}") for name, a in parameters.items()}
+        self.kinds = check_parameters(arrays)
         # A subclass of ndarray may redefine arithmetic; use plain views of the same memory.
-        self.parameters = {name: np.asarray(array) for name, array in parameters.items()}
-        self.shapes = {name: array.shape for name, array in parameters.items()}
+        self.parameters = {name: np.asarray(array) for name, array in arrays.items()}
+        self.shapes = {name: array.shape for name, array in self.parameters.items()}
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
         """Return a check of arrays against the parameters and the memory of the states.
@@ -100,6 +103,8 @@ class HostBackend:
             takes_rows: whether the arrays may be `RowSparse`.
         """
         types = None if takes_rows else [kind.arithmetic for kind in self.kinds]
+        if self.has_tensors:
+            return TensorCheck(self.given, self.parameters, what, states, takes_rows, types)
         return GradientCheck(self.parameters, what, states, takes_rows, types)
 
     def on_host(self) -> list[np.ndarray]:
@@ -120,8 +125,9 @@ class HostBackend:
         return self.on_host()
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """Return copies of the arrays."""
-        return [np.array(array) for array in arrays]
+        """Return copies of the arrays; tensors, where the parameters are tensors."""
+        pairs = zip(arrays, self.given, strict=True)
+        return [as_tensor(np.array(a)) if is_tensor(t) else np.array(a) for a, t in pairs]
 
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""

@@ -9,6 +9,7 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.runtime.arrays.host import Gradient, span_of
+from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.storage import Precision
 
 
@@ -268,7 +269,8 @@ class HostStates:
 
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Return the numbers of the tensors with NaN or infinite gradients."""
-        return [k for k, gradient in enumerate(gradients) if not np.isfinite(gradient).all()]
+        arrays = [host_array(gradient, "A gradient") for gradient in gradients]
+        return [k for k, array in enumerate(arrays) if not np.isfinite(array).all()]
 
     def refresh(self) -> None:
         """Raise, since nothing is replayed on the host."""

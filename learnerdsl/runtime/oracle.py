@@ -18,6 +18,7 @@ from learnerdsl.interpret.pieces import (
 )
 from learnerdsl.kernels.slots import MINIBATCH_SIZE
 from learnerdsl.runtime.arrays.host import Gradient
+from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.engine import HostStates
 from learnerdsl.runtime.work import Work
@@ -73,7 +74,7 @@ class NumpyEngine(HostStates):
         """Store the arrays."""
         del addresses
         for index, array in zip(indices, arrays, strict=True):
-            self.inputs[column][index] = values_of(array)
+            self.inputs[column][index] = host_array(values_of(array), "An array")
 
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Read gradients in the number types that they have, if the arithmetic holds them."""

@@ -13,6 +13,7 @@ from numpy.ma import MaskedArray
 
 from learnerdsl.errors import ArrayError, DtypeError, UnknownNameError
 from learnerdsl.runtime.arrays.host import Name, Span, address_of, bounds_of, span_of
+from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
@@ -162,9 +163,13 @@ class GradientCheck:
         """Note the number types of these arrays; return whether any differs from those adopted."""
         for index, array in zip(indices, arrays, strict=True):
             if array is not NOTHING:
-                name = array.dtype.name
+                name = self.kind_of(array)
                 self.given[index] = name if name in PARAMETER_TYPES else None
         return self.given != self.adopted
+
+    def kind_of(self, array: Any) -> str:
+        """Return the name of the number type of an array."""
+        return array.dtype.name
 
     def is_as_needed(self, index: int, array: np.ndarray) -> bool:
         """Return whether kernels can read the array of a parameter in place."""
@@ -207,7 +212,7 @@ class GradientCheck:
                 msg = f"{what} is row-sparse, but must be dense; pass its to_dense()."
                 raise ArrayError(msg)
             gradient.check()
-        values = values_of(gradient)
+        values = host_array(values_of(gradient), what)
         if isinstance(values, MaskedArray):
             msg = f"{what} is a masked array, whose mask would be ignored; pass array.filled(0.0)."
             raise ArrayError(msg)
@@ -287,6 +292,9 @@ class LastArrays:
         row-sparse gradients. A referenced array cannot be resized in place.
         """
         known, values = arrays, checked.arrays
+        if not self._holds and len(checked.unlasting) == self._count:
+            self.forget()
+            return
         if checked.unlasting:
             known = list(arrays)
             for place in checked.unlasting:

@@ -7,12 +7,14 @@ Numba and JAX have `__cuda_array_interface__`, others DLPack.
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.storage import STORAGES
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
 _CUDA_KINDS = (2, 13)
 """Device types of DLPack: CUDA memory and CUDA managed memory."""
@@ -41,6 +43,100 @@ def is_on_device(array: Any) -> bool:
 def is_simulated(array: Any) -> bool:
     """Return whether an array belongs to Numba's CUDA simulator."""
     return type(array).__name__ == "FakeCUDAArray"
+
+
+def is_tensor(array: Any) -> bool:
+    """Return whether an array is a tensor of PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def host_array(array: Any, what: str) -> Any:
+    """Return a tensor of PyTorch as a NumPy array in the same memory; other arrays as they are.
+
+    Args:
+        array: an array of any library.
+        what: what it is, for error messages.
+
+    Raises:
+        ArrayError: the tensor has no memory on the host that holds its values one by one.
+        DtypeError: NumPy lacks its dtype.
+    """
+    if isinstance(array, np.ndarray) or not is_tensor(array):
+        return array
+    torch = sys.modules["torch"]
+    fault = _fault_of(array, torch)
+    if fault:
+        msg = f"{what} {fault}."
+        raise ArrayError(msg)
+    plain = array.detach()
+    if plain.dtype == torch.bfloat16:
+        # PyTorch cannot pass on this type, but its bits.
+        return plain.view(torch.int16).numpy().view(STORAGES["bfloat16"].numpy)
+    try:
+        return plain.numpy()
+    except TypeError:
+        listed = ", ".join(PARAMETER_TYPES)
+        msg = f"{what} has dtype {array.dtype}, but must be one of {listed}."
+        raise DtypeError(msg) from None
+
+
+def _fault_of(tensor: Any, torch: ModuleType) -> str:
+    """Return why NumPy cannot use the memory of a tensor, or an empty string."""
+    if hasattr(tensor, "device_mesh"):
+        return "is a DTensor, a piece of a tensor of several processes, which is not supported yet"
+    if tensor.layout == torch.sparse_coo:
+        return (
+            "is a sparse tensor; as a gradient, pass RowSparse(indices, values, shape) of its "
+            "coalesce(), whose indices()[0] and values() are on the host as .numpy()"
+        )
+    if tensor.layout != torch.strided:
+        return f"has the layout {tensor.layout}; pass a dense tensor"
+    if tensor.device.type != "cpu":
+        return (
+            f"is on the device {tensor.device} and not in the memory of the host; move "
+            "the whole model to one device, and make the learner then"
+        )
+    if tensor.is_conj() or tensor.is_neg():
+        return "is a lazy conjugate or negative; pass its resolve_conj().resolve_neg()"
+    return ""
+
+
+def as_tensor(array: np.ndarray) -> Any:
+    """Return a tensor of PyTorch in the memory of a NumPy array."""
+    torch: Any = importlib.import_module("torch")
+    if array.dtype == STORAGES["bfloat16"].numpy:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def tensor_dtype(name: str) -> Any:
+    """Return PyTorch's dtype of a number type."""
+    return getattr(sys.modules["torch"], name)
+
+
+def dense_kinds() -> tuple[tuple[Any, ...], Any]:
+    """Return the classes of plain tensors of PyTorch, and the layout of dense ones."""
+    torch = sys.modules["torch"]
+    return (torch.Tensor, torch.nn.Parameter), torch.strided
+
+
+def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None]:
+    """Return a function that tells autograd that the tensors among some arrays were written to.
+
+    It takes the numbers of those that were not. Without it, autograd would not notice an update
+    between a forward and its backward pass, and compute wrong gradients.
+    """
+    own = {k: a for k, a in enumerate(arrays) if is_tensor(a) and not a.is_inference()}
+    tensors = list(own.values())
+    increment = sys.modules["torch"].autograd.graph.increment_version if own else None
+
+    def count(absent: Sequence[int]) -> None:
+        if increment is not None:
+            left_out = set(absent)
+            increment([a for k, a in own.items() if k not in left_out] if absent else tensors)
+
+    return count
 
 
 def copy_to_host(array: Any) -> np.ndarray:

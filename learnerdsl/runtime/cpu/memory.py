@@ -12,6 +12,7 @@ from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.host import Arena, Gradient, address_of
+from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import values_of
 from learnerdsl.runtime.tables.tables import Tables, narrow_operands
 from learnerdsl.storage import PARAMETER_REST, SCALE
@@ -135,7 +136,7 @@ class Memory:
         is_narrow = any(symbol.name == name for symbol in self.narrow)
         places = self.raw if is_narrow else self.matrices
         for index, array in zip(indices, arrays, strict=True):
-            places[index][name] = values_of(array)
+            places[index][name] = host_array(values_of(array), name)
 
     def decode_for_matrices(self, k: int) -> dict[str, np.ndarray]:
         """Decode the narrow arrays that matrix functions of a tensor read; return all arrays."""

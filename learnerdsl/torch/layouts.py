@@ -1,0 +1,112 @@
+"""View tensors as rules and learners take them: dense, real, in the order of their memory."""
+
+from typing import Any
+
+import torch
+
+from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.arrays.interop import host_array
+from learnerdsl.runtime.arrays.sparse import RowSparse
+from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
+from learnerdsl.tracing import Rule
+
+
+class Layout:
+    """How a learner sees a parameter.
+
+    A parameter of another dense layout than row-major, such as channels_last, is seen with its
+    axes in the order of memory. A complex one is seen as pairs of reals. Both suit only rules that
+    treat elements alike.
+
+    Args:
+        parameter: the parameter.
+        rule: the traced rule that updates it.
+        what: what it is, for error messages.
+    """
+
+    def __init__(self, parameter: torch.Tensor, rule: Rule, what: str) -> None:
+        refuse_unusable(parameter, what)
+        strides, axes = parameter.stride(), range(parameter.dim())
+        self.is_complex = parameter.is_complex()
+        self.order = () if parameter.is_contiguous() else sorted(axes, key=lambda a: -strides[a])
+        if self.order and not parameter.permute(*self.order).is_contiguous():
+            msg = (
+                f"{what} of shape {tuple(parameter.shape)} and strides {strides} has gaps in "
+                "memory or overlaps itself, so it cannot be updated in place; create it dense."
+            )
+            raise ArrayError(msg)
+        self.is_usual = not (self.order or self.is_complex)
+        if not self.is_usual and (rule.ndim is not None or rule.needs_whole_tensors):
+            form = "is complex" if self.is_complex else "is not in row-major order"
+            msg = (
+                f"{what} of shape {tuple(parameter.shape)} {form}, but {rule.name} works on axes "
+                "or matrices of a tensor; use a rule that treats all elements alike, or make the "
+                "parameter real and contiguous."
+            )
+            raise ArrayError(msg)
+        self.shape = self.view(parameter.detach()).shape
+
+    def view(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the parameter, or its gradient, as the learner sees it."""
+        if self.order:
+            tensor = tensor.permute(*self.order)
+        return torch.view_as_real(tensor.resolve_conj()) if self.is_complex else tensor
+
+    def gradient(self, tensor: Any) -> Any:
+        """Return a gradient as the learner takes it, also a sparse one; None stays None."""
+        if tensor is None:
+            return None
+        if tensor.is_sparse:
+            if self.is_usual and tensor.sparse_dim() == 1:
+                rows = tensor.coalesce()
+                values = host_array(rows.values(), "A sparse gradient")
+                return RowSparse(rows.indices()[0].numpy(), values, tuple(tensor.shape))
+            tensor = tensor.to_dense()
+        return tensor if self.is_usual else self.view(tensor)
+
+    def restored(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return an array of the learner with a value per element as the parameter has them."""
+        if self.is_usual or tensor.shape != self.shape:
+            return tensor
+        if self.is_complex:
+            tensor = torch.view_as_complex(tensor)
+        if self.order:
+            back = sorted(range(len(self.order)), key=lambda axis: self.order[axis])
+            tensor = tensor.permute(*back)
+        return tensor
+
+
+def storage_of(parameter: torch.Tensor) -> Storage:
+    """Return the number type of a parameter; that of its parts if it is complex."""
+    real = torch.view_as_real(parameter.detach()) if parameter.is_complex() else parameter
+    return STORAGES[str(real.dtype).removeprefix("torch.")]
+
+
+def is_narrow(parameter: torch.Tensor) -> bool:
+    """Return whether updates compute in a wider type than that of the parameter."""
+    kind = storage_of(parameter)
+    return kind.arithmetic != kind.name
+
+
+def refuse_unusable(parameter: torch.Tensor, what: str) -> None:
+    """Raise if a parameter cannot be updated by this front end."""
+    if hasattr(parameter, "device_mesh"):
+        msg = (
+            f"{what} is a DTensor, a piece of a tensor of several processes (FSDP2, tensor "
+            "parallelism), which these optimizers do not support yet."
+        )
+        raise ArrayError(msg)
+    if parameter.device.type != "cpu":
+        msg = (
+            f"{what} is on the device {parameter.device}, but these optimizers work in the memory "
+            "of the host; on an NVIDIA GPU, make a learner: rule(dict(model.named_parameters()))."
+        )
+        raise ArrayError(msg)
+    if parameter.layout != torch.strided:
+        msg = f"{what} has the layout {parameter.layout}, but parameters must be dense."
+        raise ArrayError(msg)
+    kind = str(parameter.dtype).removeprefix("torch.")
+    if kind not in (*PARAMETER_TYPES, "complex64", "complex128"):
+        listed = ", ".join((*PARAMETER_TYPES, "complex64", "complex128"))
+        msg = f"{what} has dtype {parameter.dtype}, but must be one of {listed}."
+        raise DtypeError(msg)

@@ -1,0 +1,159 @@
+"""The states of one parameter, as `optimizer.state[p]` shows them."""
+
+import copy
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from learnerdsl.errors import CheckpointError
+from learnerdsl.numbers import as_number
+from learnerdsl.runtime.arrays.interop import as_tensor
+from learnerdsl.storage import PARAMETER_REST
+from learnerdsl.torch.layouts import Layout
+
+
+class ParameterState(dict[str, Any]):
+    """The states of one parameter: name -> tensor in the memory that updates use.
+
+    Setting an item of a state copies the values there. Other items are kept as they are. A copy is
+    a dict.
+    """
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        own = self.get(name)
+        if isinstance(own, torch.Tensor) and own is not value:
+            given = torch.as_tensor(value)
+            if given.numel() != own.numel():
+                msg = (
+                    f"State {name!r} has shape {tuple(own.shape)}, so it cannot be set to a tensor "
+                    f"of shape {tuple(given.shape)}."
+                )
+                raise CheckpointError(msg)
+            own.copy_(given.detach().reshape(own.shape))
+        else:
+            super().__setitem__(name, value)
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return copy.deepcopy(dict(self), memo)
+
+
+class States(defaultdict[Any, Any]):
+    """The states of all parameters: parameter -> its states.
+
+    The states begin with the first gradients. `torch.distributed.checkpoint` needs them earlier,
+    and would do an update with zeros, by which some rules move parameters. It asks before whether
+    there are any, so the question makes them.
+
+    Args:
+        begin: makes the states.
+        given: what is known.
+    """
+
+    def __init__(self, begin: Callable[[], Any], given: Mapping[Any, Any]) -> None:
+        super().__init__(dict, given)
+        self.begin = weakref.WeakMethod(begin)
+
+    def __bool__(self) -> bool:
+        begin = self.begin()
+        if not len(self) and begin is not None:
+            begin()
+        return len(self) > 0
+
+    def __reduce__(self) -> Any:
+        return defaultdict, (dict, dict(self))
+
+
+class Pieces:
+    """The arrays of the states of one parameter under the names of an optimizer.
+
+    Args:
+        names: name of a state in the rule -> its name in the optimizer.
+        expanded: states that have an axis of length 1 more in the optimizer.
+        layout: how the learner sees the parameter.
+        arrays: name of an array -> the memory that updates use. The names are those of states, and
+            `<state>.scale` for second arrays.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        expanded: Mapping[str, int],
+        layout: Layout,
+        arrays: Mapping[str, np.ndarray],
+    ) -> None:
+        self.names = names
+        self.shown: dict[str, torch.Tensor] = {}
+        for name, array in arrays.items():
+            tensor = layout.restored(as_tensor(array))
+            if name in expanded:
+                tensor = tensor.unsqueeze(expanded[name])
+            self.shown[public_name(name, names)] = tensor
+
+    def take(self, given: Mapping[str, Any], what: str, is_strict: bool) -> None:
+        """Copy given values into the states.
+
+        Args:
+            given: public name -> tensor or number.
+            what: what the parameter is, for error messages.
+            is_strict: whether to refuse values that lack a state. Otherwise it keeps its start
+                value.
+
+        Raises:
+            CheckpointError: a value does not fit, or is missing.
+        """
+        for name, own in self.shown.items():
+            value = given.get(name)
+            if value is None:
+                if is_strict and name not in given and name != PARAMETER_REST:
+                    there = ", ".join(given) or "none"
+                    msg = f"The state {name!r} of {what} is missing; there are: {there}."
+                    raise CheckpointError(msg)
+                continue
+            if isinstance(value, torch.Tensor) or as_number(value) is not None:
+                tensor = torch.as_tensor(value).detach()
+            else:
+                msg = f"The state {name!r} of {what} is no tensor but {type(value).__name__}."
+                raise CheckpointError(msg)
+            if tensor.shape != own.shape and not tensor.dim() == own.dim() == 0:
+                msg = (
+                    f"The state {name!r} of {what} has shape {tuple(tensor.shape)}, but here it "
+                    f"has {tuple(own.shape)}."
+                )
+                raise CheckpointError(msg)
+            if own.is_floating_point() != tensor.is_floating_point() and not own.is_complex():
+                msg = (
+                    f"The state {name!r} of {what} is {tensor.dtype}, but here it is {own.dtype}; "
+                    "make the optimizer with the same states=."
+                )
+                raise CheckpointError(msg)
+            own.copy_(tensor)
+        known = {"step", *self.names.values(), *self.shown}
+        if is_strict and not known.issuperset(given):
+            unknown = ", ".join(sorted(map(repr, set(given) - known)))
+            there = ", ".join(self.shown) or "none"
+            msg = f"{what} has the unknown states {unknown}; its states are: {there}."
+            raise CheckpointError(msg)
+
+
+def public_name(name: str, names: Mapping[str, str]) -> str:
+    """Return the name of a state, or of its second array, in the optimizer."""
+    base, dot, suffix = name.partition(".")
+    return names.get(base, base) + dot + suffix
+
+
+def steps_in(given: Mapping[str, Any]) -> int:
+    """Return how many updates the states of a parameter have seen: 1 if they do not say."""
+    if not given:
+        return 0
+    step = as_number(given.get("step", 1))
+    if step is None or step < 0 or step != step:
+        msg = f"The state 'step' must be a number of updates, got {given['step']!r}."
+        raise CheckpointError(msg)
+    return int(step)

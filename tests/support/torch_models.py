@@ -1,0 +1,38 @@
+"""Small models that the tests of the PyTorch front end train."""
+
+import torch
+
+
+def network(dtype=torch.float32, seed=1):
+    """Two layers, always with the same first weights."""
+    torch.manual_seed(seed)
+    layers = torch.nn.Linear(6, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)
+    return torch.nn.Sequential(*layers).to(dtype)
+
+
+def backward(model, k):
+    """Compute the gradients of minibatch `k`; return the loss."""
+    dtype = next(model.parameters()).dtype
+    generator = torch.Generator().manual_seed(k)
+    batch = torch.randn(8, 6, generator=generator).to(dtype)
+    loss = (model(batch).float() - batch.float().sum(1, keepdim=True)).square().mean()
+    model.zero_grad()
+    loss.backward()
+    return loss.detach()
+
+
+def train(model, optimizer, steps=20, first=0):
+    """Do some updates."""
+    for k in range(first, first + steps):
+        backward(model, k)
+        optimizer.step()
+
+
+def weights(model):
+    """All parameters in one vector of float64."""
+    return torch.cat([p.detach().double().flatten() for p in model.parameters()])
+
+
+def distance(first, second):
+    """The largest difference between the parameters of two models."""
+    return (weights(first) - weights(second)).abs().max().item()

@@ -1,0 +1,423 @@
+"""An optimizer of any rule does what users of torch.optim expect."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from support.torch_models import backward, distance, network, train, weights
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+
+import learnerdsl as ld
+import learnerdsl.torch as ldt
+from learnerdsl import learners
+from learnerdsl.transforms import clip_by_global_norm
+
+
+@ld.rule
+def scaled_sign(p, g, lr=0.01, share=0.9):
+    mean = ld.state("mean")
+    mean_new = ld.assign(mean, share * mean + (1 - share) * g)
+    return ld.assign(p, p - lr * ld.sign(mean_new))
+
+
+ScaledSign = ldt.optimizer_class(scaled_sign)
+
+
+def saved_and_loaded(value):
+    memory = io.BytesIO()
+    torch.save(value, memory)
+    memory.seek(0)
+    return torch.load(memory, weights_only=True)
+
+
+def pair(**arguments):
+    """Two equal models with AdamW of this package and of torch."""
+    own, theirs = network(), network()
+    return (
+        (own, ldt.AdamW(own.parameters(), lr=0.01, **arguments)),
+        (theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, **arguments)),
+    )
+
+
+def test_classes_are_optimizers_and_have_documentation():
+    assert issubclass(ldt.Lion, torch.optim.Optimizer)
+    assert len([n for n in dir(ldt) if n[0].isupper()]) == len(learners.__all__) + 1
+    assert "Lion" in ldt.Lion.__doc__
+
+
+def test_rule_of_ones_own_is_an_optimizer():
+    first, second = network(), network()
+    arrays = {n: p.detach().numpy().copy() for n, p in second.named_parameters()}
+    learner = scaled_sign(arrays, lr=0.02)
+    optimizer = scaled_sign.torch(first.parameters(), lr=0.02)
+    assert type(optimizer) is ScaledSign
+    for k in range(3):
+        backward(first, k)
+        learner.update({n: p.grad.numpy() for n, p in first.named_parameters()})
+        optimizer.step()
+    for name, p in first.named_parameters():
+        assert np.array_equal(p.detach().numpy(), arrays[name])
+        assert np.array_equal(optimizer.state[p]["mean"].numpy(), learner.state[name]["mean"])
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.5),
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=12),
+        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 12),
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda k: 0.9**k),
+    ],
+    ids=["step", "one cycle", "cosine", "function"],
+)
+def test_schedulers_of_torch_set_hyperparameters(scheduler):
+    models = []
+    for model, optimizer in pair():
+        schedule = scheduler(optimizer)
+        for k in range(10):
+            train(model, optimizer, 1, k)
+            schedule.step()
+        models.append(model)
+    assert distance(*models) < 1e-6
+
+
+def test_hyperparameters_are_read_from_the_groups_at_each_step():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 2)
+        optimizer.param_groups[0]["betas"] = (0.5, 0.9)
+        optimizer.param_groups[0]["amsgrad"] = False
+        train(model, optimizer, 2, 2)
+        optimizer.param_groups[0]["lr"] = rate = torch.tensor(0.05)
+        train(model, optimizer, 2, 4)
+        rate.fill_(0.001)
+        train(model, optimizer, 2, 6)
+        models.append(model)
+    assert distance(*models) < 1e-6
+
+
+def test_schedules_of_this_package_are_hyperparameters():
+    first, second = network(), network()
+    optimizer = ldt.AdamW(first.parameters(), lr=0.01 / ld.step)
+    judge = torch.optim.AdamW(second.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(judge, lambda k: 1 / (k + 1))
+    for k in range(5):
+        train(first, optimizer, 1, k)
+        train(second, judge, 1, k)
+        schedule.step()
+    assert distance(first, second) < 1e-6
+    saved = saved_and_loaded(optimizer.state_dict())
+    assert saved["param_groups"][0]["lr"] is None
+    again = ldt.AdamW(first.parameters(), lr=0.01 / ld.step)
+    again.load_state_dict(saved)
+    train(first, again, 1, 5)
+    train(second, judge, 1, 5)
+    assert distance(first, second) < 1e-6
+
+
+def test_groups_have_their_own_hyperparameters_and_options():
+    models = []
+    for optimizer_class in (ldt.SGD, torch.optim.SGD):
+        model = network()
+        groups = [
+            {"params": model[0].parameters(), "lr": 0.1},
+            {"params": [model[2].weight], "momentum": 0.9, "nesterov": True},
+        ]
+        optimizer = optimizer_class(groups, lr=0.01)
+        train(model, optimizer, 3)
+        optimizer.add_param_group({"params": [model[2].bias], "maximize": True})
+        train(model, optimizer, 3, 3)
+        optimizer.param_groups[0]["momentum"] = 0.5
+        train(model, optimizer, 3, 6)
+        models.append(model)
+    assert distance(*models) < 1e-6
+
+
+def test_global_norm_needs_equal_options_in_all_groups():
+    rule = ld.chain(clip_by_global_norm, learners.nesterov)
+    model = network()
+    groups = [{"params": [model[0].weight]}, {"params": [model[2].weight], "maximize": True}]
+    optimizer = rule.torch(groups)
+    backward(model, 0)
+    with pytest.raises(ld.HyperparameterError, match="cannot differ in options"):
+        optimizer.step()
+
+
+def test_parameters_without_gradients_keep_their_own_step():
+    models = []
+    for model, optimizer in pair():
+        for k in range(6):
+            backward(model, k)
+            if k in (0, 3):
+                model[0].weight.grad = None
+            optimizer.step()
+        assert optimizer.state[model[0].weight]["step"] == 4
+        assert optimizer.state[model[2].weight]["step"] == 6
+        models.append(model)
+    assert distance(*models) < 1e-6
+
+
+def test_states_appear_with_the_first_gradient():
+    model = network()
+    optimizer = ldt.Adam(model.parameters())
+    optimizer.step()
+    assert len(optimizer.state) == 0
+    backward(model, 0)
+    model[0].bias.grad = None
+    optimizer.step()
+    assert model[0].bias not in optimizer.state
+    assert set(optimizer.state[model[0].weight]) == {"step", "exp_avg", "exp_avg_sq"}
+
+
+def test_states_are_tensors_in_the_memory_of_updates():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 3)
+        state = optimizer.state[model[0].weight]
+        state["exp_avg"].zero_()
+        state["exp_avg_sq"] = torch.ones_like(state["exp_avg_sq"])
+        state["step"].fill_(100)
+        train(model, optimizer, 3, 3)
+        models.append(model)
+    assert distance(*models) < 1e-6
+    model, optimizer = models[0], ldt.Adam(models[0].parameters())
+    train(model, optimizer, 2)
+    del optimizer.state[model[0].weight]
+    train(model, optimizer, 1)
+    assert optimizer.state[model[0].weight]["step"] == 1
+    assert optimizer.state[model[0].bias]["step"] == 3
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Prodigy", "ScheduleFreeAdamW", "AdaShift", "NAdam"])
+@pytest.mark.parametrize("way", ["saved", "deepcopy", "pickle"])
+def test_training_resumes_bitwise(name, way):
+    model = network()
+    optimizer = getattr(ldt, name)(model.named_parameters(), lr=0.01)
+    train(model, optimizer, 4)
+    if way == "saved":
+        other = copy.deepcopy(model)
+        continued = getattr(ldt, name)(other.named_parameters(), lr=0.3)
+        continued.load_state_dict(saved_and_loaded(optimizer.state_dict()))
+    elif way == "deepcopy":
+        other, continued = copy.deepcopy((model, optimizer))
+    else:
+        other, continued = pickle.loads(pickle.dumps((model, optimizer)))
+    train(model, optimizer, 3, 4)
+    train(other, continued, 3, 4)
+    assert torch.equal(weights(model), weights(other))
+
+
+def test_parameters_are_matched_by_name():
+    model = network()
+    optimizer = ldt.Adam(model.named_parameters())
+    train(model, optimizer, 2)
+    other = copy.deepcopy(model)
+    turned = ldt.Adam(reversed(list(other.named_parameters())))
+    turned.load_state_dict(optimizer.state_dict())
+    train(model, optimizer, 2, 2)
+    train(other, turned, 2, 2)
+    assert torch.equal(weights(model), weights(other))
+
+
+def test_classes_are_pickled_by_name():
+    for optimizer_class in (ldt.AdamW, ldt.Lion, ScaledSign):
+        assert pickle.loads(pickle.dumps(optimizer_class)) is optimizer_class
+    assert ldt.optimizer_class(learners.lion) is ldt.Lion
+    other = ldt.optimizer_class(scaled_sign, "Other")
+    assert pickle.loads(pickle.dumps(other)) is other is not ScaledSign
+
+
+class OwnAdam(ldt.Adam):
+    """A user's class."""
+
+
+def test_users_may_derive_classes():
+    model = network()
+    optimizer = OwnAdam(model.parameters())
+    train(model, optimizer, 1)
+    assert type(pickle.loads(pickle.dumps(optimizer))) is OwnAdam
+
+
+def test_builtin_rule_has_the_class_of_torch_under_its_own_names_too():
+    model = network()
+    optimizer = learners.rprop.torch(model.parameters(), eta_minus=0.4, step_max=1.0)
+    assert type(optimizer) is ldt.Rprop
+    assert optimizer.param_groups[0]["etas"] == (0.4, 1.2)
+    assert optimizer.param_groups[0]["step_sizes"] == (1e-6, 1.0)
+    assert ldt.AdamW(model.parameters(), beta2=0.9).param_groups[0]["betas"] == (0.9, 0.9)
+
+
+def test_groups_may_be_replaced():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 2)
+        optimizer.param_groups[0] = {**optimizer.param_groups[0], "lr": 0.1}
+        train(model, optimizer, 2, 2)
+        optimizer.param_groups[0]["params"] = [model[0].weight]
+        train(model, optimizer, 2, 4)
+        models.append(model)
+    assert distance(*models) < 1e-6
+
+
+def test_closure_computes_the_loss():
+    model = network()
+    optimizer = ldt.AliG(model.parameters())
+    assert optimizer.step(lambda: backward(model, 0)) == backward(network(), 0)
+    backward(model, 1)
+    optimizer.step(loss=torch.tensor(0.5))
+    with pytest.raises(ld.UnknownNameError, match=r"needs loss="):
+        optimizer.step()
+
+
+def test_other_inputs_come_in_a_dict():
+    model, other = network(), network()
+    optimizer = ldt.AdaHessian(model.named_parameters())
+    same = ldt.AdaHessian(other.parameters())
+    backward(model, 0)
+    backward(other, 0)
+    (name,) = learners.adahessian.trace().extras
+    squares = {n: p.grad**2 for n, p in model.named_parameters()}
+    optimizer.step(**{name.name: squares})
+    same.step(**{name.name: {p: p.grad**2 for p in other.parameters()}})
+    assert torch.equal(weights(model), weights(other))
+
+
+def test_hooks_run():
+    model, seen = network(), []
+    optimizer = ldt.Lion(model.parameters())
+    optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
+    optimizer.register_step_post_hook(lambda *_: seen.append("after"))
+    optimizer.register_state_dict_post_hook(lambda own, found: seen.append("saved"))
+    optimizer.register_load_state_dict_post_hook(lambda own: seen.append("loaded"))
+    train(model, optimizer, 1)
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert seen == ["before", "after", "saved", "loaded"]
+
+
+def test_grad_scaler_skips_steps_with_infinities():
+    model = network()
+    optimizer = ldt.AdamW(model.parameters())
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    before = weights(model)
+    for bad in (True, False):
+        loss = model(torch.ones(2, 6)).sum()
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        if bad:
+            model[0].weight.grad[0, 0] = torch.inf
+        scaler.step(optimizer)
+        scaler.update()
+        assert torch.equal(before, weights(model)) == bad
+
+
+def test_autograd_notices_updates():
+    model = network()
+    optimizer = ldt.SGD(model.parameters())
+    loss = model(torch.ones(2, 6)).square().sum()
+    loss.backward(retain_graph=True)
+    model[0].weight.grad = None
+    versions = [p._version for p in model.parameters()]
+    optimizer.step()
+    assert [p._version - v for p, v in zip(model.parameters(), versions, strict=True)] == [
+        0,
+        1,
+        1,
+        1,
+    ]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_training_step_can_be_compiled_around():
+    model = network()
+    optimizer = ldt.AdamW(model.parameters())
+    backward(model, 0)
+    before = weights(model)
+    torch.compile(lambda: optimizer.step(), backend="eager")()
+    assert not torch.equal(before, weights(model))
+
+
+def test_parameters_may_get_other_memory_or_another_type():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 2)
+        for p in model.parameters():
+            p.data = p.data.clone()
+        train(model, optimizer, 2, 2)
+        models.append(model)
+    assert distance(*models) < 1e-6
+    model, optimizer = network(), ldt.Adam(network().parameters())
+    optimizer = ldt.Adam(model.parameters())
+    train(model, optimizer, 2)
+    model.double()
+    train(model, optimizer, 1, 2)
+    assert optimizer.state[model[0].weight]["exp_avg"].dtype == torch.float64
+    assert optimizer.state[model[0].weight]["step"] == 3
+
+
+@pytest.mark.parametrize("name", ["AdamW", "LAMB", "Lion", "Prodigy"])
+def test_class_of_a_builtin_equals_its_learner(name):
+    rule = getattr(learners, name.lower())
+    model = network()
+    arrays = [p.detach().numpy().copy() for p in model.parameters()]
+    learner, optimizer = rule(arrays), getattr(ldt, name)(model.parameters())
+    for k in range(4):
+        backward(model, k)
+        learner.update([p.grad.numpy() for p in model.parameters()])
+        optimizer.step()
+    for p, array in zip(model.parameters(), arrays, strict=True):
+        assert np.array_equal(p.detach().numpy(), array)
+
+
+def test_weights_to_evaluate_with():
+    model = network()
+    optimizer = ldt.ScheduleFreeSGD(model.named_parameters(), lr=0.1)
+    learner_weights = {n: p.detach().numpy().copy() for n, p in model.named_parameters()}
+    learner = learners.schedule_free_sgd(learner_weights, lr=0.1)
+    assert torch.equal(optimizer.evaluation_parameters()[model[0].bias], model[0].bias)
+    for k in range(3):
+        backward(model, k)
+        learner.update({n: p.grad.numpy() for n, p in model.named_parameters()})
+        optimizer.step()
+    expected = learner.evaluation_parameters()
+    found = optimizer.evaluation_parameters()
+    for name, p in model.named_parameters():
+        assert np.array_equal(found[p].numpy(), expected[name])
+        assert not torch.equal(found[p], p)
+
+
+def test_master_weights_begin_again_at_written_parameters():
+    model = network(torch.bfloat16)
+    optimizer = ldt.SGD(model.parameters(), lr=1e-4, master="float32")
+    train(model, optimizer, 1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(1.0)
+    optimizer.adopt_parameters()
+    train(model, optimizer, 1)
+    assert (weights(model) - 1).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("name", ["Nero", "Gravity", "AliG", "AdamW"])
+@pytest.mark.parametrize("is_flat", [False, True], ids=["nested", "flat"])
+def test_distributed_checkpoints_do_not_move_parameters(name, is_flat):
+    options = StateDictOptions(flatten_optimizer_state_dict=is_flat)
+    model = network()
+    optimizer = getattr(ldt, name)(model.parameters())
+    for k in range(3):
+        optimizer.step(lambda k=k: backward(model, k))
+    saved = copy.deepcopy(get_optimizer_state_dict(model, optimizer, options=options))
+    other = copy.deepcopy(model)
+    continued = getattr(ldt, name)(other.parameters())
+    set_optimizer_state_dict(other, continued, saved, options=options)
+    assert torch.equal(weights(model), weights(other))
+    optimizer.step(lambda: backward(model, 3))
+    continued.step(lambda: backward(other, 3))
+    assert torch.equal(weights(model), weights(other))
