@@ -66,6 +66,25 @@ def test_weights_and_state_dicts_are_those_of_torch(name, arguments, dtype):
     assert distance(own, theirs) <= tolerance
 
 
+@pytest.mark.parametrize("name", sorted({name for name, _ in CASES} - {"Adafactor"}))
+def test_shapes_layouts_and_a_learning_rate_in_a_tensor(name):
+    shapes = [(3, 4), (5,), (), (0, 3)]
+    torch.manual_seed(2)
+    starts = [torch.randn(shape) for shape in shapes] + [torch.randn(4, 6).T]
+    results = []
+    for optimizer_class in (getattr(ldt, name), getattr(torch.optim, name)):
+        parameters = [torch.nn.Parameter(start.clone()) for start in starts]
+        optimizer = optimizer_class(parameters, lr=torch.tensor(0.01))
+        generator = torch.Generator().manual_seed(3)
+        for _ in range(10):
+            for p in parameters:
+                p.grad = torch.randn(p.shape, generator=generator)
+            optimizer.step()
+        results.append(parameters)
+    for own, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(own, theirs, rtol=1e-6, atol=1e-6)
+
+
 def test_defaults_are_those_of_torch():
     for name in {name for name, _ in CASES} | {"Muon", "SparseAdam"}:
         model = torch.nn.Linear(3, 3, bias=False)
