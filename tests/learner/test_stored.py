@@ -149,7 +149,7 @@ def test_a_file_of_bfloat16_says_what_reading_it_takes(tmp_path, monkeypatch):
     learner_of(backend="numpy").save(tmp_path / "learner", parameters=True)
     learner = learner_of("float32", backend="numpy")
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    with pytest.raises(ld.DtypeError, match="pip install ml_dtypes"):
+    with pytest.raises(ld.DtypeError, match=r"pip install .learnerdsl\[bfloat16\]"):
         learner.load(tmp_path / "learner", parameters=True)
     learner.load(tmp_path / "learner")
 

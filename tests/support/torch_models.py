@@ -1,6 +1,10 @@
 """Small models that the tests of the PyTorch front end train."""
 
+import io
+
 import torch
+
+import learnerdsl.torch as ldt
 
 
 def network(dtype=torch.float32, seed=1):
@@ -36,3 +40,20 @@ def weights(model):
 def distance(first, second):
     """The largest difference between the parameters of two models."""
     return (weights(first) - weights(second)).abs().max().item()
+
+
+def pair(**arguments):
+    """Two equal models with AdamW of this package and of torch."""
+    own, theirs = network(), network()
+    return (
+        (own, ldt.AdamW(own.parameters(), lr=0.01, **arguments)),
+        (theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, **arguments)),
+    )
+
+
+def saved_and_loaded(value):
+    """Return what torch reads after it has written a value."""
+    memory = io.BytesIO()
+    torch.save(value, memory)
+    memory.seek(0)
+    return torch.load(memory, weights_only=True)

@@ -1,18 +1,11 @@
 """An optimizer of any rule does what users of torch.optim expect."""
 
-import copy
-import io
 import pickle
 
 import numpy as np
 import pytest
 import torch
-from support.torch_models import backward, distance, network, train, weights
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
+from support.torch_models import backward, distance, network, pair, saved_and_loaded, train, weights
 
 import learnerdsl as ld
 import learnerdsl.torch as ldt
@@ -28,22 +21,6 @@ def scaled_sign(p, g, lr=0.01, share=0.9):
 
 
 ScaledSign = ldt.optimizer_class(scaled_sign)
-
-
-def saved_and_loaded(value):
-    memory = io.BytesIO()
-    torch.save(value, memory)
-    memory.seek(0)
-    return torch.load(memory, weights_only=True)
-
-
-def pair(**arguments):
-    """Two equal models with AdamW of this package and of torch."""
-    own, theirs = network(), network()
-    return (
-        (own, ldt.AdamW(own.parameters(), lr=0.01, **arguments)),
-        (theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, **arguments)),
-    )
 
 
 def test_classes_are_optimizers_and_have_documentation():
@@ -148,82 +125,6 @@ def test_global_norm_needs_equal_options_in_all_groups():
     backward(model, 0)
     with pytest.raises(ld.HyperparameterError, match="cannot differ in options"):
         optimizer.step()
-
-
-def test_parameters_without_gradients_keep_their_own_step():
-    models = []
-    for model, optimizer in pair():
-        for k in range(6):
-            backward(model, k)
-            if k in (0, 3):
-                model[0].weight.grad = None
-            optimizer.step()
-        assert optimizer.state[model[0].weight]["step"] == 4
-        assert optimizer.state[model[2].weight]["step"] == 6
-        models.append(model)
-    assert distance(*models) < 1e-6
-
-
-def test_states_appear_with_the_first_gradient():
-    model = network()
-    optimizer = ldt.Adam(model.parameters())
-    optimizer.step()
-    assert len(optimizer.state) == 0
-    backward(model, 0)
-    model[0].bias.grad = None
-    optimizer.step()
-    assert model[0].bias not in optimizer.state
-    assert set(optimizer.state[model[0].weight]) == {"step", "exp_avg", "exp_avg_sq"}
-
-
-def test_states_are_tensors_in_the_memory_of_updates():
-    models = []
-    for model, optimizer in pair():
-        train(model, optimizer, 3)
-        state = optimizer.state[model[0].weight]
-        state["exp_avg"].zero_()
-        state["exp_avg_sq"] = torch.ones_like(state["exp_avg_sq"])
-        state["step"].fill_(100)
-        train(model, optimizer, 3, 3)
-        models.append(model)
-    assert distance(*models) < 1e-6
-    model, optimizer = models[0], ldt.Adam(models[0].parameters())
-    train(model, optimizer, 2)
-    del optimizer.state[model[0].weight]
-    train(model, optimizer, 1)
-    assert optimizer.state[model[0].weight]["step"] == 1
-    assert optimizer.state[model[0].bias]["step"] == 3
-
-
-@pytest.mark.parametrize("name", ["AdamW", "Prodigy", "ScheduleFreeAdamW", "AdaShift", "NAdam"])
-@pytest.mark.parametrize("way", ["saved", "deepcopy", "pickle"])
-def test_training_resumes_bitwise(name, way):
-    model = network()
-    optimizer = getattr(ldt, name)(model.named_parameters(), lr=0.01)
-    train(model, optimizer, 4)
-    if way == "saved":
-        other = copy.deepcopy(model)
-        continued = getattr(ldt, name)(other.named_parameters(), lr=0.3)
-        continued.load_state_dict(saved_and_loaded(optimizer.state_dict()))
-    elif way == "deepcopy":
-        other, continued = copy.deepcopy((model, optimizer))
-    else:
-        other, continued = pickle.loads(pickle.dumps((model, optimizer)))
-    train(model, optimizer, 3, 4)
-    train(other, continued, 3, 4)
-    assert torch.equal(weights(model), weights(other))
-
-
-def test_parameters_are_matched_by_name():
-    model = network()
-    optimizer = ldt.Adam(model.named_parameters())
-    train(model, optimizer, 2)
-    other = copy.deepcopy(model)
-    turned = ldt.Adam(reversed(list(other.named_parameters())))
-    turned.load_state_dict(optimizer.state_dict())
-    train(model, optimizer, 2, 2)
-    train(other, turned, 2, 2)
-    assert torch.equal(weights(model), weights(other))
 
 
 def test_classes_are_pickled_by_name():
@@ -374,50 +275,3 @@ def test_class_of_a_builtin_equals_its_learner(name):
         optimizer.step()
     for p, array in zip(model.parameters(), arrays, strict=True):
         assert np.array_equal(p.detach().numpy(), array)
-
-
-def test_weights_to_evaluate_with():
-    model = network()
-    optimizer = ldt.ScheduleFreeSGD(model.named_parameters(), lr=0.1)
-    learner_weights = {n: p.detach().numpy().copy() for n, p in model.named_parameters()}
-    learner = learners.schedule_free_sgd(learner_weights, lr=0.1)
-    assert torch.equal(optimizer.evaluation_parameters()[model[0].bias], model[0].bias)
-    for k in range(3):
-        backward(model, k)
-        learner.update({n: p.grad.numpy() for n, p in model.named_parameters()})
-        optimizer.step()
-    expected = learner.evaluation_parameters()
-    found = optimizer.evaluation_parameters()
-    for name, p in model.named_parameters():
-        assert np.array_equal(found[p].numpy(), expected[name])
-        assert not torch.equal(found[p], p)
-
-
-def test_master_weights_begin_again_at_written_parameters():
-    model = network(torch.bfloat16)
-    optimizer = ldt.SGD(model.parameters(), lr=1e-4, master="float32")
-    train(model, optimizer, 1)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.fill_(1.0)
-    optimizer.adopt_parameters()
-    train(model, optimizer, 1)
-    assert (weights(model) - 1).abs().max() < 0.1
-
-
-@pytest.mark.parametrize("name", ["Nero", "Gravity", "AliG", "AdamW"])
-@pytest.mark.parametrize("is_flat", [False, True], ids=["nested", "flat"])
-def test_distributed_checkpoints_do_not_move_parameters(name, is_flat):
-    options = StateDictOptions(flatten_optimizer_state_dict=is_flat)
-    model = network()
-    optimizer = getattr(ldt, name)(model.parameters())
-    for k in range(3):
-        optimizer.step(lambda k=k: backward(model, k))
-    saved = copy.deepcopy(get_optimizer_state_dict(model, optimizer, options=options))
-    other = copy.deepcopy(model)
-    continued = getattr(ldt, name)(other.parameters())
-    set_optimizer_state_dict(other, continued, saved, options=options)
-    assert torch.equal(weights(model), weights(other))
-    optimizer.step(lambda: backward(model, 3))
-    continued.step(lambda: backward(other, 3))
-    assert torch.equal(weights(model), weights(other))
