@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 # In two processes, as LLVM never gives back the memory of a kernel that it has compiled.
-BATTERIES := tests/check tests/learners tests/transforms
+BATTERIES := tests/check tests/learner tests/learners tests/torch tests/transforms
 define run_tests
 $(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES)
 $(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES:%=--ignore=%)
