@@ -164,6 +164,7 @@ class Learner(Resumable):
         spans = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
         check = partial(self._backend.check, states=spans)
         self._check = check("gradient")
+        self._is_choosing = False
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
         holds = self._backend.holds_gradients or nonfinite == "raise"
         self._bound = LastArrays(len(self._names), holds)
@@ -262,15 +263,13 @@ class Learner(Resumable):
         """
         if not self._is_mapping and type(gradients) not in (list, tuple):
             arrays = self._complete(gradients)
+        if self._is_choosing:  # an exception came in between
+            self._choose_types(self._check.given)
         bound = self._bound.present()
         changed = [k for k, array in enumerate(arrays) if array is not bound[k]]
         checked = self._check.check(changed, [arrays[k] for k in changed])
-        if checked.types:
-            self._bound.forget()  # kernels are about to read another type
-            types = self._engine.choose_gradients(checked.types)
-            self._check.adopt(types)
-            pairs = zip(self._precisions, types, strict=True)
-            self._precisions = [replace(own, gradient=kind) for own, kind in pairs]
+        while checked.types:  # at most twice: then the types of all gradients are known
+            self._choose_types(checked.types)
             changed = list(range(len(arrays)))
             checked = self._check.check(changed, arrays)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
@@ -286,6 +285,16 @@ class Learner(Resumable):
         self._engine.select_rows(rows)
         self._bound.keep(arrays, changed, checked)
         return absent
+
+    def _choose_types(self, given: Sequence[str | None]) -> None:
+        """Choose the number types in which kernels read gradients of the types `given`."""
+        self._is_choosing = True
+        self._bound.forget()
+        types = self._engine.choose_gradients(given)
+        self._check.adopt(types)
+        pairs = zip(self._precisions, types, strict=True)
+        self._precisions = [replace(own, gradient=kind) for own, kind in pairs]
+        self._is_choosing = False
 
     def _complete(self, gradients: Any) -> tuple[Any, ...]:
         """Return the gradients in the order of the parameters, or raise an error."""

@@ -62,6 +62,7 @@ class CpuEngine(Absences, HostStates):
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = Memory(self, parameters)
+        self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
         self.begin_absences(self.memory.vectors, {symbol.name for symbol in program.kernel.states})
@@ -221,8 +222,10 @@ class CpuEngine(Absences, HostStates):
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Read gradients in the number type that they have, if it is the same for all."""
         precision = with_gradients(self.program.precision, kinds)
-        if precision != self.program.precision:
+        if precision.gradient != self.gradient_kind:
+            self.gradient_kind = ""  # unknown, if an exception comes in between
             self.use_program(compile_rule(self.program.rule, precision, "cpu"))
+            self.gradient_kind = precision.gradient
         return [precision.gradient] * len(kinds)
 
     def use_program(self, program: Program) -> None:

@@ -57,6 +57,7 @@ class CudaEngine(DeviceStates):
         stream: Callable[[], int],
     ) -> None:
         super().__init__(program, work, parameters, device, stream)
+        self.gradient_kind = program.precision.gradient
         self.load(program)
         self.matrix_stages = {
             scalars_of(level): MatrixStage(self, level)
@@ -96,8 +97,10 @@ class CudaEngine(DeviceStates):
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Read gradients in the number type that they have, if it is the same for all."""
         precision = with_gradients(self.program.precision, kinds)
-        if precision != self.program.precision:
+        if precision.gradient != self.gradient_kind:
+            self.gradient_kind = ""  # unknown, if an exception comes in between
             self.use_program(compile_rule(self.program.rule, precision, "cuda"))
+            self.gradient_kind = precision.gradient
         return [precision.gradient] * len(kinds)
 
     def use_program(self, program: Program) -> None:
