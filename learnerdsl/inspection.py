@@ -164,21 +164,11 @@ def plan(program: Program) -> Plan:
 
 def _number_types(program: Program) -> str:
     """Return the number types of the arrays, beginning with that of the parameters."""
-    precision, kernel = program.precision, program.kernel
-    parts = [precision.parameter]
-    if precision.gradient != precision.parameter:
-        parts.append(f"{precision.gradient} {kernel.gradient}")
-    of_types: dict[str, dict[str, None]] = {}
-    for spec in program.rule.states:
-        storage = _storage(program, spec.symbol).name
-        if _is_array(spec.symbol) and storage != precision.parameter:
-            of_types.setdefault(storage, {})[spec.public] = None
-    parts += [f"{storage} {' '.join(names)}" for storage, names in of_types.items()]
-    if precision.master:
-        parts.append(f"master {precision.master}")
-    if precision.rounding != "nearest":
-        parts.append(f"{precision.rounding} rounding")
-    return ", ".join(parts)
+    precision = program.precision
+    own = [spec for spec in program.rule.states if _is_array(spec.symbol)]
+    pairs = [(spec.public, _storage(program, spec.symbol).name) for spec in own]
+    others = [(name, storage) for name, storage in pairs if storage != precision.parameter]
+    return precision.described(others, str(program.kernel.gradient))
 
 
 def _storage(program: Program, state: StateSymbol) -> Storage:

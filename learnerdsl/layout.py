@@ -18,7 +18,15 @@ import sympy
 from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
 from learnerdsl.monoids import SUM, Monoid
-from learnerdsl.storage import PARAMETER_REST, SCALE, STORAGES, Precision, Storage
+from learnerdsl.storage import (
+    PARAMETER_REST,
+    SCALE,
+    STORAGES,
+    Precision,
+    Storage,
+    blocks_of,
+    memory_dtype,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Companion:
     @property
     def numpy(self) -> np.dtype[Any]:
         """The NumPy dtype."""
-        return STORAGES[self.dtype].numpy if self.dtype in STORAGES else np.dtype(self.dtype)
+        return memory_dtype(self.dtype)
 
     @property
     def itemsize(self) -> int:
@@ -96,7 +104,7 @@ class Companion:
 
     def array_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the array, for a tensor of this shape."""
-        return shape if self.block == 1 else (-(-math.prod(shape) // self.block),)
+        return shape if self.block == 1 else (blocks_of(shape),)
 
 
 PART_SHARE = 8

@@ -12,6 +12,7 @@ the codes are those of a companding function, which gives small values more of t
     uint8    code = round(255 * sqrt(x) / s),  s = max sqrt(x)
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class Storage:
     block: int = 0
     is_signed: bool = True
     unsigned: str = ""
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether kernels have to decode what they load."""
+        return self.name != self.raw or self.block > 0
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -85,6 +91,16 @@ PARAMETER_TYPES = tuple(row.name for row in STORAGES.values() if row.for_paramet
 ARITHMETIC_TYPES = tuple(dict.fromkeys(row.arithmetic for row in STORAGES.values()))
 
 
+def memory_dtype(name: str) -> np.dtype[Any]:
+    """Return the NumPy dtype of a number type, or of another type of memory, such as "int16"."""
+    return STORAGES[name].numpy if name in STORAGES else np.dtype(name)
+
+
+def blocks_of(shape: tuple[int, ...]) -> int:
+    """Return the number of blocks, each with a scale, of an 8-bit state of this shape."""
+    return -(-math.prod(shape) // BLOCK)
+
+
 SCALE = ".scale"
 """Suffix of the name of a state, for the scales of its blocks; not part of an identifier."""
 
@@ -100,24 +116,28 @@ class Master:
         name: its name.
         dtype: dtype of `rest`; "" for that of the parameter.
         parameters: the parameter types that it can extend.
-        bytes: bytes of `rest` per element.
         is_exact: whether both arrays together hold every float32 value.
     """
 
     name: str
     dtype: str
     parameters: tuple[str, ...]
-    bytes: int
     is_exact: bool
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of `rest` per element."""
+        own = self.dtype or self.parameters[0]
+        return STORAGES[own].itemsize if own in STORAGES else np.dtype(own).itemsize
 
 
 MASTERS: dict[str, Master] = {
     row.name: row
     for row in (
-        Master("float32", "float32", ("bfloat16", "float16"), 4, is_exact=True),
-        Master("split16", "int16", ("bfloat16",), 2, is_exact=True),
-        Master("split8", "int8", ("bfloat16",), 1, is_exact=False),
-        Master("kahan", "", ("bfloat16", "float16"), 2, is_exact=False),
+        Master("float32", "float32", ("bfloat16", "float16"), is_exact=True),
+        Master("split16", "int16", ("bfloat16",), is_exact=True),
+        Master("split8", "int8", ("bfloat16",), is_exact=False),
+        Master("kahan", "", ("bfloat16", "float16"), is_exact=False),
     )
 }
 """Name -> way to keep a master weight."""
@@ -192,12 +212,21 @@ class Precision:
         return self.parameter != self.arithmetic
 
     def __str__(self) -> str:
+        return self.described(self.states, "gradients")
+
+    def described(self, states: Iterable[tuple[str, str]], gradients: str) -> str:
+        """Return a text that begins with the type of the parameters and names what differs.
+
+        Args:
+            states: (name, number type) pairs of the states to name.
+            gradients: what to call the gradients.
+        """
         parts = [self.parameter]
         if self.gradient != self.parameter:
-            parts.append(f"{self.gradient} gradients")
-        of_types: dict[str, list[str]] = {}
-        for name, storage in self.states:
-            of_types.setdefault(storage, []).append(name)
+            parts.append(f"{self.gradient} {gradients}")
+        of_types: dict[str, dict[str, None]] = {}
+        for name, storage in states:
+            of_types.setdefault(storage, {})[name] = None
         parts += [f"{storage} {' '.join(names)}" for storage, names in of_types.items()]
         if self.master:
             parts.append(f"master {self.master}")

@@ -47,9 +47,7 @@ class _InBlocks:
 
     def before(self) -> list[str]:
         """Return the statements before the loop over blocks: scales, and memory to hold values."""
-        count = f"(count + {BLOCK - 1}) // {BLOCK}"
-        view = self.text.memory.view_of_second
-        scales = [view(array, f"start // {BLOCK}", count) for array in self.coded]
+        scales = self.text.memory.views_of_scales(self.coded)
         return scales + [f"{self.name(array, 'held')} = block_scratch()" for array in self.written]
 
     def compute(self) -> list[str]:
@@ -58,7 +56,7 @@ class _InBlocks:
         first, size = self.first, self.size
         lines = [f"{first} = {BLOCK} * {self.number}", f"{size} = min({BLOCK}, count - {first})"]
         starts = f"start + {first}", f"grad_start + {first}"
-        lines += memory.views(self.block, *starts, size, without=self.coded)
+        lines += memory.views(self.block, *starts, size)
         for array in self.loaded:
             scale = f"{memory.second[array]}[{self.number}]"
             kind = storages[array].name

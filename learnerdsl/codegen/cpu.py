@@ -62,9 +62,9 @@ CPU = Target(
 def print_finite_check(dtype: str) -> str:
     """Return the module of a sweep that counts NaN and infinite gradient elements."""
     storage = STORAGES[dtype]
-    is_coded = storage.raw != storage.name
-    value = f"from_{dtype}(g[i])" if is_coded else "g[i]"
-    names = ["abs", "element_pass", f"{storage.raw}_array", "inf", *([f"from_{dtype}"] * is_coded)]
+    value = f"from_{dtype}(g[i])" if storage.is_coded else "g[i]"
+    names = ["abs", "element_pass", f"{storage.raw}_array", "inf"]
+    names += [f"from_{dtype}"] if storage.is_coded else []
     imports = "\n".join(f"    {name}," for name in names)
     return f'''"""Counts what is not finite among {dtype} gradients. Written by learnerdsl."""
 

@@ -48,9 +48,8 @@ class InBlocks(InPacks):
     def whole_pass(self) -> Lines:
         """Return the function of the sweep: a loop over as many blocks as the threads can share."""
         memory, block = self.text.memory, self.block
-        lines = memory.views(block, "start", "grad_start", "count", without=self.coded)
-        blocks = f"(count + {BLOCK - 1}) // {BLOCK}"
-        lines += [memory.view_of_second(a, f"start // {BLOCK}", blocks) for a in self.coded]
+        lines = memory.views(block, "start", "grad_start", "count")
+        lines += memory.views_of_scales(self.coded)
         lines += self.scalars.values()
         lines += [line for r in block.reduces for line in self.totals.start(r)]
         at_once = f"{MOST} * threads()"

@@ -5,7 +5,7 @@ weight, a second array holds bits that the parameter lacks. Arrays with 8-bit co
 each block of elements; see `blocks`.
 """
 
-from collections.abc import Container
+from collections.abc import Iterable
 
 import sympy
 
@@ -14,7 +14,7 @@ from learnerdsl.expr import RingState
 from learnerdsl.ir import Block, Domain, Kernel, Store
 from learnerdsl.kernels.slots import STEP
 from learnerdsl.layout import Layout
-from learnerdsl.storage import Precision, Storage, noise_multiplier
+from learnerdsl.storage import BLOCK, Precision, Storage, noise_multiplier
 
 
 def array_view(dtype: str, column: int | str, start: str, count: str) -> str:
@@ -53,17 +53,10 @@ class Memory:
         own = ("rounding", "base", "noise") if is_random else ()
         self.key, self.base, self.noise = map(names.unique, own) if is_random else ("", "", "")
 
-    def views(
-        self,
-        block: Block,
-        start: str,
-        grad_start: str,
-        count: str,
-        without: Container[sympy.Symbol] = (),
-    ) -> list[str]:
+    def views(self, block: Block, start: str, grad_start: str, count: str) -> list[str]:
         """Return views of the arrays that a loop reads and writes, `count` elements each.
 
-        Scales are left out for the arrays in `without`.
+        Those of scales are left out; see `views_of_scales`.
         """
         lines: list[str] = []
         for array in block.arrays:
@@ -72,12 +65,14 @@ class Memory:
             column = self._column(array, self.layout.arrays.index(array))
             view = array_view(storage.raw, column, first, count)
             lines.append(f"{self.names.arrays[array]} = {view}")
-            if array in self.companions and array not in without:
-                block_size = self.companions[array].block
-                own = start if block_size == 1 else f"{start} // {block_size}"
-                number = f"({count} + {block_size - 1}) // {block_size}"
-                lines.append(self.view_of_second(array, own, count if block_size == 1 else number))
+            if self.has_rest(array):
+                lines.append(self._view_of_second(array, start, count))
         return lines
+
+    def views_of_scales(self, arrays: Iterable[sympy.Symbol]) -> list[str]:
+        """Return views of the scales of arrays with 8-bit codes, for all blocks of a chunk."""
+        first, count = f"start // {BLOCK}", f"(count + {BLOCK - 1}) // {BLOCK}"
+        return [self._view_of_second(array, first, count) for array in arrays]
 
     def _column(self, array: sympy.Symbol, column: int) -> int | str:
         """Return the column of an array, given that of its symbol."""
@@ -87,7 +82,7 @@ class Memory:
         base = column + 1 - array.lag
         return f"{base} + (int64(model[{STEP}]) - {array.lag}) % {array.length}"
 
-    def view_of_second(self, array: sympy.Symbol, start: str, count: str) -> str:
+    def _view_of_second(self, array: sympy.Symbol, start: str, count: str) -> str:
         """Return the statement that names a view of an array's second array."""
         column = self._column(array, self.layout.companion_column(array))
         view = array_view(self.companions[array].raw, column, start, count)
@@ -163,7 +158,7 @@ class Memory:
         return f"from_{self.precision.master}({place}, {rest})"
 
     def _decoded(self, storage: Storage, place: str, scale: str = "") -> str:
-        if storage.name == storage.raw and not storage.block:
+        if not storage.is_coded:
             return place
         arguments = f"{place}, {scale}" if scale else place
         return f"from_{storage.name}({arguments})"
@@ -197,7 +192,7 @@ class Memory:
     def encoded(self, array: sympy.Symbol, value: str, scale: str = "") -> str:
         """Return a value, of the dtype of the arithmetic, as it is stored in an array."""
         storage = self.layout.storages[array]
-        if storage.name == storage.raw and not storage.block:
+        if not storage.is_coded:
             is_wide = storage.name == self.precision.arithmetic
             return value if is_wide else f"{self.narrowing or storage.name}({value})"
         arguments = [value, *([scale] if scale else [])]
@@ -209,7 +204,7 @@ class Memory:
     def narrowed(self, store: Store, value: str) -> str:
         """Return the new value of a state along axes as it is stored, given in any float type."""
         storage = self.layout.storages[store.target]
-        if storage.name == storage.raw:
+        if not storage.is_coded:
             return value  # a store to such an array converts
         source = self.layout.storages.get(store.value)
         if source is not None:
@@ -228,9 +223,8 @@ class Memory:
         The few values of a state along axes are rounded to nearest.
         """
         storage = self.layout.storages[array]
-        is_narrow = storage.name != storage.raw or bool(storage.block)
         is_wide = self.kernel.domains[array] == Domain.ELEMENT
-        return bool(self.noise) and is_narrow and is_wide and not self.has_rest(array)
+        return bool(self.noise) and storage.is_coded and is_wide and not self.has_rest(array)
 
     def read_key(self, block: Block) -> dict[str, str]:
         """Return name -> statement that makes the key of the noise, if a sweep needs it."""

@@ -3,12 +3,11 @@
 The oracle, start values and checkpoints use it. It shares no code with the compiler's kernels.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.storage import BLOCK, STORAGES, Precision, Storage
+from learnerdsl.storage import BLOCK, STORAGES, Precision, Storage, blocks_of
 
 _WORD = 0xFFFFFFFF
 _KEPT = {"split16": 16, "split8": 8}
@@ -61,7 +60,7 @@ def _encode_blocks(
     storage: Storage, values: np.ndarray, noise: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     flat = values.reshape(-1)
-    magnitudes = np.zeros(-(-max(flat.size, 0) // BLOCK) * BLOCK, np.float32)
+    magnitudes = np.zeros(blocks_of(flat.shape) * BLOCK, np.float32)
     magnitudes[: flat.size] = np.abs(flat)
     scales = magnitudes.reshape(-1, BLOCK).max(axis=1, initial=0.0)
     half = np.float32(0.5)
@@ -194,8 +193,3 @@ def rounding_noise(seed: int, step: float, number: int, positions: np.ndarray) -
 def noise_of(noise: np.ndarray, multiplier: int) -> np.ndarray:
     """Return 16 of the random bits of each element, for the array with this multiplier."""
     return ((noise * np.uint64(multiplier)) & np.uint64(_WORD)) >> np.uint64(16)
-
-
-def blocks_of(shape: tuple[int, ...]) -> int:
-    """Return the number of blocks of an 8-bit state of this shape."""
-    return -(-math.prod(shape) // BLOCK)

@@ -11,14 +11,20 @@ import numpy as np
 
 from learnerdsl.expr import RingState, StateSymbol
 from learnerdsl.interpret.codecs import (
-    blocks_of,
     decode,
     decode_parameter,
     encode,
     encode_parameter,
     noise_of,
 )
-from learnerdsl.storage import PARAMETER_REST, SCALE, STORAGES, Precision, noise_multiplier
+from learnerdsl.storage import (
+    PARAMETER_REST,
+    SCALE,
+    Precision,
+    blocks_of,
+    memory_dtype,
+    noise_multiplier,
+)
 from learnerdsl.tracing import Rule
 
 Pieces = dict[str, Any]
@@ -37,8 +43,7 @@ def empty_pieces(rule: Rule, precision: Precision, parameter: np.ndarray) -> Pie
             if storage.block:
                 pieces[symbol.name + SCALE] = np.zeros(blocks_of(shape), np.float32)
     if precision.master:
-        dtype = STORAGES[precision.rest].numpy if precision.rest in STORAGES else precision.rest
-        pieces[PARAMETER_REST] = np.zeros(parameter.shape, dtype)
+        pieces[PARAMETER_REST] = np.zeros(parameter.shape, memory_dtype(precision.rest))
     return pieces
 
 

@@ -27,20 +27,27 @@ NAMES = (
 """Names of the functions."""
 
 
-def _of_16_bits(
-    inline: Inline, bits_of: Any, float_of: Any, half_of: Any, half_to: Any
-) -> Functions:
-    """Return the encodings of bfloat16 and float16."""
-
-    @inline
-    def from_bfloat16(stored: Any) -> Any:
-        """Return the value of a bfloat16 number: the upper half of the bits of a float32."""
-        return float_of(u32(u32(stored) << u32(16)))
+def _quiet_bfloat16(inline: Inline) -> Any:
+    """Return the function that makes a bfloat16 NaN."""
 
     @inline
     def quiet_bfloat16(bits: Any) -> Any:
         """Return the bits of a bfloat16 NaN with the sign of a float32 number."""
         return u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
+
+    return quiet_bfloat16
+
+
+def _of_16_bits(
+    inline: Inline, bits_of: Any, float_of: Any, half_of: Any, half_to: Any
+) -> Functions:
+    """Return the encodings of bfloat16 and float16."""
+    quiet_bfloat16 = _quiet_bfloat16(inline)
+
+    @inline
+    def from_bfloat16(stored: Any) -> Any:
+        """Return the value of a bfloat16 number: the upper half of the bits of a float32."""
+        return float_of(u32(u32(stored) << u32(16)))
 
     @inline
     def to_bfloat16(x: Any) -> Any:
@@ -180,6 +187,7 @@ def _of_unsigned_8_bits(inline: Inline, bits_of: Any, sqrt: Any, rint: Any) -> F
 
 def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
     """Return the encodings of master weights in two arrays."""
+    quiet_bfloat16 = _quiet_bfloat16(inline)
 
     @inline
     def rest_of(upper: Any, rest: Any) -> Any:
@@ -196,8 +204,7 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
         """Return the nearest bfloat16 number, ties away from zero; see `split16_rest`."""
         bits = bits_of(x)
         nearest = u32(u32(bits + u32(0x8000)) >> u32(16))
-        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
-        return u16(quiet if x != x else nearest)
+        return u16(quiet_bfloat16(bits) if x != x else nearest)
 
     @inline
     def split16_rest(x: Any) -> Any:
@@ -216,8 +223,7 @@ def _of_masters(inline: Inline, bits_of: Any, float_of: Any) -> Functions:
         bits = bits_of(x)
         kept = u32(u32(bits + u32(0x80)) >> u32(8))
         nearest = u32(u32(kept + u32(0x80)) >> u32(8))
-        quiet = u32(u32(u32(bits >> u32(16)) & u32(0x8000)) | u32(0x7FC0))
-        return u16(quiet if x != x else nearest)
+        return u16(quiet_bfloat16(bits) if x != x else nearest)
 
     @inline
     def split8_rest(x: Any) -> Any:

@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.interpret.codecs import blocks_of, decode, decode_parameter
+from learnerdsl.interpret.codecs import decode, decode_parameter
 from learnerdsl.interpret.pieces import encode_new_parameter
 from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
-from learnerdsl.storage import MASTERS, PARAMETER_REST, SCALE, STORAGES, Precision, Storage
+from learnerdsl.storage import (
+    MASTERS,
+    PARAMETER_REST,
+    SCALE,
+    STORAGES,
+    Precision,
+    Storage,
+    blocks_of,
+)
 
 Pieces = dict[str, Any]
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
-from learnerdsl.expr import RingState
 from learnerdsl.layout import is_structured
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import stages
@@ -107,7 +106,7 @@ def _storage_name(given: Any) -> str:
 
 def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
     distinct = {id(rule): rule for rule in rules}.values()
-    known = dict.fromkeys(_public(spec) for rule in distinct for spec in rule.states)
+    known = dict.fromkeys(spec.public for rule in distinct for spec in rule.states)
     for name in asked:
         if name not in known:
             listed = ", ".join(known) or "none"
@@ -115,17 +114,11 @@ def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
             raise UnknownNameError(msg)
 
 
-def _public(spec: StateSpec) -> str:
-    """Return the name by which a user knows a state: that of the ring for a value of a ring."""
-    symbol = spec.symbol
-    return symbol.name.rpartition("_")[0] if isinstance(symbol, RingState) else symbol.name
-
-
 def _storages(rule: Rule, kind: Storage, asked: str | Mapping[str, str]) -> Any:
     """Return the (name, number type) pairs of the states that differ from the arithmetic."""
     found: list[tuple[str, str]] = []
     for spec in rule.states:
-        name, symbol = _public(spec), spec.symbol
+        name, symbol = spec.public, spec.symbol
         if isinstance(asked, str):
             unsigned = STORAGES[asked].unsigned
             # Rules divide by roots of such states: a small one must not become 0.
@@ -152,7 +145,7 @@ def _check_blocks(rule: Rule, precision: Precision) -> None:
     for block in kernel.passes:
         coded = [s for s in kernel.states if s in block.arrays and precision.state(s.name).block]
         if coded and is_structured(block, kernel):
-            name = next(_public(spec) for spec in rule.states if spec.symbol == coded[0])
+            name = next(spec.public for spec in rule.states if spec.symbol == coded[0])
             msg = (
                 f"State {name!r} of {rule.name} cannot be stored as "
                 f"{precision.state(coded[0].name).name}: it is updated row by row, beside values "
@@ -164,7 +157,7 @@ def _check_blocks(rule: Rule, precision: Precision) -> None:
 
 def _check_fit(rule: Rule, spec: StateSpec, storage: Storage, kind: Storage) -> None:
     """Raise if a state cannot have a number type."""
-    symbol, what = spec.symbol, f"State {_public(spec)!r} of {rule.name}"
+    symbol, what = spec.symbol, f"State {spec.public!r} of {rule.name}"
     fault = ""
     if symbol.shape in ("tensor", "model"):
         fault = "is one number, which is always float64; leave it out"

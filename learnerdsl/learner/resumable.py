@@ -20,7 +20,7 @@ from learnerdsl.runtime.arrays.host import Name
 from learnerdsl.runtime.arrays.interop import copy_to_host
 from learnerdsl.runtime.backends import Backend
 from learnerdsl.runtime.engine import Engine
-from learnerdsl.storage import PARAMETER_REST, SCALE, Precision
+from learnerdsl.storage import PARAMETER_REST, SCALE
 from learnerdsl.tracing import Rule
 
 _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
@@ -35,7 +35,6 @@ class Resumable:
     _groups: list[int]
     _hyper: HyperTable
     _is_mapping: bool
-    _precisions: list[Precision]
     _stored: Stored
     _names: list[Name]
     _rule: Rule
@@ -123,12 +122,11 @@ class Resumable:
         Rules that average weights declare them by `evaluate(...)`. For other rules they are copies
         of the parameters. Hyperparameters have the values of the last update.
         """
-        if not any(rule.evaluation for rule in self._rules):
-            return dict(
-                zip(self._names, self._backend.from_host(self._backend.on_host()), strict=True)
-            )
-        step = self.step_count
         shown = [rule.evaluation for rule in self._rules if rule.evaluation is not None]
+        if not shown:
+            arrays = self._backend.from_host(self._backend.on_host())
+            return dict(zip(self._names, arrays, strict=True))
+        step = self.step_count
         pieces = self._engine.read_states()
         values = evaluation_parameters(
             self._rules,

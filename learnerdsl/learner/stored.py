@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.expr import StateSymbol
+from learnerdsl.interpret.codecs import decode_parameter
 from learnerdsl.interpret.pieces import (
     decode_state,
     decode_states,
-    decode_tensor_parameter,
     encode_new_parameter,
     encode_state,
     encode_states,
@@ -110,7 +110,7 @@ class Stored:
             return list(parameters)
         rests = (pieces or {}).get(PARAMETER_REST, [None] * len(parameters))
         return [
-            decode_tensor_parameter(precision, parameter, {PARAMETER_REST: rest})
+            decode_parameter(precision, parameter, rest)
             if rest is not None
             else np.asarray(parameter).astype(precision.arithmetic)
             for precision, parameter, rest in zip(self.precisions, parameters, rests, strict=True)

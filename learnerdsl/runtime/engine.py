@@ -8,9 +8,9 @@ import numpy as np
 
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.arrays.host import Gradient, span_of
 from learnerdsl.runtime.arrays.interop import host_array
-from learnerdsl.storage import Precision
 
 
 class Outcome:
@@ -183,17 +183,37 @@ class Engine(Protocol):
         ...
 
 
-def with_gradients(precision: Precision, kinds: Sequence[str | None]) -> Precision:
-    """Return the precision for gradients of these number types; None where it is not known.
+class ReadsGradients:
+    """The part of an engine that runs a program for the number type that its gradients have.
 
-    They are read in the type that they have, if it is the same for all, else in that of the
-    arithmetic. So are those of a wider type: what is too large for the arithmetic is infinite
-    before `nonfinite=` looks at it.
+    Attributes:
+        program: the program that runs.
+        gradient_kind: the number type in which its kernels read gradients; "" while it changes.
     """
-    given = {precision.readable(kind) for kind in kinds if kind}
-    if not given:
-        return precision
-    return replace(precision, gradient=given.pop() if len(given) == 1 else precision.arithmetic)
+
+    program: Program
+    gradient_kind: str
+
+    def use_program(self, program: Program) -> None:
+        """Run another program with the same tables: one for another number type of gradients."""
+        raise NotImplementedError
+
+    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
+        """Choose the number types in which the next gradients are read; see `Engine`.
+
+        They are read in the type that they have, if it is the same for all, else in that of the
+        arithmetic. So are those of a wider type: what is too large for the arithmetic is infinite
+        before `nonfinite=` looks at it.
+        """
+        own = self.program.precision
+        given = {own.readable(kind) for kind in kinds if kind} or {own.gradient}
+        wanted = given.pop() if len(given) == 1 else own.arithmetic
+        if wanted != self.gradient_kind:
+            self.gradient_kind = ""  # unknown, if an exception comes in between
+            precision = replace(own, gradient=wanted)
+            self.use_program(compile_rule(self.program.rule, precision, self.program.target))
+            self.gradient_kind = wanted
+        return [wanted] * len(kinds)
 
 
 class HostStates:

@@ -111,6 +111,11 @@ class Interface:
         return found
 
 
+def is_schedule(value: Any) -> bool:
+    """Return whether the value of an argument changes with the step: a function or expression."""
+    return callable(value) or bool(getattr(value, "free_symbols", None))
+
+
 def value_of(group: Group, source: Source, what: str) -> Any:
     """Return the value of a hyperparameter that a group asks for."""
     argument, position = source

@@ -7,7 +7,7 @@ from learnerdsl import learners
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.torch import rules
-from learnerdsl.torch.interface import ACCEPTED, Choice, Group, Interface, Source
+from learnerdsl.torch.interface import ACCEPTED, Choice, Group, Interface, Source, is_schedule
 
 _PLAIN: dict[str, Any] = {n: v for n, v in ACCEPTED.items() if n != "fused"}
 _BETAS: dict[str, Source] = {"beta1": ("betas", 0), "beta2": ("betas", 1)}
@@ -22,7 +22,7 @@ def _sources(rule: UpdateRule, **other: Source) -> Mapping[str, Source]:
 
 def _is_zero(value: Any) -> bool:
     """Return whether a momentum is the number 0; a schedule is not."""
-    return not callable(value) and not getattr(value, "free_symbols", ()) and float(value) == 0
+    return not is_schedule(value) and float(value) == 0
 
 
 _SGD = _sources(learners.sgd)

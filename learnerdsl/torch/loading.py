@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.torch.interface import Interface
+from learnerdsl.torch.interface import Interface, is_schedule
 
 
 def loaded(
@@ -82,16 +82,12 @@ def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any])
     """Return a group with the saved arguments, and the present parameters."""
     found = {**{n: own.get(n, v) for n, v in interface.defaults.items()}, **saved}
     for name in interface.defaults:
-        if found[name] is None and _is_schedule(own.get(name)):
+        if found[name] is None and is_schedule(own.get(name)):
             found[name] = own[name]
     found["params"] = own["params"]
     if "param_names" in own:
         found["param_names"] = own["param_names"]
     return found
-
-
-def _is_schedule(value: Any) -> bool:
-    return callable(value) or bool(getattr(value, "free_symbols", None))
 
 
 def _copied(value: Any) -> Any:

@@ -14,7 +14,7 @@ from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
-from learnerdsl.torch.interface import Interface, class_name, interface_of, value_of
+from learnerdsl.torch.interface import Interface, class_name, interface_of, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
@@ -137,8 +137,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for name, source in choice.sources.items():
             value = value_of(group, source, self.interface.name)
             number = as_number(value)
-            is_setting = callable(value) or bool(getattr(value, "free_symbols", None))
-            if (number is None or number != number) and not is_setting:
+            if (number is None or number != number) and not is_schedule(value):
                 msg = (
                     f"{name} of {self.interface.name} cannot be {quoted(value)}; give a number, a "
                     "tensor of shape (), or a schedule."
@@ -340,7 +339,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         }
         for number, group in enumerate(found["param_groups"]):
             for name, value in group.items():
-                if callable(value) or getattr(value, "free_symbols", None):
+                if is_schedule(value):
                     group[name] = None
             group.update(self._progress_of(number))
         return found

@@ -3,46 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from support.precisions import BFLOAT16, copied, numpy_type
+from support.precisions import (
+    BACKENDS,
+    BFLOAT16,
+    assert_equal_bits,
+    normal,
+    numpy_type,
+)
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
 from learnerdsl.learners import adam, adamw, lion, sgd
-
-BACKENDS = ("cpu", "numpy")
-SPLIT = {"master": "split16"}
-
-
-@ld.rule
-def averaged(p, g, lr=0.1, mu=0.9):
-    """A rule with states of elements, rows and the tensor."""
-    m = ld.state("m")
-    r = ld.state("r", shape="rows") if ld.ndim(p) == 2 else ld.state("r")
-    n = ld.state("n", shape="tensor")
-    m_new = ld.assign(m, mu * m + g)
-    r_new = ld.assign(r, mu * r + (ld.mean(g, axis=-1) if ld.ndim(p) == 2 else g))
-    n_new = ld.assign(n, n + ld.norm(g))
-    return ld.combine([m_new, r_new, n_new, ld.assign(p, p - lr * (m_new + r_new) / n_new)])
-
-
-def normal(rng, shape, dtype="float32"):
-    return np.array(rng.standard_normal(shape)).astype(numpy_type(dtype))
-
-
-def bits(array):
-    return np.asarray(array).view(f"u{array.dtype.itemsize}")
-
-
-def assert_equal_bits(one, other):
-    assert one.dtype == other.dtype
-    np.testing.assert_array_equal(bits(one), bits(other))
-
-
-def held(learner):
-    """Everything that an update changes, as bytes."""
-    arrays = [*learner.parameters.values()]
-    arrays += [a for own in copied(learner).values() for a in own if a is not None]
-    return [a.tobytes() for a in arrays], learner.step_count, repr(learner.model_state)
 
 
 @pytest.mark.parametrize(

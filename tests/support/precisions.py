@@ -19,6 +19,8 @@ from learnerdsl.tracing import is_counter, is_nonnegative
 from support.battery import RULES, extra_values
 from support.problems import EXTRAS, fitted, hyperparameters
 
+BACKENDS = ("cpu", "numpy")
+SPLIT = {"master": "split16"}
 SHAPES = ((), (1,), (0,), (7, 5), (3, 4, 2), (300,), (515,))
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 CHOICES = {
@@ -46,11 +48,8 @@ def element_states(rule):
         for spec in variant.states:
             symbol = spec.symbol
             if symbol.shape == "element" and not is_counter(variant, symbol):
-                name = symbol.name
-                if isinstance(symbol, ld.expr.RingState):
-                    name = name.rpartition("_")[0]
-                proved = found.get(name, True) and is_nonnegative(variant, symbol)
-                found[name] = proved
+                proved = found.get(spec.public, True) and is_nonnegative(variant, symbol)
+                found[spec.public] = proved
     return found
 
 
@@ -231,3 +230,35 @@ class Tensor:
         if is_narrow and name != "weight" and np.sum(~same) > 1 + DIFFERING * a.size:
             return [f"{name} {self.k}: {np.sum(~same)} of {a.size} differ"]
         return []
+
+
+@ld.rule
+def averaged(p, g, lr=0.1, mu=0.9):
+    """A rule with states of elements, rows and the tensor."""
+    m = ld.state("m")
+    r = ld.state("r", shape="rows") if ld.ndim(p) == 2 else ld.state("r")
+    n = ld.state("n", shape="tensor")
+    m_new = ld.assign(m, mu * m + g)
+    r_new = ld.assign(r, mu * r + (ld.mean(g, axis=-1) if ld.ndim(p) == 2 else g))
+    n_new = ld.assign(n, n + ld.norm(g))
+    return ld.combine([m_new, r_new, n_new, ld.assign(p, p - lr * (m_new + r_new) / n_new)])
+
+
+def normal(rng, shape, dtype="float32"):
+    return np.array(rng.standard_normal(shape)).astype(numpy_type(dtype))
+
+
+def bits(array):
+    return np.asarray(array).view(f"u{array.dtype.itemsize}")
+
+
+def assert_equal_bits(one, other):
+    assert one.dtype == other.dtype
+    np.testing.assert_array_equal(bits(one), bits(other))
+
+
+def held(learner):
+    """Everything that an update changes, as bytes."""
+    arrays = [*learner.parameters.values()]
+    arrays += [a for own in copied(learner).values() for a in own if a is not None]
+    return [a.tobytes() for a in arrays], learner.step_count, repr(learner.model_state)

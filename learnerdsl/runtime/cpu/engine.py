@@ -10,7 +10,7 @@ from numba.core import config
 
 from learnerdsl.codegen.source import Functions
 from learnerdsl.kernels.slots import MODEL_SIZE, SEED
-from learnerdsl.pipeline import Program, compile_check, compile_rule
+from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
 from learnerdsl.runtime.arrays.host import Gradient
@@ -19,7 +19,7 @@ from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
-from learnerdsl.runtime.engine import HostStates, with_gradients
+from learnerdsl.runtime.engine import HostStates, ReadsGradients
 from learnerdsl.runtime.tables.chunks import split_evenly
 from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.runtime.tables.units import count_units, sweep_of
@@ -48,7 +48,7 @@ def address_of_kernel(kernel: Any) -> int:
     return getattr(kernel, "address", 0)
 
 
-class CpuEngine(Absences, HostStates):
+class CpuEngine(ReadsGradients, Absences, HostStates):
     """Runs a program over one list of parameter arrays; see `Engine`.
 
     Args:
@@ -218,15 +218,6 @@ class CpuEngine(Absences, HostStates):
         check = cache.load(f"count_nonfinite-{dtype}", compile_check(dtype, "cpu"))
         self.count_nonfinite = check.count_nonfinite
         self.frame[Frame.FINITE_PASS] = address_of_kernel(check.count_nonfinite)
-
-    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
-        """Read gradients in the number type that they have, if it is the same for all."""
-        precision = with_gradients(self.program.precision, kinds)
-        if precision.gradient != self.gradient_kind:
-            self.gradient_kind = ""  # unknown, if an exception comes in between
-            self.use_program(compile_rule(self.program.rule, precision, "cpu"))
-            self.gradient_kind = precision.gradient
-        return [precision.gradient] * len(kinds)
 
     def use_program(self, program: Program) -> None:
         """Run another program with the same tables: one for another number type of gradients."""

@@ -11,7 +11,7 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.cuda import THREADS
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_SIZE
-from learnerdsl.pipeline import Program, compile_check, compile_rule
+from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.arrays.host import Gradient
@@ -20,7 +20,7 @@ from learnerdsl.runtime.cuda.device import Device, DeviceView, Launch, Words
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
 from learnerdsl.runtime.cuda.states import DeviceStates
-from learnerdsl.runtime.engine import Outcome, with_gradients
+from learnerdsl.runtime.engine import Outcome, ReadsGradients
 from learnerdsl.runtime.tables.units import scalars_of
 from learnerdsl.runtime.work import Work
 
@@ -34,7 +34,7 @@ OUTCOMES = 256
 """Number of later updates after which the outcome of an update is no longer known."""
 
 
-class CudaEngine(DeviceStates):
+class CudaEngine(ReadsGradients, DeviceStates):
     """Runs a program over one list of parameter arrays on a device; see `Engine`.
 
     Scalars live on the device, which also counts the steps. The host sends the scalars that it sets
@@ -93,15 +93,6 @@ class CudaEngine(DeviceStates):
             source = compile_check(dtype, "cuda")
             check = cache.load(f"count_nonfinite-{dtype}-cuda", source).count_nonfinite
         self.scheduler = Scheduler(self, self.module, self.device, self.at, check)
-
-    def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
-        """Read gradients in the number type that they have, if it is the same for all."""
-        precision = with_gradients(self.program.precision, kinds)
-        if precision.gradient != self.gradient_kind:
-            self.gradient_kind = ""  # unknown, if an exception comes in between
-            self.use_program(compile_rule(self.program.rule, precision, "cuda"))
-            self.gradient_kind = precision.gradient
-        return [precision.gradient] * len(kinds)
 
     def use_program(self, program: Program) -> None:
         """Run another program with the same tables: one for another number type of gradients."""
