@@ -169,6 +169,7 @@ class Learner(Resumable):
         holds = self._backend.holds_gradients or nonfinite == "raise"
         self._bound = LastArrays(len(self._names), holds)
         self._count_version = version_counter(self._parameters.values())
+        self._needs_no_settling = nonfinite == "propagate" and self._count_version is None
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
@@ -236,8 +237,7 @@ class Learner(Resumable):
                 self._hyper.refresh()
             engine = self._engine
             refusal = engine.launch_without(absent) if absent else engine.launch()
-            self._count_version(absent)
-            return True if self._nonfinite == "propagate" else self._settle(refusal)
+            return True if self._needs_no_settling else self._settle(refusal, absent)
         finally:
             turn.append(token)
 
@@ -304,8 +304,12 @@ class Learner(Resumable):
         self._check.refuse_names(list(given), () if may_miss else self._names)
         return tuple(map(given.get, self._names))
 
-    def _settle(self, result: float | Outcome) -> bool | Outcome:
-        """Return what `update` returns if nonfinite gradients may have stopped it, or raise."""
+    def _settle(self, result: float | Outcome, absent: Sequence[int]) -> bool | Outcome:
+        """Tell autograd of an update; return what `update` returns, or raise."""
+        if self._count_version is not None:
+            self._count_version(absent)
+        if self._nonfinite == "propagate":
+            return True
         outcome = result if isinstance(result, Outcome) else result == 0
         if self._nonfinite == "skip":
             return outcome

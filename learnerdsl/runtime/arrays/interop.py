@@ -121,20 +121,22 @@ def dense_kinds() -> tuple[tuple[Any, ...], Any]:
     return (torch.Tensor, torch.nn.Parameter), torch.strided
 
 
-def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None]:
+def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None] | None:
     """Return a function that tells autograd that the tensors among some arrays were written to.
 
     It takes the numbers of those that were not. Without it, autograd would not notice an update
-    between a forward and its backward pass, and compute wrong gradients.
+    between a forward and its backward pass, and compute wrong gradients. Without tensors, return
+    None.
     """
     own = {k: a for k, a in enumerate(arrays) if is_tensor(a) and not a.is_inference()}
+    if not own:
+        return None
     tensors = list(own.values())
-    increment = sys.modules["torch"].autograd.graph.increment_version if own else None
+    increment = sys.modules["torch"].autograd.graph.increment_version
 
     def count(absent: Sequence[int]) -> None:
-        if increment is not None:
-            left_out = set(absent)
-            increment([a for k, a in own.items() if k not in left_out] if absent else tensors)
+        left_out = set(absent)
+        increment([a for k, a in own.items() if k not in left_out] if absent else tensors)
 
     return count
 
