@@ -14,6 +14,7 @@ from learnerdsl.learner import Learner
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
 from learnerdsl.runtime.arrays.host import Arrays
+from learnerdsl.runtime.exchanges import Collectives, collectives
 from learnerdsl.storage import Precision
 from learnerdsl.tracing import (
     DEFAULT_SHAPE,
@@ -211,6 +212,22 @@ class UpdateRule(ByName):
           pass 1: reads p, g, m, v; writes m, v, p
         """
         return inspection.plan(self.program("cpu", dtype, **options))
+
+    def collectives(self, dtype: str = "float32", **options: Any) -> Collectives:
+        """Return what processes exchange in an update, if each holds a part of every tensor.
+
+        Reductions over a tensor, over its axes and over the model are joined, all those of a pass
+        in one exchange. Functions of matrices need whole matrices. Nothing else crosses: scalars
+        and axis arrays are computed by every process.
+
+        >>> from learnerdsl.learners import adam, lamb
+        >>> print(adam.collectives())
+        adam: no exchange, each process updates its part by itself
+        >>> print(lamb.collectives())
+        lamb: 1 exchange
+          after pass 1: join sum_1, sum_2
+        """
+        return collectives(self.program("cpu", dtype, **options))
 
     def cost(self, dtype: str = "float32", **options: Any) -> inspection.Cost:
         """Return traffic, memory and arithmetic per element.

@@ -45,6 +45,7 @@ from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cuda_module
 from learnerdsl.runtime.cpu.engine import load_kernels
 from learnerdsl.runtime.engine import Outcome
+from learnerdsl.runtime.shards import array_of
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
 from learnerdsl.runtime.work import Work
 from learnerdsl.tracing import Rule, check_variants
@@ -129,8 +130,9 @@ class Learner(Resumable):
         self._nonfinite = nonfinite
         self._seed = checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
-        self._parameters = named_arrays(params, "Parameters")
-        self._backend = choose_backend(backend, self._parameters)
+        given = named_arrays(params, "Parameters")
+        self._parameters = {name: array_of(array) for name, array in given.items()}
+        self._backend = choose_backend(backend, given)
         self._names = list(self._parameters)
         self._rules = rules_for(rule, self._backend.shapes)
         self._rule = self._rules[0]
@@ -150,6 +152,7 @@ class Learner(Resumable):
             seed=self._seed,
             check_finite=nonfinite != "propagate",
             precisions=self._precisions,
+            shards=self._backend.shards,
         )
         self._engine = self._backend.engine(work)
         # The engine needs the hyperparameters before reset: start values may depend on them.

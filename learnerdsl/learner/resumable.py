@@ -8,10 +8,11 @@ import sympy
 
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.expr import symbols_in
-from learnerdsl.interpret import evaluation_parameters, initial_states
+from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.learner import checkpoint
 from learnerdsl.learner.conversion import Conversion
 from learnerdsl.learner.hyperparameters import HyperTable, hyperparameters_in
+from learnerdsl.learner.starts import refuse_parts, refuse_whole_values, start_values
 from learnerdsl.learner.state_dict import Progress, check
 from learnerdsl.learner.states import ModelStates, ParameterStates, States
 from learnerdsl.learner.stored import Stored, as_float32
@@ -126,6 +127,7 @@ class Resumable:
         if not shown:
             arrays = self._backend.from_host(self._backend.on_host())
             return dict(zip(self._names, arrays, strict=True))
+        refuse_whole_values(self._rules, self._backend.shards)
         step = self.step_count
         pieces = self._engine.read_states()
         values = evaluation_parameters(
@@ -181,7 +183,8 @@ class Resumable:
         needs_values = needs_values or not self._stored.is_plain
         arrays = self._backend.on_host() if needs_values else self._backend.like_parameters()
         parameters = self._stored.values_of(arrays)
-        values = initial_states(self._rules, parameters, self._values_in(starts, 1))
+        shards = self._backend.shards
+        values = start_values(self._rules, parameters, shards, self._values_in(starts, 1))
         states = self._stored.encode(values, parameters)
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(0, 0.0)
@@ -213,6 +216,7 @@ class Resumable:
         Raises:
             CheckpointError: an argument is none of these.
         """
+        refuse_parts(self._backend.shards)
         _check_choice(parameters)
         _check_dtype(dtype)
         missed = self._engine.missed_steps

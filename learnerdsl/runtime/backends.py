@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -13,9 +14,12 @@ from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import as_tensor, host_array, is_on_device, is_tensor
 from learnerdsl.runtime.arrays.tensors import TensorCheck
 from learnerdsl.runtime.cpu.engine import CpuEngine
+from learnerdsl.runtime.cpu.sharded import ShardedEngine
 from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
+from learnerdsl.runtime.exchanges import treats_elements_alike
 from learnerdsl.runtime.oracle import NumpyEngine
+from learnerdsl.runtime.shards import Shard, array_of, shard_of
 from learnerdsl.runtime.work import Work
 from learnerdsl.storage import Storage
 from learnerdsl.tracing import Rule
@@ -32,13 +36,15 @@ class Backend(Protocol):
         holds_gradients: whether a learner keeps its last gradients, to recognise them
             when they are passed again.
         kinds: number type of each parameter.
-        shapes: name of a parameter -> its shape.
+        shapes: name of a parameter -> its shape, that of the whole tensor if it is a part of one.
+        shards: what part of a tensor each parameter is; None if it is whole.
     """
 
     name: str
     holds_gradients: bool
     kinds: list[Storage]
     shapes: dict[Name, tuple[int, ...]]
+    shards: list[Shard | None]
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
         """Return a check of arrays against the parameters and the memory of the states.
@@ -85,6 +91,11 @@ class HostBackend:
 
     def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
         self.name = name
+        self.shards = list(map(shard_of, parameters.values()))
+        if any(self.shards) and name == "numpy":
+            msg = "The oracle works on whole tensors, and processes hold parts of these."
+            raise LearnerError(msg)
+        parameters = {name: array_of(array) for name, array in parameters.items()}
         self.given = list(parameters.values())
         self.has_tensors = any(map(is_tensor, self.given))
         self.holds_gradients = not self.has_tensors
@@ -92,7 +103,8 @@ class HostBackend:
         self.kinds = check_parameters(arrays)
         # A subclass of ndarray may redefine arithmetic; use plain views of the same memory.
         self.parameters = {name: np.asarray(array) for name, array in arrays.items()}
-        self.shapes = {name: array.shape for name, array in self.parameters.items()}
+        pairs = zip(self.parameters.items(), self.shards, strict=True)
+        self.shapes = {n: shard.shape if shard else array.shape for (n, array), shard in pairs}
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
         """Return a check of arrays against the parameters and the memory of the states.
@@ -139,7 +151,12 @@ class HostBackend:
         programs = compile_each(work, "cpu")
 
         def make(program: Program, own: list[int]) -> CpuEngine:
-            return CpuEngine(program, work.only(own), [arrays[k] for k in own])
+            part, held = work.only(own), [arrays[k] for k in own]
+            if not any(part.shards):
+                return CpuEngine(program, part, held)
+            if treats_elements_alike(program) and not part.check_finite:
+                return CpuEngine(program, replace(part, shapes=[a.shape for a in held]), held)
+            return ShardedEngine(program, part, held)
 
         return engine_of(programs, make, CpuMixedEngine)
 
@@ -195,7 +212,8 @@ def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
         msg = f"backend={name!r} is not known; choose one of {listed}."
         raise HyperparameterError(msg)
     if name == "auto":
-        name = "cuda" if any(map(is_on_device, parameters.values())) else "cpu"
+        arrays = map(array_of, parameters.values())
+        name = "cuda" if any(map(is_on_device, arrays)) else "cpu"
     if name != "cuda":
         return HostBackend(name, dict(parameters))
     return cuda_module("backend").CudaBackend(dict(parameters))

@@ -8,6 +8,7 @@ from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
+from learnerdsl.torch.ranks import divided_as, is_distributed, like, local_of
 from learnerdsl.tracing import Rule
 
 
@@ -26,6 +27,9 @@ class Layout:
 
     def __init__(self, parameter: torch.Tensor, rule: Rule, what: str) -> None:
         refuse_unusable(parameter, what)
+        self.parameter = parameter
+        self.is_distributed = is_distributed(parameter)
+        parameter = local_of(parameter)
         strides, axes = parameter.stride(), range(parameter.dim())
         self.is_complex = parameter.is_complex()
         self.order = () if parameter.is_contiguous() else sorted(axes, key=lambda a: -strides[a])
@@ -35,8 +39,16 @@ class Layout:
                 "memory or overlaps itself, so it cannot be updated in place; create it dense."
             )
             raise ArrayError(msg)
-        self.is_usual = not (self.order or self.is_complex)
-        if not self.is_usual and (rule.ndim is not None or rule.needs_whole_tensors):
+        is_usual = not (self.order or self.is_complex)
+        self.is_usual = is_usual and not self.is_distributed
+        if self.is_distributed and not is_usual:
+            form = "complex" if self.is_complex else "not in row-major order"
+            msg = (
+                f"{what} is a DTensor whose part is {form}, which these optimizers cannot update; "
+                "make it real and contiguous before you shard the model."
+            )
+            raise ArrayError(msg)
+        if not is_usual and (rule.ndim is not None or rule.needs_whole_tensors):
             form = "is complex" if self.is_complex else "is not in row-major order"
             msg = (
                 f"{what} of shape {tuple(parameter.shape)} {form}, but {rule.name} works on axes "
@@ -48,6 +60,8 @@ class Layout:
 
     def view(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the parameter, or its gradient, as the learner sees it."""
+        if self.is_distributed:
+            return divided_as(self.parameter, tensor)
         if self.order:
             tensor = tensor.permute(*self.order)
         return torch.view_as_real(tensor.resolve_conj()) if self.is_complex else tensor
@@ -56,7 +70,7 @@ class Layout:
         """Return a gradient as the learner takes it, also a sparse one; None stays None."""
         if tensor is None:
             return None
-        if tensor.is_sparse:
+        if tensor.is_sparse and not self.is_distributed:
             if self.is_usual and tensor.sparse_dim() == 1:
                 rows = tensor.coalesce()
                 values = host_array(rows.values(), "A sparse gradient")
@@ -64,10 +78,17 @@ class Layout:
             tensor = tensor.to_dense()
         return tensor if self.is_usual else self.view(tensor)
 
-    def restored(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return an array of the learner with a value per element as the parameter has them."""
-        if self.is_usual or tensor.shape != self.shape:
+    def restored(self, tensor: torch.Tensor, is_of_elements: bool) -> torch.Tensor:
+        """Return an array of the learner as one of the parameter.
+
+        Args:
+            tensor: the array.
+            is_of_elements: whether it has a value for each element.
+        """
+        if self.is_usual or not is_of_elements:
             return tensor
+        if self.is_distributed:
+            return like(self.parameter, tensor)
         if self.is_complex:
             tensor = torch.view_as_complex(tensor)
         if self.order:
@@ -90,12 +111,6 @@ def is_narrow(parameter: torch.Tensor) -> bool:
 
 def refuse_unusable(parameter: torch.Tensor, what: str) -> None:
     """Raise if a parameter cannot be updated by this front end."""
-    if hasattr(parameter, "device_mesh"):
-        msg = (
-            f"{what} is a DTensor, a piece of a tensor of several processes (FSDP2, tensor "
-            "parallelism), which these optimizers do not support yet."
-        )
-        raise ArrayError(msg)
     if parameter.device.type != "cpu":
         msg = (
             f"{what} is on the device {parameter.device}, but these optimizers work in the memory "

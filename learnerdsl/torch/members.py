@@ -12,8 +12,11 @@ from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction, RingState, nodes
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.runtime.absent import state_of_steps
+from learnerdsl.runtime.shards import Piece
+from learnerdsl.storage import PARAMETER_REST
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
+from learnerdsl.torch.ranks import Shards, local_of
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
 from learnerdsl.tracing import Rule
 
@@ -61,14 +64,18 @@ class Members:
         self.members = members
         self.tensors = [member.tensor for member in members]
         self.rule: Rule = self._trace(members[0])
-        self.layouts = [Layout(m.tensor, self._trace(m), _described(m)) for m in members]
+        rules = list(map(self._trace, members))
+        self.layouts = [
+            Layout(m.tensor, rule, _described(m)) for m, rule in zip(members, rules, strict=True)
+        ]
+        self.of_elements = [
+            {PARAMETER_REST, *(s.symbol.name for s in rule.states if s.symbol.shape == "element")}
+            for rule in rules
+        ]
         self.is_usual = all(layout.is_usual for layout in self.layouts)
         self.names = [member.name for member in members]
-        views: Any = {
-            m.name: layout.view(m.tensor.detach())
-            for m, layout in zip(members, self.layouts, strict=True)
-        }
-        self.places = [tensor.data_ptr() for tensor in self.tensors]
+        views = self._views()
+        self.places = [local_of(tensor).data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(self.rule))
         self.arguments = list(interface.defaults)
@@ -95,6 +102,17 @@ class Members:
         self.known_steps = np.zeros(len(members), np.float32)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
+    def _views(self) -> Any:
+        """Return the parameters as the learner takes them, by name."""
+        views = [
+            layout.view(t.detach()) for t, layout in zip(self.tensors, self.layouts, strict=True)
+        ]
+        if any(layout.is_distributed for layout in self.layouts):
+            shards = Shards().of(self.tensors, self.names)
+            parts = zip(views, shards, strict=True)
+            views = [view if shard is None else Piece(view, shard) for view, shard in parts]
+        return dict(zip(self.names, views, strict=True))
+
     def _trace(self, member: Member) -> Rule:
         shape = tuple(member.tensor.shape)
         return self.choice.rule.trace(shape=shape, **self.choice.options)
@@ -106,7 +124,7 @@ class Members:
     def is_current(self) -> bool:
         """Return whether parameters have the memory and type, and groups the choice, of before."""
         return (
-            [t.data_ptr() for t in self.tensors] == self.places
+            [local_of(t).data_ptr() for t in self.tensors] == self.places
             and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
             and self._has_choice()
         )
@@ -132,6 +150,7 @@ class Members:
                 interface.expanded,
                 layout,
                 {name: arrays[k] for name, arrays in states.items() if arrays[k] is not None},
+                self.of_elements[k],
             )
             for k, layout in enumerate(self.layouts)
         ]
@@ -166,7 +185,7 @@ class Members:
         """Return the weights to evaluate the model with: parameter -> weights."""
         found: Any = self.learner.evaluation_parameters()
         return {
-            member.tensor: layout.restored(found[member.name])
+            member.tensor: layout.restored(found[member.name], True)
             for member, layout in zip(self.members, self.layouts, strict=True)
         }
 

@@ -3,7 +3,7 @@
 import copy
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from learnerdsl.numbers import as_number
 from learnerdsl.runtime.arrays.interop import as_tensor
 from learnerdsl.storage import PARAMETER_REST
 from learnerdsl.torch.layouts import Layout
+from learnerdsl.torch.ranks import write
 
 
 class ParameterState(dict[str, Any]):
@@ -33,7 +34,7 @@ class ParameterState(dict[str, Any]):
                     f"of shape {tuple(given.shape)}."
                 )
                 raise CheckpointError(msg)
-            own.copy_(given.detach().reshape(own.shape))
+            write(own, given.detach().reshape(own.shape))
         else:
             super().__setitem__(name, value)
 
@@ -79,6 +80,7 @@ class Pieces:
         layout: how the learner sees the parameter.
         arrays: name of an array -> the memory that updates use. The names are those of states, and
             `<state>.scale` for second arrays.
+        of_elements: the names of those with a value for each element.
     """
 
     def __init__(
@@ -87,11 +89,12 @@ class Pieces:
         expanded: Mapping[str, int],
         layout: Layout,
         arrays: Mapping[str, np.ndarray],
+        of_elements: Collection[str],
     ) -> None:
         self.names = names
         self.shown: dict[str, torch.Tensor] = {}
         for name, array in arrays.items():
-            tensor = layout.restored(as_tensor(array))
+            tensor = layout.restored(as_tensor(array), name in of_elements)
             if name in expanded:
                 tensor = tensor.unsqueeze(expanded[name])
             self.shown[public_name(name, names)] = tensor
@@ -133,7 +136,7 @@ class Pieces:
                     "make the optimizer with the same states=."
                 )
                 raise CheckpointError(msg)
-            own.copy_(tensor)
+            write(own, tensor)
         known = {"step", *self.names.values(), *self.shown}
         if is_strict and not known.issuperset(given):
             unknown = ", ".join(sorted(map(repr, set(given) - known)))

@@ -61,7 +61,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         super().__init__(program, work)
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
-        self.memory = Memory(self, parameters)
+        self.memory = self.make_memory(parameters)
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -73,6 +73,10 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.take_model_rows()
         threads.follow(self)
         self.use_chunks(self.chunks_of({}))
+
+    def make_memory(self, parameters: Sequence[np.ndarray]) -> Memory:
+        """Allocate the arrays besides those of the caller."""
+        return Memory(self, parameters)
 
     @property
     def clock(self) -> np.ndarray:

@@ -30,6 +30,7 @@ class Memory:
         matrices: for each tensor the arrays that functions of matrices use: name -> array. Their
             dtype is that of the arithmetic.
         addresses: the address table (tensors, columns), uint64; `bind` fills in the gradients.
+        given: the number of its columns that are arrays of the caller.
     """
 
     def __init__(self, tables: Tables, parameters: Sequence[np.ndarray]) -> None:
@@ -39,15 +40,15 @@ class Memory:
         self.layout = layout = program.layout
         self.count = len(parameters)
         own = (*layout.element_states, *program.kernel.temporaries)
-        given = len(layout.arrays) - len(own)
+        self.given = given = len(layout.arrays) - len(own)
         self.arena = Arena([list(self._described(own, p.shape)) for p in parameters], given)
         names = [*(symbol.name for symbol in own), *(c.key for c in layout.companions)]
         self.held = [dict(zip(names, arrays, strict=True)) for arrays in self.arena.arrays]
-        self.vectors = [self._make_vectors(k) for k in range(self.count)]
+        self.vectors = [self._make_vectors(k, tables) for k in range(self.count)]
         self.narrow = narrow_operands(program)
         self.raw: list[dict[str, Any]] = [{} for _ in parameters]
         self.matrices = [self._gather_matrices(k) for k in range(self.count)]
-        self.addresses = self._tabulate_addresses(given)
+        self.addresses = self._tabulate_addresses()
         self.own_states = self._view_states()
         self.rings = [s for s in layout.element_states if isinstance(s, RingState)]
 
@@ -58,10 +59,12 @@ class Memory:
         for companion in self.layout.companions:
             yield companion.array_shape(shape), companion.numpy
 
-    def _make_vectors(self, k: int) -> dict[str, np.ndarray]:
+    def _make_vectors(self, k: int, tables: Tables) -> dict[str, np.ndarray]:
+        """Return the axis arrays of a tensor, as the tables have its shape."""
+
         def filled(vector: Vector) -> np.ndarray:
             dtype = self.layout.storages[vector.symbol].numpy
-            return np.full(self.tables.shape_of_vector(vector, k), vector.monoid.identity, dtype)
+            return np.full(tables.shape_of_vector(vector, k), vector.monoid.identity, dtype)
 
         return {vector.symbol.name: filled(vector) for vector in self.layout.vectors}
 
@@ -73,12 +76,12 @@ class Memory:
         found[kernel.parameter.name] = self.parameters[k]
         for symbol in kernel.states:
             if isinstance(symbol, MatrixState):
-                shape = symbol.array_shape(self.parameters[k].shape)
+                shape = symbol.array_shape(self.tables.shapes[k])
                 found[symbol.name] = np.zeros(shape, self.layout.storages[symbol].numpy)
         return found
 
-    def _tabulate_addresses(self, given: int) -> np.ndarray:
-        layout = self.layout
+    def _tabulate_addresses(self) -> np.ndarray:
+        layout, given = self.layout, self.given
         width = len(layout.columns) + len(layout.companions)
         table = np.zeros((self.count, width), np.uint64)
         for k, parameter in enumerate(self.parameters):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.errors import LearnerError
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
@@ -18,6 +19,7 @@ from learnerdsl.runtime.cuda.linalg import namespace_for
 from learnerdsl.runtime.cuda.matrix_stage import as_view
 from learnerdsl.runtime.cuda.variants import CudaMixedEngine
 from learnerdsl.runtime.engine import Engine
+from learnerdsl.runtime.shards import Shard, shard_of
 from learnerdsl.runtime.work import Work
 
 
@@ -33,7 +35,11 @@ class CudaBackend:
     holds_gradients = False
 
     def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
+        if any(map(shard_of, parameters.values())):
+            msg = "On a GPU, learners update whole tensors, and processes hold parts of these."
+            raise LearnerError(msg)
         self.parameters = parameters
+        self.shards: list[Shard | None] = [None] * len(parameters)
         self.kinds, self.places = check_device_parameters(parameters)
         self.shapes = {name: place.shape for name, place in self.places.items()}
         ordinal = max(place.device for place in self.places.values())

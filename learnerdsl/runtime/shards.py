@@ -1,0 +1,171 @@
+"""Describe tensors of which each process holds a part, and join what the processes computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from learnerdsl.monoids import Monoid
+
+Box = tuple[slice, ...]
+"""The part of a tensor that a process holds: a range of indices for each axis."""
+
+
+class Team(Protocol):
+    """The processes that hold the parts of a tensor, each a different one."""
+
+    @property
+    def size(self) -> int:
+        """The number of processes."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The number of this process, from 0."""
+        ...
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """Return the values of all processes (processes, n), in their order.
+
+        Every process calls it with an array (n,) of the same length and dtype.
+        """
+        ...
+
+    def collect(self, values: np.ndarray, owner: int) -> np.ndarray | None:
+        """Return the values of all processes to the owner, as `gather` does; None to others."""
+        ...
+
+    def spread(self, values: np.ndarray | None, owner: int, like: np.ndarray) -> np.ndarray:
+        """Return to each process its row of the owner's values (processes, n).
+
+        Args:
+            values: the rows; None in other processes.
+            owner: the number of the process that has them.
+            like: an array (n,) of their dtype.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part of a tensor that this process holds.
+
+    Attributes:
+        team: the processes that hold the tensor.
+        shape: the shape of the whole tensor.
+        boxes: the part of each process of the team.
+    """
+
+    team: Team
+    shape: tuple[int, ...]
+    boxes: tuple[Box, ...]
+
+    @property
+    def own(self) -> Box:
+        """The part of this process."""
+        return self.boxes[self.team.number]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A parameter of a learner that is a part of a tensor of several processes.
+
+    Attributes:
+        array: the elements that this process holds.
+        shard: what part of the tensor they are.
+    """
+
+    array: Any
+    shard: Shard
+
+
+def array_of(parameter: Any) -> Any:
+    """Return the array that a learner updates: that of a piece, or the parameter itself."""
+    return parameter.array if isinstance(parameter, Piece) else parameter
+
+
+def shard_of(parameter: Any) -> Shard | None:
+    """Return what part of a tensor a parameter is; None if it is whole."""
+    return parameter.shard if isinstance(parameter, Piece) else None
+
+
+def _length(part: slice) -> int:
+    return part.stop - part.start
+
+
+def shape_of_box(box: Box) -> tuple[int, ...]:
+    """Return the shape of a part."""
+    return tuple(map(_length, box))
+
+
+def joined(
+    monoid: Monoid, shape: Sequence[int], boxes: Sequence[Box], parts: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the array of this shape that the parts of all processes make.
+
+    Where parts overlap, their values are joined in the order of the processes, so all get
+    bitwise the same result.
+
+    >>> from learnerdsl.monoids import SUM
+    >>> joined(SUM, (3,), [(slice(0, 2),), (slice(1, 3),)], [np.ones(2), np.ones(2)])
+    array([1., 2., 1.])
+    """
+    result = np.full(shape, monoid.identity)
+    for box, part in zip(boxes, parts, strict=True):
+        own = result[box]
+        result[box] = monoid.ufunc(own, part.reshape(own.shape))
+    return result
+
+
+Shapes = Sequence[Sequence[tuple[int, ...]]]
+"""For each process the shapes of its arrays."""
+
+
+def packed(arrays: Sequence[np.ndarray], shapes: Shapes) -> np.ndarray:
+    """Return the arrays of one process in a row (n,) that is long enough for any process."""
+    row = np.zeros(max(sum(map(_count, own)) for own in shapes), arrays[0].dtype)
+    end = 0
+    for array in arrays:
+        row[end : end + array.size] = array.reshape(-1)
+        end += array.size
+    return row
+
+
+def unpacked(row: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Return the arrays in a row as views of it."""
+    ends = np.cumsum([0, *map(_count, shapes)])
+    return [row[a:b].reshape(s) for a, b, s in zip(ends[:-1], ends[1:], shapes, strict=True)]
+
+
+def gather_parts(team: Team, own: Sequence[np.ndarray], shapes: Shapes) -> list[list[np.ndarray]]:
+    """Return for each process its arrays, all of one dtype, gathered at once."""
+    rows = team.gather(packed(own, shapes))
+    return [unpacked(row, own) for row, own in zip(rows, shapes, strict=True)]
+
+
+def _count(shape: Sequence[int]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def first_of(box: Box, shape: Sequence[int]) -> int | None:
+    """Return the flat index of the first element of a part in its tensor; None if it has gaps.
+
+    >>> first_of((slice(2, 4), slice(0, 3)), (6, 3))
+    6
+    """
+    cut = [axis for axis, n in enumerate(shape) if _length(box[axis]) != n]
+    if not cut:
+        return 0
+    if any(n != 1 for n in shape[: cut[0]]) or len(cut) > 1:
+        return None
+    return box[cut[0]].start * int(np.prod(shape[cut[0] + 1 :], dtype=np.int64))
+
+
+def teams_of(shards: Sequence[Shard | None]) -> list[tuple[Team, list[int]]]:
+    """Return the teams, in the order of their first tensors, and the numbers of their tensors."""
+    found: dict[int, tuple[Team, list[int]]] = {}
+    for k, shard in enumerate(shards):
+        if shard is not None:
+            found.setdefault(id(shard.team), (shard.team, []))[1].append(k)
+    return list(found.values())

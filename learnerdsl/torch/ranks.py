@@ -1,0 +1,202 @@
+"""Take DTensors apart: what part of a tensor this process holds, and who holds the others."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+
+from learnerdsl.errors import ArrayError
+from learnerdsl.runtime.shards import Box, Shard, shape_of_box
+
+_distributed: Any = distributed
+
+
+def is_distributed(tensor: Any) -> bool:
+    """Return whether a tensor is a DTensor, of which this process holds a part."""
+    return hasattr(tensor, "device_mesh")
+
+
+def local_of(tensor: Any) -> Any:
+    """Return the elements of a tensor that this process holds, in their memory."""
+    return tensor._local_tensor if is_distributed(tensor) else tensor
+
+
+def like(tensor: Any, local: torch.Tensor) -> Any:
+    """Return the DTensor of which this process holds `local`, divided as `tensor` is."""
+    return _distributed.tensor.DTensor.from_local(
+        local,
+        tensor.device_mesh,
+        tensor.placements,
+        run_check=False,
+        shape=tensor.shape,
+        stride=tensor.stride(),
+    )
+
+
+def divided_as(tensor: Any, given: Any) -> Any:
+    """Return what this process holds of `given`, divided as `tensor` is; whole for a plain one."""
+    if not is_distributed(tensor):
+        return given.full_tensor() if is_distributed(given) else given
+    if not is_distributed(given):
+        if given.shape != tensor.shape:
+            return given
+        return _distributed.tensor.distribute_tensor(
+            given, tensor.device_mesh, tensor.placements, src_data_rank=None
+        ).to_local()
+    if given.placements != tensor.placements or given.device_mesh != tensor.device_mesh:
+        given = given.redistribute(tensor.device_mesh, tensor.placements)
+    return given.to_local()
+
+
+def write(own: Any, values: Any) -> None:
+    """Copy values of the same shape into a tensor; either may be divided among ranks."""
+    local_of(own).copy_(divided_as(own, values))
+
+
+class RankTeam:
+    """The ranks of a process group that hold the parts of a tensor; see `runtime.shards.Team`.
+
+    Args:
+        group: the process group.
+    """
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+        self.size: int = _distributed.get_world_size(group)
+        self.number: int = _distributed.get_rank(group)
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """Return the values of all ranks (ranks, n)."""
+        found = np.empty((self.size, len(values)), values.dtype)
+        rows = [torch.from_numpy(row) for row in found]
+        _distributed.all_gather(rows, torch.from_numpy(values), group=self.group)
+        return found
+
+    def collect(self, values: np.ndarray, owner: int) -> np.ndarray | None:
+        """Return the values of all ranks (ranks, n) to the owner."""
+        found = np.empty((self.size, len(values)), values.dtype) if owner == self.number else None
+        rows = None if found is None else [torch.from_numpy(row) for row in found]
+        given = torch.from_numpy(values)
+        _distributed.gather(given, rows, group=self.group, group_dst=owner)
+        return found
+
+    def spread(self, values: np.ndarray | None, owner: int, like: np.ndarray) -> np.ndarray:
+        """Return to each rank its row of the owner's values (ranks, n)."""
+        found = np.empty_like(like)
+        rows = None if values is None else [torch.from_numpy(row) for row in values]
+        _distributed.scatter(torch.from_numpy(found), rows, group=self.group, group_src=owner)
+        return found
+
+
+class Shards:
+    """Finds what part of each parameter this process holds.
+
+    Parameters that are divided among the same ranks share a team.
+    """
+
+    def __init__(self) -> None:
+        self._teams: dict[tuple[int, ...], RankTeam] = {}
+
+    def of(self, parameters: Sequence[Any], names: Sequence[Any]) -> list[Shard | None]:
+        """Return the part of each parameter; None for whole ones.
+
+        All ranks call this with the same parameters in the same order.
+
+        Raises:
+            ArrayError: a parameter is divided in a way that updates cannot follow.
+        """
+        teams = [self._team_of(p, n) for p, n in zip(parameters, names, strict=True)]
+        boxes: dict[int, list[list[Box]]] = {}
+        for team in dict.fromkeys(team for team in teams if team is not None):
+            own = [p for p, t in zip(parameters, teams, strict=True) if t is team]
+            boxes[id(team)] = _boxes_of_all(team, own)
+        found: list[Shard | None] = []
+        for parameter, team, name in zip(parameters, teams, names, strict=True):
+            if team is None:
+                found.append(None)
+                continue
+            parts = tuple(boxes[id(team)].pop(0))
+            _refuse_misfit(parameter, parts, team, name)
+            found.append(Shard(team, tuple(parameter.shape), parts))
+        return found
+
+    def _team_of(self, parameter: Any, name: Any) -> RankTeam | None:
+        """Return the ranks among which a parameter is divided; None if it is whole everywhere."""
+        if not is_distributed(parameter):
+            return None
+        mesh = parameter.device_mesh
+        if any(placement.is_partial() for placement in parameter.placements):
+            msg = (
+                f"Parameter {name!r} is a DTensor whose ranks hold summands ({parameter.placements}"
+                "), but only replicated and sharded ones can be updated."
+            )
+            raise ArrayError(msg)
+        if mesh.get_coordinate() is None:
+            msg = f"Parameter {name!r} is a DTensor on a mesh that this rank does not belong to."
+            raise ArrayError(msg)
+        divided = [
+            axis
+            for axis, placement in enumerate(parameter.placements)
+            if not placement.is_replicate() and mesh.size(axis) > 1
+        ]
+        if not divided:
+            return None
+        ranks = _ranks_along(mesh, divided)
+        if ranks not in self._teams:
+            self._teams[ranks] = RankTeam(_group_of(mesh, divided, ranks))
+        return self._teams[ranks]
+
+
+def _ranks_along(mesh: Any, axes: Sequence[int]) -> tuple[int, ...]:
+    """Return the ranks that differ from this one along some axes of a mesh."""
+    here = mesh.get_coordinate()
+    index = tuple(slice(None) if axis in axes else here[axis] for axis in range(mesh.ndim))
+    return tuple(mesh.mesh[index].flatten().tolist())
+
+
+_groups: dict[tuple[int, ...], Any] = {}
+"""Process groups of ranks along several axes of a mesh, which has none for them."""
+
+
+def _group_of(mesh: Any, axes: Sequence[int], ranks: tuple[int, ...]) -> Any:
+    """Return the process group of the ranks along some axes of a mesh."""
+    if len(axes) == 1:
+        return mesh.get_group(axes[0])
+    key = (id(_distributed.group.WORLD), *ranks)
+    if key not in _groups:
+        _groups[key] = _distributed.new_group(ranks, use_local_synchronization=True)
+    return _groups[key]
+
+
+def _boxes_of_all(team: RankTeam, parameters: Sequence[Any]) -> list[list[Box]]:
+    """Return, for each parameter, the part of every rank of a team."""
+    place_of = _distributed.tensor._utils.compute_local_shape_and_global_offset
+    bounds: list[int] = []
+    for p in parameters:
+        _, first = place_of(p.shape, p.device_mesh, p.placements)
+        shape = local_of(p).shape
+        starts = [min(f, n) for f, n in zip(first, p.shape, strict=True)]
+        bounds += [x for f, n in zip(starts, shape, strict=True) for x in (f, f + n)]
+    rows = team.gather(np.array(bounds, np.int64))
+    found: list[list[Box]] = []
+    end = 0
+    for p in parameters:
+        own = rows[:, end : end + 2 * p.ndim].reshape(team.size, p.ndim, 2)
+        found.append([tuple(slice(int(a), int(b)) for a, b in box) for box in own])
+        end += 2 * p.ndim
+    return found
+
+
+def _refuse_misfit(parameter: Any, parts: Sequence[Box], team: RankTeam, name: Any) -> None:
+    """Raise unless the parts of all ranks make the tensor, each element once."""
+    sizes = [math.prod(shape_of_box(box)) for box in parts]
+    fits = shape_of_box(parts[team.number]) == tuple(local_of(parameter).shape)
+    if not fits or sum(sizes) != math.prod(parameter.shape):
+        msg = (
+            f"Parameter {name!r} of shape {tuple(parameter.shape)} is divided among ranks in a way "
+            f"that is no block for each ({parameter.placements}); use sizes that divide evenly."
+        )
+        raise ArrayError(msg)
