@@ -189,7 +189,8 @@ def collectives(program: Program) -> Collectives:
     found: list[Collective] = []
     kind = "gather" if keeps_matrices(program) else "collect"
     for number, level in enumerate(program.kernel.levels, 1):
-        names = tuple(dict.fromkeys(str(load.array) for load in level.matrix.loads))
+        loaded = dict.fromkeys(load.array for load in level.matrix.loads)
+        names = tuple(str(array) for array in loaded if array in program.layout.arrays)
         if level.matrix.computes:
             found.append(Collective(kind, number, names))
         if level.element and level.element.reduces:

@@ -1,7 +1,6 @@
 """Processes that hold parts of tensors, played by threads of one process."""
 
 import threading
-from itertools import pairwise
 
 import numpy as np
 
