@@ -69,6 +69,11 @@ class Absences(Tables):
         self.is_settled = True
         self.kept_vectors = [{n: v for n, v in own.items() if n in names} for own in vectors]
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether an update has ever skipped a tensor."""
+        return len(self.row_groups) != self.group_count
+
     def take_model_rows(self) -> None:
         """Use `model_rows` after it was replaced by a longer array."""
         raise NotImplementedError
@@ -86,7 +91,7 @@ class Absences(Tables):
 
     def rows_of(self, group: int) -> Any:
         """Return an index of all model rows of a group."""
-        if len(self.row_groups) == self.group_count:
+        if not self.has_own_steps:
             return group
         return np.flatnonzero(self.row_groups == group)
 
@@ -98,11 +103,11 @@ class Absences(Tables):
     def share_rows(self, first: "Absences", slots: int) -> None:
         """Copy the first `slots` slots of the model rows of another engine."""
         source = first.model_rows[: self.group_count, :slots]
-        if len(self.row_groups) == self.group_count:
-            self.model_rows[:, :slots] = source
-        else:
+        if self.has_own_steps:
             self.model_rows[:, :slots] = source[self.row_groups]
             self.count_steps()
+        else:
+            self.model_rows[:, :slots] = source
 
     def launch_without(self, absent: Sequence[int]) -> float:
         """Do one update of all tensors except these; return what `launch` returns."""

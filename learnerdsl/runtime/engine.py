@@ -227,6 +227,19 @@ class HostStates:
     model_states: Any
     clock: Any
     states: Any
+    has_own_steps: bool = True
+    """Whether tensors may differ in their number of updates."""
+    takes_addresses: bool = False
+    """Whether `bind_addresses` may be called."""
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Use the gradients at these addresses in all following updates; see `Engine.bind`.
+
+        Args:
+            addresses: the address of each tensor's gradient (tensors,), uint64. Gradients have the
+                number types that `choose_gradients` returned last.
+        """
+        raise NotImplementedError
 
     def read_states(self) -> dict[str, list[Any]]:
         """Return copies of the states as NumPy arrays."""
@@ -261,6 +274,8 @@ class HostStates:
     @property
     def tensor_steps(self) -> float | list[float]:
         """The number of updates of each tensor, or one number if all are equal."""
+        if not self.has_own_steps:
+            return self.step_count
         own: Any = self
         missed = own.missed_steps
         return [self.step_count - m for m in missed] if any(missed) else self.step_count

@@ -1,8 +1,9 @@
 """The learner behind an optimizer: it updates the groups that ask for the same rule and options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import is_
+from itertools import repeat
+from operator import is_, is_not, itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction, RingState, nodes
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.runtime.absent import state_of_steps
+from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
@@ -71,8 +73,9 @@ class Members:
         self.places = [tensor.data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(self.rule))
-        self.arguments = list(interface.defaults)
+        self.pick: Callable[[Any], tuple[Any, ...]] = itemgetter(*interface.defaults)
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
+        self.may_change = [True] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
         values = [self._hyperparameters(group) for group in groups]
         for own in values[1:]:
@@ -92,7 +95,8 @@ class Members:
         self.has_one_clock = bool(state_of_steps(self.rule))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
         self.step_array = self.steps.numpy()
-        self.known_steps = np.zeros(len(members), np.float32)
+        self.known_steps = self.step_array.tobytes()
+        self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
     def _trace(self, member: Member) -> Rule:
@@ -105,19 +109,21 @@ class Members:
 
     def is_current(self) -> bool:
         """Return whether parameters have the memory and type, and groups the choice, of before."""
-        return (
-            [t.data_ptr() for t in self.tensors] == self.places
-            and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
-            and self._has_choice()
-        )
+        return self._has_memory() and self._has_choice()
+
+    def _has_memory(self) -> bool:
+        """Return whether parameters have the memory and type of before."""
+        if self.reader is not None:
+            return self.reader.is_current()
+        has_places = [t.data_ptr() for t in self.tensors] == self.places
+        return has_places and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
 
     def _has_choice(self) -> bool:
         """Return whether all groups still ask for this choice; note those that have changed."""
         self.changed.clear()
         for number, group in enumerate(self.groups):
-            values = tuple([group[name] for name in self.arguments])
-            last = self.last[number]
-            if not last or not all(map(is_, values, last)) or _may_hide(values):
+            values = self.pick(group)
+            if self.may_change[number] or not all(map(is_, values, self.last[number])):
                 if self.interface.chosen(group).key != self.choice.key:
                     return False
                 self.changed[number] = values
@@ -184,13 +190,12 @@ class Members:
 
     def show_steps(self) -> None:
         """Write the step of each parameter into `states`."""
-        steps = self.engine.tensor_steps
-        self.known_steps[:] = steps
-        self.step_array[:] = self.known_steps
+        self.step_array[:] = self.engine.tensor_steps
+        self.known_steps = self.step_array.tobytes()
 
     def obey(self) -> None:
         """Take over what was written into the steps and into the groups since the last update."""
-        if (self.step_array != self.known_steps).any():
+        if self.step_array.tobytes() != self.known_steps:
             given = {t: dict(states) for t, states in self.states.items()}
             copies = {t: {"step": float(own["step"])} for t, own in given.items()}
             count = max(int(own["step"]) for own in copies.values())
@@ -204,6 +209,7 @@ class Members:
         for number, values in self.changed.items():
             self._set(number, self._hyperparameters(self.groups[number]))
             self.last[number] = values
+            self.may_change[number] = _may_hide(values)
 
     def _set(self, number: int, values: dict[str, Any]) -> None:
         """Set the hyperparameters of a group."""
@@ -229,18 +235,25 @@ class Members:
         """Do one update by the gradients that the parameters have."""
         self.obey()
         gradients = [tensor.grad for tensor in self.tensors]
-        if all(gradient is None for gradient in gradients):
+        if not any(map(is_not, gradients, repeat(None))):
             return
-        if not self.is_usual or any(g is not None and g.is_sparse for g in gradients):
-            pairs = zip(self.layouts, gradients, strict=True)
-            gradients = [layout.gradient(gradient) for layout, gradient in pairs]
-        named: Any = dict(zip(self.names, gradients, strict=True))
+        given: Any = None if self.reader is None else self.reader.read(gradients)
+        if given is None:
+            given = self._named(gradients)
         own = {name: self._extra(value) for name, value in extras.items()}
-        self.learner.update(named, minibatch_size, **own)
+        self.learner.update(given, minibatch_size, **own)
         if self.has_rings:
             self.show()
         else:
             self.show_steps()
+
+    @torch.no_grad()
+    def _named(self, gradients: Sequence[Any]) -> dict[Any, Any]:
+        """Return gradients by name as the learner takes them."""
+        if not self.is_usual or any(g is not None and g.is_sparse for g in gradients):
+            pairs = zip(self.layouts, gradients, strict=True)
+            gradients = [layout.gradient(gradient) for layout, gradient in pairs]
+        return dict(zip(self.names, gradients, strict=True))
 
     def _extra(self, value: Any) -> Any:
         """Return an extra as the learner takes it: a number, or arrays by name."""

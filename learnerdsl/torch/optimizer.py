@@ -19,6 +19,7 @@ from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
 from learnerdsl.torch.states import ParameterState, States
+from learnerdsl.torch.structure import Structure
 
 _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
@@ -108,9 +109,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _begin(self) -> None:
         """Start without learners; the next step makes them."""
         self._members: list[Members] = []
-        self._structure: list[list[int]] = []
-        self._waiting: list[torch.Tensor] = []
-        self._others = 0
+        self._structure = Structure([], {}, [])
 
     def _begin_states(self) -> None:
         """Make the states of all parameters before there are gradients."""
@@ -192,12 +191,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         return result
 
     @_outside_graphs
-    @torch.no_grad()
     def _update(self, result: Any, minibatch_size: float, extras: dict[str, Any]) -> None:
         """Do one update, unless no parameter has a gradient."""
-        if all(p.grad is None for group in self.param_groups for p in group["params"]):
-            return
         if not self._is_current():
+            if all(p.grad is None for group in self.param_groups for p in group["params"]):
+                return
             self._arrange()
         for members in self._members:
             names = members.learner.extras
@@ -208,18 +206,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
-        known = [id(t) for members in self._members for t in members.tensors]
-        return (
-            len(self.state) == len(known) + self._others
-            and self._present_structure() == self._structure
-            and all(p.grad is None for p in self._waiting)
-            and all(members.is_current() for members in self._members)
-        )
+        is_same = self._structure.is_current(self.param_groups, self.state)
+        return is_same and all(members.is_current() for members in self._members)
 
-    def _present_structure(self) -> list[list[int]]:
-        """Return what identifies each group and its parameters."""
-        return [[id(group), *map(id, group["params"])] for group in self.param_groups]
-
+    @torch.no_grad()
     def _arrange(self, is_strict: bool = False, is_early: bool = False) -> None:
         """Make a learner for each choice of rule and options, which continues from `state`.
 
@@ -276,18 +266,17 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for name in filter(self._is_progress, list(group)):
                 del group[name]
         self._members = made
-        self._structure = self._present_structure()
         shown: dict[Any, Any] = {}
         for members in made:
             shown |= members.states
         known = {id(tensor) for tensor in shown}
         parameters = [p for group in self.param_groups for p in group["params"]]
-        self._waiting = [p for p in parameters if id(p) not in known]
+        waiting = [p for p in parameters if id(p) not in known]
         # States of parameters that were taken out of the groups stay, as in torch.
         others = {key: value for key, value in given.items() if key not in shown}
-        self._others = len(others)
         self.state.clear()
         self.state.update({**others, **shown})
+        self._structure = Structure(self.param_groups, self.state, waiting)
 
     def _progress_of(self, number: int) -> dict[str, Any]:
         """Return what the learner of a group knows besides states."""

@@ -292,6 +292,15 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         if self.uses_matrices:
             self.memory.bind(self.program.layout.arrays[column].name, indices, arrays)
 
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether only kernels read gradients; functions of matrices need arrays."""
+        return not self.uses_matrices
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Write the addresses of the gradients into the table."""
+        self.memory.addresses[:, 1] = addresses
+
     def set_extra(self, name: str, value: float) -> None:
         """Write the value into every model row."""
         self.model_rows[:, self.extra_slot(name)] = value

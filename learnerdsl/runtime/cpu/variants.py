@@ -35,6 +35,21 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
         self.share_rows()
         return self.gather([engine.states for engine in self.engines])
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether an update has ever skipped a tensor."""
+        return any(engine.has_own_steps for engine in self.engines)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether the engines of all variants take addresses."""
+        return all(engine.takes_addresses for engine in self.engines)
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Pass each address to the engine of its tensor."""
+        for engine, own in zip(self.engines, self.members, strict=True):
+            engine.bind_addresses(addresses[own])
+
     def share_rows(self) -> None:
         """Copy the shared slots of the first engine's model rows into all other engines."""
         for engine in self.engines[1:]:
