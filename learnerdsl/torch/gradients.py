@@ -34,8 +34,8 @@ class Reader:
         self.strides = [tensor.stride() for tensor in tensors]
         self.parameters = objects_of(tensors)
         kinds = [tensor.dtype for tensor in tensors]
-        self.own = Forms(self.function, samples_of(kinds), self.shapes, self.strides)
-        self.places = np.array([t.data_ptr() for t in tensors], np.uint64).tobytes()
+        places = [tensor.data_ptr() for tensor in tensors]
+        self.own = Forms(self.function, samples_of(kinds), self.shapes, self.strides, places=places)
         # A view of the imaginary part of a conjugate is negated lazily. Its strides are at least
         # 2, which matters only for more than one element.
         self.lazy = [k for k, t in enumerate(tensors) if layouts[k].is_complex or t.numel() == 1]
@@ -60,32 +60,33 @@ class Reader:
         types = [kind.to_complex() if layout.is_complex else kind for kind, layout in pairs]
         taken = self.learner._check.bounds[:-1]
         self.forms = Forms(self.function, samples_of(types), self.shapes, self.strides, taken)
+        self.all_there = Addresses(self.forms.addresses, ())
 
     def is_current(self) -> bool:
         """Return whether the parameters have the memory, type, shape and strides of before."""
-        is_same = self.own.read(self.parameters) == 0
-        return is_same and self.own.addresses.tobytes() == self.places
+        return self.own.read(self.parameters) == 0
 
     def read(self, gradients: Sequence[torch.Tensor | None]) -> Addresses | None:
         """Return the addresses of gradients, or None if the learner has to check them."""
-        expected = self.learner._check.expected
-        if self.learner._is_choosing:
+        learner = self.learner
+        if learner._is_choosing:
             return None
-        if expected is not self.expected:
-            self.expect(expected)
+        if learner._check.expected is not self.expected:
+            self.expect(learner._check.expected)
         missing = self.forms.read(objects_of(gradients))
-        if missing == UNUSUAL or any(map(is_lazy, map(gradients.__getitem__, self.lazy))):
+        if missing == UNUSUAL or (self.lazy and self._has_lazy(gradients)):
             return None
-        absent = np.flatnonzero(~self.forms.is_there).tolist() if missing else ()
-        return Addresses(self.forms.addresses, absent)
+        if not missing:
+            return self.all_there
+        return Addresses(self.forms.addresses, np.flatnonzero(~self.forms.is_there).tolist())
+
+    def _has_lazy(self, gradients: Sequence[Any]) -> bool:
+        """Return whether the memory of a gradient holds its conjugates or negatives."""
+        own = [gradients[k] for k in self.lazy]
+        return any(g is not None and (g.is_neg() or g.is_conj()) for g in own)
 
 
 def samples_of(kinds: Sequence[torch.dtype]) -> list[torch.Tensor]:
     """Return a tensor of each of these types; equal types have one tensor."""
     made = {kind: torch.empty(0, dtype=kind) for kind in set(kinds)}
     return [made[kind] for kind in kinds]
-
-
-def is_lazy(gradient: Any) -> bool:
-    """Return whether the memory of a gradient holds its conjugates or negatives."""
-    return gradient is not None and (gradient.is_neg() or gradient.is_conj())

@@ -14,6 +14,7 @@ from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
+from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Interface, class_name, interface_of, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
@@ -161,6 +162,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for name, tensor in zip(names, group["params"], strict=True):
             yield Member(tensor, name, number)
 
+    @with_hooks
     def step(
         self,
         closure: Callable[[], Any] | None = None,
@@ -206,8 +208,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
-        is_same = self._structure.is_current(self.param_groups, self.state)
-        return is_same and all(members.is_current() for members in self._members)
+        if not self._structure.is_current(self.param_groups, self.state):
+            return False
+        return all(map(Members.is_current, self._members))
 
     @torch.no_grad()
     def _arrange(self, is_strict: bool = False, is_early: bool = False) -> None:
@@ -432,7 +435,5 @@ def make_class(interface: Interface) -> type[Optimizer]:
         "__qualname__": interface.name,
         "__doc__": about + (interface.described.__doc__ or ""),
         "interface": interface,
-        # torch wraps the step of each class to run its hooks.
-        "step": Optimizer.__dict__["step"],
     }
     return ByRule(interface.name, (Optimizer,), attributes)  # pyright: ignore[reportReturnType]

@@ -13,6 +13,7 @@ in a `DLTensor`, six words of 8 bytes:
 import ctypes
 import math
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +41,23 @@ ANY_STRIDE = -1
 UNUSUAL = -1
 """What `Forms.read` returns if a tensor is not as expected."""
 
-_NOTHING = np.uint64(id(None))
+
+class Field(IntEnum):
+    """Fields of a frame, which says what tensors have to look like: numbers and addresses."""
+
+    FUNCTION = 0  # the C function that describes a tensor
+    NOTHING = 1  # the address of None
+    WORDS = 2  # uint64 (6): the description of a tensor
+    KINDS = 3  # uint64 (tensors): word 2 of each
+    FIRST = 4  # int64 (tensors + 1): first axis of each
+    AXES = 5  # int64 (axes, 2): size, and stride in elements
+    NBYTES = 6  # uint64 (tensors)
+    TAKEN = 7  # uint64 (bounds), sorted
+    BOUNDS = 8  # their number
+    ADDRESSES = 9  # uint64 (tensors): read, or expected
+    IS_FIXED = 10  # whether addresses are expected
+    IS_THERE = 11  # uint8 (tensors)
+    FIELDS = 12
 
 
 @lru_cache
@@ -59,11 +76,19 @@ def function_of(kind: type) -> int:
 
 
 def objects_of(tensors: Sequence[Any]) -> np.ndarray:
-    """Return an array of the tensors (tensors,), whose memory holds the addresses of the objects.
+    """Return the addresses of the tensors as objects of Python (tensors,), uint64.
 
-    It keeps them alive.
+    The array keeps the tensors alive.
     """
-    return np.fromiter(tensors, object, len(tensors))
+    return np.frombuffer(np.fromiter(tensors, object, len(tensors)), np.uint64)
+
+
+def number_of_type(function: int, tensor: Any) -> int:
+    """Return the upper half of word 2 of a tensor: a number for its dtype."""
+    words = (ctypes.c_uint64 * 6)()
+    describe = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)(function)
+    describe(tensor, ctypes.addressof(words))
+    return words[2] >> 32
 
 
 class Forms:
@@ -76,6 +101,11 @@ class Forms:
         strides: strides of each tensor, in elements.
         taken: sorted bounds of memory that the tensors must not overlap: start, end, start, end
             and so on.
+        places: the address of each tensor; None if it may change.
+
+    Attributes:
+        addresses: the addresses that `read` has found (tensors,), uint64.
+        is_there: whether `read` has found a tensor and not None (tensors,), bool.
     """
 
     def __init__(
@@ -85,35 +115,42 @@ class Forms:
         shapes: Sequence[Sequence[int]],
         strides: Sequence[Sequence[int]],
         taken: Sequence[int] = (),
+        places: Sequence[int] | None = None,
     ) -> None:
-        self.function = np.uint64(function)
-        self.scratch = np.zeros(6, np.uint64)
+        count = len(shapes)
+        self.frame = np.zeros(Field.FIELDS, np.uint64)
+        self.frame[Field.FUNCTION] = function
+        self.frame[Field.NOTHING] = id(None)
         known = {id(sample): sample for sample in samples}
-        numbers = {key: self._number_of_type(sample) for key, sample in known.items()}
-        own = [numbers[id(sample)] for sample in samples]
-        counts = [len(shape) for shape in shapes]
-        kinds = [count | number << 32 for count, number in zip(counts, own, strict=True)]
-        self.kinds = np.array(kinds, np.uint64)
-        self.first = np.cumsum([0, *counts])
+        of_samples = {key: number_of_type(function, sample) for key, sample in known.items()}
+        numbers = [of_samples[id(sample)] for sample in samples]
         axes = [
             (size, ANY_STRIDE if size == 1 or 0 in shape else stride)
             for shape, own in zip(shapes, strides, strict=True)
             for size, stride in zip(shape, own, strict=True)
         ]
-        self.axes = np.array(axes, np.int64).reshape(-1)
-        bits = [number >> 8 & 0xFF for number in own]
-        nbytes = [math.prod(s) * n // 8 for s, n in zip(shapes, bits, strict=True)]
-        self.nbytes = np.array(nbytes, np.uint64)
-        self.taken = np.array(taken, np.uint64)
-        self.addresses = np.zeros(len(counts), np.uint64)
-        self.is_there = np.zeros(len(counts), np.bool_)
+        nbytes = [
+            math.prod(shape) * (number >> 8 & 0xFF) // 8
+            for shape, number in zip(shapes, numbers, strict=True)
+        ]
+        kinds = [len(shape) | number << 32 for shape, number in zip(shapes, numbers, strict=True)]
+        self.addresses = np.array([0] * count if places is None else places, np.uint64)
+        self.is_there = np.ones(count, np.bool_)
+        self.tables: dict[Field, np.ndarray] = {
+            Field.WORDS: np.zeros(6, np.uint64),
+            Field.KINDS: np.array(kinds, np.uint64),
+            Field.FIRST: np.cumsum([0, *map(len, shapes)]).astype(np.int64),
+            Field.AXES: np.array(axes, np.int64),
+            Field.NBYTES: np.array(nbytes, np.uint64),
+            Field.TAKEN: np.array(taken, np.uint64),
+            Field.ADDRESSES: self.addresses,
+            Field.IS_THERE: self.is_there,
+        }
+        for field, table in self.tables.items():
+            self.frame[field] = table.ctypes.data
+        self.frame[Field.BOUNDS] = len(taken)
+        self.frame[Field.IS_FIXED] = places is not None
         self.run = reader()
-
-    def _number_of_type(self, tensor: Any) -> int:
-        """Return the upper half of word 2 of tensors of this dtype."""
-        if reader_of_one()(self.function, np.uint64(id(tensor)), self.scratch):
-            return 0
-        return int(self.scratch[2]) >> 32
 
     def read(self, objects: np.ndarray) -> int:
         """Read the addresses of tensors into `addresses`, and whether they exist into `is_there`.
@@ -124,19 +161,7 @@ class Forms:
         Returns:
             How many are None; `UNUSUAL` if one has another form, or overlaps memory that is taken.
         """
-        return self.run(
-            self.function,
-            np.frombuffer(objects, np.uint64),
-            _NOTHING,
-            self.scratch,
-            self.kinds,
-            self.first,
-            self.axes,
-            self.nbytes,
-            self.taken,
-            self.addresses,
-            self.is_there,
-        )
+        return self.run(self.frame, objects)
 
 
 @intrinsic
@@ -179,33 +204,24 @@ def _overlaps(address: Any, end: Any, taken: Any) -> bool:
     return below % 2 == 1 or (below < len(taken) and taken[below] < end)
 
 
-def read_one(function: Any, tensor: Any, words: Any) -> int:
-    """Describe one tensor; return 0 if that was possible."""
-    return _describe(function, tensor, np.uint64(words.ctypes.data))
-
-
-def read_all(
-    function: Any,
-    tensors: Any,
-    nothing: Any,
-    words: Any,
-    kinds: Any,
-    first: Any,
-    axes: Any,
-    nbytes: Any,
-    taken: Any,
-    addresses: Any,
-    is_there: Any,
-) -> int:
+def read_all(frame: Any, objects: Any) -> int:
     """Do what `Forms.read` says."""
+    count = len(objects)
+    words = carray(pointer(frame[Field.WORDS]), (6,), np.uint64)
+    kinds = carray(pointer(frame[Field.KINDS]), (count,), np.uint64)
+    first = carray(pointer(frame[Field.FIRST]), (count + 1,), np.int64)
+    axes = carray(pointer(frame[Field.AXES]), (2 * first[count],), np.int64)
+    nbytes = carray(pointer(frame[Field.NBYTES]), (count,), np.uint64)
+    taken = carray(pointer(frame[Field.TAKEN]), (np.int64(frame[Field.BOUNDS]),), np.uint64)
+    addresses = carray(pointer(frame[Field.ADDRESSES]), (count,), np.uint64)
+    is_there = carray(pointer(frame[Field.IS_THERE]), (count,), np.uint8)
     missing = 0
-    place = np.uint64(words.ctypes.data)
-    for k in range(len(tensors)):
-        is_there[k] = tensors[k] != nothing
+    for k in range(count):
+        is_there[k] = objects[k] != frame[Field.NOTHING]
         if not is_there[k]:
             missing += 1
             continue
-        if _describe(function, tensors[k], place) != 0:
+        if _describe(frame[Field.FUNCTION], objects[k], frame[Field.WORDS]) != 0:
             return UNUSUAL
         is_right = words[1] == HOST and words[2] == kinds[k]
         if not is_right or not _has_form(words, first[k], first[k + 1], axes):
@@ -213,32 +229,19 @@ def read_all(
         address = words[0] + words[5]
         # Gradients often have the memory of the last update, which has been compared.
         is_new = address != addresses[k] and nbytes[k] != 0
-        if is_new and (address == 0 or _overlaps(address, address + nbytes[k], taken)):
+        if is_new and (frame[Field.IS_FIXED] != 0 or address == 0):
+            return UNUSUAL
+        if is_new and _overlaps(address, address + nbytes[k], taken):
             return UNUSUAL
         addresses[k] = address
     return missing
 
 
-_TABLES = "uint64[::1]"
-_FORMS = "uint64[::1], int64[::1], int64[::1], uint64[::1], uint64[::1], uint64[::1], boolean[::1]"
-
-
 @lru_cache(maxsize=1)
-def reader() -> Callable[..., int]:
+def reader() -> Callable[[np.ndarray, np.ndarray], int]:
     """Return `read_all`, compiled now or loaded from disk."""
-    return _compiled(read_all, f"int64(uint64, uint64[::1], uint64, uint64[::1], {_FORMS})")
-
-
-@lru_cache(maxsize=1)
-def reader_of_one() -> Callable[..., int]:
-    """Return `read_one`, compiled now or loaded from disk."""
-    return _compiled(read_one, "int64(uint64, uint64, uint64[::1])")
-
-
-def _compiled(function: Callable[..., int], signature: str) -> Callable[..., int]:
-    # It must not release the GIL, since it calls functions of Python objects.
     key = key_of(code_of(__name__).decode(errors="replace"))
+    kept = KeptCode(read_all, f"read-{key[:16]}", key)
     with compiling:
-        return compile_function(
-            function, signature, dict(OPTIONS), KeptCode(function, f"read-{key[:16]}", key)
-        )
+        # It must not release the GIL, since it calls functions of Python objects.
+        return compile_function(read_all, "int64(uint64[::1], uint64[::1])", dict(OPTIONS), kept)

@@ -135,8 +135,11 @@ def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None] | 
     increment = sys.modules["torch"].autograd.graph.increment_version
 
     def count(absent: Sequence[int]) -> None:
+        if not absent:
+            increment(tensors)
+            return
         left_out = set(absent)
-        increment([a for k, a in own.items() if k not in left_out] if absent else tensors)
+        increment([a for k, a in own.items() if k not in left_out])
 
     return count
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import config
 
 from learnerdsl.codegen.source import Functions
-from learnerdsl.kernels.slots import MODEL_SIZE, SEED
+from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
 from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
@@ -78,6 +78,11 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def clock(self) -> np.ndarray:
         """Step count, samples seen and minibatch size in every model row (rows, 3), float64."""
         return self.model_rows[:, :3]
+
+    @property
+    def step_count(self) -> int:
+        """The number of updates done."""
+        return int(self.model_rows[0, STEP])
 
     @property
     def model_states(self) -> dict[str, np.ndarray]:
