@@ -30,7 +30,8 @@ class Aside:
         step: number of updates before this one.
         missed: number of those updates that skipped each tensor (tensors,), int64.
         rows: the tensor rows of the absent tensors (absent, slots), float64.
-        vectors: for each absent tensor its axis arrays that are states: name -> copy.
+        vectors: for each absent tensor its axis arrays that are states: name -> copy; empty if no
+            tensor has any.
     """
 
     absent: list[int]
@@ -128,12 +129,13 @@ class Absences(Tables):
         self.put_back()
         self.is_settled = False
         self.give_rows(absent)
+        has_vectors = any(self.kept_vectors)
         self.aside = Aside(
             list(absent),
             float(self.model_rows[0, STEP]),
             self.missed.copy(),
             self.tensor_rows[list(absent)],
-            [{n: v.copy() for n, v in self.kept_vectors[k].items()} for k in absent],
+            [_copies(self.kept_vectors[k]) for k in absent] if has_vectors else [],
         )
 
     def put_back(self) -> None:
@@ -145,7 +147,7 @@ class Absences(Tables):
         aside = self.aside
         if aside is not None:
             self.tensor_rows[aside.absent] = aside.rows
-            for k, vectors in zip(aside.absent, aside.vectors, strict=True):
+            for k, vectors in zip(aside.absent, aside.vectors, strict=False):
                 for name, values in vectors.items():
                     self.kept_vectors[k][name][...] = values
             missed = aside.missed.copy()
@@ -159,6 +161,14 @@ class Absences(Tables):
         """Finish what an exception interrupted."""
         self.put_back()
         self.take_model_rows()
+
+    @property
+    def tensor_steps(self) -> float | list[float]:
+        """The number of updates of each tensor, or one number if all are equal."""
+        if not self.is_settled:
+            self.settle()
+        count = float(self.model_rows[0, STEP])
+        return (count - self.missed).tolist() if self.has_own_steps else count
 
     @property
     def missed_steps(self) -> list[int]:
@@ -175,6 +185,10 @@ class Absences(Tables):
         self.missed[:] = missed
         self.count_steps()
         self.is_settled = True
+
+
+def _copies(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in arrays.items()}
 
 
 def refuse_absent(rules: Sequence[Rule], name: Name) -> None:

@@ -277,8 +277,8 @@ class HostStates:
         if not self.has_own_steps:
             return self.step_count
         own: Any = self
-        missed = own.missed_steps
-        return [self.step_count - m for m in missed] if any(missed) else self.step_count
+        count, missed = self.step_count, own.missed_steps
+        return [count - m for m in missed] if any(missed) else count
 
     @property
     def samples(self) -> float:

@@ -62,6 +62,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = Memory(self, parameters)
+        self.traffic = bytes_per_element(program)
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -232,6 +233,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.tables[Frame.PROGRAM] = table
         self.frame[Frame.PROGRAM] = table.ctypes.data
         self.memory.use_program(program)
+        self.traffic = bytes_per_element(program)
         if self.is_checking:
             self.load_check()
         self.choose_threads()
@@ -252,8 +254,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             self.frame[field] = table.ctypes.data
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
-        traffic = bytes_per_element(self.program) * counted.sum()
-        self.is_worth_threads = traffic >= PARALLEL_BYTES
+        self.is_worth_threads = self.traffic * counted.sum() >= PARALLEL_BYTES
         self.choose_threads()
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
