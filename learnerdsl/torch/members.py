@@ -59,6 +59,7 @@ class Members:
     ) -> None:
         self.interface = interface
         self.choice = choice
+        self.key = choice.key
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
@@ -77,7 +78,7 @@ class Members:
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
         self.may_change = [True] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
-        values = [self._hyperparameters(group) for group in groups]
+        self.sent = values = [self._hyperparameters(group) for group in groups]
         for own in values[1:]:
             self._refuse_split(own, values[0])
         others = [
@@ -90,6 +91,7 @@ class Members:
         ]
         own = {**arguments, **choice.options, **values[0]}
         self.learner = choice.rule(views, groups=others, **own)
+        self.settings = [self.learner.hyperparameters, *self.learner.groups]
         self.engine = self.learner._engine
         self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
         self.has_one_clock = bool(state_of_steps(self.rule))
@@ -124,7 +126,8 @@ class Members:
         for number, group in enumerate(self.groups):
             values = self.pick(group)
             if self.may_change[number] or not all(map(is_, values, self.last[number])):
-                if self.interface.chosen(group).key != self.choice.key:
+                chosen = self.interface.chosen(group)
+                if chosen is not self.choice and chosen.key != self.key:
                     return False
                 self.changed[number] = values
         return True
@@ -212,13 +215,16 @@ class Members:
             self.may_change[number] = _may_hide(values)
 
     def _set(self, number: int, values: dict[str, Any]) -> None:
-        """Set the hyperparameters of a group."""
-        if not number:
-            self.learner.hyperparameters.update(values)
-            return
-        own = {n: v for n, v in values.items() if n not in self.shared}
-        self.learner.groups[number - 1].update(own)
-        self._refuse_split(values, self._hyperparameters(self.groups[0]))
+        """Set the hyperparameters of a group that may differ from those of before."""
+        last = self.sent[number]
+        changed = {n: v for n, v in values.items() if v is not last.get(n) or is_mutable(v)}
+        if number and self.shared:
+            changed = {n: v for n, v in changed.items() if n not in self.shared}
+            self.settings[number].update(changed)
+            self._refuse_split(values, self._hyperparameters(self.groups[0]))
+        else:
+            self.settings[number].update(changed)
+        self.sent[number] = values
 
     def _refuse_split(self, values: Mapping[str, Any], first: Mapping[str, Any]) -> None:
         """Raise if a group has another value than the first where there can be only one."""
@@ -272,13 +278,13 @@ def _described(member: Member) -> str:
 
 
 def _may_hide(values: Sequence[Any]) -> bool:
-    """Return whether a value may change without becoming another object."""
-    mutable = (torch.Tensor, np.ndarray, list)
-    return any(
-        isinstance(value, mutable)
-        or (type(value) is tuple and any(isinstance(one, mutable) for one in value))
-        for value in values
-    )
+    """Return whether a value, or a part of one, may change without becoming another object."""
+    return any(is_mutable(v) or (type(v) is tuple and any(map(is_mutable, v))) for v in values)
+
+
+def is_mutable(value: Any) -> bool:
+    """Return whether the value of an argument may change without becoming another object."""
+    return isinstance(value, (torch.Tensor, np.ndarray, list))
 
 
 def spans_model(rule: Rule) -> bool:
