@@ -63,8 +63,10 @@ class Members:
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
-        self.rule: Rule = self._trace(members[0])
-        self.layouts = [Layout(m.tensor, self._trace(m), _described(m)) for m in members]
+        rules = [choice.traced(tensor.shape) for tensor in self.tensors]
+        self.rule: Rule = rules[0]
+        pairs = zip(members, rules, strict=True)
+        self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
         self.is_usual = all(layout.is_usual for layout in self.layouts)
         self.names = [member.name for member in members]
         views: Any = {
@@ -100,10 +102,6 @@ class Members:
         self.known_steps = self.step_array.tobytes()
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
-
-    def _trace(self, member: Member) -> Rule:
-        shape = tuple(member.tensor.shape)
-        return self.choice.rule.trace(shape=shape, **self.choice.options)
 
     def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
         what = self.interface.name
@@ -164,12 +162,13 @@ class Members:
         for name in self.learner.model_state:
             if f"model.{name}" in progress:
                 self.learner.model_state[name] = progress[f"model.{name}"]
-        for member, states, pieces in zip(self.members, own, self.pieces(), strict=True):
+        found = self.pieces()
+        for member, states, pieces in zip(self.members, own, found, strict=True):
             if states:
                 pieces.take(states, _described(member), is_strict)
         for member, states in zip(self.members, own, strict=True):
             self.states[member.tensor].update(states)
-        self.show()
+        self.show(found)
 
     def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
         """Return the weights to evaluate the model with: parameter -> weights."""
@@ -184,9 +183,10 @@ class Members:
         model = {f"model.{name}": value for name, value in self.learner.model_state.items()}
         return {"step_count": self.learner.step_count, "samples": self.learner.samples, **model}
 
-    def show(self) -> None:
-        """Put the tensors of the states into `states`."""
-        for k, (tensor, pieces) in enumerate(zip(self.tensors, self.pieces(), strict=True)):
+    def show(self, found: Sequence[Pieces] | None = None) -> None:
+        """Put the tensors of the states into `states`; `found` is what `pieces` returned."""
+        found = self.pieces() if found is None else found
+        for k, (tensor, pieces) in enumerate(zip(self.tensors, found, strict=True)):
             shown = {"step": self.steps[k], **pieces.shown}
             dict.update(self.states[tensor], shown)
         self.show_steps()

@@ -102,7 +102,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for group in self.param_groups:
             choice = self.interface.chosen(group)
             for p in group["params"]:
-                rules.append(choice.rule.trace(shape=tuple(p.shape), **choice.options))
+                rules.append(choice.traced(p.shape))
                 kinds.append(storage_of(p))
         names = ("states", "master", "rounding")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
@@ -144,8 +144,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 )
                 raise HyperparameterError(msg)
         for member in self._in_group(group, 0):
-            shape = tuple(member.tensor.shape)
-            rule = choice.rule.trace(shape=shape, **choice.options)
+            rule = choice.traced(member.tensor.shape)
             Layout(member.tensor, rule, f"Parameter {member.name!r}")
 
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
