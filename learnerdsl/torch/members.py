@@ -67,7 +67,6 @@ class Members:
         self.rule: Rule = rules[0]
         pairs = zip(members, rules, strict=True)
         self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
-        self.is_usual = all(layout.is_usual for layout in self.layouts)
         self.names = [member.name for member in members]
         views: Any = {
             m.name: layout.view(m.tensor.detach())
@@ -94,7 +93,8 @@ class Members:
         own = {**arguments, **choice.options, **values[0]}
         self.learner = choice.rule(views, groups=others, **own)
         self.settings = [self.learner.hyperparameters, *self.learner.groups]
-        self.engine = self.learner._engine
+        self.engine: Any = self.learner._engine
+        self.thread_count = 0
         self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
         self.has_one_clock = bool(state_of_steps(self.rule))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
@@ -246,6 +246,9 @@ class Members:
         given: Any = None if self.reader is None else self.reader.read(gradients)
         if given is None:
             given = self._named(gradients)
+        if torch.get_num_threads() != self.thread_count:
+            self.thread_count = torch.get_num_threads()
+            self.engine.use_num_threads(self.thread_count)
         own = {name: self._extra(value) for name, value in extras.items()}
         self.learner.update(given, minibatch_size, **own)
         if self.has_rings:
@@ -256,10 +259,9 @@ class Members:
     @torch.no_grad()
     def _named(self, gradients: Sequence[Any]) -> dict[Any, Any]:
         """Return gradients by name as the learner takes them."""
-        if not self.is_usual or any(g is not None and g.is_sparse for g in gradients):
-            pairs = zip(self.layouts, gradients, strict=True)
-            gradients = [layout.gradient(gradient) for layout, gradient in pairs]
-        return dict(zip(self.names, gradients, strict=True))
+        pairs = zip(self.layouts, gradients, strict=True)
+        values = [layout.gradient(gradient) for layout, gradient in pairs]
+        return dict(zip(self.names, values, strict=True))
 
     def _extra(self, value: Any) -> Any:
         """Return an extra as the learner takes it: a number, or arrays by name."""

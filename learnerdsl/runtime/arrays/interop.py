@@ -7,7 +7,8 @@ Numba and JAX have `__cuda_array_interface__`, others DLPack.
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -143,6 +144,16 @@ def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None] | 
         increment([a for k, a in own.items() if k not in left_out])
 
     return count
+
+
+@contextmanager
+def same_threads_in_torch() -> Iterator[None]:
+    """Restore PyTorch's number of threads, which Numba sets if both use the same OpenMP."""
+    torch = sys.modules.get("torch")
+    count = torch.get_num_threads() if torch else 0
+    yield
+    if torch and torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 def copy_to_host(array: Any) -> np.ndarray:

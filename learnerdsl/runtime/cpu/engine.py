@@ -63,6 +63,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = Memory(self, parameters)
         self.traffic = bytes_per_element(program)
+        self.own_threads = 0
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -116,7 +117,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on Numba's threads, or in the calling thread alone."""
         self.is_parallel = is_parallel and not (_settings.DISABLE_JIT or threads.are_lost())
-        self.frame[Frame.THREADS] = threads.wanted()
+        self.frame[Frame.THREADS] = threads.wanted(self.own_threads)
         if _settings.DISABLE_JIT:
             kernels = (self.module, self.program.levels, self.count_nonfinite)
             launch = functools.partial(self.step, *kernels)
@@ -135,9 +136,14 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def choose_threads(self) -> None:
         """Use threads if there are several and the update moves enough memory."""
         choices = threads.choices()
-        self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
+        self.use_threads(self.is_worth_threads and threads.count_for(self.own_threads) > 1)
         if choices != threads.choices():
             self.choose_threads_later()
+
+    def use_num_threads(self, count: int) -> None:
+        """Use at most so many threads from the next launch on; 0 to follow `set_num_threads`."""
+        self.own_threads = count
+        self.choose_threads_later()
 
     def choose_threads_later(self) -> None:
         """Choose the threads again at the next launch."""
@@ -195,7 +201,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             self.choose_threads()
         if not self.is_parallel:
             return "serial"
-        return f"{threads.get_num_threads()} threads ({threads.threading_layer()})"
+        return f"{threads.count_for(self.own_threads)} threads ({threads.threading_layer()})"
 
     def build_frame(self) -> np.ndarray:
         """Build the tables, and the frame that holds their addresses for the drivers."""

@@ -60,6 +60,11 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
         for engine in self.engines:
             engine.use_threads(is_parallel)
 
+    def use_num_threads(self, count: int) -> None:
+        """Use at most so many threads from the next launch on; 0 to follow `set_num_threads`."""
+        for engine in self.engines:
+            engine.use_num_threads(count)
+
     def launch(self) -> float:
         """Do one update of all tensors; return how many gradient values are NaN or infinite."""
         self.share_rows()
