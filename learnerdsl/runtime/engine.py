@@ -227,10 +227,16 @@ class HostStates:
     model_states: Any
     clock: Any
     states: Any
-    has_own_steps: bool = True
-    """Whether tensors may differ in their number of updates."""
-    takes_addresses: bool = False
-    """Whether `bind_addresses` may be called."""
+
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether tensors may differ in their number of updates."""
+        return True
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether `bind_addresses` may be called."""
+        return False
 
     def bind_addresses(self, addresses: np.ndarray) -> None:
         """Use the gradients at these addresses in all following updates; see `Engine.bind`.

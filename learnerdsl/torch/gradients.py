@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnerdsl.learner import Learner
 from learnerdsl.runtime.arrays.dlpack import UNUSUAL, Forms, function_of, objects_of
 from learnerdsl.runtime.arrays.gradients import Addresses
 from learnerdsl.torch.layouts import Layout
@@ -25,7 +24,7 @@ class Reader:
     """
 
     def __init__(
-        self, tensors: Sequence[torch.Tensor], layouts: Sequence[Layout], learner: Learner
+        self, tensors: Sequence[torch.Tensor], layouts: Sequence[Layout], learner: Any
     ) -> None:
         self.learner = learner
         self.layouts = layouts
@@ -43,7 +42,7 @@ class Reader:
 
     @classmethod
     def of(
-        cls, tensors: Sequence[torch.Tensor], layouts: Sequence[Layout], learner: Learner
+        cls, tensors: Sequence[torch.Tensor], layouts: Sequence[Layout], learner: Any
     ) -> "Reader | None":
         """Return a reader, or None if the learner has to check the gradients itself."""
         is_plain = all(type(t) in (torch.Tensor, torch.nn.Parameter) for t in tensors)

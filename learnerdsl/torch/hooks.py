@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch.autograd import profiler
-from torch.optim import optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks as _after
+from torch.optim.optimizer import _global_optimizer_pre_hooks as _before
 
 _profiler: Any = profiler
-_BEFORE: Any = optimizer._global_optimizer_pre_hooks
-_AFTER: Any = optimizer._global_optimizer_post_hooks
 
 
 def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,7 +25,7 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def wrapper(self: Any, *arguments: Any, **named: Any) -> Any:
         has_hooks = (
-            self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _BEFORE or _AFTER
+            self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _before or _after
         )
         if (has_hooks or _profiler._is_profiler_enabled) and type(self).step is wrapper:
             return observed(self, *arguments, **named)

@@ -4,6 +4,7 @@ import copyreg
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
 from typing import Any, ClassVar
 
 import torch
@@ -109,6 +110,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
     def _begin(self) -> None:
         """Start without learners; the next step makes them."""
+        self._turn = RLock()
         self._members: list[Members] = []
         self._structure = Structure([], {}, [])
 
@@ -194,16 +196,17 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     @_outside_graphs
     def _update(self, result: Any, minibatch_size: float, extras: dict[str, Any]) -> None:
         """Do one update, unless no parameter has a gradient."""
-        if not self._is_current():
-            if all(p.grad is None for group in self.param_groups for p in group["params"]):
-                return
-            self._arrange()
-        for members in self._members:
-            names = members.learner.extras
-            given = extras
-            if result is not None and "loss" in names and "loss" not in extras:
-                given = {**extras, "loss": result}
-            members.update(given, minibatch_size)
+        with self._turn:  # tables of addresses belong to one thread at a time
+            if not self._is_current():
+                if all(p.grad is None for group in self.param_groups for p in group["params"]):
+                    return
+                self._arrange()
+            for members in self._members:
+                names = members.learner.extras
+                given = extras
+                if result is not None and "loss" in names and "loss" not in extras:
+                    given = {**extras, "loss": result}
+                members.update(given, minibatch_size)
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
