@@ -17,6 +17,7 @@ from benchmarks.peers import (
     PeerKind,
 )
 from benchmarks.timing import Effort, Timings, measure
+from benchmarks.torch_step import ADAMW, ADAMW_BF16, CUSTOM, FOREACH, SMALL
 
 Shapes = list[tuple[int, ...]]
 
@@ -110,6 +111,16 @@ def block_rule(name: str, kinds: tuple[PeerKind, ...]) -> Case:
     return Case(f"{name}-block", transformer_block, kinds, is_quick=False)
 
 
+def few_elements(count: int) -> Callable[[], Shapes]:
+    """Tensors of ten elements."""
+    return lambda: [(SMALL,)] * count
+
+
+def torch_step(count: int, expected: Mapping[str, float]) -> Case:
+    """A step of a torch optimizer on tensors of ten elements."""
+    return Case(f"torch-step-{count}", few_elements(count), ADAMW, expected)
+
+
 CASES = (
     flat_adam(3, {FUSED: 50}),
     flat_adam(4, {FUSED: 15}),
@@ -130,6 +141,13 @@ CASES = (
     flat_rmsprop(7),
     *(block_rule(name, kinds) for name, kinds in RULES.items()),
     Case("muon-block", matrices, MUON, is_quick=False),
+    torch_step(1, {FUSED: 2}),
+    torch_step(100, {FUSED: 5}),
+    torch_step(1000, {FUSED: 6}),
+    Case("torch-step-gpt2", gpt2, ADAMW, {FUSED: 1.05}, is_quick=False),
+    Case("torch-step-gpt2-bf16", gpt2, ADAMW_BF16, {FUSED: 2}, is_quick=False),
+    Case("torch-step-my-rmsprop-100", few_elements(100), CUSTOM, {FOREACH: 5}),
+    Case("torch-step-my-rmsprop-gpt2", gpt2, CUSTOM, {FOREACH: 5}, is_quick=False),
 )
 """All cases in the order in which they run."""
 

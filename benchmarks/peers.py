@@ -38,11 +38,13 @@ class Peer:
         step: does one update of all tensors.
         parameters: returns the parameters as they are after the updates done so far.
         finish: waits for updates that `step` has only queued.
+        prepare: is called before each update, and not timed; None for nothing.
     """
 
     step: Callable[[], object]
     parameters: Callable[[], Arrays]
     finish: Callable[[], object] = nothing
+    prepare: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FLOOR = 90.0  # per cent; 8 epochs reach 96
 
 
-def run_example(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_example(
+    name: str, *arguments: str, launcher: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, f"examples/{name}", *arguments],
+        [sys.executable, *launcher, f"examples/{name}", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
@@ -40,3 +43,14 @@ def test_quickstart_trains_three_learners_and_plots_their_losses(tmp_path):
     plot = (tmp_path / "quickstart.png").read_bytes()
     assert plot.startswith(PNG_SIGNATURE)
     assert len(plot) > 10_000
+
+
+@pytest.mark.slow
+def test_sharded_training_is_that_of_one_process(tmp_path):
+    pytest.importorskip("torch")
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
+    arguments = ("--steps", "20", "--folder", str(tmp_path))
+    done = run_example("torch_fsdp.py", *arguments, launcher=launcher)
+    assert done.returncode == 0, done.stderr
+    difference = float(re.findall(r"training on one process: (\S+)", done.stdout)[0])
+    assert difference < 1e-6

@@ -225,8 +225,27 @@ class HyperTable:
         for name in given:
             if group:
                 self.refuse_split(name)
-        self.settings[group] |= {name: self.checked(name, v) for name, v in given.items()}
-        self.publish()
+        values = {name: self.checked(name, value) for name, value in given.items()}
+        own = Hyperparameters(self, group)
+        has_schedules = any(callable(v) or callable(own.setting(n)) for n, v in values.items())
+        self.settings[group] |= values
+        if has_schedules:
+            self.publish()
+        else:
+            self.send(group, values)
+
+    def send(self, group: int, values: Mapping[str, Any]) -> None:
+        """Copy numbers of one group into the engine, also for groups that have none of their own.
+
+        Setting one group after the other would take quadratic time if each sent all groups.
+        """
+        for name, value in values.items():
+            index, numbers = self.names.index(name), [group]
+            if not group:
+                numbers += [k for k, own in enumerate(self.settings) if name not in own]
+            for number in numbers:
+                if self.engine is not None:
+                    self.engine.set_hyperparameter(number, index, value)
 
     def replace(self, settings: Sequence[Mapping[str, Setting]]) -> None:
         """Replace the settings of all groups by checked ones."""

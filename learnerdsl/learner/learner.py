@@ -38,7 +38,7 @@ from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.absent import refuse_absent
-from learnerdsl.runtime.arrays.gradients import NOTHING, LastArrays
+from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
 from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.interop import version_counter
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
@@ -168,6 +168,7 @@ class Learner(Resumable):
         check = partial(self._backend.check, states=spans)
         self._check = check("gradient")
         self._is_choosing = False
+        self._may_be_absent = False  # not known
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
         holds = self._backend.holds_gradients or nonfinite == "raise"
         self._bound = LastArrays(len(self._names), holds)
@@ -220,29 +221,37 @@ class Learner(Resumable):
         try:
             if minibatch_size is not self._minibatch_size:
                 self._set_minibatch_size(minibatch_size)
-            try:
-                fits = len(gradients) == len(self._names)
-                arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
-            except (KeyError, TypeError, IndexError):
-                fits, arrays = False, ()
-            if not fits:
-                arrays = self._complete(gradients)
-            # Most updates pass the arrays of the previous one. `map(is_, ...)` compares them
-            # without running Python code for each array, so the usual case skips all checks; only
-            # new arrays are checked and bound. `present` has a sentinel in place of each array that
-            # was freed, which no argument can be.
             absent: Sequence[int] = ()
-            if not all(map(is_, arrays, self._bound.present())):
-                absent = self._bind(gradients, arrays)
-            if extras or self._extras.names:
-                self._extras.take(extras, self._engine, absent)
-            if self._hyper.scheduled:
-                self._hyper.refresh()
+            if type(gradients) is Addresses:
+                absent = self._bind_addresses(gradients)
+            else:
+                try:
+                    fits = len(gradients) == len(self._names)
+                    arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
+                except (KeyError, TypeError, IndexError):
+                    fits, arrays = False, ()
+                if not fits:
+                    arrays = self._complete(gradients)
+                # Most updates pass the arrays of the previous one. `map(is_, ...)` compares them
+                # without running Python code for each array, so the usual case skips all checks;
+                # only new arrays are checked and bound. `present` has a sentinel in place of each
+                # array that was freed, which no argument can be.
+                if not all(map(is_, arrays, self._bound.present())):
+                    absent = self._bind(gradients, arrays)
+            if extras or self._extras.names or self._hyper.scheduled:
+                self._send(extras, absent)
             engine = self._engine
             refusal = engine.launch_without(absent) if absent else engine.launch()
             return True if self._needs_no_settling else self._settle(refusal, absent)
         finally:
             turn.append(token)
+
+    def _send(self, extras: Mapping[str, Any], absent: Sequence[int]) -> None:
+        """Pass extras and the values of schedules to the engine."""
+        if extras or self._extras.names:
+            self._extras.take(extras, self._engine, absent)
+        if self._hyper.scheduled:
+            self._hyper.refresh()
 
     def refresh(self) -> None:
         """Send changed hyperparameters to the device before a CUDA graph replays an update.
@@ -280,7 +289,7 @@ class Learner(Resumable):
             check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
         absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
         if absent:
-            refuse_absent(self._rules, self._names[absent[0]])
+            self._refuse_absent(absent[0])
             rows |= dict.fromkeys(absent, NO_ROWS)
         # Forget first: if an exception interrupts, the next update binds every array again.
         self._bound.forget()
@@ -288,6 +297,22 @@ class Learner(Resumable):
         self._engine.select_rows(rows)
         self._bound.keep(arrays, changed, checked)
         return absent
+
+    def _bind_addresses(self, given: Addresses) -> Sequence[int]:
+        """Pass the addresses of gradients to the engine; return the indices of those missing."""
+        if given.absent:
+            self._refuse_absent(given.absent[0])
+        self._bound.forget()
+        engine: Any = self._engine
+        engine.bind_addresses(given.values)
+        engine.select_rows(dict.fromkeys(given.absent, NO_ROWS))
+        return given.absent
+
+    def _refuse_absent(self, index: int) -> None:
+        """Raise if the rule needs the gradients of all parameters, also that with this index."""
+        if not self._may_be_absent:
+            refuse_absent(self._rules, self._names[index])
+            self._may_be_absent = True
 
     def _choose_types(self, given: Sequence[str | None]) -> None:
         """Choose the number types in which kernels read gradients of the types `given`."""

@@ -30,7 +30,8 @@ class Aside:
         step: number of updates before this one.
         missed: number of those updates that skipped each tensor (tensors,), int64.
         rows: the tensor rows of the absent tensors (absent, slots), float64.
-        vectors: for each absent tensor its axis arrays that are states: name -> copy.
+        vectors: for each absent tensor its axis arrays that are states: name -> copy; empty if no
+            tensor has any.
     """
 
     absent: list[int]
@@ -69,6 +70,11 @@ class Absences(Tables):
         self.is_settled = True
         self.kept_vectors = [{n: v for n, v in own.items() if n in names} for own in vectors]
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether an update has ever skipped a tensor."""
+        return len(self.row_groups) != self.group_count
+
     def take_model_rows(self) -> None:
         """Use `model_rows` after it was replaced by a longer array."""
         raise NotImplementedError
@@ -86,7 +92,7 @@ class Absences(Tables):
 
     def rows_of(self, group: int) -> Any:
         """Return an index of all model rows of a group."""
-        if len(self.row_groups) == self.group_count:
+        if not self.has_own_steps:
             return group
         return np.flatnonzero(self.row_groups == group)
 
@@ -98,11 +104,11 @@ class Absences(Tables):
     def share_rows(self, first: "Absences", slots: int) -> None:
         """Copy the first `slots` slots of the model rows of another engine."""
         source = first.model_rows[: self.group_count, :slots]
-        if len(self.row_groups) == self.group_count:
-            self.model_rows[:, :slots] = source
-        else:
+        if self.has_own_steps:
             self.model_rows[:, :slots] = source[self.row_groups]
             self.count_steps()
+        else:
+            self.model_rows[:, :slots] = source
 
     def launch_without(self, absent: Sequence[int]) -> float:
         """Do one update of all tensors except these; return what `launch` returns."""
@@ -123,12 +129,13 @@ class Absences(Tables):
         self.put_back()
         self.is_settled = False
         self.give_rows(absent)
+        has_vectors = any(self.kept_vectors)
         self.aside = Aside(
             list(absent),
             float(self.model_rows[0, STEP]),
             self.missed.copy(),
             self.tensor_rows[list(absent)],
-            [{n: v.copy() for n, v in self.kept_vectors[k].items()} for k in absent],
+            [_copies(self.kept_vectors[k]) for k in absent] if has_vectors else [],
         )
 
     def put_back(self) -> None:
@@ -140,7 +147,7 @@ class Absences(Tables):
         aside = self.aside
         if aside is not None:
             self.tensor_rows[aside.absent] = aside.rows
-            for k, vectors in zip(aside.absent, aside.vectors, strict=True):
+            for k, vectors in zip(aside.absent, aside.vectors, strict=False):
                 for name, values in vectors.items():
                     self.kept_vectors[k][name][...] = values
             missed = aside.missed.copy()
@@ -154,6 +161,14 @@ class Absences(Tables):
         """Finish what an exception interrupted."""
         self.put_back()
         self.take_model_rows()
+
+    @property
+    def tensor_steps(self) -> float | list[float]:
+        """The number of updates of each tensor, or one number if all are equal."""
+        if not self.is_settled:
+            self.settle()
+        count = float(self.model_rows[0, STEP])
+        return (count - self.missed).tolist() if self.has_own_steps else count
 
     @property
     def missed_steps(self) -> list[int]:
@@ -170,6 +185,10 @@ class Absences(Tables):
         self.missed[:] = missed
         self.count_steps()
         self.is_settled = True
+
+
+def _copies(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in arrays.items()}
 
 
 def refuse_absent(rules: Sequence[Rule], name: Name) -> None:

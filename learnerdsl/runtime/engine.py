@@ -228,6 +228,25 @@ class HostStates:
     clock: Any
     states: Any
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether tensors may differ in their number of updates."""
+        return True
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether `bind_addresses` may be called."""
+        return False
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Use the gradients at these addresses in all following updates; see `Engine.bind`.
+
+        Args:
+            addresses: the address of each tensor's gradient (tensors,), uint64. Gradients have the
+                number types that `choose_gradients` returned last.
+        """
+        raise NotImplementedError
+
     def read_states(self) -> dict[str, list[Any]]:
         """Return copies of the states as NumPy arrays."""
         return {
@@ -261,9 +280,11 @@ class HostStates:
     @property
     def tensor_steps(self) -> float | list[float]:
         """The number of updates of each tensor, or one number if all are equal."""
+        if not self.has_own_steps:
+            return self.step_count
         own: Any = self
-        missed = own.missed_steps
-        return [self.step_count - m for m in missed] if any(missed) else self.step_count
+        count, missed = self.step_count, own.missed_steps
+        return [count - m for m in missed] if any(missed) else count
 
     @property
     def samples(self) -> float:

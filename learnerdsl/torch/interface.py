@@ -8,6 +8,7 @@ from typing import Any
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, UnknownNameError
 from learnerdsl.torch.rules import maximizing
+from learnerdsl.tracing import Rule
 
 Group = Mapping[str, Any]
 """A dict of `param_groups`."""
@@ -37,6 +38,13 @@ class Choice:
     rule: UpdateRule
     options: dict[str, Any]
     sources: Mapping[str, Source]
+    _traced: dict[Sequence[int], Rule] = field(default_factory=dict, compare=False, repr=False)
+
+    def traced(self, shape: Sequence[int]) -> Rule:
+        """Return the traced rule of a parameter."""
+        if shape not in self._traced:
+            self._traced[shape] = self.rule.trace(shape=tuple(shape), **self.options)
+        return self._traced[shape]
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -64,7 +64,7 @@ class Layout:
             return divided_as(self.parameter, tensor)
         if self.order:
             tensor = tensor.permute(*self.order)
-        return torch.view_as_real(tensor.resolve_conj()) if self.is_complex else tensor
+        return torch.view_as_real(tensor) if self.is_complex else tensor
 
     def gradient(self, tensor: Any) -> Any:
         """Return a gradient as the learner takes it, also a sparse one; None stays None."""
@@ -76,7 +76,7 @@ class Layout:
                 values = host_array(rows.values(), "A sparse gradient")
                 return RowSparse(rows.indices()[0].numpy(), values, tuple(tensor.shape))
             tensor = tensor.to_dense()
-        return tensor if self.is_usual else self.view(tensor)
+        return self.view(tensor.resolve_conj().resolve_neg())
 
     def restored(self, tensor: torch.Tensor, is_of_elements: bool) -> torch.Tensor:
         """Return an array of the learner as one of the parameter.
@@ -115,6 +115,12 @@ def refuse_unusable(parameter: torch.Tensor, what: str) -> None:
         msg = (
             f"{what} is on the device {parameter.device}, but these optimizers work in the memory "
             "of the host; on an NVIDIA GPU, make a learner: rule(dict(model.named_parameters()))."
+        )
+        raise ArrayError(msg)
+    if parameter.is_conj() or parameter.is_neg():
+        msg = (
+            f"{what} is a lazy conjugate or negative, so it cannot be updated in place; create it "
+            "of tensor.resolve_conj().resolve_neg()."
         )
         raise ArrayError(msg)
     if parameter.layout != torch.strided:

@@ -1,8 +1,9 @@
 """The learner behind an optimizer: it updates the groups that ask for the same rule and options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import is_
+from itertools import repeat
+from operator import is_, is_not, itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.shards import Piece
 from learnerdsl.storage import PARAMETER_REST
+from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
-from learnerdsl.torch.ranks import Shards, local_of
+from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
 from learnerdsl.tracing import Rule
 
@@ -60,28 +62,26 @@ class Members:
     ) -> None:
         self.interface = interface
         self.choice = choice
+        self.key = choice.key
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
-        self.rule: Rule = self._trace(members[0])
-        rules = list(map(self._trace, members))
-        self.layouts = [
-            Layout(m.tensor, rule, _described(m)) for m, rule in zip(members, rules, strict=True)
-        ]
-        self.of_elements = [
-            {PARAMETER_REST, *(s.symbol.name for s in rule.states if s.symbol.shape == "element")}
-            for rule in rules
-        ]
-        self.is_usual = all(layout.is_usual for layout in self.layouts)
+        rules = [choice.traced(tensor.shape) for tensor in self.tensors]
+        self.rule: Rule = rules[0]
+        pairs = zip(members, rules, strict=True)
+        self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
+        self.of_elements = list(map(_states_of_elements, rules))
+        self.divided = list(filter(is_distributed, self.tensors))
         self.names = [member.name for member in members]
         views = self._views()
         self.places = [local_of(tensor).data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(self.rule))
-        self.arguments = list(interface.defaults)
+        self.pick: Callable[[Any], tuple[Any, ...]] = itemgetter(*interface.defaults)
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
+        self.may_change = [True] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
-        values = [self._hyperparameters(group) for group in groups]
+        self.sent = values = [self._hyperparameters(group) for group in groups]
         for own in values[1:]:
             self._refuse_split(own, values[0])
         others = [
@@ -92,30 +92,30 @@ class Members:
             for k, own in enumerate(values)
             if k
         ]
+        if self.divided:
+            refuse_blocks(arguments["states"])
         own = {**arguments, **choice.options, **values[0]}
         self.learner = choice.rule(views, groups=others, **own)
-        self.engine = self.learner._engine
+        self.settings = [self.learner.hyperparameters, *self.learner.groups]
+        self.engine: Any = self.learner._engine
+        self.thread_count = 0
         self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
         self.has_one_clock = bool(state_of_steps(self.rule))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
         self.step_array = self.steps.numpy()
-        self.known_steps = np.zeros(len(members), np.float32)
+        self.known_steps = self.step_array.tobytes()
+        self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
     def _views(self) -> Any:
         """Return the parameters as the learner takes them, by name."""
-        views = [
-            layout.view(t.detach()) for t, layout in zip(self.tensors, self.layouts, strict=True)
-        ]
-        if any(layout.is_distributed for layout in self.layouts):
+        pairs = zip(self.tensors, self.layouts, strict=True)
+        views = [layout.view(tensor.detach()) for tensor, layout in pairs]
+        if self.divided:
             shards = Shards().of(self.tensors, self.names)
             parts = zip(views, shards, strict=True)
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
         return dict(zip(self.names, views, strict=True))
-
-    def _trace(self, member: Member) -> Rule:
-        shape = tuple(member.tensor.shape)
-        return self.choice.rule.trace(shape=shape, **self.choice.options)
 
     def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
         what = self.interface.name
@@ -123,20 +123,23 @@ class Members:
 
     def is_current(self) -> bool:
         """Return whether parameters have the memory and type, and groups the choice, of before."""
-        return (
-            [local_of(t).data_ptr() for t in self.tensors] == self.places
-            and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
-            and self._has_choice()
-        )
+        return self._has_memory() and self._has_choice()
+
+    def _has_memory(self) -> bool:
+        """Return whether parameters have the memory and type of before."""
+        if self.reader is not None:
+            return self.reader.is_current()
+        has_places = [local_of(t).data_ptr() for t in self.tensors] == self.places
+        return has_places and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
 
     def _has_choice(self) -> bool:
         """Return whether all groups still ask for this choice; note those that have changed."""
         self.changed.clear()
         for number, group in enumerate(self.groups):
-            values = tuple([group[name] for name in self.arguments])
-            last = self.last[number]
-            if not last or not all(map(is_, values, last)) or _may_hide(values):
-                if self.interface.chosen(group).key != self.choice.key:
+            values = self.pick(group)
+            if self.may_change[number] or not all(map(is_, values, self.last[number])):
+                chosen = self.interface.chosen(group)
+                if chosen is not self.choice and chosen.key != self.key:
                     return False
                 self.changed[number] = values
         return True
@@ -174,12 +177,13 @@ class Members:
         for name in self.learner.model_state:
             if f"model.{name}" in progress:
                 self.learner.model_state[name] = progress[f"model.{name}"]
-        for member, states, pieces in zip(self.members, own, self.pieces(), strict=True):
+        found = self.pieces()
+        for member, states, pieces in zip(self.members, own, found, strict=True):
             if states:
                 pieces.take(states, _described(member), is_strict)
         for member, states in zip(self.members, own, strict=True):
             self.states[member.tensor].update(states)
-        self.show()
+        self.show(found)
 
     def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
         """Return the weights to evaluate the model with: parameter -> weights."""
@@ -194,22 +198,22 @@ class Members:
         model = {f"model.{name}": value for name, value in self.learner.model_state.items()}
         return {"step_count": self.learner.step_count, "samples": self.learner.samples, **model}
 
-    def show(self) -> None:
-        """Put the tensors of the states into `states`."""
-        for k, (tensor, pieces) in enumerate(zip(self.tensors, self.pieces(), strict=True)):
+    def show(self, found: Sequence[Pieces] | None = None) -> None:
+        """Put the tensors of the states into `states`; `found` is what `pieces` returned."""
+        found = self.pieces() if found is None else found
+        for k, (tensor, pieces) in enumerate(zip(self.tensors, found, strict=True)):
             shown = {"step": self.steps[k], **pieces.shown}
             dict.update(self.states[tensor], shown)
         self.show_steps()
 
     def show_steps(self) -> None:
         """Write the step of each parameter into `states`."""
-        steps = self.engine.tensor_steps
-        self.known_steps[:] = steps
-        self.step_array[:] = self.known_steps
+        self.step_array[:] = self.engine.tensor_steps
+        self.known_steps = self.step_array.tobytes()
 
     def obey(self) -> None:
         """Take over what was written into the steps and into the groups since the last update."""
-        if (self.step_array != self.known_steps).any():
+        if self.step_array.tobytes() != self.known_steps:
             given = {t: dict(states) for t, states in self.states.items()}
             copies = {t: {"step": float(own["step"])} for t, own in given.items()}
             count = max(int(own["step"]) for own in copies.values())
@@ -223,15 +227,19 @@ class Members:
         for number, values in self.changed.items():
             self._set(number, self._hyperparameters(self.groups[number]))
             self.last[number] = values
+            self.may_change[number] = _may_hide(values)
 
     def _set(self, number: int, values: dict[str, Any]) -> None:
-        """Set the hyperparameters of a group."""
-        if not number:
-            self.learner.hyperparameters.update(values)
-            return
-        own = {n: v for n, v in values.items() if n not in self.shared}
-        self.learner.groups[number - 1].update(own)
-        self._refuse_split(values, self._hyperparameters(self.groups[0]))
+        """Set the hyperparameters of a group that may differ from those of before."""
+        last = self.sent[number]
+        changed = {n: v for n, v in values.items() if v is not last.get(n) or is_mutable(v)}
+        if number and self.shared:
+            changed = {n: v for n, v in changed.items() if n not in self.shared}
+            self.settings[number].update(changed)
+            self._refuse_split(values, self._hyperparameters(self.groups[0]))
+        else:
+            self.settings[number].update(changed)
+        self.sent[number] = values
 
     def _refuse_split(self, values: Mapping[str, Any], first: Mapping[str, Any]) -> None:
         """Raise if a group has another value than the first where there can be only one."""
@@ -248,18 +256,30 @@ class Members:
         """Do one update by the gradients that the parameters have."""
         self.obey()
         gradients = [tensor.grad for tensor in self.tensors]
-        if all(gradient is None for gradient in gradients):
+        if not any(map(is_not, gradients, repeat(None))):
             return
-        if not self.is_usual or any(g is not None and g.is_sparse for g in gradients):
-            pairs = zip(self.layouts, gradients, strict=True)
-            gradients = [layout.gradient(gradient) for layout, gradient in pairs]
-        named: Any = dict(zip(self.names, gradients, strict=True))
+        given: Any = None if self.reader is None else self.reader.read(gradients)
+        if given is None:
+            given = self._named(gradients)
+        if torch.get_num_threads() != self.thread_count:
+            self.thread_count = torch.get_num_threads()
+            self.engine.use_num_threads(self.thread_count)
         own = {name: self._extra(value) for name, value in extras.items()}
-        self.learner.update(named, minibatch_size, **own)
+        self.learner.update(given, minibatch_size, **own)
+        if self.divided:
+            # The learner counts the versions of their parts, autograd those of the DTensors.
+            torch.autograd.graph.increment_version(self.divided)
         if self.has_rings:
             self.show()
         else:
             self.show_steps()
+
+    @torch.no_grad()
+    def _named(self, gradients: Sequence[Any]) -> dict[Any, Any]:
+        """Return gradients by name as the learner takes them."""
+        pairs = zip(self.layouts, gradients, strict=True)
+        values = [layout.gradient(gradient) for layout, gradient in pairs]
+        return dict(zip(self.names, values, strict=True))
 
     def _extra(self, value: Any) -> Any:
         """Return an extra as the learner takes it: a number, or arrays by name."""
@@ -273,18 +293,24 @@ class Members:
         return found
 
 
+def _states_of_elements(rule: Rule) -> set[str]:
+    """Return the names of the states with a value for each element."""
+    own = (spec.symbol for spec in rule.states)
+    return {PARAMETER_REST, *(symbol.name for symbol in own if symbol.shape == "element")}
+
+
 def _described(member: Member) -> str:
     return f"Parameter {member.name!r}"
 
 
 def _may_hide(values: Sequence[Any]) -> bool:
-    """Return whether a value may change without becoming another object."""
-    mutable = (torch.Tensor, np.ndarray, list)
-    return any(
-        isinstance(value, mutable)
-        or (type(value) is tuple and any(isinstance(one, mutable) for one in value))
-        for value in values
-    )
+    """Return whether a value, or a part of one, may change without becoming another object."""
+    return any(is_mutable(v) or (type(v) is tuple and any(map(is_mutable, v))) for v in values)
+
+
+def is_mutable(value: Any) -> bool:
+    """Return whether the value of an argument may change without becoming another object."""
+    return isinstance(value, (torch.Tensor, np.ndarray, list))
 
 
 def spans_model(rule: Rule) -> bool:

@@ -4,6 +4,7 @@ import copyreg
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
 from typing import Any, ClassVar
 
 import torch
@@ -14,11 +15,13 @@ from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
+from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Interface, class_name, interface_of, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
 from learnerdsl.torch.states import ParameterState, States
+from learnerdsl.torch.structure import Structure
 
 _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
@@ -100,17 +103,16 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for group in self.param_groups:
             choice = self.interface.chosen(group)
             for p in group["params"]:
-                rules.append(choice.rule.trace(shape=tuple(p.shape), **choice.options))
+                rules.append(choice.traced(p.shape))
                 kinds.append(storage_of(p))
         names = ("states", "master", "rounding")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
     def _begin(self) -> None:
         """Start without learners; the next step makes them."""
+        self._turn = RLock()
         self._members: list[Members] = []
-        self._structure: list[list[int]] = []
-        self._waiting: list[torch.Tensor] = []
-        self._others = 0
+        self._structure = Structure([], {}, [])
 
     def _begin_states(self) -> None:
         """Make the states of all parameters before there are gradients."""
@@ -144,8 +146,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 )
                 raise HyperparameterError(msg)
         for member in self._in_group(group, 0):
-            shape = tuple(member.tensor.shape)
-            rule = choice.rule.trace(shape=shape, **choice.options)
+            rule = choice.traced(member.tensor.shape)
             Layout(member.tensor, rule, f"Parameter {member.name!r}")
 
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
@@ -162,6 +163,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for name, tensor in zip(names, group["params"], strict=True):
             yield Member(tensor, name, number)
 
+    @with_hooks
     def step(
         self,
         closure: Callable[[], Any] | None = None,
@@ -192,34 +194,27 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         return result
 
     @_outside_graphs
-    @torch.no_grad()
     def _update(self, result: Any, minibatch_size: float, extras: dict[str, Any]) -> None:
         """Do one update, unless no parameter has a gradient."""
-        if all(p.grad is None for group in self.param_groups for p in group["params"]):
-            return
-        if not self._is_current():
-            self._arrange()
-        for members in self._members:
-            names = members.learner.extras
-            given = extras
-            if result is not None and "loss" in names and "loss" not in extras:
-                given = {**extras, "loss": result}
-            members.update(given, minibatch_size)
+        with self._turn:  # tables of addresses belong to one thread at a time
+            if not self._is_current():
+                if all(p.grad is None for group in self.param_groups for p in group["params"]):
+                    return
+                self._arrange()
+            for members in self._members:
+                names = members.learner.extras
+                given = extras
+                if result is not None and "loss" in names and "loss" not in extras:
+                    given = {**extras, "loss": result}
+                members.update(given, minibatch_size)
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
-        known = [id(t) for members in self._members for t in members.tensors]
-        return (
-            len(self.state) == len(known) + self._others
-            and self._present_structure() == self._structure
-            and all(p.grad is None for p in self._waiting)
-            and all(members.is_current() for members in self._members)
-        )
+        if not self._structure.is_current(self.param_groups, self.state):
+            return False
+        return all(map(Members.is_current, self._members))
 
-    def _present_structure(self) -> list[list[int]]:
-        """Return what identifies each group and its parameters."""
-        return [[id(group), *map(id, group["params"])] for group in self.param_groups]
-
+    @torch.no_grad()
     def _arrange(self, is_strict: bool = False, is_early: bool = False) -> None:
         """Make a learner for each choice of rule and options, which continues from `state`.
 
@@ -276,18 +271,17 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for name in filter(self._is_progress, list(group)):
                 del group[name]
         self._members = made
-        self._structure = self._present_structure()
         shown: dict[Any, Any] = {}
         for members in made:
             shown |= members.states
         known = {id(tensor) for tensor in shown}
         parameters = [p for group in self.param_groups for p in group["params"]]
-        self._waiting = [p for p in parameters if id(p) not in known]
+        waiting = [p for p in parameters if id(p) not in known]
         # States of parameters that were taken out of the groups stay, as in torch.
         others = {key: value for key, value in given.items() if key not in shown}
-        self._others = len(others)
         self.state.clear()
         self.state.update({**others, **shown})
+        self._structure = Structure(self.param_groups, self.state, waiting)
 
     def _progress_of(self, number: int) -> dict[str, Any]:
         """Return what the learner of a group knows besides states."""
@@ -443,7 +437,5 @@ def make_class(interface: Interface) -> type[Optimizer]:
         "__qualname__": interface.name,
         "__doc__": about + (interface.described.__doc__ or ""),
         "interface": interface,
-        # torch wraps the step of each class to run its hooks.
-        "step": Optimizer.__dict__["step"],
     }
     return ByRule(interface.name, (Optimizer,), attributes)  # pyright: ignore[reportReturnType]

@@ -1,15 +1,16 @@
 """Take DTensors apart: what part of a tensor this process holds, and who holds the others."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import distributed
 
-from learnerdsl.errors import ArrayError
+from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.shards import Box, Shard, shape_of_box
+from learnerdsl.storage import STORAGES
 
 _distributed: Any = distributed
 
@@ -48,7 +49,21 @@ def divided_as(tensor: Any, given: Any) -> Any:
         ).to_local()
     if given.placements != tensor.placements or given.device_mesh != tensor.device_mesh:
         given = given.redistribute(tensor.device_mesh, tensor.placements)
-    return given.to_local()
+    local = given._local_tensor
+    # Others wait for an exchange that is not finished.
+    return local if type(local) is torch.Tensor else given.to_local()
+
+
+def refuse_blocks(states: str | Mapping[str, str] | None) -> None:
+    """Raise if states are kept in 8 bits, whose blocks would cross the borders of parts."""
+    kinds = {states} if isinstance(states, str) else set((states or {}).values())
+    narrow = sorted(kind for kind in kinds if STORAGES[kind].block)
+    if narrow:
+        msg = (
+            f"states={narrow[0]!r} needs blocks of elements that would cross the borders of "
+            'parts, so DTensors cannot have such states; write states="bfloat16".'
+        )
+        raise DtypeError(msg)
 
 
 def write(own: Any, values: Any) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Partial, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     RowwiseParallel,
@@ -15,7 +15,7 @@ from torch.distributed.tensor.parallel import (
 )
 
 import learnerdsl.torch as ldt
-from learnerdsl import learners
+from learnerdsl import ArrayError, DtypeError, learners
 from learnerdsl.torch.interface import class_name
 
 TOLERANCE = 1e-10
@@ -184,3 +184,65 @@ def shard_on_two_axes(size, names):
     """Compare builtin learners on a mesh of two axes: data and tensors."""
     mesh = init_device_mesh("cpu", (size // 2, 2), mesh_dim_names=("data", "tensors"))
     return builtins(mesh, by_both, names)
+
+
+def refusals(size):
+    """Return what is not refused as it should be."""
+    mesh = init_device_mesh("cpu", (size,))
+    faults = []
+
+    def expect(words, error, make):
+        try:
+            make()
+        except error as refusal:
+            if words not in str(refusal):
+                faults.append(f"{refusal} does not say {words}")
+        else:
+            faults.append(f"nothing is refused: {words}")
+
+    def stepped(parameter, cls=ldt.AdamW, **arguments):
+        parameter = nn.Parameter(parameter)
+        parameter.grad = parameter.detach().clone()
+        cls([parameter], **arguments).step()
+
+    whole = torch.arange(24.0).reshape(4, 6)
+    rows = distribute_tensor(whole, mesh, [Shard(0)])
+    columns = distribute_tensor(whole, mesh, [Shard(1)])
+    turned = DTensor.from_local(torch.ones(6, 2).T, mesh, [Shard(0)])
+    summands = DTensor.from_local(torch.ones(2, 6), mesh, [Partial()])
+    expect("cross the borders", DtypeError, lambda: stepped(rows, states="int8"))
+    expect("along the first axis", ArrayError, lambda: stepped(columns, ldt.NoisySGD))
+    expect("row-major order", ArrayError, lambda: stepped(turned))
+    expect("summands", ArrayError, lambda: stepped(summands))
+    stepped(rows)
+    return faults
+
+
+def versions(size):
+    """Return a fault unless autograd notices an update between forward and backward."""
+    mesh = init_device_mesh("cpu", (size,))
+    weight = nn.Parameter(distribute_tensor(torch.ones(4, 6), mesh, [Shard(0)]))
+    loss = (weight**2).sum()
+    weight.grad = weight.detach().clone()
+    ldt.SGD([weight], lr=0.1).step()
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        return [] if "modified by an inplace operation" in str(error) else [str(error)]
+    return ["the update went unnoticed"]
+
+
+def moved_states(size):
+    """Return a fault unless states can be read, and written from whole tensors and DTensors."""
+    mesh = init_device_mesh("cpu", (size,))
+    weight = nn.Parameter(distribute_tensor(torch.ones(5, 6), mesh, [Shard(0)]))
+    optimizer = ldt.AdamW([weight])
+    weight.grad = distribute_tensor(torch.ones(5, 6), mesh, [Shard(0)])
+    optimizer.step()
+    values = torch.arange(30.0).reshape(5, 6)
+    for given in (values, distribute_tensor(values, mesh, [Shard(1)])):
+        optimizer.state[weight]["exp_avg"] = torch.zeros(5, 6)
+        optimizer.state[weight]["exp_avg"] = given
+        if not torch.equal(full(optimizer.state[weight]["exp_avg"]), values):
+            return [f"{type(given)} was not written"]
+    return []

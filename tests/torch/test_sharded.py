@@ -1,6 +1,7 @@
 """Optimizers of sharded tensors (FSDP2, tensor parallelism) do what those of whole tensors do."""
 
 import pytest
+from support import sharded_ranks
 from support.sharded_ranks import on_ranks, shard_builtins, shard_on_two_axes
 from support.tiers import FEW
 
@@ -30,3 +31,9 @@ def test_tensor_parallelism(tmp_path):
 @pytest.mark.slow
 def test_fsdp_of_parallel_tensors(tmp_path):
     on_ranks(4, tmp_path, shard_on_two_axes, ALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["refusals", "versions", "moved_states"])
+def test_dtensors(work, tmp_path):
+    on_ranks(2, tmp_path, getattr(sharded_ranks, work))

@@ -21,6 +21,19 @@ NOTHING = np.empty(0)
 """The array that is bound for a parameter without a gradient."""
 
 
+class Addresses(NamedTuple):
+    """Gradients that the caller has checked, and keeps alive during the update.
+
+    Attributes:
+        values: the address of each parameter's gradient (parameters,), uint64. The gradients are
+            contiguous and have the shapes of the parameters and the number types that kernels read.
+        absent: indices of the parameters without a gradient.
+    """
+
+    values: np.ndarray
+    absent: Sequence[int]
+
+
 class Checked(NamedTuple):
     """Arrays that have passed the check.
 

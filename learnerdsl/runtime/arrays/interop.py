@@ -7,7 +7,8 @@ Numba and JAX have `__cuda_array_interface__`, others DLPack.
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -104,7 +105,8 @@ def _fault_of(tensor: Any, torch: ModuleType) -> str:
 
 def as_tensor(array: np.ndarray) -> Any:
     """Return a tensor of PyTorch in the memory of a NumPy array."""
-    torch: Any = importlib.import_module("torch")
+    # A thousand calls of import_module take a tenth of a second.
+    torch: Any = sys.modules.get("torch") or importlib.import_module("torch")
     if array.dtype == STORAGES["bfloat16"].numpy:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
@@ -135,10 +137,23 @@ def version_counter(arrays: Iterable[Any]) -> Callable[[Sequence[int]], None] | 
     increment = sys.modules["torch"].autograd.graph.increment_version
 
     def count(absent: Sequence[int]) -> None:
+        if not absent:
+            increment(tensors)
+            return
         left_out = set(absent)
-        increment([a for k, a in own.items() if k not in left_out] if absent else tensors)
+        increment([a for k, a in own.items() if k not in left_out])
 
     return count
+
+
+@contextmanager
+def same_threads_in_torch() -> Iterator[None]:
+    """Restore PyTorch's number of threads, which Numba sets if both use the same OpenMP."""
+    torch = sys.modules.get("torch")
+    count = torch.get_num_threads() if torch else 0
+    yield
+    if torch and torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 def copy_to_host(array: Any) -> np.ndarray:

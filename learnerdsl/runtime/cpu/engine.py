@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import config
 
 from learnerdsl.codegen.source import Functions
-from learnerdsl.kernels.slots import MODEL_SIZE, SEED
+from learnerdsl.kernels.slots import MODEL_SIZE, SEED, STEP
 from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.absent import Absences
@@ -62,6 +62,8 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = self.make_memory(parameters)
+        self.traffic = bytes_per_element(program)
+        self.own_threads = 0
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -82,6 +84,11 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def clock(self) -> np.ndarray:
         """Step count, samples seen and minibatch size in every model row (rows, 3), float64."""
         return self.model_rows[:, :3]
+
+    @property
+    def step_count(self) -> int:
+        """The number of updates done."""
+        return int(self.model_rows[0, STEP])
 
     @property
     def model_states(self) -> dict[str, np.ndarray]:
@@ -114,7 +121,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on Numba's threads, or in the calling thread alone."""
         self.is_parallel = is_parallel and not (_settings.DISABLE_JIT or threads.are_lost())
-        self.frame[Frame.THREADS] = threads.wanted()
+        self.frame[Frame.THREADS] = threads.wanted(self.own_threads)
         if _settings.DISABLE_JIT:
             kernels = (self.module, self.program.levels, self.count_nonfinite)
             launch = functools.partial(self.step, *kernels)
@@ -133,9 +140,14 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
     def choose_threads(self) -> None:
         """Use threads if there are several and the update moves enough memory."""
         choices = threads.choices()
-        self.use_threads(self.is_worth_threads and threads.get_num_threads() > 1)
+        self.use_threads(self.is_worth_threads and threads.count_for(self.own_threads) > 1)
         if choices != threads.choices():
             self.choose_threads_later()
+
+    def use_num_threads(self, count: int) -> None:
+        """Use at most so many threads from the next launch on; 0 to follow `set_num_threads`."""
+        self.own_threads = count
+        self.choose_threads_later()
 
     def choose_threads_later(self) -> None:
         """Choose the threads again at the next launch."""
@@ -193,7 +205,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             self.choose_threads()
         if not self.is_parallel:
             return "serial"
-        return f"{threads.get_num_threads()} threads ({threads.threading_layer()})"
+        return f"{threads.count_for(self.own_threads)} threads ({threads.threading_layer()})"
 
     def build_frame(self) -> np.ndarray:
         """Build the tables, and the frame that holds their addresses for the drivers."""
@@ -231,6 +243,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.tables[Frame.PROGRAM] = table
         self.frame[Frame.PROGRAM] = table.ctypes.data
         self.memory.use_program(program)
+        self.traffic = bytes_per_element(program)
         if self.is_checking:
             self.load_check()
         self.choose_threads()
@@ -251,8 +264,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             self.frame[field] = table.ctypes.data
         self.frame[Frame.CHUNKS] = len(chunks)
         self.frame[Frame.SPANS] = len(spans) - 1
-        traffic = bytes_per_element(self.program) * counted.sum()
-        self.is_worth_threads = traffic >= PARALLEL_BYTES
+        self.is_worth_threads = self.traffic * counted.sum() >= PARALLEL_BYTES
         self.choose_threads()
 
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
@@ -295,6 +307,15 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.memory.addresses[indices, column] = addresses
         if self.uses_matrices:
             self.memory.bind(self.program.layout.arrays[column].name, indices, arrays)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether only kernels read gradients; functions of matrices need arrays."""
+        return not self.uses_matrices
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Write the addresses of the gradients into the table."""
+        self.memory.addresses[:, 1] = addresses
 
     def set_extra(self, name: str, value: float) -> None:
         """Write the value into every model row."""

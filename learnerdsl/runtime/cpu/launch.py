@@ -21,6 +21,7 @@ from learnerdsl.kernels.cpu import identity, join, pointer
 from learnerdsl.kernels.cpu_math import OPTIONS
 from learnerdsl.kernels.machine_code import KeptCode, code_of, compile_function, compiling, key_of
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
+from learnerdsl.runtime.arrays.interop import same_threads_in_torch
 from learnerdsl.runtime.tables import units
 from learnerdsl.runtime.tables.units import CHECK, is_sweep, level_of, sweep_of
 
@@ -297,7 +298,8 @@ def serial_driver() -> Callable[[np.ndarray], float]:
 @lru_cache(maxsize=1)
 def parallel_driver() -> Callable[[np.ndarray], float]:
     """Return `launch_parallel`, compiled now or loaded from disk; this starts Numba's threads."""
-    return _driver(launch_parallel, parallel=True)
+    with same_threads_in_torch():
+        return _driver(launch_parallel, parallel=True)
 
 
 def _driver(function: Callable[[Any], float], **options: Any) -> Callable[[np.ndarray], float]:

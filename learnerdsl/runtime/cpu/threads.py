@@ -37,6 +37,9 @@ def _of_environment() -> int:
 _chosen = _of_environment()
 """The number of threads of updates; 0 for the number that Numba uses in the calling thread."""
 
+_is_set = False
+"""Whether `set_num_threads` was called."""
+
 _lost_threads = False
 """Whether this process was forked from one with Numba's threads, which a fork does not copy."""
 
@@ -85,9 +88,9 @@ def set_num_threads(count: int) -> None:
             why = "a fork does not copy threads, so updates of this process run serially"
         msg = f"Updates cannot use {count!r} threads: choose from 1 to {most}; {why}."
         raise HyperparameterError(msg)
-    global _chosen, _choices
+    global _chosen, _choices, _is_set
     with _choosing:
-        _chosen = int(count)
+        _chosen, _is_set = int(count), True
         _choices += 1
         for engine in list(_engines):
             engine.choose_threads_later()
@@ -104,9 +107,21 @@ def choices() -> int:
     return _choices
 
 
-def wanted() -> int:
+def count_for(own: int) -> int:
+    """Return the number of threads of an engine.
+
+    Args:
+        own: the number that its user asked for, of which at most as many are used as
+            `set_num_threads` allows; 0 if it follows `get_num_threads`.
+    """
+    if _lost_threads or not own:
+        return get_num_threads()
+    return min(own, _chosen if _is_set else _settings.NUMBA_NUM_THREADS)
+
+
+def wanted(own: int) -> int:
     """Return the number of threads that a launch sets; 0 to leave it to Numba."""
-    return _chosen
+    return count_for(own) if own else _chosen
 
 
 def are_lost() -> bool:

@@ -35,6 +35,21 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
         self.share_rows()
         return self.gather([engine.states for engine in self.engines])
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether an update has ever skipped a tensor."""
+        return any(engine.has_own_steps for engine in self.engines)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether the engines of all variants take addresses."""
+        return all(engine.takes_addresses for engine in self.engines)
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Pass each address to the engine of its tensor."""
+        for engine, own in zip(self.engines, self.members, strict=True):
+            engine.bind_addresses(addresses[own])
+
     def share_rows(self) -> None:
         """Copy the shared slots of the first engine's model rows into all other engines."""
         for engine in self.engines[1:]:
@@ -44,6 +59,11 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
         """Launch on Numba's threads, or in the calling thread alone."""
         for engine in self.engines:
             engine.use_threads(is_parallel)
+
+    def use_num_threads(self, count: int) -> None:
+        """Use at most so many threads from the next launch on; 0 to follow `set_num_threads`."""
+        for engine in self.engines:
+            engine.use_num_threads(count)
 
     def launch(self) -> float:
         """Do one update of all tensors; return how many gradient values are NaN or infinite."""

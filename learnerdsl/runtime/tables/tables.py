@@ -15,6 +15,7 @@ it holds the values of these indices alone.
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from learnerdsl.ir import Domain
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NUMBER, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime.arrays.sparse import chunks_of_rows
+from learnerdsl.runtime.arrays.sparse import NO_ROWS, chunks_of_rows
 from learnerdsl.runtime.tables.chunks import CHUNK, PART_ROWS, tabulate_chunks
 from learnerdsl.runtime.work import Work
 from learnerdsl.storage import BLOCK, STORAGES
@@ -151,13 +152,22 @@ class Tables:
             rows: number of a tensor -> the rows that its chunks cover; all other tensors are
                 covered as a whole.
         """
-        chunks = tabulate_chunks(self.sizes, self.steps)
+        chunks = self.whole_chunks
         if rows:
-            parts = [chunks[~np.isin(chunks[:, 0], list(rows))]]
-            parts += [chunks_of_rows(k, r, self.widths[k], CHUNK) for k, r in rows.items()]
+            is_whole = np.ones(len(self.sizes), np.bool_)
+            is_whole[list(rows)] = False
+            parts = [chunks[is_whole[chunks[:, 0]]]]
+            some = {k: own for k, own in rows.items() if own is not NO_ROWS}
+            parts += [chunks_of_rows(k, r, self.widths[k], CHUNK) for k, r in some.items()]
             chunks = np.concatenate(parts)
-            chunks = np.ascontiguousarray(chunks[np.argsort(chunks[:, 0], kind="stable")])
+            if some:
+                chunks = np.ascontiguousarray(chunks[np.argsort(chunks[:, 0], kind="stable")])
         return chunks
+
+    @cached_property
+    def whole_chunks(self) -> np.ndarray:
+        """The chunk table of whole tensors (chunks, 4), int64; do not write to it."""
+        return tabulate_chunks(self.sizes, self.steps)
 
     def bounds_of(self, chunks: np.ndarray) -> np.ndarray:
         """Return the first chunk of each tensor, then the number of chunks (tensors + 1,)."""
