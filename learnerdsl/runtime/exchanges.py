@@ -157,7 +157,7 @@ class Collective:
             return f"after pass {self.place}: join {names}"
         if self.kind == "gather":
             return f"before pass {self.place}: gather {names} on every process"
-        return f"before pass {self.place}: collect {names} on one process for each tensor"
+        return f"before pass {self.place}: collect {names}, each matrix on one process"
 
 
 @dataclass(frozen=True)

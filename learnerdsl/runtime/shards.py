@@ -32,17 +32,13 @@ class Team(Protocol):
         """
         ...
 
-    def collect(self, values: np.ndarray, owner: int) -> np.ndarray | None:
-        """Return the values of all processes to the owner, as `gather` does; None to others."""
-        ...
-
-    def spread(self, values: np.ndarray | None, owner: int, like: np.ndarray) -> np.ndarray:
-        """Return to each process its row of the owner's values (processes, n).
+    def exchange(self, values: np.ndarray, sent: Sequence[int], got: Sequence[int]) -> np.ndarray:
+        """Send other values to each process, and return what the processes sent here.
 
         Args:
-            values: the rows; None in other processes.
-            owner: the number of the process that has them.
-            like: an array (n,) of their dtype.
+            values: the values for all processes, one after the other.
+            sent: the number of values for each process.
+            got: the number of values from each process.
         """
         ...
 
@@ -119,29 +115,45 @@ def joined(
 
 
 Shapes = Sequence[Sequence[tuple[int, ...]]]
-"""For each process the shapes of its arrays."""
-
-
-def packed(arrays: Sequence[np.ndarray], shapes: Shapes) -> np.ndarray:
-    """Return the arrays of one process in a row (n,) that is long enough for any process."""
-    row = np.zeros(max(sum(map(_count, own)) for own in shapes), arrays[0].dtype)
-    end = 0
-    for array in arrays:
-        row[end : end + array.size] = array.reshape(-1)
-        end += array.size
-    return row
-
-
-def unpacked(row: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-    """Return the arrays in a row as views of it."""
-    ends = np.cumsum([0, *map(_count, shapes)])
-    return [row[a:b].reshape(s) for a, b, s in zip(ends[:-1], ends[1:], shapes, strict=True)]
+"""For each process the shapes of some arrays."""
 
 
 def gather_parts(team: Team, own: Sequence[np.ndarray], shapes: Shapes) -> list[list[np.ndarray]]:
     """Return for each process its arrays, all of one dtype, gathered at once."""
-    rows = team.gather(packed(own, shapes))
-    return [unpacked(row, own) for row, own in zip(rows, shapes, strict=True)]
+    row = np.zeros(max(sum(map(_count, of_one)) for of_one in shapes), own[0].dtype)
+    values = _joined(own, row.dtype)
+    row[: len(values)] = values
+    rows = team.gather(row)
+    return [_parted(row, of_one) for row, of_one in zip(rows, shapes, strict=True)]
+
+
+def exchange_parts(
+    team: Team, own: Sequence[Sequence[np.ndarray]], shapes: Shapes, dtype: Any
+) -> list[list[np.ndarray]]:
+    """Send arrays to each process, and return those that each of them sent here.
+
+    Args:
+        team: the processes.
+        own: for each process the arrays to send.
+        shapes: for each process the shapes of what it sends here.
+        dtype: the dtype of all arrays.
+    """
+    values = _joined([array for for_one in own for array in for_one], dtype)
+    sent = [sum(array.size for array in for_one) for for_one in own]
+    got = [sum(map(_count, of_one)) for of_one in shapes]
+    rows = np.split(team.exchange(values, sent, got), np.cumsum(got)[:-1])
+    return [_parted(row, of_one) for row, of_one in zip(rows, shapes, strict=True)]
+
+
+def _joined(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
+    """Return the elements of all arrays, one after the other."""
+    return np.concatenate([np.empty(0, dtype), *(array.reshape(-1) for array in arrays)])
+
+
+def _parted(row: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Return the arrays in a row as views of it."""
+    ends = np.cumsum([0, *map(_count, shapes)])
+    return [row[a:b].reshape(s) for a, b, s in zip(ends[:-1], ends[1:], shapes, strict=True)]
 
 
 def _count(shape: Sequence[int]) -> int:

@@ -90,19 +90,11 @@ class RankTeam:
         _distributed.all_gather(rows, torch.from_numpy(values), group=self.group)
         return found
 
-    def collect(self, values: np.ndarray, owner: int) -> np.ndarray | None:
-        """Return the values of all ranks (ranks, n) to the owner."""
-        found = np.empty((self.size, len(values)), values.dtype) if owner == self.number else None
-        rows = None if found is None else [torch.from_numpy(row) for row in found]
-        given = torch.from_numpy(values)
-        _distributed.gather(given, rows, group=self.group, group_dst=owner)
-        return found
-
-    def spread(self, values: np.ndarray | None, owner: int, like: np.ndarray) -> np.ndarray:
-        """Return to each rank its row of the owner's values (ranks, n)."""
-        found = np.empty_like(like)
-        rows = None if values is None else [torch.from_numpy(row) for row in values]
-        _distributed.scatter(torch.from_numpy(found), rows, group=self.group, group_src=owner)
+    def exchange(self, values: np.ndarray, sent: Sequence[int], got: Sequence[int]) -> np.ndarray:
+        """Send other values to each rank, and return what the ranks sent here."""
+        found = np.empty(sum(got), values.dtype)
+        here, there = torch.from_numpy(found), torch.from_numpy(values)
+        _distributed.all_to_all_single(here, there, list(got), list(sent), group=self.group)
         return found
 
 

@@ -35,22 +35,17 @@ class ThreadTeam:
         meeting.barrier.wait()
         return found
 
-    def collect(self, values, owner):
-        found = self.gather(values)
-        return found if self.number == owner else None
-
-    def spread(self, values, owner, like):
+    def exchange(self, values, sent, got):
         meeting = self.meeting
+        assert len(values) == sum(sent)
+        meeting.rows[self.number] = np.split(np.array(values), np.cumsum(sent)[:-1])
         if self.number == 0:
             meeting.exchanges += 1
-        if self.number == owner:
-            meeting.rows[0] = np.array(values)
         meeting.barrier.wait()
-        found = np.array(meeting.rows[0][self.number])
-        assert found.dtype == like.dtype
-        assert found.shape == like.shape
+        found = [np.array(row[self.number]) for row in meeting.rows]
         meeting.barrier.wait()
-        return found
+        assert [len(row) for row in found] == list(got)
+        return np.concatenate(found)
 
 
 def boxes_of(shape, axis, size):

@@ -12,11 +12,10 @@ from learnerdsl.runtime.exchanges import keeps_matrices, matrix_blocks
 from learnerdsl.runtime.shards import (
     Shard,
     Team,
+    exchange_parts,
     gather_parts,
-    packed,
     shape_of_box,
     teams_of,
-    unpacked,
 )
 
 
@@ -41,10 +40,10 @@ class HasMatrices(Protocol):
 class WholeMatrices:
     """Runs the functions of matrices of an engine.
 
-    If their results are parts of tensors alone, one process gathers the operands of a tensor and
-    sends the others their parts; the tensors of a team are divided among its processes. If there
-    are states that are matrices of their own, or results for later functions, every process
-    computes them.
+    If their results are parts of tensors alone, the tensors of a team are divided among its
+    processes: each gets the operands of its tensors in one exchange, and sends the others their
+    parts of the results in another. If there are states that are matrices of their own, or results
+    for later functions, every process computes all.
 
     Args:
         engine: the engine.
@@ -75,10 +74,8 @@ class WholeMatrices:
             if self.is_shared:
                 for k in present:
                     self.on_all(function, block, k)
-            else:
-                largest = sorted(present, key=lambda k: -int(np.prod(engine.shapes[k])))
-                for start in range(0, len(largest), team.size):
-                    self.on_owners(function, block, team, largest[start : start + team.size])
+            elif present:
+                self.on_owners(function, block, team, present)
 
     def call(self, function: Any, k: int, matrices: dict[str, Any]) -> None:
         """Call a function for one tensor."""
@@ -100,32 +97,38 @@ class WholeMatrices:
             held[name][...] = whole[name][shard.own]
 
     def on_owners(self, function: Any, block: Block, team: Team, tensors: Sequence[int]) -> None:
-        """Run a function for at most one tensor in each process."""
-        engine, targets = self.engine, self.targets(block)
-        given: dict[str, np.ndarray] = {}
-        mine: Any = None
-        for owner, k in enumerate(tensors):
-            shard: Any = engine.shards[k]
-            own = self.operands(block, k)
-            shapes = [[shape_of_box(box)] * len(own) for box in shard.boxes]
-            rows = team.collect(packed(list(own.values()), shapes), owner)
-            if rows is not None:
-                parts = [unpacked(row, s) for row, s in zip(rows, shapes, strict=True)]
-                mine, given = k, self.whole(shard, list(own), parts)
-        if mine is not None:
-            self.compute(function, block, mine, given)
-        for owner, k in enumerate(tensors):
-            shard = engine.shards[k]
-            held = engine.memory.matrices[k]
-            shapes = [[shape_of_box(box)] * len(targets) for box in shard.boxes]
-            own = packed([held[name] for name in targets], shapes)
-            rows = None
-            if owner == team.number:
-                results = [[given[name][box] for name in targets] for box in shard.boxes]
-                rows = np.array([packed(result, shapes) for result in results])
-            row = team.spread(rows, owner, own)
-            for name, part in zip(targets, unpacked(row, shapes[team.number]), strict=True):
-                held[name][...] = part
+        """Run a function for each tensor in one process."""
+        shards: Any = self.engine.shards
+        owned = owners(tensors, self.engine.shapes, team.size)
+        mine, processes = owned[team.number], range(team.size)
+        given = {k: self.operands(block, k) for k in tensors}
+        names, targets = list(given[tensors[0]]), self.targets(block)
+
+        def shapes(count: int) -> list[list[tuple[int, ...]]]:
+            """Return, for each process, the shapes of its parts of this one's tensors."""
+            return [
+                [shape_of_box(shards[k].boxes[p]) for k in mine for _ in range(count)]
+                for p in processes
+            ]
+
+        dtype = np.dtype(self.engine.program.precision.arithmetic)
+        sent = [[given[k][name] for k in own for name in names] for own in owned]
+        got = exchange_parts(team, sent, shapes(len(names)), dtype)
+        results: dict[int, dict[str, Any]] = {}
+        for j, k in enumerate(mine):
+            parts = [own[j * len(names) :][: len(names)] for own in got]
+            results[k] = self.whole(shards[k], names, parts)
+            self.compute(function, block, k, results[k])
+        back = [
+            [results[k][name][shards[k].boxes[p]] for k in mine for name in targets]
+            for p in processes
+        ]
+        own_shapes = [[shape_of_box(shards[k].own) for k in own for _ in targets] for own in owned]
+        returned = exchange_parts(team, back, own_shapes, dtype)
+        for own, parts in zip(owned, returned, strict=True):
+            places = [(k, name) for k in own for name in targets]
+            for (k, name), part in zip(places, parts, strict=True):
+                self.engine.memory.matrices[k][name][...] = part
 
     def operands(self, block: Block, k: int) -> dict[str, np.ndarray]:
         """Return the own parts of the arrays that a block reads, by name."""
@@ -162,3 +165,25 @@ class WholeMatrices:
         matrices = {**states, **self.kept[k], **whole}
         self.call(function, k, matrices)
         self.kept[k] = {n: a for n, a in matrices.items() if n not in (*self.elements, *states)}
+
+
+def owners(
+    tensors: Sequence[int], shapes: Sequence[tuple[int, ...]], processes: int
+) -> list[list[int]]:
+    """Return the tensors of which each process computes functions: about equal work for all.
+
+    >>> owners([0, 1, 2, 3], [(2, 2), (8, 8), (4, 4), (6, 6)], 2)
+    [[1], [3, 2, 0]]
+    """
+
+    def cost(k: int) -> int:
+        shape = shapes[k]
+        return int(np.prod(shape, dtype=np.int64)) * min(shape[-2:])
+
+    found: list[list[int]] = [[] for _ in range(processes)]
+    load = [0] * processes
+    for k in sorted(tensors, key=lambda k: (-cost(k), k)):
+        owner = load.index(min(load))
+        found[owner].append(k)
+        load[owner] += cost(k)
+    return found

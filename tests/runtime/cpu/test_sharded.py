@@ -207,14 +207,14 @@ def test_number_of_exchanges_of_an_update(rule, exchanges):
     assert parts.exchanges == 3 * exchanges
 
 
-def test_each_matrix_is_computed_by_one_process():
+def test_matrices_are_exchanged_together():
     shapes = {"first": (6, 4), "second": (8, 5), "third": (4, 6)}
     start, updates = problem(learners.muon, shapes, steps=1)
     parts = Parts(learners.muon, start, axes_for(shapes, 0), 2)
     parts.train(updates)
-    # For each of the three tensors: its parts to one process, and back. And a join of norms for
-    # each of the two variants, since muon transposes tall matrices.
-    assert parts.exchanges == 2 * 3 + 2
+    # Two variants, since muon transposes tall matrices; for each a join of norms, and two exchanges
+    # of all matrices: to those who compute, and back.
+    assert parts.exchanges == 2 * (1 + 2)
 
 
 def test_axis_arrays_and_matrices_among_the_states_are_whole():
