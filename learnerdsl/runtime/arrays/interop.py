@@ -85,7 +85,7 @@ def host_array(array: Any, what: str) -> Any:
 def _fault_of(tensor: Any, torch: ModuleType) -> str:
     """Return why NumPy cannot use the memory of a tensor, or an empty string."""
     if hasattr(tensor, "device_mesh"):
-        return "is a DTensor, a piece of a tensor of several processes, which is not supported yet"
+        return "is a DTensor, of which this process holds a part; use rule.torch(parameters)"
     if tensor.layout == torch.sparse_coo:
         return (
             "is a sparse tensor; as a gradient, pass RowSparse(indices, values, shape) of its "
