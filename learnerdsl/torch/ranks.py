@@ -42,16 +42,21 @@ def divided_as(tensor: Any, given: Any) -> Any:
     if not is_distributed(tensor):
         return given.full_tensor() if is_distributed(given) else given
     if not is_distributed(given):
-        if given.shape != tensor.shape:
-            return given
-        return _distributed.tensor.distribute_tensor(
-            given, tensor.device_mesh, tensor.placements, src_data_rank=None
-        ).to_local()
+        # An array of another shape is for the checks of the learner to refuse.
+        return given[box_of(tensor)] if given.shape == tensor.shape else given
     if given.placements != tensor.placements or given.device_mesh != tensor.device_mesh:
-        given = given.redistribute(tensor.device_mesh, tensor.placements)
+        return given.full_tensor()[box_of(tensor)].contiguous()
     local = given._local_tensor
     # Others wait for an exchange that is not finished.
     return local if type(local) is torch.Tensor else given.to_local()
+
+
+def box_of(tensor: Any) -> Box:
+    """Return the part of a DTensor that this process holds."""
+    place_of = _distributed.tensor._utils.compute_local_shape_and_global_offset
+    _, first = place_of(tensor.shape, tensor.device_mesh, tensor.placements)
+    sizes = zip(first, tensor.shape, local_of(tensor).shape, strict=True)
+    return tuple(slice(min(f, n), min(f, n) + own) for f, n, own in sizes)
 
 
 def refuse_blocks(states: str | Mapping[str, str] | None) -> None:
@@ -164,7 +169,7 @@ def _ranks_along(mesh: Any, axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(mesh.mesh[index].flatten().tolist())
 
 
-_groups: dict[tuple[int, ...], Any] = {}
+_groups: dict[tuple[Any, ...], Any] = {}
 """Process groups of ranks along several axes of a mesh, which has none for them."""
 
 
@@ -172,7 +177,7 @@ def _group_of(mesh: Any, axes: Sequence[int], ranks: tuple[int, ...]) -> Any:
     """Return the process group of the ranks along some axes of a mesh."""
     if len(axes) == 1:
         return mesh.get_group(axes[0])
-    key = (id(_distributed.group.WORLD), *ranks)
+    key = (_distributed.group.WORLD, *ranks)
     if key not in _groups:
         _groups[key] = _distributed.new_group(ranks, use_local_synchronization=True)
     return _groups[key]
@@ -180,19 +185,14 @@ def _group_of(mesh: Any, axes: Sequence[int], ranks: tuple[int, ...]) -> Any:
 
 def _boxes_of_all(team: RankTeam, parameters: Sequence[Any]) -> list[list[Box]]:
     """Return, for each parameter, the part of every rank of a team."""
-    place_of = _distributed.tensor._utils.compute_local_shape_and_global_offset
-    bounds: list[int] = []
-    for p in parameters:
-        _, first = place_of(p.shape, p.device_mesh, p.placements)
-        shape = local_of(p).shape
-        starts = [min(f, n) for f, n in zip(first, p.shape, strict=True)]
-        bounds += [x for f, n in zip(starts, shape, strict=True) for x in (f, f + n)]
+    own = [box_of(p) for p in parameters]
+    bounds = [bound for box in own for part in box for bound in (part.start, part.stop)]
     rows = team.gather(np.array(bounds, np.int64))
     found: list[list[Box]] = []
     end = 0
     for p in parameters:
-        own = rows[:, end : end + 2 * p.ndim].reshape(team.size, p.ndim, 2)
-        found.append([tuple(slice(int(a), int(b)) for a, b in box) for box in own])
+        of_ranks = rows[:, end : end + 2 * p.ndim].reshape(team.size, p.ndim, 2)
+        found.append([tuple(slice(int(a), int(b)) for a, b in box) for box in of_ranks])
         end += 2 * p.ndim
     return found
 

@@ -8,6 +8,7 @@ from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Shard, distribute_tensor
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     RowwiseParallel,
@@ -114,7 +115,14 @@ def divided(tensor, like):
     """Return a tensor that is divided as another one is."""
     if not hasattr(like, "placements"):
         return tensor.clone()
-    return distribute_tensor(tensor, like.device_mesh, like.placements)
+    mesh, placements = like.device_mesh, like.placements
+    shape, first = compute_local_shape_and_global_offset(like.shape, mesh, placements)
+    part = tensor[tuple(slice(a, a + n) for a, n in zip(first, shape, strict=True))].contiguous()
+    found = DTensor.from_local(
+        part, mesh, placements, run_check=False, shape=tensor.shape, stride=tensor.stride()
+    )
+    assert torch.equal(found.full_tensor(), tensor)
+    return found
 
 
 def whole(model):

@@ -103,6 +103,12 @@ def test_whole_tensors_and_parts_are_in_one_learner():
     assert error(rule, SHAPES, axes, 3, max_norm=0.5) < 1e-12
 
 
+@pytest.mark.parametrize("name", ["adam", "lamb", "adafactor", "soap", "prodigy"])
+def test_a_process_may_hold_nothing(name):
+    shapes = {"weight": (2, 6), "small": (1, 4)}
+    assert error(getattr(learners, name), shapes, axes_for(shapes, 0), 3) < 1e-10
+
+
 @ld.rule
 def scaled_by_rows(p, g, lr=0.1):
     """Scale the step by the number of elements of the tensor, and of a row."""
