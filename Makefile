@@ -10,10 +10,12 @@ HOURS ?= 0.1
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
-# In two processes, as LLVM never gives back the memory of a kernel that it has compiled.
+# In two processes, as LLVM never gives back the memory of a kernel that it has compiled. They share
+# the machine code on disk.
 BATTERIES := tests/check tests/learner tests/learners tests/torch tests/transforms
 define run_tests
-$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES)
+export LEARNERDSL_CACHE_DIR=$${LEARNERDSL_CACHE_DIR:-$(CURDIR)/$(VENV)/cache} && \
+$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES) && \
 $(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES:%=--ignore=%)
 endef
 

@@ -1,6 +1,8 @@
 """What all tests share: a cache directory of their own, and golden files."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import pytest
 from support.tiers import FEW
 
 # Before learnerdsl is used, and inherited by the worker processes of pytest-xdist.
-os.environ.setdefault("LEARNERDSL_CACHE_DIR", tempfile.mkdtemp(prefix="learnerdsl-tests-"))
+if "LEARNERDSL_CACHE_DIR" not in os.environ:
+    _cache = os.environ["LEARNERDSL_CACHE_DIR"] = tempfile.mkdtemp(prefix="learnerdsl-tests-")
+    atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 
 GOLDEN = Path(__file__).parent / "golden"
 collect_ignore_glob = ["golden/*"]  # kernels, not tests
