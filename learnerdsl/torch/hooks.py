@@ -27,7 +27,8 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         has_hooks = (
             self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _before or _after
         )
-        if (has_hooks or _profiler._is_profiler_enabled) and type(self).step is wrapper:
+        is_observed = has_hooks or getattr(_profiler, "_is_profiler_enabled", True)
+        if is_observed and type(self).step is wrapper:
             return observed(self, *arguments, **named)
         return step(self, *arguments, **named)
 

@@ -1,6 +1,7 @@
 """Notice whether groups, parameters or states of an optimizer have been replaced."""
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from operator import is_
 from typing import Any
 
@@ -43,6 +44,6 @@ class Structure:
                 return False
             if not all(map(is_, present, parameters)):
                 return False
-        return all(map(is_, states.values(), self.states)) and all(
-            p.grad is None for p in self.waiting
-        )
+        if not all(map(is_, states.values(), self.states)):
+            return False
+        return all(map(is_, [p.grad for p in self.waiting], repeat(None)))

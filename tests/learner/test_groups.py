@@ -205,3 +205,36 @@ def test_the_base_may_change_what_a_state_of_the_model_is_computed_from(backend)
     learner.hyperparameters["keep"] = 0.0
     learner.update({"w": np.zeros((3, 4), np.float32), "b": np.ones(4, np.float32)})
     assert learner.model_state == {"energy": 4.0}
+
+
+@ld.rule
+def plain(p, g, lr=0.5):
+    return ld.assign(p, p - lr * g)
+
+
+def test_numbers_and_schedules_replace_each_other(backend):
+    """The steps that the base and a group take after one of them was set."""
+    arrays = {"w": np.zeros(1), "b": np.zeros(1)}
+    ones = {name: np.ones(1) for name in arrays}
+    learner = plain(arrays, backend=backend, groups=[{"params": ["b"]}])
+    base, (group,) = learner.hyperparameters, learner.groups
+
+    def steps():
+        before = {name: array.copy() for name, array in arrays.items()}
+        learner.update(ones)
+        return [(before[name] - array).item() for name, array in arrays.items()]
+
+    assert steps() == [0.5, 0.5]
+    base["lr"] = 0.25
+    assert steps() == [0.25, 0.25]
+    base["lr"] = 1 * ld.step
+    assert steps() == [3.0, 3.0]
+    group["lr"] = 8.0
+    assert steps() == [4.0, 8.0]
+    base["lr"] = 0.125
+    assert steps() == [0.125, 8.0]
+    group["lr"] = 2 * ld.step
+    base["lr"] = 16.0
+    assert steps() == [16.0, 12.0]
+    group["lr"] = 32.0
+    assert steps() == [16.0, 32.0]

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from threading import Thread
 
 import pytest
 import torch
@@ -247,3 +248,38 @@ def test_lazily_conjugated_parameter_is_refused():
     p = torch.nn.Parameter(torch.tensor([1 + 2j]).conj())
     with pytest.raises(ld.ArrayError, match="lazy conjugate"):
         ldt.SGD([p])
+
+
+def test_schedulers_may_set_many_groups():
+    moved = []
+    for optimizer_class in (ldt.AdamW, torch.optim.AdamW):
+        parameters = [torch.nn.Parameter(torch.full((2,), float(k))) for k in range(9)]
+        groups = [{"params": [p], "lr": 0.01 * k} for k, p in enumerate(parameters, 1)]
+        optimizer = optimizer_class(groups)
+        scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=4)
+        for k in range(6):
+            give_gradients(parameters, k)
+            optimizer.step()
+            scheduler.step()
+            optimizer.param_groups[k]["betas"] = (0.5, 0.99)
+        moved.append(torch.stack([p.detach() for p in parameters]))
+    assert torch.allclose(*moved, rtol=1e-6, atol=1e-6)
+
+
+def test_threads_may_step_one_optimizer():
+    """Each update is whole, and reads gradients that exist."""
+    p = torch.nn.Parameter(torch.zeros(1000))
+    optimizer = ldt.SGD([p], lr=1.0)
+
+    def work():
+        for _ in range(50):
+            p.grad = torch.ones(1000)
+            optimizer.step()
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.equal(p, torch.full_like(p, -200.0))
+    assert p._version == 200

@@ -1,6 +1,7 @@
 """One CPU engine for the variants of a rule, which is traced differently for other shapes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,13 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
 
     def bind_addresses(self, addresses: np.ndarray) -> None:
         """Pass each address to the engine of its tensor."""
-        for engine, own in zip(self.engines, self.members, strict=True):
+        for engine, own in zip(self.engines, self.numbers, strict=True):
             engine.bind_addresses(addresses[own])
+
+    @cached_property
+    def numbers(self) -> list[np.ndarray]:
+        """For each engine the numbers of its tensors, as an array."""
+        return [np.array(own, np.int64) for own in self.members]
 
     def share_rows(self) -> None:
         """Copy the shared slots of the first engine's model rows into all other engines."""
