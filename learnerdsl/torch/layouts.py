@@ -56,13 +56,27 @@ class Layout:
         """Return a gradient as the learner takes it, also a sparse one; None stays None."""
         if tensor is None:
             return None
-        if tensor.is_sparse:
-            if self.is_usual and tensor.sparse_dim() == 1:
-                rows = tensor.coalesce()
-                values = host_array(rows.values(), "A sparse gradient")
-                return RowSparse(rows.indices()[0].numpy(), values, tuple(tensor.shape))
-            tensor = tensor.to_dense()
+        if tensor.is_sparse and tensor.sparse_dim():
+            return self._rows(tensor)
+        tensor = tensor.to_dense() if tensor.is_sparse else tensor
         return tensor if self.is_usual else self.view(tensor)
+
+    def _rows(self, tensor: torch.Tensor) -> RowSparse:
+        """Return the rows of a sparse gradient."""
+        if self.order and self.order[0] != 0:
+            msg = (
+                f"A sparse gradient of shape {tuple(tensor.shape)} updates rows, which do not lie "
+                "together in the memory of its parameter; make the parameter contiguous, or give "
+                "it the gradient's to_dense()."
+            )
+            raise ArrayError(msg)
+        coalesced = tensor.coalesce()
+        indices, values = coalesced.indices()[0], coalesced.values()
+        if tensor.sparse_dim() > 1:
+            indices = indices.unique()
+            values = tensor.to_dense()[indices]
+        array = host_array(self.view(values), "A sparse gradient")
+        return RowSparse(indices.numpy(), array, tuple(self.shape))
 
     def restored(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return an array of the learner with a value per element as the parameter has them."""
