@@ -21,7 +21,8 @@ def _accepted(*names: str) -> dict[str, Any]:
 _PLAIN = _accepted("maximize", "foreach", "capturable", "differentiable")
 _FUSED = _accepted("maximize", "foreach", "differentiable", "fused")
 _BETAS: dict[str, Source] = {"beta1": ("betas", 0), "beta2": ("betas", 1)}
-_MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"}
+_MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+_THREE_MOMENTS = {**_MOMENTS, "v_max": "max_exp_avg_sq"}
 
 
 def _sources(rule: UpdateRule, **other: Source) -> Mapping[str, Source]:
@@ -123,8 +124,10 @@ KNOWN: dict[str, Interface] = {
             learners.sgd,
             {"b": "momentum_buffer"},
         ),
-        Interface("Adam", _adam_defaults(0, False), _choose_adam, learners.adam, _MOMENTS),
-        Interface("AdamW", _adam_defaults(1e-2, True), _choose_adam, learners.adamw, _MOMENTS),
+        Interface("Adam", _adam_defaults(0, False), _choose_adam, learners.adam, _THREE_MOMENTS),
+        Interface(
+            "AdamW", _adam_defaults(1e-2, True), _choose_adam, learners.adamw, _THREE_MOMENTS
+        ),
         Interface(
             "NAdam",
             {"lr": 2e-3, **_DECAYING, "momentum_decay": 4e-3, "decoupled_weight_decay": False}

@@ -66,7 +66,7 @@ def loaded(
     Raises:
         CheckpointError: the state dict is damaged, or of another model.
     """
-    saved = _saved_groups(given)
+    saved = saved_groups(given)
     own_names, names = _names(groups), _names(saved)
     if is_strict or not own_names or not names:
         _refuse_other_sizes(groups, saved)
@@ -133,7 +133,7 @@ def _origin(own: Mapping[str, Any], saved: Sequence[dict[str, Any]]) -> dict[str
     return {}
 
 
-def _saved_groups(given: Any) -> list[dict[str, Any]]:
+def saved_groups(given: Any) -> list[dict[str, Any]]:
     """Return copies of the groups of a state dict; raise if it is none."""
     is_dict = isinstance(given, Mapping) and isinstance(given.get("state"), Mapping)
     saved = given.get("param_groups") if is_dict else None
