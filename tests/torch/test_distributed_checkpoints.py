@@ -11,6 +11,8 @@ from torch.distributed.checkpoint.state_dict import (
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 import learnerdsl.torch as ldt
 from learnerdsl import learners
@@ -103,11 +105,11 @@ def test_file_of_shards_is_written_and_read(tmp_path):
     optimizer = optimizer_of("prodigy", model)
     update("prodigy", model, optimizer, range(3))
     saved = get_optimizer_state_dict(model, optimizer)
-    torch.distributed.checkpoint.save(saved, checkpoint_id=tmp_path, no_dist=True)
+    save(saved, checkpoint_id=tmp_path, no_dist=True)
     other = untouched(model)
     continued = optimizer_of("prodigy", other)
     found = get_optimizer_state_dict(other, continued)
-    torch.distributed.checkpoint.load(found, checkpoint_id=tmp_path, no_dist=True)
+    load(found, checkpoint_id=tmp_path, no_dist=True)
     set_optimizer_state_dict(other, continued, found)
     update("prodigy", model, optimizer, (3, 4))
     update("prodigy", other, continued, (3, 4))
