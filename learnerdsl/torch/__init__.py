@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from learnerdsl import learners as _learners
+from learnerdsl.torch.foreign import from_library as from_library
 from learnerdsl.torch.interface import class_name as _class_name
 from learnerdsl.torch.known import KNOWN as _KNOWN
 from learnerdsl.torch.optimizer import Optimizer as Optimizer
@@ -32,5 +33,5 @@ if _TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    """List the classes and the function that makes one."""
-    return sorted([*_CLASSES, "Optimizer", "optimizer_class"])
+    """List the classes and the functions."""
+    return sorted([*_CLASSES, "Optimizer", "from_library", "optimizer_class"])

@@ -72,6 +72,11 @@ class Interface:
     states: Mapping[str, str] = field(default_factory=dict)
     expanded: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def is_of_torch(self) -> bool:
+        """Whether torch has the class too, so that its state dicts are loaded."""
+        return bool(self.states)
+
     def chosen(self, group: Group) -> Choice:
         """Return what a group asks for; raise if an argument has no meaning."""
         if group.get("differentiable"):
@@ -94,7 +99,7 @@ class Interface:
         given = {**dict(zip(names, positional, strict=False)), **named}
         folded = self.folded(given)
         for name in folded:
-            if name not in self.defaults:
+            if name not in self.defaults and name not in ACCEPTED:
                 msg = (
                     f"{self.name} has no argument {name!r}; its arguments are: {', '.join(names)}."
                 )

@@ -9,9 +9,20 @@ from learnerdsl.errors import HyperparameterError
 from learnerdsl.torch import rules
 from learnerdsl.torch.interface import ACCEPTED, Choice, Group, Interface, Source, is_schedule
 
-_PLAIN: dict[str, Any] = {n: v for n, v in ACCEPTED.items() if n != "fused"}
+
+def _accepted(*names: str) -> dict[str, Any]:
+    """Return the defaults of arguments that every class accepts; groups have those of torch only.
+
+    Otherwise flat state dicts of torch lack what `torch.distributed.checkpoint` looks for.
+    """
+    return {name: ACCEPTED[name] for name in names}
+
+
+_PLAIN = _accepted("maximize", "foreach", "capturable", "differentiable")
+_FUSED = _accepted("maximize", "foreach", "differentiable", "fused")
 _BETAS: dict[str, Source] = {"beta1": ("betas", 0), "beta2": ("betas", 1)}
-_MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq", "v_max": "max_exp_avg_sq"}
+_MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+_THREE_MOMENTS = {**_MOMENTS, "v_max": "max_exp_avg_sq"}
 
 
 def _sources(rule: UpdateRule, **other: Source) -> Mapping[str, Source]:
@@ -108,13 +119,15 @@ KNOWN: dict[str, Interface] = {
         Interface(
             "SGD",
             {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False}
-            | ACCEPTED,
+            | _FUSED,
             _choose_sgd,
             learners.sgd,
             {"b": "momentum_buffer"},
         ),
-        Interface("Adam", _adam_defaults(0, False), _choose_adam, learners.adam, _MOMENTS),
-        Interface("AdamW", _adam_defaults(1e-2, True), _choose_adam, learners.adamw, _MOMENTS),
+        Interface("Adam", _adam_defaults(0, False), _choose_adam, learners.adam, _THREE_MOMENTS),
+        Interface(
+            "AdamW", _adam_defaults(1e-2, True), _choose_adam, learners.adamw, _THREE_MOMENTS
+        ),
         Interface(
             "NAdam",
             {"lr": 2e-3, **_DECAYING, "momentum_decay": 4e-3, "decoupled_weight_decay": False}
@@ -139,7 +152,7 @@ KNOWN: dict[str, Interface] = {
                 "initial_accumulator_value": 0,
                 "eps": 1e-10,
             }
-            | ACCEPTED,
+            | _FUSED,
             _only(learners.adagrad, initial_accumulator=("initial_accumulator_value", None)),
             learners.adagrad,
             {"s": "sum"},
@@ -202,7 +215,7 @@ KNOWN: dict[str, Interface] = {
                 "d": 1.0,
                 "weight_decay": 0.0,
             }
-            | _PLAIN,
+            | _accepted("maximize", "foreach"),
             _only(learners.adafactor, eps1=("eps", 0), eps2=("eps", 1)),
             learners.adafactor,
             {"row": "row_var", "col": "col_var", "v": "variance"},
@@ -220,14 +233,14 @@ KNOWN: dict[str, Interface] = {
                 "ns_steps": 5,
                 "adjust_lr_fn": None,
             }
-            | ACCEPTED,
+            | _accepted("maximize"),
             _choose_muon,
             learners.muon,
             {"m": "momentum_buffer"},
         ),
         Interface(
             "SparseAdam",
-            {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8} | ACCEPTED,
+            {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8} | _accepted("maximize"),
             _only(learners.sparse_adam),
             learners.sparse_adam,
             _MOMENTS,

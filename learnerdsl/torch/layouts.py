@@ -70,13 +70,29 @@ class Layout:
         """Return a gradient as the learner takes it, also a sparse one; None stays None."""
         if tensor is None:
             return None
-        if tensor.is_sparse and not self.is_distributed:
-            if self.is_usual and tensor.sparse_dim() == 1:
-                rows = tensor.coalesce()
-                values = host_array(rows.values(), "A sparse gradient")
-                return RowSparse(rows.indices()[0].numpy(), values, tuple(tensor.shape))
-            tensor = tensor.to_dense()
+        if self.is_distributed:
+            return self.view(tensor)
+        if tensor.is_sparse and tensor.sparse_dim():
+            return self._rows(tensor)
+        tensor = tensor.to_dense() if tensor.is_sparse else tensor
         return self.view(tensor.resolve_conj().resolve_neg())
+
+    def _rows(self, tensor: torch.Tensor) -> RowSparse:
+        """Return the rows of a sparse gradient."""
+        if self.order and self.order[0] != 0:
+            msg = (
+                f"A sparse gradient of shape {tuple(tensor.shape)} updates rows, which do not lie "
+                "together in the memory of its parameter; make the parameter contiguous, or give "
+                "it the gradient's to_dense()."
+            )
+            raise ArrayError(msg)
+        coalesced = tensor.coalesce()
+        indices, values = coalesced.indices()[0], coalesced.values()
+        if tensor.sparse_dim() > 1:
+            indices = indices.unique()
+            values = tensor.to_dense()[indices]
+        array = host_array(self.view(values.resolve_conj()), "A sparse gradient")
+        return RowSparse(indices.numpy(), array, tuple(self.shape))
 
     def restored(self, tensor: torch.Tensor, is_of_elements: bool) -> torch.Tensor:
         """Return an array of the learner as one of the parameter.

@@ -3,7 +3,8 @@
 import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 
@@ -11,39 +12,128 @@ from learnerdsl.errors import CheckpointError
 from learnerdsl.torch.interface import Interface, is_schedule
 
 
+class Unmatched(NamedTuple):
+    """What loading a state dict with `strict=False` has left out.
+
+    Attributes:
+        missing: names of parameters that only the optimizer has; they begin anew.
+        unexpected: names of parameters that only the state dict has.
+        misfits: name of a parameter, or of a state of the whole model -> why what was saved does
+            not fit, with shapes; it begins anew.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+    misfits: dict[str | int, str]
+
+    def __repr__(self) -> str:
+        if not any(self):
+            return "<Everything was matched>"
+        lines = [f"missing: {name}" for name in self.missing]
+        lines += [f"unexpected: {name}" for name in self.unexpected]
+        return "\n".join(lines + [f"misfit: {why}" for why in self.misfits.values()])
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A state dict for present parameters.
+
+    Attributes:
+        states: parameter -> its states.
+        groups: the groups, with the saved arguments.
+        unmatched: the parameters that only one side has.
+    """
+
+    states: defaultdict[Any, Any]
+    groups: list[dict[str, Any]]
+    unmatched: Unmatched
+
+
 def loaded(
-    interface: Interface, groups: Sequence[dict[str, Any]], given: Mapping[str, Any]
-) -> tuple[defaultdict[Any, Any], list[dict[str, Any]]]:
-    """Return new states and groups for present parameters.
+    interface: Interface,
+    groups: Sequence[dict[str, Any]],
+    given: Mapping[str, Any],
+    is_strict: bool,
+) -> Loaded:
+    """Return a state dict for present parameters.
 
     Args:
         interface: that of the optimizer.
         groups: its groups.
         given: a state dict.
+        is_strict: whether to refuse parameters that only one side has.
 
     Raises:
         CheckpointError: the state dict is damaged, or of another model.
     """
-    saved = _saved_groups(given)
+    saved = saved_groups(given)
+    own_names, names = _names(groups), _names(saved)
+    if is_strict or not own_names or not names:
+        _refuse_other_sizes(groups, saved)
+        numbers: dict[Any, Any] = {}
+        for own, group in zip(groups, saved, strict=True):
+            numbers |= dict(zip(group["params"], _matched(own, group), strict=True))
+        origins = list(saved)
+        unmatched = Unmatched([], [], {})
+    else:
+        present = dict(zip(own_names, _parameters(groups), strict=True))
+        numbers = {
+            number: present.get(name)
+            for name, number in zip(names, _parameters(saved), strict=True)
+        }
+        origins = [_origin(own, saved) for own in groups]
+        unmatched = Unmatched(
+            [name for name in own_names if name not in names],
+            [name for name in names if name not in own_names],
+            {},
+        )
+    states: defaultdict[Any, Any] = defaultdict(dict)
+    for number, state in given["state"].items():
+        owner = numbers.get(number, number)
+        if owner is not None:
+            states[owner] = {n: _copied(v) for n, v in state.items() if not _is_hole(v)}
+    made = [_merged(interface, own, group) for own, group in zip(groups, origins, strict=True)]
+    return Loaded(states, made, unmatched)
+
+
+def _parameters(groups: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the parameters of all groups, or their numbers."""
+    return [p for group in groups for p in group["params"]]
+
+
+def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the parameters of all groups; none if some have none or the same."""
+    names = [name for group in groups for name in group.get("param_names") or ()]
+    is_known = len(names) == len(set(names)) == len(_parameters(groups))
+    return names if is_known else []
+
+
+def _refuse_other_sizes(
+    groups: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]]
+) -> None:
+    """Raise unless groups have as many parameters as those that were saved."""
     if [len(own["params"]) for own in groups] != [len(g["params"]) for g in saved]:
+        hint = "give it the same groups"
+        if _names(groups) and _names(saved):
+            hint += ", or load with strict=False, which matches parameters by name"
         msg = (
             "The state dict has groups of "
             f"{', '.join(str(len(g['params'])) for g in saved) or 'no'} parameters, the optimizer "
-            f"of {', '.join(str(len(g['params'])) for g in groups)}; give it the same groups."
+            f"of {', '.join(str(len(g['params'])) for g in groups)}; {hint}."
         )
         raise CheckpointError(msg)
-    numbers: dict[Any, torch.Tensor] = {}
-    made: list[dict[str, Any]] = []
-    for own, group in zip(groups, saved, strict=True):
-        numbers |= dict(zip(group["params"], _matched(own, group), strict=True))
-        made.append(_merged(interface, own, group))
-    states: defaultdict[Any, Any] = defaultdict(dict)
-    for number, state in given["state"].items():
-        states[numbers.get(number, number)] = {n: _copied(v) for n, v in state.items()}
-    return states, made
 
 
-def _saved_groups(given: Any) -> list[dict[str, Any]]:
+def _origin(own: Mapping[str, Any], saved: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the saved group that has the first matched parameter; an empty one if none has."""
+    for name in own["param_names"]:
+        for group in saved:
+            if name in group["param_names"]:
+                return group
+    return {}
+
+
+def saved_groups(given: Any) -> list[dict[str, Any]]:
     """Return copies of the groups of a state dict; raise if it is none."""
     is_dict = isinstance(given, Mapping) and isinstance(given.get("state"), Mapping)
     saved = given.get("param_groups") if is_dict else None
@@ -72,7 +162,7 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
         msg = (
             "The state dict is of another model: it lacks the parameters "
             f"{', '.join(map(repr, missing)) or 'none'}, and only it has "
-            f"{', '.join(map(repr, unknown)) or 'none'}."
+            f"{', '.join(map(repr, unknown)) or 'none'}. With strict=False the others are loaded."
         )
         raise CheckpointError(msg)
     return [by_name[name] for name in saved_names]
@@ -88,6 +178,11 @@ def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any])
     if "param_names" in own:
         found["param_names"] = own["param_names"]
     return found
+
+
+def _is_hole(value: Any) -> bool:
+    """Return whether a value stands for a state that a flat state dict does not have."""
+    return isinstance(value, Mapping) and not value
 
 
 def _copied(value: Any) -> Any:

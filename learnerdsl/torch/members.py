@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.errors import CheckpointError, HyperparameterError
 from learnerdsl.expr import Reduction, RingState, nodes
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
+from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.shards import Piece
 from learnerdsl.storage import PARAMETER_REST
@@ -21,6 +22,11 @@ from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
 from learnerdsl.tracing import Rule
+
+MODEL = "model."
+"""What the names of states of the whole model begin with in the groups of a state dict."""
+States = Mapping[torch.Tensor, Mapping[str, Any]]
+"""Parameter -> its states."""
 
 
 @dataclass(frozen=True)
@@ -158,29 +164,51 @@ class Members:
             for k, layout in enumerate(self.layouts)
         ]
 
-    def take(
-        self, given: Mapping[torch.Tensor, Mapping[str, Any]], progress: Any, is_strict: bool
-    ) -> None:
+    def misfits(self, given: States, progress: Mapping[str, Any]) -> dict[Any, str]:
+        """Return what was saved but does not fit: parameter or key of `progress` -> why."""
+        found: dict[Any, str] = {}
+        for member, pieces in zip(self.members, self.pieces(), strict=True):
+            states = given.get(member.tensor)
+            if states:
+                try:
+                    pieces.check(states, _described(member))
+                    steps_in(states)
+                except CheckpointError as error:
+                    found[member.tensor] = str(error)
+        names = {MODEL + name for name in self.learner.model_state}
+        for name in progress:
+            if name.startswith(MODEL) and name not in names:
+                there = ", ".join(sorted(names)) or "none"
+                found[name] = f"The groups have the unknown state {name!r}; there are: {there}."
+        for name in names if progress else ():
+            if name not in progress:
+                found[name] = f"The state {name!r} of the groups is missing."
+            elif as_number(progress[name]) is None:
+                found[name] = (
+                    f"The state {name!r} of the groups is one number, so it cannot be "
+                    f"{quoted(progress[name])}."
+                )
+        return found
+
+    def take(self, given: States, progress: Mapping[str, Any]) -> None:
         """Continue from the given states.
 
         Args:
             given: parameter -> its states; missing ones begin anew.
             progress: what `progress` returned, or an empty dict if it is not known.
-            is_strict: whether to refuse states that are incomplete.
         """
         own = [given.get(tensor, {}) for tensor in self.tensors]
         steps = [steps_in(states) for states in own]
-        count = max(progress.get("step_count", 0), *steps)
-        self.engine.set_clock(count, float(progress.get("samples", count)))
+        count = max(int(_count_in(progress, "step_count", 0)), *steps)
+        self.engine.set_clock(count, _count_in(progress, "samples", count))
         if not self.has_one_clock:
             self.engine.missed_steps = [count - step for step in steps]
         for name in self.learner.model_state:
-            if f"model.{name}" in progress:
-                self.learner.model_state[name] = progress[f"model.{name}"]
+            if MODEL + name in progress:
+                self.learner.model_state[name] = progress[MODEL + name]
         found = self.pieces()
         for member, states, pieces in zip(self.members, own, found, strict=True):
-            if states:
-                pieces.take(states, _described(member), is_strict)
+            pieces.take(states, _described(member))
         for member, states in zip(self.members, own, strict=True):
             self.states[member.tensor].update(states)
         self.show(found)
@@ -195,7 +223,7 @@ class Members:
 
     def progress(self) -> dict[str, Any]:
         """Return the numbers that the updates of all parameters share."""
-        model = {f"model.{name}": value for name, value in self.learner.model_state.items()}
+        model = {MODEL + name: value for name, value in self.learner.model_state.items()}
         return {"step_count": self.learner.step_count, "samples": self.learner.samples, **model}
 
     def show(self, found: Sequence[Pieces] | None = None) -> None:
@@ -297,6 +325,15 @@ def _states_of_elements(rule: Rule) -> set[str]:
     """Return the names of the states with a value for each element."""
     own = (spec.symbol for spec in rule.states)
     return {PARAMETER_REST, *(symbol.name for symbol in own if symbol.shape == "element")}
+
+
+def _count_in(progress: Mapping[str, Any], name: str, otherwise: float) -> float:
+    """Return a number of updates or samples that was saved; raise if it is none."""
+    count = as_number(progress.get(name, otherwise))
+    if count is None or not count >= 0:
+        msg = f"{name!r} of the groups must be a number from 0, got {quoted(progress[name])}."
+        raise CheckpointError(msg)
+    return count
 
 
 def _described(member: Member) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from learnerdsl.define import UpdateRule
-from learnerdsl.errors import HyperparameterError, RuleError
+from learnerdsl.errors import CheckpointError, HyperparameterError, RuleError
 from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
@@ -18,8 +18,8 @@ from learnerdsl.numbers import as_number, quoted
 from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Interface, class_name, interface_of, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
-from learnerdsl.torch.loading import loaded
-from learnerdsl.torch.members import Member, Members, spans_model
+from learnerdsl.torch.loading import Unmatched, loaded
+from learnerdsl.torch.members import MODEL, Member, Members, spans_model
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
 
@@ -28,9 +28,7 @@ _outside_graphs = _torch._disable_dynamo
 """Lets torch.compile run a method as it is; the public name would import its compiler at once."""
 
 PROGRESS = ("step_count", "samples")
-MODEL = "model."
-"""Keys of the groups of a state dict, and the prefix of further ones, that hold what a learner
-knows besides states."""
+"""Keys of the groups of a state dict that hold what a learner knows besides states."""
 
 
 class ByRule(type):
@@ -115,9 +113,16 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         self._structure = Structure([], {}, [])
 
     def _begin_states(self) -> None:
-        """Make the states of all parameters before there are gradients."""
+        """Make the states of all parameters before there are gradients.
+
+        `torch.distributed.checkpoint` asks for them before it loads, and if the state dict is flat,
+        it loads only keys that the groups have.
+        """
         if not self._members:
             self._arrange(is_early=True)
+        if not self.interface.is_of_torch:
+            for number, group in enumerate(self.param_groups):
+                group.update(self._progress_of(number))
 
     @_outside_graphs
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -215,13 +220,14 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         return all(map(Members.is_current, self._members))
 
     @torch.no_grad()
-    def _arrange(self, is_strict: bool = False, is_early: bool = False) -> None:
+    def _arrange(self, misfits: dict[Any, str] | None = None, is_early: bool = False) -> None:
         """Make a learner for each choice of rule and options, which continues from `state`.
 
         It has the parameters that have a gradient or states.
 
         Args:
-            is_strict: whether to refuse states that are incomplete.
+            misfits: gets what does not fit among the states, which begins anew: parameter or name
+                of a state of the whole model -> why. None for states that need not be complete.
             is_early: whether to include parameters that may get a gradient.
         """
         progress = [self._progress_of(number) for number in range(len(self.param_groups))]
@@ -231,11 +237,17 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             chosen.setdefault(self.interface.chosen(group).key, []).append(number)
         made: list[Members] = []
         for numbers in chosen.values():
+            own = [progress[number] for number in numbers]
+            known = max(own, key=lambda one: one.get("step_count", -1))
             members = self._make(numbers, given, is_early)
+            found = members.misfits(given, known) if members and misfits is not None else {}
+            if found and misfits is not None:
+                misfits |= found
+                given = {key: value for key, value in given.items() if key not in found}
+                known = {key: value for key, value in known.items() if key not in found}
+                members = self._make(numbers, given, is_early)
             if members is not None:
-                own = [progress[number] for number in numbers]
-                known = max(own, key=lambda one: one.get("step_count", -1))
-                members.take(given, known, is_strict)
+                members.take(given, known)
                 made.append(members)
         if len(made) > 1 and any(spans_model(members.rule) for members in made):
             msg = (
@@ -286,14 +298,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _progress_of(self, number: int) -> dict[str, Any]:
         """Return what the learner of a group knows besides states."""
         group = self.param_groups[number]
-        own = {n: v for n, v in group.items() if self._is_progress(n)}
-        if own:
-            return own
         present = set(map(id, group["params"]))
         for members in self._members:
             if not present.isdisjoint(map(id, members.tensors)):
                 return members.progress()
-        return {}
+        return {n: v for n, v in group.items() if self._is_progress(n)}
 
     def _is_progress(self, name: str) -> bool:
         """Return whether a key of a group is not an argument but tells what a learner knows."""
@@ -339,11 +348,21 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         return found
 
     @_outside_graphs
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Unmatched:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Continue from what `state_dict` returned, here or in the class of torch.optim.
 
         Parameters are matched by name if both sides have names, else by their order. A
         hyperparameter that is a schedule here stays one if it was a schedule when it was saved.
+
+        Args:
+            state_dict: the state dict.
+            strict: whether to refuse a state dict of which something does not fit. If not,
+                parameters whose states are missing or do not fit begin anew. With names the groups
+                may then be others, too: each has the arguments of the saved group that has its
+                first matched parameter.
+
+        Returns:
+            What was not loaded.
 
         Raises:
             CheckpointError: the dict is of another rule or model. Nothing was changed.
@@ -352,20 +371,38 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             result = hook(self, state_dict)
             state_dict = state_dict if result is None else result
-        states, groups = loaded(self.interface, self.param_groups, state_dict)
+        found = loaded(self.interface, self.param_groups, state_dict, strict)
         before: dict[str, Any] = dict(vars(self))
         try:
-            self.state, self.param_groups = States(self._begin_states, states), groups
+            self.state, self.param_groups = States(self._begin_states, found.states), found.groups
             self._begin()
-            for group in groups:
+            for group in found.groups:
                 self._check_group(group)
-            if states:
-                self._arrange(is_strict=True)
+            if found.states:
+                self._continue(found.unmatched.misfits, strict)
         except BaseException:
             vars(self).update(before)
             raise
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+        return found.unmatched
+
+    def _continue(self, reasons: dict[str | int, str], is_strict: bool) -> None:
+        """Continue from the loaded states.
+
+        Args:
+            reasons: gets why states do not fit, by the name of their parameter.
+            is_strict: whether to raise then.
+        """
+        misfits: dict[Any, str] = {}
+        self._arrange(misfits)
+        if misfits and is_strict:
+            raise CheckpointError(next(iter(misfits.values())))
+        reasons |= {key: why for key, why in misfits.items() if isinstance(key, str)}
+        for group in self.param_groups:
+            for member in self._in_group(group, 0):
+                if member.tensor in misfits:
+                    reasons[member.name] = misfits[member.tensor]
 
     def __getstate__(self) -> dict[str, Any]:
         groups = [

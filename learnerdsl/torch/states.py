@@ -63,7 +63,7 @@ class States(defaultdict[Any, Any]):
 
     def __bool__(self) -> bool:
         begin = self.begin()
-        if not len(self) and begin is not None:
+        if begin is not None:
             begin()
         return len(self) > 0
 
@@ -99,50 +99,75 @@ class Pieces:
                 tensor = tensor.unsqueeze(expanded[name])
             self.shown[public_name(name, names)] = tensor
 
-    def take(self, given: Mapping[str, Any], what: str, is_strict: bool) -> None:
-        """Copy given values into the states.
+    def check(self, given: Mapping[str, Any], what: str) -> None:
+        """Raise unless given values fit all states.
 
         Args:
             given: public name -> tensor or number.
             what: what the parameter is, for error messages.
-            is_strict: whether to refuse values that lack a state. Otherwise it keeps its start
-                value.
 
         Raises:
-            CheckpointError: a value does not fit, or is missing.
+            CheckpointError: a value does not fit, is missing, or belongs to no state.
         """
         for name, own in self.shown.items():
-            value = given.get(name)
-            if value is None:
-                if is_strict and name not in given and name != PARAMETER_REST:
-                    there = ", ".join(given) or "none"
-                    msg = f"The state {name!r} of {what} is missing; there are: {there}."
-                    raise CheckpointError(msg)
-                continue
-            if isinstance(value, torch.Tensor) or as_number(value) is not None:
-                tensor = torch.as_tensor(value).detach()
-            else:
-                msg = f"The state {name!r} of {what} is no tensor but {type(value).__name__}."
+            if name in given:
+                _check_fit(name, given[name], own, what)
+            elif name != PARAMETER_REST:
+                there = ", ".join(given) or "none"
+                msg = f"The state {name!r} of {what} is missing; there are: {there}."
                 raise CheckpointError(msg)
-            if tensor.shape != own.shape and not tensor.dim() == own.dim() == 0:
-                msg = (
-                    f"The state {name!r} of {what} has shape {tuple(tensor.shape)}, but here it "
-                    f"has {tuple(own.shape)}."
-                )
-                raise CheckpointError(msg)
-            if own.is_floating_point() != tensor.is_floating_point() and not own.is_complex():
-                msg = (
-                    f"The state {name!r} of {what} is {tensor.dtype}, but here it is {own.dtype}; "
-                    "make the optimizer with the same states=."
-                )
-                raise CheckpointError(msg)
-            write(own, tensor)
         known = {"step", *self.names.values(), *self.shown}
-        if is_strict and not known.issuperset(given):
+        if not known.issuperset(given):
             unknown = ", ".join(sorted(map(repr, set(given) - known)))
             there = ", ".join(self.shown) or "none"
             msg = f"{what} has the unknown states {unknown}; its states are: {there}."
             raise CheckpointError(msg)
+
+    def take(self, given: Mapping[str, Any], what: str) -> None:
+        """Copy given values into the states; a state without one keeps its start value.
+
+        Args:
+            given: public name -> tensor or number.
+            what: what the parameter is, for error messages.
+
+        Raises:
+            CheckpointError: a value does not fit.
+        """
+        for name, own in self.shown.items():
+            value = given.get(name)
+            if value is not None:
+                write(own, _check_fit(name, value, own, what))
+
+
+def _check_fit(name: str, value: Any, own: torch.Tensor, what: str) -> torch.Tensor:
+    """Return the value for a state as a tensor; raise if it does not fit."""
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach()
+    elif as_number(value) is not None:
+        tensor = torch.tensor(float(value), dtype=own.dtype)
+    else:
+        msg = f"The state {name!r} of {what} is no tensor but {type(value).__name__}."
+        raise CheckpointError(msg)
+    if tensor.shape != own.shape:
+        msg = (
+            f"The state {name!r} of {what} has shape {tuple(tensor.shape)}, but here it "
+            f"has {tuple(own.shape)}."
+        )
+        raise CheckpointError(msg)
+    if _kind(own) != _kind(tensor):
+        hint = ""
+        if {_kind(own), _kind(tensor)} == {"integer", "real"}:
+            hint = "; make the optimizer with the same states="
+        msg = f"The state {name!r} of {what} is {tensor.dtype}, but here it is {own.dtype}{hint}."
+        raise CheckpointError(msg)
+    return tensor
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    """Return what numbers a tensor has, between which no state is converted."""
+    if tensor.is_complex():
+        return "complex"
+    return "real" if tensor.is_floating_point() else "integer"
 
 
 def public_name(name: str, names: Mapping[str, str]) -> str:

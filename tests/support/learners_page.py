@@ -138,7 +138,7 @@ def description(name: str) -> str:
     rule = getattr(learners, name)
     traced, plan, cost = rule.trace(), rule.plan(), rule.cost()
     file = Path(inspect.getsourcefile(rule._function) or "").name
-    states = dict.fromkeys(_state(spec.symbol, traced) for spec in traced.states)
+    states = dict.fromkeys(state_text(spec.symbol, traced) for spec in traced.states)
     judge = f"`{library_of(name)}`" if name in TRUSTED else "its reference alone"
     cells = [
         f"[`{name}`](../learnerdsl/learners/{file})",
@@ -158,7 +158,7 @@ def _memory(cost) -> str:
     return ", ".join([str(cost.state_bytes_per_element), *others])
 
 
-def _state(symbol, rule) -> str:
+def state_text(symbol, rule) -> str:
     """A state with what it ranges over, or that it keeps the value it starts with."""
     if isinstance(symbol, RingState):
         return f"{symbol.name.rpartition('_')[0]} (ring of {symbol.length})"

@@ -57,3 +57,11 @@ def saved_and_loaded(value):
     torch.save(value, memory)
     memory.seek(0)
     return torch.load(memory, weights_only=True)
+
+
+def extras_of(rule, gradients):
+    """Return the other inputs of an update, by name or parameter as gradients are."""
+    squares = {name: g * g + 0.1 for name, g in gradients.items()}
+    return {
+        extra.name: squares if extra.shape == "element" else 0.7 for extra in rule.trace().extras
+    }

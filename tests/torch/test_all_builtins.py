@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from support.tiers import FEW
+from support.torch_models import extras_of
 
 import learnerdsl.torch as ldt
 from learnerdsl import learners
@@ -11,16 +12,6 @@ from learnerdsl.torch.interface import class_name
 from learnerdsl.torch.known import KNOWN
 
 SAME_OPERATIONS = [n for n in learners.__all__ if class_name(n) not in KNOWN]
-NUMBERS = {"loss": 0.7}
-
-
-def extras_of(rule, gradients):
-    """Return the other inputs of an update, as a learner takes them."""
-    found = {}
-    for extra in rule.trace().extras:
-        squares = {name: g * g + 0.1 for name, g in gradients.items()}
-        found[extra.name] = squares if extra.shape == "element" else NUMBERS.get(extra.name, 0.7)
-    return found
 
 
 @pytest.mark.parametrize(

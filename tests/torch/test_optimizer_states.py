@@ -7,11 +7,6 @@ import numpy as np
 import pytest
 import torch
 from support.torch_models import backward, distance, network, pair, saved_and_loaded, train, weights
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
 
 import learnerdsl.torch as ldt
 from learnerdsl import learners
@@ -120,21 +115,3 @@ def test_master_weights_begin_again_at_written_parameters():
     optimizer.adopt_parameters()
     train(model, optimizer, 1)
     assert (weights(model) - 1).abs().max() < 0.1
-
-
-@pytest.mark.parametrize("name", ["Nero", "Gravity", "AliG", "AdamW"])
-@pytest.mark.parametrize("is_flat", [False, True], ids=["nested", "flat"])
-def test_distributed_checkpoints_do_not_move_parameters(name, is_flat):
-    options = StateDictOptions(flatten_optimizer_state_dict=is_flat)
-    model = network()
-    optimizer = getattr(ldt, name)(model.parameters())
-    for k in range(3):
-        optimizer.step(lambda k=k: backward(model, k))
-    saved = copy.deepcopy(get_optimizer_state_dict(model, optimizer, options=options))
-    other = copy.deepcopy(model)
-    continued = getattr(ldt, name)(other.parameters())
-    set_optimizer_state_dict(other, continued, saved, options=options)
-    assert torch.equal(weights(model), weights(other))
-    optimizer.step(lambda: backward(model, 3))
-    continued.step(lambda: backward(other, 3))
-    assert torch.equal(weights(model), weights(other))

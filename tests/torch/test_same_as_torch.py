@@ -4,52 +4,30 @@ import copy
 
 import pytest
 import torch
+from support.tiers import slow
+from support.torch_grid import GRID, exact
 from support.torch_models import distance, network, train
 
 import learnerdsl.torch as ldt
 
-DECAY = {"weight_decay": 0.1}
 CASES = [
-    ("SGD", {}),
-    ("SGD", {"momentum": 0.9}),
-    ("SGD", {"momentum": 0.9, "dampening": 0.3, **DECAY}),
-    ("SGD", {"momentum": 0.9, "nesterov": True, "maximize": True}),
-    ("Adam", {}),
-    ("Adam", {"amsgrad": True, **DECAY}),
-    ("Adam", {"decoupled_weight_decay": True, "maximize": True, **DECAY}),
-    ("AdamW", {"foreach": True}),
-    ("AdamW", {"betas": (0.8, 0.95), "amsgrad": True}),
-    ("NAdam", {}),
-    ("NAdam", {"decoupled_weight_decay": True, **DECAY}),
-    ("RAdam", DECAY),
-    ("RAdam", {"decoupled_weight_decay": True, **DECAY}),
-    ("Adagrad", {"lr_decay": 0.1, "initial_accumulator_value": 0.2, **DECAY}),
-    ("Adadelta", {"rho": 0.8, **DECAY}),
-    ("Adamax", DECAY),
-    ("RMSprop", {}),
-    ("RMSprop", {"momentum": 0.9}),
-    ("RMSprop", {"centered": True, "momentum": 0.5, **DECAY}),
-    ("Rprop", {}),
-    ("Rprop", {"etas": (0.4, 1.3), "step_sizes": (1e-5, 1.0)}),
-    ("ASGD", {"t0": 5, **DECAY}),
-    ("Adafactor", {}),
-    ("Adafactor", {"eps": (1e-8, 1e-2), **DECAY}),
+    (name, arguments) if arguments is rows[-1] else slow(name, arguments)
+    for name, rows in GRID.items()
+    if name not in {"Muon", "SparseAdam"}
+    for arguments in rows
 ]
-FLOAT32_SCALARS = {"NAdam", "ASGD"}
-"""Torch keeps scalars of these in float32, also for float64 parameters."""
-TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize(("name", "arguments"), CASES)
-def test_weights_and_state_dicts_are_those_of_torch(name, arguments, dtype):
-    tolerance = 1e-6 if name in FLOAT32_SCALARS else TOLERANCE[dtype]
-    own, theirs = network(dtype), network(dtype)
-    optimizer = getattr(ldt, name)(own.parameters(), lr=0.01, **arguments)
-    judge = getattr(torch.optim, name)(theirs.parameters(), lr=0.01, **arguments)
+@pytest.mark.usefixtures("double_scalars")
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=str)
+def test_weights_and_state_dicts_are_those_of_torch(name, arguments):
+    own, theirs = network(torch.float64), network(torch.float64)
+    arguments = exact(arguments, torch.float64)
+    optimizer = getattr(ldt, name)(own.parameters(), **arguments)
+    judge = getattr(torch.optim, name)(theirs.parameters(), **arguments)
     train(own, optimizer)
     train(theirs, judge)
-    assert distance(own, theirs) <= tolerance
+    assert distance(own, theirs) <= 1e-12
 
     ours, given = copy.deepcopy(optimizer.state_dict()), copy.deepcopy(judge.state_dict())
     for k, state in given["state"].items():
@@ -63,30 +41,11 @@ def test_weights_and_state_dicts_are_those_of_torch(name, arguments, dtype):
     judge.load_state_dict(ours)
     train(own, optimizer, steps=3, first=20)
     train(theirs, judge, steps=3, first=20)
-    assert distance(own, theirs) <= tolerance
-
-
-@pytest.mark.parametrize("name", sorted({name for name, _ in CASES} - {"Adafactor"}))
-def test_shapes_layouts_and_a_learning_rate_in_a_tensor(name):
-    shapes = [(3, 4), (5,), (), (0, 3)]
-    torch.manual_seed(2)
-    starts = [torch.randn(shape) for shape in shapes] + [torch.randn(4, 6).T]
-    results = []
-    for optimizer_class in (getattr(ldt, name), getattr(torch.optim, name)):
-        parameters = [torch.nn.Parameter(start.clone()) for start in starts]
-        optimizer = optimizer_class(parameters, lr=torch.tensor(0.01))
-        generator = torch.Generator().manual_seed(3)
-        for _ in range(10):
-            for p in parameters:
-                p.grad = torch.randn(p.shape, generator=generator)
-            optimizer.step()
-        results.append(parameters)
-    for own, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(own, theirs, rtol=1e-6, atol=1e-6)
+    assert distance(own, theirs) <= 1e-12
 
 
 def test_defaults_are_those_of_torch():
-    for name in {name for name, _ in CASES} | {"Muon", "SparseAdam"}:
+    for name in GRID:
         model = torch.nn.Linear(3, 3, bias=False)
         theirs = getattr(torch.optim, name)(model.parameters()).defaults
         own = getattr(ldt, name)(model.parameters()).defaults

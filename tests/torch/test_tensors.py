@@ -125,6 +125,35 @@ def test_sparse_gradients_of_other_types(dtype):
     assert moved.tolist() == [False, False, True, False, True, False]
 
 
+def sparse_gradient(shape, axes):
+    """A gradient with two elements, or two rows."""
+    dense = torch.zeros(shape)
+    dense[1, 2] = dense[3, 0] = 1.0
+    return dense.to_sparse(axes)
+
+
+def moved_rows(start, gradient):
+    """The rows of a parameter that an update moves."""
+    p = torch.nn.Parameter(start.clone())
+    optimizer = ldt.SparseAdam([p])
+    p.grad = torch.ones_like(p).to_sparse(1)
+    optimizer.step()
+    before = p.detach().clone()
+    p.grad = gradient
+    optimizer.step()
+    return (p != before).flatten(1).any(1).tolist()
+
+
+def test_rows_of_sparse_gradients_in_other_layouts():
+    rows = [False, True, False, True]
+    assert moved_rows(torch.ones(4, 3), sparse_gradient((4, 3), 1)) == rows
+    assert moved_rows(torch.ones(4, 3), sparse_gradient((4, 3), 2)) == rows
+    images = torch.ones(4, 3, 2, 5).to(memory_format=torch.channels_last)
+    assert moved_rows(images, sparse_gradient((4, 3, 2, 5), 1)) == rows
+    with pytest.raises(ld.ArrayError, match="updates rows, which do not lie together"):
+        moved_rows(torch.ones(3, 4).T, sparse_gradient((4, 3), 1))
+
+
 def test_parameters_without_master_weights_beside_those_with_them():
     parts = [torch.nn.Parameter(torch.ones(3, dtype=d)) for d in (torch.float32, torch.bfloat16)]
     groups = [{"params": [parts[0]]}, {"params": [parts[1]], "momentum": 0.9}]
