@@ -16,6 +16,8 @@ from learnerdsl.tracing import Rule
 
 def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
     """Return the rule of each parameter; equal rules are the same object."""
+    if isinstance(rule, list):
+        return [rule_for(own, *one) for own, one in zip(rule, shapes.items(), strict=True)]
     of_shapes: dict[tuple[int, ...], Rule] = {}
     known: dict[Rule, Rule] = {}
     for name, shape in shapes.items():
