@@ -18,6 +18,7 @@ from learnerdsl.torch.interface import Interface, class_name, interface_of, is_s
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
+from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 
 _torch: Any = torch
@@ -197,6 +198,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Do one update, unless no parameter has a gradient."""
         if all(p.grad is None for group in self.param_groups for p in group["params"]):
             return
+        if not unscale(self, (p for group in self.param_groups for p in group["params"])):
+            return
         if not self._is_current():
             self._arrange()
         for members in self._members:
@@ -205,6 +208,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             if result is not None and "loss" in names and "loss" not in extras:
                 given = {**extras, "loss": result}
             members.update(given, minibatch_size)
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """Whether a GradScaler leaves it to `step` to divide gradients, as with fused=True."""
+        return all(group.get("fused") for group in self.param_groups)
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
