@@ -8,6 +8,7 @@ from typing import Any
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, UnknownNameError
 from learnerdsl.torch.rules import maximizing
+from learnerdsl.tracing import Rule
 
 Group = Mapping[str, Any]
 """A dict of `param_groups`."""
@@ -38,6 +39,10 @@ class Choice:
     options: dict[str, Any]
     sources: Mapping[str, Source]
 
+    def traced(self, shape: Sequence[int]) -> Rule:
+        """Return the traced rule of a parameter."""
+        return self.rule.trace(shape=tuple(shape), **self.options)
+
     @property
     def key(self) -> tuple[Any, ...]:
         """A key that is equal for groups that one learner can update."""
@@ -63,6 +68,22 @@ class Interface:
     described: UpdateRule
     states: Mapping[str, str] = field(default_factory=dict)
     expanded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def documentation(self) -> str:
+        """What the class says of itself."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.defaults.items())
+        about = f"Updates by `{self.described.name}`.\n\nArguments: params, {arguments}.\n\n"
+        return about + (self.described.__doc__ or "")
+
+    def of(self, group: Group) -> "Interface":
+        """Return the interface of the rule that updates a group: this one."""
+        del group
+        return self
+
+    def has(self, name: str) -> bool:
+        """Return whether `name` is an argument, also under the rule's name."""
+        return name in self.defaults or name in self.choose(self.defaults).sources
 
     def chosen(self, group: Group) -> Choice:
         """Return what a group asks for; raise if an argument has no meaning."""

@@ -80,8 +80,10 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
 
 def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """Return a group with the saved arguments, and the present parameters."""
-    found = {**{n: own.get(n, v) for n, v in interface.defaults.items()}, **saved}
-    for name in interface.defaults:
+    saved = {**{n: own[n] for n in ("rule",) if n in own}, **saved}
+    defaults = interface.of(saved).defaults
+    found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved}
+    for name in defaults:
         if found[name] is None and is_schedule(own.get(name)):
             found[name] = own[name]
     found["params"] = own["params"]

@@ -1,4 +1,4 @@
-"""The learner behind an optimizer: it updates the groups that ask for the same rule and options."""
+"""The learner behind an optimizer, of groups that ask for one rule or compute things together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.expr import Reduction, RingState, nodes
+from learnerdsl.expr import RingState
+from learnerdsl.learner import Learner
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
-from learnerdsl.tracing import Rule
+from learnerdsl.tracing import joined
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Members:
 
     Args:
         interface: that of the optimizer.
-        choice: rule and options of the groups.
-        groups: the groups; all have this choice.
+        choices: rule and options of each group.
+        groups: the groups.
         members: the parameters.
         arguments: further arguments of the learner, such as `states`.
 
@@ -50,18 +51,20 @@ class Members:
     def __init__(
         self,
         interface: Interface,
-        choice: Choice,
+        choices: Sequence[Choice],
         groups: Sequence[dict[str, Any]],
         members: Sequence[Member],
         arguments: Mapping[str, Any],
     ) -> None:
         self.interface = interface
-        self.choice = choice
+        self.choices = choices
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
-        self.rule: Rule = self._trace(members[0])
-        self.layouts = [Layout(m.tensor, self._trace(m), _described(m)) for m in members]
+        traced = [choices[m.group].traced(m.tensor.shape) for m in members]
+        pairs = zip(members, traced, strict=True)
+        self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
+        rules = joined(traced)
         self.is_usual = all(layout.is_usual for layout in self.layouts)
         self.names = [member.name for member in members]
         views: Any = {
@@ -70,11 +73,11 @@ class Members:
         }
         self.places = [tensor.data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
-        self.shared = set(shared_hyperparameters(self.rule))
-        self.arguments = list(interface.defaults)
+        self.shared = set(shared_hyperparameters(rules[0]))
+        self.arguments = [list(interface.of(group).defaults) for group in groups]
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
-        values = [self._hyperparameters(group) for group in groups]
+        values = [self._hyperparameters(k) for k in range(len(groups))]
         for own in values[1:]:
             self._refuse_split(own, values[0])
         others = [
@@ -85,23 +88,22 @@ class Members:
             for k, own in enumerate(values)
             if k
         ]
-        own = {**arguments, **choice.options, **values[0]}
-        self.learner = choice.rule(views, groups=others, **own)
+        self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **arguments)
         self.engine = self.learner._engine
-        self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
-        self.has_one_clock = bool(state_of_steps(self.rule))
+        distinct = {id(rule): rule for rule in rules}.values()
+        states = [spec.symbol for rule in distinct for spec in rule.states]
+        self.has_rings = any(isinstance(symbol, RingState) for symbol in states)
+        self.has_one_clock = any(map(state_of_steps, distinct))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
         self.step_array = self.steps.numpy()
         self.known_steps = np.zeros(len(members), np.float32)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
-    def _trace(self, member: Member) -> Rule:
-        shape = tuple(member.tensor.shape)
-        return self.choice.rule.trace(shape=shape, **self.choice.options)
-
-    def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        what = self.interface.name
-        return {name: value_of(group, s, what) for name, s in self.choice.sources.items()}
+    def _hyperparameters(self, number: int) -> dict[str, Any]:
+        """Return the hyperparameters of a group."""
+        group, what = self.groups[number], self.interface.name
+        sources = self.choices[number].sources
+        return {name: value_of(group, source, what) for name, source in sources.items()}
 
     def is_current(self) -> bool:
         """Return whether parameters have the memory and type, and groups the choice, of before."""
@@ -112,28 +114,29 @@ class Members:
         )
 
     def _has_choice(self) -> bool:
-        """Return whether all groups still ask for this choice; note those that have changed."""
+        """Return whether all groups still ask for their choice; note those that have changed."""
         self.changed.clear()
         for number, group in enumerate(self.groups):
-            values = tuple([group[name] for name in self.arguments])
+            values = tuple([group[name] for name in self.arguments[number]])
             last = self.last[number]
             if not last or not all(map(is_, values, last)) or _may_hide(values):
-                if self.interface.chosen(group).key != self.choice.key:
+                if self.interface.chosen(group).key != self.choices[number].key:
                     return False
                 self.changed[number] = values
         return True
 
     def pieces(self) -> list[Pieces]:
         """Return the arrays of the states of each parameter."""
-        interface, states = self.interface, self.engine.states
+        states = self.engine.states
+        interfaces = [self.interface.of(group) for group in self.groups]
         return [
             Pieces(
-                interface.states,
-                interface.expanded,
+                interfaces[member.group].states,
+                interfaces[member.group].expanded,
                 layout,
                 {name: arrays[k] for name, arrays in states.items() if arrays[k] is not None},
             )
-            for k, layout in enumerate(self.layouts)
+            for k, (member, layout) in enumerate(zip(self.members, self.layouts, strict=True))
         ]
 
     def take(
@@ -202,7 +205,7 @@ class Members:
             self.engine.write_states(values)
             self.show()
         for number, values in self.changed.items():
-            self._set(number, self._hyperparameters(self.groups[number]))
+            self._set(number, self._hyperparameters(number))
             self.last[number] = values
 
     def _set(self, number: int, values: dict[str, Any]) -> None:
@@ -212,7 +215,7 @@ class Members:
             return
         own = {n: v for n, v in values.items() if n not in self.shared}
         self.learner.groups[number - 1].update(own)
-        self._refuse_split(values, self._hyperparameters(self.groups[0]))
+        self._refuse_split(values, self._hyperparameters(0))
 
     def _refuse_split(self, values: Mapping[str, Any], first: Mapping[str, Any]) -> None:
         """Raise if a group has another value than the first where there can be only one."""
@@ -265,12 +268,4 @@ def _may_hide(values: Sequence[Any]) -> bool:
         isinstance(value, mutable)
         or (type(value) is tuple and any(isinstance(one, mutable) for one in value))
         for value in values
-    )
-
-
-def spans_model(rule: Rule) -> bool:
-    """Return whether a rule computes anything over all parameters together."""
-    sums = nodes([line.expression for line in rule.lines])
-    return any(spec.symbol.shape == "model" for spec in rule.states) or any(
-        isinstance(node, Reduction) and node.over == "model" for node in sums
     )
