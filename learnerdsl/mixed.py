@@ -94,7 +94,10 @@ class ByParameter:
     def _parts(
         self, params: Arrays, groups: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
     ) -> list[_Part]:
-        """Return the parts of the model in the order of their first parameters."""
+        """Return the parts of the model: by group, then by the names of the rules.
+
+        So they do not depend on the order of the parameters, by which checkpoints may differ.
+        """
         arrays = named_arrays(params, "Parameters")
         numbers, overrides = group_numbers(list(arrays), groups)
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
@@ -116,7 +119,7 @@ class ByParameter:
         for number, (name, rule) in zip(numbers, chosen.items(), strict=True):
             part = _Part(rule, {}, of_groups[number][rule.name])
             parts.setdefault((number, rule.name), part).params[name] = shapes[name]
-        return list(parts.values())
+        return [parts[key] for key in sorted(parts)]
 
     def _chosen(self, name: Name, shape: tuple[int, ...]) -> UpdateRule:
         """Return the rule of a parameter; raise if `choose` returned none."""
@@ -190,9 +193,9 @@ def by_parameter(choose: Callable[[Any, tuple[int, ...]], UpdateRule]) -> ByPara
     transforms that do so.
 
     Arguments of the learner that belong to one rule are given by its name. All rules get arguments
-    without one. `learner.hyperparameters` are those of the rule of the first parameter; each other
-    rule has its own in `learner.groups`, in the order in which parameters need them, and each of
-    `groups` is divided in the same way.
+    without one. In alphabetical order, the first rule's hyperparameters are
+    `learner.hyperparameters`, and those of the other rules are `learner.groups`. Each of `groups`
+    is divided in the same way, and follows them.
 
     Args:
         choose: called with name and shape of each parameter; returns its rule.
@@ -208,6 +211,6 @@ def by_parameter(choose: Callable[[Any, tuple[int, ...]], UpdateRule]) -> ByPara
     >>> params = {"w": np.ones((3, 4), np.float32), "b": np.zeros(4, np.float32)}
     >>> learner = mixed(params, muon={"lr": 0.02}, adamw={"lr": 3e-4}, weight_decay=0.1)
     >>> learner.hyperparameters["lr"], learner.groups[0]["lr"]
-    (0.02, 0.0003)
+    (0.0003, 0.02)
     """
     return ByParameter(choose)

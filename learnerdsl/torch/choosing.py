@@ -103,6 +103,13 @@ def choosing(
         if not isinstance(key, str) or key in known or key in RESERVED:
             msg = f"{name} cannot name a rule {quoted(key)}: it must be a text, and no argument."
             raise RuleError(msg)
+    names = [rule.name for rule in {id(rule): rule for rule in updates.values()}.values()]
+    if len(set(names)) < len(names):
+        msg = (
+            f"{name} has two rules with one name: {', '.join(names)}; give them names of their "
+            "own: chain(rule, name=...)."
+        )
+        raise RuleError(msg)
     first = next(iter(rules.values()))
     each = [set(one.defaults) for one in rules.values()]
     common = {n: v for n, v in first.defaults.items() if all(n in own for own in each)}

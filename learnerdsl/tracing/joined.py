@@ -5,13 +5,13 @@ scalars begin alike for all tensors. What one of them writes over the model is j
 others write there: a sum of a transform with the sum of the same transform.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import Hyperparameter, Reduction, RuleSymbol, rebuilt, replaced, symbols_in
-from learnerdsl.tracing.definition import Assignment, HyperDefault, Rule, StateSpec
+from learnerdsl.expr import Hyperparameter, RuleSymbol, rebuilt, replaced, symbols_in
+from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule, StateSpec
 from learnerdsl.tracing.variants import difference, model_reductions, shown, starts, values
 
 _ALONE = "let each rule update its parameters in a learner or optimizer of its own"
@@ -26,40 +26,61 @@ def joined(rules: Sequence[Rule]) -> list[Rule]:
     Raises:
         RuleError: the rules compute different things over the model, or their inputs differ.
     """
-    distinct = {id(rule): rule for rule in rules}
-    first, *others = distinct.values()
+    known: dict[Rule, Rule] = {}
+    found = {id(rule): known.setdefault(rule, rule) for rule in rules}
+    first, *others = known
+    others = [rule for rule in others if _kind(rule) != _kind(first)]
+    if not others:
+        return list(rules)
     for other in others:
         _check_sums(first, other)
         _check_extras(first, other)
-    if all(
-        (rule.name, rule.hyperparameters) == (first.name, first.hyperparameters) for rule in others
-    ):
-        return list(rules)
-    owner = "_or_".join(dict.fromkeys(rule.name for rule in distinct.values()))
-    defaults = _defaults(distinct.values())
-    options = {f"{r.name}.{n}": v for r in distinct.values() for n, v in r.options}
-    version = 1 + sum({r.name: r.version - 1 for r in distinct.values()}.values())
-    made: dict[int, Rule] = {}
-    for key, rule in distinct.items():
+    owner = "_or_".join(sorted({rule.name for rule in known}))
+    variants = _as_variants(list(known), owner)
+    made = {id(rule): variant for rule, variant in zip(known, variants, strict=True)}
+    what = difference(list(made.values()))
+    if what:
+        names = " and ".join(sorted({rule.name for rule in known}))
+        msg = f"{names} have {what} that differ; {_ALONE}."
+        raise RuleError(msg)
+    return [made[id(found[id(rule)])] for rule in rules]
+
+
+def _kind(rule: Rule) -> tuple[Any, ...]:
+    """Return what is the same for all variants of one rule."""
+    return rule.name, rule.hyperparameters
+
+
+def _as_variants(rules: Sequence[Rule], owner: str) -> list[Rule]:
+    """Return the rules under one name, with the hyperparameters of all."""
+    defaults = _defaults(rules)
+    version = 1 + sum({rule.name: rule.version - 1 for rule in rules}.values())
+    made: list[Rule] = []
+    for rule in rules:
         renamed = _Renamed(rule, owner)
         hypers = {h.name: h for h in map(renamed.symbol, rule.hyperparameters)}
-        made[key] = replace(
+        new = replace(
             renamed.rule(),
             version=version,
-            options=tuple(options.items()),
-            hyperparameters=tuple(
-                hypers.get(name) or Hyperparameter(name, owner) for name in defaults
-            ),
+            options=_options(rules),
+            hyperparameters=tuple(hypers.get(n) or Hyperparameter(n, owner) for n in defaults),
             defaults=tuple(defaults.values()),
             foreign=frozenset(defaults.keys() - hypers.keys()),
         )
-    what = difference(list(made.values()))
-    if what:
-        names = " and ".join(dict.fromkeys(rule.name for rule in distinct.values()))
-        msg = f"{names} have {what} that differ; {_ALONE}."
-        raise RuleError(msg)
-    known: dict[Rule, Rule] = {}
-    return [known.setdefault(made[id(rule)], made[id(rule)]) for rule in rules]
+        made.append(new)
+    return made
+
+
+def _options(rules: Iterable[Rule]) -> tuple[tuple[str, OptionValue], ...]:
+    """Return the options of all rules, those that differ between parameters as one text."""
+    given: dict[str, dict[str, OptionValue]] = {}
+    for rule in rules:
+        for name, value in rule.options:
+            given.setdefault(f"{rule.name}.{name}", {})[repr(value)] = value
+    return tuple(
+        (name, " or ".join(sorted(values)) if len(values) > 1 else next(iter(values.values())))
+        for name, values in sorted(given.items())
+    )
 
 
 def _defaults(rules: Iterable[Rule]) -> dict[str, HyperDefault]:
@@ -119,9 +140,11 @@ class _Renamed:
 
 
 def _check_sums(first: Rule, other: Rule) -> None:
-    """Raise unless both rules have the same reductions over the model, of the same functions."""
-    for place in (starts, values, shown):
-        own, theirs = _sums(first, place), _sums(other, place)
+    """Raise unless both rules have the same reductions over the model, of the same functions.
+
+    An engine meets them line by line, the oracle in the order in which they were written.
+    """
+    for own, theirs in zip(_sums(first), _sums(other), strict=True):
         if own != theirs:
             msg = (
                 f"{first.name} and {other.name} cannot update parts of one model together: over "
@@ -132,18 +155,25 @@ def _check_sums(first: Rule, other: Rule) -> None:
             raise RuleError(msg)
 
 
-def _sums(rule: Rule, place: Callable[[Rule], list[Any]]) -> list[tuple[str, str]]:
-    """Return (operation, function that writes it) of each reduction over the model, in order."""
+def _sums(rule: Rule) -> list[list[tuple[str, str]]]:
+    """Return (operation, function that writes it) of the reductions over the model, by place."""
+    places = [model_reductions(rule, of(rule)) for of in (starts, values, shown)]
+    of_lines = (model_reductions(rule, [line.expression]) for line in rule.lines)
+    places.append(list(dict.fromkeys(node for own in of_lines for node in own)))
     writers = dict(zip(rule.written, rule.writers, strict=False))
-
-    def described(node: Reduction) -> tuple[str, str]:
-        return node.monoid.name, writers.get(node, rule.name).rpartition(".")[2]
-
-    return [described(node) for node in model_reductions(rule, place(rule))]
+    # Members of a chain that follow may have changed a reduction; their order stays.
+    present = dict.fromkeys(node for own in places for node in own)
+    changed = [node for node in present if node not in writers]
+    left = [writer for node, writer in writers.items() if node not in present]
+    if len(changed) == len(left):
+        writers |= dict(zip(changed, left, strict=True))
+    return [[(node.monoid.name, writers.get(node, rule.name)) for node in own] for own in places]
 
 
 def _listed(sums: list[tuple[str, str]]) -> str:
-    return " and ".join(f"a {what} in {writer}" for what, writer in sums) or "nothing"
+    """Return reductions in words."""
+    named = [f"a {what} in {writer.rpartition('.')[2]}" for what, writer in sums]
+    return " and ".join(named) or "nothing"
 
 
 def _check_extras(first: Rule, other: Rule) -> None:

@@ -6,7 +6,7 @@ from support.small_rules import BACKENDS
 
 import learnerdsl as ld
 from learnerdsl.learners import adamw, lion, muon, prodigy, sgd
-from learnerdsl.transforms import accumulate, centralize, clip_by_global_norm
+from learnerdsl.transforms import accumulate, centralize, clip_by_global_norm, ema
 
 clipped_muon = ld.chain(clip_by_global_norm, muon, name="clipped_muon")
 clipped_adamw = ld.chain(clip_by_global_norm, adamw, name="clipped_adamw")
@@ -27,6 +27,16 @@ def mean_of_weights(w, grad, lr=0.1):
 def by_energy(p, g, keep=0.5):
     energy = ld.state("energy", init=1.0, shape="model")
     return g / ld.assign(energy, keep * energy + ld.sum(g**2, over="model"))
+
+
+def own_clip():
+    """Another transform with the name of a builtin one."""
+
+    @ld.transform(place="before")
+    def clip_by_global_norm(p, g, largest=1.0):
+        return g * ld.minimum(1, largest / ld.norm(g, over="model"))
+
+    return clip_by_global_norm
 
 
 def matrices_by(of_matrices, of_others):
@@ -71,6 +81,22 @@ def test_rules_with_the_same_transform_have_one_norm(first, backend):
     assert largest(own, arrays(0)) > 0.01
 
 
+@ld.transform(place="after")
+def short_step(p, new, length=0.3):
+    return p + (new - p) * (length / ld.norm(new - p, over="model"))
+
+
+def test_transforms_after_the_rule_have_one_norm(backend):
+    rules = [ld.chain(rule, short_step, ema, name=f"short_{rule.name}") for rule in (sgd, adamw)]
+    own = arrays(0)
+    learner = matrices_by(*rules)(own, lr=0.1, length=0.3, backend=backend)
+    for k in range(3):
+        before = {name: array.copy() for name, array in own.items()}
+        learner.update(arrays(k))
+        moved = sum(((own[name] - before[name]) ** 2).sum() for name in SHAPES)
+        assert moved == pytest.approx(0.3**2, rel=1e-12)
+
+
 def test_means_over_the_model_count_the_elements_of_all_rules(backend):
     """The rules have different names for their parameters, too."""
     other = ld.chain(mean_of_weights, ld.transforms.decoupled_weight_decay, name="other")
@@ -87,15 +113,15 @@ def test_hyperparameters_belong_to_rules_and_groups():
     mixed = matrices_by(clipped_muon, clipped_adamw)
     groups = [{"params": ["second", "scale"], "lr": 0.5, "nesterov": False}]
     learner = mixed(arrays(0), groups=groups, clipped_muon={"lr": 0.02}, lr=0.1, weight_decay=0.0)
-    assert learner.hyperparameters["lr"] == 0.02
-    assert [own["lr"] for own in learner.groups] == [0.1, 0.5, 0.5]
-    assert "momentum" in learner.groups[1]
-    assert "momentum" not in learner.groups[0]
+    assert learner.hyperparameters["lr"] == 0.1
+    assert [own["lr"] for own in learner.groups] == [0.02, 0.5, 0.5]
+    views = (learner.hyperparameters, *learner.groups)
+    assert ["momentum" in own for own in views] == [False, True, False, True]
     assert set(learner.state["second"]) == {"m"}
     assert set(learner.state["scale"]) == {"m", "v"}
     with pytest.raises(ld.UnknownNameError, match="belongs to the rule of other parameters"):
-        learner.groups[0]["momentum"] = 0.5
-    learner.groups[0]["lr"] = 0.0
+        learner.hyperparameters["momentum"] = 0.5
+    learner.hyperparameters["lr"] = 0.0
     own = learner.parameters
     bias, scale = own["bias"].copy(), own["scale"].copy()
     learner.update(arrays(1))
@@ -144,7 +170,12 @@ def test_training_continues_from_a_file(tmp_path, backend):
         one.update(arrays(2))
     assert largest(learner.parameters, other.parameters) == 0
     assert other.groups[0]["lr"] == 0.01
-    with pytest.raises(ld.CheckpointError, match="this learner 'muon_or_lion'"):
+    again = mixed(dict(reversed(arrays(9).items())), backend=backend)
+    again.load(tmp_path / "file", parameters=True)
+    assert again.hyperparameters["lr"] == 0.01
+    again.update(arrays(2))
+    assert largest(learner.parameters, again.parameters) < 1e-15
+    with pytest.raises(ld.CheckpointError, match="this learner 'lion_or_muon'"):
         matrices_by(muon, lion)(arrays(0)).load(tmp_path / "file")
 
 
@@ -172,6 +203,7 @@ def test_missing_gradients_are_left_out_of_the_norm(backend):
         ((ld.chain(accumulate, muon), adamw), "have states of the model that differ; let each"),
         ((muon, ld.learners.sophia), "are none and hessian_diag; let each rule"),
         ((muon, ld.chain(clip_by_global_norm, adamw, name="muon")), "has the name 'muon', as"),
+        ((ld.chain(own_clip(), muon, name="a"), clipped_adamw), "a sum in clip_by_global_norm, cl"),
         ((muon, None), "needs a rule for 'bias' of shape .5,., got None; return what"),
     ],
 )

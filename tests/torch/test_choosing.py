@@ -298,6 +298,13 @@ def test_rules_without_the_same_sums_are_refused_at_the_first_step():
         ),
         (lambda: ldt.optimizer_class({"lr": sgd}, choose=by_shape), "cannot name a rule 'lr'"),
         (lambda: ldt.optimizer_class({"a": sgd}), "a function that chooses"),
+        (
+            lambda: ldt.optimizer_class(
+                {"a": ld.chain(clip_grad_norm, sgd), "b": ld.chain(clip_grad_norm, sgd)},
+                choose=by_shape,
+            ),
+            "AB has two rules with one name: clip_grad_norm_sgd, clip_grad_norm_sgd; give",
+        ),
         (lambda: ldt.optimizer_class({}, choose=by_shape), "needs a rule or more"),
         (lambda: ldt.optimizer_class({"a": 1}, choose=by_shape), "needs a rule, got 1"),
         (lambda: ldt.optimizer_class({"a": sgd}, choose=3), "choose must be a function"),
