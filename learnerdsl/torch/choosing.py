@@ -9,12 +9,9 @@ import torch
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.numbers import quoted
-from learnerdsl.torch.interface import Choice, Group, Interface
+from learnerdsl.torch.interface import RULE, Choice, Group, Interface
 from learnerdsl.torch.optimizer import Optimizer
 from learnerdsl.torch.partial import refuse_divided_groups
-
-RULE = "rule"
-"""Key of a group that says which rule updates its parameters."""
 
 RESERVED = (RULE, "params", "closure", "states", "master", "rounding", "nonfinite", "seed")
 

@@ -15,6 +15,9 @@ Group = Mapping[str, Any]
 Source = tuple[str, int | None]
 """Name of an argument, and the position in it if it is a tuple."""
 
+RULE = "rule"
+"""Key of a group that says which rule updates its parameters, in classes of several rules."""
+
 ACCEPTED = {
     "maximize": False,
     "foreach": None,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.torch.interface import Interface, is_schedule
+from learnerdsl.torch.interface import RULE, Interface, is_schedule
 
 
 def loaded(
@@ -80,7 +80,8 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
 
 def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """Return a group with the saved arguments, and the present parameters."""
-    saved = {**{n: own[n] for n in ("rule",) if n in own}, **saved}
+    if RULE in own:
+        saved.setdefault(RULE, own[RULE])
     defaults = interface.of(saved).defaults
     found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved}
     for name in defaults:

@@ -1,4 +1,4 @@
-"""Define Optimizer, a torch.optim.Optimizer for any rule, and make its classes."""
+"""Define Optimizer, a torch.optim.Optimizer for any rule."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -190,10 +190,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Do one update, unless no parameter has a gradient."""
         if all(p.grad is None for group in self.param_groups for p in group["params"]):
             return
-        if not unscale(self, (p for group in self.param_groups for p in group["params"])):
-            return
         if not self._is_current():
             self._arrange()
+        if not unscale(self, (p for group in self.param_groups for p in group["params"])):
+            return
         for members in self._members:
             names = members.learner.extras
             given = extras
