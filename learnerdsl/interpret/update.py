@@ -187,11 +187,11 @@ def _symbol_values(
 ) -> dict[sympy.Basic, list[Any]]:
     """Return symbol -> list with its value for each tensor."""
     count = len(parameters)
-    symbols: dict[Any, list[Any]] = {rules[0].parameter: list(parameters)}
+    symbols: dict[Any, list[Any]] = {rule.parameter: list(parameters) for rule in rules}
     if gradients is not None:
-        symbols[rules[0].gradient] = list(gradients)
+        symbols |= {rule.gradient: list(gradients) for rule in rules}
     for hyper in rules[0].hyperparameters:
-        symbols[hyper] = [float(values[hyper.name]) for values in hyperparameters]
+        symbols[hyper] = [float(values.get(hyper.name, math.nan)) for values in hyperparameters]
     for k, rule in enumerate(rules):
         for spec in rule.states:
             if spec.symbol.name in states:

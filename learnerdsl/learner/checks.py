@@ -16,8 +16,13 @@ from learnerdsl.tracing import Rule
 
 def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
     """Return the rule of each parameter; equal rules are the same object."""
-    of_shapes: dict[tuple[int, ...], Rule] = {}
     known: dict[Rule, Rule] = {}
+    if isinstance(rule, list):
+        # Keyed by identity, since hashing a rule is slow.
+        distinct = {id(own): known.setdefault(own, own) for own in rule}
+        given = zip(rule, shapes.items(), strict=True)
+        return [rule_for(distinct[id(own)], *one) for own, one in given]
+    of_shapes: dict[tuple[int, ...], Rule] = {}
     for name, shape in shapes.items():
         if shape not in of_shapes:
             own = rule_for(rule, name, shape)

@@ -3,13 +3,13 @@
 import math
 from collections.abc import (
     Callable,
-    Collection,
     Hashable,
     Iterable,
     Iterator,
     Mapping,
     MutableMapping,
     Sequence,
+    Set,
 )
 from typing import Any
 
@@ -52,7 +52,6 @@ class Hyperparameters(MutableMapping[str, float]):
         return self._table.evaluate(name, setting) if callable(setting) else setting
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._table.index(name)
         self._table.set(self._group, {name: value})
 
     def __delitem__(self, name: str) -> None:
@@ -61,10 +60,10 @@ class Hyperparameters(MutableMapping[str, float]):
         raise HyperparameterError(msg)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._table.names)
+        return iter(self._table.own[self._group])
 
     def __len__(self) -> int:
-        return len(self._table.names)
+        return len(self._table.own[self._group])
 
     def update(self, *given: Any, **named: Any) -> None:
         """Set several hyperparameters, or none of them if one cannot be set."""
@@ -96,18 +95,18 @@ class Hyperparameters(MutableMapping[str, float]):
         del self[name]
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._table.names]
+        return [*super().__dir__(), *self]
 
     def _refuse_unknown(self, name: str) -> None:
         """Raise an AttributeError for an unknown name, as `hasattr` expects."""
         try:
-            self._table.index(name)
+            self._table.refuse_foreign(self._group, name)
         except UnknownNameError as error:
             raise UnknownAttributeError(str(error)) from None
 
     def setting(self, name: str) -> Setting:
         """Return what was set: a number, or the schedule that computes one."""
-        self._table.index(name)
+        self._table.refuse_foreign(self._group, name)
         return self._table.settings[self._group].get(name, self._table.settings[0][name])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -148,16 +147,22 @@ class HyperTable:
         rule: a traced rule.
         given: settings that replace the defaults of the rule, for group 0.
         overrides: for each further group, the settings that differ from those of group 0.
+        own: for each group, the names of the hyperparameters that its parameters use.
     """
 
     def __init__(
-        self, rule: Rule, given: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]]
+        self,
+        rule: Rule,
+        given: Mapping[str, Any],
+        overrides: Sequence[Mapping[str, Any]],
+        own: Sequence[Sequence[str]],
     ) -> None:
         if not isinstance(given, Mapping):
             msg = f"hyperparameters must be a dict of names and values, got {quoted(given)}."
             raise HyperparameterError(msg)
         self.rule = rule
         self.names = [symbol.name for symbol in rule.hyperparameters]
+        self.own = own
         defaults = dict(zip(self.names, rule.defaults, strict=True))
         self.settings: list[dict[str, Setting]] = []
         for values in ({**defaults, **given}, *overrides):
@@ -180,7 +185,8 @@ class HyperTable:
         """Copy fixed values into the engine and list the scheduled ones."""
         self.scheduled = []
         for group in range(len(self.settings)):
-            for index, name in enumerate(self.names):
+            for name in self.own[group]:
+                index = self.names.index(name)
                 setting = Hyperparameters(self, group).setting(name)
                 if callable(setting):
                     self.scheduled.append((group, name, setting))
@@ -223,6 +229,7 @@ class HyperTable:
     def set(self, group: int, given: Mapping[str, Any]) -> None:
         """Set hyperparameters of one group, all of them or none."""
         for name in given:
+            self.refuse_foreign(group, name)
             if group:
                 self.refuse_split(name)
         values = {name: self.checked(name, value) for name, value in given.items()}
@@ -279,6 +286,16 @@ class HyperTable:
             raise UnknownNameError(msg)
         return self.names.index(name)
 
+    def refuse_foreign(self, group: int, name: str) -> None:
+        """Raise if no parameter of a group has a use for a hyperparameter."""
+        self.index(name)
+        if name not in self.own[group]:
+            msg = (
+                f"{name!r} of {self.rule.name} belongs to the rule of other parameters; those of "
+                f"this group have: {', '.join(self.own[group]) or 'none'}."
+            )
+            raise UnknownNameError(msg)
+
     def refuse_split(self, name: str) -> None:
         """Raise if a model-wide state depends on the hyperparameter, so that it needs one value."""
         if name in self.one_for_all:
@@ -289,9 +306,7 @@ class HyperTable:
             )
             raise HyperparameterError(msg)
 
-    def values(
-        self, groups: Sequence[int], needed: Collection[str], step: int
-    ) -> list[dict[str, float]]:
+    def values(self, groups: Sequence[int], needed: Set[str], step: int) -> list[dict[str, float]]:
         """Return for each parameter the values of its group at a step.
 
         Values that are not needed are NaN, because their schedules may have no value at this step.
@@ -305,11 +320,26 @@ class HyperTable:
         for group in dict.fromkeys(groups):
             view = Hyperparameters(self, group)
             found[group] = dict.fromkeys(self.names, math.nan)
-            for name in needed:
+            for name in needed & set(view):
                 setting = view.setting(name)
                 value = self.evaluate(name, setting, step) if callable(setting) else setting
                 found[group][name] = value
         return [found[group] for group in groups]
+
+
+def names_of_groups(rules: Sequence[Rule], groups: Sequence[int], count: int) -> list[list[str]]:
+    """Return for each group the hyperparameters that its parameters use; all if it has none.
+
+    Args:
+        rules: the rule of each parameter.
+        groups: the group of each parameter.
+        count: the number of groups.
+    """
+    foreign: dict[int, set[str]] = {}
+    for rule, group in zip(rules, groups, strict=True):
+        foreign[group] = foreign.get(group, set(rule.foreign)) & rule.foreign
+    names = [symbol.name for symbol in rules[0].hyperparameters]
+    return [[n for n in names if n not in foreign.get(k, ())] for k in range(count)]
 
 
 def hyperparameters_in(rules: Iterable[Rule], expressions: Iterable[Any]) -> set[str]:

@@ -31,6 +31,7 @@ from learnerdsl.learner.hyperparameters import (
     Hyperparameters,
     HyperTable,
     group_numbers,
+    names_of_groups,
 )
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
@@ -65,7 +66,8 @@ class Learner(Resumable):
 
     Args:
         rule: a traced rule; or a function that takes the shape of a parameter and returns a traced
-            rule, for rules that treat tensors of different shapes differently.
+            rule, for rules that treat tensors of different shapes differently; or a list with the
+            rule of each parameter, all variants of one rule.
         params: dict or sequence of contiguous, writable arrays (any shape) of float32, float64,
             bfloat16 (of ml_dtypes) or float16: of NumPy, of PyTorch on the CPU, or of PyTorch, CuPy
             or another library on one GPU. The learner keeps the arrays and updates their memory.
@@ -109,7 +111,7 @@ class Learner(Resumable):
 
     def __init__(
         self,
-        rule: Rule | Callable[[tuple[int, ...]], Rule],
+        rule: Rule | list[Rule] | Callable[[tuple[int, ...]], Rule],
         params: Arrays,
         *,
         backend: str = "auto",
@@ -142,7 +144,8 @@ class Learner(Resumable):
         self._stored = Stored(self._rules, self._precisions)
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
         own = {} if hyperparameters is None else hyperparameters
-        self._hyper = HyperTable(self._rule, own, overrides)
+        names = names_of_groups(self._rules, self._groups, 1 + len(overrides))
+        self._hyper = HyperTable(self._rule, own, overrides, names)
         work = Work(
             rules=self._rules,
             shapes=list(self._backend.shapes.values()),

@@ -179,7 +179,7 @@ class Resumable:
         """
         rules = dict.fromkeys(self._rules)
         starts = [sympy.sympify(spec.init) for rule in rules for spec in rule.states]
-        needs_values = self._rule.parameter in symbols_in(*starts)
+        needs_values = not symbols_in(*starts).isdisjoint(rule.parameter for rule in rules)
         needs_values = needs_values or not self._stored.is_plain
         arrays = self._backend.on_host() if needs_values else self._backend.like_parameters()
         parameters = self._stored.values_of(arrays)

@@ -138,10 +138,16 @@ class MixedEngine(Generic[V]):
         arrays: Sequence[Gradient],
         addresses: Sequence[int],
     ) -> None:
-        """Pass each array to the engine of its tensor."""
+        """Pass the arrays of its tensors to each engine."""
+        given: dict[int, tuple[V, list[int], list[Gradient], list[int]]] = {}
         for k, array, address in zip(indices, arrays, addresses, strict=True):
             engine, index = self.place[k]
-            engine.bind(column, [index], [array], [address])
+            _, own, own_arrays, own_addresses = given.setdefault(id(engine), (engine, [], [], []))
+            own.append(index)
+            own_arrays.append(array)
+            own_addresses.append(address)
+        for engine, own, own_arrays, own_addresses in given.values():
+            engine.bind(column, own, own_arrays, own_addresses)
 
     def choose_gradients(self, kinds: Sequence[str | None]) -> list[str]:
         """Let each engine choose the number types of its tensors' gradients."""

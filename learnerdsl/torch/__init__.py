@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from learnerdsl import learners as _learners
+from learnerdsl.torch.classes import known_class as _known_class
+from learnerdsl.torch.classes import optimizer_class as optimizer_class
 from learnerdsl.torch.foreign import from_library as from_library
 from learnerdsl.torch.interface import class_name as _class_name
 from learnerdsl.torch.known import KNOWN as _KNOWN
 from learnerdsl.torch.optimizer import Optimizer as Optimizer
-from learnerdsl.torch.optimizer import known_class as _known_class
-from learnerdsl.torch.optimizer import optimizer_class as optimizer_class
 
 
 def _make_all() -> dict[str, type[Optimizer]]:

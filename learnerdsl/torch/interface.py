@@ -15,6 +15,9 @@ Group = Mapping[str, Any]
 Source = tuple[str, int | None]
 """Name of an argument, and the position in it if it is a tuple."""
 
+RULE = "rule"
+"""Key of a group that says which rule updates its parameters, in classes of several rules."""
+
 ACCEPTED = {
     "maximize": False,
     "foreach": None,
@@ -76,6 +79,22 @@ class Interface:
     def is_of_torch(self) -> bool:
         """Whether torch has the class too, so that its state dicts are loaded."""
         return bool(self.states)
+
+    @property
+    def documentation(self) -> str:
+        """What the class says of itself."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.defaults.items())
+        about = f"Updates by `{self.described.name}`.\n\nArguments: params, {arguments}.\n\n"
+        return about + (self.described.__doc__ or "")
+
+    def of(self, group: Group) -> "Interface":
+        """Return the interface of the rule that updates a group: this one."""
+        del group
+        return self
+
+    def has(self, name: str) -> bool:
+        """Return whether `name` is an argument, also under the rule's name."""
+        return name in self.defaults or name in self.choose(self.defaults).sources
 
     def chosen(self, group: Group) -> Choice:
         """Return what a group asks for; raise if an argument has no meaning."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.torch.interface import Interface, is_schedule
+from learnerdsl.torch.interface import RULE, Interface, is_schedule
 
 
 class Unmatched(NamedTuple):
@@ -170,8 +170,11 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
 
 def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """Return a group with the saved arguments, and the present parameters."""
-    found = {**{n: own.get(n, v) for n, v in interface.defaults.items()}, **saved}
-    for name in interface.defaults:
+    if RULE in own:
+        saved.setdefault(RULE, own[RULE])
+    defaults = interface.of(saved).defaults
+    found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved}
+    for name in defaults:
         if found[name] is None and is_schedule(own.get(name)):
             found[name] = own[name]
     found["params"] = own["params"]

@@ -1,4 +1,4 @@
-"""The learner behind an optimizer: it updates the groups that ask for the same rule and options."""
+"""The learner behind an optimizer, of groups that ask for one rule or compute things together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from learnerdsl.errors import CheckpointError, HyperparameterError
-from learnerdsl.expr import Reduction, RingState, nodes
+from learnerdsl.expr import RingState
+from learnerdsl.learner import Learner
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.absent import state_of_steps
@@ -21,7 +22,7 @@ from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
-from learnerdsl.tracing import Rule
+from learnerdsl.tracing import Rule, joined
 
 MODEL = "model."
 """What the names of states of the whole model begin with in the groups of a state dict."""
@@ -49,8 +50,8 @@ class Members:
 
     Args:
         interface: that of the optimizer.
-        choice: rule and options of the groups.
-        groups: the groups; all have this choice.
+        choices: rule and options of each group.
+        groups: the groups.
         members: the parameters.
         arguments: further arguments of the learner, such as `states`.
 
@@ -61,33 +62,35 @@ class Members:
     def __init__(
         self,
         interface: Interface,
-        choice: Choice,
+        choices: Sequence[Choice],
         groups: Sequence[dict[str, Any]],
         members: Sequence[Member],
         arguments: Mapping[str, Any],
     ) -> None:
         self.interface = interface
-        self.choice = choice
-        self.key = choice.key
+        self.choices = choices
+        self.keys = [choice.key for choice in choices]
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
-        rules = [choice.traced(tensor.shape) for tensor in self.tensors]
-        self.rule: Rule = rules[0]
-        pairs = zip(members, rules, strict=True)
+        traced = [choices[m.group].traced(m.tensor.shape) for m in members]
+        pairs = zip(members, traced, strict=True)
         self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
-        self.of_elements = list(map(_states_of_elements, rules))
+        self.of_elements = list(map(_states_of_elements, traced))
         self.divided = list(filter(is_distributed, self.tensors))
+        rules = joined(traced)
         self.names = [member.name for member in members]
         views = self._views()
         self.places = [local_of(tensor).data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
-        self.shared = set(shared_hyperparameters(self.rule))
-        self.pick: Callable[[Any], tuple[Any, ...]] = itemgetter(*interface.defaults)
+        self.shared = set(shared_hyperparameters(rules[0]))
+        self.pick: list[Callable[[Any], tuple[Any, ...]]] = [
+            itemgetter(*interface.of(group).defaults) for group in groups
+        ]
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
         self.may_change = [True] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
-        self.sent = values = [self._hyperparameters(group) for group in groups]
+        self.sent = values = [self._hyperparameters(k) for k in range(len(groups))]
         for own in values[1:]:
             self._refuse_split(own, values[0])
         others = [
@@ -100,13 +103,14 @@ class Members:
         ]
         if self.divided:
             refuse_blocks(arguments["states"])
-        own = {**arguments, **choice.options, **values[0]}
-        self.learner = choice.rule(views, groups=others, **own)
+        self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **arguments)
         self.settings = [self.learner.hyperparameters, *self.learner.groups]
         self.engine: Any = self.learner._engine
         self.thread_count = 0
-        self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
-        self.has_one_clock = bool(state_of_steps(self.rule))
+        distinct = {id(rule): rule for rule in rules}.values()
+        states = [spec.symbol for rule in distinct for spec in rule.states]
+        self.has_rings = any(isinstance(symbol, RingState) for symbol in states)
+        self.has_one_clock = any(map(state_of_steps, distinct))
         self.steps = torch.zeros(len(members), dtype=torch.float32)
         self.step_array = self.steps.numpy()
         self.known_steps = self.step_array.tobytes()
@@ -123,9 +127,11 @@ class Members:
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
         return dict(zip(self.names, views, strict=True))
 
-    def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        what = self.interface.name
-        return {name: value_of(group, s, what) for name, s in self.choice.sources.items()}
+    def _hyperparameters(self, number: int) -> dict[str, Any]:
+        """Return the hyperparameters of a group."""
+        group, what = self.groups[number], self.interface.name
+        sources = self.choices[number].sources
+        return {name: value_of(group, source, what) for name, source in sources.items()}
 
     def is_current(self) -> bool:
         """Return whether parameters have the memory and type, and groups the choice, of before."""
@@ -139,29 +145,30 @@ class Members:
         return has_places and all(map(is_, [t.dtype for t in self.tensors], self.kinds))
 
     def _has_choice(self) -> bool:
-        """Return whether all groups still ask for this choice; note those that have changed."""
+        """Return whether all groups still ask for their choice; note those that have changed."""
         self.changed.clear()
         for number, group in enumerate(self.groups):
-            values = self.pick(group)
+            values = self.pick[number](group)
             if self.may_change[number] or not all(map(is_, values, self.last[number])):
                 chosen = self.interface.chosen(group)
-                if chosen is not self.choice and chosen.key != self.key:
+                if chosen is not self.choices[number] and chosen.key != self.keys[number]:
                     return False
                 self.changed[number] = values
         return True
 
     def pieces(self) -> list[Pieces]:
         """Return the arrays of the states of each parameter."""
-        interface, states = self.interface, self.engine.states
+        states = self.engine.states
+        interfaces = [self.interface.of(group) for group in self.groups]
         return [
             Pieces(
-                interface.states,
-                interface.expanded,
+                interfaces[member.group].states,
+                interfaces[member.group].expanded,
                 layout,
                 {name: arrays[k] for name, arrays in states.items() if arrays[k] is not None},
                 self.of_elements[k],
             )
-            for k, layout in enumerate(self.layouts)
+            for k, (member, layout) in enumerate(zip(self.members, self.layouts, strict=True))
         ]
 
     def misfits(self, given: States, progress: Mapping[str, Any]) -> dict[Any, str]:
@@ -253,7 +260,7 @@ class Members:
             self.engine.write_states(values)
             self.show()
         for number, values in self.changed.items():
-            self._set(number, self._hyperparameters(self.groups[number]))
+            self._set(number, self._hyperparameters(number))
             self.last[number] = values
             self.may_change[number] = _may_hide(values)
 
@@ -264,7 +271,7 @@ class Members:
         if number and self.shared:
             changed = {n: v for n, v in changed.items() if n not in self.shared}
             self.settings[number].update(changed)
-            self._refuse_split(values, self._hyperparameters(self.groups[0]))
+            self._refuse_split(values, self._hyperparameters(0))
         else:
             self.settings[number].update(changed)
         self.sent[number] = values
@@ -348,11 +355,3 @@ def _may_hide(values: Sequence[Any]) -> bool:
 def is_mutable(value: Any) -> bool:
     """Return whether the value of an argument may change without becoming another object."""
     return isinstance(value, (torch.Tensor, np.ndarray, list))
-
-
-def spans_model(rule: Rule) -> bool:
-    """Return whether a rule computes anything over all parameters together."""
-    sums = nodes([line.expression for line in rule.lines])
-    return any(spec.symbol.shape == "model" for spec in rule.states) or any(
-        isinstance(node, Reduction) and node.over == "model" for node in sums
-    )

@@ -1,25 +1,24 @@
-"""Define Optimizer, a torch.optim.Optimizer for any rule, and make its classes."""
+"""Define Optimizer, a torch.optim.Optimizer for any rule."""
 
-import copyreg
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any, ClassVar
 
 import torch
 
-from learnerdsl.define import UpdateRule
 from learnerdsl.errors import CheckpointError, HyperparameterError, RuleError
 from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.torch.hooks import with_hooks
-from learnerdsl.torch.interface import Interface, class_name, interface_of, is_schedule, value_of
+from learnerdsl.torch.interface import Choice, Interface, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
-from learnerdsl.torch.members import MODEL, Member, Members, spans_model
+from learnerdsl.torch.members import MODEL, Member, Members
+from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
+from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
 
@@ -33,17 +32,6 @@ PROGRESS = ("step_count", "samples")
 
 class ByRule(type):
     """The class of optimizer classes; pickle finds one by its name, or makes it of its rule."""
-
-
-def _reduced(cls: Any) -> Any:
-    """Return how to pickle an optimizer class."""
-    is_found = getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls
-    if is_found or "interface" not in vars(cls):  # a user's subclass has a name of its own
-        return cls.__qualname__
-    return optimizer_class, (cls.interface.described, cls.__name__)
-
-
-copyreg.pickle(ByRule, _reduced)
 
 
 class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
@@ -80,7 +68,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if type(self) is Optimizer:
             msg = "Optimizer has no rule; write rule.torch(params) or optimizer_class(rule)(params)"
             raise RuleError(msg)
-        defaults = self.interface.arguments(positional, arguments)
+        defaults = self._defaults(positional, arguments)
         self._arguments = {
             "states": states,
             "master": master,
@@ -93,6 +81,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         self.state = States(self._begin_states, {})
         self._check_arguments()
 
+    def _defaults(self, positional: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for groups that do not have their own."""
+        return self.interface.arguments(positional, named)
+
     def _check_arguments(self) -> None:
         """Raise if an argument of the learners cannot be used, before any of them is made."""
         check_choice("nonfinite", self._arguments["nonfinite"], NONFINITE)
@@ -103,6 +95,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for p in group["params"]:
                 rules.append(choice.traced(p.shape))
                 kinds.append(storage_of(p))
+        if any(map(spans_model, rules)):
+            refuse_rank(self.interface.name)
         names = ("states", "master", "rounding")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
@@ -206,12 +200,19 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 if all(p.grad is None for group in self.param_groups for p in group["params"]):
                     return
                 self._arrange()
+            if not unscale(self, (p for group in self.param_groups for p in group["params"])):
+                return
             for members in self._members:
                 names = members.learner.extras
                 given = extras
                 if result is not None and "loss" in names and "loss" not in extras:
                     given = {**extras, "loss": result}
                 members.update(given, minibatch_size)
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """Whether a GradScaler leaves it to `step` to divide gradients, as with fused=True."""
+        return all(group.get("fused") for group in self.param_groups)
 
     def _is_current(self) -> bool:
         """Return whether the learners belong to the present groups, options and states."""
@@ -221,9 +222,10 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
     @torch.no_grad()
     def _arrange(self, misfits: dict[Any, str] | None = None, is_early: bool = False) -> None:
-        """Make a learner for each choice of rule and options, which continues from `state`.
+        """Make learners that continue from `state`, of parameters with a gradient or states.
 
-        It has the parameters that have a gradient or states.
+        There is one for each choice of rule and options, or one for all if there is anything that
+        they compute together, over the whole model.
 
         Args:
             misfits: gets what does not fit among the states, which begins anew: parameter or name
@@ -232,11 +234,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """
         progress = [self._progress_of(number) for number in range(len(self.param_groups))]
         given: dict[Any, Any] = dict(self.state)
-        chosen: dict[Any, list[int]] = {}
-        for number, group in enumerate(self.param_groups):
-            chosen.setdefault(self.interface.chosen(group).key, []).append(number)
         made: list[Members] = []
-        for numbers in chosen.values():
+        for numbers in self._learners():
             own = [progress[number] for number in numbers]
             known = max(own, key=lambda one: one.get("step_count", -1))
             members = self._make(numbers, given, is_early)
@@ -249,33 +248,59 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             if members is not None:
                 members.take(given, known)
                 made.append(members)
-        if len(made) > 1 and any(spans_model(members.rule) for members in made):
-            msg = (
-                f"{self.interface.name} computes something over all parameters together, so its "
-                "groups cannot differ in options, only in hyperparameters."
-            )
-            raise HyperparameterError(msg)
         self._adopt(made, given)
+
+    def _learners(self) -> list[list[int]]:
+        """Return the numbers of the groups of each learner."""
+        chosen: dict[Any, list[int]] = {}
+        has_sums = False
+        for number, group in enumerate(self.param_groups):
+            choice = self.interface.chosen(group)
+            chosen.setdefault(choice.key, []).append(number)
+            has_sums |= any(spans_model(choice.traced(p.shape)) for p in group["params"])
+        if has_sums:
+            refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
+            return [list(range(len(self.param_groups)))]
+        return list(chosen.values())
 
     def _make(self, numbers: list[int], given: Mapping[Any, Any], is_early: bool) -> Members | None:
         """Make the learner of the groups with these numbers; None if none needs one yet."""
-        groups = [self.param_groups[number] for number in numbers]
-        members = [
-            member
-            for k, group in enumerate(groups)
-            for member in self._in_group(group, k)
-            if member.tensor.grad is not None
-            or given.get(member.tensor)
-            or (is_early and member.tensor.requires_grad)
-        ]
+        groups: list[dict[str, Any]] = []
+        members: list[Member] = []
+        for group in (self.param_groups[number] for number in numbers):
+            own = [
+                member
+                for member in self._in_group(group, len(groups))
+                if member.tensor.grad is not None
+                or given.get(member.tensor)
+                or (is_early and member.tensor.requires_grad)
+            ]
+            if own:
+                groups.append(group)
+                members += own
         if not members:
             return None
+        choices = [self.interface.chosen(group) for group in groups]
+        arguments = self._arguments_for(members, choices)
+        return Members(self.interface, choices, groups, members, arguments)
+
+    def _arguments_for(
+        self, members: Sequence[Member], choices: Sequence[Choice]
+    ) -> dict[str, Any]:
+        """Return the arguments of one of several learners: only what its parameters can have."""
         arguments = dict(self._arguments)
         if any(is_narrow(p) for group in self.param_groups for p in group["params"]):
-            # Parameters that need no master weights may be in a learner of their own.
             has_narrow = any(is_narrow(member.tensor) for member in members)
             arguments["master"] = arguments["master"] if has_narrow else None
-        return Members(self.interface, self.interface.chosen(groups[0]), groups, members, arguments)
+        rules = [choices[member.group].traced(member.tensor.shape) for member in members]
+        specs = [spec for rule in {id(r): r for r in rules}.values() for spec in rule.states]
+        states = arguments["states"]
+        if isinstance(states, Mapping):
+            known = {spec.public for spec in specs}
+            arguments["states"] = {name: kind for name, kind in states.items() if name in known}
+        elif not any(spec.symbol.shape == "element" for spec in specs):
+            arguments["states"] = None
+        return arguments
 
     def _adopt(self, made: list[Members], given: Mapping[Any, Any]) -> None:
         """Use these learners, and show their states."""
@@ -423,56 +448,3 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         super().__setstate__(state)
         self.state = States(self._begin_states, self.state)
         self._begin()
-
-
-_classes: dict[tuple[int, str], tuple[UpdateRule, type[Optimizer]]] = {}
-
-
-def optimizer_class(rule: UpdateRule, name: str | None = None) -> type[Optimizer]:
-    """Return the class of optimizers that update by a rule.
-
-    Its arguments are the hyperparameters and options of the rule; `beta1` and `beta2` are
-    `betas=(beta1, beta2)`, as in torch. It also accepts the arguments of every optimizer of torch:
-    `maximize`, and `foreach`, `fused` and `capturable`, which change nothing. For a builtin learner
-    it is the class of this package.
-
-    Args:
-        rule: a rule, or a chain.
-        name: name of the class; None for that of the rule with capitals.
-
-    Raises:
-        LearnerError: `rule` is not a rule, or has an argument that torch uses otherwise.
-
-    >>> import learnerdsl as ld
-    >>> from learnerdsl.learners import lion
-    >>> from learnerdsl.transforms import clip_by_global_norm
-    >>> optimizer_class(ld.chain(clip_by_global_norm, lion))
-    <class 'learnerdsl.torch.ClipByGlobalNormLion'>
-    """
-    if not isinstance(rule, UpdateRule):
-        msg = f"optimizer_class needs a rule, got {quoted(rule)}; decorate a function with @rule."
-        raise RuleError(msg)
-    own = class_name(rule.name) if name is None else name
-    if (id(rule), own) not in _classes:
-        _classes[id(rule), own] = rule, make_class(interface_of(rule, own))
-    return _classes[id(rule), own][1]
-
-
-def known_class(interface: Interface) -> type[Optimizer]:
-    """Return a new class for a rule whose arguments are those of torch."""
-    made = make_class(interface)
-    _classes[id(interface.described), interface.name] = interface.described, made
-    return made
-
-
-def make_class(interface: Interface) -> type[Optimizer]:
-    """Return a new class of optimizers with an interface."""
-    arguments = ", ".join(f"{name}={value!r}" for name, value in interface.defaults.items())
-    about = f"Updates by `{interface.described.name}`.\n\nArguments: params, {arguments}.\n\n"
-    attributes = {
-        "__module__": "learnerdsl.torch",
-        "__qualname__": interface.name,
-        "__doc__": about + (interface.described.__doc__ or ""),
-        "interface": interface,
-    }
-    return ByRule(interface.name, (Optimizer,), attributes)  # pyright: ignore[reportReturnType]

@@ -7,6 +7,7 @@ from learnerdsl.tracing.definition import HyperDefault as HyperDefault
 from learnerdsl.tracing.definition import OptionValue as OptionValue
 from learnerdsl.tracing.definition import Rule as Rule
 from learnerdsl.tracing.definition import StateSpec as StateSpec
+from learnerdsl.tracing.joined import joined as joined
 from learnerdsl.tracing.language import Combination as Combination
 from learnerdsl.tracing.language import assign as assign
 from learnerdsl.tracing.language import combine as combine

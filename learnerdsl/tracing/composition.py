@@ -185,6 +185,7 @@ def trace_chain(
         tracing.map_parameter(member)
     if after:
         tracing.assign_parameter()
+    written, writers = written_in(trace_now)
     return Rule(
         name=owner,
         version=chain.version,
@@ -198,7 +199,8 @@ def trace_chain(
         extras=tuple(trace_now.extras),
         evaluation=tracing.evaluation,
         ndim=axes_of(trace_now),
-        written=written_in(trace_now),
+        written=written,
+        writers=writers,
         doc=doc,
     )
 
@@ -293,7 +295,8 @@ class _Tracing:
         arguments = {own: self.values[member.public(own)] for own in member.arguments}
         current = self.trace
         current.member, current.used = member, set(member.arguments)
-        result = run(current, lambda: member.function(current.parameter, *inputs, **arguments))
+        function = member.function
+        result = run(current, function, lambda: function(current.parameter, *inputs, **arguments))
         if current.evaluation is not None:
             updates = {step: self.hold.updates} if self.hold else {}
             self.evaluation = replaced(current.evaluation, updates)

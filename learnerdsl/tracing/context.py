@@ -38,6 +38,7 @@ class Trace:
         evaluation: expression of the evaluation parameters, if declared.
         draws: number of random draws so far.
         model_reductions: reductions over the model in the order in which they were written.
+        writers: the function that wrote each of them.
         adopted: SymPy node -> the same in nodes of the language.
     """
 
@@ -55,6 +56,7 @@ class Trace:
         self.evaluation: sympy.Expr | None = None
         self.draws = 0
         self.model_reductions: list[Reduction] = []
+        self.writers: list[str] = []
         self.adopted: dict[Any, Any] = {}
 
     def expression(self, value: Any) -> sympy.Expr:

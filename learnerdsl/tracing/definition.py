@@ -96,6 +96,8 @@ class Rule:
             and parameter; None if they are the parameter itself.
         ndim: number of axes of the parameters the rule is for; None if it is for any number.
         written: reductions over the model, in the order in which the function wrote them.
+        writers: the function that wrote each of them: that of the rule, or a member of a chain.
+        foreign: names of hyperparameters that only other rules of the same learner use.
         doc: docstring of the function.
     """
 
@@ -112,6 +114,8 @@ class Rule:
     evaluation: sympy.Expr | None = None
     ndim: int | None = None
     written: tuple[Reduction, ...] = ()
+    writers: tuple[str, ...] = field(default=(), compare=False)
+    foreign: frozenset[str] = field(default=frozenset(), compare=False)
     doc: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

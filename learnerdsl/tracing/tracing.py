@@ -17,7 +17,6 @@ from learnerdsl.expr import (
     LetValue,
     NewValue,
     ParameterSymbol,
-    Reduction,
     operators_of_rules,
     symbols_in,
     written,
@@ -28,6 +27,7 @@ from learnerdsl.tracing.checks import names, uses_axes
 from learnerdsl.tracing.context import Trace, current_trace, within_depth
 from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.tracing.language import Combination
+from learnerdsl.tracing.pickling import own_name
 
 LEARNER_ARGUMENTS = (
     *("params", "backend", "groups", "nonfinite", "seed", "missing", "shape"),
@@ -91,8 +91,9 @@ def trace(
     symbols = {
         n: Hyperparameter(current.take_name(n, "hyperparameter"), current.name) for n in hypers
     }
-    result = run(current, lambda: function(parameter, gradient, **symbols, **chosen))
+    result = run(current, function, lambda: function(parameter, gradient, **symbols, **chosen))
     lines = needed_lines(current.name, current.lines, result)
+    written, writers = written_in(current)
     return Rule(
         name=current.name,
         version=version,
@@ -106,13 +107,19 @@ def trace(
         extras=tuple(current.extras),
         evaluation=current.evaluation,
         ndim=axes_of(current),
-        written=written_in(current),
+        written=written,
+        writers=writers,
         doc=inspect.getdoc(function) or "",
     )
 
 
-def run(current: Trace, function: Callable[[], Any]) -> Any:
+def run(current: Trace, writer: Callable[..., Any], function: Callable[[], Any]) -> Any:
     """Call `function` with `current` as the current trace, and return its result.
+
+    Args:
+        current: the trace.
+        writer: the function of the rule or transform that it calls.
+        function: takes no arguments.
 
     Raises:
         RuleError: the function used a symbol as a number or an array.
@@ -120,7 +127,10 @@ def run(current: Trace, function: Callable[[], Any]) -> Any:
     token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
         with within_depth(current.name), operators_of_rules():
-            return function()
+            result = function()
+            new = len(current.model_reductions) - len(current.writers)
+            current.writers += [f"{writer.__module__}.{own_name(writer)}"] * new
+            return result
     except LearnerError:
         raise
     except _OF_SYMBOLS as error:
@@ -154,9 +164,12 @@ def axes_of(current: Trace) -> int | None:
     return current.ndim if current.asked or uses_axes(_expressions(current)) else None
 
 
-def written_in(current: Trace) -> tuple[Reduction, ...]:
-    """Return the reductions over the model, in the order in which the function wrote them."""
-    return tuple(dict.fromkeys(map(current.expression, current.model_reductions)))  # type: ignore[arg-type]
+def written_in(current: Trace) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Return the reductions over the model in the order in which they were written, and by what."""
+    found: dict[Any, str] = {}
+    for reduction, writer in zip(current.model_reductions, current.writers, strict=True):
+        found.setdefault(current.expression(reduction), writer)
+    return tuple(found), tuple(found.values())
 
 
 def _expressions(current: Trace) -> list[sympy.Basic]:

@@ -44,15 +44,22 @@ def check_variants(rules: Sequence[Rule]) -> None:
     Raises:
         RuleError: something differs; the message says what, and where to write it instead.
     """
+    what = difference(rules)
+    if what:
+        msg = (
+            f"Rule {rules[0].name} has {what} that differ between tensors of different "
+            "shapes; write them before the branches on ndim or shape."
+        )
+        raise RuleError(msg)
+
+
+def difference(rules: Sequence[Rule]) -> str:
+    """Return in words what is model-wide and differs between variants, or an empty string."""
     first, *others = dict.fromkeys(rules)
-    for other in others:
-        for what, of in _SHARED.items():
-            if of(first) != of(other):
-                msg = (
-                    f"Rule {first.name} has {what} that differ between tensors of different "
-                    "shapes; write them before the branches on ndim or shape."
-                )
-                raise RuleError(msg)
+    for what, of in _SHARED.items():
+        if any(of(first) != of(other) for other in others):
+            return what
+    return ""
 
 
 def _model_states(rule: Rule) -> list[tuple[Any, Any]]:

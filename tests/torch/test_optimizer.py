@@ -10,7 +10,6 @@ from support.torch_models import backward, distance, network, pair, saved_and_lo
 import learnerdsl as ld
 import learnerdsl.torch as ldt
 from learnerdsl import learners
-from learnerdsl.transforms import clip_by_global_norm
 
 
 @ld.rule
@@ -115,16 +114,6 @@ def test_groups_have_their_own_hyperparameters_and_options():
         train(model, optimizer, 3, 6)
         models.append(model)
     assert distance(*models) < 1e-6
-
-
-def test_global_norm_needs_equal_options_in_all_groups():
-    rule = ld.chain(clip_by_global_norm, learners.nesterov)
-    model = network()
-    groups = [{"params": [model[0].weight]}, {"params": [model[2].weight], "maximize": True}]
-    optimizer = rule.torch(groups)
-    backward(model, 0)
-    with pytest.raises(ld.HyperparameterError, match="cannot differ in options"):
-        optimizer.step()
 
 
 def test_classes_are_pickled_by_name():

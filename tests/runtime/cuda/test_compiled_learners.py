@@ -10,6 +10,11 @@ from support.following import STEPS, assert_same_states, run_both
 from support.ptx_device import FUNCTIONS_OF_MATRICES, PtxDevice, device, use
 from support.tiers import FEW, in_float32, slow
 
+import learnerdsl as ld
+from learnerdsl import learners
+from learnerdsl.runtime.arrays.interop import copy_to_host
+from learnerdsl.transforms import clip_by_global_norm
+
 __all__ = ["device"]
 
 ORDERED = ("lamb", "adafactor", "came", "lars", "adam_mini")
@@ -25,6 +30,27 @@ def test_compiled_rule_follows_the_oracle(name, dtype, device):
     assert_same_states(learner, oracle, 20 * factor * TOLERANCE[dtype])
     assert learner.step_count == STEPS
     assert learner.samples == 3 * STEPS
+
+
+def test_several_rules_in_one_learner_follow_the_oracle(device):
+    of_vectors, of_others = (
+        ld.chain(clip_by_global_norm, rule, name=f"clipped_{rule.name}")
+        for rule in (learners.adamw, learners.lamb)
+    )
+    mixed = ld.by_parameter(lambda name, shape: of_others if len(shape) > 1 else of_vectors)
+    rng = np.random.default_rng(5)
+    start = [rng.standard_normal(shape).astype(np.float32) for shape in ((7, 5), (257,), (70, 61))]
+    gradients = [[rng.standard_normal(p.shape).astype(np.float32) for p in start] for _ in "123"]
+    ends = []
+    for place, arguments in ((device.array, {}), (np.copy, {"backend": "numpy"})):
+        params = [place(p) for p in start]
+        learner = mixed(params, max_norm=2.0, clipped_lamb={"lr": 0.1}, lr=0.01, **arguments)
+        for given in gradients:
+            learner.update([place(g) for g in given])
+        ends.append(([copy_to_host(p) for p in params], learner))
+    (found, learner), (expected, oracle) = ends
+    assert_close(start, [found], [expected], TOLERANCE["float32"])
+    assert_same_states(learner, oracle, 20 * TOLERANCE["float32"])
 
 
 @pytest.mark.parametrize("name", ["adafactor", *map(slow, ["adam", "lamb", "came", "sm3"])])

@@ -1,0 +1,216 @@
+"""Define `by_parameter`: one learner whose parameters are updated by different rules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from learnerdsl.define import UpdateRule
+from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
+from learnerdsl.learner import Learner
+from learnerdsl.learner.hyperparameters import group_numbers, shared_hyperparameters
+from learnerdsl.numbers import quoted
+from learnerdsl.runtime.arrays.host import Arrays, Name, named_arrays
+from learnerdsl.tracing import Rule, check_function, joined
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The parameters of one group that one rule updates.
+
+    Attributes:
+        rule: the rule.
+        params: name -> shape.
+        given: hyperparameters and options that were given for them.
+    """
+
+    rule: UpdateRule
+    params: dict[Name, tuple[int, ...]]
+    given: dict[str, Any]
+
+    def traced(self) -> dict[Name, Rule]:
+        """Return the traced rule of each parameter."""
+        options = {n: v for n, v in self.given.items() if n in self.rule._option_names}
+        return {n: self.rule.trace(shape=shape, **options) for n, shape in self.params.items()}
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return all hyperparameters of the rule with their values."""
+        traced = self.rule.trace()
+        names = (symbol.name for symbol in traced.hyperparameters)
+        found = dict(zip(names, traced.defaults, strict=True))
+        return found | {n: v for n, v in self.given.items() if n in found}
+
+
+class ByParameter:
+    """A choice of a rule for each parameter; `by_parameter` makes one. Call it like a rule."""
+
+    def __init__(self, choose: Callable[[Any, tuple[int, ...]], UpdateRule]) -> None:
+        check_function(choose, "by_parameter", "lambda name, shape: adam")
+        self._choose = choose
+
+    def __call__(
+        self,
+        params: Arrays,
+        *,
+        backend: str = "auto",
+        groups: Sequence[Mapping[str, Any]] | None = None,
+        nonfinite: str = "propagate",
+        seed: int = 0,
+        missing: str = "raise",
+        states: str | Mapping[str, str] | None = None,
+        master: str | None = None,
+        rounding: str = "nearest",
+        **arguments: Any,
+    ) -> Learner:
+        """Make a Learner that updates each parameter by its rule; see `Learner`.
+
+        Other keyword arguments are hyperparameters and options, for every rule that has them; or
+        dicts of those of one rule, by the name of the rule.
+
+        Raises:
+            LearnerError: an argument cannot be used, or the rules cannot be in one learner.
+        """
+        parts = self._parts(params, () if groups is None else groups, arguments)
+        traced = {name: own for part in parts for name, own in part.traced().items()}
+        order = list(named_arrays(params, "Parameters"))
+        rules = joined([traced[name] for name in order])
+        first, *others = _of_groups(rules[0], [part.hyperparameters() for part in parts])
+        return Learner(
+            rules,
+            params,
+            backend=backend,
+            groups=[
+                {"params": list(part.params), **own}
+                for part, own in zip(parts[1:], others, strict=True)
+            ],
+            nonfinite=nonfinite,
+            seed=seed,
+            missing=missing,
+            states=states,
+            master=master,
+            rounding=rounding,
+            hyperparameters=first,
+        )
+
+    def _parts(
+        self, params: Arrays, groups: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+    ) -> list[_Part]:
+        """Return the parts of the model: by group, then by the names of the rules.
+
+        So they do not depend on the order of the parameters, by which checkpoints may differ.
+        """
+        arrays = named_arrays(params, "Parameters")
+        numbers, overrides = group_numbers(list(arrays), groups)
+        shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+        chosen = {name: self._chosen(name, shape) for name, shape in shapes.items()}
+        rules = {rule.name: rule for rule in chosen.values()}
+        for name, rule in chosen.items():
+            if rules[rule.name] is not rule:
+                msg = (
+                    f"The rule of {name!r} has the name {rule.name!r}, as another rule has; give "
+                    "it a name of its own: chain(rule, name=...)."
+                )
+                raise RuleError(msg)
+        given = divided(arguments, rules)
+        of_groups = [given]
+        for own in overrides:
+            more = divided(own, rules)
+            of_groups.append({name: {**given[name], **more[name]} for name in rules})
+        parts: dict[Any, _Part] = {}
+        for number, (name, rule) in zip(numbers, chosen.items(), strict=True):
+            part = _Part(rule, {}, of_groups[number][rule.name])
+            parts.setdefault((number, rule.name), part).params[name] = shapes[name]
+        return [parts[key] for key in sorted(parts)]
+
+    def _chosen(self, name: Name, shape: tuple[int, ...]) -> UpdateRule:
+        """Return the rule of a parameter; raise if `choose` returned none."""
+        rule = self._choose(name, shape)
+        if not isinstance(rule, UpdateRule):
+            msg = (
+                f"by_parameter needs a rule for {name!r} of shape {shape}, got {quoted(rule)}; "
+                "return what @rule or chain made."
+            )
+            raise RuleError(msg)
+        return rule
+
+    def __repr__(self) -> str:
+        return f"<rule by parameter: {self._choose.__name__}>"
+
+
+def _of_groups(rule: Rule, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the hyperparameters to set for each part; only the first sets those of the model.
+
+    Raises:
+        HyperparameterError: parts have different values where a state of the model needs one.
+    """
+    shared, first = shared_hyperparameters(rule), given[0]
+    for own in given[1:]:
+        for name in shared:
+            if own[name] != first[name]:
+                msg = (
+                    f"{name!r} cannot differ between the rules: the state {shared[name]!r}, one "
+                    f"scalar for the whole model, is computed from it; there are {first[name]!r} "
+                    f"and {own[name]!r}."
+                )
+                raise HyperparameterError(msg)
+    return [first, *({n: v for n, v in own.items() if n not in shared} for own in given[1:])]
+
+
+def divided(
+    arguments: Mapping[str, Any], rules: Mapping[str, UpdateRule]
+) -> dict[str, dict[str, Any]]:
+    """Return name of a rule -> its arguments.
+
+    Args:
+        arguments: arguments of all rules that have them, or name of a rule -> dict of its own.
+        rules: name -> rule.
+
+    Raises:
+        UnknownNameError: no rule has an argument.
+    """
+    known = {n: (*rule._hyper_names, *rule._option_names) for n, rule in rules.items()}
+    found: dict[str, dict[str, Any]] = {name: {} for name in rules}
+    for name, value in arguments.items():
+        users = [rule for rule, names in known.items() if name in names]
+        if name in rules and isinstance(value, Mapping):
+            rules[name]._refuse_unknown({n: v for n, v in value.items() if n not in known[name]})
+        elif not users:
+            listed = "; ".join(f"{rule} has {', '.join(own)}" for rule, own in known.items())
+            msg = f"No rule has an argument {name!r}, and none has this name: {listed}."
+            raise UnknownNameError(msg)
+        for rule in users:
+            found[rule][name] = value
+    for name, value in arguments.items():  # what is given for one rule counts more
+        if name in rules and isinstance(value, Mapping):
+            found[name] |= value
+    return found
+
+
+def by_parameter(choose: Callable[[Any, tuple[int, ...]], UpdateRule]) -> ByParameter:
+    """Make a choice of a rule for each parameter, for one learner of a whole model.
+
+    The learner has one clock, one checkpoint, and one norm: what transforms such as
+    `clip_by_global_norm` compute over the model is over all parameters, if every rule has the same
+    transforms that do so.
+
+    Arguments of the learner that belong to one rule are given by its name. All rules get arguments
+    without one. In alphabetical order, the first rule's hyperparameters are
+    `learner.hyperparameters`, and those of the other rules are `learner.groups`. Each of `groups`
+    is divided in the same way, and follows them.
+
+    Args:
+        choose: called with name and shape of each parameter; returns its rule.
+
+    Raises:
+        RuleError: `choose` is no function. When it is called with parameters: it returned no rule,
+            or the rules differ in what they compute over the model or in their extras.
+
+    >>> import numpy as np
+    >>> import learnerdsl as ld
+    >>> from learnerdsl.learners import adamw, muon
+    >>> mixed = ld.by_parameter(lambda name, shape: muon if len(shape) == 2 else adamw)
+    >>> params = {"w": np.ones((3, 4), np.float32), "b": np.zeros(4, np.float32)}
+    >>> learner = mixed(params, muon={"lr": 0.02}, adamw={"lr": 3e-4}, weight_decay=0.1)
+    >>> learner.hyperparameters["lr"], learner.groups[0]["lr"]
+    (0.0003, 0.02)
+    """
+    return ByParameter(choose)

@@ -1,0 +1,29 @@
+"""Take part in the scaling of gradients by `torch.amp.GradScaler`, as fused optimizers do."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+
+def unscale(optimizer: Any, parameters: Iterable[torch.Tensor]) -> bool:
+    """Divide the gradients, in place, by the scale that a GradScaler has set.
+
+    Args:
+        optimizer: it may have the attributes `grad_scale`, a number of shape (), and `found_inf`,
+            which is above 0 if a gradient holds NaN or infinity.
+        parameters: those with these gradients.
+
+    Returns:
+        Whether to do the update.
+    """
+    found = getattr(optimizer, "found_inf", None)
+    if found is not None and float(found) > 0:
+        return False
+    scale = getattr(optimizer, "grad_scale", None)
+    if scale is not None:
+        with torch.no_grad():
+            for gradient in (p.grad for p in parameters):
+                if gradient is not None:
+                    gradient.div_(scale)
+    return True
