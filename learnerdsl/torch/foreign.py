@@ -26,14 +26,14 @@ class Foreign:
     Attributes:
         name: the class here.
         states: their state -> ours.
+        same: their arguments that have the same name and meaning here.
+        arguments: their other arguments -> ours.
+        fixed: their arguments -> the value with which it is the same rule.
         shared: keys of their groups -> our state, which each tensor has.
         model: keys of their groups -> our state of the whole model.
         flat: their states that are flattened to vectors.
         negated: their states that have the other sign.
         dropped: their states and arguments that say nothing.
-        same: their arguments that have the same name and meaning here, but for `betas`.
-        arguments: their argument -> ours.
-        fixed: their arguments -> the value with which it is the same rule.
     """
 
     name: str
@@ -258,15 +258,21 @@ def _states(
     if counts:
         yield "step", counts[0]
     for key, value in given.items():
-        if key in foreign.states and value is not None:
-            own = -value if key in foreign.negated else value
-            yield foreign.states[key], own.view_as(given["exp_avg"]) if key in foreign.flat else own
-        elif key not in foreign.states and key not in (*COUNTS, *foreign.dropped):
+        if key in foreign.states:
+            yield foreign.states[key], _value(foreign, key, value, given)
+        elif key not in (*COUNTS, *foreign.dropped):
             there = ", ".join(foreign.states)
             msg = f"The checkpoint of {name} has the unknown state {key!r}; known are: {there}."
             raise CheckpointError(msg)
     for key, own in foreign.shared.items():
         yield own, group[key]
+
+
+def _value(foreign: Foreign, key: str, value: Any, given: Mapping[str, Any]) -> Any:
+    """Return what our state has where theirs has `value`."""
+    if key in foreign.negated:
+        return -value
+    return value.view_as(given["exp_avg"]) if key in foreign.flat else value
 
 
 def _arguments(foreign: Foreign, name: str, group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

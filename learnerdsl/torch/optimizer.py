@@ -112,7 +112,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         `torch.distributed.checkpoint` asks for them before it loads, and if the state dict is flat,
         it loads only keys that the groups have.
         """
-        if not self._members:
+        if not self._members and not len(self.state):
             self._arrange(is_early=True)
         if not self.interface.is_of_torch:
             for number, group in enumerate(self.param_groups):

@@ -103,16 +103,16 @@ class Pieces:
         """Raise unless given values fit all states.
 
         Args:
-            given: public name -> tensor or number.
+            given: public name -> tensor or number, or None for the start value.
             what: what the parameter is, for error messages.
 
         Raises:
             CheckpointError: a value does not fit, is missing, or belongs to no state.
         """
         for name, own in self.shown.items():
-            if name in given:
+            if given.get(name) is not None:
                 _check_fit(name, given[name], own, what)
-            elif name != PARAMETER_REST:
+            elif name not in given and name != PARAMETER_REST:
                 there = ", ".join(given) or "none"
                 msg = f"The state {name!r} of {what} is missing; there are: {there}."
                 raise CheckpointError(msg)

@@ -71,3 +71,13 @@ def test_flags_of_weight_decay_do_not_matter_without_it():
         ldt.from_library("pytorch_optimizer.Lion", {**saved, "param_groups": [group]})
     group["weight_decay"] = 0.0
     ldt.from_library("pytorch_optimizer.Lion", {**saved, "param_groups": [group]})
+
+
+def test_state_that_is_not_there_yet_begins_anew():
+    saved = state_dict(RECORDED["timm.SGDW"])
+    saved["state"][0]["momentum_buffer"] = None
+    given = parameters()
+    optimizer = ldt.SGDW(given)
+    optimizer.load_state_dict(ldt.from_library("timm.SGDW", saved))
+    assert not optimizer.state[given[0]]["b"].any()
+    assert optimizer.state[given[1]]["b"].all()

@@ -115,3 +115,17 @@ def test_master_weights_begin_again_at_written_parameters():
     optimizer.adopt_parameters()
     train(model, optimizer, 1)
     assert (weights(model) - 1).abs().max() < 0.1
+
+
+def test_asking_for_states_makes_them_once():
+    model = network()
+    optimizer = ldt.Lion(model.parameters())
+    assert bool(optimizer.state)
+    assert len(optimizer.state) == 4
+    backward(model, 0)
+    model[0].bias.grad = None
+    begun = ldt.Lion(model.parameters())
+    begun.step()
+    _, found = pickle.loads(pickle.dumps((model, begun)))
+    assert bool(found.state)
+    assert len(found.state) == 3
