@@ -213,6 +213,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             len(self.state) == len(known) + self._others
             and self._present_structure() == self._structure
             and all(p.grad is None for p in self._waiting)
+            and isinstance(self.state, States)
+            and not self.state.is_replaced
             and all(members.is_current() for members in self._members)
         )
 
@@ -286,8 +288,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         # States of parameters that were taken out of the groups stay, as in torch.
         others = {key: value for key, value in given.items() if key not in shown}
         self._others = len(others)
-        self.state.clear()
-        self.state.update({**others, **shown})
+        if not isinstance(self.state, States):
+            self.state = States(self._begin_states, {})
+        self.state.show({**others, **shown})
 
     def _progress_of(self, number: int) -> dict[str, Any]:
         """Return what the learner of a group knows besides states."""

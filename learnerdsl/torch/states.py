@@ -54,11 +54,26 @@ class States(defaultdict[Any, Any]):
     Args:
         begin: makes the states.
         given: what is known.
+
+    Attributes:
+        is_replaced: whether somebody has put another dict in the place of the states of a
+            parameter, which the next update has to take over.
     """
 
     def __init__(self, begin: Callable[[], Any], given: Mapping[Any, Any]) -> None:
         super().__init__(dict, given)
         self.begin = weakref.WeakMethod(begin)
+        self.is_replaced = False
+
+    def __setitem__(self, parameter: Any, states: Any) -> None:
+        self.is_replaced |= states is not self.get(parameter)
+        super().__setitem__(parameter, states)
+
+    def show(self, states: Mapping[Any, Any]) -> None:
+        """Have these states alone, which are those in use."""
+        self.clear()
+        self.update(states)
+        self.is_replaced = False
 
     def __bool__(self) -> bool:
         begin = self.begin()
