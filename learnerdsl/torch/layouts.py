@@ -8,6 +8,7 @@ from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
+from learnerdsl.torch.whole import refuse_flattened
 from learnerdsl.tracing import Rule
 
 
@@ -26,6 +27,7 @@ class Layout:
 
     def __init__(self, parameter: torch.Tensor, rule: Rule, what: str) -> None:
         refuse_unusable(parameter, what)
+        refuse_flattened(parameter, rule, what)
         strides, axes = parameter.stride(), range(parameter.dim())
         self.is_complex = parameter.is_complex()
         self.order = () if parameter.is_contiguous() else sorted(axes, key=lambda a: -strides[a])

@@ -19,6 +19,7 @@ from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import loaded
 from learnerdsl.torch.members import Member, Members, spans_model
 from learnerdsl.torch.states import ParameterState, States
+from learnerdsl.torch.whole import Given
 
 _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
@@ -87,6 +88,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "nonfinite": nonfinite,
             "seed": seed,
         }
+        self._given = Given()
         self._begin()
         super().__init__(params.items() if isinstance(params, Mapping) else params, defaults)
         self.state = States(self._begin_states, {})
@@ -130,6 +132,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         except BaseException:
             self.param_groups.pop()
             raise
+        self._given.add(self.param_groups[-1])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         """Raise if the rule has no use for an argument or a parameter of a group."""
@@ -151,13 +154,14 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
         """Yield the parameters of a group, which has this number in its learner."""
         named = [name for own in self.param_groups for name in own.get("param_names", ())]
+        count = sum(len(own["params"]) for own in self.param_groups)
         first = 0
         for own in self.param_groups:
             if own is group:
                 break
             first += len(own["params"])
         names: Any = range(first, first + len(group["params"]))
-        if named and len(set(named)) == len(named):
+        if named and len(set(named)) == len(named) == count:
             names = group["param_names"]
         for name, tensor in zip(names, group["params"], strict=True):
             yield Member(tensor, name, number)
@@ -235,7 +239,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         given: dict[Any, Any] = dict(self.state)
         chosen: dict[Any, list[int]] = {}
         for number, group in enumerate(self.param_groups):
-            chosen.setdefault(self.interface.chosen(group).key, []).append(number)
+            choice = self.interface.chosen(group)
+            self._given.refuse_pieces(number, group, choice)
+            chosen.setdefault(choice.key, []).append(number)
         made: list[Members] = []
         for numbers in chosen.values():
             members = self._make(numbers, given, is_early)
@@ -394,6 +400,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.state = States(self._begin_states, self.state)
+        self._given = Given(self.param_groups)
         self._begin()
 
 
