@@ -18,7 +18,7 @@ class LionByHand(torch.optim.Optimizer):
             loss = None if closure is None else closure()
         for group in self.param_groups:
             lr, (beta1, beta2) = group["lr"], group["betas"]
-            for p in group["params"]:
+            for p in (p for p in group["params"] if p.grad is not None):
                 m = self.state[p].setdefault("m", torch.zeros_like(p))
                 direction = (beta1 * m + (1 - beta1) * p.grad).sign()
                 p.sub_(lr * (direction + group["weight_decay"] * p))
