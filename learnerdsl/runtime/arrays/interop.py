@@ -105,7 +105,7 @@ def _fault_of(tensor: Any, torch: ModuleType) -> str:
 def as_tensor(array: np.ndarray) -> Any:
     """Return a tensor of PyTorch in the memory of a NumPy array."""
     torch: Any = importlib.import_module("torch")
-    if array.dtype == STORAGES["bfloat16"].numpy:
+    if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
 
