@@ -40,3 +40,16 @@ def test_quickstart_trains_three_learners_and_plots_their_losses(tmp_path):
     plot = (tmp_path / "quickstart.png").read_bytes()
     assert plot.startswith(PNG_SIGNATURE)
     assert len(plot) > 10_000
+
+
+def test_torch_digits_trains_and_resumes():
+    pytest.importorskip("torch")
+
+    done = run_example("torch_digits.py")
+
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    rows = re.findall(r"^(\w+) +([\d.]+)%   (True|False)$", done.stdout, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["CautiousMomentum", "Lion", "AdamW"]
+    assert min(float(accuracy) for _, accuracy, _ in rows) > FLOOR, rows
+    assert all(is_equal == "True" for *_, is_equal in rows)
