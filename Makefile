@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-all test-slow test-tiny test-pythons test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-slow test-stacks test-tiny test-pythons test-gpu check types bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 # In two processes, as LLVM never gives back the memory of a kernel that it has compiled. They share
 # the machine code on disk.
-BATTERIES := tests/check tests/learner tests/learners tests/torch tests/transforms
+BATTERIES := tests/check tests/learner tests/learners tests/stacks tests/torch tests/transforms
 define run_tests
 export LEARNERDSL_CACHE_DIR=$${LEARNERDSL_CACHE_DIR:-$(CURDIR)/$(VENV)/cache} && \
 $(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES) && \
@@ -30,6 +30,20 @@ test-all: test test-slow
 test-slow: $(VENV)/.test
 	$(call run_tests,slow)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/simulator
+
+# What people train with, in an environment of its own. DeepSpeed and torchao are left out, and their
+# tests skipped, where they do not install within two minutes. In one process, as the ranks of two tests
+# of DeepSpeed would find each other's shared memory.
+test-stacks: $(VENV)/stacks/.ready
+	$(VENV)/stacks/bin/python -m pytest tests/stacks
+
+$(VENV)/stacks/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/stacks
+	$(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)/stacks/bin/python -m pip install --quiet --editable ".[stacks,torch]" pytest
+	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 torchao
+	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 deepspeed
+	touch $@
 
 # For a hook before commits.
 test-tiny: $(VENV)/.test

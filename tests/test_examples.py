@@ -54,3 +54,16 @@ def test_sharded_training_is_that_of_one_process(tmp_path):
     assert done.returncode == 0, done.stderr
     difference = float(re.findall(r"training on one process: (\S+)", done.stdout)[0])
     assert difference < 1e-6
+
+
+def test_torch_digits_trains_and_resumes():
+    pytest.importorskip("torch")
+
+    done = run_example("torch_digits.py")
+
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    rows = re.findall(r"^(\w+) +([\d.]+)%   (True|False)$", done.stdout, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["CautiousMomentum", "Lion", "AdamW"]
+    assert min(float(accuracy) for _, accuracy, _ in rows) > FLOOR, rows
+    assert all(is_equal == "True" for *_, is_equal in rows)

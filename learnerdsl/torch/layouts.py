@@ -9,6 +9,7 @@ from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
 from learnerdsl.torch.ranks import divided_as, is_distributed, like, local_of
+from learnerdsl.torch.whole import refuse_flattened
 from learnerdsl.tracing import Rule
 
 
@@ -27,6 +28,7 @@ class Layout:
 
     def __init__(self, parameter: torch.Tensor, rule: Rule, what: str) -> None:
         refuse_unusable(parameter, what)
+        refuse_flattened(parameter, rule, what)
         self.parameter = parameter
         self.is_distributed = is_distributed(parameter)
         parameter = local_of(parameter)

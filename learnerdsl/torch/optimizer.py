@@ -21,6 +21,7 @@ from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
+from learnerdsl.torch.whole import Given
 
 _torch: Any = torch
 _outside_graphs = _torch._disable_dynamo
@@ -76,6 +77,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "nonfinite": nonfinite,
             "seed": seed,
         }
+        self._given = Given()
         self._begin()
         super().__init__(params.items() if isinstance(params, Mapping) else params, defaults)
         self.state = States(self._begin_states, {})
@@ -131,6 +133,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         except BaseException:
             self.param_groups.pop()
             raise
+        self._given.add(self.param_groups[-1])
 
     def _check_group(self, group: dict[str, Any]) -> None:
         """Raise if the rule has no use for an argument or a parameter of a group."""
@@ -151,13 +154,14 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
         """Yield the parameters of a group, which has this number in its learner."""
         named = [name for own in self.param_groups for name in own.get("param_names", ())]
+        count = sum(len(own["params"]) for own in self.param_groups)
         first = 0
         for own in self.param_groups:
             if own is group:
                 break
             first += len(own["params"])
         names: Any = range(first, first + len(group["params"]))
-        if named and len(set(named)) == len(named):
+        if named and len(set(named)) == len(named) == count:
             names = group["param_names"]
         for name, tensor in zip(names, group["params"], strict=True):
             yield Member(tensor, name, number)
@@ -256,6 +260,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         has_sums = False
         for number, group in enumerate(self.param_groups):
             choice = self.interface.chosen(group)
+            self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
             has_sums |= any(spans_model(choice.traced(p.shape)) for p in group["params"])
         if has_sums:
@@ -316,6 +321,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         waiting = [p for p in parameters if id(p) not in known]
         # States of parameters that were taken out of the groups stay, as in torch.
         others = {key: value for key, value in given.items() if key not in shown}
+        if not isinstance(self.state, States):
+            self.state = States(self._begin_states, {})
         self.state.clear()
         self.state.update({**others, **shown})
         self._structure = Structure(self.param_groups, self.state, waiting)
@@ -447,4 +454,5 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.state = States(self._begin_states, self.state)
+        self._given = Given(self.param_groups)
         self._begin()

@@ -43,27 +43,6 @@ def test_rule_of_ones_own_is_an_optimizer():
         assert np.array_equal(optimizer.state[p]["mean"].numpy(), learner.state[name]["mean"])
 
 
-@pytest.mark.parametrize(
-    "scheduler",
-    [
-        lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.5),
-        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=12),
-        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 12),
-        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda k: 0.9**k),
-    ],
-    ids=["step", "one cycle", "cosine", "function"],
-)
-def test_schedulers_of_torch_set_hyperparameters(scheduler):
-    models = []
-    for model, optimizer in pair():
-        schedule = scheduler(optimizer)
-        for k in range(10):
-            train(model, optimizer, 1, k)
-            schedule.step()
-        models.append(model)
-    assert distance(*models) < 1e-6
-
-
 def test_hyperparameters_are_read_from_the_groups_at_each_step():
     models = []
     for model, optimizer in pair():

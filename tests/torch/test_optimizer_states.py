@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -55,6 +56,22 @@ def test_states_are_tensors_in_the_memory_of_updates():
     train(model, optimizer, 1)
     assert optimizer.state[model[0].weight]["step"] == 1
     assert optimizer.state[model[0].bias]["step"] == 3
+
+
+def test_states_may_be_replaced():
+    models = []
+    for model, optimizer in pair():
+        train(model, optimizer, 3)
+        p = model[0].weight
+        optimizer.state[p] = {n: torch.full_like(v, 2) for n, v in optimizer.state[p].items()}
+        train(model, optimizer, 3, 3)
+        assert optimizer.state[p]["step"] == 5
+        # A plain dict in place of all states, as torch.optim has after it was unpickled.
+        optimizer.state = defaultdict(dict, {p: dict(s) for p, s in optimizer.state.items()})
+        optimizer.state[model[0].bias] = {}
+        train(model, optimizer, 3, 6)
+        models.append(model)
+    assert distance(*models) < 1e-6
 
 
 @pytest.mark.parametrize("name", ["AdamW", "Prodigy", "ScheduleFreeAdamW", "AdaShift", "NAdam"])

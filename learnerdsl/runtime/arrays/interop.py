@@ -107,7 +107,7 @@ def as_tensor(array: np.ndarray) -> Any:
     """Return a tensor of PyTorch in the memory of a NumPy array."""
     # A thousand calls of import_module take a tenth of a second.
     torch: Any = sys.modules.get("torch") or importlib.import_module("torch")
-    if array.dtype == STORAGES["bfloat16"].numpy:
+    if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
 
