@@ -5,6 +5,7 @@ transpose is (..., rows, rows). Such square matrices may be states. Elementwise 
 them only with numbers and with matrices of the same shape.
 """
 
+import math
 from typing import Any, ClassVar
 
 import sympy
@@ -111,6 +112,28 @@ class Identity(sympy.Expr):
     def _sympystr(self, printer: Any) -> str:
         del printer
         return f"identity({self.side!r})"
+
+
+def scaled_product(expr: Any) -> tuple[float, MatMul, float, Any] | None:
+    """Return (α, AB, β, C) of a sum αAB + βC with numbers α and β whose C is A or B, else None.
+
+    In `products="bfloat16"` it is rounded once: C is an operand, so it has been rounded already.
+    """
+    if not isinstance(expr, sympy.Add) or len(expr.args) != 2:
+        return None
+    terms = [_scaled(term) for term in expr.args]
+    for (alpha, product), (beta, own) in (terms, terms[::-1]):
+        if isinstance(product, MatMul) and own in product.args:
+            return alpha, product, beta, own
+    return None
+
+
+def _scaled(term: Any) -> tuple[float, Any]:
+    """Return a term as a number times the rest, which is None if it has several factors."""
+    factors = sympy.Mul.make_args(term)
+    others = [factor for factor in factors if not factor.is_number]
+    number = math.prod(float(factor) for factor in factors if factor.is_number)
+    return number, others[0] if len(others) == 1 else None
 
 
 def matmul(a: Any, b: Any) -> sympy.Expr:

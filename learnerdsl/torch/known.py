@@ -224,6 +224,7 @@ KNOWN: dict[str, Interface] = {
             _choose_muon,
             learners.muon,
             {"m": "momentum_buffer"},
+            products="bfloat16",
         ),
         Interface(
             "SparseAdam",

@@ -54,6 +54,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         states: number types of the states; see `learnerdsl.Learner`, also for the next arguments.
         master: how to keep more bits of narrow parameters.
         rounding: "nearest" or "stochastic".
+        products: how matrices are multiplied, "full" or "bfloat16"; None for the choice of the
+            class, which is "bfloat16" for `Muon`, as in torch, and "full" for all others.
         nonfinite: what to do if a gradient holds NaN or infinity.
         seed: seed of the random numbers of the rule.
         arguments: hyperparameters and options of the rule, for groups that do not have their own:
@@ -72,6 +74,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
         **arguments: Any,
@@ -84,6 +87,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "states": states,
             "master": master,
             "rounding": rounding,
+            "products": self.interface.products if products is None else products,
             "nonfinite": nonfinite,
             "seed": seed,
         }
@@ -102,7 +106,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for p in group["params"]:
                 rules.append(choice.rule.trace(shape=tuple(p.shape), **choice.options))
                 kinds.append(storage_of(p))
-        names = ("states", "master", "rounding")
+        names = ("states", "master", "rounding", "products")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
     def _begin(self) -> None:

@@ -17,6 +17,7 @@ from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import NO_ROWS
 from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
+from learnerdsl.runtime.cpu.matrix_stage import host_matrices
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.engine import HostStates, ReadsGradients
@@ -62,6 +63,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.module = load_kernels(program)
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = Memory(self, parameters)
+        self.host = host_matrices(program)
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -161,7 +163,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             if refused:
                 return refused
             if name:
-                function = getattr(self.module, name)
+                function = self.matrix_function(name)
                 absent = set(self.aside.absent) if self.aside else ()
                 for k, group in enumerate(self.groups):
                     if k in absent:
@@ -170,6 +172,11 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
                         matrices = self.memory.decode_for_matrices(k)
                         function(matrices, self.model_rows[group], self.tensor_rows[k])
         return 0.0
+
+    def matrix_function(self, name: str) -> Callable[..., Any]:
+        """Return a function of whole matrices, of (arrays, model row, tensor row)."""
+        function = getattr(self.module, name)
+        return function if self.host is None else functools.partial(self.host.run, function)
 
     def stretches(self, first: int, last: int) -> list[tuple[int, int, str]]:
         """Return (first unit, end, name of the matrix function that follows or "") per launch."""
