@@ -23,7 +23,6 @@ from learnerdsl.expr import (
     Or,
     Orthonormal,
     Transpose,
-    Where,
     scaled_product,
 )
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
@@ -145,7 +144,7 @@ class MatrixPrinter(Printer):
 def with_sums(kernel: Kernel, block: Block) -> list[Compute]:
     """Return the statements of a block, with products inside the only sum that uses them.
 
-    So a sum αAB + βC is in one statement; see `scaled_product`.
+    So a sum alpha*A*B + beta*C is in one statement; see `scaled_product`.
     """
     items = [item for own in kernel.blocks for item in (*own.computes, *own.reduces)]
     uses = Counter(symbol for item in items for symbol in item.expression.free_symbols)
@@ -170,8 +169,8 @@ def _with_product(expression: Any, products: Mapping[Any, Any]) -> tuple[Any, An
     """
     for term in expression.args if isinstance(expression, sympy.Add) else ():
         for symbol in term.free_symbols & set(products):
-            others = [other for other in expression.args if other is not term]
-            own = term.xreplace({symbol: products[symbol]})
+            others: list[Any] = [other for other in expression.args if other is not term]
+            own: Any = term.xreplace({symbol: products[symbol]})
             whole = sympy.Add(own, *others, evaluate=False)
             if scaled_product(whole):
                 return symbol, whole
@@ -202,9 +201,9 @@ class ProductPrinter(MatrixPrinter):
         is_operand = symbol not in self.narrow | self.wide
         return f"{self.xp}.narrow({value})" if is_operand else value
 
-    def statement(self, expr: Any) -> str:
+    def statement(self, expression: Any) -> str:
         """Return the text of the value of a statement."""
-        return self.narrow_text(expr) or self(expr)
+        return self.narrow_text(expression) or self(expression)
 
     def text(self, expr: Any) -> tuple[str, int]:
         """Return the text of a wide matrix or a scalar; see `Printer.text`."""

@@ -115,9 +115,10 @@ class Identity(sympy.Expr):
 
 
 def scaled_product(expr: Any) -> tuple[float, MatMul, float, Any] | None:
-    """Return (α, AB, β, C) of a sum αAB + βC with numbers α and β whose C is A or B, else None.
+    """Return (alpha, AB, beta, C) of a sum alpha*A*B + beta*C with numbers alpha and beta.
 
-    In `products="bfloat16"` it is rounded once: C is an operand, so it has been rounded already.
+    C is A or B. Of anything else, return None. With `products="bfloat16"` such a sum is rounded
+    once, as C is an operand, which has been rounded already.
     """
     if not isinstance(expr, sympy.Add) or len(expr.args) != 2:
         return None

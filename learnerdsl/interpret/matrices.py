@@ -20,13 +20,13 @@ from learnerdsl.expr import (
 def narrow_product(
     values: Sequence[Any], alpha: float = 1.0, own: Any = 0.0, beta: float = 0.0
 ) -> Any:
-    """Return αAB + βC in bfloat16 for `products="bfloat16"`: summed in float32, rounded once.
+    """Return alpha*A*B + beta*C for `products="bfloat16"`: summed in float32, rounded once.
 
     Args:
         values: A and B, in the dtype of the arithmetic, which the result has too.
-        alpha: α.
+        alpha: a number.
         own: C, which is A or B.
-        beta: β.
+        beta: a number.
     """
     a, b, c = (_rounded(value) for value in (*values, own))
     total = np.float32(alpha) * np.matmul(a, b) + np.float32(beta) * c

@@ -89,15 +89,19 @@ def _checked_products(products: str | None, rules: Sequence[Rule]) -> str:
         listed = ", ".join(map(repr, PRODUCTS))
         msg = f"products must be one of {listed} or None, got {quoted(products)}."
         raise HyperparameterError(msg)
-    distinct = {id(rule): rule for rule in rules}.values()
-    lines = [line.expression for rule in distinct for line in rule.lines]
-    if products != "full" and not any(expression.has(MatMul) for expression in lines):
+    if products != "full" and not multiplies(rules):
         msg = (
             f"{rules[0].name} multiplies no matrices, so products={products!r} would change "
             "nothing; leave it out."
         )
         raise HyperparameterError(msg)
     return products
+
+
+def multiplies(rules: Sequence[Rule]) -> bool:
+    """Return whether one of the rules multiplies matrices."""
+    distinct = {id(rule): rule for rule in rules}.values()
+    return any(line.expression.has(MatMul) for rule in distinct for line in rule.lines)
 
 
 def _asked(states: Any) -> str | Mapping[str, str]:

@@ -118,14 +118,14 @@ class TorchMatrices:
         beta: float = 0.0,
         is_symmetric: bool = False,
     ) -> Any:
-        """Return αAB + βC in bfloat16, of matrices rounded to it: summed in float32, rounded once.
+        """Return alpha*A*B + beta*C of matrices rounded to bfloat16, as `Learner` says.
 
         Args:
             a: A (..., n, k).
             b: B (..., k, m).
-            alpha: α.
-            c: C (..., n, m), or None for αAB.
-            beta: β.
+            alpha: a number.
+            c: C (..., n, m), or None for alpha*A*B.
+            beta: a number.
             is_symmetric: whether the result is symmetric whatever the elements are, so that half
                 of it is enough.
         """
@@ -145,7 +145,7 @@ class TorchMatrices:
         return found.reshape(*outer, *found.shape[-2:])
 
     def _by_strips(self, a: Any, b: Any, alpha: float, c: Any, beta: float) -> Any:
-        """Return a symmetric αAB + βC, from its lower half."""
+        """Return a symmetric alpha*A*B + beta*C, from its lower half."""
         out = a.new_empty(len(a), b.shape[1])
         for first in range(0, len(a), STRIP):
             end = min(first + STRIP, len(a))
@@ -154,8 +154,6 @@ class TorchMatrices:
                 self.torch.mm(a[first:end], b[:, :end], out=strip)
             else:
                 own = c[first:end, :end]
-                self.torch.addmm(
-                    own, a[first:end], b[:, :end], beta=beta, alpha=alpha, out=strip
-                )
+                self.torch.addmm(own, a[first:end], b[:, :end], beta=beta, alpha=alpha, out=strip)
             out[:first, first:end] = strip[:, :first].mT
         return out

@@ -11,6 +11,7 @@ import torch
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import Reduction, RingState, nodes
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
+from learnerdsl.learner.precision import multiplies
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
@@ -85,7 +86,7 @@ class Members:
             for k, own in enumerate(values)
             if k
         ]
-        own = {**arguments, **choice.options, **values[0]}
+        own = {**arguments, "products": self._products(arguments), **choice.options, **values[0]}
         self.learner = choice.rule(views, groups=others, **own)
         self.engine = self.learner._engine
         self.has_rings = any(isinstance(spec.symbol, RingState) for spec in self.rule.states)
@@ -98,6 +99,12 @@ class Members:
     def _trace(self, member: Member) -> Rule:
         shape = tuple(member.tensor.shape)
         return self.choice.rule.trace(shape=shape, **self.choice.options)
+
+    def _products(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return how to multiply matrices; None where the rule multiplies none."""
+        asked = arguments["products"]
+        wanted = self.interface.products if asked is None else asked
+        return wanted if multiplies([self._trace(m) for m in self.members]) else None
 
     def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
         what = self.interface.name

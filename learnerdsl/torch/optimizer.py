@@ -87,7 +87,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "states": states,
             "master": master,
             "rounding": rounding,
-            "products": self.interface.products if products is None else products,
+            "products": products,
             "nonfinite": nonfinite,
             "seed": seed,
         }

@@ -17,7 +17,7 @@ from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import NO_ROWS
 from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
-from learnerdsl.runtime.cpu.matrix_stage import host_matrices
+from learnerdsl.runtime.cpu.matrix_stage import Stacks, host_matrices
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.engine import HostStates, ReadsGradients
@@ -64,6 +64,7 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.uses_matrices = any(functions.matrix for functions in program.levels)
         self.memory = Memory(self, parameters)
         self.host = host_matrices(program)
+        self.stacks = Stacks(program, self.memory, work.shapes)
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -164,9 +165,11 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
                 return refused
             if name:
                 function = self.matrix_function(name)
-                absent = set(self.aside.absent) if self.aside else ()
+                absent = set(self.aside.absent) if self.aside else set()
+                with np.errstate(all="ignore"):
+                    done = absent | self.stacks.run(function, absent)
                 for k, group in enumerate(self.groups):
-                    if k in absent:
+                    if k in done:
                         continue
                     with np.errstate(all="ignore"):
                         matrices = self.memory.decode_for_matrices(k)

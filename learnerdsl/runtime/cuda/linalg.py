@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import LearnerError
+from learnerdsl.interpret.matrices import narrow_product
 from learnerdsl.kernels import linalg
 from learnerdsl.kernels.simulator import SIMULATED
 from learnerdsl.runtime.arrays.interop import matrix_library
 from learnerdsl.runtime.torch_matrices import TorchMatrices
 
 
-def namespace_for(array: Any, rule: str) -> Any:
+def namespace_for(array: Any, rule: str, products: str) -> Any:
     """Return the matrix functions for arrays of this library.
+
+    Args:
+        array: an array.
+        rule: name of the rule, for error messages.
+        products: how matrices are multiplied; see `Precision`.
 
     Raises:
         LearnerError: no library with such functions is installed.
@@ -27,6 +33,12 @@ def namespace_for(array: Any, rule: str) -> Any:
         msg = (
             f"{rule} works on whole matrices, which on a GPU needs PyTorch or CuPy; install one of "
             "them, or use backend='cpu'."
+        )
+        raise LearnerError(msg)
+    if products != "full" and library.__name__ != "torch":
+        msg = (
+            f"products={products!r} on a GPU needs arrays of PyTorch, since {library.__name__} has "
+            "no such matrices; leave products out."
         )
         raise LearnerError(msg)
     return TorchMatrices(library) if library.__name__ == "torch" else CupyMatrices(library)
@@ -64,6 +76,27 @@ class NumpyMatrices:
     def orthonormal(self, a: Any) -> Any:
         """Return Q of the QR decomposition."""
         return linalg.orthonormal(a)
+
+    def narrow(self, a: Any) -> Any:
+        """Return a matrix as it is: `product` rounds it."""
+        return a
+
+    def wide(self, a: Any) -> Any:
+        """Return a matrix as it is: it has the dtype of the arithmetic."""
+        return a
+
+    def product(
+        self,
+        a: Any,
+        b: Any,
+        alpha: float = 1.0,
+        c: Any = 0.0,
+        beta: float = 0.0,
+        is_symmetric: bool = False,
+    ) -> Any:
+        """Return alpha*A*B + beta*C of rounded matrices; see `TorchMatrices.product`."""
+        del is_symmetric
+        return narrow_product((a, b), alpha, c, beta)
 
 
 class CupyMatrices:
