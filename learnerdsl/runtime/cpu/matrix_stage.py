@@ -77,10 +77,10 @@ class HostMatrices(TorchMatrices):
     def run(self, function: Callable[..., Any], matrices: Any, model: Any, tensor: Any) -> None:
         """Call a function of whole matrices, which may leave results for later ones."""
         with self.torch.no_grad():
-            own = {name: self.array(array) for name, array in matrices.items()}
-            given = set(own)
+            given = {name: self.array(array) for name, array in matrices.items()}
+            own = dict(given)
             function(self, own, model, tensor)
-            matrices.update({name: own[name] for name in own.keys() - given})
+            matrices.update({n: a for n, a in own.items() if a is not given.get(n)})
 
 
 class Stacks:
