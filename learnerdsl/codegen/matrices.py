@@ -17,7 +17,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     NumPy has no bfloat16, so for products in it the function calls a namespace as on a device.
     """
     if text.products != "full":
-        return print_cuda_matrices(text, block, name)
+        return print_library_matrices(text, block, name)
     # A Python float takes the dtype of the matrix in an operation, a NumPy scalar does not.
     lines = _lines(text, block, "np", "float")
     return [
@@ -27,7 +27,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     ] * bool(lines)
 
 
-def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
+def print_library_matrices(text: Text, block: Block, name: str) -> list[str]:
     """Return the function of a block on matrices, in the array namespace `xp`."""
     lines = _lines(text, block, "xp", "xp.scalar")
     return [
@@ -70,7 +70,7 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     return [*text.read_rows(narrow, scalar).values(), *_loads(text, block, printer), *lines]
 
 
-def _loads(text: Text, block: Block, printer: "MatrixPrinter") -> list[str]:
+def _loads(text: Text, block: Block, printer: MatrixPrinter) -> list[str]:
     """Return the statements that take matrices from memory."""
     loads = {load.symbol: f"matrices[{str(load.array)!r}]" for load in block.loads}
     names = text.names.values

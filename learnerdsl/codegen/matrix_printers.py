@@ -98,8 +98,9 @@ class MatrixPrinter(Printer):
             return f"{self.xp}.eye({like}.shape[{axis}], dtype={like}.dtype)"
         arguments = [self(argument) for argument in expr.args]
         if isinstance(expr, MatMul):
-            if self.xp == "np" and expr.args[0] == expr.args[1] in self.symmetric:
-                # BLAS computes half of a product with the own transpose.
+            first, second = expr.args
+            if self.xp == "np" and first == second and first in self.symmetric:
+                # Of a product with the own transpose, BLAS computes only a half.
                 arguments[1] = f"np.swapaxes({arguments[1]}, -1, -2)"
             return f"{self.xp}.matmul({', '.join(arguments)})"
         if isinstance(expr, Transpose):
@@ -226,12 +227,17 @@ class ProductPrinter(MatrixPrinter):
         if terms is None:
             return ""
         alpha, product, beta, own = terms
-        return self.multiplied(product, f", {alpha!r}, {self.operand(own)}, {beta!r}")
+        scaled = f", {alpha!r}, {self.operand(own)}, {beta!r}"
+        return self.multiplied(product, scaled, self.is_symmetric(own))
 
-    def multiplied(self, expr: MatMul, scaled: str = "") -> str:
+    def is_symmetric(self, expr: Any) -> bool:
+        """Return whether a matrix is symmetric, whatever the input is."""
+        return _is_symmetric(expr, self.symmetric, self.kernel)
+
+    def multiplied(self, expr: MatMul, scaled: str = "", may_be_symmetric: bool = True) -> str:
         """Return a call that multiplies two matrices, and adds one of them if asked to."""
         operands = ", ".join(map(self.operand, expr.args))
-        is_symmetric = _is_symmetric(expr, self.symmetric, self.kernel)
+        is_symmetric = may_be_symmetric and self.is_symmetric(expr)
         keyword = ", is_symmetric=True" if is_symmetric else ""
         return f"{self.xp}.product({operands}{scaled}{keyword})"
 

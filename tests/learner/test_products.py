@@ -75,6 +75,31 @@ def test_sum_of_a_product_and_its_operand_is_rounded_once(backend, shape):
     assert (twice != y).any()
 
 
+@ld.rule
+def of_a_square(p, g):
+    """A symmetric product is added to a matrix that is not symmetric."""
+    q = ld.state("q", shape=("rows", "rows"))
+    y = ld.let("y", 0.5 * q + ld.matmul(q, ld.transpose(q)))
+    return ld.combine(
+        [ld.assign(q, q + ld.matmul(g, ld.transpose(p))), ld.assign(p, ld.matmul(y, g))]
+    )
+
+
+@needs_torch
+def test_half_of_a_sum_is_enough_only_if_both_are_symmetric():
+    g, start = integers((300, 8), largest=1).reshape(2, 300, 4)
+    found = []
+    for backend in ("cpu", "numpy"):
+        p = start.copy()
+        learner = of_a_square([p], products="bfloat16", backend=backend)
+        learner.update([g])
+        assert not p.any()
+        learner.update([g])
+        found.append(p)
+    assert np.array_equal(*found)
+    assert found[0].any()
+
+
 def path_of(rule, shapes, **arguments):
     """Return how far parameters moved in three updates by normal gradients."""
     numbers = np.random.default_rng(1)

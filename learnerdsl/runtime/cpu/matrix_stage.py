@@ -140,7 +140,7 @@ def _is_of_matrices(program: Program, block: Block) -> bool:
     kernel = program.kernel
     read = {s for c in block.computes for s in c.expression.free_symbols}
     values = [*read, *(c.expression for c in block.computes)]
-    targets = {store.target for store in block.stores} | {kernel.parameter}
+    targets = {store.target for store in block.stores}
     loaded = {load.array for load in block.loads}
     return not targets & loaded and all(
         kernel.domain_of(value).rank >= Rank.ELEMENT for value in values
