@@ -10,7 +10,7 @@ from typing import NoReturn
 from learnerdsl.codegen.cuda_blocks import InBlocks
 from learnerdsl.codegen.cuda_packs import InPacks
 from learnerdsl.codegen.cuda_rows import print_cuda_by_rows
-from learnerdsl.codegen.matrices import print_library_matrices
+from learnerdsl.codegen.matrices import print_cuda_matrices
 from learnerdsl.codegen.naming import CUDA_FUNCTIONS
 from learnerdsl.codegen.scalars import (
     Vectors,
@@ -85,7 +85,7 @@ CUDA = Target(
     imports=(("learnerdsl.kernels.cuda", CUDA_FUNCTIONS),),
     model_scalars=print_model_scalars,
     tensor_scalars=_tensor_scalars,
-    matrices=print_library_matrices,
+    matrices=print_cuda_matrices,
     element=_element,
     narrowing="narrowed",
 )

@@ -17,7 +17,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     NumPy has no bfloat16, so for products in it the function calls a namespace as on a device.
     """
     if text.products != "full":
-        return print_library_matrices(text, block, name)
+        return print_cuda_matrices(text, block, name)
     # A Python float takes the dtype of the matrix in an operation, a NumPy scalar does not.
     lines = _lines(text, block, "np", "float")
     return [
@@ -27,7 +27,7 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
     ] * bool(lines)
 
 
-def print_library_matrices(text: Text, block: Block, name: str) -> list[str]:
+def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
     """Return the function of a block on matrices, in the array namespace `xp`."""
     lines = _lines(text, block, "xp", "xp.scalar")
     return [

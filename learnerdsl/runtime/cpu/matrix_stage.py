@@ -4,10 +4,10 @@ A call of BLAS for a small matrix takes longer than its arithmetic. So the small
 shape of a model are stacked, where a function of matrices has no other inputs.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -149,8 +149,8 @@ def _is_of_matrices(program: Program, block: Block) -> bool:
 
 def _equal_shapes(shapes: Sequence[tuple[int, ...]], limits: Limits) -> Iterator[list[int]]:
     """Yield the numbers of small tensors of equal shape, two or more, at most a stack of them."""
-    small = [k for k, shape in enumerate(shapes) if 0 < prod(shape) <= limits.matrix]
+    small = [k for k, shape in enumerate(shapes) if 0 < math.prod(shape) <= limits.matrix]
     for shape, equal in groupby(sorted(small, key=lambda k: shapes[k]), lambda k: shapes[k]):
-        members, most = list(equal), max(1, limits.stack // prod(shape))
+        members, most = list(equal), max(1, limits.stack // math.prod(shape))
         stacks = (members[first : first + most] for first in range(0, len(members), most))
         yield from (stack for stack in stacks if len(stack) > 1)
