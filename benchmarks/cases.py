@@ -9,7 +9,16 @@ import numpy as np
 
 from benchmarks.ceilings import NUMBA_LOOP, TRAFFIC, TRAFFIC_LOOP
 from benchmarks.custom import FULL_STEP, MY_RMSPROP
-from benchmarks.library import MUON, RULES, matrices, transformer_block
+from benchmarks.library import (
+    MUON,
+    RULES,
+    SHAMPOO,
+    SOAP,
+    gpt2_matrices,
+    many_matrices,
+    matrices,
+    transformer_block,
+)
 from benchmarks.peers import (
     ADAM,
     NEW_GRADIENTS,
@@ -140,7 +149,11 @@ CASES = (
     flat_rmsprop(6),
     flat_rmsprop(7),
     *(block_rule(name, kinds) for name, kinds in RULES.items()),
-    Case("muon-block", matrices, MUON, is_quick=False),
+    Case("muon-block", matrices, MUON, {"torch": 1.0}, is_quick=False),
+    Case("muon-gpt2", gpt2_matrices, MUON, {"torch": 1.0}, is_quick=False),
+    Case("muon-48x64x64", many_matrices, MUON, {"torch": 1.0}, is_quick=False),
+    Case("soap-block", matrices, SOAP, is_quick=False),
+    Case("shampoo-block", matrices, SHAMPOO, is_quick=False),
     torch_step(1, {FUSED: 2}),
     torch_step(100, {FUSED: 5}),
     torch_step(1000, {FUSED: 6}),

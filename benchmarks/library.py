@@ -93,4 +93,47 @@ RULES: dict[str, Peers] = {
 }
 """Rule -> its peers, on a block of a transformer."""
 
-MUON = peers("muon", "Muon", exact=False)
+
+def gpt2_matrices() -> Shapes:
+    """The matrices of the 12 blocks of GPT-2."""
+    return matrices() * 12
+
+
+def many_matrices() -> Shapes:
+    """Small matrices, as of many small layers."""
+    return [(64, 64)] * 48
+
+
+def by_class(params: Arrays, grads: Arrays, **arguments: Any) -> Peer:
+    """`learnerdsl.torch.Muon`, on the tensors that torch's gets."""
+    import learnerdsl.torch as ldt
+
+    optimizer = ldt.Muon(torch_parameters(params, grads), **arguments)
+    return Peer(optimizer.step, lambda: params)
+
+
+MUON = (
+    PeerKind("ldt.Muon", by_class, ("torch",)),
+    *(peer for peer in peers("muon", "Muon", exact=False) if peer.name != OURS),
+    PeerKind(OURS, functools.partial(by_rule, learners.muon), is_optimizer=False),
+)
+"""The class in bfloat16, torch's, and the rule in float32."""
+
+
+def of_pytorch_optimizer(name: str, params: Arrays, grads: Arrays) -> Peer:
+    """A learner of the package pytorch_optimizer, with its defaults."""
+    import pytorch_optimizer
+
+    optimizer = getattr(pytorch_optimizer, name)(torch_parameters(params, grads))
+    return Peer(optimizer.step, lambda: params)
+
+
+def beside_pytorch_optimizer(rule: str, name: str) -> Peers:
+    """Our rule and the learner of that package, each with its defaults."""
+    make = functools.partial(of_pytorch_optimizer, name)
+    ours = PeerKind(OURS, functools.partial(by_rule, getattr(learners, rule)))
+    return ours, PeerKind("pytorch_optimizer", make, ("pytorch_optimizer",), is_optimizer=False)
+
+
+SOAP = beside_pytorch_optimizer("soap", "SOAP")
+SHAMPOO = beside_pytorch_optimizer("shampoo", "Shampoo")

@@ -88,6 +88,7 @@ class UpdateRule(ByName):
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
@@ -111,6 +112,7 @@ class UpdateRule(ByName):
             states=states,
             master=master,
             rounding=rounding,
+            products=products,
             hyperparameters=hypers,
         )
 
@@ -151,6 +153,7 @@ class UpdateRule(ByName):
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         **options: Any,
     ) -> Program:
         """Return the compiled rule.
@@ -163,13 +166,15 @@ class UpdateRule(ByName):
             states: number types of the states; see `Learner`.
             master: how to keep more bits of narrow parameters; see `Learner`.
             rounding: "nearest" or "stochastic"; see `Learner`.
+            products: "full" or "bfloat16"; see `Learner`.
             options: options of the rule, and `shape` for rules that ask for it.
 
         Raises:
             LearnerError: an argument cannot be used.
         """
         traced = self.trace(**options)
-        return compile_rule(traced, _precision(traced, dtype, states, master, rounding), target)
+        choices = states, master, rounding, products
+        return compile_rule(traced, _precision(traced, dtype, *choices), target)
 
     def source(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
         """Return the source of the generated module: the loops that run; see `program`."""
@@ -267,9 +272,11 @@ def _precision(
     states: str | Mapping[str, str] | None,
     master: str | None,
     rounding: str,
+    products: str | None,
 ) -> Precision:
     """Return the number types that a learner of parameters of this dtype would choose."""
-    return precisions_for([traced], [parameter_type(dtype)], states, master, rounding)[0]
+    choices = states, master, rounding, products
+    return precisions_for([traced], [parameter_type(dtype)], *choices)[0]
 
 
 @overload

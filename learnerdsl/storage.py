@@ -144,6 +144,9 @@ MASTERS: dict[str, Master] = {
 
 ROUNDINGS = ("nearest", "stochastic")
 
+PRODUCTS = ("full", "bfloat16")
+"""Ways to multiply matrices: in the dtype of the arithmetic, or with operands of bfloat16."""
+
 
 def noise_multiplier(number: int) -> int:
     """Return the odd number (or 2**16) that gives an array its own bits of an element's noise.
@@ -167,6 +170,7 @@ class Precision:
         master: key of `MASTERS`; "" if there are no master weights.
         rounding: how parameters and states are rounded: "nearest" (ties to even), or "stochastic":
             up or down, so that the expected value is exact.
+        products: how matrices are multiplied, one of `PRODUCTS`.
     """
 
     parameter: str = "float32"
@@ -174,6 +178,7 @@ class Precision:
     states: tuple[tuple[str, str], ...] = ()
     master: str = ""
     rounding: str = "nearest"
+    products: str = "full"
 
     @staticmethod
     def of(dtype: str) -> "Precision":
@@ -232,6 +237,8 @@ class Precision:
             parts.append(f"master {self.master}")
         if self.rounding != "nearest":
             parts.append(f"{self.rounding} rounding")
+        if self.products != "full":
+            parts.append(f"{self.products} products")
         return ", ".join(parts)
 
 

@@ -68,7 +68,7 @@ def check(
     True
     """
     _check_arguments(rule, updates, dtype, backend)
-    for name in ("states", "master", "rounding"):
+    for name in ("states", "master", "rounding", "products"):
         if name in arguments:
             msg = f"check judges a rule in the dtype of its arithmetic; leave out {name}."
             raise HyperparameterError(msg)

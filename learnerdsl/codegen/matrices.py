@@ -1,33 +1,23 @@
 """Printing of functions of whole matrices, as calls of NumPy or of a namespace like it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
 
-from learnerdsl.codegen.naming import LINEAR_ALGEBRA
-from learnerdsl.codegen.printer import ATOM, Printer
+from learnerdsl.codegen.matrix_printers import MatrixPrinter, ProductPrinter, with_sums
 from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
-from learnerdsl.elementary import BY_NODE, Function
-from learnerdsl.expr import (
-    And,
-    Eigenvectors,
-    Identity,
-    InverseRoot,
-    MatMul,
-    MatrixFunction,
-    MatrixState,
-    Maximum,
-    Not,
-    Or,
-    Orthonormal,
-    Transpose,
-    Where,
-)
+from learnerdsl.expr import MatrixState, Transpose, Where
 from learnerdsl.ir import Block, Compute, Domain, Rank
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
-    """Return the function of a block on matrices, in NumPy; no lines if it would be empty."""
+    """Return the function of a block on matrices, in NumPy; no lines if it would be empty.
+
+    NumPy has no bfloat16, so for products in it the function calls a namespace as on a device.
+    """
+    if text.products != "full":
+        return print_cuda_matrices(text, block, name)
     # A Python float takes the dtype of the matrix in an operation, a NumPy scalar does not.
     lines = _lines(text, block, "np", "float")
     return [
@@ -38,11 +28,11 @@ def print_matrices(text: Text, block: Block, name: str) -> list[str]:
 
 
 def print_cuda_matrices(text: Text, block: Block, name: str) -> list[str]:
-    """Return the function of a block on matrices, in the device's array namespace `xp`."""
+    """Return the function of a block on matrices, in the array namespace `xp`."""
     lines = _lines(text, block, "xp", "xp.scalar")
     return [
         f"def {name}(xp, matrices, model, tensor):",
-        f'{INDENT}"""Functions of whole matrices, of one tensor, in a library of the device."""',
+        f'{INDENT}"""Functions of whole matrices, of one tensor, in the library `xp`."""',
         *indented(lines),
     ] * bool(lines)
 
@@ -55,15 +45,19 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     narrow = {
         s for s in symbols_of(block.computes) - own if text.kernel.domains[s].rank < Rank.VECTOR
     }
-    printer = _MatrixPrinter(text, xp)
+    computes: Sequence[Compute] = block.computes
+    printer = MatrixPrinter(text, xp)
+    if text.products != "full":
+        computes = with_sums(text.kernel, block)
+        printer = ProductPrinter(text, xp)
     names = text.names.values
-    lines = list(text.read_rows(narrow, scalar).values())
-    lines += [f"{names[load.symbol]} = matrices[{str(load.array)!r}]" for load in block.loads]
+    lines: list[str] = []
     kept = own - {store.value for store in block.stores}
     later = _needed_later(text, block) & kept
     lasting = later | {s.value for s in block.stores if isinstance(s.target, MatrixState)}
     views = _views(text, block)
-    for compute in block.computes:
+    printer.wide |= later | {store.value for store in block.stores}
+    for compute in computes:
         lines += text.compute(compute, printer)
         if text.kernel.domain_of(compute.expression).rank < Rank.ELEMENT:
             lines.append(_filled(text, compute, xp))
@@ -73,7 +67,14 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     lines += [f"matrices[{str(s)!r}] = {names[s]}" for s in sorted(later, key=str)]
     for store in block.stores:
         lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
-    return lines
+    return [*text.read_rows(narrow, scalar).values(), *_loads(text, block, printer), *lines]
+
+
+def _loads(text: Text, block: Block, printer: MatrixPrinter) -> list[str]:
+    """Return the statements that take matrices from memory."""
+    loads = {load.symbol: f"matrices[{str(load.array)!r}]" for load in block.loads}
+    names = text.names.values
+    return [f"{names[symbol]} = {printer.loaded(symbol, value)}" for symbol, value in loads.items()]
 
 
 def _filled(text: Text, compute: Compute, xp: str) -> str:
@@ -112,73 +113,3 @@ def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
             views -= {targets.get(compute.symbol)}
         found[compute.symbol] = views
     return found
-
-
-class _MatrixPrinter(Printer):
-    """A printer of expressions of arrays; it prints choices by scalars as Python's `if`."""
-
-    def __init__(self, text: Text, xp: str) -> None:
-        super().__init__(text.names.values, text.scalar_names, "float64")
-        self.xp = xp
-        self.kernel = text.kernel
-
-    def call(self, expr: Any) -> str:
-        """Return a call of a function of matrices or of the namespace."""
-        if isinstance(expr, (MatrixFunction, Identity)):
-            return self.matrix(expr)
-        if expr.func in BY_NODE:
-            return f"{self.function(BY_NODE[expr.func])}({', '.join(map(self, expr.args))})"
-        return super().call(expr)
-
-    def function(self, row: Function) -> str:
-        """Return the name of a function: the namespace's, or ours if NumPy lacks it."""
-        if isinstance(row.numpy, str):
-            return f"{self.xp}.{row.numpy}"
-        return f"array_{row.name}" if self.xp == "np" else f"{self.xp}.{row.name}"
-
-    def matrix(self, expr: Any) -> str:
-        """Return a call of a function of matrices."""
-        if isinstance(expr, Identity):
-            like = f"matrices[{str(self.kernel.parameter)!r}]"
-            axis = -2 if expr.side == "rows" else -1
-            return f"{self.xp}.eye({like}.shape[{axis}], dtype={like}.dtype)"
-        arguments = [self(argument) for argument in expr.args]
-        if isinstance(expr, MatMul):
-            return f"{self.xp}.matmul({', '.join(arguments)})"
-        if isinstance(expr, Transpose):
-            return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
-        names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
-        prefix = "" if self.xp == "np" else f"{self.xp}."
-        return f"{prefix}{LINEAR_ALGEBRA[names[expr.func]]}({', '.join(arguments)})"
-
-    def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
-        """Return a square root as a call, other roots as powers."""
-        if exponent == sympy.Rational(1, 2):
-            return f"{self.xp}.sqrt({self(base)})", ATOM
-        return f"({self(base)}) ** {float(exponent)!r}", ATOM
-
-    def choice(self, expr: Any) -> str:
-        """Return a choice; if the condition is a scalar, only one branch is computed."""
-        symbols = expr.condition.free_symbols
-        if all(self.kernel.domains[s].rank < Rank.ELEMENT for s in symbols):
-            return super().choice(expr)
-        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
-
-    def extreme(self, expr: sympy.Basic) -> str:
-        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
-        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
-        texts = [self(a) for a in expr.args]
-        result = texts[0]
-        for text in texts[1:]:
-            result = f"{name}({result}, {text})"
-        return result
-
-    def condition(self, expr: sympy.Basic) -> str:
-        """Return a condition; those of elements are joined by `&`, `|` and `~`."""
-        wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
-        if wide and isinstance(expr, (And, Or)):
-            sign = " & " if isinstance(expr, And) else " | "
-            return sign.join(f"({self(a)})" for a in expr.args)
-        if wide and isinstance(expr, Not):
-            return f"~({self(expr.args[0])})"
-        return super().condition(expr)

@@ -48,6 +48,10 @@ class Printer:
         """Return the text of an expression."""
         return self.text(expression)[0]
 
+    def statement(self, expression: sympy.Basic) -> str:
+        """Return the text of the value that a statement computes."""
+        return self(expression)
+
     def text(self, expr: sympy.Basic) -> tuple[str, int]:
         """Return (text, how tightly it binds), the latter from ATOM to CONDITION."""
         if expr.is_Symbol:

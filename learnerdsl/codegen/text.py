@@ -38,6 +38,7 @@ class Text:
         self.kernel = kernel
         self.layout = layout
         self.dtype = precision.arithmetic
+        self.products = precision.products
         self.names = Names(kernel)
         self.memory = Memory(kernel, layout, precision, self.names, narrowing)
         self.notes = {
@@ -77,7 +78,7 @@ class Text:
 
     def compute(self, compute: Compute, printer: Printer) -> list[str]:
         """Return a statement, after a comment with the line of the rule that it comes from."""
-        text = printer(compute.expression)
+        text = printer.statement(compute.expression)
         if compute.rounded and printer.dtype == "float64" and self.dtype != "float64":
             text = f"float64({self.dtype}({text}))"
         name = self.names.values[compute.symbol]

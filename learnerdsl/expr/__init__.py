@@ -47,6 +47,7 @@ from learnerdsl.expr.matrices import identity as identity
 from learnerdsl.expr.matrices import inverse_root as inverse_root
 from learnerdsl.expr.matrices import matmul as matmul
 from learnerdsl.expr.matrices import orthonormal as orthonormal
+from learnerdsl.expr.matrices import scaled_product as scaled_product
 from learnerdsl.expr.matrices import transpose as transpose
 from learnerdsl.expr.nodes import And as And
 from learnerdsl.expr.nodes import Comparison as Comparison

@@ -5,6 +5,7 @@ transpose is (..., rows, rows). Such square matrices may be states. Elementwise 
 them only with numbers and with matrices of the same shape.
 """
 
+import math
 from typing import Any, ClassVar
 
 import sympy
@@ -111,6 +112,29 @@ class Identity(sympy.Expr):
     def _sympystr(self, printer: Any) -> str:
         del printer
         return f"identity({self.side!r})"
+
+
+def scaled_product(expr: Any) -> tuple[float, MatMul, float, Any] | None:
+    """Return (alpha, AB, beta, C) of a sum alpha*A*B + beta*C with numbers alpha and beta.
+
+    C is A or B. Of anything else, return None. With `products="bfloat16"` such a sum is rounded
+    once, as C is an operand, which has been rounded already.
+    """
+    if not isinstance(expr, sympy.Add) or len(expr.args) != 2:
+        return None
+    terms = [_scaled(term) for term in expr.args]
+    for (alpha, product), (beta, own) in (terms, terms[::-1]):
+        if isinstance(product, MatMul) and own in product.args:
+            return alpha, product, beta, own
+    return None
+
+
+def _scaled(term: Any) -> tuple[float, Any]:
+    """Return a term as a number times the rest, which is None if it has several factors."""
+    factors = sympy.Mul.make_args(term)
+    others = [factor for factor in factors if not factor.is_number]
+    number = math.prod(float(factor) for factor in factors if factor.is_number)
+    return number, others[0] if len(others) == 1 else None
 
 
 def matmul(a: Any, b: Any) -> sympy.Expr:

@@ -26,10 +26,16 @@ from learnerdsl.expr import (
     Reduction,
     UniformDraw,
     Where,
+    scaled_product,
     seed,
     step,
 )
-from learnerdsl.interpret.matrices import filled, has_elements, matrix_function
+from learnerdsl.interpret.matrices import (
+    filled,
+    has_elements,
+    matrix_function,
+    narrow_product,
+)
 from learnerdsl.interpret.philox import philox
 from learnerdsl.tracing import Assignment
 
@@ -69,6 +75,7 @@ class Evaluation:
         self.of_model: dict[Any, Any] = {}
         self.positions: Sequence[Any] | None = None
         self.numbers: Sequence[int] | None = None
+        self.products: Sequence[str] = ["full"] * len(parameters)
 
     def __call__(self, root: Any, tensor: int) -> Any:
         """Return the value of an expression for tensor number `tensor`."""
@@ -161,7 +168,7 @@ class Evaluation:
     def matrix(self, expr: Any, k: int) -> Any:
         """Return the value of a function of matrices, over the last two axes."""
         values = [self(argument, k) for argument in self.needed(expr, k)]
-        return matrix_function(expr, values, self.parameters[k], self.xp)
+        return matrix_function(expr, values, self.parameters[k], self.xp, self.products[k])
 
     def draw(self, expr: Draw, k: int) -> Any:
         """Return the random numbers of tensor `k`, computed by Philox4x32-10 in NumPy."""
@@ -239,6 +246,11 @@ class Evaluation:
 
     def total(self, expr: sympy.Add, k: int) -> Any:
         """Return a sum, scalars first; a sum of fractions of integers is exact."""
+        scaled = None if self.products[k] == "full" else scaled_product(expr)
+        if scaled is not None:
+            alpha, product, beta, own = scaled
+            values = [self(operand, k) for operand in product.args]
+            return narrow_product(values, alpha, self(own, k), beta)
         parts: list[Any] = [term.as_coeff_Mul() for term in expr.args]
         # Leave out sums with a float: `exactly` would call this method for them, without end.
         if all(factor.is_Rational and rest.is_integer for factor, rest in parts):

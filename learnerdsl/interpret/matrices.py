@@ -17,7 +17,34 @@ from learnerdsl.expr import (
 )
 
 
-def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -> Any:
+def narrow_product(
+    values: Sequence[Any], alpha: float = 1.0, own: Any = 0.0, beta: float = 0.0
+) -> Any:
+    """Return alpha*A*B + beta*C for `products="bfloat16"`: summed in float32, rounded once.
+
+    Args:
+        values: A and B, in the dtype of the arithmetic, which the result has too.
+        alpha: a number.
+        own: C, which is A or B.
+        beta: a number.
+    """
+    a, b, c = (_rounded(value) for value in (*values, own))
+    total = np.float32(alpha) * np.matmul(a, b) + np.float32(beta) * c
+    return _rounded(total).astype(values[0].dtype)
+
+
+def _rounded(values: Any) -> Any:
+    """Return float32 numbers with the digits of bfloat16: rounded to nearest, ties to even."""
+    single = np.asarray(values, np.float32)
+    bits = single.view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = (bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(single), single, rounded.view(np.float32))
+
+
+def matrix_function(
+    expr: Any, values: Sequence[Any], parameter: Any, xp: Any, products: str = "full"
+) -> Any:
     """Return the value of a function of matrices.
 
     Args:
@@ -25,12 +52,13 @@ def matrix_function(expr: Any, values: Sequence[Any], parameter: Any, xp: Any) -
         values: values of its arguments; matrices are (..., n, m).
         parameter: array whose last two axes are the rows and columns.
         xp: array namespace.
+        products: how matrices are multiplied, "full" or "bfloat16" (with NumPy).
     """
     if isinstance(expr, Identity):
         side = np.shape(parameter)[-2 if expr.side == "rows" else -1]
         return xp.eye(side, dtype=parameter.dtype)
     if isinstance(expr, MatMul):
-        return xp.matmul(*values)
+        return xp.matmul(*values) if products == "full" else narrow_product(values)
     if isinstance(expr, Transpose):
         return xp.swapaxes(values[0], -1, -2)
     if isinstance(expr, Orthonormal):

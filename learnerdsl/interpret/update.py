@@ -64,6 +64,7 @@ def interpret(
     positions: Sequence[Any] | None = None,
     extras: Mapping[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
+    products: Sequence[str] | None = None,
 ) -> tuple[list[Any], Values]:
     """Update every tensor once.
 
@@ -81,6 +82,7 @@ def interpret(
         extras: name -> number, or list with an array for each tensor.
         numbers: for each tensor, its number in the model, if the model has more tensors; random
             numbers depend on it.
+        products: for each tensor, how its matrices are multiplied, if not in full; see `Precision`.
 
     Returns:
         The new parameters and the new states.
@@ -93,6 +95,8 @@ def interpret(
         symbols[extra] = [float(value)] * len(each) if is_number else list(value)
     evaluate = _evaluation(each, symbols, parameters, xp, values)
     evaluate.positions, evaluate.numbers = positions, numbers
+    if products is not None:
+        evaluate.products = products
     new = [_new_values(rule) for rule in each]
     new_states = _by_state(each, parameters, lambda k, spec: evaluate(new[k][spec.symbol], k), xp)
     updated = [

@@ -60,7 +60,7 @@ NESTED = (
 
 
 class Learner(Resumable):
-    """Updates arrays in place by a rule, in one launch for all of them, and shows its code.
+    r"""Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
     Call a rule to make one: `learner = adam(params, lr=1e-3)`.
 
@@ -86,6 +86,8 @@ class Learner(Resumable):
             "split8" or "kahan"; None for not at all.
         rounding: how narrow states are rounded, and narrow parameters without master weights:
             "nearest" (ties to even), or "stochastic".
+        products: how matrices are multiplied: "full", in float32 (float64 for float64 parameters),
+            which None means too; or "bfloat16", which is faster on machines with units for it.
         hyperparameters: values or schedules that replace the defaults of the rule.
 
     Number types are those of memory: updates load values, compute in float32 (or float64), and
@@ -104,6 +106,10 @@ class Learner(Resumable):
       $(x - a) / (b - a)$, so that small steps are right on average
       (https://arxiv.org/abs/1502.02551). The bits come from `seed`, the step and the element, and
       are the same on every backend.
+    * `products="bfloat16"` rounds the operands of every product of matrices to bfloat16, adds up in
+      float32, and rounds the result to bfloat16. A sum of a product and one of its operands,
+      $\alpha A B + \beta B$ with numbers $\alpha$ and $\beta$, is rounded once. It needs PyTorch,
+      except with `backend="numpy"`.
 
     Raises:
         LearnerError: an argument cannot be used; the message says what to write instead.
@@ -122,6 +128,7 @@ class Learner(Resumable):
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         # The order matters. All arguments are checked before the engine is made, because that
@@ -140,7 +147,7 @@ class Learner(Resumable):
         self._rule = self._rules[0]
         check_variants(self._rules)
         kinds = self._backend.kinds
-        self._precisions = precisions_for(self._rules, kinds, states, master, rounding)
+        self._precisions = precisions_for(self._rules, kinds, states, master, rounding, products)
         self._stored = Stored(self._rules, self._precisions)
         self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
         own = {} if hyperparameters is None else hyperparameters

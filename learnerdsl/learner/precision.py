@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
+from learnerdsl.expr import MatMul
 from learnerdsl.layout import is_structured
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import stages
-from learnerdsl.storage import BLOCK, MASTERS, ROUNDINGS, STORAGES, Precision, Storage
+from learnerdsl.storage import BLOCK, MASTERS, PRODUCTS, ROUNDINGS, STORAGES, Precision, Storage
 from learnerdsl.tracing import Rule, StateSpec, is_counter, is_nonnegative
 
 
@@ -19,6 +20,7 @@ def precisions_for(
     states: str | Mapping[str, str] | None,
     master: str | None,
     rounding: str,
+    products: str | None = None,
 ) -> list[Precision]:
     """Return the number types of each parameter's arrays.
 
@@ -29,6 +31,7 @@ def precisions_for(
             state; None for those that the rule declares.
         master: how to keep master weights of narrow parameters; None for not at all.
         rounding: how new parameters and states are rounded, "nearest" or "stochastic".
+        products: how matrices are multiplied, "full" or "bfloat16"; None for "full".
 
     Raises:
         HyperparameterError: a choice is unknown, or does not fit the rule or the parameters.
@@ -38,6 +41,7 @@ def precisions_for(
         msg = f"rounding must be one of {', '.join(map(repr, ROUNDINGS))}, got {quoted(rounding)}."
         raise HyperparameterError(msg)
     _check_master(master, kinds)
+    multiplied = _checked_products(products, rules)
     asked = _asked(states)
     if isinstance(asked, Mapping):
         _check_names(asked, rules)
@@ -53,7 +57,7 @@ def precisions_for(
         if key not in found:
             own = master if master and kind.name in MASTERS[master].parameters else ""
             storages = _storages(rule, kind, asked)
-            found[key] = Precision(kind.name, kind.name, storages, own, rounding)
+            found[key] = Precision(kind.name, kind.name, storages, own, rounding, multiplied)
             _check_blocks(rule, found[key])
     return [found[id(rule), kind.name] for rule, kind in zip(rules, kinds, strict=True)]
 
@@ -75,6 +79,29 @@ def _check_master(master: str | None, kinds: Sequence[Storage]) -> None:
             + ("write master=None." if not narrow else "write master='float32' or 'kahan'.")
         )
         raise HyperparameterError(msg)
+
+
+def _checked_products(products: str | None, rules: Sequence[Rule]) -> str:
+    """Return how matrices are multiplied; raise if the choice is unknown or changes nothing."""
+    if products is None:
+        return "full"
+    if not isinstance(products, str) or products not in PRODUCTS:
+        listed = ", ".join(map(repr, PRODUCTS))
+        msg = f"products must be one of {listed} or None, got {quoted(products)}."
+        raise HyperparameterError(msg)
+    if products != "full" and not multiplies(rules):
+        msg = (
+            f"{rules[0].name} multiplies no matrices, so products={products!r} would change "
+            "nothing; leave it out."
+        )
+        raise HyperparameterError(msg)
+    return products
+
+
+def multiplies(rules: Sequence[Rule]) -> bool:
+    """Return whether one of the rules multiplies matrices."""
+    distinct = {id(rule): rule for rule in rules}.values()
+    return any(line.expression.has(MatMul) for rule in distinct for line in rule.lines)
 
 
 def _asked(states: Any) -> str | Mapping[str, str]:

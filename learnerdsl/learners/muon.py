@@ -46,8 +46,9 @@ def muon(
 
     For the weight matrices of hidden layers, which move by about the same length in every
     direction. Not for vectors, embeddings and last layers (see `muon_with_adamw`). Follows
-    `torch.optim.Muon`, except that products have the parameter's dtype and not bfloat16. Like torch
-    it refuses vectors; tensors of more axes, which torch refuses, are stacks of matrices.
+    `torch.optim.Muon`, which multiplies in bfloat16; here `products="bfloat16"` does so, else
+    products have the parameter's dtype. Like torch it refuses vectors; tensors of more axes, which
+    torch refuses, are stacks of matrices.
 
     Args:
         p: the parameter, a matrix of (output, input).

@@ -168,6 +168,7 @@ class NumpyEngine(HostStates):
             positions=positions if self.rows else None,
             extras={**self.extras, **self.selected_extras(tensors)},
             numbers=tensors,
+            products=[precision.products for precision in precisions],
         )
         new: list[tuple[np.ndarray, Any]] = [
             (values, new_states[name]) for name, values in self.model_states.items()

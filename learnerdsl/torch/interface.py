@@ -65,6 +65,7 @@ class Interface:
         choose: returns what a group asks for.
         states: name of a state in the rule -> its name in `optimizer.state[p]`.
         expanded: states (names in the rule) that torch keeps with an axis of length 1 more.
+        products: how matrices are multiplied unless asked otherwise; see `learnerdsl.Learner`.
         described: rule whose documentation the class shows.
     """
 
@@ -74,6 +75,7 @@ class Interface:
     described: UpdateRule
     states: Mapping[str, str] = field(default_factory=dict)
     expanded: Mapping[str, int] = field(default_factory=dict)
+    products: str | None = None
 
     @property
     def is_of_torch(self) -> bool:

@@ -237,6 +237,7 @@ KNOWN: dict[str, Interface] = {
             _choose_muon,
             learners.muon,
             {"m": "momentum_buffer"},
+            products="bfloat16",
         ),
         Interface(
             "SparseAdam",

@@ -13,6 +13,7 @@ from learnerdsl.errors import CheckpointError, HyperparameterError
 from learnerdsl.expr import RingState
 from learnerdsl.learner import Learner
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
+from learnerdsl.learner.precision import multiplies
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.shards import Piece
@@ -103,7 +104,8 @@ class Members:
         ]
         if self.divided:
             refuse_blocks(arguments["states"])
-        self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **arguments)
+        own = {**arguments, "products": self._products(arguments["products"], traced)}
+        self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **own)
         self.settings = [self.learner.hyperparameters, *self.learner.groups]
         self.engine: Any = self.learner._engine
         self.thread_count = 0
@@ -126,6 +128,15 @@ class Members:
             parts = zip(views, shards, strict=True)
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
         return dict(zip(self.names, views, strict=True))
+
+    def _products(self, asked: str | None, rules: Sequence[Rule]) -> str | None:
+        """Return how to multiply matrices; None where the rules multiply none, or differ."""
+        groups = [self.groups[member.group] for member in self.members]
+        pairs = zip(groups, rules, strict=True)
+        choices = {self.interface.of(group).products for group, rule in pairs if multiplies([rule])}
+        if asked is not None:
+            return asked if choices else None
+        return choices.pop() if len(choices) == 1 else None
 
     def _hyperparameters(self, number: int) -> dict[str, Any]:
         """Return the hyperparameters of a group."""

@@ -44,6 +44,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         states: number types of the states; see `learnerdsl.Learner`, also for the next arguments.
         master: how to keep more bits of narrow parameters.
         rounding: "nearest" or "stochastic".
+        products: how matrices are multiplied, "full" or "bfloat16"; None for the choice of the
+            class, which is "bfloat16" for `Muon`, as in torch, and "full" for all others.
         nonfinite: what to do if a gradient holds NaN or infinity.
         seed: seed of the random numbers of the rule.
         arguments: hyperparameters and options of the rule, for groups that do not have their own:
@@ -62,6 +64,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
         **arguments: Any,
@@ -74,6 +77,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "states": states,
             "master": master,
             "rounding": rounding,
+            "products": products,
             "nonfinite": nonfinite,
             "seed": seed,
         }
@@ -99,7 +103,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 kinds.append(storage_of(p))
         if any(map(spans_model, rules)):
             refuse_rank(self.interface.name)
-        names = ("states", "master", "rounding")
+        names = ("states", "master", "rounding", "products")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
 
     def _begin(self) -> None:

@@ -112,6 +112,14 @@ REFUSED = {
     "a rounding": (adam, NARROW, {"rounding": "up"}, "'nearest', 'stochastic', got 'up'"),
     "no rounding": (adam, NARROW, {"rounding": None}, "rounding must be one of .*, got None"),
     "a list of roundings": (adam, NARROW, {"rounding": ["nearest"]}, "rounding must be one of"),
+    "unknown products": (
+        muon,
+        WIDE,
+        {"products": "tf32"},
+        "products must be one of 'full', 'bfloat16' or None, got 'tf32'",
+    ),
+    "a list of products": (muon, WIDE, {"products": ["full"]}, "products must be one of"),
+    "no products": (adam, WIDE, {"products": "bfloat16"}, "adam multiplies no matrices, so"),
     "a list of masters": (adam, NARROW, {"master": ["kahan"]}, "master must be one of"),
 }
 

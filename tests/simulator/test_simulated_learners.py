@@ -148,6 +148,16 @@ def test_checkpoints_of_matrices_go_on_bitwise(tmp_path):
     np.testing.assert_array_equal(*ends)
 
 
+def test_simulated_products_are_those_of_the_oracle():
+    numbers = np.random.default_rng(0)
+    start, gradient = (numbers.standard_normal((7, 5)).astype(np.float32) for _ in range(2))
+    own, judged = on_device(start), start.copy()
+    muon([own], lr=0.1, products="bfloat16").update([on_device(gradient)])
+    muon([judged], lr=0.1, products="bfloat16", backend="numpy").update([gradient])
+    np.testing.assert_allclose(own.copy_to_host(), judged, rtol=0, atol=1e-6)
+    assert (judged != start).any()
+
+
 def test_parameters_of_the_simulator_are_recognised():
     learner = descent({n: on_device(a) for n, a in parameters("dict").items()})
     assert "backend cuda" in repr(learner)

@@ -193,6 +193,11 @@ def stream_of(array: Any, device: int) -> int:
     return 0
 
 
+def torch_if_installed() -> ModuleType | None:
+    """Import PyTorch; return None if it is not installed."""
+    return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+
+
 def matrix_library(array: Any) -> ModuleType | None:
     """Import one of `MATRIX_LIBRARIES`; return None if none is installed.
 

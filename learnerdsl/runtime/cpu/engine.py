@@ -17,6 +17,7 @@ from learnerdsl.runtime.arrays.host import Gradient
 from learnerdsl.runtime.arrays.sparse import NO_ROWS
 from learnerdsl.runtime.cpu import threads
 from learnerdsl.runtime.cpu.launch import Frame, parallel_driver, serial_driver
+from learnerdsl.runtime.cpu.matrix_stage import Stacks, host_matrices
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.engine import HostStates, ReadsGradients
@@ -64,6 +65,8 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.memory = self.make_memory(parameters)
         self.traffic = bytes_per_element(program)
         self.own_threads = 0
+        self.host = host_matrices(program)
+        self.stacks = Stacks(program, self.memory, work.shapes)
         self.gradient_kind = program.precision.gradient
         self.left_out: frozenset[int] | None = _NOBODY
         self.count_nonfinite: Any = None
@@ -177,15 +180,22 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             if refused:
                 return refused
             if name:
-                function = getattr(self.module, name)
-                absent = set(self.aside.absent) if self.aside else ()
+                function = self.matrix_function(name)
+                absent = set(self.aside.absent) if self.aside else set()
+                with np.errstate(all="ignore"):
+                    done = absent | self.stacks.run(function, absent)
                 for k, group in enumerate(self.groups):
-                    if k in absent:
+                    if k in done:
                         continue
                     with np.errstate(all="ignore"):
                         matrices = self.memory.decode_for_matrices(k)
                         function(matrices, self.model_rows[group], self.tensor_rows[k])
         return 0.0
+
+    def matrix_function(self, name: str) -> Callable[..., Any]:
+        """Return a function of whole matrices, of (arrays, model row, tensor row)."""
+        function = getattr(self.module, name)
+        return function if self.host is None else functools.partial(self.host.run, function)
 
     def stretches(self, first: int, last: int) -> list[tuple[int, int, str]]:
         """Return (first unit, end, name of the matrix function that follows or "") per launch."""

@@ -23,7 +23,6 @@ class HasMatrices(Protocol):
     """An engine, as far as functions of matrices use it."""
 
     program: Program
-    module: Any
     shards: Sequence[Shard | None]
     shapes: Sequence[tuple[int, ...]]
     groups: np.ndarray
@@ -34,6 +33,10 @@ class HasMatrices(Protocol):
     @property
     def memory(self) -> Memory:
         """Its arrays."""
+        ...
+
+    def matrix_function(self, name: str) -> Any:
+        """Return a function of whole matrices, of (arrays, model row, tensor row)."""
         ...
 
 
@@ -64,7 +67,7 @@ class WholeMatrices:
         name = engine.program.levels[level].matrix
         if not name:
             return
-        function, block = getattr(engine.module, name), self.blocks[level]
+        function, block = engine.matrix_function(name), self.blocks[level]
         absent = set(engine.aside.absent) if engine.aside else set()
         for k, shard in enumerate(engine.shards):
             if shard is None and k not in absent:

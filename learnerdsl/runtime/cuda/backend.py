@@ -106,7 +106,7 @@ class CudaBackend:
             engine = CudaEngine(program, work.only(own), own_places, self.device, self.stream)
             if engine.matrix_stages:
                 arrays = list(self.parameters.values())
-                namespace = namespace_for(arrays[0], program.rule.name)
+                namespace = namespace_for(arrays[0], program.rule.name, program.precision.products)
                 engine.use_library(namespace, [as_view(engine, arrays[k]) for k in own])
             return engine
 

@@ -90,7 +90,7 @@ def muon_matrices_3(matrices, model, tensor):
     # gram_1 <- matmul(x_0, transpose(x_0))
     gram_1 = np.matmul(x_0, np.swapaxes(x_0, -1, -2))
     # polynomial_1 <- -4.775*gram_1 + 2.0315*matmul(gram_1, gram_1)
-    polynomial_1 = 2.0315 * np.matmul(gram_1, gram_1) - 4.775 * gram_1
+    polynomial_1 = 2.0315 * np.matmul(gram_1, np.swapaxes(gram_1, -1, -2)) - 4.775 * gram_1
     # product_1 <- matmul(polynomial_1, x_0)
     product_1 = np.matmul(polynomial_1, x_0)
     # x_1 <- 3.4445*x_0 + matmul(polynomial_1, x_0)
@@ -98,7 +98,7 @@ def muon_matrices_3(matrices, model, tensor):
     # gram_2 <- matmul(x_1, transpose(x_1))
     gram_2 = np.matmul(x_1, np.swapaxes(x_1, -1, -2))
     # polynomial_2 <- -4.775*gram_2 + 2.0315*matmul(gram_2, gram_2)
-    polynomial_2 = 2.0315 * np.matmul(gram_2, gram_2) - 4.775 * gram_2
+    polynomial_2 = 2.0315 * np.matmul(gram_2, np.swapaxes(gram_2, -1, -2)) - 4.775 * gram_2
     # product_2 <- matmul(polynomial_2, x_1)
     product_2 = np.matmul(polynomial_2, x_1)
     # x_2 <- 3.4445*x_1 + matmul(polynomial_2, x_1)
@@ -106,7 +106,7 @@ def muon_matrices_3(matrices, model, tensor):
     # gram_3 <- matmul(x_2, transpose(x_2))
     gram_3 = np.matmul(x_2, np.swapaxes(x_2, -1, -2))
     # polynomial_3 <- -4.775*gram_3 + 2.0315*matmul(gram_3, gram_3)
-    polynomial_3 = 2.0315 * np.matmul(gram_3, gram_3) - 4.775 * gram_3
+    polynomial_3 = 2.0315 * np.matmul(gram_3, np.swapaxes(gram_3, -1, -2)) - 4.775 * gram_3
     # product_3 <- matmul(polynomial_3, x_2)
     product_3 = np.matmul(polynomial_3, x_2)
     # x_3 <- 3.4445*x_2 + matmul(polynomial_3, x_2)
@@ -114,7 +114,7 @@ def muon_matrices_3(matrices, model, tensor):
     # gram_4 <- matmul(x_3, transpose(x_3))
     gram_4 = np.matmul(x_3, np.swapaxes(x_3, -1, -2))
     # polynomial_4 <- -4.775*gram_4 + 2.0315*matmul(gram_4, gram_4)
-    polynomial_4 = 2.0315 * np.matmul(gram_4, gram_4) - 4.775 * gram_4
+    polynomial_4 = 2.0315 * np.matmul(gram_4, np.swapaxes(gram_4, -1, -2)) - 4.775 * gram_4
     # product_4 <- matmul(polynomial_4, x_3)
     product_4 = np.matmul(polynomial_4, x_3)
     # x_4 <- 3.4445*x_3 + matmul(polynomial_4, x_3)
@@ -122,7 +122,7 @@ def muon_matrices_3(matrices, model, tensor):
     # gram_5 <- matmul(x_4, transpose(x_4))
     gram_5 = np.matmul(x_4, np.swapaxes(x_4, -1, -2))
     # polynomial_5 <- -4.775*gram_5 + 2.0315*matmul(gram_5, gram_5)
-    polynomial_5 = 2.0315 * np.matmul(gram_5, gram_5) - 4.775 * gram_5
+    polynomial_5 = 2.0315 * np.matmul(gram_5, np.swapaxes(gram_5, -1, -2)) - 4.775 * gram_5
     # product_5 <- matmul(polynomial_5, x_4)
     product_5 = np.matmul(polynomial_5, x_4)
     # x_5 <- 3.4445*x_4 + matmul(polynomial_5, x_4)

@@ -127,7 +127,7 @@ def muon_tensor_scalars_3(arrays, model, tensor):
 
 
 def muon_matrices_3(xp, matrices, model, tensor):
-    """Functions of whole matrices, of one tensor, in a library of the device."""
+    """Functions of whole matrices, of one tensor, in the library `xp`."""
     x_0 = matrices['x_0_matrix']
     # gram_1 <- matmul(x_0, transpose(x_0))
     gram_1 = xp.matmul(x_0, xp.swapaxes(x_0, -1, -2))

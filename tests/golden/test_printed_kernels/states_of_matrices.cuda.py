@@ -38,7 +38,7 @@ def soap_scalars_1(model):
 
 
 def soap_matrices_1(xp, matrices, model, tensor):
-    """Functions of whole matrices, of one tensor, in a library of the device."""
+    """Functions of whole matrices, of one tensor, in the library `xp`."""
     step = xp.scalar(model[0])
     beta2 = xp.scalar(model[7])
     shampoo_beta = xp.scalar(model[8])
@@ -148,7 +148,7 @@ def soap_scalars_2(model):
 
 
 def soap_matrices_2(xp, matrices, model, tensor):
-    """Functions of whole matrices, of one tensor, in a library of the device."""
+    """Functions of whole matrices, of one tensor, in the library `xp`."""
     step = xp.scalar(model[0])
     eps = xp.scalar(model[9])
     c2 = xp.scalar(model[15])  # lr*sqrt(1 - beta2**Max(step - 1, 1))/(1 - beta1**Max(step - 1, 1))
@@ -193,7 +193,7 @@ def soap_pass_2(arrays, model, tensor, start, grad_start, count, sums, scratch):
 
 
 def soap_matrices_3(xp, matrices, model, tensor):
-    """Functions of whole matrices, of one tensor, in a library of the device."""
+    """Functions of whole matrices, of one tensor, in the library `xp`."""
     left_basis_new = matrices['left_basis_new']
     left_new = matrices['left_new']
     right_basis_new = matrices['right_basis_new']

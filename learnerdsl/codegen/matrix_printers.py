@@ -1,0 +1,250 @@
+"""Printers of expressions of whole matrices, in the arithmetic's dtype and with narrow products."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
+from learnerdsl.codegen.printer import ATOM, Printer
+from learnerdsl.codegen.text import Text
+from learnerdsl.elementary import BY_NODE, Function
+from learnerdsl.expr import (
+    And,
+    Eigenvectors,
+    Identity,
+    InverseRoot,
+    MatMul,
+    MatrixFunction,
+    Maximum,
+    Not,
+    Or,
+    Orthonormal,
+    Transpose,
+    scaled_product,
+)
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
+
+
+def symmetric_values(kernel: Kernel) -> set[sympy.Basic]:
+    """Return the symbols of matrices that are symmetric, whatever the input is."""
+    found: set[sympy.Basic] = set()
+    for compute in _of_matrices(kernel):
+        if _is_symmetric(compute.expression, found, kernel):
+            found.add(compute.symbol)
+    return found
+
+
+def _of_matrices(kernel: Kernel) -> list[Compute]:
+    return [c for block in kernel.blocks if block.domain == Domain.MATRIX for c in block.computes]
+
+
+def _is_symmetric(expr: Any, known: set[sympy.Basic], kernel: Kernel) -> bool:
+    """Return whether a matrix is symmetric; `known` are symbols of such matrices."""
+    if expr in known or isinstance(expr, Identity):
+        return True
+    if isinstance(expr, MatMul):
+        first, second = expr.args
+        is_square = first == second and _is_symmetric(first, known, kernel)
+        return is_square or first == Transpose(second) or second == Transpose(first)
+    if not isinstance(expr, (sympy.Add, sympy.Mul)):
+        return False
+    narrow = {s for s in expr.free_symbols if kernel.domains[s].rank < Rank.VECTOR}
+    wide = [a for a in expr.args if not a.free_symbols <= narrow or a.has(Identity)]
+    return all(_is_symmetric(argument, known, kernel) for argument in wide)
+
+
+class MatrixPrinter(Printer):
+    """A printer of expressions of arrays; it prints choices by scalars as Python's `if`.
+
+    Attributes:
+        symmetric: the symbols of symmetric matrices.
+        wide: symbols whose values are used in the arithmetic's dtype, as far as that is known.
+    """
+
+    def __init__(self, text: Text, xp: str) -> None:
+        super().__init__(text.names.values, text.scalar_names, "float64")
+        self.xp = xp
+        self.kernel = text.kernel
+        self.symmetric = symmetric_values(text.kernel)
+        self.wide: set[sympy.Basic] = set()
+
+    def loaded(self, symbol: sympy.Symbol, value: str) -> str:
+        """Return the text of a matrix as it is taken from memory; `value` is that of its place."""
+        del symbol
+        return value
+
+    def call(self, expr: Any) -> str:
+        """Return a call of a function of matrices or of the namespace."""
+        if isinstance(expr, (MatrixFunction, Identity)):
+            return self.matrix(expr)
+        if expr.func in BY_NODE:
+            return f"{self.function(BY_NODE[expr.func])}({', '.join(map(self, expr.args))})"
+        return super().call(expr)
+
+    def function(self, row: Function) -> str:
+        """Return the name of a function: the namespace's, or ours if NumPy lacks it."""
+        if isinstance(row.numpy, str):
+            return f"{self.xp}.{row.numpy}"
+        return f"array_{row.name}" if self.xp == "np" else f"{self.xp}.{row.name}"
+
+    def matrix(self, expr: Any) -> str:
+        """Return a call of a function of matrices."""
+        if isinstance(expr, Identity):
+            like = f"matrices[{str(self.kernel.parameter)!r}]"
+            axis = -2 if expr.side == "rows" else -1
+            return f"{self.xp}.eye({like}.shape[{axis}], dtype={like}.dtype)"
+        arguments = [self(argument) for argument in expr.args]
+        if isinstance(expr, MatMul):
+            first, second = expr.args
+            if self.xp == "np" and first == second and first in self.symmetric:
+                # Of a product with the own transpose, BLAS computes only a half.
+                arguments[1] = f"np.swapaxes({arguments[1]}, -1, -2)"
+            return f"{self.xp}.matmul({', '.join(arguments)})"
+        if isinstance(expr, Transpose):
+            return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
+        names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
+        prefix = "" if self.xp == "np" else f"{self.xp}."
+        return f"{prefix}{LINEAR_ALGEBRA[names[expr.func]]}({', '.join(arguments)})"
+
+    def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
+        """Return a square root as a call, other roots as powers."""
+        if exponent == sympy.Rational(1, 2):
+            return f"{self.xp}.sqrt({self(base)})", ATOM
+        return f"({self(base)}) ** {float(exponent)!r}", ATOM
+
+    def choice(self, expr: Any) -> str:
+        """Return a choice; if the condition is a scalar, only one branch is computed."""
+        symbols = expr.condition.free_symbols
+        if all(self.kernel.domains[s].rank < Rank.ELEMENT for s in symbols):
+            return super().choice(expr)
+        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
+
+    def extreme(self, expr: sympy.Basic) -> str:
+        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
+        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
+        texts = [self(a) for a in expr.args]
+        result = texts[0]
+        for text in texts[1:]:
+            result = f"{name}({result}, {text})"
+        return result
+
+    def condition(self, expr: sympy.Basic) -> str:
+        """Return a condition; those of elements are joined by `&`, `|` and `~`."""
+        wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
+        if wide and isinstance(expr, (And, Or)):
+            sign = " & " if isinstance(expr, And) else " | "
+            return sign.join(f"({self(a)})" for a in expr.args)
+        if wide and isinstance(expr, Not):
+            return f"~({self(expr.args[0])})"
+        return super().condition(expr)
+
+
+def with_sums(kernel: Kernel, block: Block) -> list[Compute]:
+    """Return the statements of a block, with products inside the only sum that uses them.
+
+    So a sum alpha*A*B + beta*C is in one statement; see `scaled_product`.
+    """
+    items = [item for own in kernel.blocks for item in (*own.computes, *own.reduces)]
+    uses = Counter(symbol for item in items for symbol in item.expression.free_symbols)
+    uses.update(store.value for own in kernel.blocks for store in own.stores)
+    products = {
+        c.symbol: c.expression
+        for c in block.computes
+        if isinstance(c.expression, MatMul) and uses[c.symbol] == 1
+    }
+    found: list[Compute] = []
+    for compute in block.computes:
+        inside, whole = _with_product(compute.expression, products)
+        found = [other for other in found if other.symbol != inside]
+        found.append(replace(compute, expression=whole))
+    return found
+
+
+def _with_product(expression: Any, products: Mapping[Any, Any]) -> tuple[Any, Any]:
+    """Return (symbol, sum with its product in its place) if that is a `scaled_product`.
+
+    If it is none, return (None, expression).
+    """
+    for term in expression.args if isinstance(expression, sympy.Add) else ():
+        for symbol in term.free_symbols & set(products):
+            others: list[Any] = [other for other in expression.args if other is not term]
+            own: Any = term.xreplace({symbol: products[symbol]})
+            whole = sympy.Add(own, *others, evaluate=False)
+            if scaled_product(whole):
+                return symbol, whole
+    return None, expression
+
+
+class ProductPrinter(MatrixPrinter):
+    """A printer of products of narrow matrices, which `xp` rounds.
+
+    The result of a product is narrow, and stays so where other products use it; all other
+    arithmetic is that of wide matrices.
+
+    Attributes:
+        narrow: the symbols whose values are narrow.
+    """
+
+    def __init__(self, text: Text, xp: str) -> None:
+        super().__init__(text, xp)
+        self.narrow: set[sympy.Basic] = set()
+        blocks = [block for block in text.kernel.blocks if block.domain == Domain.MATRIX]
+        for compute in (c for block in blocks for c in with_sums(text.kernel, block)):
+            if self.narrow_text(compute.expression):
+                self.narrow.add(compute.symbol)
+        self.wide.clear()
+
+    def loaded(self, symbol: sympy.Symbol, value: str) -> str:
+        """Return the text of a matrix as it is taken from memory, rounded once if it may be."""
+        is_operand = symbol not in self.narrow | self.wide
+        return f"{self.xp}.narrow({value})" if is_operand else value
+
+    def statement(self, expression: Any) -> str:
+        """Return the text of the value of a statement."""
+        return self.narrow_text(expression) or self(expression)
+
+    def text(self, expr: Any) -> tuple[str, int]:
+        """Return the text of a wide matrix or a scalar; see `Printer.text`."""
+        narrow = self.narrow_text(expr)
+        if narrow:
+            return f"{self.xp}.wide({narrow})", ATOM
+        if expr.is_Symbol:
+            self.wide.add(expr)
+        return super().text(expr)
+
+    def narrow_text(self, expr: Any) -> str:
+        """Return the text of a matrix that is narrow by itself, or an empty string."""
+        if expr in self.narrow:
+            return self.names[expr]
+        if isinstance(expr, Transpose) and self.narrow_text(expr.args[0]):
+            return f"{self.xp}.swapaxes({self.narrow_text(expr.args[0])}, -1, -2)"
+        if isinstance(expr, MatMul):
+            return self.multiplied(expr)
+        terms = scaled_product(expr)
+        if terms is None:
+            return ""
+        alpha, product, beta, own = terms
+        scaled = f", {alpha!r}, {self.operand(own)}, {beta!r}"
+        return self.multiplied(product, scaled, self.is_symmetric(own))
+
+    def is_symmetric(self, expr: Any) -> bool:
+        """Return whether a matrix is symmetric, whatever the input is."""
+        return _is_symmetric(expr, self.symmetric, self.kernel)
+
+    def multiplied(self, expr: MatMul, scaled: str = "", may_be_symmetric: bool = True) -> str:
+        """Return a call that multiplies two matrices, and adds one of them if asked to."""
+        operands = ", ".join(map(self.operand, expr.args))
+        is_symmetric = may_be_symmetric and self.is_symmetric(expr)
+        keyword = ", is_symmetric=True" if is_symmetric else ""
+        return f"{self.xp}.product({operands}{scaled}{keyword})"
+
+    def operand(self, expr: Any) -> str:
+        """Return the text of an operand of a product, which rounds it if it is wide."""
+        if expr.is_Symbol:
+            return self.names[expr]
+        if isinstance(expr, Transpose):
+            return f"{self.xp}.swapaxes({self.operand(expr.args[0])}, -1, -2)"
+        return self.narrow_text(expr) or self(expr)

@@ -1,0 +1,159 @@
+"""Functions of whole matrices in PyTorch, on the host and on a device, under NumPy's names.
+
+Generated code calls them. NumPy has no products of bfloat16 matrices, so those on the host are here
+too.
+"""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+STRIP = 256
+"""Rows of a symmetric product that are computed at once, without the columns that follow them."""
+
+
+class TorchMatrices:
+    """PyTorch's functions under NumPy's names.
+
+    Args:
+        torch: the module `torch`.
+
+    Attributes:
+        like: a tensor with the dtype and the device of the arithmetic.
+    """
+
+    nan = np.nan
+
+    def __init__(self, torch: Any) -> None:
+        self.torch = torch
+        self.like: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self.torch, {"arccos": "acos", "arcsin": "asin"}.get(name, name))
+        return lambda *values: function(*map(self.tensor, values))
+
+    def tensor(self, value: Any) -> Any:
+        """Convert a number to a tensor without axes, which does not change other dtypes."""
+        if isinstance(value, (int, float)):
+            # Fill it on the device, since a copy from the host would wait.
+            kind = {"dtype": self.like.dtype, "device": self.like.device}
+            return self.torch.full((), value, **kind)
+        return value
+
+    def scalar(self, value: Any) -> Any:
+        """Convert a scalar so that it takes the dtype of the matrices that it is combined with."""
+        return value if isinstance(value, self.torch.Tensor) else float(value)
+
+    def array(self, view: Any) -> Any:
+        """Convert a `DeviceView` or a tensor to a tensor in the same memory."""
+        tensor = view.detach() if isinstance(view, self.torch.Tensor) else None
+        if tensor is None:
+            device = "cuda" if self.like is None else self.like.device
+            tensor = self.torch.as_tensor(view, device=device)
+        self.like = tensor if self.like is None else self.like
+        return tensor
+
+    def on_stream(self, stream: int) -> Any:
+        """Return a context manager whose body works on this stream and records no gradients."""
+        cuda = self.torch.cuda
+        device = self.like.device
+        own = cuda.ExternalStream(stream, device) if stream else cuda.default_stream(device)
+        stack = contextlib.ExitStack()
+        stack.enter_context(self.torch.no_grad())
+        stack.enter_context(cuda.stream(own))
+        return stack
+
+    def copy(self, a: Any) -> Any:
+        """Return a copy."""
+        return a.clone()
+
+    def eye(self, size: int, dtype: Any) -> Any:
+        """Return the identity matrix (size, size)."""
+        return self.torch.eye(size, dtype=dtype, device=self.like.device)
+
+    def swapaxes(self, a: Any, first: int, second: int) -> Any:
+        """Exchange two axes."""
+        return self.torch.swapaxes(a, first, second)
+
+    def decomposed(self, a: Any) -> tuple[Any, Any]:
+        """Return ascending eigenvalues and eigenvectors; NaN if a matrix is not finite."""
+        is_finite = self.torch.isfinite(a).all(-1).all(-1)
+        safe = self.torch.where(is_finite[..., None, None], a, self.torch.zeros_like(a))
+        roots, vectors = self.torch.linalg.eigh(safe)
+        nan = self.tensor(float("nan"))
+        roots = self.torch.where(is_finite[..., None], roots, nan)
+        return roots, self.torch.where(is_finite[..., None, None], vectors, nan)
+
+    def inverse_root(self, a: Any, order: float) -> Any:
+        """Return `a ** (-1/order)` of symmetric matrices (..., n, n), from their eigenvalues."""
+        roots, vectors = self.decomposed(a)
+        largest = roots.abs().amax(-1, keepdim=True) if roots.numel() else roots
+        least = self.torch.finfo(roots.dtype).eps * largest
+        powers = self.torch.maximum(roots, least) ** (-1.0 / order)
+        return self.torch.matmul(vectors * powers[..., None, :], vectors.mT)
+
+    def eigenvectors(self, a: Any) -> Any:
+        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
+        return self.decomposed(a)[1].flip(-1)
+
+    def orthonormal(self, a: Any) -> Any:
+        """Return Q of the QR decomposition."""
+        return self.torch.linalg.qr(a)[0]
+
+    def narrow(self, a: Any) -> Any:
+        """Round a matrix to bfloat16."""
+        return a.to(self.torch.bfloat16)
+
+    def wide(self, a: Any) -> Any:
+        """Convert a bfloat16 matrix to the dtype of the arithmetic."""
+        return a.to(self.like.dtype)
+
+    def product(
+        self,
+        a: Any,
+        b: Any,
+        alpha: float = 1.0,
+        c: Any = None,
+        beta: float = 0.0,
+        is_symmetric: bool = False,
+    ) -> Any:
+        """Return alpha*A*B + beta*C of matrices rounded to bfloat16, as `Learner` says.
+
+        Args:
+            a: A (..., n, k).
+            b: B (..., k, m).
+            alpha: a number.
+            c: C (..., n, m), or None for alpha*A*B.
+            beta: a number.
+            is_symmetric: whether the result is symmetric whatever the elements are, so that half
+                of it is enough.
+        """
+        a, b = self.narrow(a), self.narrow(b)
+        c = None if c is None else self.narrow(c)
+        if a.ndim == b.ndim == 2:
+            if is_symmetric and len(a) > STRIP and not a.is_cuda:
+                return self._by_strips(a, b, alpha, c, beta)
+            if c is None:
+                return self.torch.mm(a, b)
+            return self.torch.addmm(c, a, b, beta=beta, alpha=alpha)
+        if c is None:
+            return self.torch.matmul(a, b)
+        outer = self.torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        stacks = [m.expand(*outer, *m.shape[-2:]).reshape(-1, *m.shape[-2:]) for m in (c, a, b)]
+        found = self.torch.baddbmm(*stacks, beta=beta, alpha=alpha)
+        return found.reshape(*outer, *found.shape[-2:])
+
+    def _by_strips(self, a: Any, b: Any, alpha: float, c: Any, beta: float) -> Any:
+        """Return a symmetric alpha*A*B + beta*C, from its lower half."""
+        out = a.new_empty(len(a), b.shape[1])
+        for first in range(0, len(a), STRIP):
+            end = min(first + STRIP, len(a))
+            strip = out[first:end, :end]
+            if c is None:
+                self.torch.mm(a[first:end], b[:, :end], out=strip)
+            else:
+                own = c[first:end, :end]
+                self.torch.addmm(own, a[first:end], b[:, :end], beta=beta, alpha=alpha, out=strip)
+            out[:first, first:end] = strip[:, :first].mT
+        return out
