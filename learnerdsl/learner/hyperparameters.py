@@ -249,7 +249,8 @@ class HyperTable:
         for name, value in values.items():
             index, numbers = self.names.index(name), [group]
             if not group:
-                numbers += [k for k, own in enumerate(self.settings) if name not in own]
+                pairs = enumerate(zip(self.settings, self.own, strict=True))
+                numbers += [k for k, (own, used) in pairs if name not in own and name in used]
             for number in numbers:
                 if self.engine is not None:
                     self.engine.set_hyperparameter(number, index, value)

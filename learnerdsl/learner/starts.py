@@ -7,10 +7,9 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import CheckpointError, LearnerError
-from learnerdsl.expr import AxisSize, Draw, MatrixFunction, Reduction, model_size, tensor_size
 from learnerdsl.interpret import initial_states
 from learnerdsl.runtime.shards import Shard, gather_parts, shape_of_box
-from learnerdsl.tracing import Rule
+from learnerdsl.tracing import Rule, depends_on_place
 
 Values = dict[str, Any]
 
@@ -49,11 +48,6 @@ def start_values(
                 name = symbol.name
                 values[name][k] = own[name][k] if is_alike else values[name][k][shard.own]
     return values
-
-
-def depends_on_place(expression: sympy.Basic) -> bool:
-    """Return whether the value for an element depends on other elements, or on the tensor."""
-    return expression.has(Reduction, MatrixFunction, Draw, AxisSize, tensor_size, model_size)
 
 
 def refuse_whole_values(rules: Sequence[Rule], shards: Sequence[Shard | None]) -> None:

@@ -17,7 +17,7 @@ from learnerdsl.runtime.cpu.engine import CpuEngine
 from learnerdsl.runtime.cpu.sharded import ShardedEngine
 from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
-from learnerdsl.runtime.exchanges import treats_elements_alike
+from learnerdsl.runtime.exchanges import needs_others
 from learnerdsl.runtime.oracle import NumpyEngine
 from learnerdsl.runtime.shards import Shard, array_of, shard_of
 from learnerdsl.runtime.work import Work
@@ -154,7 +154,7 @@ class HostBackend:
             part, held = work.only(own), [arrays[k] for k in own]
             if not any(part.shards):
                 return CpuEngine(program, part, held)
-            if treats_elements_alike(program) and not part.check_finite:
+            if not needs_others(program) and not part.check_finite:
                 return CpuEngine(program, replace(part, shapes=[a.shape for a in held]), held)
             return ShardedEngine(program, part, held)
 

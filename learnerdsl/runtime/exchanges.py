@@ -7,12 +7,13 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import ArrayError
-from learnerdsl.expr import AxisSize, Draw, model_size, tensor_size
+from learnerdsl.expr import AxisSize, Draw
 from learnerdsl.ir import Block, Domain, Reduce
 from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.shards import Shard, first_of
 from learnerdsl.storage import BLOCK
+from learnerdsl.tracing import treats_elements_alike
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,9 @@ def _symbols(items: Iterable[Any]) -> set[sympy.Basic]:
     return {symbol for item in items for symbol in item.expression.free_symbols}
 
 
-def treats_elements_alike(program: Program) -> bool:
-    """Return whether a part of a tensor can be updated as if it were a tensor of its own."""
-    kernel, layout = program.kernel, program.layout
-    items = [item for block in kernel.blocks for item in (*block.computes, *block.reduces)]
-    used = _symbols(items)
-    return not (
-        layout.reduces
-        or layout.vectors
-        or any(isinstance(s, AxisSize) or s in (tensor_size, model_size) for s in used)
-        or any(block.computes or block.stores for block in matrix_blocks(program))
-        or _draws(program)
-        or program.precision.rounding == "stochastic"
-    )
+def needs_others(program: Program) -> bool:
+    """Return whether a part of a tensor cannot be updated as if it were a tensor of its own."""
+    return program.precision.rounding == "stochastic" or not treats_elements_alike(program.rule)
 
 
 def matrix_blocks(program: Program) -> list[Block]:

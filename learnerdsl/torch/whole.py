@@ -2,29 +2,12 @@
 
 import weakref
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 
 from learnerdsl.errors import ArrayError
-from learnerdsl.expr import AxisSize, Draw, Reduction, model_size, nodes, tensor_size
-from learnerdsl.tracing import Rule
-
-
-@lru_cache(256)
-def treats_elements_alike(rule: Rule) -> bool:
-    """Return whether an update of an element depends neither on others nor on where it is.
-
-    Then any part of a tensor, in any shape, is updated as it would be within the whole.
-    """
-    shapes = [spec.symbol.shape for spec in rule.states]
-    if rule.ndim is not None or any(shape not in ("element", "tensor") for shape in shapes):
-        return False
-    given = [line.expression for line in rule.lines] + [spec.init for spec in rule.states]
-    found = nodes(given if rule.evaluation is None else [*given, rule.evaluation])
-    kinds, sizes = (AxisSize, Draw, Reduction), (tensor_size, model_size)
-    return not any(isinstance(node, kinds) or node in sizes for node in found)
+from learnerdsl.tracing import Rule, treats_elements_alike
 
 
 def refuse_flattened(parameter: torch.Tensor, rule: Rule, what: str) -> None:

@@ -7,7 +7,7 @@ from support.torch_models import backward, network, train, weights
 import learnerdsl as ld
 import learnerdsl.torch as ldt
 from learnerdsl import learners
-from learnerdsl.torch.whole import treats_elements_alike
+from learnerdsl.tracing import treats_elements_alike
 from learnerdsl.transforms import clip_by_global_norm
 
 
