@@ -59,6 +59,7 @@ class ByParameter:
         states: str | Mapping[str, str] | None = None,
         master: str | None = None,
         rounding: str = "nearest",
+        products: str | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates each parameter by its rule; see `Learner`.
@@ -88,6 +89,7 @@ class ByParameter:
             states=states,
             master=master,
             rounding=rounding,
+            products=products,
             hyperparameters=first,
         )
 

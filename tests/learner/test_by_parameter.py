@@ -248,3 +248,20 @@ def test_a_state_of_the_model_is_one_for_all_rules(backend):
     assert learner.state_dict()["model_state"] == {"energy": 3.0}
     with pytest.raises(ld.HyperparameterError, match="'keep' cannot differ between the rules"):
         matrices_by(*of_energy)(arrays(0), sgd_by_energy={"keep": 0.1})
+
+
+def test_products_are_those_of_the_rules_that_multiply():
+    pytest.importorskip("torch")
+    start = arrays(1)
+    both = {name: array.astype(np.float32) for name, array in start.items()}
+    alone = {name: array.copy() for name, array in both.items()}
+    matrices = {name: alone[name] for name in ("first", "second")}
+    others = {name: alone[name] for name in ("bias", "scale")}
+    learner = matrices_by(muon, adamw)(both, products="bfloat16")
+    separate = muon(matrices, products="bfloat16"), adamw(others)
+    for k in range(3):
+        gradients = {name: g.astype(np.float32) for name, g in arrays(k + 2).items()}
+        learner.update(gradients)
+        for own, names in zip(separate, (matrices, others), strict=True):
+            own.update({name: gradients[name] for name in names})
+    assert all(np.array_equal(both[name], alone[name]) for name in SHAPES)
