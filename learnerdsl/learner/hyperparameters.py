@@ -52,6 +52,7 @@ class Hyperparameters(MutableMapping[str, float]):
         return self._table.evaluate(name, setting) if callable(setting) else setting
 
     def __setitem__(self, name: str, value: Any) -> None:
+        self._table.refuse_foreign(self._group, name)  # a dict refuses what cannot be hashed
         self._table.set(self._group, {name: value})
 
     def __delitem__(self, name: str) -> None:
