@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.errors import ArrayError
 from learnerdsl.layout import Layout, Vector
 from learnerdsl.monoids import Monoid
 from learnerdsl.runtime.shards import (
@@ -48,19 +49,28 @@ class Join:
     def _shapes(self, team: Team, tensors: Sequence[int]) -> list[list[tuple[int, ...]]]:
         """Return the shapes of what each process gives."""
         boxes = [self._boxes(k, vector) for k in tensors for vector in self.vectors]
-        first = (len(tensors), len(self.monoids))
+        first = (len(tensors), len(self.monoids) + 1)  # and whether it is left out
         return [[first, *(shape_of_box(own[p]) for own in boxes)] for p in range(team.size)]
 
-    def __call__(self, scalars: np.ndarray, vectors: list[list[np.ndarray]]) -> None:
+    def __call__(
+        self, scalars: np.ndarray, vectors: list[list[np.ndarray]], absent: Sequence[int] = ()
+    ) -> None:
         """Replace the values of the parts by those of the whole tensors.
 
         Args:
             scalars: what reductions to scalars give (tensors, monoids), float64.
             vectors: for each tensor the axis arrays, float64.
+            absent: the numbers of the tensors that the update leaves out.
+
+        Raises:
+            ArrayError: processes leave out different tensors.
         """
         for team, tensors, shapes in self.teams:
-            own = [scalars[tensors], *(array for k in tensors for array in vectors[k])]
+            left_out = np.isin(tensors, absent)[:, None]
+            first = np.concatenate([scalars[tensors], left_out], axis=1)
+            own = [first, *(array for k in tensors for array in vectors[k])]
             parts = gather_parts(team, own, shapes)
+            self._refuse_different(tensors, [part[0][:, -1] for part in parts])
             for j, monoid in enumerate(self.monoids):
                 of_processes = np.array([part[0][:, j] for part in parts])
                 scalars[tensors, j] = monoid.ufunc.accumulate(of_processes)[-1]
@@ -71,6 +81,17 @@ class Join:
                 whole = tuple(shard.shape[axis] for axis in vector.axes)
                 boxes = self._boxes(k, vector)
                 vectors[k][j] = joined(vector.monoid, whole, boxes, arrays)
+
+    def _refuse_different(self, tensors: Sequence[int], left_out: Sequence[np.ndarray]) -> None:
+        """Raise if a tensor has a gradient on some processes only."""
+        differs = np.ptp(left_out, axis=0) > 0
+        if differs.any():
+            shard: Any = self.shards[tensors[int(np.argmax(differs))]]
+            msg = (
+                f"A tensor of shape {shard.shape} has a gradient on some processes and none on "
+                "others, so its sums would be of a part; give it one on all, of zeros if need be."
+            )
+            raise ArrayError(msg)
 
 
 def values_in(memory: np.ndarray, vector: Vector, shape: Sequence[int]) -> np.ndarray:

@@ -121,8 +121,9 @@ def choosing(
 class ChoosingOptimizer(Optimizer):
     """Updates each parameter by one of several rules; `optimizer_class` makes subclasses.
 
-    A group is divided into one group for each rule that its parameters have, unless it says which
-    by `"rule"`. If a rule computes anything over the whole model, all rules are in one learner.
+    A group is divided into one group for each rule that its parameters have, in the order of the
+    rules, unless it says which by `"rule"`. If a rule computes anything over the whole model, all
+    rules are in one learner.
 
     Args:
         params: as in `Optimizer`.
@@ -187,14 +188,14 @@ class ChoosingOptimizer(Optimizer):
 
     def _chosen(self, params: Sequence[Any]) -> dict[str, list[Any]]:
         """Return name of a rule -> its parameters; raise if `choose` returned no such name."""
-        chosen: dict[str, list[Any]] = {}
+        chosen: dict[str, list[Any]] = {key: [] for key in self.interface.rules}
         for one in params:
             name, tensor = one if isinstance(one, tuple) else (None, one)
             key = type(self).choose(name, tensor)
             what = f"Parameter {name!r}" if name is not None else "A parameter"
             self.interface.known(key, f"{what} of shape {tuple(tensor.shape)}")
-            chosen.setdefault(key, []).append(one)
-        return chosen
+            chosen[key].append(one)
+        return {key: own for key, own in chosen.items() if own}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_of_rules": self._of_rules}

@@ -65,6 +65,7 @@ class Interface:
         choose: returns what a group asks for.
         states: name of a state in the rule -> its name in `optimizer.state[p]`.
         expanded: states (names in the rule) that torch keeps with an axis of length 1 more.
+        fixed: arguments that a group has whatever a state dict says, as in torch.
         products: how matrices are multiplied unless asked otherwise; see `learnerdsl.Learner`.
         described: rule whose documentation the class shows.
     """
@@ -75,6 +76,7 @@ class Interface:
     described: UpdateRule
     states: Mapping[str, str] = field(default_factory=dict)
     expanded: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     products: str | None = None
 
     @property
@@ -143,6 +145,13 @@ class Interface:
                 value = tuple(values)
             found[argument] = value
         return found
+
+    def fold(self, group: dict[str, Any]) -> None:
+        """Take over what was written into a group under the rule's name, such as `beta1`."""
+        folded = self.folded(group)
+        if folded.keys() != group.keys():
+            group.clear()
+            group.update(folded)
 
 
 def is_schedule(value: Any) -> bool:

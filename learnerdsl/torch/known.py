@@ -126,7 +126,12 @@ KNOWN: dict[str, Interface] = {
         ),
         Interface("Adam", _adam_defaults(0, False), _choose_adam, learners.adam, _THREE_MOMENTS),
         Interface(
-            "AdamW", _adam_defaults(1e-2, True), _choose_adam, learners.adamw, _THREE_MOMENTS
+            "AdamW",
+            _adam_defaults(1e-2, True),
+            _choose_adam,
+            learners.adamw,
+            _THREE_MOMENTS,
+            fixed={"decoupled_weight_decay": True},
         ),
         Interface(
             "NAdam",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from learnerdsl.errors import CheckpointError
+from learnerdsl.numbers import quoted
 from learnerdsl.torch.interface import RULE, Interface, is_schedule
 
 
@@ -116,6 +117,11 @@ def _refuse_other_sizes(
         hint = "give it the same groups"
         if _names(groups) and _names(saved):
             hint += ", or load with strict=False, which matches parameters by name"
+        else:
+            hint += (
+                "; parameters of another model are matched by name if both optimizers are made "
+                "of model.named_parameters()"
+            )
         msg = (
             "The state dict has groups of "
             f"{', '.join(str(len(g['params'])) for g in saved) or 'no'} parameters, the optimizer "
@@ -170,10 +176,15 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
 
 def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """Return a group with the saved arguments, and the present parameters."""
-    if RULE in own:
-        saved.setdefault(RULE, own[RULE])
-    defaults = interface.of(saved).defaults
-    found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved}
+    if RULE in own and saved.setdefault(RULE, own[RULE]) != own[RULE]:
+        msg = (
+            f"The state dict has a group of the rule {quoted(saved[RULE])} where the optimizer "
+            f"chooses {own[RULE]!r}; choose as before, or make an optimizer with new states."
+        )
+        raise CheckpointError(msg)
+    present = interface.of(saved)
+    defaults = present.defaults
+    found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved, **present.fixed}
     for name in defaults:
         if found[name] is None and is_schedule(own.get(name)):
             found[name] = own[name]

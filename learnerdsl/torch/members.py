@@ -81,7 +81,7 @@ class Members:
         self.divided = list(filter(is_distributed, self.tensors))
         rules = joined(traced)
         self.names = [member.name for member in members]
-        views = self._views()
+        views = self._views(arguments["states"])
         self.places = [local_of(tensor).data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(rules[0]))
@@ -90,6 +90,7 @@ class Members:
         ]
         self.last: list[tuple[Any, ...]] = [()] * len(groups)
         self.may_change = [True] * len(groups)
+        self.sizes = [0] * len(groups)
         self.changed: dict[int, tuple[Any, ...]] = {}
         self.sent = values = [self._hyperparameters(k) for k in range(len(groups))]
         for own in values[1:]:
@@ -102,8 +103,6 @@ class Members:
             for k, own in enumerate(values)
             if k
         ]
-        if self.divided:
-            refuse_blocks(arguments["states"])
         own = {**arguments, "products": self._products(arguments["products"], traced)}
         self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **own)
         self.settings = [self.learner.hyperparameters, *self.learner.groups]
@@ -119,11 +118,12 @@ class Members:
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
-    def _views(self) -> Any:
-        """Return the parameters as the learner takes them, by name."""
+    def _views(self, states: Any) -> Any:
+        """Return the parameters as the learner takes them, by name; `states` are number types."""
         pairs = zip(self.tensors, self.layouts, strict=True)
         views = [layout.view(tensor.detach()) for tensor, layout in pairs]
         if self.divided:
+            refuse_blocks(states)
             shards = Shards().of(self.tensors, self.names)
             parts = zip(views, shards, strict=True)
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
@@ -159,6 +159,9 @@ class Members:
         """Return whether all groups still ask for their choice; note those that have changed."""
         self.changed.clear()
         for number, group in enumerate(self.groups):
+            if len(group) != self.sizes[number]:
+                self.interface.fold(group)
+                self.sizes[number] = len(group)
             values = self.pick[number](group)
             if self.may_change[number] or not all(map(is_, values, self.last[number])):
                 chosen = self.interface.chosen(group)

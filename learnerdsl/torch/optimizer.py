@@ -18,6 +18,7 @@ from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
 from learnerdsl.torch.members import MODEL, Member, Members
 from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
+from learnerdsl.torch.ranks import is_distributed
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
@@ -263,6 +264,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         chosen: dict[Any, list[int]] = {}
         has_sums = False
         for number, group in enumerate(self.param_groups):
+            self.interface.fold(group)
             choice = self.interface.chosen(group)
             self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
@@ -282,7 +284,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 for member in self._in_group(group, len(groups))
                 if member.tensor.grad is not None
                 or given.get(member.tensor)
-                or (is_early and member.tensor.requires_grad)
+                # Processes must have the same tensors, whatever gradients each of them has.
+                or ((is_early or is_distributed(member.tensor)) and member.tensor.requires_grad)
             ]
             if own:
                 groups.append(group)

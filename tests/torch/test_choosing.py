@@ -337,3 +337,18 @@ def test_a_state_dict_of_unknown_rules_changes_nothing():
         optimizer.load_state_dict(saved)
     after = states_of(optimizer, model)
     assert all(torch.equal(o[n], a[n]) for o, a in zip(before, after, strict=True) for n in o)
+
+
+def test_groups_are_in_the_order_of_the_rules():
+    first, second = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = MuonAdamW([("bias", first), ("weight", second)])
+    assert [group["rule"] for group in optimizer.param_groups] == ["matrix", "other"]
+
+
+def test_another_choice_than_the_saved_one_is_refused():
+    weight = torch.nn.Parameter(torch.ones(3, 2))
+    saved = MuonAdamW([("weight", weight)])
+    other = MuonAdamW([{"params": [weight], "param_names": ["weight"], "rule": "other"}])
+    with pytest.raises(ld.CheckpointError, match="chooses 'other'"):
+        other.load_state_dict(saved.state_dict())
+    assert other.param_groups[0]["rule"] == "other"

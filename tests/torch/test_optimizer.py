@@ -243,3 +243,48 @@ def test_class_of_a_builtin_equals_its_learner(name):
         optimizer.step()
     for p, array in zip(model.parameters(), arrays, strict=True):
         assert np.array_equal(p.detach().numpy(), array)
+
+
+def test_names_of_the_rule_may_be_written_into_groups():
+    weights = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+    optimizers = [ldt.Lion([w], lr=0.1) for w in weights]
+    for k in range(4):
+        if k == 1:
+            optimizers[0].param_groups[0]["beta1"] = 0.2
+            optimizers[1].param_groups[0]["betas"] = (0.2, 0.99)
+        for w, optimizer in zip(weights, optimizers, strict=True):
+            w.grad = torch.tensor([1.0, -2.0 * k, 0.5 - k])
+            optimizer.step()
+    assert torch.equal(*weights)
+    assert optimizers[0].param_groups[0]["betas"] == (0.2, 0.99)
+    assert "beta1" not in optimizers[0].param_groups[0]
+
+
+def test_adamw_stays_decoupled_after_loading_what_adam_saved():
+    starts = [torch.nn.Parameter(torch.ones(3)) for _ in range(3)]
+    for w in starts:
+        w.grad = torch.tensor([1.0, 2.0, 3.0])
+    saved = torch.optim.Adam([starts[0]], lr=0.1, weight_decay=0.5)
+    saved.step()
+    for w, cls in zip(starts[1:], (ldt.AdamW, torch.optim.AdamW), strict=True):
+        optimizer = cls([w])
+        optimizer.load_state_dict(saved.state_dict())
+        assert optimizer.param_groups[0]["decoupled_weight_decay"] is True
+        optimizer.step()
+    assert torch.allclose(starts[1], starts[2], atol=1e-7)
+
+
+def test_muon_multiplies_matrices_of_bfloat16_parameters():
+    torch.manual_seed(1)
+    start = [torch.randn(shape).bfloat16() for shape in ((6, 5), (3, 4))]
+    gradients = [torch.randn_like(array) for array in start]
+    found = []
+    for cls in (ldt.Muon, torch.optim.Muon):
+        weights = [torch.nn.Parameter(array.clone()) for array in start]
+        for w, gradient in zip(weights, gradients, strict=True):
+            w.grad = gradient.clone()
+        cls(weights, lr=0.5).step()
+        found.append(weights)
+    for own, theirs, before in zip(*found, start, strict=True):
+        moved = (theirs - before).abs().max()
+        assert (own - theirs).abs().max() < 0.05 * moved

@@ -15,7 +15,7 @@ import numpy as np
 from learnerdsl.errors import LearnerError
 from learnerdsl.ir import Block, Domain, Rank
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime.arrays.interop import torch_if_installed
+from learnerdsl.runtime.arrays.interop import as_tensor, torch_if_installed
 from learnerdsl.runtime.cpu.memory import Memory
 from learnerdsl.runtime.torch_matrices import TorchMatrices
 
@@ -72,7 +72,7 @@ class HostMatrices(TorchMatrices):
         if not isinstance(view, np.ndarray):
             return view
         # A tensor cannot be read-only; nothing writes to arrays that are.
-        return self.torch.from_numpy(view if view.flags.writeable else view.copy())
+        return as_tensor(view if view.flags.writeable else view.copy())
 
     def run(self, function: Callable[..., Any], matrices: Any, model: Any, tensor: Any) -> None:
         """Call a function of whole matrices, which may leave results for later ones."""

@@ -241,7 +241,7 @@ class ShardedEngine(CpuEngine):
         columns = [self.program.layout.reduces.index(reduce) for reduce in exchange.scalars]
         values = self.sums_of_parts(columns, join.monoids)
         vectors = [self.vectors_of_part(k, exchange.vectors) for k in range(len(self.sizes))]
-        join(values, vectors)
+        join(values, vectors, self.absent)
         for j, column in enumerate(columns):
             _, is_model, slot = self.reduces[column]
             if is_model:
@@ -280,7 +280,7 @@ class ShardedEngine(CpuEngine):
         """Return how many gradient values of all processes are NaN or infinite."""
         self.launch_unit(CHECK)
         counts = self.sums_of_parts([0], [SUM])
-        self.check_join(counts, [[] for _ in self.shards])
+        self.check_join(counts, [[] for _ in self.shards], self.absent)
         self.nonfinite = np.flatnonzero(counts[:, 0]).tolist()
         return float(counts.sum())
 

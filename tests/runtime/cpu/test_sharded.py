@@ -84,7 +84,7 @@ def test_parts_of_several_chunks_are_updated_as_whole_tensors(name, axis):
 def test_chains_of_parts_are_updated_as_whole_tensors(name):
     made = getattr(transforms, name)
     rule = ld.chain(made, learners.sgd) if made.place != "after" else ld.chain(learners.sgd, made)
-    axis = 0 if name == "add_noise" else 1
+    axis = 0 if name in ("add_noise", "perturb") else 1
     assert error(rule, SHAPES, axes_for(SHAPES, axis), 2) < 1e-10
 
 
@@ -278,3 +278,13 @@ def test_lengths_of_axes_counted_from_the_first_are_refused_for_each_element():
         by_length([half(team, np.ones((4, 6)))])
 
     assert "count the axis from the last" in refused(work)
+
+
+def test_a_gradient_on_some_processes_only_is_refused():
+    def work(team):
+        learner = learners.lamb([half(team, np.ones((4, 6))), half(team, np.ones((4, 6)))])
+        given = [np.ones((4, 6)), np.ones((4, 6))]
+        given[team.number] = None
+        learner.update(given)
+
+    assert "on some processes and none on others" in refused(work)
