@@ -176,13 +176,15 @@ def _matched(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[torch.Ten
 
 def _merged(interface: Interface, own: Mapping[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """Return a group with the saved arguments, and the present parameters."""
-    if RULE in own and saved.setdefault(RULE, own[RULE]) != own[RULE]:
+    if RULE in own:
+        saved.setdefault(RULE, own[RULE])
+    present = interface.of(saved)
+    if RULE in own and saved[RULE] != own[RULE]:
         msg = (
             f"The state dict has a group of the rule {quoted(saved[RULE])} where the optimizer "
             f"chooses {own[RULE]!r}; choose as before, or make an optimizer with new states."
         )
         raise CheckpointError(msg)
-    present = interface.of(saved)
     defaults = present.defaults
     found = {**{n: own.get(n, v) for n, v in defaults.items()}, **saved, **present.fixed}
     for name in defaults:
