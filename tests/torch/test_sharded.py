@@ -30,7 +30,7 @@ def test_tensor_parallelism(tmp_path):
 
 @pytest.mark.slow
 def test_fsdp_of_parallel_tensors(tmp_path):
-    on_ranks(4, tmp_path, shard_on_two_axes, ALL)
+    on_ranks(4, tmp_path, shard_on_two_axes, QUICK)
 
 
 @pytest.mark.slow
