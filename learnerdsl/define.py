@@ -225,6 +225,14 @@ class UpdateRule(ByName):
         in one exchange. Functions of matrices need whole matrices. Nothing else crosses: scalars
         and axis arrays are computed by every process.
 
+        Args:
+            dtype: number type of the parameters.
+            options: options of the rule, number types, and `shape`: that of a whole tensor, (4, 8)
+                for a matrix.
+
+        Raises:
+            LearnerError: an argument cannot be used.
+
         >>> from learnerdsl.learners import adam, lamb
         >>> print(adam.collectives())
         adam: no exchange, each process updates its part by itself
