@@ -38,6 +38,14 @@ def train(model, optimizer, first, last):
         optimizer.step()
 
 
+def fault_of(model, name, last):
+    """Return how a network differs from one that was trained without interruption, in a list."""
+    whole, alone = made(name, 1)
+    train(whole, alone, 0, last)
+    found = error(whole, model, network())
+    return [] if found < 1e-10 else [f"{name}: {found}"]
+
+
 def save(size, folder):
     """Train for some steps, and save."""
     for name in CLASSES:
@@ -65,11 +73,7 @@ def resume(size, folder):
             optim_state_dict=loaded["optimizer"],
         )
         train(model, optimizer, 4, 8)
-        whole, alone = made(name, 1)
-        train(whole, alone, 0, 8)
-        found = error(whole, model, network())
-        if not found < 1e-10:
-            faults.append(f"{name}: {found}")
+        faults += fault_of(model, name, 8)
     return faults
 
 
@@ -97,11 +101,7 @@ def other_forms(size):
             again = type(optimizer)(model.parameters(), lr=0.1)
             set_optimizer_state_dict(model, again, states, options=given)
             train(model, again, 3, 6)
-            whole, alone = made(name, 1)
-            train(whole, alone, 0, 6)
-            found = error(whole, model, network())
-            if not found < 1e-10:
-                faults.append(f"{ask} {name}: {found}")
+            faults += [f"{ask} {fault}" for fault in fault_of(model, name, 6)]
     return faults
 
 
