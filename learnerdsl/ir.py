@@ -251,6 +251,11 @@ class Kernel:
         return tuple(block for block in self.blocks if block.domain == Domain.ELEMENT)
 
     @property
+    def matrix_blocks(self) -> tuple[Block, ...]:
+        """The blocks of functions of matrices, one in each level."""
+        return tuple(block for block in self.blocks if block.domain == Domain.MATRIX)
+
+    @property
     def levels(self) -> tuple[Level, ...]:
         """The blocks grouped into levels; valid after the pass `fuse`.
 

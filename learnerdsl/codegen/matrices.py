@@ -8,7 +8,7 @@ import sympy
 from learnerdsl.codegen.matrix_printers import MatrixPrinter, ProductPrinter, with_sums
 from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
 from learnerdsl.expr import MatrixState, Transpose, Where
-from learnerdsl.ir import Block, Compute, Domain, Rank
+from learnerdsl.ir import Block, Compute, Rank
 
 
 def print_matrices(text: Text, block: Block, name: str) -> list[str]:
@@ -87,7 +87,7 @@ def _filled(text: Text, compute: Compute, xp: str) -> str:
 
 def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
     """Return the symbols that other blocks on matrices load."""
-    others = [b for b in text.kernel.blocks if b.domain == Domain.MATRIX and b is not block]
+    others = [b for b in text.kernel.matrix_blocks if b is not block]
     return {load.symbol for other in others for load in other.loads}
 
 

@@ -8,7 +8,7 @@ import sympy
 
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.interpret import initial_states
-from learnerdsl.runtime.shards import Shard, gather_parts, shape_of_box
+from learnerdsl.runtime.shards import Shard, assembled, gather_parts, shape_of_box
 from learnerdsl.tracing import Rule, depends_on_place
 
 Values = dict[str, Any]
@@ -86,8 +86,4 @@ def _any_values(parameter: np.ndarray, shard: Shard) -> np.ndarray:
 def whole_array(part: np.ndarray, shard: Shard) -> np.ndarray:
     """Return the array that the parts of all processes make; every one of them calls this."""
     shapes = [[shape_of_box(box)] for box in shard.boxes]
-    whole = np.empty(shard.shape, part.dtype)
-    parts = gather_parts(shard.team, [part], shapes)
-    for box, (own,) in zip(shard.boxes, parts, strict=True):
-        whole[box] = own
-    return whole
+    return assembled(shard, [own for (own,) in gather_parts(shard.team, [part], shapes)])

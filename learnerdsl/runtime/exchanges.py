@@ -8,7 +8,7 @@ import sympy
 
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import AxisSize, Draw
-from learnerdsl.ir import Block, Domain, Reduce
+from learnerdsl.ir import Block
 from learnerdsl.layout import Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.shards import Shard, first_of
@@ -21,12 +21,12 @@ class Exchange:
     """What processes exchange about a sweep.
 
     Attributes:
-        scalars: the reductions to scalars that they join after it.
+        columns: the columns of the partial sums that they join after it.
         vectors: the axis arrays that they join after it.
         read: the axis arrays whose own part it reads.
     """
 
-    scalars: tuple[Reduce, ...] = ()
+    columns: tuple[int, ...] = ()
     vectors: tuple[Vector, ...] = ()
     read: tuple[Vector, ...] = ()
 
@@ -44,7 +44,7 @@ def _of_sweep(program: Program, sweep: Block) -> Exchange:
     vectors = {vector.symbol: vector for vector in layout.vectors}
     used = _symbols((*sweep.computes, *sweep.reduces))
     return Exchange(
-        tuple(reduce for reduce in sweep.reduces if reduce in layout.reduces),
+        tuple(layout.reduces.index(r) for r in sweep.reduces if r in layout.reduces),
         tuple(vectors[r.symbol] for r in sweep.reduces if r.symbol in vectors),
         tuple(vector for vector in layout.vectors if vector.symbol in used),
     )
@@ -57,11 +57,6 @@ def _symbols(items: Iterable[Any]) -> set[sympy.Basic]:
 def needs_others(program: Program) -> bool:
     """Return whether a part of a tensor cannot be updated as if it were a tensor of its own."""
     return program.precision.rounding == "stochastic" or not treats_elements_alike(program.rule)
-
-
-def matrix_blocks(program: Program) -> list[Block]:
-    """Return the blocks of functions of matrices."""
-    return [block for block in program.kernel.blocks if block.domain == Domain.MATRIX]
 
 
 def _draws(program: Program) -> bool:
@@ -195,7 +190,7 @@ def keeps_matrices(program: Program) -> bool:
 
     Then every process computes them, so that each has the states that are matrices.
     """
-    blocks = matrix_blocks(program)
+    blocks = program.kernel.matrix_blocks
     touched = {load.array for block in blocks for load in block.loads}
     touched |= {store.target for block in blocks for store in block.stores}
     return not touched <= set(program.layout.arrays)

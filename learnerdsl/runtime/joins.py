@@ -37,23 +37,29 @@ class Join:
         self.monoids = monoids
         self.vectors = vectors
         self.shards = shards
+        # The part of each axis array that each process has.
+        self.boxes = {
+            (k, j): [tuple(box[axis] for axis in vector.axes) for box in shard.boxes]
+            for k, shard in enumerate(shards)
+            if shard is not None
+            for j, vector in enumerate(vectors)
+        }
         self.teams = [
             (team, tensors, self._shapes(team, tensors)) for team, tensors in teams_of(shards)
         ]
 
-    def _boxes(self, k: int, vector: Vector) -> list[Box]:
-        """Return the part of an axis array that each process has."""
-        shard: Any = self.shards[k]
-        return [tuple(box[axis] for axis in vector.axes) for box in shard.boxes]
+    def _places(self, tensors: Sequence[int]) -> list[tuple[int, int]]:
+        """Return (tensor, number of the axis array) in the order in which they are exchanged."""
+        return [(k, j) for k in tensors for j in range(len(self.vectors))]
 
     def _shapes(self, team: Team, tensors: Sequence[int]) -> list[list[tuple[int, ...]]]:
         """Return the shapes of what each process gives."""
-        boxes = [self._boxes(k, vector) for k in tensors for vector in self.vectors]
+        boxes: list[list[Box]] = [self.boxes[place] for place in self._places(tensors)]
         first = (len(tensors), len(self.monoids) + 1)  # and whether it is left out
         return [[first, *(shape_of_box(own[p]) for own in boxes)] for p in range(team.size)]
 
     def __call__(
-        self, scalars: np.ndarray, vectors: list[list[np.ndarray]], absent: Sequence[int] = ()
+        self, scalars: np.ndarray, vectors: list[list[np.ndarray]], absent: Sequence[int]
     ) -> None:
         """Replace the values of the parts by those of the whole tensors.
 
@@ -74,13 +80,11 @@ class Join:
             for j, monoid in enumerate(self.monoids):
                 of_processes = np.array([part[0][:, j] for part in parts])
                 scalars[tensors, j] = monoid.ufunc.accumulate(of_processes)[-1]
-            places = [(k, j) for k in tensors for j in range(len(self.vectors))]
-            for number, (k, j) in enumerate(places, 1):
+            for number, (k, j) in enumerate(self._places(tensors), 1):
                 shard: Any = self.shards[k]
                 vector, arrays = self.vectors[j], [part[number] for part in parts]
                 whole = tuple(shard.shape[axis] for axis in vector.axes)
-                boxes = self._boxes(k, vector)
-                vectors[k][j] = joined(vector.monoid, whole, boxes, arrays)
+                vectors[k][j] = joined(vector.monoid, whole, self.boxes[k, j], arrays)
 
     def _refuse_different(self, tensors: Sequence[int], left_out: Sequence[np.ndarray]) -> None:
         """Raise if a tensor has a gradient on some processes only."""

@@ -160,6 +160,14 @@ def _count(shape: Sequence[int]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
+def assembled(shard: Shard, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the whole array, given the parts of all processes, which do not overlap."""
+    whole = np.empty(shard.shape, parts[0].dtype)
+    for box, part in zip(shard.boxes, parts, strict=True):
+        whole[box] = part
+    return whole
+
+
 def first_of(box: Box, shape: Sequence[int]) -> int | None:
     """Return the flat index of the first element of a part in its tensor; None if it has gaps.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.ir import Block, Domain, Rank
+from learnerdsl.ir import Block, Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.interop import as_tensor, torch_if_installed
 from learnerdsl.runtime.cpu.memory import Memory
@@ -98,7 +98,7 @@ class Stacks:
     def __init__(self, program: Program, memory: Memory, shapes: Sequence[tuple[int, ...]]) -> None:
         self.memory = memory
         self.parameter = program.kernel.parameter.name
-        blocks = [b for b in program.kernel.blocks if b.domain == Domain.MATRIX]
+        blocks = program.kernel.matrix_blocks
         own = [block for block in blocks if block.computes or block.stores]
         self.block = own[0] if len(own) == 1 and _is_of_matrices(program, own[0]) else None
         limits = LIMITS[program.precision.products]

@@ -113,7 +113,7 @@ class ShardedEngine(CpuEngine):
         self.part = Tables(program, replace(work, shapes=[p.shape for p in parameters]))
         self.exchanges = exchanges(program)
         self.joins = [
-            Join([reduce.monoid for reduce in one.scalars], one.vectors, self.shards)
+            Join([program.layout.reduces[c].monoid for c in one.columns], one.vectors, self.shards)
             for one in self.exchanges
         ]
         self.check_join = Join([SUM], (), self.shards)
@@ -233,16 +233,15 @@ class ShardedEngine(CpuEngine):
             part[...] = whole
         self.launch_unit(unit)
         exchange = self.exchanges[level]
-        if exchange.scalars or exchange.vectors:
+        if exchange.columns or exchange.vectors:
             self.join(exchange, self.joins[level])
 
     def join(self, exchange: Exchange, join: Join) -> None:
         """Join the results of a sweep, and write them into the tables of the whole tensors."""
-        columns = [self.program.layout.reduces.index(reduce) for reduce in exchange.scalars]
-        values = self.sums_of_parts(columns, join.monoids)
+        values = self.sums_of_parts(exchange.columns, join.monoids)
         vectors = [self.vectors_of_part(k, exchange.vectors) for k in range(len(self.sizes))]
         join(values, vectors, self.absent)
-        for j, column in enumerate(columns):
+        for j, column in enumerate(exchange.columns):
             _, is_model, slot = self.reduces[column]
             if is_model:
                 # In the order of the tensors, as without parts.

@@ -8,10 +8,11 @@ import numpy as np
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.cpu.memory import Memory
-from learnerdsl.runtime.exchanges import keeps_matrices, matrix_blocks
+from learnerdsl.runtime.exchanges import keeps_matrices
 from learnerdsl.runtime.shards import (
     Shard,
     Team,
+    assembled,
     exchange_parts,
     gather_parts,
     shape_of_box,
@@ -55,7 +56,7 @@ class WholeMatrices:
     def __init__(self, engine: HasMatrices) -> None:
         self.engine = engine
         program = engine.program
-        self.blocks = matrix_blocks(program)
+        self.blocks = program.kernel.matrix_blocks
         self.elements = {str(symbol) for symbol in program.layout.arrays}
         self.is_shared = keeps_matrices(program)
         self.kept: list[dict[str, Any]] = [{} for _ in engine.shards]
@@ -148,12 +149,8 @@ class WholeMatrices:
         self, shard: Shard, names: Sequence[str], parts: Sequence[Sequence[np.ndarray]]
     ) -> dict[str, Any]:
         """Return the whole arrays that the parts of all processes make, by name."""
-        found: dict[str, Any] = {}
-        for j, name in enumerate(names):
-            found[name] = np.empty(shard.shape, parts[0][j].dtype)
-            for box, of_process in zip(shard.boxes, parts, strict=True):
-                found[name][box] = of_process[j]
-        return found
+        of_arrays = zip(*parts, strict=True)
+        return {name: assembled(shard, own) for name, own in zip(names, of_arrays, strict=True)}
 
     def compute(self, function: Any, block: Block, k: int, whole: dict[str, Any]) -> None:
         """Call a function with whole arrays; put those that it writes into `whole`."""

@@ -22,7 +22,6 @@ import numpy as np
 import sympy
 
 from learnerdsl.expr import CLOCK, AxisSize
-from learnerdsl.ir import Domain
 from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_NUMBER, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
@@ -43,7 +42,7 @@ def bytes_per_element(program: Program) -> float:
 
 def narrow_operands(program: Program) -> list[sympy.Symbol]:
     """Return the arrays that functions of matrices read and that have to be decoded for it."""
-    blocks = [b for b in program.kernel.blocks if b.domain == Domain.MATRIX]
+    blocks = program.kernel.matrix_blocks
     read = dict.fromkeys(load.array for block in blocks for load in block.loads)
     arithmetic = STORAGES[program.precision.arithmetic]
     if any(block.computes for block in blocks):
