@@ -21,11 +21,6 @@ PART = 4
 """Samples of a rank in a minibatch."""
 
 
-def spawn(work, *arguments):
-    """Run `work(rank, *arguments)` in processes that can talk to each other."""
-    torch.multiprocessing.spawn(work, arguments, nprocs=RANKS)
-
-
 def begin(rank, folder):
     """Join the other processes."""
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": RANKS, "LOCAL_SIZE": RANKS}

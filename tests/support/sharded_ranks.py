@@ -18,6 +18,7 @@ from torch.distributed.tensor.parallel import (
 import learnerdsl.torch as ldt
 from learnerdsl import ArrayError, DtypeError, learners
 from learnerdsl.torch.interface import class_name
+from support.processes import spawn
 
 TOLERANCE = 1e-10
 
@@ -174,8 +175,7 @@ def run(rank, size, folder, work, arguments):
 def on_ranks(size, folder, work, *arguments):
     """Run `work(size, *arguments)` on several ranks; raise if one finds a fault."""
     Path(folder).mkdir(exist_ok=True)
-    given = (size, str(folder), work, arguments)
-    torch.multiprocessing.spawn(run, given, nprocs=size)
+    spawn(run, size, size, str(folder), work, arguments)
     found = [Path(folder, f"{rank}.txt").read_text() for rank in range(size)]
     assert not any(found), "\n\n".join(found)
 

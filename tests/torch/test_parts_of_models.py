@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.processes import spawn
 from support.torch_models import backward, distance, network
 from support.torch_ranks import apply_in_backward, divide_the_optimizer
 
@@ -66,4 +67,4 @@ def test_rules_of_single_tensors_work_in_hooks_of_gradients():
 
 @pytest.mark.slow
 def test_zero_redundancy_divides_rules_of_single_tensors_and_refuses_others(tmp_path):
-    torch.multiprocessing.spawn(divide_the_optimizer, (str(tmp_path),), nprocs=2)
+    spawn(divide_the_optimizer, 2, str(tmp_path))
