@@ -1,0 +1,94 @@
+"""Show the code that runs: loops over memory, LLVM, assembly and PTX."""
+
+import ast
+from typing import Any
+
+from numba.core import config
+
+from learnerdsl.errors import HyperparameterError
+from learnerdsl.kernels.cpu import listing_of
+from learnerdsl.kernels.machine_code import Listing
+from learnerdsl.pipeline import Program
+from learnerdsl.runtime.backends import cuda_module
+from learnerdsl.runtime.cpu.engine import load_kernels
+
+_settings: Any = config
+
+OLDEST_GPU = (7, 5)
+"""Lowest compute capability that CUDA 13 compiles for."""
+
+
+def loops(program: Program) -> str:
+    """Return only the functions of the generated source that loop over memory."""
+    functions = [f for f in ast.parse(program.source).body if isinstance(f, ast.FunctionDef)]
+    lines = program.source.splitlines()
+    parts = [
+        "\n".join(lines[f.decorator_list[0].lineno - 1 : f.end_lineno])
+        for f in functions
+        if any(ast.unparse(d) in ("element", "element_pass") for d in f.decorator_list)
+    ]
+    return "\n\n\n".join(parts)
+
+
+def ptx(program: Program, capability: tuple[int, int]) -> str:
+    """Return the PTX of every kernel of a program for CUDA; a GPU is not needed.
+
+    Raises:
+        LearnerError: numba-cuda is not installed, the compute capability is malformed or too old,
+            or the program is for another target.
+    """
+    is_pair = isinstance(capability, (tuple, list)) and len(capability) == 2
+    if not is_pair or not all(type(number) is int for number in capability):
+        msg = f"A compute capability must be a pair such as (9, 0), got {capability!r}."
+        raise HyperparameterError(msg)
+    if tuple(capability) < OLDEST_GPU:
+        msg = (
+            f"NVIDIA's compilers no longer support the compute capability {capability!r}; the "
+            "lowest "
+            f"is {OLDEST_GPU}."
+        )
+        raise HyperparameterError(msg)
+    if program.target != "cuda":
+        msg = (
+            f"{program.rule.name} is compiled for {program.target}, which has no PTX; write "
+            "rule.ptx()."
+        )
+        raise HyperparameterError(msg)
+    module = cuda_module("engine").load_kernels(program)
+    kernels = [getattr(module, name) for name in _kernel_names(program)]
+    return "\n".join(f"// {kernel.name}\n{kernel.ptx(capability)}" for kernel in kernels)
+
+
+def _kernel_names(program: Program) -> list[str]:
+    return [n for level in program.levels for n in (level.model, level.tensor, level.element) if n]
+
+
+def llvm(program: Program) -> str:
+    """Return the optimised LLVM of every function of a program."""
+    return "\n".join(f"; {name}\n{own.llvm}" for name, own in listings(program).items())
+
+
+def asm(program: Program) -> str:
+    """Return the machine code of every function of a program, as assembly."""
+    return "\n".join(f"# {name}\n{own.assembly}" for name, own in listings(program).items())
+
+
+def listings(program: Program) -> dict[str, Listing]:
+    """Return function name -> LLVM and assembly of a program for the CPU.
+
+    Raises:
+        HyperparameterError: the program is for another target, or nothing is compiled.
+    """
+    if program.target != "cpu":
+        msg = (
+            f"{program.rule.name} is compiled for {program.target}; its assembly is shown by ptx()."
+        )
+        raise HyperparameterError(msg)
+    if _settings.DISABLE_JIT:
+        msg = (
+            f"{program.rule.name} runs as Python, for NUMBA_DISABLE_JIT is set; "
+            "unset it to see machine code."
+        )
+        raise HyperparameterError(msg)
+    module = load_kernels(program)
+    return {name: listing_of(getattr(module, name)) for name in _kernel_names(program)}
