@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-all test-slow test-stacks test-tiny test-pythons test-gpu check types bench fuzz clean
+.PHONY: demo test test-all test-slow test-stacks test-site test-tiny test-pythons test-gpu check types
+.PHONY: docs bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
@@ -44,6 +45,14 @@ $(VENV)/stacks/.ready: pyproject.toml
 	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 torchao
 	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 deepspeed
 	touch $@
+
+# The pages, in out/site: open index.html, no server is needed. The warning is about a later MkDocs.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# Every page in a browser (Debian: apt install chromium); without one, links and formulas alone.
+test-site: docs
+	LEARNERDSL_SITE=out/site $(BIN)/python -m pytest tests/website
 
 # For a hook before commits.
 test-tiny: $(VENV)/.test
@@ -87,6 +96,10 @@ $(BIN)/python:
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[examples]"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 # Torch by its exact version: a plain "torch" may bring gigabytes of CUDA packages. Of timm the tests

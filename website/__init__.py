@@ -1,0 +1,1 @@
+"""Build the site: pages made from the package, links within the site, and MathML."""
