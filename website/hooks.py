@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))  # MkDocs loads this file alone
 
 from mkdocs.structure.files import File  # noqa: E402
 
-from website import api_pages, gallery_page, learner_pages, links, mathematics  # noqa: E402
+from website import api_pages, gallery_page, learner_pages, links, mathematics, pictures  # noqa: E402
 
 
 def on_config(config: Any, **_: Any) -> Any:
@@ -33,6 +33,7 @@ def on_files(files: Any, config: Any, **_: Any) -> Any:
     pages = {page: (ROOT / path).read_text() for path, page in links.BORROWED.items()}
     pages |= learner_pages.pages()
     pages |= api_pages.pages()
+    files.append(File.generated(config, "gallery/paths.png", content=pictures.paths()))
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
