@@ -243,5 +243,6 @@ def assignment(names: list[str], value: str) -> Lines:
 
 def wrapped(head: str, names: list[str], end: str = "") -> Lines:
     """Return a list of names in parentheses over several lines."""
-    wrapped = textwrap.wrap(", ".join(names) + ",", WIDTH - len(INDENT))
+    text = ", ".join(names) + ","
+    wrapped = textwrap.wrap(text, WIDTH - len(INDENT), break_long_words=False)
     return [f"{head}(", *indented(wrapped), f"){end}"]

@@ -7,7 +7,7 @@ from typing import cast
 import sympy
 
 from learnerdsl.codegen.axes import AxisArrays
-from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
+from learnerdsl.codegen.text import INDENT, Text, comment, indented, symbols_of
 from learnerdsl.codegen.workers import ONE_THREAD, Workers
 from learnerdsl.expr import Reduction
 from learnerdsl.ir import Block, Compute, Domain, Rank, Store, as_expr
@@ -169,7 +169,7 @@ class Vectors:
         axes = text.kernel.domain_of(argument).axes
         result = text.kernel.domains[compute.symbol].axes
         monoid, value = node.monoid, self.printer(argument)
-        note = [f"# {compute.note}"] if compute.note else []
+        note = [comment(compute.note)] if compute.note else []
         name = text.names.values[compute.symbol]
         place = name
         if result:

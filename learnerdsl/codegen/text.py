@@ -16,6 +16,16 @@ from learnerdsl.storage import Precision
 INDENT = "    "
 
 
+LONGEST_COMMENT = 100
+"""Maximum number of characters of a comment in generated code."""
+
+
+def comment(note: str) -> str:
+    """Return a note as a comment of one line, which ends in an ellipsis if it is too long."""
+    text = "# " + " ".join(note.split())
+    return text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 3] + "..."
+
+
 def indented(lines: Iterable[str]) -> list[str]:
     """Return the lines, one level deeper."""
     return [INDENT + line for line in lines]
@@ -67,7 +77,7 @@ class Text:
                 if symbol in symbols:
                     value = f"{row_name}[{slot}]"
                     text = f"{cast}({value})" if cast else value
-                    note = f"  # {self.notes[symbol]}" if symbol in self.notes else ""
+                    note = f"  {comment(self.notes[symbol])}" if symbol in self.notes else ""
                     name = self.names.values[symbol]
                     reads[name] = f"{name} = {text}{note}"
         return reads
@@ -82,7 +92,7 @@ class Text:
         if compute.rounded and printer.dtype == "float64" and self.dtype != "float64":
             text = f"float64({self.dtype}({text}))"
         name = self.names.values[compute.symbol]
-        note = [f"# {compute.note}"] if compute.note and not compute.hoisted else []
+        note = [comment(compute.note)] if compute.note and not compute.hoisted else []
         return [*note, f"{name} = {text}"]
 
     def vectors_in(self, symbols: set[sympy.Basic]) -> list[Vector]:

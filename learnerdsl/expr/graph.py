@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import sympy
+from sympy.logic.boolalg import Boolean
 
 Rebuild = Callable[[Any, tuple[Any, ...]], Any]
 """Function of a node and its new arguments."""
@@ -119,13 +120,14 @@ def _cut(node: Any, depth: int, width: int) -> Any:
     """Return the expression with symbols for parts deeper than `depth`, and shortened numbers."""
     if isinstance(node, sympy.Rational) and max(node.p.bit_length(), node.q.bit_length()) > _BITS:
         return node.n(5)
-    if not node.args or not isinstance(node, sympy.Expr):
+    if not node.args or not isinstance(node, (sympy.Expr, Boolean)):
         return node
     if depth == 0:
         return sympy.Symbol("...")
     if len(node.args) > width:
         return sympy.Symbol(f"{type(node).__name__.lower()} of {len(node.args)} parts")
-    arguments = [_cut(argument, depth - 1, width) for argument in node.args]
+    below = depth - isinstance(node, sympy.Expr)  # a condition is shown with its sides
+    arguments = [_cut(argument, below, width) for argument in node.args]
     if all(a is b for a, b in zip(arguments, node.args, strict=True)):
         return node
     # Unevaluated: two omitted parts are both "...", but SymPy must not treat them as equal.

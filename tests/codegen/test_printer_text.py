@@ -6,6 +6,7 @@ import sympy
 
 import learnerdsl as ld
 from learnerdsl.codegen.printer import Printer
+from learnerdsl.codegen.text import LONGEST_COMMENT, comment
 
 x, y, c = sympy.symbols("x y c", real=True)
 
@@ -75,3 +76,32 @@ def test_signs_of_a_reduced_product_cancel(dtype):
     learner = rule([np.ones(3, dtype)])
     learner.update([np.array([0.5, -3.0, 1.0], dtype)])
     np.testing.assert_allclose(learner.state[0]["s"], np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 40, 98])
+def test_a_short_note_is_a_comment_as_it_is(length):
+    assert comment("x" * length) == "# " + "x" * length
+
+
+def test_a_long_note_is_a_comment_of_one_line_that_ends_in_an_ellipsis():
+    text = comment("the first line\nand " + "more " * 20_000)
+    assert text.startswith("# the first line and more more")
+    assert len(text) == LONGEST_COMMENT
+    assert text.endswith("...")
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_no_comment_of_a_kernel_is_longer_than_a_line(target):
+    name = "_".join(["a_long_name_of_a_value"] * 5)
+
+    @ld.rule
+    def wordy(p, g, lr=0.1):
+        x = ld.let(name, ld.norm(g) * lr)
+        for k in range(5):
+            x = ld.let(f"{name}_{k}", ld.where((x > k) & (x * g < 3), x * g + 1, x - p))
+        return ld.assign(p, p - lr * x)
+
+    lines = [line.strip() for line in wordy.source(target).splitlines() if "#" in line]
+    comments = [line[line.index("#") :] for line in lines]
+    assert len(comments) > 5
+    assert max(map(len, comments)) == LONGEST_COMMENT

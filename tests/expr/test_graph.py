@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import learnerdsl as ld
+from learnerdsl.expr import brief
 
 
 def choices(n):
@@ -125,3 +126,16 @@ def test_comments_of_generated_code_are_lines():
     for make in (choices, conditions, clipped):
         comments = [line for line in make(40).source().splitlines() if "#" in line]
         assert max(len(line[line.index("#") :]) for line in comments) < 130
+
+
+def test_an_expression_is_shortened_in_the_time_of_its_nodes_also_in_conditions():
+    @ld.rule
+    def nested(p, g):
+        x = g
+        for k in range(30):
+            x = ld.where(x > 0.1 * k, x * g + 1, x - p)
+        return ld.assign(p, p - x)
+
+    # Not within an assert, which would write the whole expression if it failed.
+    texts = [brief(nested.assignments[-1][1], limit) for limit in (90, 20)]
+    assert texts == ["p - where(where(..., ..., ...) > 2.9, ... + 1, ... + ...)", "p - ..."]

@@ -24,7 +24,7 @@ from learnerdsl.kernels.cuda import (
 def rprop_element_1(p_i, g_i, d_i, last_i, eta_minus, eta_plus, step_min, step_max):
     """What pass 1 does to an element."""
     t1 = g_i * last_i
-    # d <- Min(Max(d*where(g*last > 0, eta_plus, ...), step_min), step_max)
+    # d <- Min(Max(d*where(..., eta_plus, ...), step_min), step_max)
     d_new = minimum(maximum(d_i * (eta_plus if t1 > float32(0.0) else (eta_minus if t1 < float32(0.0) else float32(1.0))), step_min), step_max)
     # last <- where(g*last < 0, 0, g)
     last_new = (float32(0.0) if t1 < float32(0.0) else g_i)

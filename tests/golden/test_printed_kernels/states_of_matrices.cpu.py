@@ -61,16 +61,16 @@ def soap_matrices_1(matrices, model, tensor):
     # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
     right_new = one_minus_shampoo_beta * np.matmul(t1, g_i) + shampoo_beta * right
     part_1 = np.matmul(left_new, left_basis)
-    # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('rows'))
+    # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('r...
     by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
     part_2 = np.matmul(right_new, right_basis)
-    # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('cols'))
+    # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('...
     by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
     # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
     v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if c1 > 0.0 else v_now)
-    # left_basis <- where(step == 1, ..., ...)
+    # left_basis <- where(step == 1, eigenvectors(left_new), where(..., ..., left_basis))
     left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(part_1, by_left)) if c1 > 0.0 else left_basis))
-    # right_basis <- where(step == 1, ..., ...)
+    # right_basis <- where(step == 1, eigenvectors(right_new), where(..., ..., right_basis))
     right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(part_2, by_right)) if c1 > 0.0 else right_basis))
     matrices['left_basis_new'] = left_basis_new
     matrices['left_new'] = left_new
