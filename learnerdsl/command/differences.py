@@ -33,7 +33,7 @@ def sections(first: str, second: str, arguments: Mapping[str, Any]) -> list[Sect
     rules = [as_rule(found) for found in pair]
     entries = [entry(found) for found in pair]
     names = [rule.name for rule in rules]
-    rows = [(what, *map(text, entries)) for what, text in _FACTS.items()]
+    rows: list[tuple[str, ...]] = [(w, *map(text, entries)) for w, text in _FACTS.items()]
     rows += _defaults(entries)
     rows += _operations(rules, arguments)
     marked = [("" if a == b else "*", what, a, b) for what, a, b in rows]
@@ -49,16 +49,14 @@ def _numbers(counted: Mapping[str, Any]) -> str:
     return ", ".join(f"{n} per {what}" for what, n in counted.items()) or "none"
 
 
-def _defaults(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def _defaults(entries: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """Return a row for each hyperparameter and option that one of the rules has."""
     values = [{**own["hyperparameters"], **own["options"]} for own in entries]
     names = dict.fromkeys([*values[0], *values[1]])
     return [(name, *(str(own.get(name, "-")) for own in values)) for name in names]
 
 
-def _operations(
-    rules: list[UpdateRule], arguments: Mapping[str, Any]
-) -> list[tuple[str, str, str]]:
+def _operations(rules: list[UpdateRule], arguments: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return a row for each operation, with its number per element."""
     counts = [rule.cost(**arguments).operations_per_element for rule in rules]
     names = sorted({*counts[0], *counts[1]})

@@ -47,15 +47,17 @@ def _traced(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def card(
-    found: UpdateRule | Transform, rule: UpdateRule, target: str, arguments: dict[str, Any]
+    found: UpdateRule | Transform, rule: Any, target: str, arguments: dict[str, Any]
 ) -> list[Section]:
     """Return all that one wants to know first."""
+    if hasattr(rule, "card"):
+        return [Section("", str(rule.card(**arguments)))]
     own = entry(found)
     text = inspect.getdoc(found) or ""
     about = text.partition("\n\nArgs:")[0]
     prose = [part for part in about.split("\n\n") if not part.startswith("$$")]
     summary = "\n\n".join(prose).replace("$", "")
-    parts = [Section(f"{found.name}", summary)] if summary else [Section(found.name, own["kind"])]
+    parts = [Section(found.name, summary or own["kind"])]
     parts.append(Section("Mathematics", rule.pretty(**_traced(arguments))))
     if own["hyperparameters"] or own["options"]:
         head = ("hyperparameter", "default", "meaning")
@@ -83,8 +85,10 @@ def _plain(meaning: str) -> str:
     return re.sub(r"\s*\$[^$]*\$,?", "", meaning).strip(" ,")
 
 
-def assembly(rule: UpdateRule, arguments: Mapping[str, Any]) -> str:
-    """Return the machine code of a rule for one parameter."""
+def assembly(rule: Any, arguments: Mapping[str, Any]) -> str:
+    """Return the machine code of a rule for one parameter; of its loops where they can be told."""
+    if hasattr(rule, "asm"):
+        return str(rule.asm(loop=True, **arguments))
     own = dict(arguments)
     shape = own.pop("shape", (64, 64))
     dtype = np.dtype(own.pop("dtype"))
@@ -100,11 +104,11 @@ def described(name: str) -> dict[str, Any]:
 def page(name: str, arguments: Mapping[str, Any]) -> str:
     """Return the card as a page of HTML."""
     found = find(name)
-    rule = as_rule(found)
+    rule: Any = as_rule(found)
     title = html.escape(found.name)
-    del arguments
+    body = rule.card(**arguments)._repr_html_() if hasattr(rule, "card") else rule._repr_html_()
     return (
         "<!DOCTYPE html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
-        f"<body>\n{rule._repr_html_()}\n</body></html>\n"
+        f"<body>\n{body}\n</body></html>\n"
     )
