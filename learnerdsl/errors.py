@@ -1,6 +1,10 @@
 """Define the exceptions: a LearnerError is caused by the user, an InternalError is our bug."""
 
 import pickle
+from typing import Any
+
+_SHOWN = 200
+"""Characters of a value that an error message shows."""
 
 
 class LearnerError(Exception):
@@ -65,3 +69,12 @@ class PicklingError(LearnerError, pickle.PicklingError):
 
 class InternalError(RuntimeError):
     """A bug in learnerdsl; please report it."""
+
+
+def quoted(value: Any) -> str:
+    """Return the text of a value for an error message, shortened if it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # repr failed: a user's object, or an int with too many digits to print
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from learnerdsl.errors import CheckpointError, FileError, MissingFileError
-from learnerdsl.numbers import quoted
+from learnerdsl.errors import CheckpointError, FileError, MissingFileError, quoted
 
 PLAIN_MODE = 0o666
 """Mode of a new file before the umask is applied."""

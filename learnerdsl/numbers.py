@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import sympy
 
+from learnerdsl.errors import quoted as quoted
+
 _NUMBER_KINDS = "iufV"
 """NumPy's kinds of integers, reals, and types of other packages, such as bfloat16."""
-
-_SHOWN = 200
-"""Characters of a value that an error message shows."""
 
 
 def as_number(value: Any) -> float | None:
@@ -48,15 +47,6 @@ def as_count(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
-
-
-def quoted(value: Any) -> str:
-    """Return the text of a value for an error message, shortened if it is long."""
-    try:
-        text = repr(value)
-    except Exception:  # repr failed: a user's object, or an int with too many digits to print
-        text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _without_array(value: Any) -> Any:

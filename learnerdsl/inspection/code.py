@@ -1,18 +1,15 @@
 """Show the code that runs: loops over memory, LLVM, assembly and PTX."""
 
 import ast
-from typing import Any
-
-from numba.core import config
+import importlib
+from typing import TYPE_CHECKING
 
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.kernels.cpu import listing_of
-from learnerdsl.kernels.machine_code import Listing
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime.backends import cuda_module
-from learnerdsl.runtime.cpu.engine import load_kernels
+from learnerdsl.runtime.backends import cpu_module, cuda_module
 
-_settings: Any = config
+if TYPE_CHECKING:
+    from learnerdsl.kernels.machine_code import Listing
 
 OLDEST_GPU = (7, 5)
 """Lowest compute capability that CUDA 13 compiles for."""
@@ -73,7 +70,7 @@ def asm(program: Program) -> str:
     return "\n".join(f"# {name}\n{own.assembly}" for name, own in listings(program).items())
 
 
-def listings(program: Program) -> dict[str, Listing]:
+def listings(program: Program) -> "dict[str, Listing]":
     """Return function name -> LLVM and assembly of a program for the CPU.
 
     Raises:
@@ -84,11 +81,12 @@ def listings(program: Program) -> dict[str, Listing]:
             f"{program.rule.name} is compiled for {program.target}; its assembly is shown by ptx()."
         )
         raise HyperparameterError(msg)
-    if _settings.DISABLE_JIT:
+    if importlib.import_module("numba.core.config").DISABLE_JIT:
         msg = (
             f"{program.rule.name} runs as Python, for NUMBA_DISABLE_JIT is set; "
             "unset it to see machine code."
         )
         raise HyperparameterError(msg)
-    module = load_kernels(program)
+    module = cpu_module("engine").load_kernels(program)
+    listing_of = importlib.import_module("learnerdsl.kernels.cpu").listing_of
     return {name: listing_of(getattr(module, name)) for name in _kernel_names(program)}

@@ -43,8 +43,7 @@ from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
 from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.interop import version_counter
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
-from learnerdsl.runtime.backends import choose_backend, cuda_module
-from learnerdsl.runtime.cpu.engine import load_kernels
+from learnerdsl.runtime.backends import choose_backend, cpu_module, cuda_module
 from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.shards import array_of
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
@@ -413,7 +412,7 @@ class Learner(Resumable):
         program = self.program
         if program.target == "cuda":
             return str(cuda_module("engine").load_kernels(program).__file__)
-        return str(load_kernels(program).__file__)
+        return str(cpu_module("engine").load_kernels(program).__file__)
 
     def plan(self) -> inspection.Plan:
         """Return the sweeps over memory of the first parameter's variant, and their traffic."""

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, Span, check_parameters
 from learnerdsl.runtime.arrays.interop import as_tensor, host_array, is_on_device, is_tensor
 from learnerdsl.runtime.arrays.tensors import TensorCheck
-from learnerdsl.runtime.cpu.engine import CpuEngine
-from learnerdsl.runtime.cpu.sharded import ShardedEngine
-from learnerdsl.runtime.cpu.variants import CpuMixedEngine
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.runtime.exchanges import needs_others
 from learnerdsl.runtime.oracle import NumpyEngine
@@ -23,6 +20,9 @@ from learnerdsl.runtime.shards import Shard, array_of, shard_of
 from learnerdsl.runtime.work import Work
 from learnerdsl.storage import Storage
 from learnerdsl.tracing import Rule
+
+if TYPE_CHECKING:
+    from learnerdsl.runtime.cpu.engine import CpuEngine
 
 BACKENDS = ("auto", "cpu", "cuda", "numpy")
 E = TypeVar("E", bound=Engine)
@@ -150,15 +150,17 @@ class HostBackend:
             return NumpyEngine(work, arrays)
         programs = compile_each(work, "cpu")
 
-        def make(program: Program, own: list[int]) -> CpuEngine:
+        cpu_engine = cpu_module("engine").CpuEngine
+
+        def make(program: Program, own: list[int]) -> "CpuEngine":
             part, held = work.only(own), [arrays[k] for k in own]
             if not any(part.shards):
-                return CpuEngine(program, part, held)
+                return cpu_engine(program, part, held)
             if not needs_others(program) and not part.check_finite:
-                return CpuEngine(program, replace(part, shapes=[a.shape for a in held]), held)
-            return ShardedEngine(program, part, held)
+                return cpu_engine(program, replace(part, shapes=[a.shape for a in held]), held)
+            return cpu_module("sharded").ShardedEngine(program, part, held)
 
-        return engine_of(programs, make, CpuMixedEngine)
+        return engine_of(programs, make, cpu_module("variants").CpuMixedEngine)
 
 
 def compile_each(work: Work, target: str) -> list[Program]:
@@ -217,6 +219,14 @@ def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
     if name != "cuda":
         return HostBackend(name, dict(parameters))
     return cuda_module("backend").CudaBackend(dict(parameters))
+
+
+def cpu_module(name: str) -> Any:
+    """Import a module of the CPU backend.
+
+    It is imported on first use, since it imports Numba: nothing that only shows a rule needs it.
+    """
+    return importlib.import_module(f"learnerdsl.runtime.cpu.{name}")
 
 
 def cuda_module(name: str) -> Any:

@@ -3,13 +3,13 @@
 import inspect
 from pathlib import Path
 
+import numba.core.config
 import numpy as np
 import pytest
 import sympy
 from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
 
 import learnerdsl as ld
-from learnerdsl import inspection
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.learners import adafactor, adam, lion, prodigy, shampoo
 from learnerdsl.storage import STORAGES
@@ -251,7 +251,7 @@ def test_a_plan_shows_functions_of_matrices_before_the_pass_that_reads_them():
 
 def test_without_compilation_there_is_no_machine_code_to_show(monkeypatch):
     learner = adam([np.ones(3)])
-    monkeypatch.setattr(inspection.code._settings, "DISABLE_JIT", 1)
+    monkeypatch.setattr(numba.core.config, "DISABLE_JIT", 1)
     for show in (learner.asm, learner.llvm):
         with pytest.raises(ld.HyperparameterError, match="unset it to see machine code"):
             show()

@@ -1,0 +1,5 @@
+"""Run the command `learnerdsl` as `python -m learnerdsl`."""
+
+from learnerdsl.command import main
+
+main()
