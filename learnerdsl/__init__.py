@@ -55,6 +55,7 @@ from learnerdsl.expr import sum as sum
 from learnerdsl.expr import transpose as transpose
 from learnerdsl.expr import where as where
 from learnerdsl.learner import Learner as Learner
+from learnerdsl.learner.history import History as History
 from learnerdsl.mixed import by_parameter as by_parameter
 from learnerdsl.runtime.arrays.sparse import RowSparse as RowSparse
 from learnerdsl.runtime.cpu.threads import get_num_threads as get_num_threads

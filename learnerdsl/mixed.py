@@ -60,6 +60,7 @@ class ByParameter:
         master: str | None = None,
         rounding: str = "nearest",
         products: str | None = None,
+        observe: Sequence[str] | Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates each parameter by its rule; see `Learner`.
@@ -90,6 +91,7 @@ class ByParameter:
             master=master,
             rounding=rounding,
             products=products,
+            observe=observe,
             hyperparameters=first,
         )
 

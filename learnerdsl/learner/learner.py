@@ -33,6 +33,7 @@ from learnerdsl.learner.hyperparameters import (
     group_numbers,
     names_of_groups,
 )
+from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
@@ -88,6 +89,12 @@ class Learner(Resumable):
             "nearest" (ties to even), or "stochastic".
         products: how matrices are multiplied: "full", in float32 (float64 for float64 parameters),
             which None means too; or "bfloat16", which is faster on machines with units for it.
+        observe: what to observe in every update, in the sweeps that it makes anyway: names among
+            "grad_norm", "update_norm", "param_norm" (before the update), "update_ratio" (of these
+            two) and "nonfinite" (values of gradients that are NaN or infinite); or a dict with a
+            function for each name, such as `{"largest": lambda p, new: ld.max(abs(new - p))}`.
+            Its arguments are `p`, `g`, `new`, or names of values of the rule. `learner.observed`
+            has the numbers.
         hyperparameters: values or schedules that replace the defaults of the rule.
 
     Number types are those of memory: updates load values, compute in float32 (or float64), and
@@ -129,6 +136,7 @@ class Learner(Resumable):
         master: str | None = None,
         rounding: str = "nearest",
         products: str | None = None,
+        observe: Sequence[str] | Mapping[str, Any] | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         # The order matters. All arguments are checked before the engine is made, because that
@@ -143,7 +151,9 @@ class Learner(Resumable):
         self._parameters = {name: array_of(array) for name, array in given.items()}
         self._backend = choose_backend(backend, given)
         self._names = list(self._parameters)
-        self._rules = rules_for(rule, self._backend.shapes)
+        is_device = self._backend.name == "cuda"
+        traced = rules_for(rule, self._backend.shapes)
+        self._rules, self._watch = watched(observe, traced, self._backend.shapes, is_device)
         self._rule = self._rules[0]
         check_variants(self._rules)
         kinds = self._backend.kinds
@@ -172,6 +182,10 @@ class Learner(Resumable):
         self._minibatch_size: Any = 1
         self._engine.set_minibatch_size(1)
         self.reset()
+        self._prepare_updates()
+
+    def _prepare_updates(self) -> None:
+        """Make what an update needs besides the engine."""
         # Gradients and extras must not share memory with the states, so their checks are made
         # when the addresses of the states are known.
         spans = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
@@ -180,10 +194,11 @@ class Learner(Resumable):
         self._is_choosing = False
         self._may_be_absent = False  # not known
         self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
-        holds = self._backend.holds_gradients or nonfinite == "raise"
+        holds = self._backend.holds_gradients or self._nonfinite == "raise"
         self._bound = LastArrays(len(self._names), holds)
         self._count_version = version_counter(self._parameters.values())
-        self._needs_no_settling = nonfinite == "propagate" and self._count_version is None
+        is_counted = self._count_version is not None or self._watch is not None
+        self._needs_no_settling = self._nonfinite == "propagate" and not is_counted
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
@@ -297,6 +312,8 @@ class Learner(Resumable):
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
         for k in rows:
             check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
+            if self._watch is not None:
+                self._watch.refuse_rows(self._names[k])
         absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
         if absent:
             self._refuse_absent(absent[0])
@@ -346,6 +363,8 @@ class Learner(Resumable):
         """Tell autograd of an update; return what `update` returns, or raise."""
         if self._count_version is not None:
             self._count_version(absent)
+        if self._watch is not None:
+            self._watch.note(self._engine, result, absent)
         if self._nonfinite == "propagate":
             return True
         outcome = result if isinstance(result, Outcome) else result == 0

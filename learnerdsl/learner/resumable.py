@@ -12,6 +12,7 @@ from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.learner import checkpoint
 from learnerdsl.learner.conversion import Conversion
 from learnerdsl.learner.hyperparameters import HyperTable, hyperparameters_in
+from learnerdsl.learner.observed import Watching
 from learnerdsl.learner.starts import refuse_parts, refuse_whole_values, start_values
 from learnerdsl.learner.state_dict import Progress, check
 from learnerdsl.learner.states import ModelStates, ParameterStates, States
@@ -28,7 +29,7 @@ _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
 """Clock values for the evaluation parameters, which belong to no minibatch."""
 
 
-class Resumable:
+class Resumable(Watching):
     """The states and the clock of a learner. `Learner` sets the attributes declared here."""
 
     _backend: Backend
@@ -189,6 +190,8 @@ class Resumable:
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(0, 0.0)
         self._engine.write_states(states)
+        if self._watch is not None:
+            self._watch.forget()
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled or copied: the tables of a learner hold addresses of its arrays."""
@@ -221,6 +224,8 @@ class Resumable:
         _check_dtype(dtype)
         missed = self._engine.missed_steps
         states = self._engine.read_states()
+        for name in () if self._watch is None else self._watch.states.values():
+            del states[name]
         plain = [dtype or kind.name for kind in self._backend.kinds]
         found = {
             "rule": self._rule.name,
@@ -313,7 +318,10 @@ class Resumable:
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(progress.step_count, progress.samples)
         self._engine.missed_steps = progress.missed
-        self._engine.write_states(progress.states)
+        unseen = {} if self._watch is None else self._watch.empty_states()
+        self._engine.write_states({**progress.states, **unseen})
+        if self._watch is not None:
+            self._watch.forget()
         self._seed = progress.seed
         self._engine.set_seed(self._seed)
         self._hyper.replace(progress.settings)
