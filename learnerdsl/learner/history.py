@@ -68,6 +68,11 @@ class History(Mapping[str, np.ndarray]):
         """Keep the record of an update; its numbers are computed when they are asked for."""
         self._records.append((step, is_skipped, record))
 
+    def adopt(self, other: "History") -> None:
+        """Begin with what another history has kept."""
+        self.keep = other.keep
+        self._rows.extend(other._evaluated())
+
     def _evaluated(self) -> deque[Any]:
         """Return the rows of all updates that are kept: step, skipped, numbers."""
         while self._records:
