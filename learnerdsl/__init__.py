@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from learnerdsl.expr import transpose as transpose
     from learnerdsl.expr import where as where
     from learnerdsl.learner import Learner as Learner
+    from learnerdsl.learner.history import History as History
     from learnerdsl.mixed import by_parameter as by_parameter
     from learnerdsl.runtime.arrays.sparse import RowSparse as RowSparse
     from learnerdsl.runtime.cpu.threads import get_num_threads as get_num_threads
@@ -140,6 +141,7 @@ _HOMES = {
         "where",
     ),
     "learnerdsl.learner": ("Learner",),
+    "learnerdsl.learner.history": ("History",),
     "learnerdsl.mixed": ("by_parameter",),
     "learnerdsl.runtime.arrays.sparse": ("RowSparse",),
     "learnerdsl.runtime.cpu.threads": ("get_num_threads", "set_num_threads"),

@@ -89,6 +89,7 @@ class UpdateRule(ByName):
         master: str | None = None,
         rounding: str = "nearest",
         products: str | None = None,
+        observe: Sequence[str] | Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
@@ -113,6 +114,7 @@ class UpdateRule(ByName):
             master=master,
             rounding=rounding,
             products=products,
+            observe=observe,
             hyperparameters=hypers,
         )
 

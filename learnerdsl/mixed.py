@@ -7,7 +7,8 @@ from typing import Any
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.learner import Learner
-from learnerdsl.learner.hyperparameters import group_numbers, shared_hyperparameters
+from learnerdsl.learner.groups import grouped
+from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.host import Arrays, Name, named_arrays
 from learnerdsl.tracing import Rule, check_function, joined
@@ -21,11 +22,13 @@ class _Part:
         rule: the rule.
         params: name -> shape.
         given: hyperparameters and options that were given for them.
+        is_frozen: whether they stay as they are.
     """
 
     rule: UpdateRule
     params: dict[Name, tuple[int, ...]]
     given: dict[str, Any]
+    is_frozen: bool
 
     def traced(self) -> dict[Name, Rule]:
         """Return the traced rule of each parameter."""
@@ -60,6 +63,7 @@ class ByParameter:
         master: str | None = None,
         rounding: str = "nearest",
         products: str | None = None,
+        observe: Sequence[str] | Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates each parameter by its rule; see `Learner`.
@@ -70,7 +74,7 @@ class ByParameter:
         Raises:
             LearnerError: an argument cannot be used, or the rules cannot be in one learner.
         """
-        parts = self._parts(params, () if groups is None else groups, arguments)
+        parts = self._parts(params, groups, arguments)
         traced = {name: own for part in parts for name, own in part.traced().items()}
         order = list(named_arrays(params, "Parameters"))
         rules = joined([traced[name] for name in order])
@@ -80,7 +84,7 @@ class ByParameter:
             params,
             backend=backend,
             groups=[
-                {"params": list(part.params), **own}
+                {"params": list(part.params), "frozen": part.is_frozen, **own}
                 for part, own in zip(parts[1:], others, strict=True)
             ],
             nonfinite=nonfinite,
@@ -90,18 +94,22 @@ class ByParameter:
             master=master,
             rounding=rounding,
             products=products,
+            observe=observe,
             hyperparameters=first,
         )
 
     def _parts(
-        self, params: Arrays, groups: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+        self,
+        params: Arrays,
+        groups: Sequence[Mapping[str, Any]] | None,
+        arguments: Mapping[str, Any],
     ) -> list[_Part]:
-        """Return the parts of the model: by group, then by the names of the rules.
+        """Return the parts of the model: frozen ones last, by group, then by names of the rules.
 
         So they do not depend on the order of the parameters, by which checkpoints may differ.
         """
         arrays = named_arrays(params, "Parameters")
-        numbers, overrides = group_numbers(list(arrays), groups)
+        grouping = grouped(arrays, groups)
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
         chosen = {name: self._chosen(name, shape) for name, shape in shapes.items()}
         rules = {rule.name: rule for rule in chosen.values()}
@@ -114,13 +122,15 @@ class ByParameter:
                 raise RuleError(msg)
         given = divided(arguments, rules)
         of_groups = [given]
-        for own in overrides:
+        for own in grouping.overrides:
             more = divided(own, rules)
             of_groups.append({name: {**given[name], **more[name]} for name in rules})
         parts: dict[Any, _Part] = {}
-        for number, (name, rule) in zip(numbers, chosen.items(), strict=True):
-            part = _Part(rule, {}, of_groups[number][rule.name])
-            parts.setdefault((number, rule.name), part).params[name] = shapes[name]
+        for name, rule in chosen.items():
+            number, is_frozen = grouping.numbers[name], grouping.is_frozen(name)
+            part = _Part(rule, {}, of_groups[number][rule.name], is_frozen)
+            key = is_frozen, number, rule.name
+            parts.setdefault(key, part).params[name] = shapes[name]
         return [parts[key] for key in sorted(parts)]
 
     def _chosen(self, name: Name, shape: tuple[int, ...]) -> UpdateRule:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from learnerdsl.expr.adopting import adopted as adopted
 from learnerdsl.expr.adopting import rebuilt as rebuilt
 from learnerdsl.expr.constants import constant_value as constant_value
+from learnerdsl.expr.constants import evaluated as evaluated
 from learnerdsl.expr.constants import is_constant as is_constant
 from learnerdsl.expr.constants import vanishes as vanishes
 from learnerdsl.expr.functions import ELEMENTARY as ELEMENTARY
@@ -96,6 +97,7 @@ from learnerdsl.expr.symbols import MatrixState as MatrixState
 from learnerdsl.expr.symbols import ModelState as ModelState
 from learnerdsl.expr.symbols import Named as Named
 from learnerdsl.expr.symbols import NewValue as NewValue
+from learnerdsl.expr.symbols import ObservedState as ObservedState
 from learnerdsl.expr.symbols import ParameterSymbol as ParameterSymbol
 from learnerdsl.expr.symbols import Position as Position
 from learnerdsl.expr.symbols import RingState as RingState

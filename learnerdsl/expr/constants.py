@@ -1,6 +1,6 @@
 """Evaluation of constants, expressions without symbols, in float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,16 @@ def constant_value(expression: Any) -> float:
     """
     with np.errstate(all="ignore"):
         return float(mapped(expression, _value))
+
+
+def evaluated(expression: Any, values: Mapping[Any, float]) -> float:
+    """Return the value in float64 where the symbols of an expression have these values."""
+
+    def value(node: Any, arguments: tuple[Any, ...]) -> Any:
+        return np.float64(values[node]) if node in values else _value(node, arguments)
+
+    with np.errstate(all="ignore"):
+        return float(mapped(expression, value))
 
 
 def number_of(expression: Any) -> sympy.Expr | None:

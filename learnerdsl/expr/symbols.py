@@ -83,6 +83,12 @@ class TensorState(StateSymbol):
         return ()
 
 
+class ObservedState(TensorState):
+    """A scalar of a tensor that an observer added to a rule, which does not use it."""
+
+    __slots__ = ()
+
+
 class ModelState(TensorState):
     """A state that is one scalar for the whole learner."""
 

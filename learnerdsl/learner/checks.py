@@ -1,14 +1,15 @@
 """Check the arguments of a learner other than arrays and hyperparameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from learnerdsl.errors import ArrayError, HyperparameterError, RuleError
+from learnerdsl.errors import ArrayError, HyperparameterError, LearnerError, RuleError
 from learnerdsl.numbers import quoted
+from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.arrays.host import Name
 from learnerdsl.storage import BLOCK
 from learnerdsl.tracing import Rule
@@ -93,6 +94,22 @@ def check_takes_rows(rule: Rule, name: Name, has_blocks: bool = False) -> None:
             "gradient.to_dense()."
         )
         raise ArrayError(msg)
+
+
+def refuse_later_start(rules: Sequence[Rule], is_device: bool) -> None:
+    """Raise if no parameter can begin later than others."""
+    state = next(filter(None, map(state_of_steps, rules)), "")
+    if state or is_device:
+        why = (
+            f"its model-wide state {state!r} depends on the step"
+            if state
+            else "on a GPU all parameters have one step count"
+        )
+        msg = (
+            f"{rules[0].name} has done updates, and no parameter can begin later than the others: "
+            f"{why}. Make a new learner without the frozen group instead."
+        )
+        raise LearnerError(msg)
 
 
 def checked_samples(size: Any) -> float:

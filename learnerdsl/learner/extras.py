@@ -24,6 +24,7 @@ class ExtraInputs:
         is_mapping: whether arrays come in a dict, as the parameters did.
         check: called as `check(name, takes_rows=...)`; returns a `GradientCheck` for the arrays of
             that name.
+        frozen: names of the parameters that are not updated.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class ExtraInputs:
         parameters: Sequence[Name],
         is_mapping: bool,
         check: Callable[..., GradientCheck],
+        frozen: Container[Name] = (),
     ) -> None:
+        self.frozen = frozen
         self.names = tuple(extra.name for extra in rule.extras)
         self.rule_name = rule.name
         self.is_mapping = is_mapping
@@ -98,7 +101,7 @@ class ExtraInputs:
     def arrays(self, name: str, given: Any, absent: Container[int]) -> list[Any]:
         """Return the arrays of an extra of shape "element", in the order of the parameters."""
         check_form(name, given, self.is_mapping)
-        named = named_arrays(given, name)
+        named = {n: a for n, a in named_arrays(given, name).items() if n not in self.frozen}
         may_miss = absent if self.is_mapping else ()
         needed = [n for k, n in enumerate(self.parameters) if k not in may_miss]
         self.checks[name].refuse_names(list(named), needed)

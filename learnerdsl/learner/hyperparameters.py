@@ -3,7 +3,6 @@
 import math
 from collections.abc import (
     Callable,
-    Hashable,
     Iterable,
     Iterator,
     Mapping,
@@ -23,7 +22,6 @@ from learnerdsl.errors import (
 )
 from learnerdsl.expr import Hyperparameter, Reduction, nodes, symbols_in
 from learnerdsl.numbers import as_number, quoted
-from learnerdsl.runtime.arrays.host import Name
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.schedules import Schedule
 from learnerdsl.tracing import Rule
@@ -372,45 +370,3 @@ def shared_hyperparameters(rule: Rule) -> dict[str, str]:
 
 def _is_over_model(node: Any) -> bool:
     return isinstance(node, Reduction) and node.over == "model"
-
-
-def group_numbers(
-    names: Sequence[Name], groups: Sequence[Mapping[str, Any]]
-) -> tuple[list[int], list[dict[str, Any]]]:
-    """Return the index of the group of each parameter, and the settings of each further group.
-
-    Args:
-        names: names of the parameters.
-        groups: mappings with "params" (names or indices) and hyperparameters.
-
-    Raises:
-        LearnerError: a group is malformed, names an unknown parameter, or one twice.
-    """
-    numbers: dict[Any, int] = dict.fromkeys(names, 0)
-    overrides: list[dict[str, Any]] = []
-    if isinstance(groups, str) or not isinstance(groups, Iterable):
-        msg = f"groups must be a list of dicts, got {quoted(groups)}."
-        raise HyperparameterError(msg)
-    for number, group in enumerate(groups, 1):
-        if not isinstance(group, Mapping) or "params" not in group:
-            msg = f"A group is a dict such as {{'params': ['b'], 'lr': 0.0}}, got {quoted(group)}."
-            raise HyperparameterError(msg)
-        members = group["params"]
-        if isinstance(members, str) or not isinstance(members, Iterable):
-            msg = f"Group {number} has params={members!r}; write [{members!r}]."
-            raise HyperparameterError(msg)
-        for name in members:
-            is_name = isinstance(name, Hashable) and not isinstance(name, bool)
-            if not is_name or name not in numbers:
-                known = ", ".join(map(repr, list(names)[:8]))
-                msg = (
-                    f"Group {number} names {quoted(name)}, which is not a parameter; "
-                    f"there are {known}."
-                )
-                raise UnknownNameError(msg)
-            if numbers[name]:
-                msg = f"Parameter {name!r} is in groups {numbers[name]} and {number}; name it once."
-                raise HyperparameterError(msg)
-            numbers[name] = number
-        overrides.append({k: v for k, v in group.items() if k != "params"})
-    return list(numbers.values()), overrides

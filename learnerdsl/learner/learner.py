@@ -23,16 +23,18 @@ from learnerdsl.learner.checks import (
     checked_samples,
     checked_seed,
     picker,
+    refuse_later_start,
     rules_for,
 )
 from learnerdsl.learner.extras import ExtraInputs
+from learnerdsl.learner.groups import check_some_are_trained, grouped, matching
 from learnerdsl.learner.hyperparameters import (
     GroupViews,
     Hyperparameters,
     HyperTable,
-    group_numbers,
     names_of_groups,
 )
+from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
@@ -73,6 +75,9 @@ class Learner(Resumable):
         backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
             which follows the arrays.
         groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
+            "params" is a list of names, a pattern such as "*.bias", or a function of name and
+            array. With `"frozen": True` the parameters of a group stay as they are: they have no
+            states, need no gradients, and do not count in sums over the model; see `thaw`.
         nonfinite: what to do if a gradient holds NaN or infinity: "propagate" it, "skip" the
             update, or "raise". The last two check all gradients before anything is written.
         seed: seed of the random numbers of the rule, 0 or more and less than 2**53.
@@ -87,6 +92,12 @@ class Learner(Resumable):
             "nearest" (ties to even), or "stochastic".
         products: how matrices are multiplied: "full", in float32 (float64 for float64 parameters),
             which None means too; or "bfloat16", which is faster on machines with units for it.
+        observe: what to observe in every update, in the sweeps that it makes anyway: names among
+            "grad_norm", "update_norm", "param_norm" (before the update), "update_ratio" (of these
+            two) and "nonfinite" (values of gradients that are NaN or infinite); or a dict with a
+            function for each name, such as `{"largest": lambda p, new: ld.max(abs(new - p))}`.
+            Its arguments are `p`, `g`, `new`, or names of values of the rule. `learner.observed`
+            has the numbers.
         hyperparameters: values or schedules that replace the defaults of the rule.
 
     Number types are those of memory: updates load values, compute in float32 (or float64), and
@@ -128,8 +139,23 @@ class Learner(Resumable):
         master: str | None = None,
         rounding: str = "nearest",
         products: str | None = None,
+        observe: Sequence[str] | Mapping[str, Any] | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
+        self._made_of: Mapping[str, Any] = MappingProxyType(
+            {
+                "rule": rule,
+                "params": params,
+                "backend": backend,
+                "nonfinite": nonfinite,
+                "missing": missing,
+                "states": states,
+                "master": master,
+                "rounding": rounding,
+                "products": products,
+                "observe": observe,
+            }
+        )
         # The order matters. All arguments are checked before the engine is made, because that
         # compiles the rule and allocates the states.
         check_choice("nonfinite", nonfinite, NONFINITE)
@@ -138,20 +164,28 @@ class Learner(Resumable):
         self._nonfinite = nonfinite
         self._seed = checked_seed(seed)
         self._is_mapping = isinstance(params, Mapping)
-        given = named_arrays(params, "Parameters")
+        every = named_arrays(params, "Parameters")
+        grouping = self._grouping = grouped(every, groups)
+        check_some_are_trained(grouping)
+        self._frozen = {name: every[name] for name in every if grouping.is_frozen(name)}
+        given = {name: array for name, array in every.items() if name not in self._frozen}
         self._parameters = {name: array_of(array) for name, array in given.items()}
         self._backend = choose_backend(backend, given)
         self._names = list(self._parameters)
-        self._rules = rules_for(rule, self._backend.shapes)
+        is_device = self._backend.name == "cuda"
+        if isinstance(rule, list):
+            rule = [own for own, name in zip(rule, every, strict=True) if name in given]
+        traced = rules_for(rule, self._backend.shapes)
+        self._rules, self._watch = watched(observe, traced, self._backend.shapes, is_device)
         self._rule = self._rules[0]
         check_variants(self._rules)
         kinds = self._backend.kinds
         self._precisions = precisions_for(self._rules, kinds, states, master, rounding, products)
         self._stored = Stored(self._rules, self._precisions)
-        self._groups, overrides = group_numbers(self._names, () if groups is None else groups)
+        self._groups = [grouping.numbers[name] for name in self._names]
         own = {} if hyperparameters is None else hyperparameters
-        names = names_of_groups(self._rules, self._groups, 1 + len(overrides))
-        self._hyper = HyperTable(self._rule, own, overrides, names)
+        names = names_of_groups(self._rules, self._groups, 1 + len(grouping.overrides))
+        self._hyper = HyperTable(self._rule, own, grouping.overrides, names)
         work = Work(
             rules=self._rules,
             shapes=list(self._backend.shapes.values()),
@@ -171,6 +205,10 @@ class Learner(Resumable):
         self._minibatch_size: Any = 1
         self._engine.set_minibatch_size(1)
         self.reset()
+        self._prepare_updates()
+
+    def _prepare_updates(self) -> None:
+        """Make what an update needs besides the engine."""
         # Gradients and extras must not share memory with the states, so their checks are made
         # when the addresses of the states are known.
         spans = [(first, end, self._names[k]) for first, end, k in self._engine.state_spans()]
@@ -178,11 +216,15 @@ class Learner(Resumable):
         self._check = check("gradient")
         self._is_choosing = False
         self._may_be_absent = False  # not known
-        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check)
-        holds = self._backend.holds_gradients or nonfinite == "raise"
+        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check, self._frozen)
+        # Gradients in a sequence have the places of all parameters, frozen ones too.
+        has_gaps = bool(self._frozen) and not self._is_mapping
+        self._expected = -1 if has_gaps else len(self._names)
+        holds = self._backend.holds_gradients or self._nonfinite == "raise"
         self._bound = LastArrays(len(self._names), holds)
         self._count_version = version_counter(self._parameters.values())
-        self._needs_no_settling = nonfinite == "propagate" and self._count_version is None
+        is_counted = self._count_version is not None or self._watch is not None
+        self._needs_no_settling = self._nonfinite == "propagate" and not is_counted
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
 
@@ -235,7 +277,7 @@ class Learner(Resumable):
                 absent = self._bind_addresses(gradients)
             else:
                 try:
-                    fits = len(gradients) == len(self._names)
+                    fits = len(gradients) == self._expected
                     arrays = self._pick(gradients) if self._is_mapping else tuple(gradients)
                 except (KeyError, TypeError, IndexError):
                     fits, arrays = False, ()
@@ -296,6 +338,8 @@ class Learner(Resumable):
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
         for k in rows:
             check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
+            if self._watch is not None:
+                self._watch.refuse_rows(self._names[k])
         absent = [changed[p] for p in checked.unlasting if checked.arrays[p] is NOTHING]
         if absent:
             self._refuse_absent(absent[0])
@@ -337,6 +381,7 @@ class Learner(Resumable):
         """Return the gradients in the order of the parameters, or raise an error."""
         check_form("Gradients", gradients, self._is_mapping)
         given = named_arrays(gradients, "Gradients")
+        given = {name: g for name, g in given.items() if name not in self._frozen}
         may_miss = self._is_mapping and self._missing == "skip"
         self._check.refuse_names(list(given), () if may_miss else self._names)
         return tuple(map(given.get, self._names))
@@ -345,6 +390,8 @@ class Learner(Resumable):
         """Tell autograd of an update; return what `update` returns, or raise."""
         if self._count_version is not None:
             self._count_version(absent)
+        if self._watch is not None:
+            self._watch.note(self._engine, result, absent)
         if self._nonfinite == "propagate":
             return True
         outcome = result if isinstance(result, Outcome) else result == 0
@@ -365,8 +412,48 @@ class Learner(Resumable):
 
     @property
     def parameters(self) -> Mapping[Name, np.ndarray]:
-        """The caller's arrays by name, or by index if they came in a sequence."""
+        """The arrays that updates change by name, or by index if they came in a sequence."""
         return MappingProxyType(self._parameters)
+
+    @property
+    def frozen(self) -> Mapping[Name, np.ndarray]:
+        """The arrays of frozen groups, which updates leave as they are."""
+        return MappingProxyType(self._frozen)
+
+    def thaw(self, params: Any) -> "Learner":
+        """Return a learner of the same arrays that updates some frozen parameters as well.
+
+        It continues where this one is: states, clock, hyperparameters, history. What is thawed
+        begins with the start values of its states, and its own step count begins at 1. Use the new
+        learner from then on, not this one.
+
+        Args:
+            params: which frozen parameters, as in `groups`: names, a pattern, or a function.
+
+        Raises:
+            LearnerError: they are not frozen, or are not there; or the rule has a state of the
+                model that depends on the step, or the learner works on a GPU and has done updates,
+                so that all parameters must have done the same number.
+
+        >>> import numpy as np
+        >>> from learnerdsl.learners import sgd
+        >>> params = {"body": np.zeros(2), "head": np.zeros(2)}
+        >>> learner = sgd(params, lr=0.5, groups=[{"params": "body", "frozen": True}])
+        >>> learner.update({"head": np.ones(2)})
+        True
+        >>> learner = learner.thaw("body")
+        >>> learner.update({"body": np.ones(2), "head": np.ones(2)})
+        True
+        >>> params["body"], params["head"]
+        (array([-0.5, -0.5]), array([-1., -1.]))
+        """
+        names = matching(self._frozen, params, "thaw")
+        if self.step_count:
+            refuse_later_start(self._rules, self._backend.name == "cuda")
+        groups = self._grouping.explicit(names)
+        new = Learner(**self._made_of, groups=groups, seed=self._seed)
+        new.continue_from(self)
+        return new
 
     @property
     def extras(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
-from learnerdsl.expr import MatMul
+from learnerdsl.expr import MatMul, ObservedState
 from learnerdsl.layout import is_structured
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import stages
@@ -133,7 +133,8 @@ def _storage_name(given: Any) -> str:
 
 def _check_names(asked: Mapping[str, str], rules: Sequence[Rule]) -> None:
     distinct = {id(rule): rule for rule in rules}.values()
-    known = dict.fromkeys(spec.public for rule in distinct for spec in rule.states)
+    specs = (spec for rule in distinct for spec in rule.states)
+    known = dict.fromkeys(s.public for s in specs if not isinstance(s.symbol, ObservedState))
     for name in asked:
         if name not in known:
             listed = ", ".join(known) or "none"

@@ -11,7 +11,9 @@ from learnerdsl.expr import symbols_in
 from learnerdsl.interpret import evaluation_parameters
 from learnerdsl.learner import checkpoint
 from learnerdsl.learner.conversion import Conversion
+from learnerdsl.learner.groups import Grouping
 from learnerdsl.learner.hyperparameters import HyperTable, hyperparameters_in
+from learnerdsl.learner.observed import Watching
 from learnerdsl.learner.starts import refuse_parts, refuse_whole_values, start_values
 from learnerdsl.learner.state_dict import Progress, check
 from learnerdsl.learner.states import ModelStates, ParameterStates, States
@@ -28,11 +30,13 @@ _NO_MINIBATCH = {"minibatch_size": 1, "seed": 0}
 """Clock values for the evaluation parameters, which belong to no minibatch."""
 
 
-class Resumable:
+class Resumable(Watching):
     """The states and the clock of a learner. `Learner` sets the attributes declared here."""
 
     _backend: Backend
     _engine: Engine
+    _frozen: dict[Name, Any]
+    _grouping: Grouping
     _groups: list[int]
     _hyper: HyperTable
     _is_mapping: bool
@@ -125,8 +129,7 @@ class Resumable:
         """
         shown = [rule.evaluation for rule in self._rules if rule.evaluation is not None]
         if not shown:
-            arrays = self._backend.from_host(self._backend.on_host())
-            return dict(zip(self._names, arrays, strict=True))
+            return self._named(self._backend.on_host())
         refuse_whole_values(self._rules, self._backend.shards)
         step = self.step_count
         pieces = self._engine.read_states()
@@ -137,8 +140,13 @@ class Resumable:
             self._values_in(shown, max(step, 1)),
             {"step": self._engine.tensor_steps, "samples": self.samples, **_NO_MINIBATCH},
         )
-        arrays = self._backend.from_host(self._stored.parameters_of(values))
-        return dict(zip(self._names, arrays, strict=True))
+        return self._named(self._stored.parameters_of(values))
+
+    def _named(self, arrays: Sequence[np.ndarray]) -> dict[Name, np.ndarray]:
+        """Return new arrays where the parameters are, by name; with copies of the frozen ones."""
+        found = dict(zip(self._names, self._backend.from_host(arrays), strict=True))
+        found |= {name: _copied(array) for name, array in self._frozen.items()}
+        return {name: found[name] for name in self._grouping.numbers}
 
     def master_parameters(self) -> dict[Name, np.ndarray]:
         """Return the weights with all bits that the learner keeps, as new NumPy arrays.
@@ -189,6 +197,8 @@ class Resumable:
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(0, 0.0)
         self._engine.write_states(states)
+        if self._watch is not None:
+            self._watch.forget()
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled or copied: the tables of a learner hold addresses of its arrays."""
@@ -221,6 +231,8 @@ class Resumable:
         _check_dtype(dtype)
         missed = self._engine.missed_steps
         states = self._engine.read_states()
+        for name in () if self._watch is None else self._watch.states.values():
+            del states[name]
         plain = [dtype or kind.name for kind in self._backend.kinds]
         found = {
             "rule": self._rule.name,
@@ -303,6 +315,26 @@ class Resumable:
             self._take(before)
             raise
 
+    def continue_from(self, other: "Resumable") -> None:
+        """Continue where a learner of some of these parameters is; the others begin now."""
+        own, theirs = self.state_dict(), other.state_dict()
+        steps = theirs["step_count"]
+        missed = dict(zip(other._names, theirs.get("missed", [0] * len(other._names)), strict=True))
+        settings = [dict(group) for group in self._hyper.settings]
+        for group, known in zip(settings, other._hyper.settings, strict=False):
+            group |= known
+        progress = Progress(
+            steps,
+            theirs["samples"],
+            theirs["seed"],
+            {**self._by_state(own["state"] | theirs["state"]), **theirs["model_state"]},
+            settings,
+            [missed.get(name, steps) for name in self._names],
+        )
+        self._take(progress)
+        if self._watch is not None and other._watch is not None:
+            self._watch.history.adopt(other._watch.history)
+
     def _by_state(self, states: Mapping[Name, Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Map each state name to a list with the array of each parameter, or None."""
         names = dict.fromkeys(state for own in states.values() for state in own)
@@ -313,7 +345,10 @@ class Resumable:
         # Set the clock first: it decides in which slot each value of a ring lies.
         self._engine.set_clock(progress.step_count, progress.samples)
         self._engine.missed_steps = progress.missed
-        self._engine.write_states(progress.states)
+        unseen = {} if self._watch is None else self._watch.empty_states()
+        self._engine.write_states({**progress.states, **unseen})
+        if self._watch is not None:
+            self._watch.forget()
         self._seed = progress.seed
         self._engine.set_seed(self._seed)
         self._hyper.replace(progress.settings)
@@ -350,6 +385,11 @@ class Resumable:
         own = self.state_dict()
         loaded = checkpoint.read(path, own, parameters)
         self._replace(self._checked(loaded, own, parameters), own)
+
+
+def _copied(array: Any) -> Any:
+    """Return a copy of an array of any library, where it is."""
+    return array.detach().clone() if hasattr(array, "detach") else array.copy()
 
 
 def _check_choice(parameters: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import StateSymbol
+from learnerdsl.expr import ObservedState, StateSymbol
 from learnerdsl.interpret.codecs import decode_parameter
 from learnerdsl.interpret.pieces import (
     decode_state,
@@ -133,8 +133,8 @@ def as_float32(values: np.ndarray) -> np.ndarray:
 
 
 def _symbols(rule: Rule) -> dict[str, StateSymbol]:
-    """Return name -> state of a tensor, without the states of the whole model."""
-    symbols = [spec.symbol for spec in rule.states]
+    """Return name -> state of a tensor that users know, without those of the whole model."""
+    symbols = [s.symbol for s in rule.states if not isinstance(s.symbol, ObservedState)]
     return {symbol.name: symbol for symbol in symbols if symbol.shape != "model"}
 
 

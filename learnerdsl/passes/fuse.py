@@ -13,6 +13,9 @@ decides the traffic.
 Functions of matrices read whole matrices from memory, so they are barriers too. An earlier sweep
 writes their operands to temporary matrices, and a later sweep reads their results.
 
+What an observer reduces is used by nothing else, so any sweep after its values exist may reduce it:
+the one that loads least.
+
 Afterwards the blocks alternate: MODEL and TENSOR scalars, MATRIX functions, ELEMENT sweep, scalars,
 ..., scalars, functions. Stores of scalars and square matrices come last, so that every block sees
 the old values.
@@ -28,7 +31,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import Named, Position, rebuilt, replaced, symbols_in
+from learnerdsl.expr import Named, ObservedState, Position, rebuilt, replaced, symbols_in
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Load, Rank, Reduce, Store
 
 Definition = Compute | Reduce
@@ -104,11 +107,14 @@ class _Fusion:
         self.element_stores = [s for s in self.stores if self.is_element(s.target)]
         self.target_of: dict[Any, Any] = {s.value: s.target for s in self.element_stores}
         self.reduces = [item for item in self.order if isinstance(item, Reduce)]
+        self.observed = self.find_observed()
+        self.places: dict[Any, int] = {}
         self.temporaries = self.find_temporaries()
         needed = [self.levels[s.value] for s in self.element_stores]
         needed += [self.levels[s] for s in self.temporaries if s not in self.on_matrices]
-        needed += [self.input_level(reduce) for reduce in self.reduces]
+        needed += [self.levels[reduce.symbol] - 1 for reduce in self.reduces]
         self.count = 1 + max(needed, default=-1)
+        self.levels |= dict.fromkeys(self.find_observations(), self.count)
         self.matrix_blocks = [self.matrix_block(level) for level in range(self.count + 1)]
         self.copies: dict[Any, Any] = {}
 
@@ -145,13 +151,46 @@ class _Fusion:
         found += [s.value for s in self.element_stores if s.value in self.on_matrices]
         return {s: Named(f"{s.name}_matrix", s.owner) for s in dict.fromkeys(found)}
 
+    def find_observations(self) -> list[Any]:
+        """Return the values that observers keep, which nothing uses."""
+        return [s.value for s in self.stores if isinstance(s.target, ObservedState)]
+
+    def find_observed(self) -> list[Reduce]:
+        """Return the reductions that only observers use."""
+        observations = set(self.find_observations())
+        others = [item for item in self.order if item.symbol not in observations]
+        used = {s for item in others for s in item.expression.free_symbols}
+        used |= {s.value for s in self.stores if s.value not in observations}
+        own = {s for value in observations for s in self.definitions[value].expression.free_symbols}
+        return [r for r in self.reduces if r.symbol in own and r.symbol not in used]
+
     def input_level(self, reduce: Reduce) -> int:
-        """Return the number of the sweep that runs a reduction."""
+        """Return the number of the sweep that runs a reduction; -1 if it has no place yet."""
+        if reduce in self.observed:
+            return self.places.get(reduce.symbol, -1)
         return self.levels[reduce.symbol] - 1
+
+    def place_observed(self, writes: Writes) -> Writes:
+        """Choose the sweeps of reductions that only observers use; return the writes.
+
+        The writes stay as they are, unless a sweep that could reduce would find a new value where
+        it needs an old one.
+        """
+        for reduce in self.observed:
+            first = self.levels[reduce.symbol] - 1
+            costs: dict[int, float] = {}
+            for place in range(first, self.count):
+                self.places[reduce.symbol] = place
+                costs[place] = self.traffic(writes)
+            self.places[reduce.symbol] = min(costs, key=costs.__getitem__)
+        if self.plan(writes) is None:
+            self.places = {r.symbol: self.levels[r.symbol] - 1 for r in self.observed}
+            return self.choose_writes()
+        return writes
 
     def blocks(self) -> list[Block]:
         """Return the blocks of all levels, in the order in which they run."""
-        writes = self.choose_writes()
+        writes = self.place_observed(self.choose_writes())
         passes = self.plan(writes)
         if passes is None:
             msg = f"no valid order of passes for {self.kernel.name}"

@@ -23,12 +23,17 @@ class Outcome:
 
     def __init__(self, count_nonfinite: Callable[[], float]) -> None:
         self._count_nonfinite = count_nonfinite
-        self._is_done: bool | None = None
+        self._nonfinite: float | None = None
+
+    @property
+    def nonfinite(self) -> float:
+        """How many values of gradients were NaN or infinite; waits for the device."""
+        if self._nonfinite is None:
+            self._nonfinite = self._count_nonfinite()
+        return self._nonfinite
 
     def __bool__(self) -> bool:
-        if self._is_done is None:
-            self._is_done = not self._count_nonfinite()
-        return self._is_done
+        return not self.nonfinite
 
     def __repr__(self) -> str:
         return repr(bool(self))

@@ -26,6 +26,11 @@ from learnerdsl.tracing.members import check_new_names as check_new_names
 from learnerdsl.tracing.members import rule_member as rule_member
 from learnerdsl.tracing.members import shared as shared
 from learnerdsl.tracing.members import transform_member as transform_member
+from learnerdsl.tracing.observing import Observed as Observed
+from learnerdsl.tracing.observing import Observer as Observer
+from learnerdsl.tracing.observing import joined_parts as joined_parts
+from learnerdsl.tracing.observing import observers_of as observers_of
+from learnerdsl.tracing.observing import observing as observing
 from learnerdsl.tracing.parts import depends_on_place as depends_on_place
 from learnerdsl.tracing.parts import treats_elements_alike as treats_elements_alike
 from learnerdsl.tracing.pickling import ByName as ByName

@@ -31,7 +31,7 @@ from learnerdsl.tracing.pickling import own_name
 
 LEARNER_ARGUMENTS = (
     *("params", "backend", "groups", "nonfinite", "seed", "missing", "shape"),
-    *("states", "master", "rounding", "products"),
+    *("states", "master", "rounding", "products", "observe"),
 )
 """Keyword arguments of every learner, whose names a rule cannot use."""
 

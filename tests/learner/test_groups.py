@@ -130,7 +130,7 @@ BAD_GROUPS = {
     "unknown name": (
         [{"params": ["bias"], "lr": 0.0}],
         ld.UnknownNameError,
-        ("Group 1 names 'bias', which is not a parameter", "there are 'w', 'b'"),
+        ("Group 1 names 'bias', which is not a parameter", "there are 'b', 'w'"),
     ),
     "index of a dict": ([{"params": [1]}], ld.UnknownNameError, ("Group 1 names 1",)),
     "name in two groups": (
@@ -139,9 +139,29 @@ BAD_GROUPS = {
         ("Parameter 'b' is in groups 1 and 2", "name it once"),
     ),
     "name twice": ([{"params": ["b", "b"]}], ld.HyperparameterError, ("'b'", "name it once")),
-    "text for a list": ([{"params": "bias"}], ld.LearnerError, ("'bias'", "['bias']")),
-    "text of one letter": ([{"params": "b"}], ld.LearnerError, ("'b'", "['b']")),
-    "number for a list": ([{"params": 1}], ld.LearnerError, ("1",)),
+    "pattern of nothing": (
+        [{"params": "*.bias"}],
+        ld.UnknownNameError,
+        ("Group 1 has params='*.bias', which matches no parameter", "there are 'b', 'w'"),
+    ),
+    "pattern in a list": ([{"params": ["b", "x*"]}], ld.UnknownNameError, ("params='x*'",)),
+    "function of nothing": (
+        [{"params": lambda name, p: p.ndim > 2}],
+        ld.UnknownNameError,
+        ("Group 1 has a function that is true for no parameter; there are 'w', 'b'",),
+    ),
+    "patterns that overlap": (
+        [{"params": "*"}, {"params": "b"}],
+        ld.HyperparameterError,
+        ("Parameter 'b' is in groups 1 and 2",),
+    ),
+    "frozen by a word": (
+        [{"params": "b", "frozen": "yes"}],
+        ld.HyperparameterError,
+        ("Group 1 has frozen='yes'; write True or False",),
+    ),
+    "all frozen": ([{"params": "*", "frozen": True}], ld.ArrayError, ("nothing is left to train",)),
+    "number for a list": ([{"params": 1}], ld.LearnerError, ("params=1; write a list of names",)),
     "arrays for names": ([{"params": [np.zeros(2)]}], ld.LearnerError, ("Group 1",)),
     "unknown hyperparameter": (
         [{"params": ["b"], "rate": 0.1}],

@@ -39,7 +39,8 @@ def run_both(name, dtype, place, shapes=SHAPES, **arguments):
     start = [np.array(rng.standard_normal(shape), dtype) for shape in shapes]
     sequence = [[np.array(rng.standard_normal(s), dtype) for s in shapes] for _ in hypers]
     found, learner = path_of(rule, start, sequence, hypers, place, **arguments)
-    expected, oracle = path_of(rule, start, sequence, hypers, np.copy, backend="numpy")
+    own = {**arguments, "backend": "numpy"}
+    expected, oracle = path_of(rule, start, sequence, hypers, np.copy, **own)
     return start, found, expected, learner, oracle
 
 

@@ -84,3 +84,28 @@ def test_the_order_in_which_blocks_run_does_not_change_a_bit(name, monkeypatch):
         arrays = [*found[-1], *(a for own in states.values() for a in own.values())]
         ends.append([array.tobytes() for array in arrays])
     assert ends[0] == ends[1]
+
+
+OBSERVED = ["grad_norm", "update_norm", "param_norm", "update_ratio", "nonfinite"]
+
+
+@pytest.mark.parametrize("name", ["adam", *map(slow, ["lamb", "adafactor", "tam"])])
+def test_what_is_observed_follows_the_oracle(name, device):
+    *_, learner, oracle = run_both(name, "float64", device.array, observe=OBSERVED)
+    assert dict(learner.observed) == pytest.approx(dict(oracle.observed), rel=1e-9)
+    assert learner.observed.step == STEPS
+    assert learner.history.steps.size == 0  # reading would wait for the device
+    for observer, own in oracle.observed_by_parameter.items():
+        found = learner.observed_by_parameter[observer]
+        assert found == pytest.approx(own, rel=1e-9, nan_ok=True)
+
+
+def test_a_skipped_update_on_a_device_says_so(device):
+    learner = learners.adam([device.array(np.ones(5))], observe=OBSERVED, nonfinite="skip")
+    learner.history.keep = 10
+    for value in (1.0, np.nan, 2.0):
+        learner.update([device.array(np.full(5, value))])
+        assert learner.observed.skipped == np.isnan(value)
+    assert learner.history.skipped.tolist() == [False, True, False]
+    assert learner.history["nonfinite"].tolist() == [0.0, 5.0, 0.0]
+    assert learner.history["grad_norm"][2] == pytest.approx(2 * 5**0.5)
