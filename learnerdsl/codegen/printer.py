@@ -93,6 +93,14 @@ class Printer:
         """Return a constant of the printer's dtype; its text may be `inf` or `nan`."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
 
+    def wide(self, text: str) -> str:
+        """Return the value of a text, converted to float64."""
+        return f"float64({text})"
+
+    def squared(self, text: str) -> str:
+        """Return the square of a function call."""
+        return f"{text}**2"
+
     def total(self, expr: sympy.Add) -> str:
         """Return a sum; terms without a minus sign come first."""
         terms = [(not _is_negated(t), t) for t in expr.args]
