@@ -8,8 +8,9 @@ A rule with values of the whole model has a function of all tensors, every other
 one tensor.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ import sympy
 
 from learnerdsl.codegen.text import symbols_of
 from learnerdsl.errors import DtypeError, RuleError
+from learnerdsl.export.request import Request
 from learnerdsl.expr import (
     AxisSize,
     Clock,
@@ -38,30 +40,82 @@ from learnerdsl.storage import Precision
 from learnerdsl.tracing import Assignment, Rule
 
 
-def checked_program(program: Program, language: str) -> Program:
-    """Return a program that can be exported as loops, or raise.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The updates of a variant of a rule.
+
+    Attributes:
+        name: what the names of its functions begin with.
+        update: the program of an update.
+        start: the program that fills the states which do not start with zeros, if there are any.
+        notes: lines of the header that say which tensors they are for.
+    """
+
+    name: str
+    update: Program
+    start: Program | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def of_model(self) -> bool:
+        """Whether the functions take all tensors."""
+        starts = [] if self.start is None else [Loops(self.start, "start")]
+        return any(loops.of_model for loops in (Loops(self.update), *starts))
+
+
+def pairs_of(request: Request, language: str) -> list[Pair]:
+    """Return the updates of all variants of a rule.
 
     Args:
-        program: the compiled rule.
-        language: name of the language for error messages.
+        request: what to export.
+        language: name of the language, for error messages.
 
     Raises:
         DtypeError: its arrays are neither all float32 nor all float64.
         RuleError: it needs functions of matrices, values along axes, or sums that are rounded as in
-            the parameter's dtype.
+            the parameter's dtype; or tensors of different kinds have values of the model.
     """
-    name, precision = program.rule.name, program.precision
+    found: list[Pair] = []
+    for number, variant in enumerate(request.variants, 1):
+        program = _checked(request.program(variant), request, language)
+        start = _start_program(program)
+        if start is not None:
+            _checked(start, request, language)
+        name, notes = request.name, ()
+        if len(request.variants) > 1:
+            name = f"{request.name}_{number}"
+            shapes = ", ".join(map(str, variant.shapes))
+            notes = (f"{name}_update is for tensors with shapes such as {shapes}.",)
+        found.append(Pair(name, program, start, notes))
+    if len(found) > 1 and any(pair.of_model for pair in found):
+        msg = (
+            f"{request.name} cannot be exported to {language} for all tensors: it treats them by "
+            "their shape and has values of the whole model. Write shape=(4, 3) for those of one "
+            "kind."
+        )
+        raise RuleError(msg)
+    return found
+
+
+def _checked(program: Program, request: Request, language: str) -> Program:
+    """Return a program that can be exported as loops, or raise."""
+    precision, reason = program.precision, _obstacle(program)
     if precision not in (Precision.of("float32"), Precision.of("float64")):
         msg = (
-            f"{name} cannot be exported to {language} with arrays of {precision}; "
+            f"{request.name} cannot be exported to {language} with arrays of {precision}; "
             'write dtype="float32" or "float64", without other number types.'
         )
         raise DtypeError(msg)
-    reason = _obstacle(program)
     if reason:
+        of_shapes = ""
+        if len(request.variants) > 1:
+            of_shapes = ", or shape=(...) for tensors that the rule treats in another way"
         msg = (
-            f"{name} cannot be exported to {language}: it {reason}. "
-            'Write rule.export("numpy") or rule.export("torch").'
+            f"{request.name} cannot be exported to {language}: it {reason}. "
+            f'Write rule.export("numpy") or rule.export("torch"){of_shapes}.'
         )
         raise RuleError(msg)
     return program
@@ -79,7 +133,7 @@ def _obstacle(program: Program) -> str:
     return ""
 
 
-def start_program(program: Program) -> Program | None:
+def _start_program(program: Program) -> Program | None:
     """Return the program that fills the states which do not start with zeros, or None."""
     rule = program.rule
     states = tuple(spec for spec in rule.states if sympy.sympify(spec.init) != 0.0)
@@ -135,6 +189,19 @@ class Loops:
         return frozenset(read | {store.value for b in blocks for store in b.stores})
 
     @cached_property
+    def live(self) -> frozenset[sympy.Basic]:
+        """The symbols that a stored or reduced value depends on."""
+        blocks = self.kernel.blocks
+        found = {store.value for block in blocks for store in block.stores}
+        found |= {s for b in blocks for s in symbols_of(b.reduces)}
+        found |= {r.symbol for b in blocks for r in b.reduces}
+        for block in reversed(blocks):
+            for compute in reversed(block.computes):
+                if compute.symbol in found:
+                    found |= compute.expression.free_symbols
+        return frozenset(found)
+
+    @cached_property
     def draws(self) -> bool:
         """Whether the rule draws random numbers."""
         return any(draws_in(block) for block in self.kernel.passes)
@@ -143,9 +210,19 @@ class Loops:
     def arrays(self) -> tuple[sympy.Symbol, ...]:
         """The arrays with one value per element; of a ring only its newest place."""
         swept = {array for block in self.kernel.passes for array in block.arrays}
-        always = {self.kernel.parameter, self.kernel.gradient} if self.kind == "update" else set()
+        always: set[sympy.Symbol] = set()
+        if self.kind == "update":
+            always = {self.kernel.parameter, self.kernel.gradient}
+        elif self.needs_tensors:
+            always = {self.kernel.parameter}
         own = [a for a in self.kernel.arrays if a in swept | always]
         return tuple(a for a in own if not isinstance(a, RingState))
+
+    @property
+    def needs_tensors(self) -> bool:
+        """Whether the number of tensors or their sizes matter, besides their values."""
+        sizes = {tensor_size, model_size} & self.used
+        return bool(sizes) or (self.of_model and bool(self.tensor_states))
 
     @cached_property
     def rings(self) -> dict[str, int]:
@@ -193,7 +270,7 @@ class Loops:
         """The hyperparameters in use with their defaults, None where that is no number."""
         rule = self.program.rule
         pairs = zip(rule.hyperparameters, rule.defaults, strict=True)
-        return tuple((s, _as_number(default)) for s, default in pairs if s in self.used)
+        return tuple((s, as_number(default)) for s, default in pairs if s in self.used)
 
     @property
     def inner(self) -> frozenset[sympy.Basic]:
@@ -246,5 +323,34 @@ def once(names: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(names))
 
 
-def _as_number(default: Any) -> float | None:
+def listed(
+    before: str, items: Sequence[str], after: str, width: int = 88, comma: str = ""
+) -> list[str]:
+    """Return text with a list of items, over several lines if it is long.
+
+    Args:
+        before: what comes before the first item.
+        items: the items, which are not broken.
+        after: what comes after the last.
+        width: the length of a line.
+        comma: what comes after the last of several lines.
+    """
+    whole = f"{before}{', '.join(items)}{after}"
+    if len(whole) <= width or not items:
+        return [whole]
+    text = " ".join([f"{item.replace(' ', NO_BREAK)}," for item in items])
+    lines = [line.replace(NO_BREAK, " ") for line in wrapped(text, width - 4, "")]
+    lines[-1] = lines[-1].removesuffix(",")
+    if comma:
+        return [before, *(f"    {line}" for line in lines[:-1]), f"    {lines[-1]}{comma}", after]
+    return [before, *(f"    {line}" for line in lines[:-1]), f"    {lines[-1]}{after}"]
+
+
+def wrapped(note: str, width: int, indent: str = "    ") -> list[str]:
+    """Return a text over several lines, if it is long."""
+    return textwrap.wrap(note, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def as_number(default: Any) -> float | None:
+    """Return the default value of a hyperparameter, or None if it is not a number."""
     return float(default) if isinstance(default, (int, float)) else None

@@ -1,6 +1,5 @@
 """Printing of the functions of a file for Numba: chunks, sweeps over tensors, and updates."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 import sympy
@@ -9,7 +8,7 @@ from learnerdsl.codegen.naming import Names
 from learnerdsl.codegen.sweeps import Totals, statements
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.codegen.workers import ONE_THREAD
-from learnerdsl.export.loops import Loops, draws_in, once, ring_of
+from learnerdsl.export.loops import Loops, draws_in, listed, once, ring_of, wrapped
 from learnerdsl.export.numba_parts import TAKEN
 from learnerdsl.expr import AxisSize, RingState, step, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Level, Reduce
@@ -22,23 +21,20 @@ PARALLEL = '@njit(parallel=True, error_model="numpy")'
 WIDTH = 88
 
 
-def listed(before: str, items: Sequence[str], after: str) -> list[str]:
-    """Return a statement with a list of items, over several lines if it is long."""
-    whole = f"{before}{', '.join(items)}{after}"
-    if len(whole) <= WIDTH:
-        return [whole]
-    lines = textwrap.wrap(", ".join(items), WIDTH - 5, break_long_words=False)
-    return [before, *(f"    {line}" for line in lines[:-1]), f"    {lines[-1]},", after]
-
-
 def indented(lines: Iterable[str]) -> list[str]:
     """Return the lines, one level deeper; empty ones stay empty."""
     return [f"{INDENT}{line}" if line else "" for line in lines]
 
 
-def _wrapped(note: str) -> list[str]:
-    """Return a note of a docstring over several lines, if it is long."""
-    return textwrap.wrap(note, WIDTH - 4, subsequent_indent="    ", break_long_words=False)
+def _called(before: str, items: Sequence[str], after: str) -> list[str]:
+    """Return a call or the head of a function, over several lines if it is long."""
+    return listed(before, items, after, WIDTH, comma=",")
+
+
+def _returned(values: Sequence[str]) -> list[str]:
+    """Return a statement that returns some values."""
+    whole = f"return {', '.join(values)}"
+    return [whole] if len(whole) <= WIDTH else _called("return (", values, ")")
 
 
 class NumbaLoops:
@@ -79,7 +75,7 @@ class NumbaLoops:
     @property
     def parameter(self) -> str:
         """The name of an array whose size is that of all."""
-        return self.arrays[0]
+        return self.arrays[0] if self.arrays else ""
 
     @property
     def arrays(self) -> list[str]:
@@ -136,8 +132,8 @@ class NumbaLoops:
         lines.append(f"for i in range({arrays[0]}.size):")
         lines += indented(statements(text, block, printer, totals, []))
         if block.reduces:
-            lines += listed("return ", [self._total(r) for r in block.reduces], "")
-        head = listed(f"def {self.function('chunk', level)}(", arguments, "):")
+            lines += _returned([self._total(r) for r in block.reduces])
+        head = _called(f"def {self.function('chunk', level)}(", arguments, "):")
         return [JIT, *head, *indented(lines)]
 
     def _total(self, reduce: Reduce) -> str:
@@ -159,7 +155,7 @@ class NumbaLoops:
         lines += [
             "for chunk in prange(chunks):",
             f"    start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, {first}.size)",
-            *indented(listed(f"{places} = {function}(" if places else f"{function}(", arguments, ")")),
+            *indented(_called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")),
         ]
         lines += [f"{self.value(r.symbol)} = {r.monoid.identity!r}" for r in reduces]
         if reduces:
@@ -207,7 +203,7 @@ class NumbaLoops:
     def head(self) -> list[str]:
         """Return the first line of the function that a user calls."""
         arguments = [*self.arrays, *self.required, *self.optional]
-        return listed(f"def {self.functions}(", arguments, "):")
+        return _called(f"def {self.functions}(", arguments, "):")
 
     def of_tensor(self) -> list[str]:
         """Return the function of one tensor."""
@@ -236,7 +232,7 @@ class NumbaLoops:
         what = f"{verb} {', '.join(once(written))}, in place."
         shape = f"flat contiguous {self.text.dtype} arrays of one size"
         one = "the argument is a list with one for each tensor" if loops.of_model else ""
-        notes = [f"{', '.join(self.arrays)}: {shape}{'; ' * bool(one)}{one}"]
+        notes = [f"{', '.join(self.arrays)}: {shape}{'; ' * bool(one)}{one}"] * bool(self.arrays)
         for ring, places in loops.rings.items():
             notes.append(f"{self.rings[ring]}: has {places} rows of that size")
         for symbol, name in self.states.items():
@@ -249,7 +245,7 @@ class NumbaLoops:
         if loops.draws:
             number = [] if loops.of_model else [f"{self.tensor}: of the tensor; others draw others"]
             notes += ["seed: of the random numbers", *number]
-        return [f'"""{what}', "", *(line for note in notes for line in _wrapped(f"{note}.")), '"""']
+        return [f'"""{what}', "", *(line for note in notes for line in wrapped(f"{note}.", WIDTH - 4)), '"""']
 
     def _argument(self, array: sympy.Symbol) -> str:
         return self.rings[ring_of(array)] if isinstance(array, RingState) else self.names.arrays[array]
@@ -265,8 +261,8 @@ class NumbaLoops:
         found: list[list[str]] = []
         if level.model.computes:
             inputs, outputs = self.model_ends(level)
-            head = listed(f"def {self.function('scalars', k)}(", [*map(self.value, inputs)], "):")
-            end = listed("return ", [*map(self.value, outputs)], "")
+            head = _called(f"def {self.function('scalars', k)}(", [*map(self.value, inputs)], "):")
+            end = _returned([*map(self.value, outputs)])
             about = '"""Return scalars of the model."""'
             found.append([JIT, *head, *indented([about, *self.scalars(level.model), *end])])
         inputs, outputs = self.tensor_ends(level)
@@ -275,8 +271,8 @@ class NumbaLoops:
             blocks = [f'"""{about} of a tensor."""', *self.scalars(level.tensor)]
             blocks += self.sweep(level.element, k) if level.element else []
             arguments = [*self._arrays_of(level), *map(self.value, inputs), *self._key_of(level)]
-            head = listed(f"def {self.function('tensor', k)}(", arguments, "):")
-            end = listed("return ", [*map(self.value, outputs)], "") if outputs else []
+            head = _called(f"def {self.function('tensor', k)}(", arguments, "):")
+            end = _returned([*map(self.value, outputs)]) if outputs else []
             jit = PARALLEL if level.element else JIT
             found.append([jit, *head, *indented([*blocks, *end])])
         return found
@@ -343,7 +339,7 @@ class NumbaLoops:
             inputs, outputs = self.model_ends(level)
             names = ", ".join(map(self.value, outputs))
             call = f"{names} = {self.function('scalars', k)}("
-            lines += listed(call, [*map(self.value, inputs)], ")")
+            lines += _called(call, [*map(self.value, inputs)], ")")
         for store in level.model.stores:
             lines.append(f"{self.states[store.target]}[0] = {self.value(store.value)}")
         return lines
@@ -364,7 +360,7 @@ class NumbaLoops:
             names = ", ".join(map(target, outputs))
             call = f"{self.function('tensor', k)}("
             body += self.key("k") if self._key_of(level) else []
-            body += listed(f"{names} = {call}" if names else call, arguments, ")")
+            body += _called(f"{names} = {call}" if names else call, arguments, ")")
         for symbol, reduce in total.items():
             name = self.value(symbol)
             if reduce.monoid.is_operator:
