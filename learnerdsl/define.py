@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import sympy
 
-from learnerdsl import inspection
+from learnerdsl import export, inspection
 from learnerdsl.errors import LearnerError, UnknownNameError
 from learnerdsl.ir import Kernel
 from learnerdsl.learner import Learner
@@ -254,6 +254,31 @@ class UpdateRule(ByName):
         20480
         """
         return inspection.cost(self.program("cpu", dtype, **options))
+
+    def export(self, format: str, dtype: str = "float32", **options: Any) -> str:
+        """Return the rule as one readable file that needs nothing of this package.
+
+        Args:
+            format: what to write; see docs/export.md.
+            dtype: number type of the parameters, "float32" or "float64".
+            options: options of the rule, and `shape` to export it for such parameters alone.
+
+        Raises:
+            HyperparameterError: the format is unknown.
+            LearnerError: an argument cannot be used, or the rule cannot be written in this format.
+        """
+        given = dict(options)
+        shape = given.pop("shape", None)
+        shapes = export.SHAPES if shape is None else (checked_shape(shape),)
+        variants = export.variants_of(lambda shape: self.trace(shape=shape, **given), shapes)
+        request = export.Request(
+            name=self.name,
+            doc=self.__doc__ or "",
+            variants=variants,
+            options=tuple(sorted(given.items())),
+            dtype=parameter_type(dtype).name,
+        )
+        return export.written(format, request)
 
     def latex(self, **options: Any) -> str:
         """Return the mathematics as LaTeX; old values have index t-1, new ones t."""

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Iterable
 
 import sympy
 
@@ -50,16 +51,16 @@ _LOCAL = (
 RESERVED = frozenset((*KERNEL_FUNCTIONS, *CUDA_FUNCTIONS, *MATRIX_FUNCTIONS, *_LOCAL))
 
 
-def _is_reserved(name: str) -> bool:
-    """Return whether a name has a meaning in generated code already."""
-    return name in RESERVED or keyword.iskeyword(name) or bool(re.fullmatch(r"axis\d+", name))
-
-
 class Names:
-    """The names of a kernel's symbols: of arrays, of their elements, and of values."""
+    """The names of a kernel's symbols: of arrays, of their elements, and of values.
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.taken: set[str] = set()
+    Args:
+        kernel: the kernel to print.
+        taken: names that the generated code uses already, besides `RESERVED`.
+    """
+
+    def __init__(self, kernel: Kernel, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
         self.arrays = {symbol: self.unique(symbol.name) for symbol in kernel.arrays}
         self.values: dict[sympy.Basic, str] = {
             symbol: self.unique(f"{symbol.name}_i") for symbol in kernel.arrays
@@ -76,9 +77,13 @@ class Names:
         """Return the name of a value to which the number of an element can be appended."""
         return symbol.name if symbol in self.arrays else self.values[symbol]
 
+    def is_reserved(self, name: str) -> bool:
+        """Return whether a name has a meaning in generated code already."""
+        return name in RESERVED or keyword.iskeyword(name) or bool(re.fullmatch(r"axis\d+", name))
+
     def free(self, name: str) -> str:
         """Return `name`, with underscores appended until nothing else has it."""
-        while name in self.taken or _is_reserved(name):
+        while name in self.taken or self.is_reserved(name):
             name += "_"
         return name
 

@@ -5,7 +5,7 @@ factors come first. x/3 is printed as a division by 3, not as a product with a r
 exact where the quotient is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -78,11 +78,16 @@ class Printer:
         if isinstance(expr, (Maximum, Minimum)):
             return self.extreme(expr)
         if isinstance(expr, Draw):
-            return f"{expr.distribution}_{self.dtype}(key, {self.position}, {expr.stream})"
+            arguments = ["key", self.position, str(expr.stream)]
+            return self.called(f"{expr.distribution}_{self.dtype}", arguments)
         if expr.func in BY_NODE:
-            return f"{BY_NODE[expr.func].name}({', '.join(map(self, expr.args))})"
+            return self.called(BY_NODE[expr.func].name, [self(a) for a in expr.args])
         msg = f"no text for {expr.func} in {expr}"
         raise InternalError(msg)
+
+    def called(self, name: str, arguments: Sequence[str]) -> str:
+        """Return the call of a function."""
+        return f"{name}({', '.join(arguments)})"
 
     def tight(self, expr: sympy.Basic, limit: int) -> str:
         """Return the text, in parentheses if it binds less tightly than `limit`."""
@@ -92,6 +97,14 @@ class Printer:
     def number(self, value: float) -> str:
         """Return a constant of the printer's dtype; its text may be `inf` or `nan`."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
+
+    def wide(self, text: str) -> str:
+        """Return the value of a text, converted to float64."""
+        return f"float64({text})"
+
+    def squared(self, text: str) -> str:
+        """Return the square of a function call."""
+        return f"{text}**2"
 
     def total(self, expr: sympy.Add) -> str:
         """Return a sum; terms without a minus sign come first."""
@@ -133,19 +146,27 @@ class Printer:
             divisor = self.tight(turned(expr), POWER)
             return f"{self.number(1.0)} / {divisor}", PRODUCT
         if exponent.is_Integer and exponent <= _LARGEST:
-            return f"{self.tight(base, ATOM)}**{int(exponent)}", POWER
+            return self.whole_power(base, int(exponent))
         if exponent.is_Rational and exponent.q in (2, 4, 8):
             return self.root(base, exponent)
+        return self.real_power(base, exponent)
+
+    def whole_power(self, base: sympy.Expr, exponent: int) -> tuple[str, int]:
+        """Return a power with a positive integer."""
+        return f"{self.tight(base, ATOM)}**{exponent}", POWER
+
+    def real_power(self, base: sympy.Expr, exponent: sympy.Expr) -> tuple[str, int]:
+        """Return a power with an exponent for which nothing simpler is known."""
         return f"{self.tight(base, ATOM)} ** {self.tight(exponent, ATOM)}", POWER
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Return x**(7/4) as x * sqrt(x) * sqrt(sqrt(x)), and so on for halves to eighths."""
         whole, remainder = divmod(int(exponent.p), int(exponent.q))
-        factors = [f"{self.tight(base, ATOM)}**{whole}"] if whole > 1 else []
+        factors = [self.whole_power(base, whole)[0]] if whole > 1 else []
         factors += [self.tight(base, POWER)] if whole == 1 else []
         text, weight = self(base), exponent.q
         while remainder:
-            text, weight = f"sqrt({text})", weight // 2
+            text, weight = self.called("sqrt", [text]), weight // 2
             if remainder >= weight:
                 factors.append(text)
                 remainder -= weight
@@ -162,7 +183,7 @@ class Printer:
         texts = [self(a) for a in expr.args]
         result = texts[0]
         for text in texts[1:]:
-            result = f"{name}({result}, {text})"
+            result = self.called(name, [result, text])
         return result
 
     def condition(self, expr: sympy.Basic) -> str:

@@ -95,7 +95,7 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
         '"""',
         "",
     ]
-    free = _free_names(body)
+    free = free_names(body)
     if "np" in free:
         lines += ["import numpy as np", ""]
     for module, names in target.imports:
@@ -105,7 +105,7 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
     return "\n".join(lines) + "\n\n\n" + body + "\n"
 
 
-def _free_names(code: str) -> set[str]:
+def free_names(code: str) -> set[str]:
     """Return the names that functions read and do not define: what a module has to import."""
     nodes = list(ast.walk(ast.parse(code)))
     names = [node for node in nodes if isinstance(node, ast.Name)]

@@ -39,17 +39,23 @@ class Text:
         layout: its tables.
         precision: number types of its arrays.
         narrowing: function that converts a scalar to that dtype; "" for the dtype itself.
+        names: the names of its symbols, if they are not those of a kernel for the CPU or CUDA.
     """
 
     def __init__(
-        self, kernel: Kernel, layout: Layout, precision: Precision, narrowing: str = ""
+        self,
+        kernel: Kernel,
+        layout: Layout,
+        precision: Precision,
+        narrowing: str = "",
+        names: Names | None = None,
     ) -> None:
         self.narrowing = narrowing
         self.kernel = kernel
         self.layout = layout
         self.dtype = precision.arithmetic
         self.products = precision.products
-        self.names = Names(kernel)
+        self.names = names or Names(kernel)
         self.memory = Memory(kernel, layout, precision, self.names, narrowing)
         self.notes = {
             c.symbol: c.note for block in kernel.blocks for c in block.computes if c.hoisted
@@ -114,12 +120,12 @@ def widened(reduce: Reduce, printer: Printer) -> str:
     if printer.dtype == "float64" or expression.is_number:
         return _widened_factor(expression, printer)
     if isinstance(expression, sympy.Pow) and expression.exp == 2:
-        return f"float64({printer(expression.base)})**2"
+        return printer.squared(printer.wide(printer(expression.base)))
     if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
         factors = sorted((a for a in expression.args if a != -1), key=printer.rank)
         sign = "-" if expression.args.count(-1) % 2 else ""  # passes may leave several
         return sign + " * ".join(_widened_factor(factor, printer) for factor in factors)
-    return f"float64({printer(expression)})"
+    return printer.wide(printer(expression))
 
 
 def _widened_factor(factor: Any, printer: Printer) -> str:
@@ -129,5 +135,5 @@ def _widened_factor(factor: Any, printer: Printer) -> str:
     if factor.is_number:
         return repr(float(factor))
     if isinstance(factor, sympy.Pow) and factor.exp == 2:
-        return f"float64({printer(factor.base)})**2"
-    return f"float64({printer(factor)})"
+        return printer.squared(printer.wide(printer(factor.base)))
+    return printer.wide(printer(factor))

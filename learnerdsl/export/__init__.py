@@ -1,0 +1,30 @@
+"""Print rules as code to take away: one readable file that needs nothing of this package."""
+
+from collections.abc import Callable
+
+from learnerdsl.errors import HyperparameterError
+from learnerdsl.export.c import c
+from learnerdsl.export.numba import numba
+from learnerdsl.export.request import SHAPES as SHAPES
+from learnerdsl.export.request import Request as Request
+from learnerdsl.export.request import Variant as Variant
+from learnerdsl.export.request import variants_of as variants_of
+
+FORMATS: dict[str, Callable[[Request], str]] = {
+    "c": c,
+    "numba": numba,
+}
+"""Format -> function that returns the text of the file."""
+
+
+def written(format: str, request: Request) -> str:
+    """Return a rule as the text of a file in one of `FORMATS`.
+
+    Raises:
+        HyperparameterError: the format is unknown.
+        RuleError: the rule cannot be written in this format.
+    """
+    if str(format) not in FORMATS:
+        msg = f"There is no export to {format!r}; choose from {', '.join(FORMATS)}."
+        raise HyperparameterError(msg)
+    return FORMATS[str(format)](request)
