@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from learnerdsl.errors import HyperparameterError
+from learnerdsl.export.local_names import local_names as local_names
+from learnerdsl.export.numpy import numpy as numpy
 from learnerdsl.export.request import SHAPES as SHAPES
 from learnerdsl.export.request import Request as Request
 from learnerdsl.export.request import Variant as Variant
 from learnerdsl.export.request import variants_of as variants_of
 
-FORMATS: dict[str, Callable[[Request], str]] = {}
+FORMATS: dict[str, Callable[[Request], str]] = {"numpy": numpy}
 """Format -> function that returns the text of the file."""
 
 
