@@ -181,7 +181,9 @@ class CLoops:
         place = self._place(reduce.symbol)
         if reduce.monoid.is_operator:
             return f"{place} {reduce.monoid.join}= {value};"
-        return f"{place} = {self.text.printer('float64').called(reduce.monoid.join, [place, value])};"
+        return (
+            f"{place} = {self.text.printer('float64').called(reduce.monoid.join, [place, value])};"
+        )
 
     def _ring_place(self, array: sympy.Symbol, block: Block, size: str) -> list[str]:
         """Return the statement that finds the place of a ring which a sweep uses."""

@@ -184,9 +184,7 @@ class CText(Text):
         prefix: what names of functions begin with.
     """
 
-    def __init__(
-        self, kernel: Kernel, layout: Layout, precision: Precision, prefix: str
-    ) -> None:
+    def __init__(self, kernel: Kernel, layout: Layout, precision: Precision, prefix: str) -> None:
         super().__init__(kernel, layout, precision, names=CNames(kernel, prefix))
         self.prefix = prefix
         self.helpers: dict[str, None] = {}

@@ -39,7 +39,6 @@ from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.storage import Precision
 from learnerdsl.tracing import Assignment, Rule
 
-
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -348,7 +347,9 @@ def listed(
 
 def wrapped(note: str, width: int, indent: str = "    ") -> list[str]:
     """Return a text over several lines, if it is long."""
-    return textwrap.wrap(note, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        note, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def as_number(default: Any) -> float | None:

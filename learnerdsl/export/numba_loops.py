@@ -155,7 +155,9 @@ class NumbaLoops:
         lines += [
             "for chunk in prange(chunks):",
             f"    start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, {first}.size)",
-            *indented(_called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")),
+            *indented(
+                _called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")
+            ),
         ]
         lines += [f"{self.value(r.symbol)} = {r.monoid.identity!r}" for r in reduces]
         if reduces:
@@ -213,7 +215,9 @@ class NumbaLoops:
             lines.append(f"{self.value(tensor_size)} = float64({self.parameter}.size)")
         if tensor_number in loops.used:
             lines.append(f"{self.value(tensor_number)} = float64({self.tensor})")
-        lines += [f"{self.value(s)} = {self.states[s]}[0]" for s in loops.tensor_states if s in loops.used]
+        lines += [
+            f"{self.value(s)} = {self.states[s]}[0]" for s in loops.tensor_states if s in loops.used
+        ]
         lines += self.key(self.tensor)
         for k, level in enumerate(self.kernel.levels, 1):
             lines += [*self.scalars(level.model), *self.scalars(level.tensor)]
@@ -241,14 +245,25 @@ class NumbaLoops:
             notes.append(f"{name}: a float64 array of {number}")
         if step in loops.clock:
             notes.append(f"{self.value(step)}: the number of this update, counted from 1")
-        notes += [f"{self.by_tensor[s]}: the length of an axis of each tensor" for s in loops.sizes if s in self.by_tensor]
+        notes += [
+            f"{self.by_tensor[s]}: the length of an axis of each tensor"
+            for s in loops.sizes
+            if s in self.by_tensor
+        ]
         if loops.draws:
             number = [] if loops.of_model else [f"{self.tensor}: of the tensor; others draw others"]
             notes += ["seed: of the random numbers", *number]
-        return [f'"""{what}', "", *(line for note in notes for line in wrapped(f"{note}.", WIDTH - 4)), '"""']
+        return [
+            f'"""{what}',
+            "",
+            *(line for note in notes for line in wrapped(f"{note}.", WIDTH - 4)),
+            '"""',
+        ]
 
     def _argument(self, array: sympy.Symbol) -> str:
-        return self.rings[ring_of(array)] if isinstance(array, RingState) else self.names.arrays[array]
+        return (
+            self.rings[ring_of(array)] if isinstance(array, RingState) else self.names.arrays[array]
+        )
 
     @property
     def _stored(self) -> set[sympy.Symbol]:
@@ -320,7 +335,9 @@ class NumbaLoops:
         """Return the function of all tensors, in Python."""
         loops = self.loops
         lines = [*self.about(), *self.beginning(), *self._model_size()]
-        lines += [f"{self.value(s)} = {self.states[s]}[0]" for s in loops.model_states if s in loops.used]
+        lines += [
+            f"{self.value(s)} = {self.states[s]}[0]" for s in loops.model_states if s in loops.used
+        ]
         kept = [s for s in loops.layout.tensor if s in self.by_tensor and s not in loops.sizes]
         lines += [f"{self.by_tensor[s]} = [0.0] * len({self.parameter})" for s in kept]
         for k, level in enumerate(self.kernel.levels, 1):
@@ -368,7 +385,11 @@ class NumbaLoops:
             else:
                 body.append(f"{name} = {reduce.monoid.join}({name}, {name}_of_k)")
         for store in level.tensor.stores:
-            value = self._kept(store.value) if store.value in self._local(level) else self.place(store.value)
+            value = (
+                self._kept(store.value)
+                if store.value in self._local(level)
+                else self.place(store.value)
+            )
             body.append(f"{self.states[store.target]}[k] = {value}")
         loop = [f"for k in range(len({self.parameter})):", *indented(body)]
         return [*starts, *loop] if body else []

@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 
-FLAGS = "-std=c99 -O3 -march=native -fopenmp -Wall -Wextra -Werror -pedantic".split()
+FLAGS = ["-std=c99", "-O3", "-march=native", "-fopenmp", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 C_TYPES = {
     "int64_t": ctypes.c_int64,
     "uint64_t": ctypes.c_uint64,
@@ -165,7 +165,9 @@ class InC:
         stem = kind.split()[1].removesuffix("_hyperparameters")
         fields = re.search(r"typedef struct \{(.*?)\} \w+_hyperparameters;", self.text, re.S)[1]
         names = re.findall(r"double (\w+);", fields)
-        structure = type("Hyper", (ctypes.Structure,), {"_fields_": [(n, ctypes.c_double) for n in names]})
+        structure = type(
+            "Hyper", (ctypes.Structure,), {"_fields_": [(n, ctypes.c_double) for n in names]}
+        )
         function = getattr(self.library, f"{stem}_defaults")
         function.restype = structure
         own = function()
