@@ -9,8 +9,9 @@ from learnerdsl.export.request import SHAPES as SHAPES
 from learnerdsl.export.request import Request as Request
 from learnerdsl.export.request import Variant as Variant
 from learnerdsl.export.request import variants_of as variants_of
+from learnerdsl.export.torch import torch as torch
 
-FORMATS: dict[str, Callable[[Request], str]] = {"numpy": numpy}
+FORMATS: dict[str, Callable[[Request], str]] = {"numpy": numpy, "torch": torch}
 """Format -> function that returns the text of the file."""
 
 
