@@ -269,12 +269,18 @@ class UpdateRule(ByName):
         shape = given.pop("shape", None)
         shapes = export.SHAPES if shape is None else (checked_shape(shape),)
         variants = export.variants_of(lambda shape: self.trace(shape=shape, **given), shapes)
+        names: dict[Any, str] = {}
+        for variant in variants:
+            at = variant.shapes[0]
+            names |= export.local_names(lambda at=at: self._trace(given, at))
         request = export.Request(
             name=self.name,
             doc=self.__doc__ or "",
             variants=variants,
             options=tuple(sorted(given.items())),
             dtype=parameter_type(dtype).name,
+            names=names,
+            takes_all=sum(len(variant.shapes) for variant in variants) == len(shapes),
         )
         return export.written(format, request)
 

@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -17,17 +18,13 @@ VERSION = metadata.version("learnerdsl")
 WIDTH = 98
 """Longest line of a header, without the comment mark."""
 
+_MATRICES = ((4, 3), (9, 5), (3, 4), (5, 9), (3, 3), (6, 6))
 SHAPES: tuple[tuple[int, ...], ...] = (
-    (4, 3),
-    (3, 4),
-    (5,),
-    (),
-    (2, 3, 4),
-    (2, 4, 3),
-    (2, 2, 3, 4),
-    (2, 2, 4, 3),
+    *_MATRICES,
+    *((), (5,), (8,)),
+    *(axes + shape for axes in ((2,), (2, 3), (2, 3, 2)) for shape in _MATRICES),
 )
-"""Shapes of parameters for which a rule is traced: vectors, wide and tall matrices, and so on."""
+"""Shapes of parameters for which a rule is traced: two of each kind that a rule may tell apart."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Variant:
 
     Attributes:
         rule: the traced rule.
-        shapes: those of `SHAPES` for which the rule is this one, its `ndim` left aside.
+        shapes: those of `SHAPES` for which the rule is this one.
     """
 
     rule: Rule
@@ -58,6 +55,8 @@ class Request:
         variants: the traced rules; one, unless the rule asks for the shape of its parameter.
         options: values of the options that differ from their defaults, as (name, value) pairs.
         dtype: number type of the parameters, "float32" or "float64".
+        takes_all: whether the rule takes parameters of all `SHAPES`.
+        names: expression -> name that the author of the rule gave to it.
     """
 
     name: str
@@ -65,6 +64,8 @@ class Request:
     variants: tuple[Variant, ...]
     options: tuple[tuple[str, OptionValue], ...]
     dtype: str
+    takes_all: bool = True
+    names: Mapping[Any, str] = field(default_factory=dict[Any, str], compare=False, repr=False)
 
     @property
     def rule(self) -> Rule:
@@ -77,14 +78,21 @@ class Request:
         return compile_rule(rule, self.dtype, target)
 
     @property
+    def title(self) -> str:
+        """Return the first sentence of the docstring, which begins with the rule's name."""
+        return _title(self.name, _first_sentence(self.doc))
+
+    @property
     def header(self) -> tuple[str, ...]:
         """Return the lines of the comment at the top of the file, without comment marks."""
-        lines = [f"{self.name}: {_first_sentence(self.doc)}".rstrip(": "), ""]
+        lines = [self.title, ""]
+        found: dict[tuple[str, ...], set[int]] = {}
         for variant in self.variants:
-            if len(self.variants) > 1:
-                lines += [f"For parameters of {_listed(variant.ndims)} axes:", ""]
-            lines += [f"    {line}".rstrip() for line in _mathematics(variant.rule)]
-            lines.append("")
+            found.setdefault(tuple(_mathematics(variant.rule)), set()).update(variant.ndims)
+        for mathematics, ndims in found.items():
+            if len(found) > 1:
+                lines += [f"For parameters of {_listed(tuple(sorted(ndims)))} axes:", ""]
+            lines += [*(f"    {line}".rstrip() for line in mathematics), ""]
         lines += [f"With {name}={value!r}." for name, value in self.options]
         source = _source(self.doc)
         lines += [f"Source: {source[0]}", *source[1:]] if source else []
@@ -111,11 +119,17 @@ def variants_of(
         except RuleError as error:
             refused = error
             continue
-        key = rule.lines, rule.states, rule.evaluation, rule.extras
+        key = rule.ndim, rule.lines, rule.states, rule.evaluation, rule.extras
         found.setdefault(key, (rule, []))[1].append(shape)
     if refused is not None and not found:
         raise refused
     return tuple(Variant(rule, tuple(shapes)) for rule, shapes in found.values())
+
+
+def _title(name: str, sentence: str) -> str:
+    """Return a sentence that begins with the name of a rule."""
+    plain = re.sub(r"\W", "", sentence.partition(":")[0]).lower()
+    return sentence if plain == name.replace("_", "") else f"{name}: {sentence}".rstrip(": ")
 
 
 def _first_sentence(doc: str) -> str:
@@ -144,7 +158,9 @@ def _mathematics(rule: Rule) -> list[str]:
     lines = pretty(rule).splitlines()
     if max(map(len, lines), default=0) <= WIDTH - 4 and len(lines) <= 6 * len(rule.lines):
         return lines
-    return [f"{line.value} = {line.expression}" for line in rule.lines]
+    texts = [f"{line.value} = {line.expression}" for line in rule.lines]
+    wrap = textwrap.TextWrapper(WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False)
+    return [line for text in texts for line in wrap.wrap(text)]
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -119,7 +119,7 @@ class _Lowering:
         if node.args and self.constants[node]:
             return _folded(node)
         if isinstance(node, _EXACT):
-            arguments = tuple(map(_over_one_divisor, arguments))
+            arguments = tuple(map(over_one_divisor, arguments))
         same = all(a is b for a, b in zip(arguments, node.args, strict=True))
         bare: Any = node if same else rebuilt(node, arguments)
         if isinstance(bare, Power):
@@ -129,7 +129,7 @@ class _Lowering:
         if isinstance(bare, IsFinite):
             bare = Less(sympy.Abs(bare.args[0]), sympy.oo)
         if _is_of_whole_numbers(node):
-            bare = _over_one_divisor(bare)
+            bare = over_one_divisor(bare)
         if isinstance(node, Reduction):
             return self.reduced(bare)
         if any(argument in self.of_matrices for argument in arguments) or isinstance(
@@ -187,7 +187,7 @@ def _is_fraction(term: Any) -> bool:
     return factor.is_Rational and bool(factor.q & (factor.q - 1))
 
 
-def _over_one_divisor(expression: Any) -> Any:
+def over_one_divisor(expression: Any) -> Any:
     """Return x/3 - 1/3 as (x - 1)/3, which is exact where the quotient is an integer.
 
     SymPy divides a sum term by term, but 1/3 is rounded. Halves and quarters are exact anyway.

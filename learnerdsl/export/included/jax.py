@@ -1,0 +1,49 @@
+"""Exact scalars, random numbers and functions of matrices in JAX."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+
+def one_minus_power(base, exponent):
+    """Return 1 - base**exponent without cancellation; numbers of Python count as float64."""
+    is_number = isinstance(base, (int, float))
+    log = (math.log(base) if base > 0 else -math.inf) if is_number else jnp.log(base)
+    return -jnp.expm1(exponent * log)
+
+
+def key_of(stream, seed, step, number):
+    """Return a key of JAX for one draw of a tensor in one update."""
+    key = jax.random.fold_in(jax.random.key(seed), stream)
+    return jax.random.fold_in(jax.random.fold_in(key, number), step.astype(int))
+
+
+def uniform(p, stream, seed, step, number):
+    """Return random numbers from [0, 1) with the shape and dtype of p."""
+    return jax.random.uniform(key_of(stream, seed, step, number), p.shape, p.dtype)
+
+
+def normal(p, stream, seed, step, number):
+    """Return standard normal random numbers with the shape and dtype of p."""
+    return jax.random.normal(key_of(stream, seed, step, number), p.shape, p.dtype)
+
+
+def eigh(a):
+    """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
+    is_finite = jnp.isfinite(a).all((-2, -1))[..., None]
+    roots, vectors = jnp.linalg.eigh(jnp.where(is_finite[..., None], a, 0.0))
+    return jnp.where(is_finite, roots, jnp.nan), jnp.where(is_finite[..., None], vectors, jnp.nan)
+
+
+def eigenvectors(a):
+    """Return the eigenvectors of symmetric matrices as columns, largest eigenvalue first."""
+    return jnp.flip(eigh(a)[1], -1)
+
+
+def inverse_root(a, order):
+    """Return a**(-1/order) of symmetric matrices; no eigenvalue counts as less than rounding."""
+    roots, vectors = eigh(a)
+    least = jnp.finfo(a.dtype).eps * jnp.max(jnp.abs(roots), -1, keepdims=True)
+    powers = jnp.maximum(roots, least) ** (-1.0 / order)
+    return (vectors * powers[..., None, :]) @ vectors.mT

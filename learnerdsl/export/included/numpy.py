@@ -1,0 +1,62 @@
+"""Random numbers and functions of matrices in NumPy."""
+
+import numpy as np
+
+
+def philox(p, stream, seed, step, number):
+    """Return four arrays of random 32-bit words for the elements of p (Philox4x32-10)."""
+    word, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    position = np.arange(p.size, dtype=np.uint64).reshape(p.shape)
+    key = [seed & 0xFFFFFFFF, seed >> 32]
+    a = position & word
+    b = (position >> shift) | np.uint64(stream << 16)
+    c = np.full_like(position, step & 0xFFFFFFFF)
+    d = np.full_like(position, number)
+    for _ in range(10):
+        first, second = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+        a = (second >> shift) ^ b ^ np.uint64(key[0])
+        b = second & word
+        c = (first >> shift) ^ d ^ np.uint64(key[1])
+        d = first & word
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return a, b, c, d
+
+
+def fraction(high, low):
+    """Return numbers from [0, 1) with the bits of two arrays of 32-bit words."""
+    return ((high << np.uint64(21)) ^ (low >> np.uint64(11))) * 2.0**-53
+
+
+def uniform(p, stream, seed, step, number):
+    """Return random numbers from [0, 1) with the shape and dtype of p."""
+    a, b, _, _ = philox(p, stream, seed, step, number)
+    if p.dtype == np.float32:
+        return (a >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+    return fraction(a, b).astype(p.dtype)
+
+
+def normal(p, stream, seed, step, number):
+    """Return standard normal random numbers with the shape and dtype of p (Box and Muller)."""
+    a, b, c, d = philox(p, stream, seed, step, number)
+    radius = np.sqrt(-2.0 * np.log(1.0 - fraction(a, b)))
+    return np.asarray(radius * np.cos(2.0 * np.pi * fraction(c, d)), dtype=p.dtype)
+
+
+def eigh(a):
+    """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
+    is_finite = np.isfinite(a).all((-2, -1))[..., None]
+    roots, vectors = np.linalg.eigh(np.where(is_finite[..., None], a, 0.0))
+    return np.where(is_finite, roots, np.nan), np.where(is_finite[..., None], vectors, np.nan)
+
+
+def eigenvectors(a):
+    """Return the eigenvectors of symmetric matrices as columns, largest eigenvalue first."""
+    return np.flip(eigh(a)[1], -1).astype(a.dtype)
+
+
+def inverse_root(a, order):
+    """Return a**(-1/order) of symmetric matrices; no eigenvalue counts as less than rounding."""
+    roots, vectors = eigh(a)
+    least = np.finfo(a.dtype).eps * np.max(np.abs(roots), -1, keepdims=True)
+    powers = np.maximum(roots, least) ** (-1.0 / order)
+    return ((vectors * powers[..., None, :]) @ vectors.mT).astype(a.dtype)

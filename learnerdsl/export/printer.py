@@ -1,0 +1,473 @@
+"""Print expressions over whole arrays, in the dialects of NumPy, PyTorch and jax.numpy."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import sympy
+
+from learnerdsl.codegen.operations import is_reciprocal, turned
+from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT, Printer
+from learnerdsl.elementary import BY_NODE
+from learnerdsl.export.statements import Axes, Body
+from learnerdsl.expr import (
+    And,
+    AxisSize,
+    Comparison,
+    Draw,
+    Eigenvectors,
+    Identity,
+    InverseRoot,
+    IsFinite,
+    MatMul,
+    MatrixFunction,
+    Maximum,
+    Not,
+    Or,
+    Orthonormal,
+    Power,
+    Reduction,
+    RingState,
+    StateSymbol,
+    Transpose,
+    seed,
+    step,
+    symbols_in,
+    tensor_number,
+    tensor_size,
+)
+from learnerdsl.monoids import SUM
+from learnerdsl.passes.lower import over_one_divisor
+
+_SIMPLE = re.compile(r"-?[\w.]+")
+_EXACT = (sympy.floor, sympy.ceiling, sympy.Mod, Comparison)
+
+
+class ArrayPrinter(Printer):
+    """A printer of expressions of arrays whose last axes broadcast.
+
+    A value with fewer axes than the parameter keeps the others with length 1.
+
+    Args:
+        names: symbol -> its name in the text.
+        body: the statements that the expressions belong to.
+        from_last: whether axes are counted from the last, as matrices are; else a reduction over
+            all axes but the first says so.
+
+    Attributes:
+        used: names of the functions that the text calls and the file has to define.
+    """
+
+    xp: ClassVar[str]
+    functions: ClassVar[Mapping[str, str]] = {}
+    axis_word: ClassVar[str] = "axis"
+    keep_word: ClassVar[str] = "keepdims"
+    wide: ClassVar[str]
+    """Arguments of a sum over a tensor that make it exact."""
+
+    def __init__(self, names: Mapping[Any, str], body: Body, from_last: bool) -> None:
+        super().__init__(names, frozenset(), "float64")
+        self.body = body
+        self.from_last = from_last
+        self.used: set[str] = set()
+
+    @property
+    def parameter(self) -> str:
+        """Return the name of the parameter."""
+        return self.names[self.body.rule.parameter]
+
+    def rank(self, factor: sympy.Basic) -> tuple[int, bool]:
+        """Return a sort key of a factor: numbers, scalars, the rest; symbols first in each."""
+        group = 0 if factor.is_number else 1 if self.body.is_scalar(factor) else 2
+        return group, not factor.is_Symbol
+
+    def text(self, expr: Any) -> tuple[str, int]:
+        """Return (text, how tightly it binds)."""
+        if isinstance(expr, AxisSize):
+            return self.length(expr.axis), ATOM
+        if isinstance(expr, Power):
+            return self.power(expr)
+        if isinstance(expr, MatMul):
+            return " @ ".join(self.tight(a, POWER) for a in expr.args), PRODUCT
+        if isinstance(expr, sympy.NumberSymbol):
+            return self.constant(expr), ATOM
+        if isinstance(expr, _EXACT):
+            arguments = tuple(over_one_divisor(a) for a in expr.args)
+            if arguments != expr.args:
+                return super().text(type(expr)(*arguments, **_as_written(expr)))
+        if isinstance(expr, sympy.Mul) and self.is_share_of_sizes(expr):
+            return self.share_of_sizes(expr)
+        return super().text(expr)
+
+    def constant(self, expr: Any) -> str:
+        """Return a constant with a name."""
+        name = {sympy.pi: "pi", sympy.E: "e"}.get(expr)
+        return f"{self.xp}.{name}" if name else repr(float(expr))
+
+    def number(self, value: float) -> str:
+        """Return a constant; whole numbers have no point."""
+        if value != value or value in (float("inf"), float("-inf")):
+            return f'float("{value}")'
+        return str(int(value)) if value == int(value) and abs(value) < 1e6 else repr(value)
+
+    def length(self, axis: int) -> str:
+        """Return the length of an axis."""
+        return f"{self.parameter}.shape[{self.axis(axis)}]"
+
+    def axis(self, axis: int) -> int:
+        """Return the number of an axis, as it is written."""
+        ndim = self.body.rule.ndim
+        if ndim is None:
+            return axis
+        positive = axis % ndim
+        return positive - ndim if self.from_last else positive
+
+    def is_share_of_sizes(self, expr: sympy.Mul) -> bool:
+        """Return whether a product has the lengths of all axes but the first as divisors."""
+        return not self.from_last and len(self._divisors(expr)) > 0
+
+    def _divisors(self, expr: sympy.Mul) -> list[Any]:
+        ndim = self.body.rule.ndim or 0
+        found = [a for a in expr.args if a.is_Pow and isinstance(a.base, AxisSize) and a.exp == -1]
+        axes = {a.base.axis % ndim for a in found} if ndim else set()
+        return found if axes == set(range(1, ndim)) and ndim > 1 else []
+
+    def share_of_sizes(self, expr: sympy.Mul) -> tuple[str, int]:
+        """Return a product divided by the number of elements for each index of the first axis."""
+        divisors = self._divisors(expr)
+        others = sympy.Mul(*(a for a in expr.args if a not in divisors), evaluate=False)
+        size = f"({self.names[tensor_size]} / {self.parameter}.shape[0])"
+        return f"{self.tight(others, POWER)} / {size}", PRODUCT
+
+    def power(self, expr: Any) -> tuple[str, int]:
+        """Return a power: as a division, a root, or `**`."""
+        if is_reciprocal(expr):
+            return f"1 / {self.tight(turned(expr), POWER)}", PRODUCT
+        if expr.exp == sympy.S.Half:
+            return self.function("sqrt", [expr.base]), ATOM
+        base, exponent = self.tight(expr.base, ATOM), self.tight(expr.exp, ATOM)
+        if expr.exp.is_Rational and not expr.exp.is_Integer:
+            exponent = repr(float(expr.exp))
+        is_simple = _SIMPLE.fullmatch(base) and _SIMPLE.fullmatch(exponent)
+        return f"{base}**{exponent}" if is_simple else f"{base} ** {exponent}", POWER
+
+    def call(self, expr: Any) -> str:
+        """Return the text of a function call or a choice."""
+        if isinstance(expr, Reduction):
+            return self.reduction(expr)
+        if isinstance(expr, (MatrixFunction, Identity)):
+            return self.matrix(expr)
+        if isinstance(expr, Draw):
+            return self.draw(expr)
+        if expr.func in BY_NODE:
+            return self.function(BY_NODE[expr.func].name, list(expr.args))
+        return super().call(expr)
+
+    def function(self, name: str, arguments: list[Any]) -> str:
+        """Return a call of an elementary function."""
+        if name == "abs":
+            return f"abs({self(arguments[0])})"
+        template = self.functions.get(name, f"{self.xp}.{name}({{}})")
+        if "-{}" in template:
+            return template.format(self.tight(arguments[0], ATOM))
+        return template.format(", ".join(map(self, arguments)))
+
+    def is_choice_of_python(self, condition: Any) -> bool:
+        """Return whether a condition is one for the whole tensor, so that Python may choose."""
+        return self.body.is_scalar(condition)
+
+    def choice(self, expr: Any) -> str:
+        """Return a choice; if the condition is a scalar, only one branch is computed."""
+        if self.is_choice_of_python(expr.condition):
+            return super().choice(expr)
+        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
+
+    def extreme(self, expr: sympy.Basic) -> str:
+        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
+        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
+        texts = [self(argument) for argument in expr.args]
+        result = texts[0]
+        for text in texts[1:]:
+            result = f"{name}({result}, {text})"
+        return result
+
+    def condition(self, expr: Any) -> str:
+        """Return a condition; those of elements are joined by `&`, `|` and `~`."""
+        if isinstance(expr, IsFinite):
+            return self.function("isfinite", [expr.args[0]])
+        if self.is_choice_of_python(expr) and isinstance(expr, (And, Or)):
+            word = " and " if isinstance(expr, And) else " or "
+            return word.join(self.part_of(a) for a in expr.args)
+        if self.is_choice_of_python(expr):
+            return super().condition(expr)
+        if isinstance(expr, (And, Or)):
+            sign = " & " if isinstance(expr, And) else " | "
+            return sign.join(self.operand(argument) for argument in expr.args)
+        if isinstance(expr, Not):
+            return f"~{self.operand(expr.args[0])}"
+        return super().condition(expr)
+
+    def part_of(self, expr: Any) -> str:
+        """Return a condition as an operand of `and` or `or`."""
+        return f"({self(expr)})" if isinstance(expr, (And, Or)) else self(expr)
+
+    def operand(self, expr: Any) -> str:
+        """Return a condition as an operand of `&`, `|` or `~`."""
+        text = self(expr)
+        return text if text.endswith(")") and isinstance(expr, IsFinite) else f"({text})"
+
+    def reduction(self, expr: Reduction) -> str:
+        """Return a reduction over the tensor or over axes."""
+        argument, name = expr.argument, expr.monoid.name
+        axes = self.body.axes_of(argument)
+        if not axes and expr.monoid is SUM and not expr.axes:
+            return f"({self.names[tensor_size]} * {self.tight(argument, POWER)})"
+        text = self.filled(expr, argument, axes)
+        if not expr.axes:
+            return self.over_tensor(name, text)
+        return self.over_axes(name, text, self.reduced_axes(expr.axes))
+
+    def filled(self, expr: Reduction, argument: Any, axes: Axes) -> str:
+        """Return the argument of a reduction, with a value for each element if it has fewer."""
+        ndim = self.body.rule.ndim or 0
+        needed = {axis % ndim for axis in expr.axes} if ndim and expr.axes else self.body.element
+        is_full = "all" in axes or len(axes) == ndim
+        if is_full or (expr.axes and needed <= axes):
+            return self.squared(argument)
+        return f"{self.xp}.broadcast_to({self(argument)}, {self.parameter}.shape)"
+
+    def squared(self, argument: Any) -> str:
+        """Return the argument of a reduction; squares are computed by a function."""
+        if isinstance(argument, (sympy.Pow, Power)) and argument.exp == 2:
+            return f"{self.xp}.square({self(argument.base)})"
+        return self(argument)
+
+    def over_tensor(self, name: str, text: str) -> str:
+        """Return a reduction over all elements."""
+        wide = f", {self.wide}" if name in ("sum", "prod") and self.wide else ""
+        return f"{self.xp}.{name}({text}{wide})"
+
+    def over_axes(self, name: str, text: str, axes: str) -> str:
+        """Return a reduction over axes, which keep the length 1."""
+        return f"{self.xp}.{name}({text}, {self.axis_word}={axes}, {self.keep_word}=True)"
+
+    def reduced_axes(self, axes: tuple[int, ...]) -> str:
+        """Return the axes of a reduction."""
+        ndim = self.body.rule.ndim
+        positive = sorted(axis % ndim for axis in axes) if ndim else list(axes)
+        if ndim and not self.from_last and positive == list(range(1, ndim)) and ndim > 1:
+            return f"tuple(range(1, {self.parameter}.ndim))"
+        written = [self.axis(axis) for axis in positive]
+        return str(written[0]) if len(written) == 1 else f"({', '.join(map(str, written))})"
+
+    def matrix(self, expr: Any) -> str:
+        """Return a function of matrices."""
+        if isinstance(expr, Identity):
+            return self.identity(-2 if expr.side == "rows" else -1)
+        if isinstance(expr, Transpose):
+            return f"{self.tight(expr.args[0], ATOM)}.mT"
+        names = {Eigenvectors: "eigenvectors", InverseRoot: "inverse_root"}
+        if isinstance(expr, Orthonormal):
+            return f"{self.xp}.linalg.qr({self(expr.args[0])})[0]"
+        name = names[expr.func]
+        self.used.add(name)
+        return f"{name}({', '.join(map(self, expr.args))})"
+
+    def identity(self, axis: int) -> str:
+        """Return an identity matrix of the length of an axis."""
+        p = self.parameter
+        return f"{self.xp}.eye({p}.shape[{axis}], dtype={p}.dtype)"
+
+    def draw(self, expr: Draw) -> str:
+        """Return random numbers with the parameter's shape."""
+        self.used.add(expr.distribution)
+        places = (seed, step, tensor_number)
+        arguments = ", ".join(self.names[symbol] for symbol in places)
+        return f"{expr.distribution}({self.parameter}, {expr.stream}, {arguments})"
+
+    def state_shape(self, symbol: StateSymbol) -> str:
+        """Return the shape of a state's array; axes that it does not range over have length 1."""
+        p, ndim = self.parameter, self.body.rule.ndim or 0
+        if symbol.shape in (("rows", "rows"), ("cols", "cols")):
+            side = f"{p}.shape[{-2 if symbol.shape[0] == 'rows' else -1}]"
+            return f"(*{p}.shape[:-2], {side}, {side})"
+        axes = tuple(symbol.shape)
+        if axes == (0,) and not self.from_last:
+            return f"({p}.shape[0],) + (1,) * ({p}.ndim - 1)"
+        if self.from_last and axes == tuple(range(ndim - 1)):
+            return f"(*{p}.shape[:-1], 1)"
+        if self.from_last and axes == (*range(ndim - 2), ndim - 1):
+            return f"(*{p}.shape[:-2], 1, {p}.shape[-1])"
+        sizes = [f"{p}.shape[{k}]" if k in axes else "1" for k in range(ndim)]
+        return f"({', '.join(sizes)}{',' * (ndim == 1)})"
+
+    def needs_array(self, symbol: StateSymbol) -> bool:
+        """Return whether a state is an array, not a number."""
+        return symbol.shape not in ("tensor", "model")
+
+
+def _as_written(expr: Any) -> dict[str, bool]:
+    """Return the argument with which SymPy does not evaluate a node."""
+    return {"evaluate": False} if type(expr).__module__.startswith("sympy.") else {}
+
+
+class NumpyPrinter(ArrayPrinter):
+    """A printer in NumPy."""
+
+    xp = "np"
+    wide = "dtype=np.float64"
+    functions: ClassVar[Mapping[str, str]] = {
+        "acos": "np.arccos({})",
+        "asin": "np.arcsin({})",
+        "atan": "np.arctan({})",
+        "atan2": "np.arctan2({})",
+        "erf": "np.vectorize(math.erf, otypes=[float])({})",
+        "sigmoid": "(1 / (1 + np.exp(-{})))",
+        "softplus": "np.logaddexp(0, {})",
+    }
+
+
+class JaxPrinter(ArrayPrinter):
+    """A printer in jax.numpy, of code that JAX traces."""
+
+    xp = "jnp"
+    wide = "dtype=float"
+    functions: ClassVar[Mapping[str, str]] = {
+        "acos": "jnp.arccos({})",
+        "asin": "jnp.arcsin({})",
+        "atan": "jnp.arctan({})",
+        "atan2": "jnp.arctan2({})",
+        "erf": "jax.scipy.special.erf({})",
+        "sigmoid": "jax.nn.sigmoid({})",
+        "softplus": "jax.nn.softplus({})",
+    }
+
+    def is_choice_of_python(self, condition: Any) -> bool:
+        """Return False: no value is known while JAX traces."""
+        del condition
+        return False
+
+    def total(self, expr: sympy.Add) -> str:
+        """Return a sum; that of 1 and a negative power of the step as an exact function."""
+        others = [term for term in expr.args if term != 1]
+        if len(others) == 1 and len(expr.args) == 2:
+            base, exponent = self.decayed(others[0])
+            if base is not None:
+                self.used.add("one_minus_power")
+                return f"one_minus_power({self(base)}, {self(exponent)})"
+        return super().total(expr)
+
+    def decayed(self, term: Any) -> tuple[Any, Any]:
+        """Return (base, exponent) of the negative of a scalar to a power of the step."""
+        if not isinstance(term, sympy.Mul) or len(term.args) != 2 or term.args[0] != -1:
+            return None, None
+        power = term.args[1]
+        if not power.is_Pow or step not in symbols_in(power.exp) or not self.body.is_scalar(power):
+            return None, None
+        return power.base, power.exp
+
+
+class TorchPrinter(ArrayPrinter):
+    """A printer in PyTorch, which does not mix its functions with Python's numbers.
+
+    Attributes:
+        python: symbols whose values are Python's numbers.
+    """
+
+    xp = "torch"
+    wide = "dtype=torch.float64"
+    axis_word = "dim"
+    keep_word = "keepdim"
+    functions: ClassVar[Mapping[str, str]] = {
+        "cbrt": "torch.copysign(torch.abs({0}) ** (1 / 3), {0})",
+        "softplus": "torch.nn.functional.softplus({}, threshold=80)",
+    }
+
+    def __init__(
+        self, names: Mapping[Any, str], body: Body, from_last: bool, python: set[Any]
+    ) -> None:
+        super().__init__(names, body, from_last)
+        self.python = python
+
+    def is_python(self, expr: Any) -> bool:
+        """Return whether a value is one of Python's numbers."""
+        return is_python(expr, self.python, self.body)
+
+    def is_choice_of_python(self, condition: Any) -> bool:
+        """Return whether Python may choose without waiting for a device."""
+        return self.is_python(condition)
+
+    def constant(self, expr: Any) -> str:
+        """Return a constant with a name."""
+        return {sympy.pi: "math.pi", sympy.E: "math.e"}.get(expr) or repr(float(expr))
+
+    def function(self, name: str, arguments: list[Any]) -> str:
+        """Return a call of an elementary function, of Python's if its arguments are numbers."""
+        if name != "abs" and all(map(self.is_python, arguments)):
+            if name in ("sign", "sigmoid", "softplus"):
+                return f"float({self.of_tensor(name, arguments)})"
+            return f"math.{name}({', '.join(map(self, arguments))})"
+        return super().function(name, arguments)
+
+    def of_tensor(self, name: str, arguments: list[Any]) -> str:
+        """Return a call of a function of tensors for one of Python's numbers."""
+        return f"torch.{name}(torch.tensor({self(arguments[0])}, dtype=torch.float64))"
+
+    def choice(self, expr: Any) -> str:
+        """Return a choice; a number that is chosen for an element gets the parameter's dtype."""
+        if self.is_choice_of_python(expr.condition):
+            return super().choice(expr)
+        condition, then, otherwise = map(self, expr.args)
+        if self.is_python(expr.then) and self.is_python(expr.otherwise):
+            is_scalar = self.body.is_scalar(expr.condition)
+            kind = "torch.float64" if is_scalar else f"{self.parameter}.dtype"
+            then = f"torch.tensor({then}, dtype={kind})"
+        return f"torch.where({condition}, {then}, {otherwise})"
+
+    def extreme(self, expr: Any) -> str:
+        """Return the largest or smallest value; limits that are numbers clamp."""
+        is_maximum = isinstance(expr, Maximum)
+        numbers = [self(a) for a in expr.args if self.is_python(a)]
+        tensors = [self(a) for a in expr.args if not self.is_python(a)]
+        limit = f"{'max' if is_maximum else 'min'}({', '.join(numbers)})"
+        limit = numbers[0] if len(numbers) == 1 else limit
+        if not tensors:
+            return limit
+        name = "torch.maximum" if is_maximum else "torch.minimum"
+        result = tensors[0]
+        for text in tensors[1:]:
+            result = f"{name}({result}, {text})"
+        word = "min" if is_maximum else "max"
+        return f"torch.clamp({result}, {word}={limit})" if numbers else result
+
+    def filled(self, expr: Reduction, argument: Any, axes: Axes) -> str:
+        """Return the argument of a reduction, with a value for each element if it has fewer."""
+        return super().filled(expr, argument, axes)
+
+    def over_axes(self, name: str, text: str, axes: str) -> str:
+        """Return a reduction over axes, which keep the length 1."""
+        name = {"max": "amax", "min": "amin"}.get(name, name)
+        return super().over_axes(name, text, axes)
+
+    def identity(self, axis: int) -> str:
+        """Return an identity matrix of the length of an axis."""
+        p = self.parameter
+        return f"torch.eye({p}.shape[{axis}], dtype={p}.dtype, device={p}.device)"
+
+    def condition(self, expr: Any) -> str:
+        """Return a condition; one of Python's numbers inside one of tensors stays as it is."""
+        return super().condition(expr)
+
+
+def is_python(expr: Any, python: set[Any], body: Body) -> bool:
+    """Return whether a value is computed from Python's numbers alone."""
+    if not body.is_scalar(expr):
+        return False
+    if any(isinstance(n, (Reduction, Draw)) for n in sympy.preorder_traversal(expr)):
+        return False
+    return all(s in python or isinstance(s, AxisSize) for s in symbols_in(expr))
+
+
+def is_ring(symbol: Any) -> bool:
+    """Return whether a state is a value of a ring."""
+    return isinstance(symbol, RingState)
