@@ -3,16 +3,22 @@
 from collections.abc import Callable
 
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.export.c import c
+from learnerdsl.export.c import c as c
 from learnerdsl.export.local_names import local_names as local_names
-from learnerdsl.export.numba import numba
+from learnerdsl.export.numba import numba as numba
 from learnerdsl.export.numpy import numpy as numpy
 from learnerdsl.export.request import SHAPES as SHAPES
 from learnerdsl.export.request import Request as Request
 from learnerdsl.export.request import Variant as Variant
 from learnerdsl.export.request import variants_of as variants_of
+from learnerdsl.export.torch import torch as torch
 
-FORMATS: dict[str, Callable[[Request], str]] = {"c": c, "numba": numba, "numpy": numpy}
+FORMATS: dict[str, Callable[[Request], str]] = {
+    "numpy": numpy,
+    "torch": torch,
+    "numba": numba,
+    "c": c,
+}
 """Format -> function that returns the text of the file."""
 
 

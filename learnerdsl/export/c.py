@@ -10,25 +10,12 @@ _ABOUT = """\
 A header: include it where the functions are called. One file of a program defines
 {guard}_IMPLEMENTATION first and so gets their code. Compile that with
 
-    cc -std=c99 -O3 -march=native -fopenmp
+    cc -std=c99 -O3 -march=native -fopenmp -ffp-contract=off -fno-math-errno
 
-Do not use -ffast-math: it changes results. The functions update flat arrays in place, which
-must not overlap. States start with zeros{start}.
+Square roots would set errno otherwise, and loops with them would not run in vectors. Do not
+use -ffast-math: it changes results. The functions update flat arrays in place, which must not
+overlap. States start with zeros{start}.
 The results of exp, log, tanh and others are those of the C library."""
-
-_OPEN = """\
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-/* Nothing reads errno or traps, and loops that may set them would not become vectors. */
-#pragma GCC push_options
-#pragma GCC optimize("no-math-errno", "no-trapping-math", "fp-contract=off")
-#endif"""
-
-_CLOSE = """\
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif"""
 
 _LENGTH = """\
 /* The length of the chunks of a tensor, of which there are at most {guard}_PARTS. */
@@ -62,9 +49,9 @@ def c(request: Request) -> str:
         *("#ifdef __cplusplus", 'extern "C" {', "#endif", ""),
         *(line for part in parts for line in part.declarations()),
         *("#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard}_H */", ""),
-        *(f"#ifdef {guard}_IMPLEMENTATION", "", "#include <math.h>", "", _OPEN, ""),
+        *(f"#ifdef {guard}_IMPLEMENTATION", "", "#include <math.h>", ""),
         *(line for part in parts for line in part.definitions()),
-        *(_CLOSE, "", f"#endif /* {guard}_IMPLEMENTATION */"),
+        f"#endif /* {guard}_IMPLEMENTATION */",
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,14 +7,14 @@ _REAL = {
 /* The larger number; NaN if one is NaN. */
 static inline REAL NAME(const REAL a, const REAL b)
 {
-    return ((a > b) | (a != a)) ? a : b;
+    return a != a ? a : (a > b ? a : b);
 }
 """,
     "minimum": """
 /* The smaller number; NaN if one is NaN. */
 static inline REAL NAME(const REAL a, const REAL b)
 {
-    return ((a < b) | (a != a)) ? a : b;
+    return a != a ? a : (a < b ? a : b);
 }
 """,
     "sign": """

@@ -74,7 +74,8 @@ class CNames(Names):
 
     def is_reserved(self, name: str) -> bool:
         """Return whether a name has a meaning in C, may be a macro, or be that of a function."""
-        return is_reserved(name) or name.startswith(f"{self.prefix}_")
+        is_function = name.startswith(f"{self.prefix}_") and not name.endswith("_")
+        return is_reserved(name) or is_function
 
     def free(self, name: str) -> str:
         """Return the name in the letters of C, with underscores until nothing else has it."""
@@ -86,7 +87,7 @@ class CNames(Names):
 def is_reserved(name: str) -> bool:
     """Return whether a name has a meaning in C, or looks like a macro."""
     looks_like_macro = name == "I" or (len(name) > 1 and name.isupper())
-    return name in TAKEN or looks_like_macro or name.endswith("_t")
+    return not name.endswith("_") and (name in TAKEN or looks_like_macro or name.endswith("_t"))
 
 
 class CPrinter(Printer):

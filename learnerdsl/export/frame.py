@@ -71,7 +71,7 @@ class Frame:
     size: str
     """Text of the number of elements of a parameter, with {} for its name."""
     all_parameters: str
-    """Text of an iterable of all parameters."""
+    """Text of the loop over all parameters in a generator, after its `for`."""
     depth: int
     """Spaces before a statement of a loop, and some for blocks inside."""
     reserved: frozenset[str]
@@ -137,21 +137,26 @@ class Frame:
         value = statement.expression
         if isinstance(value, Where) and self.printer(body).is_choice_of_python(value.condition):
             return self.branches(body, statement)
-        parts = split(body, statement)
+        parts = self.parts_of(body, statement)
         if parts is None:
             return [line]
-        self.names[parts[0].symbol] = str(parts[0].symbol)
         return [line for part in parts for line in self.lines_of(body, part)]
+
+    def parts_of(self, body: Body, statement: Statement) -> tuple[Statement, Statement] | None:
+        """Return a statement as two, of which the first names a part; see `split`."""
+        parts = split(body, statement, self.printer(body).is_choice_of_python)
+        if parts is not None:
+            self.names[parts[0].symbol] = str(parts[0].symbol)
+        return parts
 
     def branches(self, body: Body, statement: Statement) -> Lines:
         """Return a choice by a scalar as an `if`."""
         value, before = statement.expression, []
         condition = value.condition
         while len(self.text(body, condition)) > WIDTH - self.depth - 8:
-            parts = split(body, Statement(statement.symbol, condition))
+            parts = self.parts_of(body, Statement(statement.symbol, condition))
             if parts is None:
                 break
-            self.names[parts[0].symbol] = str(parts[0].symbol)
             before += self.lines_of(body, parts[0])
             condition = parts[1].expression
         then, otherwise = (
@@ -281,7 +286,7 @@ class Frame:
             lines.append(unpacked([self.names[s] for s in kept], f"kept[{self.key}]"))
         lines += self.reads(body, read, k == body.last)
         lines += [line for s in own for line in self.lines_of(body, s)]
-        lines += [self.joined(body, one) for one in sums]
+        lines += [line for one in sums for line in self.joined(body, one)]
         if k < body.last:
             later = self.kept(body, k + 1)
             if later:
@@ -335,10 +340,21 @@ class Frame:
                 lines.append(f'{self._free(name)} = {self.own}["{name}"]')
         return lines
 
-    def joined(self, body: Body, one: Sum) -> str:
-        """Return the statement that adds the part of a tensor to a reduction over the model."""
-        name = self.names[one.symbol]
-        own = self.text(body, one.node.func(one.node.argument, "tensor"))
+    def joined(self, body: Body, one: Sum) -> Lines:
+        """Return the statements that add the part of a tensor to a reduction over the model."""
+        node = one.node.func(one.node.argument, "tensor")
+        lines: Lines = []
+        while len(text := self.joined_text(body, one, node)) > WIDTH - self.depth:
+            parts = self.parts_of(body, Statement(one.symbol, node))
+            if parts is None:
+                break
+            lines += self.lines_of(body, parts[0])
+            node = parts[1].expression
+        return [*lines, text]
+
+    def joined_text(self, body: Body, one: Sum, node: Any) -> str:
+        """Return the statement that adds a value to a reduction over the model."""
+        name, own = self.names[one.symbol], self.text(body, node)
         if one.node.monoid is SUM:
             return f"{name} += {own}"
         if one.node.monoid.is_operator:
@@ -411,7 +427,6 @@ class Frame:
         """Return the statements of the reductions over the model that states start from."""
         lines: Lines = []
         totals: dict[Any, Any] = {}
-        p = self.names[body.rule.parameter]
         for node in nodes([spec.init for spec in specs]):
             if not isinstance(node, Reduction) or node.over != "model":
                 continue
@@ -424,8 +439,16 @@ class Frame:
             symbol = totals[node] = Named(f"total_{len(totals) + 1}", body.rule.name)
             self.names[symbol] = str(symbol)
             inner = self.text(body, node.func(node.argument, "tensor"))
-            lines.append(f"{symbol} = sum({inner} for {p} in {self.all_parameters})")
+            lines += self.generator(f"{symbol} = sum", inner)
         return lines, totals
+
+    def generator(self, head: str, inner: str) -> Lines:
+        """Return a call of a function with a value for each parameter."""
+        line = f"{head}({inner} for {self.all_parameters})"
+        if len(line) <= WIDTH - 12:
+            return [line]
+        loops = [f"for {part}" for part in self.all_parameters.split(" for ")]
+        return [f"{head}(", *indented([inner, *loops]), ")"]
 
     def start_text(self, body: Body, symbol: Any, value: Any) -> str:
         """Return the text of the start value of a state."""
@@ -522,11 +545,13 @@ def read_all(pairs: Sequence[tuple[str, str]]) -> Lines:
     return [f"{name} = {source}" for name, source in pairs]
 
 
-def call_of(head: str, arguments: Sequence[str], tail: str) -> Lines:
-    """Return a call or signature, with one argument in each line if it is long."""
+def call_of(head: str, arguments: Sequence[str], tail: str, indent: int = 0) -> Lines:
+    """Return a call or signature, in several lines if it is long."""
     line = f"{head}({', '.join(arguments)}){tail}"
-    if len(line) <= WIDTH:
+    if len(line) <= WIDTH - indent:
         return [line]
+    if len(", ".join(arguments)) <= WIDTH - indent - 4:
+        return [f"{head}(", *indented([", ".join(arguments)]), f"){tail}"]
     return [f"{head}(", *indented(f"{argument}," for argument in arguments), f"){tail}"]
 
 

@@ -18,7 +18,7 @@ import sympy
 
 from learnerdsl.codegen.text import symbols_of
 from learnerdsl.errors import DtypeError, RuleError
-from learnerdsl.export.request import Request
+from learnerdsl.export.request import Request, Variant
 from learnerdsl.expr import (
     AxisSize,
     Clock,
@@ -78,15 +78,16 @@ def pairs_of(request: Request, language: str) -> list[Pair]:
             the parameter's dtype; or tensors of different kinds have values of the model.
     """
     found: list[Pair] = []
-    for number, variant in enumerate(request.variants, 1):
+    variants = _distinct(request.variants)
+    for number, variant in enumerate(variants, 1):
         program = _checked(request.program(variant), request, language)
         start = _start_program(program)
         if start is not None:
             _checked(start, request, language)
         name, notes = request.name, ()
-        if len(request.variants) > 1:
+        if len(variants) > 1:
             name = f"{request.name}_{number}"
-            shapes = ", ".join(map(str, variant.shapes))
+            shapes = ", ".join(map(str, variant.shapes[:4]))
             notes = (f"{name}_update is for tensors with shapes such as {shapes}.",)
         found.append(Pair(name, program, start, notes))
     if len(found) > 1 and any(pair.of_model for pair in found):
@@ -97,6 +98,18 @@ def pairs_of(request: Request, language: str) -> list[Pair]:
         )
         raise RuleError(msg)
     return found
+
+
+def _distinct(variants: Sequence[Variant]) -> list[Variant]:
+    """Return the variants with different loops: the number of axes makes none by itself."""
+    found: dict[Any, Variant] = {}
+    for variant in variants:
+        rule = variant.rule
+        key = rule.lines, rule.states, rule.extras
+        shapes = found[key].shapes if key in found else ()
+        first = found.get(key, variant)
+        found[key] = replace(first, shapes=(*shapes, *variant.shapes))
+    return list(found.values())
 
 
 def _checked(program: Program, request: Request, language: str) -> Program:

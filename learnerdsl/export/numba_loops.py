@@ -283,9 +283,11 @@ class NumbaLoops:
         inputs, outputs = self.tensor_ends(level)
         if level.element or outputs:
             about = "Return scalars and reductions" if outputs else "Work on all chunks"
-            blocks = [f'"""{about} of a tensor."""', *self.scalars(level.tensor)]
+            blocks = self.scalars(level.tensor)
             blocks += self.sweep(level.element, k) if level.element else []
-            arguments = [*self._arrays_of(level), *map(self.value, inputs), *self._key_of(level)]
+            arguments = [*self._arrays_of(level), *map(self.value, inputs), *self._key_of(level, self.tensor)]
+            blocks = [*(self.key(self.tensor) if self._key_of(level, "") else []), *blocks]
+            blocks.insert(0, f'"""{about} of a tensor."""')
             head = _called(f"def {self.function('tensor', k)}(", arguments, "):")
             end = _returned([*map(self.value, outputs)]) if outputs else []
             jit = PARALLEL if level.element else JIT
@@ -295,8 +297,11 @@ class NumbaLoops:
     def _arrays_of(self, level: Level) -> list[str]:
         return once(map(self._argument, level.element.arrays)) if level.element else []
 
-    def _key_of(self, level: Level) -> list[str]:
-        return ["key"] if level.element and draws_in(level.element) else []
+    def _key_of(self, level: Level, number: str) -> list[str]:
+        """Return what a tensor's function makes the key of random numbers of, besides the step."""
+        if not level.element or not draws_in(level.element):
+            return []
+        return [next(self.value(s) for s in self.loops.clock if s.name == "seed"), number]
 
     def model_ends(self, level: Level) -> tuple[list[sympy.Symbol], list[sympy.Symbol]]:
         """Return (scalars that the model's function of a level takes, those that it returns)."""
@@ -313,7 +318,9 @@ class NumbaLoops:
         if level.element:
             read |= set(self.loops.scalars_of(level.element)) - own
             outputs += [r.symbol for r in level.element.reduces]
-            if any(isinstance(a, RingState) for a in level.element.arrays):
+            if draws_in(level.element) or any(
+                isinstance(a, RingState) for a in level.element.arrays
+            ):
                 read.add(step)
         rows = (*self.loops.layout.model, *self.loops.layout.tensor)
         return [s for s in rows if s in read], outputs
@@ -370,13 +377,12 @@ class NumbaLoops:
         body: list[str] = []
         if level.element or outputs:
             arrays = [f"{name}[k]" for name in self._arrays_of(level)]
-            arguments = [*arrays, *map(self.place, inputs), *self._key_of(level)]
+            arguments = [*arrays, *map(self.place, inputs), *self._key_of(level, "k")]
             target: Callable[[sympy.Symbol], str] = lambda s: (
                 f"{self.value(s)}_of_k" if s in total else self._kept(s)
             )
             names = ", ".join(map(target, outputs))
             call = f"{self.function('tensor', k)}("
-            body += self.key("k") if self._key_of(level) else []
             body += _called(f"{names} = {call}" if names else call, arguments, ")")
         for symbol, reduce in total.items():
             name = self.value(symbol)

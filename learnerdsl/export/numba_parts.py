@@ -42,13 +42,6 @@ def minimum(a, b):
     """Return the smaller number; NaN if one is NaN."""
     return a if (a < b) | (a != a) else b
 ''',
-    "sign": f'''
-{_INLINE}
-def sign(x):
-    """Return -1, 0 or 1; NaN for NaN."""
-    one = x * 0 + 1 if x == x else x
-    return one if x > 0 else (-one if x < 0 else abs(x))
-''',
     "random_key": f'''
 {_INLINE}
 def random_key(seed, step, tensor):
@@ -120,6 +113,7 @@ def _origin(path: str, name: str) -> str:
 ORIGINS = {
     **{row.name: _origin(row.cpu, row.name) for row in FUNCTIONS if row.cpu},
     **dict.fromkeys(_OF_NUMPY, "numpy"),
+    "sign": "numpy",
     "pi": "math",
 }
 """Name of a function or a number -> the module to import it from."""
@@ -127,7 +121,7 @@ ORIGINS = {
 TAKEN = frozenset((*HELPERS, *ORIGINS, "CHUNK", "chunk", "chunks", "len", "njit"))
 """Names that code for Numba uses, besides those of every kernel."""
 
-TAKEN |= {"array", "number", "prange", "stop", "sum"}
+TAKEN |= {"array", "prange", "stop", "sum"}
 
 
 def needed_helpers(code: str) -> list[str]:

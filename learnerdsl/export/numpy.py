@@ -42,6 +42,10 @@ class _Numpy(Frame):
         }
     )
 
+    def __init__(self, request: Request, from_last: bool) -> None:
+        super().__init__(request, from_last)
+        self.all_parameters = f"{self.names[self.rule.parameter]} in params.values()"
+
     def printer(self, body: Body) -> NumpyPrinter:
         return NumpyPrinter(self.names, body, self.from_last)
 
@@ -120,8 +124,6 @@ class _Numpy(Frame):
             return f"np.zeros({shape}, {p}.dtype)"
         return f"np.full({shape}, {text}, {p}.dtype)"
 
-    all_parameters = "params.values()"
-
     # One update.
 
     def update(self) -> Lines:
@@ -135,7 +137,7 @@ class _Numpy(Frame):
         lines += ['samples = state["samples"]'] if samples in used else []
         if model_size in used:
             p = self.names[self.rule.parameter]
-            lines.append(f"model_size = sum({p}.size for {p} in params.values())")
+            lines.append(f"model_size = sum({p}.size for {self.all_parameters})")
         specs = [s for s in self.model_states if s.symbol in used or s.symbol in self.changed_model]
         lines += ['model = state["model"]'] if specs else []
         read = [s for s in specs if s.symbol in used]

@@ -78,9 +78,14 @@ class Request:
         return compile_rule(rule, self.dtype, target)
 
     @property
+    def title(self) -> str:
+        """Return the first sentence of the docstring, which begins with the rule's name."""
+        return _title(self.name, _first_sentence(self.doc))
+
+    @property
     def header(self) -> tuple[str, ...]:
         """Return the lines of the comment at the top of the file, without comment marks."""
-        lines = [_title(self.name, _first_sentence(self.doc)), ""]
+        lines = [self.title, ""]
         found: dict[tuple[str, ...], set[int]] = {}
         for variant in self.variants:
             found.setdefault(tuple(_mathematics(variant.rule)), set()).update(variant.ndims)

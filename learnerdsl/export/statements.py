@@ -4,7 +4,7 @@ A reduction over the model ends a loop: what uses its result stands in a later o
 several statements use, and reductions that occur twice, get names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -348,12 +348,15 @@ def _free(name: str, taken: set[str]) -> str:
     return chosen
 
 
-def split(body: Body, statement: Statement) -> tuple[Statement, Statement] | None:
+def split(
+    body: Body, statement: Statement, is_lazy: Callable[[Any], bool]
+) -> tuple[Statement, Statement] | None:
     """Return a statement as two, the first of which gives a name to a part of the value.
 
-    If nothing can be taken out, return None.
+    If nothing can be taken out, return None. Of a choice by a condition that `is_lazy`, only one
+    branch is computed, so nothing is taken out of its branches.
     """
-    part = _half(statement.expression, body)
+    part = _half(statement.expression, is_lazy)
     if part is None:
         return None
     node, inner = part
@@ -365,11 +368,11 @@ def split(body: Body, statement: Statement) -> tuple[Statement, Statement] | Non
     return Statement(symbol, inner), replace(statement, expression=expression)
 
 
-def _half(expression: Any, body: Body) -> tuple[Any, Any] | None:
+def _half(expression: Any, is_lazy: Callable[[Any], bool]) -> tuple[Any, Any] | None:
     """Return (node, part of it) of about half the size of an expression, to be named."""
     total = _weight(expression)
     best: tuple[float, Any, Any] | None = None
-    guarded = _in_choices(expression, body)
+    guarded = _in_choices(expression, is_lazy)
     for node in nodes([expression]):
         if not isinstance(node, sympy.Expr) or not node.args or node in guarded:
             continue
@@ -384,11 +387,11 @@ def _half(expression: Any, body: Body) -> tuple[Any, Any] | None:
     return None if best is None else best[1:]
 
 
-def _in_choices(expression: Any, body: Body) -> set[Any]:
-    """Return the nodes in branches of choices by scalars, of which only one is computed."""
+def _in_choices(expression: Any, is_lazy: Callable[[Any], bool]) -> set[Any]:
+    """Return the nodes in branches of choices of which only one is computed."""
     found: set[Any] = set()
     for node in nodes([expression]):
-        if isinstance(node, Where) and body.is_scalar(node.condition):
+        if isinstance(node, Where) and is_lazy(node.condition):
             found |= set(nodes(node.args[1:]))
     return found
 

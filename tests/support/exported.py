@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import torch
 
 from learnerdsl import learners
 from support.problems import ARRAY_EXTRAS, SCALAR_EXTRAS, fitted
@@ -68,6 +69,23 @@ class Problem:
             module.update(params, self.named(gradients), state, **more, **hypers)
             path.append([p.copy() for p in params.values()])
         return path, state
+
+    def path_of_torch(self, make):
+        """The parameters after each step of an optimizer of torch, and the optimizer."""
+        params = [torch.tensor(p, requires_grad=True) for p in self.start]
+        optimizer = make(params)
+        path = []
+        for gradients, extras in zip(self.gradients, self.extras, strict=True):
+            for p, g in zip(params, gradients, strict=True):
+                p.grad = torch.tensor(g)
+            optimizer.step(**{n: self.tensors(params, v) for n, v in extras.items()})
+            path.append([p.detach().numpy().copy() for p in params])
+        return path, optimizer
+
+    def tensors(self, params, value):
+        if not isinstance(value, list):
+            return value
+        return {p: torch.tensor(v) for p, v in zip(params, value, strict=True)}
 
     def error(self, path, expected):
         """The largest difference of two paths, as a part of the movement of its tensor."""

@@ -55,7 +55,8 @@ class Inputs:
 class InNumba:
     """The functions of an exported module for Numba."""
 
-    def __init__(self, text):
+    def __init__(self, text, is_parallel=True):
+        text = text if is_parallel else text.replace("parallel=True, ", "")
         self.module = types.ModuleType("exported")
         exec(compile(text, "<exported>", "exec"), vars(self.module))
 
@@ -67,11 +68,15 @@ class InNumba:
         python = getattr(function, "py_func", function)
         names = inspect.signature(python).parameters
         if python is function:
-            function(**{n: self.of_model(n, inputs) for n in names if self.is_given(n, inputs)})
+            function(**self.given(names, self.of_model, inputs))
             return
         for k in range(len(inputs.shapes)):
-            given = {n: self.of_tensor(n, inputs, k) for n in names if self.is_given(n, inputs)}
-            function(**given)
+            function(**self.given(names, self.of_tensor, inputs, k))
+
+    def given(self, names, find, inputs, *tensor):
+        """The arguments that have no default that is wanted."""
+        plain = {n: n.removesuffix("_") for n in names}
+        return {n: find(p, inputs, *tensor) for n, p in plain.items() if self.is_given(p, inputs)}
 
     def is_given(self, name, inputs):
         """Whether an argument has no default that is wanted."""
@@ -137,6 +142,7 @@ class InC:
             return self.pointer(np.array(sizes, np.int64))
         if name == "scratch":
             return self.pointer(np.full(64 * len(sizes), np.nan))
+        name = name if name in {*inputs.numbers, *inputs.arrays} else name.removesuffix("_")
         if name in inputs.numbers:
             return C_TYPES[kind.split()[-1]](inputs.numbers[name])
         if name in inputs.arrays:
