@@ -3,7 +3,10 @@
 from collections.abc import Callable
 
 from learnerdsl.errors import HyperparameterError
+from learnerdsl.export.jax import jax as jax
+from learnerdsl.export.latex import latex as latex
 from learnerdsl.export.local_names import local_names as local_names
+from learnerdsl.export.markdown import markdown as markdown
 from learnerdsl.export.numpy import numpy as numpy
 from learnerdsl.export.request import SHAPES as SHAPES
 from learnerdsl.export.request import Request as Request
@@ -11,7 +14,13 @@ from learnerdsl.export.request import Variant as Variant
 from learnerdsl.export.request import variants_of as variants_of
 from learnerdsl.export.torch import torch as torch
 
-FORMATS: dict[str, Callable[[Request], str]] = {"numpy": numpy, "torch": torch}
+FORMATS: dict[str, Callable[[Request], str]] = {
+    "numpy": numpy,
+    "torch": torch,
+    "jax": jax,
+    "latex": latex,
+    "markdown": markdown,
+}
 """Format -> function that returns the text of the file."""
 
 
