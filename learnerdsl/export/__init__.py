@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.export.c import c as c
+from learnerdsl.export.jax import jax as jax
+from learnerdsl.export.latex import latex as latex
 from learnerdsl.export.local_names import local_names as local_names
+from learnerdsl.export.markdown import markdown as markdown
 from learnerdsl.export.numba import numba as numba
 from learnerdsl.export.numpy import numpy as numpy
 from learnerdsl.export.request import SHAPES as SHAPES
@@ -18,6 +21,9 @@ FORMATS: dict[str, Callable[[Request], str]] = {
     "torch": torch,
     "numba": numba,
     "c": c,
+    "jax": jax,
+    "latex": latex,
+    "markdown": markdown,
 }
 """Format -> function that returns the text of the file."""
 

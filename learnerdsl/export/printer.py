@@ -27,7 +27,6 @@ from learnerdsl.expr import (
     Orthonormal,
     Power,
     Reduction,
-    RingState,
     StateSymbol,
     Transpose,
     seed,
@@ -347,15 +346,15 @@ class JaxPrinter(ArrayPrinter):
         del condition
         return False
 
-    def total(self, expr: sympy.Add) -> str:
-        """Return a sum; that of 1 and a negative power of the step as an exact function."""
-        others = [term for term in expr.args if term != 1]
-        if len(others) == 1 and len(expr.args) == 2:
-            base, exponent = self.decayed(others[0])
+    def text(self, expr: Any) -> tuple[str, int]:
+        """Return (text, how tightly it binds); 1 - x**step is a call of an exact function."""
+        terms = expr.args if isinstance(expr, sympy.Add) else ()
+        if len(terms) == 2 and sympy.S.One in terms:
+            base, exponent = self.decayed(terms[1] if terms[0] == 1 else terms[0])
             if base is not None:
                 self.used.add("one_minus_power")
-                return f"one_minus_power({self(base)}, {self(exponent)})"
-        return super().total(expr)
+                return f"one_minus_power({self(base)}, {self(exponent)})", ATOM
+        return super().text(expr)
 
     def decayed(self, term: Any) -> tuple[Any, Any]:
         """Return (base, exponent) of the negative of a scalar to a power of the step."""
@@ -416,13 +415,25 @@ class TorchPrinter(ArrayPrinter):
     def choice(self, expr: Any) -> str:
         """Return a choice; a number that is chosen for an element gets the parameter's dtype."""
         if self.is_choice_of_python(expr.condition):
-            return super().choice(expr)
+            return self.choice_of_python(expr)
         condition, then, otherwise = map(self, expr.args)
         if self.is_python(expr.then) and self.is_python(expr.otherwise):
             is_scalar = self.body.is_scalar(expr.condition)
             kind = "torch.float64" if is_scalar else f"{self.parameter}.dtype"
             then = f"torch.tensor({then}, dtype={kind})"
         return f"torch.where({condition}, {then}, {otherwise})"
+
+    def choice_of_python(self, expr: Any) -> str:
+        """Return a choice by a number; if one branch is a tensor, the other is one, too."""
+        branches = [expr.then, expr.otherwise]
+        texts = [self(branch) for branch in branches]
+        numbers = [self.is_python(branch) for branch in branches]
+        if any(numbers) and not all(numbers):
+            k = numbers.index(True)
+            is_scalar = self.body.is_scalar(branches[1 - k])
+            full = f"torch.full_like({self.parameter}, {texts[k]})"
+            texts[k] = f"torch.tensor({texts[k]}, dtype=torch.float64)" if is_scalar else full
+        return f"({texts[0]} if {self(expr.condition)} else {texts[1]})"
 
     def extreme(self, expr: Any) -> str:
         """Return the largest or smallest value; limits that are numbers clamp."""
@@ -440,10 +451,6 @@ class TorchPrinter(ArrayPrinter):
         word = "min" if is_maximum else "max"
         return f"torch.clamp({result}, {word}={limit})" if numbers else result
 
-    def filled(self, expr: Reduction, argument: Any, axes: Axes) -> str:
-        """Return the argument of a reduction, with a value for each element if it has fewer."""
-        return super().filled(expr, argument, axes)
-
     def over_axes(self, name: str, text: str, axes: str) -> str:
         """Return a reduction over axes, which keep the length 1."""
         name = {"max": "amax", "min": "amin"}.get(name, name)
@@ -454,10 +461,6 @@ class TorchPrinter(ArrayPrinter):
         p = self.parameter
         return f"torch.eye({p}.shape[{axis}], dtype={p}.dtype, device={p}.device)"
 
-    def condition(self, expr: Any) -> str:
-        """Return a condition; one of Python's numbers inside one of tensors stays as it is."""
-        return super().condition(expr)
-
 
 def is_python(expr: Any, python: set[Any], body: Body) -> bool:
     """Return whether a value is computed from Python's numbers alone."""
@@ -466,8 +469,3 @@ def is_python(expr: Any, python: set[Any], body: Body) -> bool:
     if any(isinstance(n, (Reduction, Draw)) for n in sympy.preorder_traversal(expr)):
         return False
     return all(s in python or isinstance(s, AxisSize) for s in symbols_in(expr))
-
-
-def is_ring(symbol: Any) -> bool:
-    """Return whether a state is a value of a ring."""
-    return isinstance(symbol, RingState)

@@ -100,6 +100,18 @@ class _Torch(Frame):
         p = self.names[body.rule.parameter]
         return f"torch.tensor({text}, dtype={p}.dtype).double()"
 
+    def statement(self, body: Body, statement: Statement) -> str:
+        text = super().statement(body, statement)
+        symbol, value = statement.symbol, statement.expression
+        if symbol in self.python or not is_python(value, self.python, body):
+            return text
+        # A branch of a choice that is a number, where the other one is a tensor.
+        name, _, number = text.partition(" = ")
+        p = self.names[body.rule.parameter]
+        if body.is_scalar(symbol):
+            return f"{name} = torch.tensor({number}, dtype=torch.float64)"
+        return f"{name} = torch.full_like({p}, {number})"
+
     def copied(self, text: str) -> str:
         return f"({text}).clone()" if " " in text else f"{text}.clone()"
 

@@ -2,7 +2,9 @@
 
 import types
 
+import jax
 import numpy as np
+import optax
 import torch
 
 from learnerdsl import learners
@@ -86,6 +88,26 @@ class Problem:
         if not isinstance(value, list):
             return value
         return {p: torch.tensor(v) for p, v in zip(params, value, strict=True)}
+
+    def path_of_jax(self, transformation):
+        """The parameters after each update of a transformation, jitted, and its state."""
+        params = self.named(self.start)
+        state = transformation.init(params)
+        traces = []
+
+        def update(gradients, state, params, extras):
+            traces.append(1)
+            changes, state = transformation.update(gradients, state, params, **extras)
+            return optax.apply_updates(params, changes), state
+
+        update = jax.jit(update)
+        path = []
+        for gradients, extras in zip(self.gradients, self.extras, strict=True):
+            more = self.named_extras(extras)
+            params, state = update(self.named(gradients), state, params, more)
+            path.append([np.asarray(params[name]) for name in self.names])
+        assert len(traces) == 1
+        return path, state
 
     def error(self, path, expected):
         """The largest difference of two paths, as a part of the movement of its tensor."""
