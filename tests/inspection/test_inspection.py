@@ -28,8 +28,8 @@ def switched(p, g, lr=0.1, nesterov=False):
 def test_latex_writes_time_as_an_index_and_greek_letters():
     assert my_rmsprop.latex() == (
         "\\begin{aligned}\n"
-        "a_t &= g_t^{2} \\left(1 - \\rho\\right) + \\rho a_{t-1} \\\\\n"
-        "p_t &= p_{t-1} - \\frac{g_t \\eta}{\\sqrt{a_t}}\n"
+        "a_t &= \\rho \\, a_{t-1} + \\left(1 - \\rho\\right) \\, g_t^{2} \\\\\n"
+        "p_t &= p_{t-1} - \\frac{\\eta \\, g_t}{\\sqrt{a_t}}\n"
         "\\end{aligned}"
     )
 
