@@ -41,7 +41,7 @@ _RULES = {
     "tr": "background:none",
     ".ld-equations td": "padding:.3rem .15rem;vertical-align:baseline;white-space:nowrap;border:0",
     ".ld-equations .ld-left": "text-align:right",
-    "math": "font:1.05rem math,'STIX Two Math','Latin Modern Math','Cambria Math','STIX Math',serif",
+    "math": "font:1.05rem 'STIX Two Math','Latin Modern Math','Cambria Math','STIX Math',math",
     "math mtd": "text-align:left;padding:.1em .3em",
     ".ld-code": "background:var(--ld-panel);color:inherit;border-radius:6px;padding:.6rem .8rem;"
     "margin:.3rem 0;overflow-x:auto;font:12.5px/1.45 ui-monospace,monospace;white-space:pre",

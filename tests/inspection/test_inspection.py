@@ -43,9 +43,9 @@ def test_latex_braces_match_for_rules_of_every_kind():
 
 def test_notebooks_show_mathematics_plan_and_code():
     html = my_rmsprop._repr_html_()
-    assert my_rmsprop.latex() in html
-    assert "1 pass, 20 bytes per element" in html
-    assert "for i in range(count):" in html
+    assert html.count("<math") == 4
+    assert "20 bytes of traffic" in html
+    assert "element_pass" in html
     assert my_rmsprop._repr_latex_() == f"$${my_rmsprop.latex()}$$"
     assert ld.schedules.linear(1.0, 0.0, 10)._repr_latex_().startswith("$$")
 
