@@ -5,14 +5,17 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, overload
 
-from learnerdsl.define import UpdateRule
-from learnerdsl.errors import RuleError
+from learnerdsl import inspection
+from learnerdsl.cards import HasCard, ShownCard
+from learnerdsl.define import UpdateRule, rule
+from learnerdsl.errors import LearnerError, RuleError
 from learnerdsl.numbers import quoted
 from learnerdsl.tracing import (
     PLACES,
     ByName,
     Member,
     Rule,
+    assign,
     chained,
     check_new_names,
     check_version,
@@ -23,7 +26,7 @@ from learnerdsl.tracing import (
 )
 
 
-class Transform(ByName):
+class Transform(ByName, HasCard):
     """A function that maps the gradient before a rule, or the new parameter after it.
 
     The decorator `transform` makes one; `chain` puts it before or after a rule.
@@ -54,12 +57,28 @@ class Transform(ByName):
         )
         raise RuleError(msg)
 
+    def card(self) -> ShownCard:
+        """Return what there is to see of the transform; print it, or write `.html()`."""
+        members = (_descent, self) if self.place == "after" else (self, _descent)
+        try:
+            example = chain(*members).trace()
+        except LearnerError:  # it takes an argument of another member, say
+            example = None
+        given = {**self.hyperparameters, **self.options}
+        return inspection.transform_card(self.name, self.place, self._function, given, example)
+
     def _parts(self) -> tuple[Any, ...]:
         return (self.member,)
 
     def __repr__(self) -> str:
         arguments = ", ".join(self.member.public(name) for name in self.member.arguments)
         return f"<transform {self.name}({arguments})>"
+
+
+@rule
+def _descent(p: Any, g: Any, lr: Any = 1.0) -> Any:
+    """Step along the gradient, to show what a transform does to it."""
+    return assign(p, p - lr * g)
 
 
 @overload
@@ -137,6 +156,16 @@ class Chain(UpdateRule):
 
     def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
         return trace_chain(self._chained, options, shape, self.__doc__ or "")
+
+    _kind = "chain"
+
+    def _described(self) -> tuple[Any, tuple[Any, ...]]:
+        """Return the members for a card: name, what it is, function."""
+        index = self._chained.rule_index
+        kinds = ["transform of the gradient"] * index + ["rule"]
+        kinds += ["transform of the new value"] * (len(self.members) - len(kinds))
+        pairs = zip(self.members, kinds, strict=True)
+        return None, tuple((member.name, kind, member.function) for member, kind in pairs)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle by the members."""

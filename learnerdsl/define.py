@@ -8,8 +8,8 @@ from typing import Any, overload
 import sympy
 
 from learnerdsl import export, inspection
+from learnerdsl.cards import HasCard, ShownCard, error_card
 from learnerdsl.errors import LearnerError, UnknownNameError
-from learnerdsl.ir import Kernel
 from learnerdsl.learner import Learner
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
@@ -31,7 +31,7 @@ from learnerdsl.tracing import (
 )
 
 
-class UpdateRule(ByName):
+class UpdateRule(ByName, HasCard):
     """An update rule: call it with parameters to get a Learner.
 
     The decorator `learnerdsl.rule` makes one. Methods that show something take options of the rule
@@ -205,10 +205,10 @@ class UpdateRule(ByName):
         """
         return inspection.ptx(self.program("cuda", dtype, **options), cc)
 
-    def stages(self, dtype: str = "float32", **options: Any) -> dict[str, Kernel]:
-        """Return the kernel after every pass of the compiler: name of the pass -> kernel."""
+    def stages(self, dtype: str = "float32", **options: Any) -> inspection.Stages:
+        """Return the kernel after every pass of the compiler: a dict, pass -> kernel."""
         program = self.program("cpu", dtype, **options)
-        return stages(program.rule, program.precision)
+        return inspection.Stages(stages(program.rule, program.precision))
 
     def plan(self, dtype: str = "float32", **options: Any) -> inspection.Plan:
         """Return the sweeps over memory: arrays read and written, reductions, bytes per element.
@@ -297,8 +297,42 @@ class UpdateRule(ByName):
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
 
-    def _repr_html_(self) -> str:
-        return inspection.repr_html(self.trace(), self.program())
+    def card(self, dtype: str = "float32", **options: Any) -> ShownCard:
+        """Return what there is to see of the rule, which a notebook shows as well.
+
+        Print it, or write `.html()` for a fragment of HTML and `.page()` for a page.
+
+        Args:
+            dtype: number type of the parameters.
+            options: options of the rule, and other arguments of `program`.
+
+        Returns:
+            The mathematics, hyperparameters, states, sweeps over memory, code and sources; of a
+            rule with a mistake, its error.
+
+        Raises:
+            LearnerError: an argument cannot be used.
+
+        >>> from learnerdsl.learners import lion
+        >>> print(lion.card())  # doctest: +ELLIPSIS
+        lion (rule)
+        ===========
+        <BLANKLINE>
+        Lion: ...
+        """
+        try:
+            program = self.program("cpu", dtype, **options)
+        except LearnerError as error:
+            if options:
+                raise
+            return error_card(self.name, self._kind, error)
+        return inspection.rule_card(program, self._kind, *self._described())
+
+    _kind = "rule"
+
+    def _described(self) -> tuple[Any, tuple[Any, ...]]:
+        """Return the function for a card, and the members of a chain."""
+        return self._function, ()
 
     def _parts(self) -> tuple[Any, ...]:
         return reference(self._function, "rule"), self.version

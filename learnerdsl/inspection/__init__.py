@@ -1,4 +1,4 @@
-"""Show what runs: mathematics, sweeps over memory, cost, LLVM, assembly, and notebook views."""
+"""Show what runs: mathematics, sweeps over memory, cost, LLVM, assembly, and cards."""
 
 from learnerdsl.inspection.code import OLDEST_GPU as OLDEST_GPU
 from learnerdsl.inspection.code import asm as asm
@@ -9,9 +9,14 @@ from learnerdsl.inspection.code import ptx as ptx
 from learnerdsl.inspection.costs import Cost as Cost
 from learnerdsl.inspection.costs import StateArray as StateArray
 from learnerdsl.inspection.costs import cost as cost
+from learnerdsl.inspection.learner_cards import Held as Held
+from learnerdsl.inspection.learner_cards import Setting as Setting
+from learnerdsl.inspection.learner_cards import learner_card as learner_card
 from learnerdsl.inspection.mathematics import latex as latex
 from learnerdsl.inspection.mathematics import pretty as pretty
-from learnerdsl.inspection.notebook import repr_html as repr_html
 from learnerdsl.inspection.plans import Pass as Pass
 from learnerdsl.inspection.plans import Plan as Plan
 from learnerdsl.inspection.plans import plan as plan
+from learnerdsl.inspection.rule_cards import rule_card as rule_card
+from learnerdsl.inspection.rule_cards import transform_card as transform_card
+from learnerdsl.inspection.stage_cards import Stages as Stages

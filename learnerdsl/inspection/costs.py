@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from learnerdsl.cards import HasCard, ShownCard, Table
+from learnerdsl.cards.content import sections
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.expr import StateSymbol
@@ -35,7 +37,7 @@ class StateArray:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(HasCard):
     """The cost of one update.
 
     Attributes:
@@ -73,6 +75,20 @@ class Cost:
                 )
                 raise HyperparameterError(msg)
         return sum(math.prod(a.array_shape(given)) * a.itemsize for a in self.arrays)
+
+    def card(self) -> ShownCard:
+        """Return the cost as a table; print it, or write `.html()`."""
+        operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())
+        rows = (
+            ("traffic", f"{self.bytes_per_element:.4g} bytes per element"),
+            ("states", f"{self.state_bytes_per_element:.4g} bytes per element"),
+            *((f"states per {what}", f"{n} bytes") for what, n in self.other_state_bytes.items()),
+            ("arithmetic", f"{operations} per element"),
+            ("scalars", f"{self.scalar_operations} operations per group or tensor"),
+        )
+        return ShownCard(
+            "Cost", "of one update", "", sections(("", [Table(("what", "how much"), rows)]))
+        )
 
     def __str__(self) -> str:
         operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())

@@ -1,61 +1,145 @@
 """Show a rule as mathematics."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy
-from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
+from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
-from learnerdsl.expr import CLOCK, NewValue, step, tensor_size
+from learnerdsl.expr import (
+    CLOCK,
+    AxisSize,
+    Draw,
+    NewValue,
+    NormalDraw,
+    RingState,
+    StateSymbol,
+    nodes,
+    step,
+    tensor_size,
+)
+from learnerdsl.inspection.equations import Equation, equations
+from learnerdsl.inspection.latex_printer import RulePrinter, Widths
+from learnerdsl.inspection.letters import Letter, letters, step_letter
 from learnerdsl.tracing import Rule
 
+Line = tuple[str, str, str]
+"""An equation in LaTeX: its left side, "=" or "is distributed as", and its right side."""
 
-class _PositiveFirst:
-    """Printers that write `p - step` rather than `-step + p`, as papers do."""
+_DISTRIBUTIONS = {True: r"\mathcal{N}(0, 1)", False: r"\mathcal{U}(0, 1)"}
+
+
+class _Pretty(PrettyPrinter):
+    """A printer that writes `p - step` rather than `-step + p`, as papers do."""
 
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
-        terms = super()._as_ordered_terms(expr, order)  # type: ignore[misc]
+        terms = super()._as_ordered_terms(expr, order)
         return sorted(terms, key=lambda term: bool(term.could_extract_minus_sign()))
-
-
-class _Latex(_PositiveFirst, LatexPrinter):
-    pass
-
-
-class _Pretty(_PositiveFirst, PrettyPrinter):
-    pass
 
 
 def latex(rule: Rule) -> str:
     r"""Return the rule as a LaTeX `aligned` block; old values have index t-1, new ones t."""
-    names: dict[sympy.Basic, str] = {step: "t"}
-    for symbol in (rule.parameter, *(spec.symbol for spec in rule.states)):
-        names[symbol] = f"{_letter(symbol.name)}_{{t-1}}"
-    names[rule.gradient] = f"{_letter(rule.gradient.name)}_t"
-    for line in rule.lines:
-        is_new = isinstance(line.value, NewValue)
-        names[line.value] = f"{_letter(line.target.name)}_t" if is_new else _letter(line.value.name)
-    for symbol in (*rule.hyperparameters, *rule.extras, *CLOCK[1:], tensor_size):
-        names[symbol] = _letter(symbol.name)
-    printer = _Latex({"symbol_names": names})
-    lines = [f"{names[line.value]} &= {printer.doprint(line.expression)}" for line in rule.lines]
+    lines = [f"{left} &{relation} {right}" for left, relation, right in latex_lines(rule)]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-_LETTERS = {"lr": r"\eta", "eps": r"\epsilon", "weight_decay": r"\lambda", "momentum": r"\mu"}
+def latex_lines(rule: Rule) -> list[Line]:
+    """Return the equations of a rule in LaTeX: random numbers, assignments, weights to evaluate."""
+    given = equations(rule)
+    names = _Names(rule, given)
+    printer = RulePrinter(names.of, Widths((own.symbol, own.expression) for own in given))
+    found: list[Line] = [
+        (names.of[draw], r"\sim", _DISTRIBUTIONS[isinstance(draw, NormalDraw)])
+        for draw in names.draws
+    ]
+    for own in given:
+        printer.target = own.target
+        found.append((names.of[own.symbol], "=", printer.doprint(own.expression)))
+    if rule.evaluation is not None:
+        printer.target = None
+        printer.names.update(names.after_the_update())
+        left = names.letter(rule.parameter).at(r"\mathrm{evaluation}")
+        found.append((left, "=", printer.doprint(rule.evaluation)))
+    return found
 
 
-def _letter(name: str) -> str:
-    """Return a name in LaTeX: the letter papers use, a Greek letter, or an upright word."""
-    if name in _LETTERS:
-        return _LETTERS[name]
-    text = sympy.latex(sympy.Symbol(name))
-    plain = len(name) == 1 or "\\" in text
-    return text if plain else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+class _Names:
+    """The LaTeX of the symbols of a rule.
+
+    Attributes:
+        of: symbol or random number -> LaTeX.
+        draws: the random numbers.
+    """
+
+    def __init__(self, rule: Rule, given: list[Equation]) -> None:
+        self.rule = rule
+        self.symbols = dict.fromkeys(self._symbols(given))
+        self.letters = letters(dict.fromkeys(_public(s) for s in self.symbols if s != step))
+        self.time = step_letter(list(self.letters.values()))
+        roots = [own.expression for own in given]
+        if rule.evaluation is not None:
+            roots.append(rule.evaluation)
+        every = dict.fromkeys(nodes(roots))
+        self.draws = sorted((n for n in every if isinstance(n, Draw)), key=lambda n: n.stream)
+        self.of: dict[Any, str] = {symbol: self._named(symbol) for symbol in self.symbols}
+        for own in given:
+            if isinstance(own.symbol, NewValue):
+                self.of[own.symbol] = self.letter(own.target).at(self.time)
+        noise = next(n for n in (r"\xi", r"\zeta", r"\mathrm{noise}") if n not in self._bases())
+        self.of |= {draw: f"{noise}_{draw.stream}" for draw in self.draws}
+
+    def _symbols(self, given: list[Equation]) -> Iterator[Any]:
+        rule = self.rule
+        yield from (rule.parameter, rule.gradient, *(spec.symbol for spec in rule.states))
+        yield from (*rule.hyperparameters, *rule.extras, *CLOCK, tensor_size)
+        yield from (own.symbol for own in given if not isinstance(own.symbol, NewValue))
+        for node in nodes([own.expression for own in given]):
+            if isinstance(node, AxisSize):
+                yield node
+
+    def _bases(self) -> set[str]:
+        return {letter.base for letter in self.letters.values()}
+
+    def letter(self, symbol: Any) -> Letter:
+        """Return the letter of a symbol, without an index of time."""
+        return self.letters[_public(symbol)]
+
+    def _named(self, symbol: Any) -> str:
+        if symbol == step:
+            return self.time
+        letter = self.letter(symbol)
+        if symbol == self.rule.parameter or isinstance(symbol, StateSymbol):
+            return letter.at(f"{self.time}-{getattr(symbol, 'lag', 1)}")
+        changes = symbol == self.rule.gradient or symbol in self.rule.extras
+        return letter.at(self.time) if changes else str(letter)
+
+    def after_the_update(self) -> dict[Any, str]:
+        """Return the names of states and parameter for an expression of their new values."""
+        symbols = (self.rule.parameter, *(spec.symbol for spec in self.rule.states))
+        lags = {symbol: getattr(symbol, "lag", 1) - 1 for symbol in symbols}
+        return {
+            symbol: self.letter(symbol).at(f"{self.time}-{lag}" if lag else self.time)
+            for symbol, lag in lags.items()
+        }
+
+
+def _public(symbol: Any) -> str:
+    """Return the name that users know: that of the ring, for a value of a ring."""
+    if isinstance(symbol, RingState):
+        return symbol.name.rpartition("_")[0]
+    if isinstance(symbol, AxisSize) and symbol.axis < -2:
+        return f"dim{-symbol.axis}_from_the_end"
+    return symbol.name
 
 
 def pretty(rule: Rule) -> str:
     """Return the rule as mathematics in plain text; new values are called `<name>_new`."""
     printer = _Pretty({"use_unicode": True, "wrap_line": False})
-    lines = [sympy.Eq(line.value, line.expression, evaluate=False) for line in rule.lines]
-    return "\n\n".join(printer.doprint(line) for line in lines)
+    lines = [sympy.Eq(o.symbol, o.expression, evaluate=False) for o in equations(rule)]
+    # The setting alone does not reach SymPy's table of characters, which follows sys.stdout.
+    before = pretty_use_unicode(True)
+    try:
+        return "\n\n".join(printer.doprint(line) for line in lines)
+    finally:
+        pretty_use_unicode(before)

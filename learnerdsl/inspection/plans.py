@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from learnerdsl.cards import HasCard, ShownCard, Table
+from learnerdsl.cards.content import sections
 from learnerdsl.expr import StateSymbol
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
@@ -27,7 +29,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(HasCard):
     """The sweeps of a rule over memory, in order.
 
     Attributes:
@@ -42,6 +44,22 @@ class Plan:
     dtype: str
     passes: tuple[Pass, ...]
     bytes_per_element: float
+
+    def card(self) -> ShownCard:
+        """Return the sweeps as a table; print it, or write `.html()`."""
+        summary, *_ = str(self).splitlines()
+        rows = [
+            (
+                str(number),
+                ", ".join(one.functions),
+                ", ".join(one.reads),
+                ", ".join(one.writes) or "nothing",
+                "; ".join(one.reduces),
+            )
+            for number, one in enumerate(self.passes, 1)
+        ]
+        head = ("pass", "on whole matrices before", "reads", "writes", "reduces")
+        return ShownCard(self.name, "plan", summary, sections(("", [Table(head, tuple(rows))])))
 
     def __str__(self) -> str:
         noun = "pass" if len(self.passes) == 1 else "passes"

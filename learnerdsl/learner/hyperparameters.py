@@ -112,14 +112,20 @@ class Hyperparameters(MutableMapping[str, float]):
         # This is a view of the tables of a learner, so a copy has only the values.
         return dict, (dict(self),)
 
-    def __repr__(self) -> str:
-        shown = {name: self.setting(name) for name in self}
-        for name in shown:
+    def shown(self) -> list[tuple[str, Setting, float | None]]:
+        """Return name, setting and value of each; None for a schedule without a next value."""
+        found: list[tuple[str, Setting, float | None]] = []
+        for name in self:
             try:
-                shown[name] = self[name]
-            except Exception:  # the schedule has no value at the next update: show the schedule
-                continue
-        return f"Hyperparameters({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+                value = self[name]
+            except Exception:  # of a function of the caller
+                value = None
+            found.append((name, self.setting(name), value))
+        return found
+
+    def __repr__(self) -> str:
+        shown = [(name, own if value is None else value) for name, own, value in self.shown()]
+        return f"Hyperparameters({', '.join(f'{k}={v!r}' for k, v in shown)})"
 
 
 class GroupViews(tuple[Hyperparameters, ...]):

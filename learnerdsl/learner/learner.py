@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl import inspection
+from learnerdsl.cards import HasCard, ShownCard
 from learnerdsl.errors import (
     LearnerError,
     NonFiniteError,
@@ -60,7 +61,7 @@ NESTED = (
 )
 
 
-class Learner(Resumable):
+class Learner(Resumable, HasCard):
     r"""Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
     Call a rule to make one: `learner = adam(params, lr=1e-3)`.
@@ -513,6 +514,24 @@ class Learner(Resumable):
     def cost(self) -> inspection.Cost:
         """Return traffic, memory and arithmetic per element, of the first parameter's variant."""
         return inspection.cost(self.program)
+
+    def card(self) -> ShownCard:
+        """Return what there is to see of the learner now; print it, or write `.html()`."""
+        target = self.program.target
+        held = [
+            inspection.Held(str(name), tuple(shape), compile_rule(rule, precision, target))
+            for (name, shape), rule, precision in zip(
+                self._backend.shapes.items(), self._rules, self._precisions, strict=True
+            )
+        ]
+        settings = [
+            inspection.Setting(str(k), *own)
+            for k in range(len(self._hyper.settings))
+            for own in Hyperparameters(self._hyper, k).shown()
+        ]
+        return inspection.learner_card(
+            held, settings, self.step_count, self._backend.name, self.threads
+        )
 
     def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
         """Return the PTX of every kernel for compute capability `cc`; see `UpdateRule.ptx`.

@@ -6,6 +6,8 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.cards import HasCard, ShownCard, Table
+from learnerdsl.cards.content import sections
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import AxisSize, Draw
 from learnerdsl.ir import Block
@@ -147,7 +149,7 @@ class Collective:
 
 
 @dataclass(frozen=True)
-class Collectives:
+class Collectives(HasCard):
     """What processes exchange in an update of a rule, in order, if each holds parts of tensors.
 
     Attributes:
@@ -159,6 +161,20 @@ class Collectives:
     name: str
     exchanges: tuple[Collective, ...]
     needs_rows: bool
+
+    def card(self) -> ShownCard:
+        """Return the exchanges as a table; print it, or write `.html()`."""
+        summary, *_ = str(self).splitlines()
+        rows = tuple(
+            (
+                one.kind,
+                f"{'after' if one.kind == 'join' else 'before'} pass {one.place}",
+                ", ".join(one.names),
+            )
+            for one in self.exchanges
+        )
+        tables = [Table(("exchange", "place", "names"), rows)] if rows else []
+        return ShownCard(self.name, "exchanges", summary, sections(("", tables)))
 
     def __str__(self) -> str:
         count = len(self.exchanges)

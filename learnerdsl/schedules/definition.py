@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import sympy
 
+from learnerdsl.cards import Curve, HasCard, Item, Mathematics, ShownCard, Text
+from learnerdsl.cards.content import sections
 from learnerdsl.errors import HyperparameterError, OperandError, RuleError
 from learnerdsl.expr import expression as as_expression
 from learnerdsl.expr import step
@@ -32,7 +34,7 @@ SURELY_SHORT_ENOUGH = 25
 
 
 @dataclass(frozen=True, repr=False)
-class Schedule:
+class Schedule(HasCard):
     """A hyperparameter as an expression of `learnerdsl.step`.
 
     Schedules can be added, multiplied and so on with schedules, numbers and expressions of the
@@ -130,6 +132,18 @@ class Schedule:
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
 
+    def card(self) -> ShownCard:
+        """Return the expression and its curve; print it, or write `.html()`.
+
+        >>> from learnerdsl.schedules import linear
+        >>> "from step 1 to 201: 0 to 1" in str(linear(1.0, 0.0, steps=100).card())
+        True
+        """
+        plain = sympy.pretty(self.expression, use_unicode=True, wrap_line=False)
+        formula = Mathematics(((r"\eta_t", "=", self.latex()),), plain)
+        shown = sections(("Value at step t", [formula]), ("Curve", [curve(self)]))
+        return ShownCard("Schedule", "hyperparameter over time", "", shown)
+
     def __repr__(self) -> str:
         return f"Schedule({self.expression})"
 
@@ -172,6 +186,37 @@ class Schedule:
 
     def __rpow__(self, other: Any) -> "Schedule":
         return _combined(operator.pow, other, self)
+
+
+_POINTS = 200
+"""Number of values in a curve."""
+
+
+def curve(schedule: Schedule, marked: int | None = None) -> Item:
+    """Return the values up to twice the last step at which the expression changes its form.
+
+    Args:
+        schedule: the schedule.
+        marked: a step to mark, which the curve reaches.
+    """
+    # Whole numbers of an expression are its periods and ends, but not what is too large to be seen.
+    numbers = (abs(n) for n in _numbers_in(schedule.expression))
+    last = 1 + 2 * max((n for n in numbers if n <= EXACT // 4), default=50)
+    last = max(last, marked or 0, 2)
+    steps = sorted({1 + (last - 1) * k // (_POINTS - 1) for k in range(_POINTS)} | {marked or 1})
+    try:
+        values = tuple(schedule(own) for own in steps)
+    except HyperparameterError as error:
+        return Text(str(error), is_error=True)
+    if not all(map(math.isfinite, values)):
+        return Text("The schedule is infinite at some step, so it has no curve.")
+    return Curve(tuple(steps), values, marked)
+
+
+def _numbers_in(expression: sympy.Expr) -> list[int]:
+    """Return the whole numbers of an expression, and the denominators of its fractions."""
+    found = expression.atoms(sympy.Rational)
+    return [int(n) for own in found for n in (own.p, own.q)]
 
 
 def _combined(function: Callable[[Any, Any], sympy.Expr], left: Any, right: Any) -> Schedule:

@@ -28,8 +28,8 @@ def switched(p, g, lr=0.1, nesterov=False):
 def test_latex_writes_time_as_an_index_and_greek_letters():
     assert my_rmsprop.latex() == (
         "\\begin{aligned}\n"
-        "a_t &= g_t^{2} \\left(1 - \\rho\\right) + \\rho a_{t-1} \\\\\n"
-        "p_t &= p_{t-1} - \\frac{g_t \\eta}{\\sqrt{a_t}}\n"
+        "a_t &= \\rho \\, a_{t-1} + \\left(1 - \\rho\\right) \\, g_t^{2} \\\\\n"
+        "p_t &= p_{t-1} - \\frac{\\eta \\, g_t}{\\sqrt{a_t}}\n"
         "\\end{aligned}"
     )
 
@@ -43,9 +43,9 @@ def test_latex_braces_match_for_rules_of_every_kind():
 
 def test_notebooks_show_mathematics_plan_and_code():
     html = my_rmsprop._repr_html_()
-    assert my_rmsprop.latex() in html
-    assert "1 pass, 20 bytes per element" in html
-    assert "for i in range(count):" in html
+    assert html.count("<math") == 4
+    assert "20 bytes of traffic" in html
+    assert "element_pass" in html
     assert my_rmsprop._repr_latex_() == f"$${my_rmsprop.latex()}$$"
     assert ld.schedules.linear(1.0, 0.0, 10)._repr_latex_().startswith("$$")
 
