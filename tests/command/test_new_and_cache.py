@@ -67,7 +67,7 @@ def test_every_kind_of_a_kept_file_is_known():
         "generated source": "adam-float32-0123456789abcdef.py",
         "machine code": "adam-float32-0123456789abcdef.adam_pass_1.nbc",
         "listings": "adam-float32-0123456789abcdef.adam_pass_1.listing",
-        "CUDA": "adam_pass_1-0123456789abcdef.sm_90.ptx",
+        "code for GPUs": "adam_pass_1-0123456789abcdef.sm_90.ptx",
         "shown by this command": "shown-0123456789abcdef.json",
         "left by killed processes": "adam-float32-01.0123456789abcdef.tmp",
     }
