@@ -63,6 +63,16 @@ def test_bench_prints_a_table_and_says_what_it_cannot_time(run):
     assert "its updates need loss as well" in run("bench", "polyak_sgd", code=1)
 
 
+def test_a_busy_machine_is_reported(monkeypatch):
+    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(timing.os, "getloadavg", lambda: (9.7, 1, 1), raising=False)
+    assert timing.machine().endswith(
+        "2 processors, busy (load 9.7): the times are not to be trusted"
+    )
+    monkeypatch.setattr(timing.os, "getloadavg", lambda: (2.1, 9, 9), raising=False)
+    assert timing.machine().endswith("2 processors")
+
+
 @pytest.mark.parametrize("name", paths.SURFACES)
 def test_surfaces_have_the_right_derivatives(name):
     surface = paths.SURFACES[name]
