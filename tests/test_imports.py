@@ -54,7 +54,7 @@ def imports_for_type_checkers():
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module.startswith("learnerdsl"):
-            found |= {a.asname: node.module for a in node.names if not a.asname.startswith("_")}
+            found |= {a.asname: node.module for a in node.names if a.asname}
     return found
 
 

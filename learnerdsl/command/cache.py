@@ -16,7 +16,7 @@ KINDS = {
     "generated source": rf".+-{_HASH}\.py",
     "machine code": rf".+-{_HASH}\..+\.nbc",
     "listings": rf".+-{_HASH}\..+\.listing",
-    "CUDA": rf".+-{_HASH}\.sm_\w+\.(ptx|cubin)",
+    "code for GPUs": rf".+-{_HASH}\.sm_\w+\.(ptx|cubin)",
     "shown by this command": rf"shown-{_HASH}\.json",
     "left by killed processes": rf".+\.{_HASH}\.tmp",
 }

@@ -19,7 +19,7 @@ VIEWS = {
     "source": "The whole generated module.",
     "plan": "The passes over memory.",
     "asm": "The machine code of the loops; compiles.",
-    "ptx": "The PTX of the CUDA kernels.",
+    "ptx": "The PTX for GPUs of NVIDIA.",
 }
 """Name of a view -> what it shows; `learnerdsl.command.views` makes them."""
 
@@ -39,7 +39,7 @@ def view_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name", type=NAME)
 @view_options
 @click.option("--html", metavar="FILE", help="Write the card as a page instead.")
-@click.option("--target", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Default: cpu.")
+@click.option("--target", default="cpu", help="What loops and source are printed for; cpu.")
 @precision_options
 @click.option("--json", "as_json", is_flag=True, help="Print what the table of list has, as JSON.")
 def command(

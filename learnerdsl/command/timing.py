@@ -21,6 +21,9 @@ from learnerdsl.errors import HyperparameterError
 BLOCK = 0.005
 """Seconds of updates in one turn, at least."""
 
+TOLERATED = 0.5
+"""Load average above the number of processors from which on a machine counts as busy."""
+
 REST = 0.02
 """Seconds before a turn, in which the threads of the peer before stop spinning."""
 
@@ -232,5 +235,9 @@ def described(found: Timings) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """Return what ran: processor and number of its threads."""
-    return f"{platform.machine()}, {os.cpu_count()} processors"
+    """Return what the times were measured on, and whether others used it at the same time."""
+    count = os.cpu_count() or 1
+    text = f"{platform.machine()}, {count} processors"
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    busy = f", busy (load {load:.1f}): the times are not to be trusted"
+    return text + (busy if load > count + TOLERATED else "")

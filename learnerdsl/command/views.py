@@ -23,7 +23,7 @@ def sections(name: str, view: str, target: str, arguments: Mapping[str, Any]) ->
     Args:
         name: as on the command line.
         view: "card", or one of `show.VIEWS`.
-        target: "cpu" or "cuda", for loops and source.
+        target: what loops and source are printed for; see `UpdateRule.program`.
         arguments: number types, options and shape; see `UpdateRule.program`.
     """
     found = find(name)
@@ -50,8 +50,9 @@ def card(
     found: UpdateRule | Transform, rule: Any, target: str, arguments: dict[str, Any]
 ) -> list[Section]:
     """Return all that one wants to know first."""
+    rule.program(target, **arguments)  # a card shows a mistake, a command stops at it
     if hasattr(rule, "card"):
-        return [Section("", str(rule.card(**arguments)))]
+        return [Section("", str(_card(found, arguments)))]
     own = entry(found)
     text = inspect.getdoc(found) or ""
     about = text.partition("\n\nArgs:")[0]
@@ -105,10 +106,16 @@ def page(name: str, arguments: Mapping[str, Any]) -> str:
     """Return the card as a page of HTML."""
     found = find(name)
     rule: Any = as_rule(found)
-    title = html.escape(found.name)
-    body = rule.card(**arguments)._repr_html_() if hasattr(rule, "card") else rule._repr_html_()
+    rule.program(**arguments)
+    if hasattr(rule, "card"):
+        return _card(found, arguments).page()
     return (
         "<!DOCTYPE html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
-        f"<body>\n{body}\n</body></html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(found.name)}</title>'
+        f"</head>\n<body>\n{rule._repr_html_()}\n</body></html>\n"
     )
+
+
+def _card(found: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return the card of a rule as it is compiled, or of a transform, which is not by itself."""
+    return found.card(**({} if isinstance(found, Transform) else arguments))

@@ -1,0 +1,172 @@
+"""What `show` and `compare` print, for builtins, transforms, chains, files and modules."""
+
+import pytest
+
+import learnerdsl as ld
+from learnerdsl.command import kept, views
+from learnerdsl.command.output import Section, packed, unpacked
+from learnerdsl.learners import adam, muon, nesterov
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--math", lambda: adam.pretty()),
+        ("--loop", lambda: adam.loops()),
+        ("--source", lambda: adam.source()),
+        ("--plan", lambda: f"{adam.plan()}\n{adam.cost()}"),
+    ],
+)
+def test_a_view_is_what_the_method_returns(run, option, expected):
+    assert run("show", "adam", option).rstrip("\n") == expected().rstrip("\n")
+
+
+def test_views_follow_their_options(run):
+    narrow = run("show", "adam", "--plan", "--dtype", "bfloat16", "--states", "m=int8,v=uint8")
+    assert str(adam.plan("bfloat16", states={"m": "int8", "v": "uint8"})) in narrow
+    assert run("show", "adam", "--loop", "--target", "cuda").strip() == adam.loops("cuda").strip()
+    plain = run("show", "nesterov", "--math")
+    assert plain.strip() == nesterov.pretty().strip()
+    matrix = run("show", "muon", "--loop", "--shape", "64,32", "-o", "nesterov=false")
+    assert matrix.strip() == muon.loops(shape=(64, 32), nesterov=False).strip()
+    two = run("show", "adam", "--plan", "--math")
+    assert two.index("28 bytes") != two.index("m_new")
+
+
+def test_a_card_has_all_one_wants_to_know(run, monkeypatch):
+    monkeypatch.delattr(ld.UpdateRule, "card", raising=False)
+    text = "\n".join(
+        str(section) for section in views.sections("adam", "card", "cpu", {"dtype": "float32"})
+    )
+    for part in (
+        "running root mean square",
+        "0.999",
+        "learning rate",
+        "28 bytes",
+        "arxiv",
+        "m_new",
+    ):
+        assert part in text
+
+
+def test_the_card_is_that_of_the_rule(monkeypatch, run, rules):
+    monkeypatch.setattr(
+        ld.UpdateRule, "card", lambda self, **given: f"card of {self.name}", raising=False
+    )
+    assert run("show", f"{rules / 'two.py'}:slow") == "card of slow\n"
+
+
+def test_machine_code_and_ptx_are_shown(run):
+    assert "ret" in run("show", "sgd", "--asm")
+    pytest.importorskip("numba_cuda")
+    assert ".visible .entry" in run("show", "sgd", "--ptx")
+
+
+def test_names_mean_files_modules_transforms_and_chains(run, run_json, rules, monkeypatch):
+    assert "Goes slowly." in run("show", f"{rules / 'two.py'}:slow")
+    assert run_json("show", f"{rules / 'two.py'}:fast")["states"] == ["m"]
+    monkeypatch.chdir(rules)
+    assert run_json("show", "two:slow")["hyperparameters"] == {"lr": 0.125}
+    assert run_json("show", "learnerdsl.learners:lion")["name"] == "lion"
+    assert run_json("show", "clip_by_global_norm")["kind"] == "transform"
+    chained = run("show", "clip_by_global_norm+two.py:fast", "--plan")
+    assert "2 passes" in chained
+    assert "sum over model" in chained
+
+
+def test_a_file_with_one_rule_needs_no_name_of_it(run, rules):
+    (rules / "two.py").write_text((rules / "two.py").read_text().partition("@ld.rule\ndef fast")[0])
+    assert "Goes slowly." in run("show", str(rules / "two.py"))
+
+
+MISTAKES = [
+    (["show", "adamm"], "There is no builtin 'adamm'; did you mean adam"),
+    (["show", "zzzzzzz"], "learnerdsl list shows all"),
+    (["show", "adam+nothing_such"], "There is no builtin 'nothing_such'"),
+    (["show", "no.py:x"], "There is no file no.py"),
+    (["show", "two.py:sloww"], "two.py has no rule 'sloww'; did you mean slow?"),
+    (["show", "two.py"], "two.py defines slow, fast; write two.py:slow for one."),
+    (["show", "none.py"], "none.py defines no rule"),
+    (["show", "broken.py:x"], "Importing broken.py failed: RuntimeError: on purpose, line 2 of"),
+    (["show", "no_such_module:x"], "Importing no_such_module failed: ModuleNotFoundError"),
+    (["show", "adam", "-o", "nesterov"], "'nesterov' is not of the form NAME=VALUE"),
+    (["show", "adam", "--plan", "-o", "nesterov=true"], "nesterov"),
+    (["show", "adam", "--plan", "--shape", "3,x"], "A shape consists of whole numbers, got '3,x'"),
+    (["show", "adam", "--plan", "--dtype", "float31"], "float31"),
+    (["compare", "adam", "adamm"], "did you mean adam"),
+    (["export", "adamm", "numpy"], "did you mean adam"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda a: " ".join(a)[:40])
+def test_a_mistake_is_one_line_and_exit_code_1(run, rules, monkeypatch, arguments, message):
+    monkeypatch.chdir(rules)
+    text = run(*arguments, code=1)
+    assert text.startswith("Error: ")
+    assert message in text
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["shwo"], ["show"], ["show", "adam", "--nothing"], ["list", "--family", "x"], ["plot"]],
+)
+def test_usage_is_exit_code_2(run, arguments):
+    assert "Usage:" in run(*arguments, code=2)
+
+
+def test_html_is_a_page_in_a_file(run, tmp_path):
+    path = tmp_path / "adam.html"
+    assert run("show", "adam", "--html", str(path)) == f"wrote {path}\n"
+    text = path.read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert "adam_pass_1" in text
+    missing = run("show", "adam", "--html", str(tmp_path / "no" / "adam.html"), code=1)
+    assert "there is no directory" in missing
+
+
+def test_compare_marks_what_differs(run, run_json):
+    text = run("compare", "adam", "adamw")
+    rows = {
+        line[1:].split("  ")[1].strip(): line[0] for line in text.splitlines() if "  " in line[1:]
+    }
+    assert rows["weight_decay"] == "*"
+    assert rows["beta1"] == " "
+    assert adam.pretty().splitlines()[0] in text
+    assert "+++ adamw" in text
+    assert [entry["name"] for entry in run_json("compare", "adam", "adamw")] == ["adam", "adamw"]
+    assert "The loops are equal." in run("compare", "adam", "adam")
+
+
+def test_texts_of_builtins_are_kept_and_follow_their_key(monkeypatch, tmp_path):
+    monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(tmp_path))
+    made = []
+
+    def make():
+        made.append(1)
+        return f"text {len(made)}"
+
+    assert kept.kept("plan", {"name": "a"}, make) == "text 1"
+    assert kept.kept("plan", {"name": "a"}, make) == "text 1"
+    assert kept.kept("plan", {"name": "b"}, make) == "text 2"
+    assert kept.kept("loop", {"name": "a"}, make) == "text 3"
+    file = next(path for path in tmp_path.iterdir() if b"text 1" in path.read_bytes())
+    file.write_bytes(file.read_bytes().replace(b"text 1", b"text X"))
+    assert kept.kept("plan", {"name": "a"}, make) == "text 4"  # a damaged file is made again
+
+
+def test_changed_files_of_the_package_make_other_keys(monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "_PACKAGE", tmp_path)
+    (tmp_path / "a.py").write_text("1")
+    before = kept._files.__wrapped__()
+    (tmp_path / "a.py").write_text("12")
+    assert kept._files.__wrapped__() != before
+
+
+def test_rules_in_files_are_not_kept(run, rules):
+    assert "0.125" in run("show", f"{rules / 'two.py'}:slow")
+
+
+def test_sections_survive_a_file():
+    sections = [Section("a", "b", "python"), Section("c", rows=(("d", "e"), ("f", "g")))]
+    assert unpacked(packed(sections)) == sections
