@@ -54,6 +54,11 @@ from learnerdsl.expr import step as step
 from learnerdsl.expr import sum as sum
 from learnerdsl.expr import transpose as transpose
 from learnerdsl.expr import where as where
+from learnerdsl.fit import RateSearch as RateSearch
+from learnerdsl.fit import lr_finder as lr_finder
+from learnerdsl.fit import minimize as minimize
+from learnerdsl.fit import minimize_method as minimize_method
+from learnerdsl.fit import plot as plot
 from learnerdsl.learner import Learner as Learner
 from learnerdsl.learner.history import History as History
 from learnerdsl.mixed import by_parameter as by_parameter
@@ -93,4 +98,5 @@ def __dir__() -> list[str]:
         if name == "__version__"
         or not (name.startswith("_") or isinstance(value, module))
         or value is schedules
+        or value is plot
     )

@@ -76,7 +76,7 @@ OWN = [n for n in PUBLIC if getattr(getattr(ld, n), "__module__", "").startswith
 
 def test_dir_shows_public_names_alone():
     assert {"Learner", "check", "rule", "sqrt"} <= set(PUBLIC)
-    assert [name for name in PUBLIC if inspect.ismodule(getattr(ld, name))] == ["schedules"]
+    assert [name for name in PUBLIC if inspect.ismodule(getattr(ld, name))] == ["plot", "schedules"]
     assert dir(learners) == learners.__all__
     assert dir(transforms) == transforms.__all__
 
