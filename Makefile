@@ -106,6 +106,6 @@ $(VENV)/.docs: $(VENV)/.test
 # use learners alone, so what its models need stays out.
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable ".[cli,cntk,cuda,examples,jax,peers,test,torch]"
+	$(BIN)/python -m pip install --quiet --editable ".[cli,cntk,cuda,examples,fit,jax,peers,test,torch]"
 	$(BIN)/python -m pip install --quiet --no-deps timm
 	touch $@

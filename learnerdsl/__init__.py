@@ -60,6 +60,11 @@ if TYPE_CHECKING:
     from learnerdsl.expr import sum as sum
     from learnerdsl.expr import transpose as transpose
     from learnerdsl.expr import where as where
+    from learnerdsl.fit import RateSearch as RateSearch
+    from learnerdsl.fit import lr_finder as lr_finder
+    from learnerdsl.fit import minimize as minimize
+    from learnerdsl.fit import minimize_method as minimize_method
+    from learnerdsl.fit import plot as plot
     from learnerdsl.learner import Learner as Learner
     from learnerdsl.learner.history import History as History
     from learnerdsl.mixed import by_parameter as by_parameter
@@ -140,6 +145,7 @@ _HOMES = {
         "transpose",
         "where",
     ),
+    "learnerdsl.fit": ("RateSearch", "lr_finder", "minimize", "minimize_method", "plot"),
     "learnerdsl.learner": ("Learner",),
     "learnerdsl.learner.history": ("History",),
     "learnerdsl.mixed": ("by_parameter",),

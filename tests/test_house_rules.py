@@ -78,6 +78,7 @@ def test_dir_shows_public_names_alone():
     assert {"Learner", "check", "rule", "sqrt"} <= set(PUBLIC)
     assert [name for name in PUBLIC if inspect.ismodule(getattr(ld, name))] == [
         "learners",
+        "plot",
         "schedules",
         "transforms",
     ]

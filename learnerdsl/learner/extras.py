@@ -11,6 +11,7 @@ from learnerdsl.learner.checks import check_form
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, named_arrays
+from learnerdsl.runtime.arrays.nested import flattened
 from learnerdsl.runtime.engine import Engine
 from learnerdsl.tracing import Rule
 
@@ -100,6 +101,7 @@ class ExtraInputs:
 
     def arrays(self, name: str, given: Any, absent: Container[int]) -> list[Any]:
         """Return the arrays of an extra of shape "element", in the order of the parameters."""
+        given = flattened(given) if self.is_mapping else given
         check_form(name, given, self.is_mapping)
         named = {n: a for n, a in named_arrays(given, name).items() if n not in self.frozen}
         may_miss = absent if self.is_mapping else ()

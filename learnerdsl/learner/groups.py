@@ -149,8 +149,8 @@ def _chosen(parameters: Mapping[Name, Any], choose: Callable[..., Any], what: st
 def _of_pattern(parameters: Mapping[Name, Any], pattern: str, what: str) -> list[Name]:
     """Return the names that a pattern matches, as names of files do; case counts."""
     if pattern in parameters:
-        return [pattern]
-    found = [n for n in parameters if isinstance(n, str) and fnmatchcase(n, pattern)]
+        return list[Name]([pattern])
+    found: list[Name] = [n for n in parameters if isinstance(n, str) and fnmatchcase(n, pattern)]
     if not found:
         near = ", ".join(map(repr, _nearest(pattern, list(parameters))))
         msg = f"{what} has params={pattern!r}, which matches no parameter; there are {near}."

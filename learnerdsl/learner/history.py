@@ -68,6 +68,16 @@ class History(Mapping[str, np.ndarray]):
         """Keep the record of an update; its numbers are computed when they are asked for."""
         self._records.append((step, is_skipped, record))
 
+    def kept(self) -> Any:
+        """Return what is kept, for `put_back`."""
+        return self.keep, list(self._evaluated())
+
+    def put_back(self, kept: Any) -> None:
+        """Go back to what was kept when `kept` was called."""
+        self.clear()
+        self.keep, rows = kept
+        self._rows.extend(rows)
+
     def adopt(self, other: "History") -> None:
         """Begin with what another history has kept."""
         self.keep = other.keep

@@ -45,6 +45,7 @@ from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
 from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.interop import version_counter
+from learnerdsl.runtime.arrays.nested import flattened
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
 from learnerdsl.runtime.backends import choose_backend, cpu_module, cuda_module
 from learnerdsl.runtime.engine import Outcome
@@ -73,6 +74,8 @@ class Learner(Resumable, HasCard):
         params: dict or sequence of contiguous, writable arrays (any shape) of float32, float64,
             bfloat16 (of ml_dtypes) or float16: of NumPy, of PyTorch on the CPU, or of PyTorch, CuPy
             or another library on one GPU. The learner keeps the arrays and updates their memory.
+            Dicts, lists, tuples and dataclasses may be nested; then arrays have their paths as
+            names, such as "layers.0.weight", and gradients come in the same form or by path.
         backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
             which follows the arrays.
         groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
@@ -164,6 +167,7 @@ class Learner(Resumable, HasCard):
         self._missing = missing
         self._nonfinite = nonfinite
         self._seed = checked_seed(seed)
+        params = flattened(params)
         self._is_mapping = isinstance(params, Mapping)
         every = named_arrays(params, "Parameters")
         grouping = self._grouping = grouped(every, groups)
@@ -380,6 +384,7 @@ class Learner(Resumable, HasCard):
 
     def _complete(self, gradients: Any) -> tuple[Any, ...]:
         """Return the gradients in the order of the parameters, or raise an error."""
+        gradients = flattened(gradients) if self._is_mapping else gradients
         check_form("Gradients", gradients, self._is_mapping)
         given = named_arrays(gradients, "Gradients")
         given = {name: g for name, g in given.items() if name not in self._frozen}

@@ -53,6 +53,15 @@ class Watch:
         self.refusal: float | Outcome = 0.0
         self.absent: frozenset[int] = frozenset()
 
+    def kept(self) -> Any:
+        """Return what was seen so far, for `put_back`."""
+        return self.step, self.refusal, self.absent, self.history.kept()
+
+    def put_back(self, kept: Any) -> None:
+        """Go back to what had been seen when `kept` was called."""
+        self.step, self.refusal, self.absent, history = kept
+        self.history.put_back(history)
+
     def note(self, engine: Engine, refusal: float | Outcome, absent: Sequence[int]) -> None:
         """Take note of an update; see `Engine.launch_without` for the arguments."""
         self.refusal, self.absent = refusal, frozenset(absent)

@@ -335,6 +335,44 @@ class Resumable(Watching):
         if self._watch is not None and other._watch is not None:
             self._watch.history.adopt(other._watch.history)
 
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that puts everything back as it is now, bit for bit.
+
+        That is the parameters, states, steps, hyperparameters with their schedules, and what was
+        observed. Use it to try something out.
+
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adam
+        >>> learner = adam([np.zeros(2)])
+        >>> put_back = learner.snapshot()
+        >>> learner.update([np.ones(2)])
+        True
+        >>> put_back()
+        >>> learner.parameters[0], learner.step_count
+        (array([0., 0.]), 0)
+        """
+        engine, watch = self._engine, self._watch
+        clock = engine.step_count, engine.samples
+        missed, seed = list(engine.missed_steps), self._seed
+        states = {**engine.read_states(), **engine.read_model_states()}
+        settings = [dict(group) for group in self._hyper.settings]
+        parameters = self._backend.copies()
+        seen = None if watch is None else watch.kept()
+
+        def put_back() -> None:
+            # Set the clock first: it decides in which slot each value of a ring lies.
+            engine.set_clock(*clock)
+            engine.missed_steps = missed
+            engine.write_states(states)
+            self._seed = seed
+            engine.set_seed(seed)
+            self._hyper.replace(settings)
+            self._backend.write_parameters(parameters)
+            if watch is not None:
+                watch.put_back(seen)
+
+        return put_back
+
     def _by_state(self, states: Mapping[Name, Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Map each state name to a list with the array of each parameter, or None."""
         names = dict.fromkeys(state for own in states.values() for state in own)

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.ma import MaskedArray
 
 from learnerdsl.errors import ArrayError, DtypeError
+from learnerdsl.runtime.arrays.nested import flattened
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.storage import Storage, number_type
 
@@ -28,7 +29,8 @@ Gradients = Mapping[str, Gradient | None] | Sequence[Gradient | None]
 
 
 def named_arrays(arrays: Any, what: str) -> dict[Name, Any]:
-    """Return a dict of the arrays; the keys of a sequence are numbers from 0."""
+    """Return a dict of the arrays; the keys of a sequence are numbers from 0, nested ones paths."""
+    arrays = flattened(arrays)
     if isinstance(arrays, np.ndarray):
         msg = f"{what} must be a dict or a sequence of arrays, got one array; write [array]."
         raise ArrayError(msg)

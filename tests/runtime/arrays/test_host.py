@@ -52,7 +52,7 @@ BAD_PARAMETERS = {
     "list of numbers": (lambda: [1.0], ld.DtypeError, ("Parameter 0 is a float",)),
     "NumPy number": (lambda: [np.float32(1)], ld.DtypeError, ("Parameter 0 is a float32",)),
     "None in a list": (lambda: [floats(3), None], ld.DtypeError, ("Parameter 1 is a NoneType",)),
-    "nested dict": (lambda: {"a": {"b": floats(3)}}, ld.DtypeError, ("Parameter 'a' is a dict",)),
+    "numbers in a dict": (lambda: {"a": {"b": 3.0}}, ld.DtypeError, ("Parameter 'a' is a dict",)),
     "integers": (lambda: {"w": np.arange(3)}, ld.DtypeError, ("Parameter 'w'", *NOT_A_NUMBER_TYPE)),
     "booleans": (lambda: [np.ones(3, bool)], ld.DtypeError, ("dtype bool", *NOT_A_NUMBER_TYPE)),
     "complex": (lambda: [np.ones(3, complex)], ld.DtypeError, ("complex128", *NOT_A_NUMBER_TYPE)),
