@@ -186,7 +186,33 @@ class UpdateRule(ByName, HasCard):
         """Return the functions of `source` that loop over memory; see `program`."""
         return inspection.loops(self.program(target, dtype, **options))
 
-    def ptx(self, cc: tuple[int, int] = (9, 0), dtype: str = "float32", **options: Any) -> str:
+    def asm(self, dtype: str = "float32", *, loop: bool = False, **options: Any) -> Any:
+        """Return the assembly for this processor, as `Learner.asm` does; see `program`.
+
+        Args:
+            dtype: number type of the parameters.
+            loop: whether to return only the hot loop of each sweep.
+            options: options of the rule, and other arguments of `program`.
+
+        Raises:
+            LearnerError: an argument cannot be used, or nothing is compiled.
+
+        >>> from learnerdsl.learners import adam
+        >>> (hot,) = adam.asm(loop=True)
+        >>> hot.function, hot.is_vector
+        ('adam_pass_1', True)
+        """
+        program = self.program("cpu", dtype, **options)
+        return inspection.asm_loops(program) if loop else inspection.asm(program)
+
+    def ptx(
+        self,
+        cc: tuple[int, int] = (9, 0),
+        dtype: str = "float32",
+        *,
+        loop: bool = False,
+        **options: Any,
+    ) -> Any:
         """Return the PTX of the CUDA kernels, for GPUs of compute capability `cc` and later.
 
         Neither a GPU nor a driver is needed, but numba-cuda is (`pip install 'learnerdsl[cuda]'`).
@@ -194,16 +220,19 @@ class UpdateRule(ByName, HasCard):
         Args:
             cc: major and minor number, at least (7, 5).
             dtype: number type of the parameters.
+            loop: whether to return only the hot loop of each sweep, with the width of its accesses
+                to memory, registers and spills.
             options: options of the rule, and other arguments of `program`.
 
         Returns:
-            The PTX of each kernel, after a line with its name.
+            The PTX of each kernel, after a line with its name; or the hot loops.
 
         Raises:
             LearnerError: `cc` is not a pair of whole numbers or is too old, or numba-cuda is not
                 installed.
         """
-        return inspection.ptx(self.program("cuda", dtype, **options), cc)
+        program = self.program("cuda", dtype, **options)
+        return inspection.ptx_loops(program, cc) if loop else inspection.ptx(program, cc)
 
     def stages(self, dtype: str = "float32", **options: Any) -> inspection.Stages:
         """Return the kernel after every pass of the compiler: a dict, pass -> kernel."""

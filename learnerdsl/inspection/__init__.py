@@ -2,16 +2,22 @@
 
 from learnerdsl.inspection.code import OLDEST_GPU as OLDEST_GPU
 from learnerdsl.inspection.code import asm as asm
+from learnerdsl.inspection.code import asm_loops as asm_loops
 from learnerdsl.inspection.code import listings as listings
 from learnerdsl.inspection.code import llvm as llvm
 from learnerdsl.inspection.code import loops as loops
 from learnerdsl.inspection.code import ptx as ptx
+from learnerdsl.inspection.code import ptx_loops as ptx_loops
 from learnerdsl.inspection.costs import Cost as Cost
 from learnerdsl.inspection.costs import StateArray as StateArray
 from learnerdsl.inspection.costs import cost as cost
 from learnerdsl.inspection.learner_cards import Held as Held
 from learnerdsl.inspection.learner_cards import Setting as Setting
 from learnerdsl.inspection.learner_cards import learner_card as learner_card
+from learnerdsl.inspection.hot_loops import HotLoop as HotLoop
+from learnerdsl.inspection.hot_loops import HotLoops as HotLoops
+from learnerdsl.inspection.hot_loops import OtherLoop as OtherLoop
+from learnerdsl.inspection.instructions import Instruction as Instruction
 from learnerdsl.inspection.mathematics import latex as latex
 from learnerdsl.inspection.mathematics import pretty as pretty
 from learnerdsl.inspection.plans import Pass as Pass

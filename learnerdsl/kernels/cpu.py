@@ -26,6 +26,7 @@ from learnerdsl.kernels.machine_code import (
     KEPT_AS,
     KeptCode,
     Listing,
+    assembly_with_lines,
     compile_c_function,
     compiling,
 )
@@ -98,6 +99,19 @@ def listing_of(kernel: Kernel) -> Listing:
             again = compile_c_function(kernel._pyfunc, kernel._sig, OPTIONS, None)
             found = Listing.of(again._library)
             kernel._cache.save_listing(found)
+        return found
+
+
+def lines_of(kernel: Kernel) -> str:
+    """Return the assembly of a kernel with the lines of its source; it is compiled for that once.
+
+    This is not the code that runs, so compare its instructions with those of `listing_of`.
+    """
+    with compiling:
+        found = kernel._cache.load_lines()
+        if found is None:
+            found = assembly_with_lines(kernel._pyfunc, kernel._sig, OPTIONS)
+            kernel._cache.save_lines(found)
         return found
 
 

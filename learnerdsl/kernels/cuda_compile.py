@@ -4,7 +4,10 @@ import contextlib
 import functools
 import hashlib
 import importlib
+import os
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -121,6 +124,25 @@ class CudaKernel:
             code = bytes(core.Linker(text, options=options).link("cubin").code)
             places.keep_checked(name, self.digest, code)
         return code
+
+    def assembler_report(self, capability: Capability) -> str | None:
+        """Return what NVIDIA's assembler says about the kernel; None if it is not installed.
+
+        It is the one in nvJitLink, or else the command `ptxas`.
+        """
+        core: Any = importlib.import_module("cuda.core")
+        name, text = f"sm_{_digits(capability)}", self.ptx(capability).encode()
+        if hasattr(core, "Linker") and core.Linker.which_backend().lower() == "nvjitlink":
+            options = core.LinkerOptions(arch=name, ptxas_options=["-v"])
+            linker = core.Linker(core.ObjectCode.from_ptx(text), options=options)
+            linker.link("cubin")
+            return linker.get_info_log()
+        command = shutil.which("ptxas")
+        if command is None:
+            return None
+        call = [command, "-v", f"-arch={name}", "-", "-o", os.devnull]
+        done = subprocess.run(call, input=text, capture_output=True, check=False)
+        return done.stderr.decode() if done.returncode == 0 else None
 
     def _file(self, capability: Capability, kind: str) -> str:
         """Return the file name of a product of the kernel for a compute capability."""

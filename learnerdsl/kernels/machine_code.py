@@ -121,6 +121,7 @@ class KeptCode(NullCache):
     ) -> None:
         begin = f"{stem}.{places.file_name(function.__name__)}"
         self.name, self.listing = f"{begin}.nbc", f"{begin}.listing"
+        self.lines = f"{begin}.lines"
         self.key = f"{key} {function.__name__}"
         self.is_listed = is_listed
 
@@ -150,6 +151,15 @@ class KeptCode(NullCache):
         """Keep a listing beside the machine code."""
         places.keep_checked(self.listing, self.key, listing.pack())
 
+    def load_lines(self) -> str | None:
+        """Return the assembly with line numbers, if it was kept."""
+        content = places.kept_checked(self.lines, self.key)
+        return None if content is None else zlib.decompress(content).decode()
+
+    def save_lines(self, assembly: str) -> None:
+        """Keep the assembly with line numbers beside the machine code."""
+        places.keep_checked(self.lines, self.key, zlib.compress(assembly.encode()))
+
 
 def compile_c_function(
     function: Callable[..., None], signature: Any, options: dict[str, Any], cache: Any
@@ -160,6 +170,33 @@ def compile_c_function(
         compiled._cache = cache
     compiled.compile()
     return compiled
+
+
+LINES: Any = {
+    "debug": True,
+    "boundscheck": False,
+    "_dbg_optnone": False,
+    "_dbg_extend_lifetimes": False,
+}
+"""Options of Numba for line numbers without the changes to the code that its debugging makes."""
+
+
+def assembly_with_lines(
+    function: Callable[..., None], signature: Any, options: dict[str, Any]
+) -> str:
+    """Compile a function again, with the lines of its source; return the assembly."""
+    compiled: Any = CFunc(function, normalize_signature(signature), {}, {**options, **LINES})
+    customize = compiled._compiler._customize_flags
+
+    def only_lines(flags: Any) -> Any:
+        """Leave out what describes variables, which keeps them in memory."""
+        flags = customize(flags)
+        flags.dbg_directives_only = True
+        return flags
+
+    compiled._compiler._customize_flags = only_lines
+    compiled.compile()
+    return compiled._library.get_asm_str()
 
 
 def compile_function(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from operator import is_
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -538,24 +538,50 @@ class Learner(Resumable, HasCard):
             held, settings, self.step_count, self._backend.name, self.threads
         )
 
-    def ptx(self, cc: tuple[int, int] = (9, 0)) -> str:
+    @overload
+    def ptx(self, cc: tuple[int, int] = (9, 0), loop: Literal[False] = False) -> str: ...
+    @overload
+    def ptx(self, cc: tuple[int, int] = (9, 0), *, loop: bool) -> str | inspection.HotLoops: ...
+    def ptx(self, cc: tuple[int, int] = (9, 0), loop: bool = False) -> str | inspection.HotLoops:
         """Return the PTX of every kernel for compute capability `cc`; see `UpdateRule.ptx`.
 
         Args:
             cc: major and minor number of the compute capability.
+            loop: whether to return only the hot loop of each sweep; see `asm`.
 
         Raises:
             LearnerError: the learner does not work on a GPU, or `cc` is not a pair of whole
                 numbers.
         """
+        if loop:
+            found = [inspection.ptx_loops(program, cc) for program in self.programs]
+            return sum(found, inspection.HotLoops(()))
         return "\n".join(inspection.ptx(program, cc) for program in self.programs)
 
     def llvm(self) -> str:
         """Return the optimised LLVM of every function, even if the disk cache had its code."""
         return "\n".join(inspection.llvm(program) for program in self.programs)
 
-    def asm(self) -> str:
-        """Return the assembly of every function, even if the disk cache had its code."""
+    @overload
+    def asm(self, loop: Literal[False] = False) -> str: ...
+    @overload
+    def asm(self, *, loop: bool) -> str | inspection.HotLoops: ...
+    def asm(self, loop: bool = False) -> str | inspection.HotLoops:
+        """Return the assembly of every function, or the loops that the time goes to.
+
+        Args:
+            loop: whether to return only the hot loop of each sweep: an object whose text has each
+                instruction under the line of `source` that it comes from. It also has the width of
+                the vectors, the elements of an iteration, and what is not a vector; see the page on
+                cost.
+
+        Raises:
+            HyperparameterError: the learner works on a GPU (write `ptx`), nothing is compiled, or
+                the processor is one whose loops cannot be read.
+        """
+        if loop:
+            found = [inspection.asm_loops(program) for program in self.programs]
+            return sum(found, inspection.HotLoops(()))
         return "\n".join(inspection.asm(program) for program in self.programs)
 
     def __setattr__(self, name: str, value: Any) -> None:

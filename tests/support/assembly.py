@@ -1,17 +1,9 @@
-"""Reads x86-64 assembly: innermost loops, and whether they compute in vectors."""
+"""Asks the package's reader of assembly about vectors, for tests of whole tables of rules."""
 
 import re
 
-from learnerdsl.inspection import listings
+from learnerdsl.inspection import assembly, listings
 
-LABEL = re.compile(r"^(\.?\w+):")
-JUMP = re.compile(r"^\s+j\w+\s+(\.?\w+)")
-ARITHMETIC = r"\bv?(?:add|sub|mul|div|sqrt|max|min|fn?m(?:add|sub)\d+)"
-PACKED = re.compile(
-    ARITHMETIC + r"p[sd]\b|\bvp(?:add|sub|abs|or|cmp)\w*\b|\bv(?:cmp|and|blend)\w*p[sd]"
-)
-SCALAR = re.compile(ARITHMETIC + r"s[sd]\b")
-PACKED_STORE = re.compile(r"\bv?movu?a?p[sd]\s+%[xyz]mm\d+,.*\(|\bvmovdq\w+\s+%[xyz]mm\d+,.*\(")
 WIDENED = re.compile(r"\bv?cvtps2pd\b")
 
 
@@ -20,27 +12,20 @@ def assembly_of(program):
     return {name: listing.assembly for name, listing in listings(program).items()}
 
 
-def innermost_loops(assembly):
+def innermost_loops(text):
     """The lines of each loop that contains no other loop."""
-    lines = assembly.splitlines()
-    labels = {m.group(1): i for i, line in enumerate(lines) if (m := LABEL.match(line))}
-    spans = []
-    for end, line in enumerate(lines):
-        jump = JUMP.match(line)
-        if jump and labels.get(jump.group(1), end) < end:
-            spans.append((labels[jump.group(1)], end))
-    inner = [a for a in spans if not any(a != b and a[0] <= b[0] and b[1] <= a[1] for b in spans)]
-    return ["\n".join(lines[start : end + 1]) for start, end in inner]
+    found = assembly.innermost(assembly.loops(assembly.read(text)))
+    return ["\n".join(own.text for own in loop.instructions) for loop in found]
 
 
-def has_vector_loop(assembly, stores, computes=True):
+def has_vector_loop(text, stores, computes=True):
     """Whether an innermost loop is all vectors, and stores vectors if `stores`.
 
     One that computes nothing, `computes=False`, copies vectors.
     """
     return any(
-        (PACKED.search(loop) or not computes)
-        and not SCALAR.search(loop)
-        and (PACKED_STORE.search(loop) or not stores)
-        for loop in innermost_loops(assembly)
+        (loop.computes_vectors or not computes)
+        and not loop.computes_scalars
+        and (loop.stores_vectors or not stores)
+        for loop in assembly.innermost(assembly.loops(assembly.read(text)))
     )
