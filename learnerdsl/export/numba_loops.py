@@ -285,7 +285,11 @@ class NumbaLoops:
             about = "Return scalars and reductions" if outputs else "Work on all chunks"
             blocks = self.scalars(level.tensor)
             blocks += self.sweep(level.element, k) if level.element else []
-            arguments = [*self._arrays_of(level), *map(self.value, inputs), *self._key_of(level, self.tensor)]
+            arguments = [
+                *self._arrays_of(level),
+                *map(self.value, inputs),
+                *self._key_of(level, self.tensor),
+            ]
             blocks = [*(self.key(self.tensor) if self._key_of(level, "") else []), *blocks]
             blocks.insert(0, f'"""{about} of a tensor."""')
             head = _called(f"def {self.function('tensor', k)}(", arguments, "):")

@@ -11,13 +11,13 @@ from learnerdsl.inspection.code import ptx_loops as ptx_loops
 from learnerdsl.inspection.costs import Cost as Cost
 from learnerdsl.inspection.costs import StateArray as StateArray
 from learnerdsl.inspection.costs import cost as cost
-from learnerdsl.inspection.learner_cards import Held as Held
-from learnerdsl.inspection.learner_cards import Setting as Setting
-from learnerdsl.inspection.learner_cards import learner_card as learner_card
 from learnerdsl.inspection.hot_loops import HotLoop as HotLoop
 from learnerdsl.inspection.hot_loops import HotLoops as HotLoops
 from learnerdsl.inspection.hot_loops import OtherLoop as OtherLoop
 from learnerdsl.inspection.instructions import Instruction as Instruction
+from learnerdsl.inspection.learner_cards import Held as Held
+from learnerdsl.inspection.learner_cards import Setting as Setting
+from learnerdsl.inspection.learner_cards import learner_card as learner_card
 from learnerdsl.inspection.mathematics import latex as latex
 from learnerdsl.inspection.mathematics import pretty as pretty
 from learnerdsl.inspection.plans import Pass as Pass

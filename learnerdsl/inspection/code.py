@@ -3,7 +3,7 @@
 import ast
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.inspection.assembly import read, with_lines

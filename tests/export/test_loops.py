@@ -14,9 +14,23 @@ from learnerdsl.learners import adafactor, adam, adamw, lamb, muon, noisy_sgd
 from learnerdsl.transforms import clip_by_global_norm, ema
 
 OF_AXES = frozenset(
-    "adafactor adam_mini adamp adatam came nero racs ranger sgdp sm3 tam".split()
+    [
+        "adafactor",
+        "adam_mini",
+        "adamp",
+        "adatam",
+        "came",
+        "nero",
+        "racs",
+        "ranger",
+        "sgdp",
+        "sm3",
+        "tam",
+    ]
 )
-OF_MATRICES = frozenset("adamuon muon muon_optax muon_with_adamw scion shampoo soap".split())
+OF_MATRICES = frozenset(
+    ["adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"]
+)
 OF_SHAPES = frozenset({"adafactor_bv"})
 """Builtins that treat matrices as values along axes, and others element by element."""
 
@@ -29,6 +43,7 @@ by units in the last place are exp, log, tanh and powers, and sums, which are ad
 
 NAMES = sorted(set(learners.__all__) - OF_AXES - OF_MATRICES - OF_SHAPES)
 IN_PARALLEL = frozenset({"adam"})
+
 
 def cases(languages):
     """A language, a builtin and a dtype: both dtypes for representatives, one for the others."""
@@ -101,9 +116,7 @@ def near(found, wanted, scale, dtype):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=BOUNDS[dtype] * scale)
 
 
-@pytest.mark.parametrize(
-    ("language", "name", "dtype"), cases({"c": "float32", "numba": "float64"})
-)
+@pytest.mark.parametrize(("language", "name", "dtype"), cases({"c": "float32", "numba": "float64"}))
 def test_export_of_a_builtin_does_what_its_learner_does(language, name, dtype, tmp_path):
     rule = getattr(learners, name)
     text = rule.export(language, dtype, shape=SHAPES[0])
