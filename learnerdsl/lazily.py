@@ -20,6 +20,10 @@ class _Package(ModuleType):
             value = getattr(value, name)
         super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+        """Pickle by name: picklers by value know how to treat plain modules alone."""
+        return importlib.import_module, (self.__name__,)
+
 
 def attach(
     package: str, modules: Mapping[str, str], packages: Iterable[str], table: tuple[str, str]

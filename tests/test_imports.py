@@ -1,8 +1,10 @@
 """What is imported when: the package at once, SymPy with the first rule, Numba to run something."""
 
 import ast
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,20 @@ def test_star_and_dir_give_all_public_names():
 def test_a_module_does_not_hide_the_function_of_its_name(first):
     code = f"{first}\nimport learnerdsl as ld\nassert ld.check.__module__.endswith('.checking')"
     assert imported_by(f"{code}\nfrom learnerdsl import check\nassert check is ld.check")
+
+
+def test_functions_that_use_the_package_are_pickled_by_value():
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def root(x):
+        return ld.sqrt(x)
+
+    assert pickle.loads(cloudpickle.dumps(root))(4) == 2
+    assert pickle.loads(pickle.dumps(ld)) is ld
+
+
+def test_a_copy_of_the_package_is_the_package():
+    assert copy.deepcopy(ld) is ld
 
 
 def test_unknown_name_is_an_attribute_error():

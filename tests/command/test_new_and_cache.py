@@ -1,9 +1,14 @@
 """`new` writes a file whose tests pass; `cache` removes what is ours; `export` writes a file."""
 
+from pathlib import Path
+
 import pytest
 
 import learnerdsl as ld
 from learnerdsl.command import cache, export
+from learnerdsl.kernels import places
+from learnerdsl.kernels.machine_code import KeptCode
+from learnerdsl.runtime import cache as kernels
 
 
 def test_a_new_rule_passes_its_own_tests(run, start, tmp_path):
@@ -36,13 +41,12 @@ def test_new_refuses_names_that_cannot_be(run, name, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cache_counts_and_removes_what_is_ours_alone(run, run_json, start, tmp_path, monkeypatch):
+def test_cache_counts_and_removes_what_is_ours_alone(run, run_json, tmp_path, monkeypatch):
     monkeypatch.setenv("LEARNERDSL_CACHE_DIR", str(tmp_path))
-    code = (
-        "import numpy as np\nfrom learnerdsl.learners import sgd\n"
-        "sgd([np.ones(3)]).update([np.ones(3)])"
-    )
-    assert start("-c", code).returncode == 0
+    module = kernels.load("sgd-float64", "x = 1\n")
+    code = KeptCode(run, Path(module.__file__).stem, "key")
+    for name in (code.name, code.listing):
+        places.keep_checked(name, "key", b"code")
     run("show", "adam", "--plan")
     others = [tmp_path / name for name in ("notes.txt", "mine.py", "sgd-123.py", "shown-1.json")]
     for other in others:
