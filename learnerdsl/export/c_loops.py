@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from typing import Any
+
 import sympy
 
 from learnerdsl.codegen.text import symbols_of, widened
@@ -181,7 +183,9 @@ class CLoops:
         place = self._place(reduce.symbol)
         if reduce.monoid.is_operator:
             return f"{place} {reduce.monoid.join}= {value};"
-        return f"{place} = {self.text.printer('float64').called(reduce.monoid.join, [place, value])};"
+        return (
+            f"{place} = {self.text.printer('float64').called(reduce.monoid.join, [place, value])};"
+        )
 
     def _ring_place(self, array: sympy.Symbol, block: Block, size: str) -> list[str]:
         """Return the statement that finds the place of a ring which a sweep uses."""
@@ -195,8 +199,8 @@ class CLoops:
         name = self.names.arrays[array]
         return f"{name}[k]" if self.loops.of_model and not isinstance(array, RingState) else name
 
-    def _place(self, symbol: sympy.Basic) -> str:
-        """Return where a reduction is joined: a variable, or memory with a value for each tensor."""
+    def _place(self, symbol: Any) -> str:
+        """Return where a reduction is joined: a variable, or the scratch memory."""
         if symbol in self.kept:
             number = self.kept[symbol]
             row = ("", "tensors + ")[number] if number < 2 else f"{number} * tensors + "
@@ -367,7 +371,7 @@ class CLoops:
     def _source(self, symbol: sympy.Basic) -> str:
         return self._read(symbol) if self.loops.is_of_tensor(symbol) else self.value(symbol)
 
-    def _read(self, symbol: sympy.Basic) -> str:
+    def _read(self, symbol: Any) -> str:
         """Return where a scalar of tensor `k` is."""
         if symbol in self.states:
             return f"{self.states[symbol]}[k]"

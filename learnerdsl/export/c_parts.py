@@ -29,7 +29,9 @@ static inline REAL NAME(const REAL x)
 static inline REAL NAME(const REAL a, const REAL b)
 {
     const REAL rest = fmodSUFFIX(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : copysignSUFFIX(rest, rest != 0 ? rest : b);
+    if (rest == 0)
+        return copysignSUFFIX(rest, b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 """,
 }
@@ -144,7 +146,9 @@ def _real(prefix: str, name: str) -> str:
         return _power(f"{prefix}_{name}", int(power[1]), "float" if power[2] else "double")
     is_float = name not in _REAL
     source = _REAL[name[:-1] if is_float else name].replace("NAME", f"{prefix}_{name}")
-    return source.replace("SUFFIX", "f" * is_float).replace("REAL", "float" if is_float else "double")
+    return source.replace("SUFFIX", "f" * is_float).replace(
+        "REAL", "float" if is_float else "double"
+    )
 
 
 def _power(name: str, exponent: int, real: str) -> str:
@@ -160,4 +164,6 @@ def _power(name: str, exponent: int, real: str) -> str:
             number = 2 * int(square[1:] or 1)
             lines.append(f"    const {real} x{number} = {square} * {square};")
             square = f"x{number}"
-    return "\n".join([f"static inline {real} {name}(const {real} x)", "{", *lines, f"    return {product};", "}"])
+    return "\n".join(
+        [f"static inline {real} {name}(const {real} x)", "{", *lines, f"    return {product};", "}"]
+    )

@@ -1,6 +1,7 @@
 """Printing of the functions of a file for Numba: chunks, sweeps over tensors, and updates."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sympy
 
@@ -155,7 +156,9 @@ class NumbaLoops:
         lines += [
             "for chunk in prange(chunks):",
             f"    start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, {first}.size)",
-            *indented(_called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")),
+            *indented(
+                _called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")
+            ),
         ]
         lines += [f"{self.value(r.symbol)} = {r.monoid.identity!r}" for r in reduces]
         if reduces:
@@ -194,7 +197,7 @@ class NumbaLoops:
         return "float" if self.loops.of_model else "float64"
 
     def key(self, number: str) -> list[str]:
-        """Return the statement that makes the key of a tensor's random numbers, if one is needed."""
+        """Return the statement that makes the key of a tensor's random numbers, if it draws."""
         if not self.loops.draws:
             return []
         seed = next(self.value(s) for s in self.loops.clock if s.name == "seed")
@@ -213,7 +216,9 @@ class NumbaLoops:
             lines.append(f"{self.value(tensor_size)} = float64({self.parameter}.size)")
         if tensor_number in loops.used:
             lines.append(f"{self.value(tensor_number)} = float64({self.tensor})")
-        lines += [f"{self.value(s)} = {self.states[s]}[0]" for s in loops.tensor_states if s in loops.used]
+        lines += [
+            f"{self.value(s)} = {self.states[s]}[0]" for s in loops.tensor_states if s in loops.used
+        ]
         lines += self.key(self.tensor)
         for k, level in enumerate(self.kernel.levels, 1):
             lines += [*self.scalars(level.model), *self.scalars(level.tensor)]
@@ -241,14 +246,25 @@ class NumbaLoops:
             notes.append(f"{name}: a float64 array of {number}")
         if step in loops.clock:
             notes.append(f"{self.value(step)}: the number of this update, counted from 1")
-        notes += [f"{self.by_tensor[s]}: the length of an axis of each tensor" for s in loops.sizes if s in self.by_tensor]
+        notes += [
+            f"{self.by_tensor[s]}: the length of an axis of each tensor"
+            for s in loops.sizes
+            if s in self.by_tensor
+        ]
         if loops.draws:
             number = [] if loops.of_model else [f"{self.tensor}: of the tensor; others draw others"]
             notes += ["seed: of the random numbers", *number]
-        return [f'"""{what}', "", *(line for note in notes for line in wrapped(f"{note}.", WIDTH - 4)), '"""']
+        return [
+            f'"""{what}',
+            "",
+            *(line for note in notes for line in wrapped(f"{note}.", WIDTH - 4)),
+            '"""',
+        ]
 
     def _argument(self, array: sympy.Symbol) -> str:
-        return self.rings[ring_of(array)] if isinstance(array, RingState) else self.names.arrays[array]
+        return (
+            self.rings[ring_of(array)] if isinstance(array, RingState) else self.names.arrays[array]
+        )
 
     @property
     def _stored(self) -> set[sympy.Symbol]:
@@ -270,7 +286,11 @@ class NumbaLoops:
             about = "Return scalars and reductions" if outputs else "Work on all chunks"
             blocks = self.scalars(level.tensor)
             blocks += self.sweep(level.element, k) if level.element else []
-            arguments = [*self._arrays_of(level), *map(self.value, inputs), *self._key_of(level, self.tensor)]
+            arguments = [
+                *self._arrays_of(level),
+                *map(self.value, inputs),
+                *self._key_of(level, self.tensor),
+            ]
             blocks = [*(self.key(self.tensor) if self._key_of(level, "") else []), *blocks]
             blocks.insert(0, f'"""{about} of a tensor."""')
             head = _called(f"def {self.function('tensor', k)}(", arguments, "):")
@@ -310,7 +330,7 @@ class NumbaLoops:
         rows = (*self.loops.layout.model, *self.loops.layout.tensor)
         return [s for s in rows if s in read], outputs
 
-    def place(self, symbol: sympy.Basic) -> str:
+    def place(self, symbol: Any) -> str:
         """Return the text of a scalar in the driver, in the loop over the tensors `k`."""
         if not self.loops.is_of_tensor(symbol):
             return self.value(symbol)
@@ -327,7 +347,9 @@ class NumbaLoops:
         """Return the function of all tensors, in Python."""
         loops = self.loops
         lines = [*self.about(), *self.beginning(), *self._model_size()]
-        lines += [f"{self.value(s)} = {self.states[s]}[0]" for s in loops.model_states if s in loops.used]
+        lines += [
+            f"{self.value(s)} = {self.states[s]}[0]" for s in loops.model_states if s in loops.used
+        ]
         kept = [s for s in loops.layout.tensor if s in self.by_tensor and s not in loops.sizes]
         lines += [f"{self.by_tensor[s]} = [0.0] * len({self.parameter})" for s in kept]
         for k, level in enumerate(self.kernel.levels, 1):
@@ -361,9 +383,10 @@ class NumbaLoops:
         if level.element or outputs:
             arrays = [f"{name}[k]" for name in self._arrays_of(level)]
             arguments = [*arrays, *map(self.place, inputs), *self._key_of(level, "k")]
-            target: Callable[[sympy.Symbol], str] = lambda s: (
-                f"{self.value(s)}_of_k" if s in total else self._kept(s)
-            )
+
+            def target(s):
+                return f"{self.value(s)}_of_k" if s in total else self._kept(s)
+
             names = ", ".join(map(target, outputs))
             call = f"{self.function('tensor', k)}("
             body += _called(f"{names} = {call}" if names else call, arguments, ")")
@@ -374,7 +397,11 @@ class NumbaLoops:
             else:
                 body.append(f"{name} = {reduce.monoid.join}({name}, {name}_of_k)")
         for store in level.tensor.stores:
-            value = self._kept(store.value) if store.value in self._local(level) else self.place(store.value)
+            value = (
+                self._kept(store.value)
+                if store.value in self._local(level)
+                else self.place(store.value)
+            )
             body.append(f"{self.states[store.target]}[k] = {value}")
         loop = [f"for k in range(len({self.parameter})):", *indented(body)]
         return [*starts, *loop] if body else []

@@ -146,4 +146,10 @@ def imports_of(code: str) -> list[str]:
     numba = ", ".join(name for name in ("njit", "prange") if name in free)
     of_python = of("math")
     numpy = ["import numpy as np"] if "np" in free else []
-    return [*of_python, *([""] if of_python else []), *numpy, f"from numba import {numba}", *of("numpy")]
+    return [
+        *of_python,
+        *([""] if of_python else []),
+        *numpy,
+        f"from numba import {numba}",
+        *of("numpy"),
+    ]

@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 
-FLAGS = "-std=c99 -O3 -march=native -fopenmp -Wall -Wextra -Werror -pedantic".split()
+FLAGS = ["-std=c99", "-O3", "-march=native", "-fopenmp", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 C_TYPES = {
     "int64_t": ctypes.c_int64,
     "uint64_t": ctypes.c_uint64,
@@ -112,12 +112,13 @@ class InC:
         source.write_text(f'#define {guard}_IMPLEMENTATION\n#include "exported.h"\n')
         command = ["cc", *FLAGS, *flags, "-shared", "-fPIC", "-o", library, source, "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and not done.stderr, done.stderr
+        assert not done.returncode, done.stderr
+        assert not done.stderr
         self.text = text
         self.library = ctypes.CDLL(str(library))
 
     def call(self, name, inputs):
-        """Call a function with the arguments that its declaration names; nothing if there is none."""
+        """Call a function with the arguments of its declaration; nothing if there is none."""
         declared = re.search(rf"^void {name}\((.*?)\);", self.text, re.M | re.S)
         if declared is None:
             return
@@ -171,7 +172,9 @@ class InC:
         stem = kind.split()[1].removesuffix("_hyperparameters")
         fields = re.search(r"typedef struct \{(.*?)\} \w+_hyperparameters;", self.text, re.S)[1]
         names = re.findall(r"double (\w+);", fields)
-        structure = type("Hyper", (ctypes.Structure,), {"_fields_": [(n, ctypes.c_double) for n in names]})
+        structure = type(
+            "Hyper", (ctypes.Structure,), {"_fields_": [(n, ctypes.c_double) for n in names]}
+        )
         function = getattr(self.library, f"{stem}_defaults")
         function.restype = structure
         own = function()
