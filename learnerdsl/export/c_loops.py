@@ -1,7 +1,6 @@
 """Printing of the functions of a file in C: chunks, and updates of a tensor or of all tensors."""
 
 from collections.abc import Sequence
-
 from typing import Any
 
 import sympy
