@@ -98,11 +98,11 @@ class Printer:
         """Return a constant of the printer's dtype; its text may be `inf` or `nan`."""
         return repr(value) if self.dtype == "float64" else f"{self.dtype}({value!r})"
 
-    def wide(self, text: str) -> str:
+    def as_double(self, text: str) -> str:
         """Return the value of a text, converted to float64."""
         return f"float64({text})"
 
-    def squared(self, text: str) -> str:
+    def square_of(self, text: str) -> str:
         """Return the square of a function call."""
         return f"{text}**2"
 

@@ -120,12 +120,12 @@ def widened(reduce: Reduce, printer: Printer) -> str:
     if printer.dtype == "float64" or expression.is_number:
         return _widened_factor(expression, printer)
     if isinstance(expression, sympy.Pow) and expression.exp == 2:
-        return printer.squared(printer.wide(printer(expression.base)))
+        return printer.square_of(printer.as_double(printer(expression.base)))
     if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
         factors = sorted((a for a in expression.args if a != -1), key=printer.rank)
         sign = "-" if expression.args.count(-1) % 2 else ""  # passes may leave several
         return sign + " * ".join(_widened_factor(factor, printer) for factor in factors)
-    return printer.wide(printer(expression))
+    return printer.as_double(printer(expression))
 
 
 def _widened_factor(factor: Any, printer: Printer) -> str:
@@ -135,5 +135,5 @@ def _widened_factor(factor: Any, printer: Printer) -> str:
     if factor.is_number:
         return repr(float(factor))
     if isinstance(factor, sympy.Pow) and factor.exp == 2:
-        return printer.squared(printer.wide(printer(factor.base)))
-    return printer.wide(printer(factor))
+        return printer.square_of(printer.as_double(printer(factor.base)))
+    return printer.as_double(printer(factor))

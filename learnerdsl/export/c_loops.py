@@ -1,6 +1,7 @@
 """Printing of the functions of a file in C: chunks, and updates of a tensor or of all tensors."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
 
@@ -197,8 +198,8 @@ class CLoops:
         name = self.names.arrays[array]
         return f"{name}[k]" if self.loops.of_model and not isinstance(array, RingState) else name
 
-    def _place(self, symbol: sympy.Basic) -> str:
-        """Return where a reduction is joined: a variable, or memory with a value for each tensor."""
+    def _place(self, symbol: Any) -> str:
+        """Return where a reduction is joined: a variable, or the scratch memory."""
         if symbol in self.kept:
             number = self.kept[symbol]
             row = ("", "tensors + ")[number] if number < 2 else f"{number} * tensors + "
@@ -369,7 +370,7 @@ class CLoops:
     def _source(self, symbol: sympy.Basic) -> str:
         return self._read(symbol) if self.loops.is_of_tensor(symbol) else self.value(symbol)
 
-    def _read(self, symbol: sympy.Basic) -> str:
+    def _read(self, symbol: Any) -> str:
         """Return where a scalar of tensor `k` is."""
         if symbol in self.states:
             return f"{self.states[symbol]}[k]"

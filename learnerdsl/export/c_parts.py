@@ -29,7 +29,9 @@ static inline REAL NAME(const REAL x)
 static inline REAL NAME(const REAL a, const REAL b)
 {
     const REAL rest = fmodSUFFIX(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : copysignSUFFIX(rest, rest != 0 ? rest : b);
+    if (rest == 0)
+        return copysignSUFFIX(rest, b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 """,
 }

@@ -20,9 +20,9 @@ _KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int
 long register restrict return short signed sizeof static struct switch typedef union unsigned void
 volatile while asm typeof linux unix
-alignas alignof atomic_bool bool catch class complex constexpr decltype delete explicit export false
-friend imaginary mutable namespace new noexcept noreturn nullptr operator or private protected public
-xor bitand bitor compl and_eq or_eq xor_eq not_eq
+alignas alignof atomic_bool bool catch class complex constexpr decltype delete explicit export
+false friend imaginary mutable namespace new noexcept noreturn nullptr operator or private protected
+public xor bitand bitor compl and_eq or_eq xor_eq not_eq
 template this thread_local throw true try typeid typename using virtual wchar_t and not
 """
 _MATH = """
@@ -125,11 +125,11 @@ class CPrinter(Printer):
         text = str(narrow)
         return f"{text}{'' if '.' in text or 'e' in text else '.0'}f"
 
-    def wide(self, text: str) -> str:
+    def as_double(self, text: str) -> str:
         """Return the value of a text, converted to double."""
         return f"(double)({text})"
 
-    def squared(self, text: str) -> str:
+    def square_of(self, text: str) -> str:
         """Return the square of a value in double."""
         return self._helper("power_2", [text], "")
 

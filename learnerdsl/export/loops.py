@@ -1,8 +1,8 @@
 """What an exported loop receives, returns and keeps: the same for every language it is printed in.
 
-A file has up to two updates: `<rule>_update`, and `<rule>_start`, which fills the states that do not
-start with zeros. Each is a compiled kernel. Its scalars are computed in float64, its sweeps run over
-chunks, and partial results of reductions are joined in the order of the chunks.
+A file has up to two updates: `<rule>_update`, and `<rule>_start`, which fills the states that do
+not start with zeros. Each is a compiled kernel. Its scalars are computed in float64, its sweeps run
+over chunks, and partial results of reductions are joined in the order of the chunks.
 
 A rule with values of the whole model has a function of all tensors, every other rule a function of
 one tensor.
@@ -265,7 +265,7 @@ class Loops:
     def sizes(self) -> tuple[sympy.Symbol, ...]:
         """The lengths of axes that scalars depend on."""
         own = [s for s in self.used if isinstance(s, AxisSize)]
-        return tuple(sorted(own, key=lambda s: s.axis))
+        return tuple(sorted(own, key=str))
 
     @property
     def clock(self) -> tuple[Clock, ...]:

@@ -1,6 +1,7 @@
 """Printing of the functions of a file for Numba: chunks, sweeps over tensors, and updates."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sympy
 
@@ -196,7 +197,7 @@ class NumbaLoops:
         return "float" if self.loops.of_model else "float64"
 
     def key(self, number: str) -> list[str]:
-        """Return the statement that makes the key of a tensor's random numbers, if one is needed."""
+        """Return the statement that makes the key of a tensor's random numbers, if it draws."""
         if not self.loops.draws:
             return []
         seed = next(self.value(s) for s in self.loops.clock if s.name == "seed")
@@ -329,7 +330,7 @@ class NumbaLoops:
         rows = (*self.loops.layout.model, *self.loops.layout.tensor)
         return [s for s in rows if s in read], outputs
 
-    def place(self, symbol: sympy.Basic) -> str:
+    def place(self, symbol: Any) -> str:
         """Return the text of a scalar in the driver, in the loop over the tensors `k`."""
         if not self.loops.is_of_tensor(symbol):
             return self.value(symbol)
@@ -382,9 +383,10 @@ class NumbaLoops:
         if level.element or outputs:
             arrays = [f"{name}[k]" for name in self._arrays_of(level)]
             arguments = [*arrays, *map(self.place, inputs), *self._key_of(level, "k")]
-            target: Callable[[sympy.Symbol], str] = lambda s: (
-                f"{self.value(s)}_of_k" if s in total else self._kept(s)
-            )
+
+            def target(s):
+                return f"{self.value(s)}_of_k" if s in total else self._kept(s)
+
             names = ", ".join(map(target, outputs))
             call = f"{self.function('tensor', k)}("
             body += _called(f"{names} = {call}" if names else call, arguments, ")")

@@ -64,7 +64,17 @@ def test_declarations_are_those_of_c_plus_plus_too(tmp_path):
 
 
 @ld.rule
-def double(I, log, exp=0.1, restrict=0.9, NAN=0.5, linux=2.0, hyper=0.0, int64_t=1.0, π=3.0):
+def double(  # the names are what is tested
+    I,  # noqa: E741
+    log,
+    exp=0.1,
+    restrict=0.9,
+    NAN=0.5,
+    linux=2.0,
+    hyper=0.0,
+    int64_t=1.0,
+    π=3.0,
+):
     """A rule with */ and /* and ??/ in its docstring.
 
     The end of this line is a backslash: \\
@@ -82,7 +92,7 @@ def double(I, log, exp=0.1, restrict=0.9, NAN=0.5, linux=2.0, hyper=0.0, int64_t
 def test_names_with_a_meaning_in_c_are_changed(tmp_path):
     text = double.export("c")
     head = text.partition("#ifdef DOUBLE_IMPLEMENTATION")[0]
-    fields = re.search(r"typedef struct \{(.*?)\} double_hyperparameters", head, re.S)[1]
+    fields = head.partition("typedef struct {")[2].partition("}")[0]
     wanted = ["exp_", "restrict_", "NAN_", "linux_", "hyper_", "int64_t_", "pi"]
     assert re.findall(r"double (\w+);", fields) == wanted
     exported = InC(text, tmp_path)

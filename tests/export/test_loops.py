@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import numba
 import numpy as np
 import pytest
 from support.exported_loops import InC, InNumba, Inputs
@@ -37,12 +38,17 @@ OF_SHAPES = frozenset({"adafactor_bv"})
 SHAPES = ((120, 100), (7, 5))
 STEPS = 20
 BOUNDS = {"float32": 1e-5, "float64": 1e-11}
-"""Largest difference, relative to what 20 updates changed. Elements are computed alike. What differs
-by units in the last place are exp, log, tanh and powers, and sums, which are added in other parts;
-20 updates make more of it. Most rules are equal to the last bit in float32."""
+"""Largest difference, relative to what 20 updates changed.
+
+Elements are computed alike. What differs by units in the last place are exp, log, tanh and powers,
+and sums, which are added in other parts; 20 updates make more of it. Most rules are equal to the
+last bit in float32.
+"""
 
 NAMES = sorted(set(learners.__all__) - OF_AXES - OF_MATRICES - OF_SHAPES)
 IN_PARALLEL = frozenset({"adam"})
+QUICK_IN_NUMBA = frozenset({"adam", "adashift", "prodigy", "sophia"})
+
 
 
 def cases(languages):
@@ -50,7 +56,7 @@ def cases(languages):
     found = []
     for name in NAMES:
         for language, dtype in languages.items():
-            is_quick = name in FEW
+            is_quick = name in FEW and (language == "c" or name in QUICK_IN_NUMBA)
             found.append((language, name, dtype) if is_quick else slow(language, name, dtype))
         for language, dtype in languages.items():
             if name in REPRESENTATIVES:
@@ -124,7 +130,7 @@ def test_export_of_a_builtin_does_what_its_learner_does(language, name, dtype, t
     compare(rule, exported, dtype)
 
 
-@pytest.mark.parametrize("language", ["c", "numba"])
+@pytest.mark.parametrize("language", ["c", slow("numba")])
 def test_chain_with_a_norm_of_the_model_is_exported_whole(language, tmp_path):
     chain = ld.chain(clip_by_global_norm, adamw, ema)
     exported = opened(language, chain.export(language), tmp_path, is_parallel=False)
@@ -149,8 +155,10 @@ def of_everything(p, g, lr=0.01, b=2.5):
     return ld.assign(p, p - lr * total / (1 + largest) - lr * least * product)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("language", ["c", "numba"])
+@pytest.mark.parametrize(
+    ("language", "dtype"),
+    [("c", "float32"), slow("c", "float64"), slow("numba", "float32"), slow("numba", "float64")],
+)
 def test_every_function_is_exported(language, dtype, tmp_path):
     exported = opened(language, of_everything.export(language, dtype), tmp_path, False)
     compare(of_everything, exported, dtype)
@@ -184,20 +192,20 @@ def test_special_values_are_those_of_the_learner(language, has_nan, tmp_path):
     np.testing.assert_array_equal(inputs.arrays["a"][0], learner.state["w"]["a"])
 
 
-@pytest.mark.parametrize("language", ["c", "numba"])
+@pytest.mark.parametrize("language", ["c", slow("numba")])
 def test_export_draws_other_numbers_with_another_seed(language, tmp_path):
     exported = opened(language, noisy_sgd.export(language), tmp_path, False)
     compare(noisy_sgd, exported, "float32", shapes=((64,), (9,)), seed=2**33 + 5)
 
 
-def test_partial_results_do_not_depend_on_the_number_of_threads(tmp_path):
-    numba = pytest.importorskip("numba")
+@pytest.mark.slow
+def test_partial_results_do_not_depend_on_the_number_of_threads():
     text = lamb.export("numba", "float64")
     found = []
     for threads in (1, 2):
         module = InNumba(text).module
         before = numba.get_num_threads()
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(threads, before))
         p, g = (np.random.default_rng(k).standard_normal(50_000) for k in (1, 2))
         module.lamb_update(p, g, np.zeros_like(p), np.zeros_like(p), 1)
         numba.set_num_threads(before)

@@ -30,7 +30,8 @@ def test_module_runs_where_this_package_is_not(tmp_path):
     code = """
 import numpy as np
 import adam
-p, g, m, v = np.ones(10_000, np.float32), np.full(10_000, 0.5, np.float32), *np.zeros((2, 10_000), np.float32)
+p, g = np.ones(10_000, np.float32), np.full(10_000, 0.5, np.float32)
+m, v = np.zeros((2, 10_000), np.float32)
 adam.adam_update(p, g, m, v, 1, lr=0.25)
 assert np.allclose(p, 0.75), p
 assert "learnerdsl" not in sys.modules

@@ -112,12 +112,13 @@ class InC:
         source.write_text(f'#define {guard}_IMPLEMENTATION\n#include "exported.h"\n')
         command = ["cc", *FLAGS, *flags, "-shared", "-fPIC", "-o", library, source, "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and not done.stderr, done.stderr
+        assert not done.returncode, done.stderr
+        assert not done.stderr
         self.text = text
         self.library = ctypes.CDLL(str(library))
 
     def call(self, name, inputs):
-        """Call a function with the arguments that its declaration names; nothing if there is none."""
+        """Call a function with the arguments of its declaration; nothing if there is none."""
         declared = re.search(rf"^void {name}\((.*?)\);", self.text, re.M | re.S)
         if declared is None:
             return
