@@ -7,10 +7,11 @@ import sympy
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.errors import RuleError
 from learnerdsl.export import included
-from learnerdsl.export.frame import Frame, Lines, call_of, dict_of, read_all
+from learnerdsl.export.frame import Frame
 from learnerdsl.export.printer import JaxPrinter
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body, Statement
+from learnerdsl.export.text import Lines, call_of, dict_of, read_all
 from learnerdsl.expr import (
     ParameterSymbol,
     StateSymbol,

@@ -4,10 +4,11 @@ from typing import Any
 
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.export import included
-from learnerdsl.export.frame import Frame, Lines, call_of, dict_of, read_all
+from learnerdsl.export.frame import Frame
 from learnerdsl.export.printer import NumpyPrinter
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body
+from learnerdsl.export.text import Lines, call_of, dict_of, read_all
 from learnerdsl.expr import (
     Where,
     minibatch_size,

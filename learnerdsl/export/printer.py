@@ -127,7 +127,8 @@ class ArrayPrinter(Printer):
 
     def _divisors(self, expr: sympy.Mul) -> list[Any]:
         ndim = self.body.rule.ndim or 0
-        found = [a for a in expr.args if a.is_Pow and isinstance(a.base, AxisSize) and a.exp == -1]
+        arguments: tuple[Any, ...] = expr.args
+        found = [a for a in arguments if a.is_Pow and isinstance(a.base, AxisSize) and a.exp == -1]
         axes = {a.base.axis % ndim for a in found} if ndim else set()
         return found if axes == set(range(1, ndim)) and ndim > 1 else []
 
@@ -360,7 +361,7 @@ class JaxPrinter(ArrayPrinter):
         """Return (base, exponent) of the negative of a scalar to a power of the step."""
         if not isinstance(term, sympy.Mul) or len(term.args) != 2 or term.args[0] != -1:
             return None, None
-        power = term.args[1]
+        power: Any = term.args[1]
         if not power.is_Pow or step not in symbols_in(power.exp) or not self.body.is_scalar(power):
             return None, None
         return power.base, power.exp
