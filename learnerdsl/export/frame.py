@@ -451,5 +451,16 @@ class Frame:
         """Return the text of the file."""
         head = [f"# {line}".rstrip() for line in self.request.header]
         blocks = ["\n".join(part) for part in (*(text.splitlines() for text in dialect), *parts)]
-        top = [*head, "", *imports, "", ""] if imports else [*head, ""]
+        top = [*head, "", *imports, "", ""] if imports else [*head, "", ""]
         return "\n".join(top) + "\n" + "\n\n\n".join(blocks) + "\n"
+
+    def text_of_file(self) -> str:
+        """Return the file."""
+        raise NotImplementedError
+
+
+def shortest(kind: type[Frame], request: Request) -> str:
+    """Return the shorter of two files, which count axes from the first or from the last."""
+    has_axes = any(variant.rule.ndim is not None for variant in request.variants)
+    ways = (True, False) if has_axes else (True,)
+    return min((kind(request, from_last).text_of_file() for from_last in ways), key=len)
