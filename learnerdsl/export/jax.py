@@ -7,10 +7,11 @@ import sympy
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.errors import RuleError
 from learnerdsl.export import included
-from learnerdsl.export.frame import Frame, Lines, call_of, dict_of, read_all
-from learnerdsl.export.printer import JaxPrinter
+from learnerdsl.export.dialects import JaxPrinter
+from learnerdsl.export.frame import Frame, shortest
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body, Statement
+from learnerdsl.export.text import Lines, call_of, dict_of, read_all
 from learnerdsl.expr import (
     ParameterSymbol,
     StateSymbol,
@@ -28,7 +29,7 @@ def jax(request: Request) -> str:
     Raises:
         RuleError: the rule cannot be written for parameters of all shapes.
     """
-    return min((_Jax(request, from_last).text_of_file() for from_last in (True, False)), key=len)
+    return shortest(_Jax, request)
 
 
 class _Jax(Frame):

@@ -49,10 +49,18 @@ def _states(request: Request) -> list[str]:
     for variant in request.variants:
         for spec in variant.rule.states:
             shape = spec.symbol.shape
-            text = shape if isinstance(shape, str) else ", ".join(map(str, shape))
+            text = shape if isinstance(shape, str) else _axes(shape)
             found.setdefault(spec.public, f"| `{spec.public}` | {text} | `{spec.init}` |")
     head = ["| state | one value for each | starts from |", "|---|---|---|"]
     return ["## States", "", *head, *found.values()] if found else []
+
+
+def _axes(shape: tuple[int | str, ...]) -> str:
+    """Return in words what a state over axes, or a matrix, has values for."""
+    if isinstance(shape[0], str):
+        return f"entry of a matrix ({shape[0]}, {shape[1]})"
+    noun = "axis" if len(shape) == 1 else "axes"
+    return f"index of {noun} {', '.join(map(str, shape))}"
 
 
 def _cost(request: Request) -> list[str]:

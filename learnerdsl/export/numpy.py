@@ -4,10 +4,11 @@ from typing import Any
 
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.export import included
-from learnerdsl.export.frame import Frame, Lines, call_of, dict_of, read_all
-from learnerdsl.export.printer import NumpyPrinter
+from learnerdsl.export.dialects import NumpyPrinter
+from learnerdsl.export.frame import Frame, shortest
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body
+from learnerdsl.export.text import Lines, call_of, dict_of, read_all
 from learnerdsl.expr import (
     Where,
     minibatch_size,
@@ -25,7 +26,7 @@ def numpy(request: Request) -> str:
     Raises:
         RuleError: the rule cannot be written for parameters of all shapes.
     """
-    return min((_Numpy(request, from_last).text_of_file() for from_last in (True, False)), key=len)
+    return shortest(_Numpy, request)
 
 
 class _Numpy(Frame):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
-from learnerdsl.errors import RuleError
 from learnerdsl.inspection import pretty
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.tracing import OptionValue, Rule
@@ -160,14 +159,14 @@ def variants_of(
         shapes: the shapes.
 
     Raises:
-        RuleError: the rule takes none of the shapes.
+        Exception: the rule takes none of the shapes; what the last one raised.
     """
     found: dict[Any, tuple[Rule, list[tuple[int, ...]]]] = {}
-    refused: RuleError | None = None
+    refused: Exception | None = None
     for shape in shapes:
         try:
             rule = trace(shape)
-        except RuleError as error:
+        except Exception as error:  # that of the rule's author: the rule is not for this shape
             refused = error
             continue
         key = rule.ndim, rule.lines, rule.states, rule.evaluation, rule.extras

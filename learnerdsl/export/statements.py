@@ -330,10 +330,9 @@ def _name_of(node: Any) -> str:
             node.monoid.name, "product"
         )
     if isinstance(node, sympy.Pow) and node.exp == sympy.S.Half:
-        inner = node.base
-        if isinstance(inner, Reduction) and inner.argument.is_Pow and inner.argument.base.is_Symbol:
-            return f"norm_{inner.argument.base}"
-        return "root"
+        squared: Any = node.base.argument if isinstance(node.base, Reduction) else sympy.S.Zero
+        is_norm = squared.is_Pow and squared.base.is_Symbol
+        return f"norm_{squared.base}" if is_norm else "root"
     if isinstance(node, Draw):
         return "noise"
     return "product" if isinstance(node, MatrixFunction) else "part"

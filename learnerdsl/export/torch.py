@@ -4,10 +4,11 @@ from typing import Any
 
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.export import included
-from learnerdsl.export.frame import Frame, Lines, call_of, dict_of, read_all
-from learnerdsl.export.printer import TorchPrinter, is_python
+from learnerdsl.export.dialects import TorchPrinter, is_python
+from learnerdsl.export.frame import Frame, shortest
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body, Statement, Sum
+from learnerdsl.export.text import Lines, call_of, dict_of, read_all
 from learnerdsl.expr import (
     CLOCK,
     StateSymbol,
@@ -27,7 +28,7 @@ def torch(request: Request) -> str:
     Raises:
         RuleError: the rule cannot be written for parameters of all shapes.
     """
-    return min((_Torch(request, from_last).text_of_file() for from_last in (True, False)), key=len)
+    return shortest(_Torch, request)
 
 
 def class_name(name: str) -> str:
@@ -103,7 +104,8 @@ class _Torch(Frame):
     def statement(self, body: Body, statement: Statement) -> str:
         text = super().statement(body, statement)
         symbol, value = statement.symbol, statement.expression
-        if symbol in self.python or not is_python(value, self.python, body):
+        is_number = is_python(value, self.python, body)
+        if statement.rounded or symbol in self.python or not is_number:
             return text
         # A branch of a choice that is a number, where the other one is a tensor.
         name, _, number = text.partition(" = ")
