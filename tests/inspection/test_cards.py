@@ -219,6 +219,16 @@ def test_a_broken_rule_shows_its_error_in_its_card():
     assert "ld-error" in broken._repr_html_()
 
 
+def test_an_error_of_python_in_a_rule_is_shown_too():
+    @ld.rule
+    def misspelt(p, g, lr=0.1):
+        return ld.assign(p, p - lr * grad)  # noqa: F821
+
+    card = misspelt.card()
+    check_card(card)
+    assert "name 'grad' is not defined" in section(card, "Error")[0].text
+
+
 def test_arguments_that_cannot_be_are_refused():
     with pytest.raises(ld.UnknownNameError, match="no option 'nesterof'"):
         adam.card(nesterof=True)
