@@ -13,6 +13,7 @@ from learnerdsl.compose import chain as chain
 from learnerdsl.compose import renamed as renamed
 from learnerdsl.compose import transform as transform
 from learnerdsl.define import UpdateRule as UpdateRule
+from learnerdsl.define import compare as compare
 from learnerdsl.define import rule as rule
 from learnerdsl.errors import ArrayError as ArrayError
 from learnerdsl.errors import CheckpointError as CheckpointError
