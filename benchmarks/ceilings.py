@@ -7,18 +7,9 @@ import numpy as np
 
 import learnerdsl as ld
 from benchmarks.peers import BETA1, BETA2, EPS, LR, Arrays, Peer, PeerKind
+from learnerdsl.inspection import machine
 
-
-@ld.rule
-def traffic_only(p, g):
-    """The arrays that Adam reads and writes, and only additions: the time the memory needs.
-
-    Values stay bounded: both states alternate between 0 and the gradient, and cancel in `p`.
-    """
-    a, b = ld.state("a"), ld.state("b")
-    a_new = ld.assign(a, g - a)
-    b_new = ld.assign(b, g - b)
-    return ld.assign(p, p + a_new - b_new)
+traffic_only = ld.rule(machine.traffic_only)
 
 
 def traffic_rule(params: Arrays, grads: Arrays) -> Peer:

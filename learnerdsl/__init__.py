@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from learnerdsl.compose import renamed as renamed
     from learnerdsl.compose import transform as transform
     from learnerdsl.define import UpdateRule as UpdateRule
+    from learnerdsl.define import compare as compare
     from learnerdsl.define import rule as rule
     from learnerdsl.errors import ArrayError as ArrayError
     from learnerdsl.errors import CheckpointError as CheckpointError
@@ -101,7 +102,7 @@ _HOMES = {
         "renamed",
         "transform",
     ),
-    "learnerdsl.define": ("UpdateRule", "rule"),
+    "learnerdsl.define": ("UpdateRule", "compare", "rule"),
     "learnerdsl.errors": (
         "ArrayError",
         "CheckpointError",

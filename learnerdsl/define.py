@@ -12,6 +12,7 @@ from learnerdsl.cards import HasCard, ShownCard, error_card
 from learnerdsl.errors import LearnerError, UnknownNameError
 from learnerdsl.learner import Learner
 from learnerdsl.learner.precision import precisions_for
+from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
 from learnerdsl.runtime.arrays.host import Arrays
 from learnerdsl.runtime.exchanges import Collectives, collectives
@@ -315,6 +316,41 @@ class UpdateRule(ByName, HasCard):
         )
         return export.written(format, request)
 
+    def roofline(
+        self,
+        shapes: Any,
+        bandwidth: float | None = None,
+        *,
+        dtype: str = "float32",
+        measure: bool = False,
+        **options: Any,
+    ) -> inspection.Roofline:
+        """Return the bytes and operations of an update, and the time that they should take.
+
+        Without `bandwidth`, this machine is measured once, which takes some seconds: memory with a
+        rule that only moves data, on as many threads as updates use, and functions of matrices. The
+        results are kept in the cache directory.
+
+        Args:
+            shapes: the shape of a tensor, or a list of them.
+            bandwidth: bytes per second of memory.
+            dtype: number type of the parameters.
+            measure: whether to run a learner of these shapes and measure an update.
+            options: options of the rule, and other arguments of `program`.
+
+        Raises:
+            LearnerError: an argument cannot be used.
+
+        >>> from learnerdsl.learners import adam
+        >>> own = adam.roofline((1000, 1000), bandwidth=20e9)
+        >>> own.bytes, own.flops, f"{own.predicted:.2g}"
+        (28000000, 15000000, '0.0014')
+        """
+        own = inspection.checked_shapes(shapes)
+        programs = [self.program("cpu", dtype, shape=shape, **options) for shape in own]
+        make = functools.partial(self, **options) if measure else None
+        return inspection.roofline(programs, own, bandwidth, Learner, make)
+
     def latex(self, **options: Any) -> str:
         """Return the mathematics as LaTeX; old values have index t-1, new ones t."""
         return inspection.latex(self.trace(**options))
@@ -381,6 +417,37 @@ def _precision(
     """Return the number types that a learner of parameters of this dtype would choose."""
     choices = states, master, rounding, products
     return precisions_for([traced], [parameter_type(dtype)], *choices)[0]
+
+
+def compare(
+    *rules: UpdateRule, dtype: str = "float32", shape: tuple[int, ...] = DEFAULT_SHAPE
+) -> inspection.Comparison:
+    """Compare rules: mathematics, hyperparameters, states, sweeps, cost and loops side by side.
+
+    Args:
+        rules: two rules or chains, or more.
+        dtype: number type of the parameters.
+        shape: shape of the parameter, for rules that ask for it.
+
+    Returns:
+        An object whose text, and whose table in a notebook, marks the lines that differ.
+
+    Raises:
+        LearnerError: there are fewer than two rules, or something else than a rule.
+
+    >>> import learnerdsl as ld
+    >>> from learnerdsl.learners import adam, adamw
+    >>> both = ld.compare(adam, adamw)
+    >>> both.differences
+    ('mathematics', 'hyperparameters', 'cost', 'loops')
+    >>> both["states"].rows[0].texts
+    ('m: element, starts at 0.0', 'm: element, starts at 0.0')
+    """
+    for own in rules:
+        if not isinstance(own, UpdateRule):
+            msg = f"compare takes rules, got {quoted(own)}; write compare(adam, adamw)."
+            raise LearnerError(msg)
+    return inspection.compare([own.program("cpu", dtype, shape=shape) for own in rules])
 
 
 @overload

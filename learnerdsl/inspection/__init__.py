@@ -8,6 +8,8 @@ from learnerdsl.inspection.code import llvm as llvm
 from learnerdsl.inspection.code import loops as loops
 from learnerdsl.inspection.code import ptx as ptx
 from learnerdsl.inspection.code import ptx_loops as ptx_loops
+from learnerdsl.inspection.comparison import Comparison as Comparison
+from learnerdsl.inspection.comparison import compare as compare
 from learnerdsl.inspection.costs import Cost as Cost
 from learnerdsl.inspection.costs import StateArray as StateArray
 from learnerdsl.inspection.costs import cost as cost
@@ -23,6 +25,9 @@ from learnerdsl.inspection.mathematics import pretty as pretty
 from learnerdsl.inspection.plans import Pass as Pass
 from learnerdsl.inspection.plans import Plan as Plan
 from learnerdsl.inspection.plans import plan as plan
+from learnerdsl.inspection.rooflines import Roofline as Roofline
+from learnerdsl.inspection.rooflines import checked_shapes as checked_shapes
+from learnerdsl.inspection.rooflines import roofline as roofline
 from learnerdsl.inspection.rule_cards import rule_card as rule_card
 from learnerdsl.inspection.rule_cards import transform_card as transform_card
 from learnerdsl.inspection.stage_cards import Stages as Stages

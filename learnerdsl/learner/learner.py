@@ -185,6 +185,12 @@ class Learner(Resumable, HasCard):
         self._rule = self._rules[0]
         check_variants(self._rules)
         kinds = self._backend.kinds
+        self._choices: dict[str, Any] = {
+            "states": states,
+            "master": master,
+            "rounding": rounding,
+            "products": products,
+        }
         self._precisions = precisions_for(self._rules, kinds, states, master, rounding, products)
         self._stored = Stored(self._rules, self._precisions)
         self._groups = [grouping.numbers[name] for name in self._names]
@@ -537,6 +543,26 @@ class Learner(Resumable, HasCard):
         return inspection.learner_card(
             held, settings, self.step_count, self._backend.name, self.threads
         )
+
+    def roofline(
+        self, bandwidth: float | None = None, *, measure: bool = False
+    ) -> inspection.Roofline:
+        """Return the bytes and operations of an update, and its time; see `UpdateRule.roofline`.
+
+        Args:
+            bandwidth: bytes per second; None to measure this machine.
+            measure: whether to measure an update of a new learner of the same shapes; this one
+                stays as it is.
+
+        Raises:
+            HyperparameterError: the learner works on a GPU and there is no bandwidth.
+        """
+        shapes = list(self._backend.shapes.values())
+        target = "cuda" if self._backend.name == "cuda" else "cpu"
+        pairs = zip(self._rules, self._precisions, strict=True)
+        programs = [compile_rule(rule, precision, target) for rule, precision in pairs]
+        make = partial(Learner, self._rules, **self._choices) if measure else None
+        return inspection.roofline(programs, shapes, bandwidth, Learner, make)
 
     @overload
     def ptx(self, cc: tuple[int, int] = (9, 0), loop: Literal[False] = False) -> str: ...

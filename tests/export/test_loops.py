@@ -50,7 +50,6 @@ IN_PARALLEL = frozenset({"adam"})
 QUICK_IN_NUMBA = frozenset({"adam", "adashift", "prodigy", "sophia"})
 
 
-
 def cases(languages):
     """A language, a builtin and a dtype: both dtypes for representatives, one for the others."""
     found = []

@@ -1,0 +1,69 @@
+"""Count the floating-point operations of an update, those of functions of matrices included."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import sympy
+
+from learnerdsl.codegen.operations import count_operations
+from learnerdsl.expr import MatMul, MatrixFunction
+from learnerdsl.expr.matrices import Eigenvectors, InverseRoot, Orthonormal
+from learnerdsl.ir import Block, Domain, Kernel, Rank
+
+Shape = tuple[int, ...]
+
+EIGEN_FLOPS = 9
+"""Operations for all eigenvalues and eigenvectors of a symmetric matrix, divided by n**3."""
+
+
+def flops_of_sweep(block: Block, elements: int) -> int:
+    """Return the operations of a sweep: an addition, a root or a function is one."""
+    counted = sum(
+        count_operations(item.expression).total() for item in (*block.computes, *block.reduces)
+    )
+    return elements * (counted + len(block.reduces))
+
+
+def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, int]:
+    """Return the operations of functions of whole matrices, by kind, for a tensor of this shape."""
+    found = {"products": 0, "decompositions": 0, "elements": 0}
+    for compute in block.computes:
+        for node in sympy.preorder_traversal(compute.expression):
+            for kind, flops in _of_node(kernel, node, shape):
+                found[kind] += flops
+        names = count_operations(compute.expression)
+        own = sum(n for name, n in names.items() if name not in _FUNCTIONS)
+        found["elements"] += own * math.prod(_sides(kernel, compute.expression, shape))
+    batch = math.prod(shape[:-2])
+    return {kind: batch * flops for kind, flops in found.items()}
+
+
+_FUNCTIONS = {cls.__name__.lower() for cls in (MatMul, InverseRoot, Eigenvectors, Orthonormal)}
+_FUNCTIONS |= {"transpose", "identity"}
+
+
+def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
+    """Return the rows and columns of a matrix; (1, 1) of a number."""
+    domain: Domain = kernel.domain_of(value)
+    if domain.rank < Rank.ELEMENT or len(shape) < 2:
+        return 1, 1
+    sizes = {"rows": shape[-2], "cols": shape[-1]}
+    return sizes[domain.sides[0]], sizes[domain.sides[1]]
+
+
+def _of_node(kernel: Kernel, node: Any, shape: Shape) -> Iterator[tuple[str, int]]:
+    """Yield the kind and the operations of a function of matrices, by the usual formulas."""
+    if not isinstance(node, MatrixFunction):
+        return
+    rows, cols = _sides(kernel, node.args[0], shape)
+    if isinstance(node, MatMul):
+        yield "products", 2 * rows * cols * _sides(kernel, node.args[1], shape)[1]
+    elif isinstance(node, Eigenvectors):
+        yield "decompositions", EIGEN_FLOPS * rows**3
+    elif isinstance(node, InverseRoot):
+        yield "decompositions", EIGEN_FLOPS * rows**3
+        yield "products", 2 * rows**3
+    elif isinstance(node, Orthonormal):
+        least = min(rows, cols)
+        yield "decompositions", round(4 * (max(rows, cols) * least**2 - least**3 / 3))
