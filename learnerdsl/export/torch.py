@@ -8,7 +8,7 @@ from learnerdsl.export.dialects import TorchPrinter, is_python
 from learnerdsl.export.frame import Frame, shortest
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body, Statement, Sum
-from learnerdsl.export.text import Lines, call_of, dict_of, read_all
+from learnerdsl.export.text import Lines, bare, call_of, dict_of, read_all
 from learnerdsl.expr import (
     CLOCK,
     StateSymbol,
@@ -401,4 +401,4 @@ class _Torch(Frame):
         states = [s for s in self.states_of(body) if s in symbols_in(body.rule.evaluation)]
         reads = [f'{self.names[s]} = own["{s}"]' for s in states]
         text = self.text(own, body.rule.evaluation)
-        return [*reads, f"averages[{self.key}] = ({text}).clone()"]
+        return [*reads, f"averages[{self.key}] = ({bare(text)}).clone()"]

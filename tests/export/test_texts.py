@@ -14,7 +14,20 @@ from learnerdsl.learners import adafactor, adam, sgd
 QUICK = ("adam", "prodigy", "asgd")
 ARRAYS = ("numpy", "torch", "jax")
 NAMES = [name if name in QUICK else slow(name) for name in sorted(RULES)]
-WIDE = {"adamp", "nero", "sgdp", "tam", "adatam", "ranger"}
+WIDE = {
+    "racs",
+    "shampoo",
+    "sm3",
+    "soap",
+    "adagc",
+    "adamp",
+    "sgd_sai",
+    "nero",
+    "sgdp",
+    "tam",
+    "adatam",
+    "ranger",
+}
 """Builtins in whose files some lines have to be broken."""
 
 
