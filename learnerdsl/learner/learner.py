@@ -6,12 +6,10 @@ from dataclasses import replace
 from functools import partial
 from operator import is_
 from types import MappingProxyType
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 
-from learnerdsl import inspection
-from learnerdsl.cards import HasCard, ShownCard
 from learnerdsl.errors import (
     LearnerError,
     NonFiniteError,
@@ -35,19 +33,19 @@ from learnerdsl.learner.hyperparameters import (
     HyperTable,
     names_of_groups,
 )
+from learnerdsl.learner.inspectable import Inspectable
 from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
-from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
 from learnerdsl.runtime.arrays.host import Arrays, Gradients, Name, named_arrays
 from learnerdsl.runtime.arrays.interop import version_counter
 from learnerdsl.runtime.arrays.nested import flattened
 from learnerdsl.runtime.arrays.sparse import NO_ROWS, RowSparse
-from learnerdsl.runtime.backends import choose_backend, cpu_module, cuda_module
+from learnerdsl.runtime.backends import choose_backend
 from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.shards import array_of
 from learnerdsl.runtime.turns import TOKEN, is_nested, wait_for_turn
@@ -62,7 +60,7 @@ NESTED = (
 )
 
 
-class Learner(Resumable, HasCard):
+class Learner(Resumable, Inspectable):
     r"""Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
     Call a rule to make one: `learner = adam(params, lr=1e-3)`.
@@ -488,127 +486,6 @@ class Learner(Resumable, HasCard):
         return GroupViews(
             Hyperparameters(self._hyper, k) for k in range(1, len(self._hyper.settings))
         )
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The compiled rule, one program for each variant."""
-        target = "cuda" if self._backend.name == "cuda" else "cpu"
-        pairs = dict.fromkeys(zip(self._rules, self._precisions, strict=True))
-        return tuple(compile_rule(rule, precision, target) for rule, precision in pairs)
-
-    @property
-    def program(self) -> Program:
-        """The compiled rule of the first parameter's variant."""
-        return self.programs[0]
-
-    def source(self) -> str:
-        """Return the generated Python source of all variants, as Numba compiles it."""
-        return "\n\n".join(program.source for program in self.programs)
-
-    @property
-    def source_file(self) -> str:
-        """Path of the file that holds the generated source."""
-        program = self.program
-        if program.target == "cuda":
-            return str(cuda_module("engine").load_kernels(program).__file__)
-        return str(cpu_module("engine").load_kernels(program).__file__)
-
-    def plan(self) -> inspection.Plan:
-        """Return the sweeps over memory of the first parameter's variant, and their traffic."""
-        return self.plans[0]
-
-    @property
-    def plans(self) -> tuple[inspection.Plan, ...]:
-        """The plan of every variant; most rules have one."""
-        return tuple(inspection.plan(program) for program in self.programs)
-
-    def cost(self) -> inspection.Cost:
-        """Return traffic, memory and arithmetic per element, of the first parameter's variant."""
-        return inspection.cost(self.program)
-
-    def card(self) -> ShownCard:
-        """Return what there is to see of the learner now; print it, or write `.html()`."""
-        target = self.program.target
-        held = [
-            inspection.Held(str(name), tuple(shape), compile_rule(rule, precision, target))
-            for (name, shape), rule, precision in zip(
-                self._backend.shapes.items(), self._rules, self._precisions, strict=True
-            )
-        ]
-        settings = [
-            inspection.Setting(str(k), *own)
-            for k in range(len(self._hyper.settings))
-            for own in Hyperparameters(self._hyper, k).shown()
-        ]
-        return inspection.learner_card(
-            held, settings, self.step_count, self._backend.name, self.threads
-        )
-
-    def roofline(
-        self, bandwidth: float | None = None, *, measure: bool = False
-    ) -> inspection.Roofline:
-        """Return the bytes and operations of an update, and its time; see `UpdateRule.roofline`.
-
-        Args:
-            bandwidth: bytes per second; None to measure this machine.
-            measure: whether to measure an update of a new learner of the same shapes; this one
-                stays as it is.
-
-        Raises:
-            HyperparameterError: the learner works on a GPU and there is no bandwidth.
-        """
-        shapes = list(self._backend.shapes.values())
-        target = "cuda" if self._backend.name == "cuda" else "cpu"
-        pairs = zip(self._rules, self._precisions, strict=True)
-        programs = [compile_rule(rule, precision, target) for rule, precision in pairs]
-        make = partial(Learner, self._rules, **self._choices) if measure else None
-        return inspection.roofline(programs, shapes, bandwidth, Learner, make)
-
-    @overload
-    def ptx(self, cc: tuple[int, int] = (9, 0), loop: Literal[False] = False) -> str: ...
-    @overload
-    def ptx(self, cc: tuple[int, int] = (9, 0), *, loop: bool) -> str | inspection.HotLoops: ...
-    def ptx(self, cc: tuple[int, int] = (9, 0), loop: bool = False) -> str | inspection.HotLoops:
-        """Return the PTX of every kernel for compute capability `cc`; see `UpdateRule.ptx`.
-
-        Args:
-            cc: major and minor number of the compute capability.
-            loop: whether to return only the hot loop of each sweep; see `asm`.
-
-        Raises:
-            LearnerError: the learner does not work on a GPU, or `cc` is not a pair of whole
-                numbers.
-        """
-        if loop:
-            found = [inspection.ptx_loops(program, cc) for program in self.programs]
-            return sum(found, inspection.HotLoops(()))
-        return "\n".join(inspection.ptx(program, cc) for program in self.programs)
-
-    def llvm(self) -> str:
-        """Return the optimised LLVM of every function, even if the disk cache had its code."""
-        return "\n".join(inspection.llvm(program) for program in self.programs)
-
-    @overload
-    def asm(self, loop: Literal[False] = False) -> str: ...
-    @overload
-    def asm(self, *, loop: bool) -> str | inspection.HotLoops: ...
-    def asm(self, loop: bool = False) -> str | inspection.HotLoops:
-        """Return the assembly of every function, or the loops that the time goes to.
-
-        Args:
-            loop: whether to return only the hot loop of each sweep: an object whose text has each
-                instruction under the line of `source` that it comes from. It also has the width of
-                the vectors, the elements of an iteration, and what is not a vector; see the page on
-                cost.
-
-        Raises:
-            HyperparameterError: the learner works on a GPU (write `ptx`), nothing is compiled, or
-                the processor is one whose loops cannot be read.
-        """
-        if loop:
-            found = [inspection.asm_loops(program) for program in self.programs]
-            return sum(found, inspection.HotLoops(()))
-        return "\n".join(inspection.asm(program) for program in self.programs)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
