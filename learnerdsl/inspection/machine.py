@@ -13,7 +13,7 @@ import numpy as np
 
 from learnerdsl.inspection.arithmetic import EIGEN_FLOPS
 from learnerdsl.kernels import places
-from learnerdsl.runtime.cpu.threads import get_num_threads
+from learnerdsl.runtime.backends import cpu_module
 from learnerdsl.tracing import Rule, assign, state, trace
 
 NewLearner = Callable[[Rule, list[Any]], Any]
@@ -107,7 +107,7 @@ def this_machine(new_learner: NewLearner) -> Machine:
     again, remove the file `machine-….json`.
     """
     processor = _processor()
-    threads = get_num_threads()
+    threads = cpu_module("threads").get_num_threads()
     key = f"machine 4 {processor} {threads}"
     name = f"machine-{places.file_name(processor)}-{threads}.json"
     content = places.kept_checked(name, key)

@@ -1,7 +1,7 @@
 """Read what observers computed in an update, and keep it in a history."""
 
+import math
 from collections.abc import Mapping, Sequence
-from math import nan, prod
 from typing import Any
 
 from learnerdsl.errors import ArrayError, LearnerError
@@ -41,7 +41,7 @@ class Watch:
         self.observers = observed.observers
         self.states = observed.states
         self.names = list(shapes)
-        self.sizes = [float(prod(shape)) for shape in shapes.values()]
+        self.sizes = [float(math.prod(shape)) for shape in shapes.values()]
         self.parts = [(o.name, part) for o in self.observers for part in o.parts]
         self.monoids = [o.monoid(part) for o in self.observers for part in o.parts]
         self.history = History([o.name for o in self.observers], self.numbers, keep)
@@ -90,7 +90,7 @@ class Watch:
 
     def empty_states(self) -> dict[str, list[float]]:
         """Return the states of observers without a value, for an engine to write."""
-        return {state: [nan] * len(self.names) for state in self.states.values()}
+        return {state: [math.nan] * len(self.names) for state in self.states.values()}
 
     def values(self, engine: Engine) -> list[list[float | None]]:
         """Return the parts over each tensor; None for tensors that the last update left out."""
@@ -114,7 +114,7 @@ class Watch:
         """Return the number of each observer from a record."""
         parts, size = record
         if parts is None:
-            return [size if size and o.counts_nonfinite else nan for o in self.observers]
+            return [size if size and o.counts_nonfinite else math.nan for o in self.observers]
         return self.of_parts(parts, size)
 
     def of_parts(self, parts: Sequence[float], size: float) -> list[float]:
@@ -132,7 +132,7 @@ class Watch:
         """Return observer -> parameter -> number, of the parameters that were updated."""
         names = [o.name for o in self.observers]
         if self.is_new or self.is_skipped:
-            return {name: dict.fromkeys(self.names, nan) for name in names}
+            return {name: dict.fromkeys(self.names, math.nan) for name in names}
         columns = list(zip(*self.values(engine), strict=True))
         rows = {
             name: self.of_parts(columns[k], self.sizes[k])
