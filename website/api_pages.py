@@ -45,6 +45,7 @@ LANGUAGE = [
     "identity",
 ]
 COMPOSITION = ["transform", "chain", "renamed", "shared", "only_when", "by_parameter"]
+FIT = ["minimize", "minimize_method", "lr_finder", "RateSearch", "History", "compare"]
 OBJECTS = [
     "UpdateRule",
     "Learner",
@@ -68,6 +69,7 @@ def pages() -> dict[str, str]:
         "language": ("The language", "learnerdsl", LANGUAGE),
         "composition": ("Composition", "learnerdsl", COMPOSITION),
         "objects": ("Rules and learners", "learnerdsl", OBJECTS),
+        "fit": ("Fit and observe", "learnerdsl", FIT),
         "errors": ("Errors", "learnerdsl", errors),
         "schedules": ("Schedules", "learnerdsl.schedules", list(_public(schedules))),
         "transforms": ("Transforms", "learnerdsl.transforms", transforms.__all__),
