@@ -78,7 +78,8 @@ def _curves(name: str) -> str:
         curves = [Curve(n, table[n]["curve"], style) for n, style in OTHERS.items() if n != name]
         curves.append(Curve(name, table[name]["curve"], "own"))
         drawn.append(panel(problem.title, curves, *_range(curves)))
-    key = ", ".join(f'<span class="{s}">{n}</span>' for n, s in {name: "own", **OTHERS}.items())
+    styles = {**OTHERS, name: "own"}
+    key = " ".join(f'<span class="{style}">{n}</span>' for n, style in styles.items())
     return f'<div class="panels">{"".join(drawn)}</div>\n<p class="key">{key}</p>'
 
 

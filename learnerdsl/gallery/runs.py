@@ -21,8 +21,8 @@ class Run:
     """What a run gave.
 
     Attributes:
-        losses: the loss at the start, and after every `problem.every` updates; infinite from where
-            the run diverged.
+        losses: the loss at the start, and after every `problem.every` updates, where the next one
+            begins; infinite from where the run diverged.
         scale: the loss of the start, above the lowest.
         lowest: the lowest loss that can be reached.
     """
@@ -94,7 +94,7 @@ def train(
             if k % problem.every:
                 continue
             judged = params if traced.evaluation is None else learner.evaluation_parameters()
-            loss = problem.loss(judged, k)
+            loss = problem.loss(judged, k + 1)  # what the next gradient belongs to
             if not loss - problem.lowest <= TOO_FAR * scale:
                 break
             losses[k // problem.every] = loss

@@ -69,3 +69,10 @@ def test_a_rule_without_a_rate_runs_once():
 def test_rates_are_two_for_each_factor_of_ten():
     assert RATES[0] == 3.16e-5
     np.testing.assert_allclose(np.divide(RATES[1:], RATES[:-1]), 10**0.5, rtol=2e-3)
+
+
+def test_a_moving_minimum_is_judged_where_the_next_update_begins():
+    drift = PROBLEMS["drift"]
+    run = train(sgd, drift, lr=1.0)  # each update jumps to the minimum of its own gradient
+    missed = [np.sin(2 * np.pi * k / 200 + np.linspace(0, np.pi, 10)) for k in (400, 401)]
+    assert run.losses[400] == pytest.approx(0.5 * np.sum((missed[1] - missed[0]) ** 2))
