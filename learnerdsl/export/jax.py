@@ -40,33 +40,12 @@ class _Jax(Frame):
     all_parameters = ""
     reserved = frozenset(
         {
-            *(
-                "jax",
-                "jnp",
-                "optax",
-                "math",
-                "params",
-                "grads",
-                "state",
-                "k",
-                "own",
-                "change",
-                "tensors",
-            ),
-            *("model", "kept", "number", "init", "update", "leaves", "tree", "updates", "extra"),
-            *("philox", "uniform", "normal", "eigh", "eigenvectors", "inverse_root", "key_of"),
-            *(
-                "change",
-                "one_minus_power",
-                "State",
-                "NamedTuple",
-                "Any",
-                "averages",
-                "samples",
-                "step",
-            ),
-            *("samples", "step", "seed", "minibatch_size", "model_size", "gradients", "new"),
-            *("states", "init_tensor"),
+            *("jax", "jnp", "optax", "math", "params", "grads", "state", "k", "own", "change"),
+            *("tensors", "model", "kept", "number", "init", "update", "leaves", "tree"),
+            *("updates", "extra", "philox", "uniform", "normal", "eigh", "eigenvectors"),
+            *("inverse_root", "key_of", "one_minus_power", "State", "NamedTuple", "Any"),
+            *("averages", "samples", "step", "seed", "minibatch_size", "model_size"),
+            *("gradients", "new", "states", "init_tensor"),
         }
     )
 
