@@ -75,6 +75,11 @@ class Piece:
     array: Any
     shard: Shard
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of these elements; what has one is a parameter, not a container of some."""
+        return tuple(self.array.shape)
+
 
 def array_of(parameter: Any) -> Any:
     """Return the array that a learner updates: that of a piece, or the parameter itself."""
