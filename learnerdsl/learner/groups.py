@@ -1,6 +1,8 @@
 """Read groups of parameters: who belongs to each, what differs there, and what is frozen."""
 
+import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
@@ -137,13 +139,31 @@ def matching(parameters: Mapping[Name, Any], wanted: Any, what: str) -> list[Nam
 
 
 def _chosen(parameters: Mapping[Name, Any], choose: Callable[..., Any], what: str) -> list[Name]:
-    """Return the names for which a function of name and array is true."""
-    found = [name for name, array in parameters.items() if choose(name, array)]
+    """Return the names for which a function of the name, or of name and array, is true."""
+    count = _arguments_of(choose, what)
+    found = [name for name, array in parameters.items() if choose(*(name, array)[:count])]
     if not found:
         listed = ", ".join(map(repr, list(parameters)[:_FEW]))
         msg = f"{what} has a function that is true for no parameter; there are {listed}."
         raise UnknownNameError(msg)
     return found
+
+
+def _arguments_of(choose: Callable[..., Any], what: str) -> int:
+    """Return how many of name and array a function takes."""
+    try:
+        signature = inspect.signature(choose)
+    except ValueError:  # a function of C may have none
+        return 2
+    for arguments in (("name", "array"), ("name",)):
+        with suppress(TypeError):
+            signature.bind(*arguments)
+            return len(arguments)
+    msg = (
+        f"{what} has a function that cannot be called with a name, or with name and array, as it "
+        f"is f{signature}; write lambda name, array: ..."
+    )
+    raise HyperparameterError(msg)
 
 
 def _of_pattern(parameters: Mapping[Name, Any], pattern: str, what: str) -> list[Name]:

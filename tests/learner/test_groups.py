@@ -13,6 +13,7 @@ from support.small_rules import (
 )
 
 import learnerdsl as ld
+from learnerdsl.learners import sgd
 
 
 @ld.rule
@@ -258,3 +259,17 @@ def test_numbers_and_schedules_replace_each_other(backend):
     assert steps() == [16.0, 12.0]
     group["lr"] = 32.0
     assert steps() == [16.0, 32.0]
+
+
+def test_a_function_of_the_name_alone_chooses_too():
+    params = {"a.bias": np.ones(2), "a.weight": np.ones(2)}
+    groups = [{"params": lambda name: name.endswith("bias"), "lr": 0.0}]
+    learner = sgd(params, lr=0.5, groups=groups)
+    learner.update({name: np.ones(2) for name in params})
+    assert params["a.bias"].tolist() == [1, 1]
+    assert params["a.weight"].tolist() == [0.5, 0.5]
+
+
+def test_a_function_of_something_else_is_refused():
+    with pytest.raises(ld.HyperparameterError, match=r"cannot be called .* as it is f\(a, b, c\)"):
+        sgd({"a": np.ones(2)}, groups=[{"params": lambda a, b, c: True}])
