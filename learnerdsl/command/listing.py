@@ -28,7 +28,11 @@ ORDERS = {
 @click.command("list")
 @click.argument("text", nargs=-1)
 @click.option("--states", type=click.IntRange(0), help="At most so many states per element.")
-@click.option("--memory", type=float, help="At most so many bytes of states per element.")
+@click.option(
+    "--memory",
+    type=float,
+    help="At most so many bytes of states per element of a large matrix.",
+)
 @click.option("--passes", type=click.IntRange(1), help="At most so many passes over memory.")
 @click.option("--extras/--no-extras", default=None, help="With, or without, inputs such as a loss.")
 @click.option("--matrix/--no-matrix", default=None, help="With, or without, products of matrices.")
@@ -78,7 +82,7 @@ def _tests(
     if states is not None:
         found.append(lambda entry: entry["state_bytes"] <= 4 * states)
     if memory is not None:
-        found.append(lambda entry: entry["state_bytes"] <= memory)
+        found.append(lambda entry: _bytes_of_a_matrix(entry) <= memory)
     if passes is not None:
         found.append(lambda entry: entry["passes"] <= passes)
     if extras is not None:
@@ -88,6 +92,17 @@ def _tests(
     if family is not None:
         found.append(lambda entry: entry["family"] == family)
     return found
+
+
+_SIDE = 1024
+_VALUES = {"row": _SIDE, "column": _SIDE, "rows x rows": _SIDE**2, "cols x cols": _SIDE**2}
+"""What a state may have a value for -> how many a matrix of 1,024 x 1,024 has; others have one."""
+
+
+def _bytes_of_a_matrix(entry: dict[str, Any]) -> float:
+    """Return the bytes of all states for each element of a matrix of 1,024 x 1,024, in tenths."""
+    others = sum(n * _VALUES.get(what, 1) for what, n in entry["other_state_bytes"].items())
+    return round(entry["state_bytes"] + others / _SIDE**2, 1)
 
 
 def _searched(entry: dict[str, Any]) -> str:

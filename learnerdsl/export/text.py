@@ -71,6 +71,13 @@ def bare(text: str) -> str:
     return text[1:-1]
 
 
+def docstring(text: str) -> str:
+    """Return a docstring of one line, whatever quotes and backslashes a user wrote into it."""
+    prefix = "r" if "\\" in text else ""
+    harmless = text.replace('"""', "'" * 3).rstrip('\\"')
+    return f'{prefix}"""{harmless}"""'
+
+
 def number_text(value: Any) -> str:
     """Return a number as an argument's default."""
     value = float(value)

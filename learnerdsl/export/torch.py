@@ -8,7 +8,7 @@ from learnerdsl.export.dialects import TorchPrinter, is_python
 from learnerdsl.export.frame import Frame, shortest
 from learnerdsl.export.request import Request
 from learnerdsl.export.statements import Body, Statement, Sum
-from learnerdsl.export.text import Lines, bare, call_of, dict_of, read_all
+from learnerdsl.export.text import Lines, bare, call_of, dict_of, docstring, read_all
 from learnerdsl.expr import (
     CLOCK,
     StateSymbol,
@@ -144,7 +144,7 @@ class _Torch(Frame):
         if self.rule.evaluation is not None:
             methods.append(self.evaluation())
         name = class_name(self.request.name)
-        lines = [f"class {name}(torch.optim.Optimizer):", f'{INDENT}"""{self.request.title}"""']
+        lines = [f"class {name}(torch.optim.Optimizer):", INDENT + docstring(self.request.title)]
         for method in methods:
             lines += ["", *indented(method)]
         own = included.text_of("torch", self.used)

@@ -319,8 +319,8 @@ def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> li
     if lost:
         targets = names(line.target for line in lost)
         msg = (
-            f"Rule {rule_name} returns nothing that depends on {targets}; "
-            "return combine([...]) with every assign."
+            f"Rule {rule_name} returns nothing that depends on the new value of {targets}, so its "
+            "assign would be lost; return combine([...]) with every assign."
         )
         raise RuleError(msg)
     return [line for line in lines if line.value in reached]

@@ -103,3 +103,10 @@ def test_json_is_that_of_the_file(run):
     assert json.loads(run("list", "--json")) == [
         entry for entry in catalogue.catalogue() if entry["kind"] == "learner"
     ]
+
+
+def test_memory_counts_states_of_rows_and_matrices_too(run_json):
+    least = {own["name"] for own in run_json("list", "--memory", "0")}
+    assert {"sgd", "adafactor"} <= least  # two values for each row and column are little
+    assert not least & {"shampoo", "lion"}
+    assert "shampoo" in {own["name"] for own in run_json("list", "--memory", "8")}

@@ -131,7 +131,7 @@ def test_constants_are_exact(tmp_path):
 
 
 VECTORS = ["adam", "lamb", slow("adopt"), slow("sophia"), slow("adan"), slow("ademamix")]
-VECTORS += [slow("stable_spam"), slow("prodigy"), slow("lion"), slow("adapnm"), slow("rprop")]
+VECTORS += [slow("stable_spam"), slow("prodigy"), slow("lion"), slow("adapnm")]
 
 
 @pytest.mark.parametrize("name", VECTORS)

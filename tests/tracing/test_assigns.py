@@ -196,7 +196,11 @@ def test_an_assign_that_is_lost_asks_for_combine():
         ld.assign(a, a + g)
         return ld.assign(p, p - lr * g)
 
-    refused(rule, "returns nothing that depends on a", "return combine([...]) with every assign")
+    refused(
+        rule,
+        "returns nothing that depends on the new value of a",
+        "return combine([...]) with every assign",
+    )
 
 
 @pytest.mark.parametrize("use", [lambda v: v - v, lambda v: 0], ids=["cancelled", "forgotten"])

@@ -196,7 +196,10 @@ def test_a_rule_returns_its_assigns_in_a_chain_too():
         ld.assign(a, g)
         return ld.assign(p, p - g)
 
-    refused(ld.chain(plain, losing, ema).trace, "Rule losing returns nothing that depends on a")
+    refused(
+        ld.chain(plain, losing, ema).trace,
+        "Rule losing returns nothing that depends on the new value of a",
+    )
 
 
 # Names
