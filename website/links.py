@@ -4,7 +4,7 @@ import posixpath
 import re
 from pathlib import PurePosixPath
 
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s:]+)\)")
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s:]+)\)")
 BORROWED = {
     "README.md": "overview.md",
     "CONTRIBUTING.md": "contributing.md",

@@ -26,6 +26,7 @@ from website.tables import judges
         ("torch.md", "[the file](../examples/torch_digits.py)", "the file"),
         ("torch.md", "[a](#here) [b](https://x.org/y)", "[a](#here) [b](https://x.org/y)"),
         ("torch.md", "![a](images/a.svg)", "![a](images/a.svg)"),
+        ("overview.md", "![a](docs/images/a.png)", "![a](images/a.png)"),
         ("torch.md", "```\n[a](../README.md)\n```", "```\n[a](../README.md)\n```"),
     ],
 )
