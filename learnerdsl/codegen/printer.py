@@ -31,6 +31,9 @@ class Printer:
             `i` of an element is that number.
     """
 
+    words = "and", "or", "not "
+    """What joins conditions, and what stands before one that is not to hold."""
+
     def __init__(
         self,
         names: Mapping[sympy.Basic, str],
@@ -192,11 +195,15 @@ class Printer:
             left, right = (self.tight(side, SUM) for side in expr.args)
             return f"{left} {expr.sign} {right}"
         if isinstance(expr, (And, Or)):
-            word = " and " if isinstance(expr, And) else " or "
+            word = f" {self.words[0] if isinstance(expr, And) else self.words[1]} "
             return word.join(f"({self(a)})" for a in expr.args)
         if isinstance(expr, Not):
-            return f"not ({self(expr.args[0])})"
-        return str(bool(expr))
+            return f"{self.words[2]}({self(expr.args[0])})"
+        return self.truth(bool(expr))
+
+    def truth(self, value: bool) -> str:
+        """Return a condition that is known."""
+        return str(value)
 
 
 def _is_negated(term: sympy.Basic) -> bool:

@@ -9,9 +9,8 @@ import numpy as np
 import sympy
 
 from learnerdsl.codegen.naming import Names
-from learnerdsl.codegen.printer import ATOM, PRODUCT, SUM, Printer
+from learnerdsl.codegen.printer import ATOM, PRODUCT, Printer
 from learnerdsl.codegen.text import Text
-from learnerdsl.expr import And, Comparison, Not, Or
 from learnerdsl.ir import Compute, Kernel
 from learnerdsl.layout import Layout
 from learnerdsl.storage import Precision
@@ -98,6 +97,8 @@ class CPrinter(Printer):
         dtype: "float64" or "float32".
     """
 
+    words = "&&", "||", "!"
+
     def __init__(self, text: "CText", dtype: str) -> None:
         super().__init__(text.names.values, text.scalar_names, dtype)
         self.prefix = text.prefix
@@ -162,17 +163,9 @@ class CPrinter(Printer):
         condition, then, otherwise = (self(argument) for argument in expr.args)
         return f"({condition} ? {then} : {otherwise})"
 
-    def condition(self, expr: sympy.Basic) -> str:
-        """Return a comparison, or several joined."""
-        if isinstance(expr, Comparison):
-            left, right = (self.tight(side, SUM) for side in expr.args)
-            return f"{left} {expr.sign} {right}"
-        if isinstance(expr, (And, Or)):
-            word = " && " if isinstance(expr, And) else " || "
-            return word.join(f"({self(a)})" for a in expr.args)
-        if isinstance(expr, Not):
-            return f"!({self(expr.args[0])})"
-        return str(int(bool(expr)))
+    def truth(self, value: bool) -> str:
+        """Return 1 or 0, as C99 has `true` only in a header."""
+        return str(int(value))
 
 
 class CText(Text):
