@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
 import sympy
@@ -10,6 +10,7 @@ import sympy
 from learnerdsl import export, inspection
 from learnerdsl.cards import HasCard, ShownCard, error_card
 from learnerdsl.errors import LearnerError, UnknownNameError
+from learnerdsl.export import Request
 from learnerdsl.learner import Learner
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import quoted
@@ -30,6 +31,7 @@ from learnerdsl.tracing import (
     signature,
     trace,
 )
+from learnerdsl.xla import without, xla_program
 
 
 class UpdateRule(ByName, HasCard):
@@ -129,14 +131,21 @@ class UpdateRule(ByName, HasCard):
         Raises:
             LearnerError: an argument cannot be used, or PyTorch is not installed.
         """
-        try:
-            front_end = importlib.import_module("learnerdsl.torch")
-        except ModuleNotFoundError as error:
-            msg = f"{error}; install PyTorch with pip install 'learnerdsl[torch]'."
-            raise LearnerError(msg) from None
-        return front_end.optimizer_class(self)(params, **arguments)
+        return _front_end("torch", "PyTorch").optimizer_class(self)(params, **arguments)
+
+    def optax(self, **arguments: Any) -> Any:
+        """Make a gradient transformation of optax that updates by the rule.
+
+        Args:
+            arguments: hyperparameters and options; see `learnerdsl.jax.transformation`.
+
+        Raises:
+            LearnerError: an argument cannot be used, or optax is not installed.
+        """
+        return _front_end("jax", "JAX and optax").transformation(self, **arguments)
 
     def _refuse_unknown(self, hypers: Mapping[str, Any]) -> None:
+        """Raise if a name is not one of a hyperparameter."""
         for name in hypers:
             if name not in self._hyper_names:
                 known = ", ".join((*self._hyper_names, *self._option_names)) or "none"
@@ -180,7 +189,15 @@ class UpdateRule(ByName, HasCard):
         return compile_rule(traced, _precision(traced, dtype, *choices), target)
 
     def source(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
-        """Return the source of the generated module: the loops that run; see `program`."""
+        """Return the source of the generated module: the loops that run; see `program`.
+
+        The target "jax" has functions of jax.numpy instead, which `learnerdsl.jax` calls. They are
+        the same for all dtypes.
+        """
+        if target == "jax":
+            parameter_type(dtype)
+            shape = checked_shape(options.pop("shape", DEFAULT_SHAPE))
+            return xla_program(self.request([shape], options)).source
         return self.program(target, dtype, **options).source
 
     def loops(self, target: str = "cpu", dtype: str = "float32", **options: Any) -> str:
@@ -300,21 +317,43 @@ class UpdateRule(ByName, HasCard):
         given = dict(options)
         shape = given.pop("shape", None)
         shapes = export.SHAPES if shape is None else (checked_shape(shape),)
-        variants = export.variants_of(lambda shape: self.trace(shape=shape, **given), shapes)
+        request = self.request(shapes, given, dtype=parameter_type(dtype).name)
+        return export.written(format, request)
+
+    def request(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        options: Mapping[str, Any],
+        zeros: Iterable[str] = (),
+        dtype: str = "float32",
+    ) -> Request:
+        """Return the rule traced for several shapes, to be written as code.
+
+        Args:
+            shapes: shapes of parameters; those that the rule does not take are left out.
+            options: values of options.
+            zeros: names of hyperparameters that are the number 0.
+            dtype: number type of the parameters.
+
+        Raises:
+            LearnerError: an option is unknown, or the rule takes none of the shapes.
+        """
+        variants = export.variants_of(
+            lambda shape: without(self.trace(shape=shape, **options), zeros), shapes
+        )
         names: dict[Any, str] = {}
         for variant in variants:
             at = variant.shapes[0]
-            names |= export.local_names(lambda at=at: self._trace(given, at))
-        request = export.Request(
+            names |= export.local_names(lambda at=at: self._trace(options, at))
+        return Request(
             name=self.name,
             doc=self.__doc__ or "",
             variants=variants,
-            options=tuple(sorted(given.items())),
-            dtype=parameter_type(dtype).name,
+            options=tuple(sorted(options.items())),
+            dtype=dtype,
             names=names,
             takes_all=sum(len(variant.shapes) for variant in variants) == len(shapes),
         )
-        return export.written(format, request)
 
     def roofline(
         self,
@@ -404,6 +443,15 @@ class UpdateRule(ByName, HasCard):
 
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join((*self._hyper_names, *self._option_names))})>"
+
+
+def _front_end(name: str, libraries: str) -> Any:
+    """Return the front end of a library, which may not be installed."""
+    try:
+        return importlib.import_module(f"learnerdsl.{name}")
+    except ModuleNotFoundError as error:
+        msg = f"{error}; install {libraries} with pip install 'learnerdsl[{name}]'."
+        raise LearnerError(msg) from None
 
 
 def _precision(

@@ -164,6 +164,16 @@ class Body:
                 known.add(statement.symbol)
         return known
 
+    def free(self, name: str) -> str:
+        """Return a name that nothing has, and reserve it."""
+        return _free(name, self.taken)
+
+    def find_levels(self) -> None:
+        """Find the loop of each statement anew, after statements were replaced."""
+        self.level = {one.symbol: self.level[one.symbol] for one in self.sums}
+        _find_levels(self)
+        _delay(self)
+
     def add(self, statement: Statement) -> None:
         """Append a statement and record what it has values for."""
         self.statements.append(statement)

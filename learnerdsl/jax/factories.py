@@ -1,0 +1,55 @@
+"""Make functions with the arguments of a rule that return transformations."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from learnerdsl.define import UpdateRule
+from learnerdsl.jax.transformation import Transformation, transformation
+
+_OWN: dict[str, Any] = {"seed": None, "groups": None, "labels": None, "states": None, "sums": "float32"}
+
+
+def _default(value: Any, rule: UpdateRule, name: str) -> Any:
+    """Return the default of an argument in a signature.
+
+    `optax.inject_hyperparams` takes whole numbers for hyperparameters and makes arrays of them, so
+    those that are options have None, which stands for the default of the rule.
+    """
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return None if is_number and name in rule._option_names else value
+
+
+def factory(rule: UpdateRule) -> Callable[..., Transformation]:
+    """Return a function that makes transformations by a rule, with its arguments and defaults.
+
+    Args:
+        rule: a rule or a chain.
+
+    >>> from learnerdsl.learners import sgd
+    >>> factory(sgd)(lr=0.1)
+    <optax transformation by sgd>
+    """
+
+    def make(**arguments: Any) -> Transformation:
+        options = rule._option_names
+        own: dict[str, Any] = {n: v for n, v in arguments.items() if v is not None or n not in options}
+        return transformation(rule, **own)
+
+    own = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=_default(p.default, rule, p.name))
+        for p in inspect.signature(rule).parameters.values()
+        if p.default is not inspect.Parameter.empty
+    ]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+        for name, value in _OWN.items()
+        if name not in {p.name for p in own}
+    ]
+    made: Any = make
+    made.__signature__ = inspect.Signature([*own, *more], return_annotation=Transformation)
+    made.__name__ = made.__qualname__ = rule.name
+    made.__module__ = "learnerdsl.jax"
+    made.__doc__ = rule.__doc__
+    made.rule = rule
+    return made

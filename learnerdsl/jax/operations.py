@@ -1,0 +1,179 @@
+"""The functions that generated code for JAX calls besides those of jax.numpy.
+
+Elements have the dtype of the arithmetic, scalars are float64. The code runs inside
+`jax.enable_x64(True)`, also where the rest of the program does without float64.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from learnerdsl.jax.draws import normal as normal
+from learnerdsl.jax.draws import uniform as uniform
+from learnerdsl.jax.settings import current
+
+
+def cast(value: Any, p: Any) -> Any:
+    """Return a scalar with the dtype of the elements; Python's numbers take it by themselves."""
+    return value if isinstance(value, (int, float)) else value.astype(p.dtype)
+
+
+def rounded(value: Any, p: Any) -> Any:
+    """Return a scalar in float64, rounded to the dtype of the elements."""
+    return jnp.asarray(value, p.dtype).astype(jnp.float64)
+
+
+def wide(value: Any) -> Any:
+    """Return a number in float64; Python's numbers stay as they are."""
+    return value if isinstance(value, (int, float)) else jnp.asarray(value, jnp.float64)
+
+
+# Derivatives that are not finite count as 0, so that what a choice leaves out adds no NaN to the
+# gradient of a loss by a hyperparameter. The rules of derivatives run where the caller
+# differentiates, outside of the context in which the code was traced.
+
+
+def _finite(slope: Any) -> Any:
+    return jnp.where(jnp.isfinite(slope), slope, 0)
+
+
+def _differentiable(
+    function: Callable[..., Any], slopes: Callable[..., tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """Return a function with given partial derivatives, those that are not finite replaced by 0.
+
+    Args:
+        function: the function, of arrays.
+        slopes: returns the derivatives; called with the value and the arguments.
+    """
+    own = jax.custom_jvp(function)
+
+    def rule(primals: Any, tangents: Any) -> Any:
+        with jax.enable_x64(True):
+            value = own(*primals)
+            parts = [
+                _finite(slope) * tangent
+                for slope, tangent in zip(slopes(value, *primals), tangents, strict=True)
+            ]
+            total = sum(parts[1:], start=parts[0])
+            return value, jnp.asarray(total, value.dtype)
+
+    own.defjvp(rule)
+    return own
+
+
+def _of_arrays(*values: Any) -> list[Any]:
+    """Return numbers as arrays of one dtype: that of the arrays among them, or float64."""
+    dtypes = [v.dtype for v in values if not isinstance(v, (int, float))]
+    dtype = jnp.result_type(*dtypes) if dtypes else jnp.dtype(jnp.float64)
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.dtype(jnp.float64)
+    return [jnp.asarray(v, dtype) for v in values]
+
+
+_root = _differentiable(jnp.sqrt, lambda value, x: (0.5 / value,))
+_quotient = _differentiable(jnp.divide, lambda value, a, b: (1 / b, -value / b))
+_power = _differentiable(jnp.power, lambda value, x, y: (y * power(x, y - 1), jnp.log(x) * value))
+
+
+def root(x: Any) -> Any:
+    """Return the square root."""
+    return _root(*_of_arrays(x))
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """Return a/b."""
+    return _quotient(*_of_arrays(a, b))
+
+
+def power(x: Any, y: Any) -> Any:
+    """Return x**y."""
+    return _power(*_of_arrays(x, y))
+
+
+# Reductions over a tensor are scalars.
+
+
+def _sum_type(x: Any) -> Any:
+    """Return the dtype in which numbers are added."""
+    return jnp.float64 if current().sums == "float64" else x.dtype
+
+
+def total(x: Any) -> Any:
+    """Return the sum of all elements."""
+    return jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64)
+
+
+def product(x: Any) -> Any:
+    """Return the product of all elements."""
+    return jnp.prod(x, dtype=jnp.float64)
+
+
+def largest(x: Any) -> Any:
+    """Return the largest element; minus infinity if there is none."""
+    return jnp.max(x, initial=-jnp.inf).astype(jnp.float64)
+
+
+def smallest(x: Any) -> Any:
+    """Return the smallest element; infinity if there is none."""
+    return jnp.min(x, initial=jnp.inf).astype(jnp.float64)
+
+
+# Reductions over axes keep these axes, with length 1.
+
+
+def total_over(x: Any, axis: Any) -> Any:
+    """Return the sums over axes."""
+    return jnp.sum(x, axis, dtype=_sum_type(x), keepdims=True).astype(x.dtype)
+
+
+def product_over(x: Any, axis: Any) -> Any:
+    """Return the products over axes."""
+    return jnp.prod(x, axis, keepdims=True)
+
+
+def largest_over(x: Any, axis: Any) -> Any:
+    """Return the largest elements over axes."""
+    return jnp.max(x, axis, keepdims=True, initial=-jnp.inf)
+
+
+def smallest_over(x: Any, axis: Any) -> Any:
+    """Return the smallest elements over axes."""
+    return jnp.min(x, axis, keepdims=True, initial=jnp.inf)
+
+
+# Functions of the matrices in the last two axes.
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Return products of matrices."""
+    return jnp.matmul(a, b)
+
+
+def orthonormal(a: Any) -> Any:
+    """Return an orthonormal basis of the columns: the Q of a QR decomposition."""
+    return jnp.linalg.qr(a)[0]
+
+
+def _eigh(a: Any) -> tuple[Any, Any]:
+    """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
+    is_finite = jnp.isfinite(a).all((-2, -1))[..., None]
+    roots, vectors = jnp.linalg.eigh(jnp.where(is_finite[..., None], a, 0))
+    return jnp.where(is_finite, roots, jnp.nan), jnp.where(is_finite[..., None], vectors, jnp.nan)
+
+
+def eigenvectors(a: Any) -> Any:
+    """Return the eigenvectors of symmetric matrices as columns, largest eigenvalue first."""
+    return jnp.flip(_eigh(a)[1], -1)
+
+
+def inverse_root(a: Any, order: Any) -> Any:
+    """Return a**(-1/order) of symmetric matrices; no eigenvalue counts as less than rounding."""
+    roots, vectors = _eigh(a)
+    if 0 in vectors.shape:
+        return vectors
+    least = jnp.finfo(a.dtype).eps * jnp.max(jnp.abs(roots), -1, keepdims=True)
+    exponent = cast(wide(-1.0 / order), a)
+    powers = jnp.maximum(roots, least) ** exponent
+    return matmul(vectors * powers[..., None, :], vectors.mT)

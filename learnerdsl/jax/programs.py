@@ -1,0 +1,125 @@
+"""Compile a rule for the shapes of a model, and load the functions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from learnerdsl.define import UpdateRule
+from learnerdsl.export import SHAPES
+from learnerdsl.expr import minibatch_size, samples
+from learnerdsl.jax.loading import loaded
+from learnerdsl.tracing import StateSpec, check_variants
+from learnerdsl.xla import Function, VariantFunctions, XlaProgram, xla_program
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A rule for the shapes of a model's parameters.
+
+    Attributes:
+        program: its functions as text.
+        functions: name -> function.
+        variants: for each parameter, the index of its variant.
+    """
+
+    program: XlaProgram
+    functions: Mapping[str, Callable[..., tuple[Any, ...]]]
+    variants: tuple[int, ...]
+
+    def of(self, number: int) -> VariantFunctions:
+        """Return the functions of a parameter."""
+        return self.program.variants[self.variants[number]]
+
+    def call(self, function: Function, *arguments: Any) -> tuple[Any, ...]:
+        """Return what a function returns; nothing if it was not written, as it has no results."""
+        own = self.functions.get(function.name)
+        return () if own is None else own(*arguments)
+
+    @cached_property
+    def rule(self) -> Any:
+        """Return the rule of the first variant."""
+        return self.program.variants[0].rule
+
+    @cached_property
+    def model_states(self) -> list[StateSpec]:
+        """Return the states of the whole model."""
+        return [spec for spec in self.rule.states if spec.symbol.shape == "model"]
+
+    @cached_property
+    def counts_samples(self) -> bool:
+        """Return whether updates depend on the number of samples."""
+        levels = [f for v in self.program.variants for pair in v.levels for f in pair]
+        wide = {symbol: own for v in self.program.variants for symbol, own in v.wide.items()}
+        used = {wide.get(symbol, symbol) for f in levels for symbol in f.arguments}
+        return bool(used & {samples, minibatch_size})
+
+    @cached_property
+    def reads_parameter(self) -> bool:
+        """Return whether updates need the values of parameters, not only shapes."""
+        return any(self.of(k).reads_parameter for k in range(len(self.variants)))
+
+
+@dataclass(frozen=True)
+class Models:
+    """A rule with options, and what was compiled of it.
+
+    Attributes:
+        rule: the rule.
+        options: values of its options.
+    """
+
+    rule: UpdateRule
+    options: Mapping[str, Any]
+
+    @cached_property
+    def _found(self) -> dict[tuple[Shapes, frozenset[str]], Model]:
+        return {}
+
+    @cached_property
+    def states(self) -> dict[str, str]:
+        """Return the names of the states of all variants -> "model" or "tensor"."""
+        request = self.rule.request(SHAPES, self.options)
+        specs = [spec for variant in request.variants for spec in variant.rule.states]
+        return {s.symbol.name: "model" if s.symbol.shape == "model" else "tensor" for s in specs}
+
+    def of(self, shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]) -> Model:
+        """Return the rule for parameters of these shapes.
+
+        Args:
+            shapes: one for each parameter.
+            zeros: names of hyperparameters that are the number 0.
+
+        Raises:
+            LearnerError: the rule cannot be used for these shapes.
+        """
+        own = tuple(shapes)
+        key = own, zeros
+        if key not in self._found:
+            self._found[key] = self._made(own, zeros)
+        return self._found[key]
+
+    def _made(self, shapes: Shapes, zeros: frozenset[str]) -> Model:
+        distinct = tuple(dict.fromkeys(shapes)) or SHAPES[:1]
+        request = self.rule.request(distinct, self.options, zeros)
+        check_variants([variant.rule for variant in request.variants])
+        program = xla_program(request)
+        places = {s: k for k, variant in enumerate(request.variants) for s in variant.shapes}
+        functions = loaded(self.rule.name, program.source)
+        return Model(program, functions, tuple(places[shape] for shape in shapes))
+
+
+_known: dict[tuple[int, str], Models] = {}
+
+
+def models_of(rule: UpdateRule, options: Mapping[str, Any]) -> Models:
+    """Return a rule with options; what was compiled of it before is kept.
+
+    `optax.inject_hyperparams` makes a new transformation in each update.
+    """
+    key = id(rule), repr(sorted(options.items()))
+    if key not in _known:
+        _known[key] = Models(rule, dict(options))
+    return _known[key]

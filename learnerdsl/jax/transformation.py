@@ -1,0 +1,289 @@
+"""Make gradient transformations of optax from rules."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from learnerdsl.define import UpdateRule
+from learnerdsl.errors import ArrayError, RuleError
+from learnerdsl.expr import minibatch_size, model_size, seed, step
+from learnerdsl.jax.checks import check_options, checked_storages, checked_sums
+from learnerdsl.jax.grouping import Groups
+from learnerdsl.jax.inputs import extra_inputs, of_minibatch
+from learnerdsl.jax.programs import Model, models_of
+from learnerdsl.jax.settings import Settings, using
+from learnerdsl.jax.state import LearnerState, check_parameters, start
+from learnerdsl.jax.updating import Update
+from learnerdsl.jax.values import Setting, setting
+from learnerdsl.numbers import quoted
+from learnerdsl.tracing import DEFAULT_SHAPE
+
+SAMPLES = "samples"
+"""Name of the number of samples seen, among the states of the model."""
+
+
+class Transformation(optax.GradientTransformationExtraArgs):
+    """A gradient transformation of optax that updates by a rule.
+
+    Attributes:
+        rule: the rule.
+        evaluation_parameters: function of (state, params) that returns the parameters to evaluate
+            a model with: averages, for rules that keep them, else `params`.
+    """
+
+    rule: UpdateRule
+    evaluation_parameters: Callable[[Any, Any], Any]
+
+    def __repr__(self) -> str:
+        return f"<optax transformation by {self.rule.name}>"
+
+
+def transformation(
+    rule: UpdateRule,
+    *,
+    seed: Any = None,
+    groups: Mapping[str, Mapping[str, Any] | None] | None = None,
+    labels: Any = None,
+    states: Any = None,
+    sums: str = "float32",
+    **arguments: Any,
+) -> Transformation:
+    """Return the optax transformation that updates by a rule.
+
+    Its updates are what `optax.apply_updates` adds to the parameters: they include the sign and the
+    learning rate. Scalars such as `1 - beta**step` are computed in float64, also where JAX does
+    without float64 otherwise; elements are computed in float32, or in float64 for such parameters.
+    Updates have the dtype of the gradients, states that of the arithmetic.
+
+    Args:
+        rule: a rule or a chain.
+        seed: seed of random numbers, a whole number or an integer array; None for 0.
+        groups: label -> hyperparameters that differ for the parameters with this label; None
+            instead of a dict for parameters that stay as they are.
+        labels: a tree like the parameters, or a prefix of it, of labels; or a function of the
+            parameters that returns one.
+        states: dtype of the states with a value per element, or name -> dtype; by default that of
+            the arithmetic.
+        sums: "float32" to add the elements of float32 arrays in float32, which XLA does in
+            a tree, or "float64".
+        arguments: hyperparameters and options of the rule. A hyperparameter is a number, a scalar
+            array of JAX, a schedule of this package, an expression of `learnerdsl.step`, or
+            `from_optax(schedule)`. One that is the number 0 takes its terms out of the update.
+
+    Raises:
+        LearnerError: an argument cannot be used.
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import learnerdsl.jax as ldj
+    >>> tx = ldj.sgd(lr=0.5)
+    >>> params = {"w": jnp.ones(2)}
+    >>> updates, state = tx.update({"w": jnp.array([1.0, 2.0])}, tx.init(params), params)
+    >>> optax.apply_updates(params, updates)["w"].tolist()
+    [0.5, 0.0]
+    """
+    if not isinstance(rule, UpdateRule):
+        msg = f"A transformation needs a rule, got {quoted(rule)}; decorate a function with @rule."
+        raise RuleError(msg)
+    own = _Maker(rule, arguments, seed, Groups(rule.name, groups, labels), states, sums)
+    update: Any = own.update
+    made = Transformation(own.init, update)
+    made.rule = rule
+    made.evaluation_parameters = own.evaluation_parameters
+    return made
+
+
+class _Maker:
+    """The functions of one transformation."""
+
+    def __init__(
+        self,
+        rule: UpdateRule,
+        arguments: Mapping[str, Any],
+        seed: Any,
+        groups: Groups,
+        states: Any,
+        sums: str,
+    ) -> None:
+        self.name = rule.name
+        options = {n: v for n, v in arguments.items() if n in rule._option_names}
+        check_options(rule.name, options)
+        self.models = models_of(rule, options)
+        self.groups = groups
+        self.seed = 0 if seed is None else seed
+        self.settings = Settings(checked_sums(sums))
+        self.storages = checked_storages(rule.name, states, self.models.states)
+        given = {n: v for n, v in arguments.items() if n not in options}
+        rule._refuse_unknown(given)
+        for own in groups.overrides:
+            rule._refuse_unknown(own)
+        self.of_groups = [
+            {n: setting(rule.name, n, v) for n, v in {**given, **own}.items()}
+            for own in groups.overrides
+        ]
+
+    def init(self, params: Any) -> LearnerState:
+        """Return the state before the first update."""
+        own = self.tensors(params)
+        count = jnp.zeros((), jnp.int32)
+        shared = self.shared(own, count)
+        with self.tracing():
+            each, of_model = start(
+                own.model, own.trained(own.leaves), [shared[g]() for g in own.groups], self.storages
+            )
+        if own.model.counts_samples:
+            of_model = {**of_model, SAMPLES: jnp.zeros((), jnp.int32)}
+        names = [n for n, kind in self.models.states.items() if kind == "tensor"]
+        names += [n for values in each for n in values]
+        return LearnerState(count, own.states(each, dict.fromkeys(names)), of_model)
+
+    def update(
+        self, updates: Any, state: LearnerState, params: Any = None, **extras: Any
+    ) -> tuple[Any, LearnerState]:
+        """Return the updates and the new state."""
+        own = self.tensors(updates if params is None else params)
+        if params is None and own.model.reads_parameter:
+            msg = f"{self.name} reads the parameters; call update(updates, state, params)."
+            raise ArrayError(msg)
+        gradients = own.tree.flatten_up_to(updates)
+        shared = self.shared(own, state.count)
+        arrays, scalars = extra_inputs(own.model.rule, own.tree, extras)
+        with self.tracing():
+            batch = of_minibatch(own.model, state.model.get(SAMPLES), extras)
+            done = Update(
+                own.model,
+                own.trained(own.leaves),
+                own.trained(gradients),
+                own.groups,
+                [{**values(), **scalars, **batch} for values in shared],
+                own.trained(own.states_of(state)),
+                state.model,
+                own.trained([{s: v[k] for s, v in arrays.items()} for k in range(len(gradients))]),
+            )
+            done.run()
+            kinds = [g.dtype for g in own.trained(gradients)]
+            changes = [done.change(k, kind) for k, kind in enumerate(kinds)]
+            new = [done.new_states(k) for k in range(len(kinds))]
+            of_model = done.new_numbers(state.model)
+            if SAMPLES in state.model:
+                size = jnp.asarray(batch[minibatch_size]).astype(jnp.int32)
+                of_model[SAMPLES] = state.model[SAMPLES] + size
+        result = own.filled(changes, [jnp.zeros_like(g) for g in gradients])
+        count = optax.safe_increment(state.count)
+        return result, LearnerState(count, own.states(new, state.states), of_model)
+
+    def evaluation_parameters(self, state: LearnerState, params: Any) -> Any:
+        """Return the parameters to evaluate a model with, after an update."""
+        own = self.tensors(params)
+        shared = self.shared(own, state.count - 1)
+        arrays = own.trained(own.leaves)
+        with self.tracing():
+            done = Update(
+                own.model,
+                arrays,
+                arrays,
+                own.groups,
+                [values() for values in shared],
+                own.trained(own.states_of(state)),
+                state.model,
+                [{} for _ in arrays],
+            )
+            shown = [done.shown(k, p.dtype) for k, p in enumerate(arrays)]
+        return own.filled(shown, own.leaves)
+
+    def tensors(self, params: Any) -> "_Tensors":
+        """Return the leaves of a tree of parameters, and the rule for their shapes."""
+        leaves, tree = jax.tree.flatten(params)
+        check_parameters(self.name, leaves)
+        numbers = self.groups.numbers(params, len(leaves))
+        places = [k for k, number in enumerate(numbers) if number is not None]
+        shapes = [tuple(leaves[k].shape) for k in places]
+        model = self.models.of(shapes, self.zeros(shapes))
+        return _Tensors(leaves, tree, places, [n for n in numbers if n is not None], model)
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Compute scalars in float64, and sums as the transformation was told."""
+        with jax.enable_x64(True), using(self.settings):
+            yield
+
+    def settings_of(self, traced: Any) -> list[dict[Any, Setting]]:
+        """Return for each group, symbol -> setting of all hyperparameters."""
+        defaults = zip(traced.hyperparameters, traced.defaults, strict=True)
+        every = {h: Setting(h.name, value) for h, value in defaults}
+        return [{h: own.get(h.name, every[h]) for h in every} for own in self.of_groups]
+
+    def zeros(self, shapes: Sequence[tuple[int, ...]]) -> frozenset[str]:
+        """Return the names of the hyperparameters that are the number 0 in every group."""
+        shape = shapes[0] if shapes else DEFAULT_SHAPE
+        settings = self.settings_of(self.models.rule.trace(shape=shape, **self.models.options))
+        return frozenset(h.name for h in settings[0] if all(own[h].static == 0 for own in settings))
+
+    def shared(self, own: "_Tensors", count: Any) -> list[Callable[[], dict[Any, Any]]]:
+        """Return for each group a function of what its parameters share: symbol -> value.
+
+        Functions of the caller are called here, with the caller's setting of float64.
+        """
+        size = float(sum(leaf.size for leaf in own.trained(own.leaves)))
+        found: list[Callable[[], dict[Any, Any]]] = []
+        for settings in self.settings_of(own.model.rule):
+            called = {h: s.called(count) for h, s in settings.items()}
+            found.append(partial(_shared, settings, called, count, self.seed, size))
+        return found
+
+
+def _shared(
+    settings: Mapping[Any, Setting], called: Mapping[Any, Any], count: Any, key: Any, size: float
+) -> dict[Any, Any]:
+    """Return symbol -> value of hyperparameters and of the clock."""
+    now = jnp.asarray(count).astype(jnp.float64) + 1
+    values = {h: own.value(now, called[h]) for h, own in settings.items()}
+    return {step: now, seed: key, model_size: size, **values}
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """The leaves of a tree of parameters.
+
+    Attributes:
+        leaves: the parameters.
+        tree: how to make the tree of them.
+        places: the numbers of those that are trained.
+        groups: for each of these, the index of its group.
+        model: the rule for their shapes.
+    """
+
+    leaves: list[Any]
+    tree: Any
+    places: list[int]
+    groups: list[int]
+    model: Model
+
+    def trained(self, values: Sequence[Any]) -> list[Any]:
+        """Return those of the values, one for each leaf, that belong to trained parameters."""
+        return [values[k] for k in self.places]
+
+    def filled(self, values: Sequence[Any], others: Sequence[Any]) -> Any:
+        """Return a tree of values of the trained parameters, and of other values for the rest."""
+        every = dict(zip(self.places, values, strict=True))
+        return jax.tree.unflatten(self.tree, [every.get(k, o) for k, o in enumerate(others)])
+
+    def states(self, each: Sequence[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+        """Return name of a state -> a tree of its values, from those of the trained parameters."""
+        none = [optax.MaskedNode()] * len(self.leaves)
+        return {n: self.filled([own.get(n, none[0]) for own in each], none) for n in names}
+
+    def states_of(self, state: LearnerState) -> list[dict[str, Any]]:
+        """Return for each leaf, name -> value of its states."""
+        own: list[dict[str, Any]] = [{} for _ in self.leaves]
+        for name, values in state.states.items():
+            for k, value in enumerate(self.tree.flatten_up_to(values)):
+                if not isinstance(value, optax.MaskedNode):
+                    own[k][name] = value
+        return own

@@ -1,0 +1,184 @@
+"""Compute an update by the functions of a rule: level by level, sums over the model in between."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from learnerdsl.expr import RingState, tensor_number
+from learnerdsl.jax.operations import cast, wide
+from learnerdsl.jax.programs import Model
+from learnerdsl.jax.state import arithmetic, kept_shape
+from learnerdsl.monoids import MONOIDS
+from learnerdsl.xla import Function, VariantFunctions
+
+Values = dict[Any, Any]
+"""Symbol -> its value."""
+
+_JOINS = {"sum": jnp.add, "prod": jnp.multiply, "max": jnp.maximum, "min": jnp.minimum}
+
+
+class Update:
+    """One update of all parameters.
+
+    Args:
+        model: the rule.
+        parameters: the arrays, or arrays of the same shapes if the rule does not read them.
+        gradients: arrays of the same shapes.
+        groups: for each parameter, the index of its group.
+        shared: for each group, symbol -> value of hyperparameters, clock and scalar extras.
+        states: for each parameter, name -> value of a state; arrays or scalars.
+        numbers: name -> value of a state of the model.
+        extras: for each parameter, symbol -> value of an extra array.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        parameters: Sequence[Any],
+        gradients: Sequence[Any],
+        groups: Sequence[int],
+        shared: Sequence[Values],
+        states: Sequence[Mapping[str, Any]],
+        numbers: Mapping[str, Any],
+        extras: Sequence[Values],
+    ) -> None:
+        self.model = model
+        self.groups = groups
+        own = {spec.symbol: wide(numbers[spec.symbol.name]) for spec in model.model_states}
+        self.shared: dict[tuple[int, int], Values] = {
+            key: {**shared[key[0]], **own}
+            for key in dict.fromkeys(zip(groups, model.variants, strict=True))
+        }
+        self.elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
+        self.states = states
+        self.own = [self._inputs(k, gradient, extras[k]) for k, gradient in enumerate(gradients)]
+
+    def _inputs(self, k: int, gradient: Any, extras: Values) -> Values:
+        """Return the values of a tensor before the update."""
+        rule, dtype = self.model.of(k).rule, self.elements[k].dtype
+        values: Values = {rule.gradient: gradient.astype(dtype), tensor_number: k}
+        values |= {symbol: value.astype(dtype) for symbol, value in extras.items()}
+        for spec in rule.states:
+            symbol = spec.symbol
+            if symbol.shape == "tensor":
+                values[symbol] = wide(self.states[k][symbol.name])
+            elif symbol.shape != "model":
+                values[symbol] = self.states[k][symbol.name].astype(dtype)
+        return values
+
+    def run(self) -> None:
+        """Compute all levels."""
+        for level in range(len(self.model.program.variants[0].levels)):
+            for key, values in self.shared.items():
+                function = self.model.program.variants[key[1]].levels[level][0]
+                arguments = [values[symbol] for symbol in function.arguments]
+                found = self.model.call(function, *arguments)
+                values |= dict(zip(function.results, found, strict=bool(found)))
+            self.join([self.tensor(k, level) for k in range(len(self.elements))], level)
+
+    def tensor(self, k: int, level: int) -> tuple[Any, ...]:
+        """Compute a level of one tensor; return its parts of the sums over the model."""
+        function = self.model.of(k).levels[level][1]
+        values, p = self.own[k], self.elements[k]
+        found = self.model.call(function, p, *self.arguments(function, k))
+        count = len(function.results)
+        values |= dict(zip(function.results, found[:count], strict=bool(found)))
+        return found[count:]
+
+    def arguments(self, function: Function, k: int) -> list[Any]:
+        """Return the arguments of a function of a tensor, some of them rounded."""
+        own, p = self.own[k], self.elements[k]
+        shared = self.shared[self.groups[k], self.model.variants[k]]
+        values = {**shared, **own}
+        wide_of = self.model.of(k).wide
+        return [
+            cast(values[wide_of[s]], p) if s in function.rounded else values[s]
+            for s in function.arguments
+        ]
+
+    def join(self, parts: Sequence[tuple[Any, ...]], level: int) -> None:
+        """Join the parts of sums over the model, which later levels use."""
+        names = self.model.program.variants[0].sums[level]
+        for place, (name, _) in enumerate(names):
+            total: Any = MONOIDS[name].identity
+            for number, own in enumerate(parts):
+                total = own[place] if number == 0 else _JOINS[name](total, own[place])
+            for key, values in self.shared.items():
+                symbol = self.model.program.variants[key[1]].sums[level][place][1]
+                values[symbol] = total
+
+    # Results.
+
+    def value(self, k: int, symbol: Any) -> Any:
+        """Return a value of a tensor or of the model."""
+        if symbol == self.model.of(k).rule.parameter:
+            return self.elements[k]
+        own = self.own[k]
+        if symbol in own:
+            return own[symbol]
+        return self.shared[self.groups[k], self.model.variants[k]][symbol]
+
+    def change(self, k: int, dtype: Any) -> Any:
+        """Return what is added to a parameter."""
+        symbol, p = self.model.of(k).change, self.elements[k]
+        if symbol is None:
+            return jnp.zeros_like(p, dtype=dtype)
+        value = jnp.asarray(self.value(k, symbol))
+        return jnp.broadcast_to(value, p.shape).astype(dtype)
+
+    def shown(self, k: int, dtype: Any) -> Any:
+        """Return the values of a parameter to evaluate a model with."""
+        function, p = self.model.of(k).evaluation, self.elements[k]
+        if function is None:
+            return p.astype(dtype)
+        (value,) = self.model.call(function, p, *self.arguments(function, k))
+        return jnp.broadcast_to(value, p.shape).astype(dtype)
+
+    def new_states(self, k: int) -> dict[str, Any]:
+        """Return name -> new value of the states of a tensor, with the types of the old ones."""
+        functions = self.model.of(k)
+        new = _with_rings(functions)
+        found: dict[str, Any] = {}
+        for symbol in (spec.symbol for spec in functions.rule.states):
+            if symbol.shape == "model":
+                continue
+            old = self.states[k][symbol.name]
+            if symbol not in new:
+                found[symbol.name] = old
+                continue
+            value = jnp.asarray(self.value(k, new[symbol]))
+            is_scalar = symbol.shape == "tensor"
+            shape = () if is_scalar else kept_shape(symbol, self.elements[k].shape)
+            value = value.reshape(()) if is_scalar else jnp.broadcast_to(value, shape)
+            found[symbol.name] = value.astype(old.dtype)
+        return found
+
+    def new_numbers(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        """Return name -> new value of the states of the model."""
+        found: dict[str, Any] = {}
+        for symbol in (spec.symbol for spec in self.model.model_states):
+            before = old[symbol.name]
+            new = self.model.program.variants[0].new.get(symbol)
+            value = before if new is None or not self.shared else self._shared_value(new)
+            found[symbol.name] = jnp.asarray(value).astype(before.dtype)
+        return found
+
+    def _shared_value(self, symbol: Any) -> Any:
+        """Return a value of the model, which is the same in all groups."""
+        key = next((key for key in self.shared if key[1] == 0), next(iter(self.shared)))
+        variant = self.model.program.variants[key[1]]
+        state = next(s for s, n in self.model.program.variants[0].new.items() if n == symbol)
+        return self.shared[key][variant.new[state]]
+
+
+def _with_rings(functions: VariantFunctions) -> dict[Any, Any]:
+    """Return state -> symbol of its new value; the values of rings move up by one lag."""
+    new = dict(functions.new)
+    rings = [s.symbol for s in functions.rule.states if isinstance(s.symbol, RingState)]
+    for oldest in [s for s in rings if s.lag == s.length and s in new]:
+        end = rings.index(oldest) + 1
+        own = rings[end - oldest.length : end]
+        youngest = new.pop(oldest)
+        new |= {own[0]: youngest, **dict(zip(own[1:], own[:-1], strict=True))}
+    return new

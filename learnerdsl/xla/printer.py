@@ -1,0 +1,164 @@
+"""Print expressions in jax.numpy: elements in their dtype, scalars in float64."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import sympy
+
+from learnerdsl.codegen.operations import divided, is_reciprocal, turned
+from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
+from learnerdsl.export.dialects import JaxPrinter
+from learnerdsl.export.statements import Body
+from learnerdsl.expr import Draw, IsFinite, MatMul, Power, Where, seed, step, tensor_number
+from learnerdsl.monoids import SUM
+
+WHOLE = 64
+"""Largest exponent that is printed as a number, which becomes multiplications."""
+
+OPERATIONS = frozenset(
+    {
+        *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
+        *("quotient", "root", "rounded", "shifted", "uniform", "cast"),
+        *("total", "product", "largest", "smallest"),
+        *("total_over", "product_over", "largest_over", "smallest_over"),
+    }
+)
+"""Functions that the text may call, besides those of jax.numpy."""
+
+REDUCTIONS = {"sum": "total", "prod": "product", "max": "largest", "min": "smallest"}
+
+
+class XlaPrinter(JaxPrinter):
+    """A printer of one statement.
+
+    Args:
+        names: symbol -> its name in the text.
+        body: the statements that the expression belongs to.
+        is_guarded: whether a choice may leave the value out, so that no derivative in it may be
+            infinite: a cotangent of 0 times infinity is NaN.
+    """
+
+    functions: ClassVar[Mapping[str, str]] = {
+        **JaxPrinter.functions,
+        "erf": "jax.scipy.special.erf({})",
+    }
+
+    def __init__(self, names: Mapping[Any, str], body: Body, is_guarded: bool) -> None:
+        super().__init__(names, body, from_last=True)
+        self.is_guarded = is_guarded
+
+    def own(self, name: str, *arguments: Any) -> str:
+        """Return a call of one of `OPERATIONS`."""
+        self.used.add(name)
+        return f"{name}({', '.join(map(str, arguments))})"
+
+    def decayed(self, term: Any) -> tuple[Any, Any]:
+        """Return (None, None): in float64, 1 - x**step is computed as it is written."""
+        del term
+        return None, None
+
+    def text(self, expr: Any) -> tuple[str, int]:
+        """Return (text, how tightly it binds)."""
+        if isinstance(expr, MatMul):
+            result = self(expr.args[0])
+            for factor in expr.args[1:]:
+                result = self.own("matmul", result, self(factor))
+            return result, ATOM
+        return super().text(expr)
+
+    def number(self, value: float) -> str:
+        """Return a constant."""
+        if value != value or value in (float("inf"), float("-inf")):
+            return {"inf": "jnp.inf", "-inf": "-jnp.inf"}.get(str(value), "jnp.nan")
+        return super().number(value)
+
+    def power(self, expr: Any) -> tuple[str, int]:
+        """Return a power: a quotient, a root, a product, or a call of `power`."""
+        base, exponent = expr.base, expr.exp
+        if is_reciprocal(expr):
+            divisor = turned(expr)
+            if self.is_guarded:
+                return self.own("quotient", 1, self(divisor)), ATOM
+            return f"1 / {self.tight(divisor, POWER)}", PRODUCT
+        if exponent == sympy.S.Half:
+            is_safe = self.is_guarded or self.body.is_scalar(base)
+            return self.own("root" if is_safe else "jnp.sqrt", self(base)), ATOM
+        if exponent.is_Integer and 0 < exponent <= WHOLE:
+            return f"{self.tight(base, ATOM)}**{exponent}", POWER
+        written = self.constant_exponent(exponent)
+        if self.body.is_scalar(expr) or self.is_guarded:
+            return self.own("power", self(base), written), ATOM
+        return f"jnp.power({self(base)}, {written})", ATOM
+
+    def constant_exponent(self, exponent: Any) -> str:
+        """Return an exponent; fractions become numbers with a point."""
+        is_fraction = exponent.is_Rational and not exponent.is_Integer
+        return repr(float(exponent)) if is_fraction else self(exponent)
+
+    def product(self, expr: Any) -> str:
+        """Return a product; where derivatives must be finite, its quotients are calls."""
+        if not self.is_guarded:
+            return super().product(expr)
+        wholes, divisors = zip(*map(divided, expr.args), strict=True)
+        divisors = sorted((d for d in divisors if d is not None), key=self.rank)
+        if not divisors:
+            return super().product(expr)
+        above = [whole for whole in wholes if whole != 1]
+        text = self(sympy.Mul(*above, evaluate=False)) if above else "1"
+        for divisor in divisors:
+            text = self.own("quotient", text, self(divisor))
+        return text
+
+    def choice(self, expr: Where) -> str:
+        """Return a choice, whose branches have finite derivatives where they are left out."""
+        condition = self(expr.condition)
+        before, self.is_guarded = self.is_guarded, True
+        branches = [self(branch) for branch in (expr.then, expr.otherwise)]
+        self.is_guarded = before
+        return f"jnp.where({', '.join([condition, *branches])})"
+
+    def function(self, name: str, arguments: list[Any]) -> str:
+        """Return a call of an elementary function."""
+        if name == "sqrt":
+            is_safe = self.is_guarded or self.body.is_scalar(arguments[0])
+            return self.own("root" if is_safe else "jnp.sqrt", self(arguments[0]))
+        return super().function(name, arguments)
+
+    def condition(self, expr: Any) -> str:
+        """Return a condition; symbols stand for conditions that have a name."""
+        if isinstance(expr, IsFinite):
+            return f"jnp.isfinite({self(expr.args[0])})"
+        return super().condition(expr)
+
+    def reduction(self, expr: Any) -> str:
+        """Return a reduction over the tensor or over axes."""
+        axes = self.body.axes_of(expr.argument)
+        if not axes and not expr.axes:
+            if expr.monoid is SUM:
+                return f"({self.parameter}.size * {self.tight(expr.argument, POWER)})"
+            if expr.monoid.name in ("max", "min"):
+                return self.tight(expr.argument, ATOM)
+            return self.own("power", self(expr.argument), f"{self.parameter}.size")
+        text = self.filled(expr, expr.argument, axes)
+        name = REDUCTIONS[expr.monoid.name]
+        if not expr.axes:
+            return self.own(name, text)
+        return self.own(f"{name}_over", text, self.reduced_axes(expr.axes))
+
+    def squared(self, argument: Any) -> str:
+        """Return the argument of a reduction."""
+        if isinstance(argument, (sympy.Pow, Power)) and argument.exp == 2:
+            return f"jnp.square({self(argument.base)})"
+        return self(argument)
+
+    def matrix(self, expr: Any) -> str:
+        """Return a function of matrices."""
+        text = super().matrix(expr)
+        if text.startswith("jnp.linalg.qr("):
+            return self.own("orthonormal", self(expr.args[0]))
+        return text
+
+    def draw(self, expr: Draw) -> str:
+        """Return random numbers with the parameter's shape."""
+        places = (self.names[symbol] for symbol in (seed, step, tensor_number))
+        return self.own(expr.distribution, self.parameter, expr.stream, *places)
