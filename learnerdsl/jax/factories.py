@@ -7,7 +7,13 @@ from typing import Any
 from learnerdsl.define import UpdateRule
 from learnerdsl.jax.transformation import Transformation, transformation
 
-_OWN: dict[str, Any] = {"seed": None, "groups": None, "labels": None, "states": None, "sums": "float32"}
+_OWN: dict[str, Any] = {
+    "seed": None,
+    "groups": None,
+    "labels": None,
+    "states": None,
+    "sums": "float32",
+}
 
 
 def _default(value: Any, rule: UpdateRule, name: str) -> Any:
@@ -33,7 +39,9 @@ def factory(rule: UpdateRule) -> Callable[..., Transformation]:
 
     def make(**arguments: Any) -> Transformation:
         options = rule._option_names
-        own: dict[str, Any] = {n: v for n, v in arguments.items() if v is not None or n not in options}
+        own: dict[str, Any] = {
+            n: v for n, v in arguments.items() if v is not None or n not in options
+        }
         return transformation(rule, **own)
 
     own = [

@@ -100,22 +100,22 @@ def _sum_type(x: Any) -> Any:
     return jnp.float64 if current().sums == "float64" else x.dtype
 
 
-def total(x: Any) -> Any:
+def sum_all(x: Any) -> Any:
     """Return the sum of all elements."""
     return jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64)
 
 
-def product(x: Any) -> Any:
+def prod_all(x: Any) -> Any:
     """Return the product of all elements."""
     return jnp.prod(x, dtype=jnp.float64)
 
 
-def largest(x: Any) -> Any:
+def max_all(x: Any) -> Any:
     """Return the largest element; minus infinity if there is none."""
     return jnp.max(x, initial=-jnp.inf).astype(jnp.float64)
 
 
-def smallest(x: Any) -> Any:
+def min_all(x: Any) -> Any:
     """Return the smallest element; infinity if there is none."""
     return jnp.min(x, initial=jnp.inf).astype(jnp.float64)
 
@@ -123,22 +123,22 @@ def smallest(x: Any) -> Any:
 # Reductions over axes keep these axes, with length 1.
 
 
-def total_over(x: Any, axis: Any) -> Any:
+def sum_over(x: Any, axis: Any) -> Any:
     """Return the sums over axes."""
     return jnp.sum(x, axis, dtype=_sum_type(x), keepdims=True).astype(x.dtype)
 
 
-def product_over(x: Any, axis: Any) -> Any:
+def prod_over(x: Any, axis: Any) -> Any:
     """Return the products over axes."""
     return jnp.prod(x, axis, keepdims=True)
 
 
-def largest_over(x: Any, axis: Any) -> Any:
+def max_over(x: Any, axis: Any) -> Any:
     """Return the largest elements over axes."""
     return jnp.max(x, axis, keepdims=True, initial=-jnp.inf)
 
 
-def smallest_over(x: Any, axis: Any) -> Any:
+def min_over(x: Any, axis: Any) -> Any:
     """Return the smallest elements over axes."""
     return jnp.min(x, axis, keepdims=True, initial=jnp.inf)
 

@@ -1,5 +1,6 @@
 """Compute an update by the functions of a rule: level by level, sums over the model in between."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,6 @@ from learnerdsl.xla import Function, VariantFunctions
 
 Values = dict[Any, Any]
 """Symbol -> its value."""
-
-_JOINS = {"sum": jnp.add, "prod": jnp.multiply, "max": jnp.maximum, "min": jnp.minimum}
 
 
 class Update:
@@ -101,9 +100,10 @@ class Update:
         """Join the parts of sums over the model, which later levels use."""
         names = self.model.program.variants[0].sums[level]
         for place, (name, _) in enumerate(names):
-            total: Any = MONOIDS[name].identity
-            for number, own in enumerate(parts):
-                total = own[place] if number == 0 else _JOINS[name](total, own[place])
+            monoid = MONOIDS[name]
+            join = getattr(jnp, monoid.ufunc.__name__)
+            of_each = [own[place] for own in parts]
+            total: Any = functools.reduce(join, of_each) if of_each else monoid.identity
             for key, values in self.shared.items():
                 symbol = self.model.program.variants[key[1]].sums[level][place][1]
                 values[symbol] = total

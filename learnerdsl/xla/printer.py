@@ -1,7 +1,7 @@
 """Print expressions in jax.numpy: elements in their dtype, scalars in float64."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import sympy
 
@@ -10,7 +10,7 @@ from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
 from learnerdsl.export.dialects import JaxPrinter
 from learnerdsl.export.statements import Body
 from learnerdsl.expr import Draw, IsFinite, MatMul, Power, Where, seed, step, tensor_number
-from learnerdsl.monoids import SUM
+from learnerdsl.monoids import MONOIDS, SUM
 
 WHOLE = 64
 """Largest exponent that is printed as a number, which becomes multiplications."""
@@ -19,13 +19,10 @@ OPERATIONS = frozenset(
     {
         *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
         *("quotient", "root", "rounded", "shifted", "uniform", "cast"),
-        *("total", "product", "largest", "smallest"),
-        *("total_over", "product_over", "largest_over", "smallest_over"),
+        *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
     }
 )
 """Functions that the text may call, besides those of jax.numpy."""
-
-REDUCTIONS = {"sum": "total", "prod": "product", "max": "largest", "min": "smallest"}
 
 
 class XlaPrinter(JaxPrinter):
@@ -37,11 +34,6 @@ class XlaPrinter(JaxPrinter):
         is_guarded: whether a choice may leave the value out, so that no derivative in it may be
             infinite: a cotangent of 0 times infinity is NaN.
     """
-
-    functions: ClassVar[Mapping[str, str]] = {
-        **JaxPrinter.functions,
-        "erf": "jax.scipy.special.erf({})",
-    }
 
     def __init__(self, names: Mapping[Any, str], body: Body, is_guarded: bool) -> None:
         super().__init__(names, body, from_last=True)
@@ -136,13 +128,13 @@ class XlaPrinter(JaxPrinter):
         if not axes and not expr.axes:
             if expr.monoid is SUM:
                 return f"({self.parameter}.size * {self.tight(expr.argument, POWER)})"
-            if expr.monoid.name in ("max", "min"):
-                return self.tight(expr.argument, ATOM)
+            if not expr.monoid.is_operator:
+                return self.tight(expr.argument, ATOM)  # one of equal values
             return self.own("power", self(expr.argument), f"{self.parameter}.size")
         text = self.filled(expr, expr.argument, axes)
-        name = REDUCTIONS[expr.monoid.name]
+        name = expr.monoid.name
         if not expr.axes:
-            return self.own(name, text)
+            return self.own(f"{name}_all", text)
         return self.own(f"{name}_over", text, self.reduced_axes(expr.axes))
 
     def squared(self, argument: Any) -> str:
