@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from learnerdsl.expr import RingState, tensor_number
+from learnerdsl.expr import RingState, step, tensor_number
 from learnerdsl.jax.operations import cast, wide
 from learnerdsl.jax.programs import Model
 from learnerdsl.jax.state import arithmetic, kept_shape
@@ -44,6 +44,7 @@ class Update:
     ) -> None:
         self.model = model
         self.groups = groups
+        self.now = shared[0][step]
         own = {spec.symbol: wide(numbers[spec.symbol.name]) for spec in model.model_states}
         self.shared: dict[tuple[int, int], Values] = {
             key: {**shared[key[0]], **own}
@@ -100,10 +101,9 @@ class Update:
         """Join the parts of sums over the model, which later levels use."""
         names = self.model.program.variants[0].sums[level]
         for place, (name, _) in enumerate(names):
-            monoid = MONOIDS[name]
-            join = getattr(jnp, monoid.ufunc.__name__)
-            of_each = [own[place] for own in parts]
-            total: Any = functools.reduce(join, of_each) if of_each else monoid.identity
+            total: Any = MONOIDS[name].identity
+            if parts:
+                total = _joined(name, jnp.stack([own[place] for own in parts]), self.now)
             for key, values in self.shared.items():
                 symbol = self.model.program.variants[key[1]].sums[level][place][1]
                 values[symbol] = total
@@ -170,6 +170,16 @@ class Update:
         variant = self.model.program.variants[key[1]]
         state = next(s for s, n in self.model.program.variants[0].new.items() if n == symbol)
         return self.shared[key][variant.new[state]]
+
+
+def _joined(name: str, parts: Any, now: Any) -> Any:
+    """Return the reduction of the parts of all tensors.
+
+    XLA writes it again into the loop of each tensor that uses it, unless it ends in an operation
+    that counts as expensive, and then compiles three times as long. So it is divided by 1, which
+    XLA does not see if it is a quotient of the step.
+    """
+    return getattr(jnp, name)(parts) / (now / now)
 
 
 def _with_rings(functions: VariantFunctions) -> dict[Any, Any]:
