@@ -1,6 +1,6 @@
 """Check the arguments of a transformation that are not hyperparameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -28,6 +28,18 @@ def checked_sums(sums: Any) -> str:
         msg = f'sums must be "float32" or "float64", got {quoted(sums)}.'
         raise HyperparameterError(msg)
     return sums
+
+
+def checked_axes(rule: str, given: Any) -> tuple[str, ...]:
+    """Return the names of the axes over which parameters are split, or raise."""
+    names = () if given is None else (given,) if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        msg = (
+            f"axis_name of {rule} must be the name of an axis of jax.shard_map or several, such as "
+            f'"data" or ("data", "model"), got {quoted(given)}.'
+        )
+        raise HyperparameterError(msg)
+    return tuple(dict.fromkeys(names))
 
 
 def checked_storages(rule: str, given: Any, states: Mapping[str, str]) -> dict[str, Any]:

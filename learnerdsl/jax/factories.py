@@ -13,6 +13,7 @@ _OWN: dict[str, Any] = {
     "labels": None,
     "states": None,
     "sums": "float32",
+    "axis_name": None,
 }
 
 

@@ -12,6 +12,10 @@ import jax.numpy as jnp
 
 from learnerdsl.jax.draws import normal as normal
 from learnerdsl.jax.draws import uniform as uniform
+from learnerdsl.jax.placing import each_part, named, unsplit
+from learnerdsl.jax.placing import size as size
+from learnerdsl.jax.placing import where as where
+from learnerdsl.jax.placing import whole as whole
 from learnerdsl.jax.settings import current
 
 
@@ -92,7 +96,7 @@ def power(x: Any, y: Any) -> Any:
     return _power(*_of_arrays(x, y))
 
 
-# Reductions over a tensor are scalars.
+# Reductions over a tensor are scalars. Inside shard_map they join the parts of all devices.
 
 
 def _sum_type(x: Any) -> Any:
@@ -102,22 +106,26 @@ def _sum_type(x: Any) -> Any:
 
 def sum_all(x: Any) -> Any:
     """Return the sum of all elements."""
-    return jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64)
+    total = jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64)
+    return jax.lax.psum(total, named(x)) if named(x) else total
 
 
 def prod_all(x: Any) -> Any:
     """Return the product of all elements."""
-    return jnp.prod(x, dtype=jnp.float64)
+    product = jnp.prod(x, dtype=jnp.float64)
+    return jnp.prod(each_part(product)) if named(x) else product
 
 
 def max_all(x: Any) -> Any:
     """Return the largest element; minus infinity if there is none."""
-    return jnp.max(x, initial=-jnp.inf).astype(jnp.float64)
+    largest = jnp.max(x, initial=-jnp.inf).astype(jnp.float64)
+    return jax.lax.pmax(largest, named(x)) if named(x) else largest
 
 
 def min_all(x: Any) -> Any:
     """Return the smallest element; infinity if there is none."""
-    return jnp.min(x, initial=jnp.inf).astype(jnp.float64)
+    smallest = jnp.min(x, initial=jnp.inf).astype(jnp.float64)
+    return jax.lax.pmin(smallest, named(x)) if named(x) else smallest
 
 
 # Reductions over axes keep these axes, with length 1.
@@ -148,16 +156,17 @@ def min_over(x: Any, axis: Any) -> Any:
 
 def matmul(a: Any, b: Any) -> Any:
     """Return products of matrices."""
-    return jnp.matmul(a, b)
+    return jnp.matmul(unsplit(a), unsplit(b))
 
 
 def orthonormal(a: Any) -> Any:
     """Return an orthonormal basis of the columns: the Q of a QR decomposition."""
-    return jnp.linalg.qr(a)[0]
+    return jnp.linalg.qr(unsplit(a))[0]
 
 
 def _eigh(a: Any) -> tuple[Any, Any]:
     """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
+    a = unsplit(a)
     is_finite = jnp.isfinite(a).all((-2, -1))[..., None]
     roots, vectors = jnp.linalg.eigh(jnp.where(is_finite[..., None], a, 0))
     return jnp.where(is_finite, roots, jnp.nan), jnp.where(is_finite[..., None], vectors, jnp.nan)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How sums are computed.
+    """How sums are computed, and over which devices.
 
     Attributes:
         sums: "float32" to add elements in the dtype of the arithmetic, or "float64".
+        axes: names of the axes of `jax.shard_map` over which parameters are split.
     """
 
     sums: str = "float32"
+    axes: tuple[str, ...] = ()
 
 
 _DEFAULT = Settings()

@@ -8,6 +8,7 @@ import sympy
 
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.expr import MatrixState, StateSymbol, Where
+from learnerdsl.jax.placing import filled, on_mesh
 from learnerdsl.jax.programs import Model
 from learnerdsl.tracing import Rule
 
@@ -109,11 +110,13 @@ def _placed(
     dtype = storages.get(symbol.name, p.dtype) if symbol.shape == "element" else p.dtype
     shape = kept_shape(symbol, p.shape)
     if not isinstance(value, (int, float)) and value.ndim:
-        return jnp.array(jnp.broadcast_to(value, shape), dtype, copy=True)
+        value = filled(value, p) if shape == p.shape else jnp.broadcast_to(value, shape)
+        own = jnp.array(value, dtype, copy=True)
+        return on_mesh(own, p) if isinstance(symbol, MatrixState) else own
     if symbol.shape == "element":
         return jnp.full_like(p, value, dtype=dtype)
     if isinstance(symbol, MatrixState):
-        return jnp.full(shape, value, dtype)
+        return on_mesh(jnp.full(shape, value, dtype), p)
     others = [axis for axis in range(p.ndim) if shape[axis] != p.shape[axis]]
     zeros = jnp.sum(jnp.zeros_like(p, dtype=dtype), others, keepdims=True)
     return zeros + jnp.asarray(value, dtype)

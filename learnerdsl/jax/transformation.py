@@ -13,9 +13,10 @@ import optax
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import ArrayError, RuleError
 from learnerdsl.expr import minibatch_size, model_size, seed, step
-from learnerdsl.jax.checks import check_options, checked_storages, checked_sums
+from learnerdsl.jax.checks import check_options, checked_axes, checked_storages, checked_sums
 from learnerdsl.jax.grouping import Groups
 from learnerdsl.jax.inputs import extra_inputs, of_minibatch
+from learnerdsl.jax.placing import check_axes, scalars_on_mesh, size
 from learnerdsl.jax.programs import Model, models_of
 from learnerdsl.jax.settings import Settings, using
 from learnerdsl.jax.state import LearnerState, check_parameters, start
@@ -52,6 +53,7 @@ def transformation(
     labels: Any = None,
     states: Any = None,
     sums: str = "float32",
+    axis_name: str | Sequence[str] | None = None,
     **arguments: Any,
 ) -> Transformation:
     """Return the optax transformation that updates by a rule.
@@ -72,6 +74,9 @@ def transformation(
             the arithmetic.
         sums: "float32" to add the elements of float32 arrays in float32, which XLA does in
             a tree, or "float64".
+        axis_name: the axis or axes of `jax.shard_map` over which parameters are split, if the
+            update is called inside; then sums, norms and sizes are those of whole parameters. None
+            if it is not: `jax.jit` needs no names to update sharded arrays.
         arguments: hyperparameters and options of the rule. A hyperparameter is a number, a scalar
             array of JAX, a schedule of this package, an expression of `learnerdsl.step`, or
             `from_optax(schedule)`. One that is the number 0 takes its terms out of the update.
@@ -91,7 +96,8 @@ def transformation(
     if not isinstance(rule, UpdateRule):
         msg = f"A transformation needs a rule, got {quoted(rule)}; decorate a function with @rule."
         raise RuleError(msg)
-    own = _Maker(rule, arguments, seed, Groups(rule.name, groups, labels), states, sums)
+    settings = Settings(checked_sums(sums), checked_axes(rule.name, axis_name))
+    own = _Maker(rule, arguments, seed, Groups(rule.name, groups, labels), states, settings)
     update: Any = own.update
     made = Transformation(own.init, update)
     made.rule = rule
@@ -109,7 +115,7 @@ class _Maker:
         seed: Any,
         groups: Groups,
         states: Any,
-        sums: str,
+        settings: Settings,
     ) -> None:
         self.name = rule.name
         options = {n: v for n, v in arguments.items() if n in rule._option_names}
@@ -117,7 +123,7 @@ class _Maker:
         self.models = models_of(rule, options)
         self.groups = groups
         self.seed = 0 if seed is None else seed
-        self.settings = Settings(checked_sums(sums))
+        self.settings = settings
         self.storages = checked_storages(rule.name, states, self.models.states)
         given = {n: v for n, v in arguments.items() if n not in options}
         rule._refuse_unknown(given)
@@ -141,7 +147,8 @@ class _Maker:
             of_model = {**of_model, SAMPLES: jnp.zeros((), jnp.int32)}
         names = [n for n, kind in self.models.states.items() if kind == "tensor"]
         names += [n for values in each for n in values]
-        return LearnerState(count, own.states(each, dict.fromkeys(names)), of_model)
+        state = LearnerState(count, own.states(each, dict.fromkeys(names)), of_model)
+        return scalars_on_mesh(state, own.trained(own.leaves))
 
     def update(
         self, updates: Any, state: LearnerState, params: Any = None, **extras: Any
@@ -152,6 +159,8 @@ class _Maker:
             msg = f"{self.name} reads the parameters; call update(updates, state, params)."
             raise ArrayError(msg)
         gradients = own.tree.flatten_up_to(updates)
+        with using(self.settings):
+            check_axes(self.name)
         shared = self.shared(own, state.count)
         arrays, scalars = extra_inputs(own.model.rule, own.tree, extras)
         with self.tracing():
@@ -230,11 +239,12 @@ class _Maker:
 
         Functions of the caller are called here, with the caller's setting of float64.
         """
-        size = float(sum(leaf.size for leaf in own.trained(own.leaves)))
+        with using(self.settings):
+            number = float(sum(map(size, own.trained(own.leaves))))
         found: list[Callable[[], dict[Any, Any]]] = []
         for settings in self.settings_of(own.model.rule):
             called = {h: s.called(count) for h, s in settings.items()}
-            found.append(partial(_shared, settings, called, count, self.seed, size))
+            found.append(partial(_shared, settings, called, count, self.seed, number))
         return found
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from learnerdsl.expr import RingState, step, tensor_number
+from learnerdsl.errors import ArrayError
+from learnerdsl.expr import MatrixState, RingState, step, tensor_number
 from learnerdsl.jax.operations import cast, wide
+from learnerdsl.jax.placing import alike, filled, named, whole
 from learnerdsl.jax.programs import Model
-from learnerdsl.jax.state import arithmetic, kept_shape
+from learnerdsl.jax.state import arithmetic
 from learnerdsl.monoids import MONOIDS
 from learnerdsl.xla import Function, VariantFunctions
 
@@ -53,6 +55,26 @@ class Update:
         self.elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
         self.states = states
         self.own = [self._inputs(k, gradient, extras[k]) for k, gradient in enumerate(gradients)]
+        for k in range(len(gradients)):
+            self._refuse_parts(k)
+
+    def _refuse_parts(self, k: int) -> None:
+        """Raise if a tensor is a part of a parameter, and its rule needs the whole.
+
+        Raises:
+            ArrayError: what the rule needs.
+        """
+        p, functions = self.elements[k], self.model.of(k)
+        gradient = self.own[k][functions.rule.gradient]
+        axes = named(p) or named(gradient)
+        if axes and functions.has_axes:
+            what = "functions of whole matrices" if functions.has_matrices else "values of axes"
+            msg = (
+                f"{functions.rule.name} computes {what}, but shard_map splits a parameter over "
+                f"{axes[0]!r}, so that an update sees a part of shape {p.shape}; call the update "
+                "under jit with arrays that have a NamedSharding, or with whole parameters."
+            )
+            raise ArrayError(msg)
 
     def _inputs(self, k: int, gradient: Any, extras: Values) -> Values:
         """Return the values of a tensor before the update."""
@@ -64,7 +86,8 @@ class Update:
             if symbol.shape == "tensor":
                 values[symbol] = wide(self.states[k][symbol.name])
             elif symbol.shape != "model":
-                values[symbol] = self.states[k][symbol.name].astype(dtype)
+                value = self.states[k][symbol.name].astype(dtype)
+                values[symbol] = whole(value) if isinstance(symbol, MatrixState) else value
         return values
 
     def run(self) -> None:
@@ -124,8 +147,8 @@ class Update:
         symbol, p = self.model.of(k).change, self.elements[k]
         if symbol is None:
             return jnp.zeros_like(p, dtype=dtype)
-        value = jnp.asarray(self.value(k, symbol))
-        return jnp.broadcast_to(value, p.shape).astype(dtype)
+        value = filled(jnp.asarray(self.value(k, symbol)), p)
+        return self.placed(k, value, p).astype(dtype)
 
     def shown(self, k: int, dtype: Any) -> Any:
         """Return the values of a parameter to evaluate a model with."""
@@ -133,7 +156,11 @@ class Update:
         if function is None:
             return p.astype(dtype)
         (value,) = self.model.call(function, p, *self.arguments(function, k))
-        return jnp.broadcast_to(value, p.shape).astype(dtype)
+        return filled(value, p).astype(dtype)
+
+    def placed(self, k: int, value: Any, old: Any) -> Any:
+        """Return a value split over devices as an old one, which whole matrices were not."""
+        return alike(value, old) if self.model.of(k).has_matrices else value
 
     def new_states(self, k: int) -> dict[str, Any]:
         """Return name -> new value of the states of a tensor, with the types of the old ones."""
@@ -148,10 +175,13 @@ class Update:
                 found[symbol.name] = old
                 continue
             value = jnp.asarray(self.value(k, new[symbol]))
-            is_scalar = symbol.shape == "tensor"
-            shape = () if is_scalar else kept_shape(symbol, self.elements[k].shape)
-            value = value.reshape(()) if is_scalar else jnp.broadcast_to(value, shape)
-            found[symbol.name] = value.astype(old.dtype)
+            if symbol.shape == "tensor":
+                found[symbol.name] = value.reshape(()).astype(old.dtype)
+                continue
+            value = filled(value, old)
+            is_matrix = isinstance(symbol, MatrixState)
+            placed = whole(value) if is_matrix else self.placed(k, value, old)
+            found[symbol.name] = placed.astype(old.dtype)
         return found
 
     def new_numbers(self, old: Mapping[str, Any]) -> dict[str, Any]:

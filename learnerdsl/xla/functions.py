@@ -7,7 +7,9 @@ from typing import Any
 from learnerdsl.export.statements import Body, Statement, Sum
 from learnerdsl.expr import (
     AxisSize,
+    AxisState,
     Draw,
+    Identity,
     MatrixFunction,
     Position,
     Reduction,
@@ -146,6 +148,15 @@ def has_matrices(bodies: Sequence[Body]) -> bool:
     """Return whether functions of matrices are computed."""
     roots = [s.expression for body in bodies for s in body.statements]
     return any(isinstance(node, MatrixFunction) for node in nodes(roots))
+
+
+def has_axes(body: Body) -> bool:
+    """Return whether values belong to axes of the parameter, or to matrices."""
+    if any(isinstance(spec.symbol, AxisState) for spec in body.rule.states):
+        return True
+    roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
+    kinds = (AxisSize, Identity, MatrixFunction)
+    return any(isinstance(n, kinds) or (isinstance(n, Reduction) and n.axes) for n in nodes(roots))
 
 
 def draws(bodies: Iterable[Body]) -> bool:

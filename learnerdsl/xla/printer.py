@@ -9,8 +9,19 @@ from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
 from learnerdsl.export.dialects import JaxPrinter
 from learnerdsl.export.statements import Body
-from learnerdsl.expr import Draw, IsFinite, MatMul, Power, Where, seed, step, tensor_number
+from learnerdsl.expr import (
+    Draw,
+    IsFinite,
+    MatMul,
+    Power,
+    Where,
+    seed,
+    step,
+    tensor_number,
+    tensor_size,
+)
 from learnerdsl.monoids import MONOIDS, SUM
+from learnerdsl.xla.wholes import Whole
 
 WHOLE = 64
 """Largest exponent that is printed as a number, which becomes multiplications."""
@@ -18,7 +29,7 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
-        *("quotient", "root", "rounded", "shifted", "uniform", "cast"),
+        *("quotient", "root", "rounded", "size", "uniform", "cast", "where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
     }
 )
@@ -56,7 +67,15 @@ class XlaPrinter(JaxPrinter):
             for factor in expr.args[1:]:
                 result = self.own("matmul", result, self(factor))
             return result, ATOM
+        if isinstance(expr, Whole):
+            return self.own("whole", self(expr.args[0])), ATOM
+        if expr == tensor_size:
+            return self.size(), ATOM
         return super().text(expr)
+
+    def size(self) -> str:
+        """Return the number of elements of the parameter, of which each device may have a part."""
+        return self.own("size", self.parameter)
 
     def number(self, value: float) -> str:
         """Return a constant."""
@@ -107,7 +126,7 @@ class XlaPrinter(JaxPrinter):
         before, self.is_guarded = self.is_guarded, True
         branches = [self(branch) for branch in (expr.then, expr.otherwise)]
         self.is_guarded = before
-        return f"jnp.where({', '.join([condition, *branches])})"
+        return self.own("where", condition, *branches)
 
     def function(self, name: str, arguments: list[Any]) -> str:
         """Return a call of an elementary function."""
@@ -127,10 +146,10 @@ class XlaPrinter(JaxPrinter):
         axes = self.body.axes_of(expr.argument)
         if not axes and not expr.axes:
             if expr.monoid is SUM:
-                return f"({self.parameter}.size * {self.tight(expr.argument, POWER)})"
+                return f"({self.size()} * {self.tight(expr.argument, POWER)})"
             if not expr.monoid.is_operator:
                 return self.tight(expr.argument, ATOM)  # one of equal values
-            return self.own("power", self(expr.argument), f"{self.parameter}.size")
+            return self.own("power", self(expr.argument), self.size())
         text = self.filled(expr, expr.argument, axes)
         name = expr.monoid.name
         if not expr.axes:

@@ -9,12 +9,22 @@ from learnerdsl.export.frame import Frame
 from learnerdsl.export.request import Request, Variant
 from learnerdsl.export.statements import Body, arrange_values
 from learnerdsl.export.text import WIDTH, Lines, call_of, docstring, tuple_of
-from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number, tensor_size
+from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number
 from learnerdsl.tracing import Rule, StateSpec
 from learnerdsl.xla.changes import separate_change
-from learnerdsl.xla.functions import Function, Part, draws, guarded, has_matrices, needed, parts_of
+from learnerdsl.xla.functions import (
+    Function,
+    Part,
+    draws,
+    guarded,
+    has_axes,
+    has_matrices,
+    needed,
+    parts_of,
+)
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
+from learnerdsl.xla.wholes import gather
 
 CHANGE = "change"
 """Name of the value that a parameter changes by."""
@@ -35,6 +45,9 @@ class VariantFunctions:
         evaluation: the function of the weights to evaluate with, or None.
         wide: symbol of a rounded argument -> the scalar.
         reads_parameter: whether an update needs the values of the parameter, not only its shape.
+        has_matrices: whether functions of matrices are computed.
+        has_axes: whether values belong to rows, columns or other axes, or to matrices, so that a
+            part of the parameter is not enough to compute them.
     """
 
     rule: Rule
@@ -46,6 +59,8 @@ class VariantFunctions:
     evaluation: Function | None
     wide: dict[Any, Any]
     reads_parameter: bool
+    has_matrices: bool
+    has_axes: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,7 @@ class _Module(Frame):
         self.narrowings = [Narrowing(body) for body in self.bodies]
         for narrowing in self.narrowings:
             narrowing.run()
+            gather(narrowing.body)
             narrowing.body.find_levels()
         for body in self.bodies:
             for statement in body.statements:
@@ -105,7 +121,6 @@ class _Module(Frame):
         symbols += [spec.symbol for spec in rule.states] + [line.value for line in rule.lines]
         self.names |= {symbol: self._free(str(symbol)) for symbol in symbols}
         self.names |= {symbol: str(symbol) for symbol in CLOCK}
-        self.names[tensor_size] = f"{self.names[rule.parameter]}.size"
         self.names[tensor_number] = "number"
 
     def printer(self, body: Body) -> XlaPrinter:
@@ -168,6 +183,8 @@ class _Module(Frame):
             self.evaluation(place, narrowing),
             narrowing.wide,
             body.rule.parameter in inputs,
+            has_matrices([body]),
+            has_axes(body),
         )
 
     def function(

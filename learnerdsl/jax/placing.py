@@ -1,0 +1,180 @@
+"""Place values on devices: whole matrices, values like others, and reductions inside shard_map.
+
+Where no array is sharded, nothing is added to a program.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.shard_alike import shard_alike
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from learnerdsl.errors import ArrayError
+from learnerdsl.jax.settings import current
+
+# Inside jit, the mesh of a traced array is known, whatever the types of its axes. How an array is
+# split over axes of the type Auto is not.
+
+
+def _mesh(x: Any) -> Any:
+    """Return the mesh of a traced array, or None."""
+    sharding = getattr(jax.typeof(x), "sharding", None)
+    mesh = getattr(sharding, "mesh", None)
+    return None if mesh is None or mesh.empty else mesh
+
+
+def _spec(x: Any) -> tuple[Any, ...]:
+    """Return for each axis of an array the Explicit axes of the mesh that it is split over."""
+    spec = tuple(jax.typeof(x).sharding.spec)
+    return spec + (None,) * (x.ndim - len(spec))
+
+
+def _has_auto(mesh: Any) -> bool:
+    return AxisType.Auto in mesh.axis_types
+
+
+def unsplit(x: Any) -> Any:
+    """Return matrices, in the last two axes, that are not split over Explicit axes."""
+    if _mesh(x) is None or _spec(x)[-2:] in ((), (None, None)):
+        return x
+    place = NamedSharding(_mesh(x), PartitionSpec(*_spec(x)[:-2], None, None))
+    return jax.sharding.reshard(x, place)
+
+
+def whole(x: Any) -> Any:
+    """Return matrices, in the last two axes, of which each device has all rows and columns."""
+    x = unsplit(x)
+    mesh = _mesh(x)
+    if mesh is None or not _has_auto(mesh) or not isinstance(x, jax.core.Tracer):
+        return x
+    free = (PartitionSpec.UNCONSTRAINED if axes is None else axes for axes in _spec(x)[:-2])
+    place = NamedSharding(mesh, PartitionSpec(*free, None, None))
+    return jax.lax.with_sharding_constraint(x, place)
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Return `jnp.where` of values that may be split over different Explicit axes."""
+    values = [condition, a, b]
+    arrays = [v for v in values if hasattr(v, "ndim") and v.ndim]
+    split = [v for v in arrays if _mesh(v) is not None and any(_spec(v))]
+    if not split:
+        return jnp.where(*values)
+    shape = jnp.broadcast_shapes(*(v.shape for v in arrays))
+    found: list[Any] = [None] * len(shape)
+    for v in split:
+        for axis, axes in enumerate(_spec(v), len(shape) - v.ndim):
+            found[axis] = found[axis] or axes
+    place = NamedSharding(_mesh(split[0]), PartitionSpec(*found))
+    return jnp.where(*(_to(jnp.broadcast_to(jnp.asarray(v), shape), place) for v in values))
+
+
+def _to(x: Any, place: Any) -> Any:
+    return x if jax.typeof(x).sharding == place else jax.sharding.reshard(x, place)
+
+
+def filled(value: Any, like: Any) -> Any:
+    """Return a value with the shape of an array, split over Explicit axes as that is."""
+    value = jnp.broadcast_to(value, like.shape)
+    mesh = _mesh(like)
+    if mesh is None or _spec(value) == _spec(like):
+        return value
+    return jax.sharding.reshard(value, NamedSharding(mesh, PartitionSpec(*_spec(like))))
+
+
+def on_mesh(value: Any, like: Any) -> Any:
+    """Return an array, whole on each device of the mesh on which another one is."""
+    if isinstance(like, jax.core.Tracer):
+        return whole(value)
+    place = getattr(like, "sharding", None)
+    if not isinstance(place, NamedSharding) or len(place.device_set) == 1:
+        return value
+    return jax.device_put(value, NamedSharding(place.mesh, PartitionSpec()))
+
+
+def scalars_on_mesh(state: Any, parameters: Sequence[Any]) -> Any:
+    """Return a state whose scalars are on each device of the mesh on which all parameters are.
+
+    Else the first update would return them on other devices than it got them, and the second one
+    would be compiled anew.
+    """
+    meshes = [getattr(getattr(p, "sharding", None), "mesh", None) for p in parameters]
+    is_one = bool(meshes) and all(mesh == meshes[0] for mesh in meshes)
+    if not is_one or any(isinstance(p, jax.core.Tracer) for p in parameters):
+        return state
+    return jax.tree.map(lambda x: x if x.ndim else on_mesh(x, parameters[0]), state)
+
+
+def alike(value: Any, old: Any) -> Any:
+    """Return a value that XLA splits over Auto axes as it does another of the same shape."""
+    mesh = _mesh(old)
+    if mesh is None or not _has_auto(mesh) or not isinstance(value, jax.core.Tracer):
+        return value
+    return shard_alike(value, old)[0]
+
+
+# Inside shard_map, arrays are the parts of one device.
+
+
+def _varying(x: Any) -> frozenset[str]:
+    """Return the axes of the mesh over which the parts of an array differ."""
+    kind = jax.typeof(x)
+    types = getattr(kind, "mat", None)  # JAX 0.10
+    found = getattr(types, "varying", None)
+    return found if found is not None else getattr(kind, "vma", frozenset())
+
+
+def named(x: Any) -> tuple[str, ...]:
+    """Return those of the axes that the transformation was told over which an array is split."""
+    axes = current().axes
+    return tuple(axis for axis in axes if axis in _varying(x)) if axes else ()
+
+
+def check_axes(rule: str) -> None:
+    """Raise if it is not known over which of the named axes arrays are split.
+
+    Raises:
+        ArrayError: no shard_map is around, or one that does not keep track of it.
+    """
+    for axis in current().axes:
+        try:
+            is_known = axis in _varying(jax.lax.axis_index(axis))
+        except NameError:
+            msg = (
+                f"{rule} was made with axis_name={axis!r}, but its update is called where there is "
+                "no such axis; call it inside jax.shard_map, or leave axis_name out: under jit, "
+                "sharded arrays need none."
+            )
+            raise ArrayError(msg) from None
+        if not is_known:
+            msg = (
+                f"{rule} was made with axis_name={axis!r}, but it cannot be known which arrays "
+                "are split over that axis; use jax.shard_map with check_vma=True."
+            )
+            raise ArrayError(msg)
+
+
+def shards(x: Any) -> int:
+    """Return the number of parts that an array has over the named axes."""
+    return math.prod(jax.lax.axis_size(axis) for axis in named(x))
+
+
+def shard(x: Any) -> Any:
+    """Return the number of this part of an array, from 0."""
+    number: Any = 0
+    for axis in named(x):
+        number = number * jax.lax.axis_size(axis) + jax.lax.axis_index(axis)
+    return number
+
+
+def size(x: Any) -> int:
+    """Return the number of elements of all parts of an array."""
+    return x.size * shards(x)
+
+
+def each_part(x: Any) -> Any:
+    """Return the values that a number has in all parts, as a vector."""
+    own = jnp.zeros(shards(x), x.dtype).at[shard(x)].set(x)
+    return jax.lax.psum(own, named(x))

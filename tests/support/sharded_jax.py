@@ -1,0 +1,289 @@
+"""Updates of sharded arrays by JAX: what a process with eight devices does.
+
+Each step is waited for: with more devices than cores, XLA ends a process whose devices do not meet
+in time.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import learnerdsl.jax as ldj
+from learnerdsl import learners
+from learnerdsl.errors import LearnerError
+
+SHAPES = {"a": (8, 4), "b": (4, 8), "c": (8,)}
+SPLITS = {"a": P("data", None), "b": P("data", "model"), "c": P("model")}
+BOTH = ("data", "model")
+KINDS = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
+COLLECTIVES = re.compile(rf"= .*?\b({KINDS})(?:-start)?\(")
+
+
+def values(seed, names=tuple(SHAPES), shift=0.0):
+    """Return a tree of random arrays, changed by a part of themselves."""
+    numbers = np.random.default_rng(seed)
+    drawn = {name: numbers.normal(size=SHAPES[name]) for name in names}
+    return {name: x * (1 + shift * numbers.normal(size=x.shape)) for name, x in drawn.items()}
+
+
+def mesh_of(kind):
+    return jax.make_mesh((4, 2), BOTH, axis_types=(getattr(AxisType, kind),) * 2)
+
+
+def whole(tree):
+    return jax.tree.map(jnp.asarray, tree)
+
+
+def split_over(mesh):
+    """Return a function that puts a tree of arrays on the devices of a mesh."""
+    return lambda tree: {
+        name: jax.device_put(x, NamedSharding(mesh, SPLITS[name])) for name, x in tree.items()
+    }
+
+
+def names_for(tx):
+    """Return the names of the parameters that a rule takes; some take matrices only."""
+    try:
+        tx.init(whole(values(0)))
+    except LearnerError:
+        return ("a", "b")
+    return tuple(SHAPES)
+
+
+def trained(tx, place, steps=4, shift=0.0):
+    """Return the parameters and the states after each update, and the number of compilations."""
+    names = names_for(tx)
+    rule = tx.rule.trace(shape=(4, 8))
+    arrays = [e.name for e in rule.extras if e.shape != "model"]
+    compiled = 0
+
+    @jax.jit
+    def step(params, state, grads):
+        nonlocal compiled
+        compiled += 1
+        extras = {name: jax.tree.map(lambda g: jnp.abs(g) + 0.1, grads) for name in arrays}
+        updates, state = tx.update(
+            grads, state, params, minibatch_size=32, loss=jnp.asarray(0.7), **extras
+        )
+        return optax.apply_updates(params, updates), state
+
+    params = place(values(0, names))
+    found = [(params, tx.init(params))]
+    for k in range(1, steps + 1):
+        found.append(step(*found[-1], place(values(k, names, shift))))
+        jax.block_until_ready(found[-1])
+    return found, compiled
+
+
+def distance(one, other):
+    """Return the largest difference of parameters in parts of how far they moved."""
+    start, _ = one[0]
+    ends = one[-1][0], other[-1][0]
+    return max(
+        float(
+            np.abs(np.asarray(ends[0][name]) - np.asarray(ends[1][name])).max()
+            / np.abs(np.asarray(ends[0][name]) - np.asarray(start[name])).max()
+        )
+        for name in start
+    )
+
+
+def places(found):
+    return [jax.tree.map(lambda x: x.sharding, one) for one in found]
+
+
+def is_placed(x, like):
+    return x.sharding.is_equivalent_to(like.sharding, x.ndim)
+
+
+def compared(kinds, rules):
+    """Compare updates of sharded arrays with those of whole ones.
+
+    Returns:
+        For each rule, and for each kind of the axes of a mesh, a dict of the difference, the number
+        of traces, whether parameters and states stayed where they were, and whether states of the
+        parameters' shapes are split as these.
+    """
+    result = {}
+    for rule in rules:
+        tx = ldj.factory(getattr(learners, rule))()
+        one, _ = trained(tx, whole)
+        result[rule] = {kind: against(one, tx, kind) for kind in kinds}
+    return result
+
+
+def against(one, tx, kind):
+    found, compiled = trained(tx, split_over(mesh_of(kind)))
+    params, state = found[-1]
+    stays = all(
+        is_placed(x, start)
+        for k in range(1, len(found))
+        for x, start in zip(jax.tree.leaves(found[k]), jax.tree.leaves(found[0]), strict=True)
+    )
+    alike = all(
+        is_placed(x, params[name])
+        for tree in state.states.values()
+        for name, x in tree.items()
+        if getattr(x, "shape", None) == params[name].shape
+    )
+    return {
+        "difference": distance(one, found),
+        "traces": compiled,
+        "stays": stays,
+        "alike": alike,
+    }
+
+
+def perturbed(rules, shift):
+    """Return the differences on one device when gradients change by a part of themselves."""
+    result = {}
+    for rule in rules:
+        tx = ldj.factory(getattr(learners, rule))()
+        result[rule] = distance(trained(tx, whole)[0], trained(tx, whole, shift=shift)[0])
+    return result
+
+
+PAIRS = {
+    "adam": (lambda: ldj.adam(), lambda: optax.adam(1e-3)),
+    "lamb": (lambda: ldj.lamb(), lambda: optax.lamb(1e-3)),
+    "adafactor": (
+        lambda: ldj.adafactor_optax(),
+        lambda: optax.adafactor(1e-3, min_dim_size_to_factor=1),
+    ),
+    "muon": (lambda: ldj.muon_with_adamw(), lambda: optax.contrib.muon(1e-3)),
+    "prodigy": (lambda: ldj.prodigy(), lambda: optax.contrib.prodigy(1.0)),
+    "clip+adamw": (
+        lambda: optax.chain(optax.clip_by_global_norm(1.0), ldj.adamw()),
+        lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3)),
+    ),
+    "soap": (lambda: ldj.soap(), None),
+}
+
+
+def counted(names):
+    """Return for each pair the collectives of an update by this package and by optax."""
+    return {name: [collectives(make) for make in PAIRS[name] if make] for name in names}
+
+
+def collectives(make):
+    """Return kind -> number of the collectives in an update of float32 arrays."""
+    tx = make()
+    names = names_for(tx) if hasattr(tx, "rule") else tuple(SHAPES)
+    place = split_over(mesh_of("Auto"))
+    params = place({n: x.astype(np.float32) for n, x in values(0, names).items()})
+
+    def step(params, state, grads):
+        updates, state = tx.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    text = jax.jit(step).lower(params, tx.init(params), params).compile().as_text()
+    return dict(Counter(COLLECTIVES.findall(text)))
+
+
+# shard_map
+
+
+def in_parts(tx, steps=3, splits=SPLITS, check_vma=True, start=None):
+    """Return the parameters after updates inside shard_map, in a list of the steps."""
+    mesh = mesh_of("Auto")
+    place = split_over(mesh)
+    params = place(start or values(0))
+    state = tx.init(params)
+    own = {
+        name: {
+            k: jax.tree.map(lambda leaf, k=k: SPLITS[k] if leaf.shape == SHAPES[k] else P(), x)
+            for k, x in tree.items()
+        }
+        for name, tree in state.states.items()
+    }
+    specs = jax.tree.map(lambda _: P(), state)._replace(states=own)
+
+    @jax.jit
+    @jax.shard_map(
+        mesh=mesh,
+        in_specs=(splits, specs, splits),
+        out_specs=(splits, specs),
+        check_vma=check_vma,
+    )
+    def step(params, state, grads):
+        updates, state = tx.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    found = [(params, state)]
+    for k in range(1, steps + 1):
+        found.append(step(*found[-1], place(values(k))))
+        jax.block_until_ready(found[-1])
+    return found
+
+
+def inside_shard_map(rules):
+    """Compare updates inside shard_map with those of whole arrays, with and without the names.
+
+    Returns:
+        For each rule, the two differences.
+    """
+    result = {}
+    for rule in rules:
+        make = ldj.factory(getattr(learners, rule))
+        one, _ = trained(make(), whole, steps=3)
+        result[rule] = [
+            distance(one, in_parts(make(axis_name=BOTH))),
+            distance(one, in_parts(make())),
+        ]
+    return result
+
+
+def refused(rule, check_vma):
+    """Return the error of an update inside shard_map."""
+    tx = ldj.factory(getattr(learners, rule))(axis_name=BOTH)
+    try:
+        in_parts(tx, steps=1, check_vma=check_vma)
+    except LearnerError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def distinct_draws(axis_name):
+    """Return how many numbers are added to the 8 elements of `c`, which has two parts."""
+    tx = ldj.noisy_sgd(lr=1.0, axis_name=axis_name)
+    (start, _), (end, _) = in_parts(tx, steps=1)
+    moved = np.asarray(end["c"]) - np.asarray(start["c"])
+    return len(np.unique(np.round(moved + values(1)["c"], 9)))
+
+
+def copied_to_devices():
+    """Return how far parameters under pmap, with averaged gradients, are from those on one device."""
+    tx = ldj.lamb()
+    one, _ = trained(tx, whole, steps=2)
+
+    def step(params, state, grads):
+        grads = jax.lax.pmean(grads, "i")
+        updates, state = tx.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    copies = jax.pmap(step, axis_name="i")
+    params = whole(values(0))
+    every = jax.tree.map(lambda x: jnp.stack([x] * 8), (params, tx.init(params)))
+    found = [(params, None)]
+    for k in (1, 2):
+        grads = values(k)
+        # Each device has other gradients, whose mean is that of one device.
+        apart = np.arange(8).reshape(8, 1) - 3.5
+        each = {n: g + np.reshape(apart, (8,) + (1,) * g.ndim) for n, g in grads.items()}
+        every = copies(*every, each)
+        jax.block_until_ready(every)
+        found.append((jax.tree.map(lambda x: x[3], every[0]), None))
+    return distance(one, found)
+
+
+if __name__ == "__main__":
+    jobs = json.loads(sys.argv[1])
+    print(json.dumps([globals()[job](*arguments) for job, *arguments in jobs]))
