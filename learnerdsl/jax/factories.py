@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from learnerdsl.define import UpdateRule
+from learnerdsl.errors import HyperparameterError
 from learnerdsl.jax.transformation import Transformation, transformation
 
 _OWN: dict[str, Any] = {
@@ -33,26 +34,36 @@ def factory(rule: UpdateRule) -> Callable[..., Transformation]:
         rule: a rule or a chain.
 
     >>> from learnerdsl.learners import sgd
-    >>> factory(sgd)(lr=0.1)
+    >>> factory(sgd)(0.1)
     <optax transformation by sgd>
     """
-
-    def make(**arguments: Any) -> Transformation:
-        options = rule._option_names
-        own: dict[str, Any] = {
-            n: v for n, v in arguments.items() if v is not None or n not in options
-        }
-        return transformation(rule, **own)
-
     own = [
-        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=_default(p.default, rule, p.name))
+        p.replace(default=_default(p.default, rule, p.name))
         for p in inspect.signature(rule).parameters.values()
         if p.default is not inspect.Parameter.empty
     ]
+    own = [p.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in own]
+    names = [p.name for p in own]
+
+    def make(*positional: Any, **named: Any) -> Transformation:
+        if len(positional) > len(names):
+            msg = f"{rule.name} takes {len(names)} arguments without a name: {', '.join(names)}."
+            raise HyperparameterError(msg)
+        given = dict(zip(names, positional, strict=False))
+        twice = given.keys() & named.keys()
+        if twice:
+            msg = f"{rule.name} got {twice.pop()!r} twice, by its place and by its name."
+            raise HyperparameterError(msg)
+        options = rule._option_names
+        values: dict[str, Any] = {
+            n: v for n, v in {**given, **named}.items() if v is not None or n not in options
+        }
+        return transformation(rule, **values)
+
     more = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
         for name, value in _OWN.items()
-        if name not in {p.name for p in own}
+        if name not in names
     ]
     made: Any = make
     made.__signature__ = inspect.Signature([*own, *more], return_annotation=Transformation)
