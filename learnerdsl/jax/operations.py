@@ -92,6 +92,27 @@ def power(x: Any, y: Any) -> Any:
     return _power(*_of_arrays(x, y))
 
 
+# Functions of matrices that are needed only now and then.
+
+
+def when(condition: Any, compute: Callable[[], Any]) -> Any:
+    """Return a value, or zeros instead of it while a condition does not hold."""
+    return either(condition, compute, lambda: 0)
+
+
+def either(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Return one of two values, and compute only that one."""
+    shapes = [jax.eval_shape(lambda own=own: jnp.asarray(own())) for own in (then, otherwise)]
+    wanted = [s for s in shapes if not s.weak_type] or shapes
+    shape = jnp.broadcast_shapes(*(s.shape for s in shapes))
+    dtype = jnp.result_type(*(s.dtype for s in wanted))
+
+    def filled(own: Callable[[], Any]) -> Any:
+        return lambda: jnp.broadcast_to(own(), shape).astype(dtype)
+
+    return jax.lax.cond(jnp.reshape(condition, ()), filled(then), filled(otherwise))
+
+
 # Reductions over a tensor are scalars.
 
 

@@ -11,6 +11,7 @@ from learnerdsl.export.dialects import JaxPrinter
 from learnerdsl.export.statements import Body
 from learnerdsl.expr import Draw, IsFinite, MatMul, Power, Where, seed, step, tensor_number
 from learnerdsl.monoids import MONOIDS, SUM
+from learnerdsl.xla.laziness import is_lazy
 
 WHOLE = 64
 """Largest exponent that is printed as a number, which becomes multiplications."""
@@ -18,7 +19,7 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
-        *("quotient", "root", "rounded", "shifted", "uniform", "cast"),
+        *("cast", "either", "quotient", "root", "rounded", "uniform", "when"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
     }
 )
@@ -107,6 +108,8 @@ class XlaPrinter(JaxPrinter):
         before, self.is_guarded = self.is_guarded, True
         branches = [self(branch) for branch in (expr.then, expr.otherwise)]
         self.is_guarded = before
+        if is_lazy(expr, self.body):
+            return self.own("either", condition, *(f"lambda: {branch}" for branch in branches))
         return f"jnp.where({', '.join([condition, *branches])})"
 
     def function(self, name: str, arguments: list[Any]) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 from learnerdsl.codegen.text import indented
 from learnerdsl.export.frame import Frame
 from learnerdsl.export.request import Request, Variant
-from learnerdsl.export.statements import Body, arrange_values
-from learnerdsl.export.text import WIDTH, Lines, call_of, docstring, tuple_of
+from learnerdsl.export.statements import Body, Statement, arrange_values
+from learnerdsl.export.text import WIDTH, Lines, bare, call_of, docstring, tuple_of
 from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number, tensor_size
 from learnerdsl.tracing import Rule, StateSpec
 from learnerdsl.xla.changes import separate_change
 from learnerdsl.xla.functions import Function, Part, draws, guarded, has_matrices, needed, parts_of
+from learnerdsl.xla.laziness import Needs, is_lazy
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
 
@@ -97,6 +98,7 @@ class _Module(Frame):
         for body in self.bodies:
             for statement in body.statements:
                 self.names.setdefault(statement.symbol, self._free(str(statement.symbol)))
+        self.needs = {id(body): Needs(body) for body in self.bodies}
         self.texts: list[Lines] = []
 
     def _name(self, variant: Variant) -> None:
@@ -111,6 +113,26 @@ class _Module(Frame):
     def printer(self, body: Body) -> XlaPrinter:
         """Return a printer for the statements of a variant."""
         return XlaPrinter(self.names, body, self.is_guarded)
+
+    def lines_of(self, body: Body, statement: Statement) -> Lines:
+        """Return a statement in lines; what is slow and not always needed stands in a `lambda`."""
+        needs = self.needs.get(id(body))
+        need = None if needs is None else needs.condition(statement.symbol)
+        if need is None and not is_lazy(statement.expression, body):
+            return super().lines_of(body, statement)
+        value = statement.expression if needs is None else needs.value(statement)
+        text = bare(self.text(body, value))
+        if need is not None:
+            self.used.add("when")
+            text = f"when({self.text(body, need)}, lambda: {text})"
+        line = f"{self.names[statement.symbol]} = {text}"
+        if len(line) <= WIDTH - self.depth:
+            return [line]
+        head, _, rest = line.removesuffix(")").partition("(")
+        parts = [
+            part if k == 0 else f"lambda: {part}" for k, part in enumerate(rest.split(", lambda: "))
+        ]
+        return [f"{head}(", *indented(f"{part}," for part in parts), ")"]
 
     def rounded(self, body: Body, text: str) -> str:
         """Return a scalar, rounded to the dtype of the elements."""
