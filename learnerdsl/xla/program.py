@@ -83,12 +83,13 @@ class _Module(Frame):
     key = "k"
     own = "own"
     size = "{}.size"
-    all_parameters = "p in parameters"
+    all_parameters = ""
     depth = 4
-    reserved = OPERATIONS | {"jnp", "jax", "parameters"}
+    reserved = OPERATIONS | {"jnp", "jax", "number", "parameters", *map(str, CLOCK)}
 
     def __init__(self, request: Request) -> None:
         super().__init__(request, from_last=True)
+        self.all_parameters = f"{self.names[self.rule.parameter]} in parameters"
         self.is_guarded = False
         self.changes = [separate_change(body) for body in self.bodies]
         self.narrowings = [Narrowing(body) for body in self.bodies]
