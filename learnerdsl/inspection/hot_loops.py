@@ -1,9 +1,12 @@
 """Hold the hot loops of machine code: instructions under the lines of source they come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from learnerdsl.inspection.assembly import Listed, Loop, calls_of
 from learnerdsl.inspection.instructions import Instruction, Place
+from learnerdsl.inspection.source_loops import SourceLoop
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,43 @@ class HotLoop:
             for number, own in numbered:
                 if own.place == place:
                     yield f"{number:>8}  {own.text}"
+
+
+def hot_loop(
+    listed: Listed,
+    written: SourceLoop,
+    versions: Sequence[tuple[Loop, OtherLoop]],
+    best: int,
+    number: int,
+    **others: Any,
+) -> HotLoop:
+    """Return the best of the versions of a loop.
+
+    Args:
+        listed: the machine code that has them.
+        written: the loop of the source.
+        versions: the loops that it became, with their measures.
+        best: number of the best of them.
+        number: bytes of a number that it computes with.
+        **others: attributes of the result that machine code alone does not tell.
+    """
+    loop, measures = versions[best]
+    return HotLoop(
+        function=written.function,
+        first_line=written.first,
+        last_line=written.last,
+        target=listed.processor.name,
+        bits=measures.bits,
+        width=max(1, measures.bits // (8 * number)),
+        number=number,
+        elements=measures.elements,
+        instructions=loop.instructions,
+        scalar=loop.of("scalar"),
+        calls=tuple(calls_of(loop, listed)),
+        spills=sum(own.is_spill for own in loop.instructions),
+        others=tuple(own for k, (_, own) in enumerate(versions) if k != best),
+        **others,
+    )
 
 
 def _counted(number: int, noun: str) -> str:
