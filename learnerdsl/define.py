@@ -419,35 +419,40 @@ def _precision(
     return precisions_for([traced], [parameter_type(dtype)], *choices)[0]
 
 
-def compare(
-    *rules: UpdateRule, dtype: str = "float32", shape: tuple[int, ...] = DEFAULT_SHAPE
-) -> inspection.Comparison:
-    """Compare rules: mathematics, hyperparameters, states, sweeps, cost and loops side by side.
+def compare(*rules: UpdateRule, dtype: str = "float32", **options: Any) -> inspection.Comparison:
+    """Compare rules: mathematics, arguments, states, sweeps, cost and loops side by side.
 
     Args:
         rules: two rules or chains, or more.
         dtype: number type of the parameters.
-        shape: shape of the parameter, for rules that ask for it.
+        options: options, for the rules that have them; `shape` and other arguments of `program`.
 
     Returns:
         An object whose text, and whose table in a notebook, marks the lines that differ.
 
     Raises:
-        LearnerError: there are fewer than two rules, or something else than a rule.
+        LearnerError: there are fewer than two rules, or something else than a rule; or an argument
+            cannot be used.
 
     >>> import learnerdsl as ld
     >>> from learnerdsl.learners import adam, adamw
     >>> both = ld.compare(adam, adamw)
     >>> both.differences
-    ('mathematics', 'hyperparameters', 'cost', 'loops')
+    ('mathematics', 'hyperparameters', 'cost', 'loops', 'sources')
     >>> both["states"].rows[0].texts
-    ('m: element, starts at 0.0', 'm: element, starts at 0.0')
+    ('m: one float32 for each element, starts at 0', 'm: one float32 for each element, starts at 0')
     """
     for own in rules:
         if not isinstance(own, UpdateRule):
             msg = f"compare takes rules, got {quoted(own)}; write compare(adam, adamw)."
             raise LearnerError(msg)
-    return inspection.compare([own.program("cpu", dtype, shape=shape) for own in rules])
+    known = {name for own in rules for name in own._option_names}
+    programs = []
+    for own in rules:
+        others = known - set(own._option_names)
+        given = {name: value for name, value in options.items() if name not in others}
+        programs.append(own.program("cpu", dtype, **given))
+    return inspection.compare(programs)
 
 
 @overload

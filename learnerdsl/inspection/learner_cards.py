@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learnerdsl.cards import Item, ShownCard, Table, Text
+from learnerdsl.cards import Item, ShownCard, Table, Text, counted
 from learnerdsl.cards.content import sections
 from learnerdsl.inspection.costs import cost
 from learnerdsl.inspection.docstrings import first_sentence
@@ -64,8 +64,8 @@ def learner_card(
     memory = _memory(held)
     total = sum(memory.values())
     now = (
-        f"{_many(len(held), 'parameter')}, {_many(elements, 'element')}, {_size(total)} of states; "
-        f"{_many(step, 'update')} done; backend {backend}, {threads}."
+        f"{counted(len(held), 'parameter')}, {counted(elements, 'element')}, "
+        f"{_size(total)} of states; {counted(step, 'update')} done; backend {backend}, {threads}."
     )
     return ShownCard(
         first.rule.name,
@@ -81,10 +81,6 @@ def learner_card(
             ("Code", [item for key in programs for item in code(by_id[key])]),
         ),
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _size(count: float) -> str:

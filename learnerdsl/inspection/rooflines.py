@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.cards import counted
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.inspection.arithmetic import Shape, flops_of_matrices, flops_of_sweep
 from learnerdsl.inspection.costs import cost
@@ -92,8 +93,8 @@ class Roofline:
 
     def __str__(self) -> str:
         elements = sum(map(math.prod, self.shapes))
-        tensors = f"{len(self.shapes)} tensor{'' if len(self.shapes) == 1 else 's'}"
-        lines = [f"{self.name} ({self.dtype}): {tensors}, {elements:,} elements"]
+        tensors = counted(len(self.shapes), "tensor")
+        lines = [f"{self.name} ({self.dtype}): {tensors}, {counted(elements, 'element')}"]
         lines.append(f"  {'':26}{'bytes':>12}{'flops':>12}{'flops/byte':>12}{'predicted':>12}")
         lines += [_row(p.name, p.bytes, p.flops, p.intensity, p.seconds) for p in self.parts]
         lines += [f"  {'launch':26}{_time(self.launch):>48}"] if self.launch else []
