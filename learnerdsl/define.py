@@ -359,8 +359,11 @@ class UpdateRule(ByName, HasCard):
         """Return the mathematics as text."""
         return inspection.pretty(self.trace(**options))
 
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
+    def _repr_latex_(self) -> str | None:
+        try:
+            return f"$${self.latex()}$$"
+        except Exception:  # the card, which is shown beside it, says what is wrong
+            return None
 
     def card(self, dtype: str = "float32", **options: Any) -> ShownCard:
         """Return what there is to see of the rule, which a notebook shows as well.
