@@ -81,6 +81,14 @@ MISTAKES = [
     (["compare", "adam", "adamm"], "did you mean adam"),
     (["compare", "adam", "lion", "--states", "v=int8"], "v"),
     (["export", "adamm", "numpy"], "did you mean adam"),
+    (["export", "muon", "c"], "learnerdsl export muon numpy or learnerdsl export muon torch."),
+    (["export", "adafactor", "numba"], "or --shape 8 for tensors of that kind"),
+    (["export", "adam", "c", "--dtype", "bfloat16"], "write --dtype float32 or --dtype float64."),
+    (["compare", "sgd", "lion", "--states", "bfloat16"], "so --states bfloat16 would change noth"),
+    (["show", "adam", "--states", "int3"], "or m=int8 for one state"),
+    (["show", "adam", "-o", "master=kahan"], "are parameters of float32; leave -o master out."),
+    (["show", "mistakes.py:branches"], "mistakes.py:6."),
+    (["show", "mistakes.py:misspelt"], "Error: NameError: name 'grad' is not defined. See /"),
 ]
 
 
@@ -106,6 +114,26 @@ def test_a_mistake_is_one_line_and_exit_code_1(run, rules, monkeypatch, argument
 )
 def test_usage_is_exit_code_2(run, arguments):
     assert "Usage:" in run(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["export", "adam", "pytorch"], "torch"),
+        (["shwo", "adam"], "show"),
+        (["list", "--family", "adams"], "adam"),
+        (["plot", "adam", "--problem", "rosenbrok"], "rosenbrock"),
+    ],
+)
+def test_what_is_written_almost_right_is_asked_for(run, arguments, near):
+    assert f"did you mean {near}?" in run(*arguments, code=2)
+
+
+def test_what_is_to_be_typed_can_be_typed(run):
+    message = run("export", "adafactor", "numba", code=1)
+    shape = re.search(r"--shape \S+", message)
+    assert "def adafactor_update" in run("export", "adafactor", "numba", *shape[0].split())
+    assert "import numpy" in run(*re.search(r"learnerdsl (.*?) or", message)[1].split())
 
 
 def test_html_is_a_page_in_a_file(run, tmp_path):
