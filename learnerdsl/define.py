@@ -290,7 +290,7 @@ class UpdateRule(ByName, HasCard):
 
         Args:
             format: what to write; see docs/export.md.
-            dtype: number type of the parameters, "float32" or "float64".
+            dtype: number type of the parameters, "float32" or "float64" for "numba" and "c".
             options: options of the rule, and `shape` to export it for such parameters alone.
 
         Raises:
