@@ -54,10 +54,11 @@ def completed(markdown: str) -> str:
 
 
 def figure(text: str) -> str:
-    """Return the curve of a schedule, with the call that makes it below."""
+    """Return the curve of a schedule below the call that makes it."""
     own = values(text, UPDATES).values
-    # A call of chebyshev has as many values as updates; of the others, every fifth is enough.
-    places = np.arange(64) if text.startswith("chebyshev") else np.arange(0, UPDATES, 5)
+    # That of chebyshev jumps with every update.
+    last = 63 if text.startswith("chebyshev") else UPDATES - 1
+    places = np.unique(np.linspace(0, last, 250).round().astype(int))
     curve = Curve(tuple((places + 1).tolist()), tuple(own[places].tolist()))
     caption = f"<figcaption><code>{html.escape(text)}</code></figcaption>"
-    return f"<figure>{svg(curve)}{caption}</figure>"
+    return f"<figure>{caption}{svg(curve)}</figure>"

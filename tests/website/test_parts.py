@@ -97,7 +97,7 @@ def test_the_page_of_schedules_has_a_curve_for_each_formula():
     for text, drawn in zip(EXAMPLES, re.findall(r'points="([^"]+)"', made), strict=True):
         points = np.array([point.split(",") for point in drawn.split()], float)
         shares = (points[:, 0] - points[0, 0]) / (points[-1, 0] - points[0, 0])
-        last = 64 if text.startswith("chebyshev") else 996
+        last = 64 if text.startswith("chebyshev") else 1000
         steps = np.round(1 + shares * (last - 1)).astype(int)
         values = eval(text, vars(ld.schedules)).values(last)[steps - 1]
         span = values.max() - values.min() or 1.0
