@@ -332,7 +332,8 @@ class UpdateRule(ByName, HasCard):
         results are kept in the cache directory.
 
         Args:
-            shapes: the shape of a tensor, or a list of them.
+            shapes: the shape of a tensor; or lists and dicts of shapes, also within each other, or
+                of arrays.
             bandwidth: bytes per second of memory.
             dtype: number type of the parameters.
             measure: whether to run a learner of these shapes and measure an update.
