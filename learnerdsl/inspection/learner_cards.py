@@ -46,7 +46,12 @@ class Held:
 
 
 def learner_card(
-    held: Sequence[Held], settings: Sequence[Setting], step: int, backend: str, threads: str
+    held: Sequence[Held],
+    settings: Sequence[Setting],
+    step: int,
+    backend: str,
+    threads: str,
+    frozen: Sequence[str] = (),
 ) -> ShownCard:
     """Return the card of a learner.
 
@@ -56,6 +61,7 @@ def learner_card(
         step: number of updates done.
         backend: name of the backend.
         threads: how updates run.
+        frozen: names of the parameters that it leaves as they are.
     """
     programs = list(dict.fromkeys(id(own.program) for own in held))
     by_id = {id(own.program): own.program for own in held}
@@ -74,7 +80,7 @@ def learner_card(
         sections(
             ("Now", [Text(now)]),
             ("Hyperparameters", [_settings(settings), *_curves(settings, step)]),
-            ("Parameters", _parameters(held)),
+            ("Parameters", [*_parameters(held), *_names_of(frozen)]),
             ("Memory", _table_of_memory(memory)),
             ("Mathematics", [mathematics(first.rule)]),
             ("Sweeps over memory", [item for key in programs for item in sweeps(by_id[key])]),
@@ -133,6 +139,15 @@ def _curves(settings: Sequence[Setting], step: int) -> list[Item]:
         of_groups = "" if is_of_all else f" of group {', '.join(numbers)}"
         found += [Text(f"{name}{of_groups}, step {step + 1} is next:"), curve(schedule, step + 1)]
     return found
+
+
+def _names_of(frozen: Sequence[str]) -> list[Item]:
+    """Return a sentence on the parameters that are frozen, if there are any."""
+    if not frozen:
+        return []
+    more = len(frozen) - MOST
+    names = ", ".join(frozen[:MOST]) + (f" and {more:,} more" if more > 0 else "")
+    return [Text(f"Frozen, without states and not counted: {names}.")]
 
 
 def _parameters(held: Sequence[Held]) -> list[Item]:
