@@ -127,7 +127,7 @@ class _Lowering:
         if isinstance(bare, DEFINED):
             bare = adopted(bare.definition(*bare.args))
         if isinstance(bare, IsFinite):
-            # Evaluated, the size of exp(x) is exp(re(x)), where re stays if x is not known to be real.
+            # Evaluated, the size of exp(x) is exp(re(x)), and re stays if x may not be real.
             bare = Less(sympy.Abs(bare.args[0], evaluate=False), sympy.oo)
         if _is_of_whole_numbers(node):
             bare = over_one_divisor(bare)
