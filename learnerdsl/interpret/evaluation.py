@@ -50,8 +50,8 @@ class Evaluation:
         symbols: symbol -> list with its value, or MISSING, for each tensor.
         definitions: for each tensor, symbol -> the line of its rule that computes the symbol.
         variants: for each tensor, the number of its rule among the distinct rules.
-        peer: function of a model-wide reduction and the numbers of two variants. It returns the
-            reduction of the second variant that corresponds to the given one of the first.
+        of_model: for each distinct rule, its reductions over the model; the n-th ones of all rules
+            are one reduction.
         parameters: arrays.
         xp: array namespace.
     """
@@ -61,18 +61,18 @@ class Evaluation:
         symbols: dict[Any, list[Any]],
         definitions: Sequence[dict[Any, Assignment]],
         variants: Sequence[int],
-        peer: Callable[[Reduction, int, int], Reduction],
+        of_model: Sequence[Sequence[Reduction]],
         parameters: Sequence[Any],
         xp: Any,
     ) -> None:
         self.symbols = symbols
         self.definitions = definitions
         self.variants = variants
-        self.peer = peer
+        self.of_model = of_model
         self.parameters = parameters
         self.xp = xp
         self.known: list[dict[Any, Any]] = [{} for _ in parameters]
-        self.of_model: dict[Any, Any] = {}
+        self.reduced: dict[int, Any] = {}
         self.positions: Sequence[Any] | None = None
         self.numbers: Sequence[int] | None = None
         self.products: Sequence[str] = ["full"] * len(parameters)
@@ -344,15 +344,15 @@ class Evaluation:
         """Return a reduction over one tensor, or over all of them in order; in float64."""
         if expr.over != "model":
             return self.reduce_tensor(expr, k)
-        own = self.variants[k]
-        if (own, expr) not in self.of_model:
-            peers = [self.peer(expr, own, variant) for variant in self.variants]
-            parts = [self.reduce_tensor(e, j) for j, e in enumerate(peers)]
+        number = self.of_model[self.variants[k]].index(expr)
+        if number not in self.reduced:
+            peers = [self.of_model[variant][number] for variant in self.variants]
+            parts = [self.reduce_tensor(peer, j) for j, peer in enumerate(peers)]
             result = parts[0]
             for part in parts[1:]:
                 result = self.call(expr.monoid.ufunc.__name__, result, part)
-            self.of_model[own, expr] = result
-        return self.of_model[own, expr]
+            self.reduced[number] = result
+        return self.reduced[number]
 
     def reduce_tensor(self, expr: Reduction, k: int) -> Any:
         """Return the reduction over one tensor."""

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
@@ -154,12 +154,8 @@ def _evaluation(
     definitions = [lines[id(rule)] for rule in rules]
     numbers: dict[Rule, int] = {}
     variants = [numbers.setdefault(rule, len(numbers)) for rule in rules]
-    written = [model_reductions(rule, place(rule)) for rule in numbers]
-
-    def peer(expr: Reduction, own: int, other: int) -> Reduction:
-        return expr if own == other else written[other][written[own].index(expr)]
-
-    return Evaluation(symbols, definitions, variants, peer, parameters, xp)
+    of_model = [model_reductions(rule, place(rule)) for rule in numbers]
+    return Evaluation(symbols, definitions, variants, of_model, parameters, xp)
 
 
 def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:
