@@ -1,6 +1,8 @@
 """States go from optax's own optimizers to transformations and back."""
 
 import importlib
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -164,3 +166,13 @@ def test_each_counterpart_is_a_builtin_with_these_states():
             spec.symbol.name for shape in ((4,), (4, 4)) for spec in rule.trace(shape=shape).states
         }
         assert known <= {*own.states, *OPTAX["sm3"].states}
+
+
+def test_the_page_has_the_table():
+    page = (Path(__file__).parents[2] / "docs" / "jax.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)(?:\((.*)\))?` \| (.*) \|$", page, re.MULTILINE)
+    found = {rule: (called, arguments) for rule, called, arguments, _ in rows}
+    assert found == {rule: (own.name, own.arguments) for rule, own in OPTAX.items()}
+    for rule, _, _, states in rows:
+        fields = [place.split(".")[1] for p in OPTAX[rule].states.values() for place in p.split()]
+        assert set(re.findall(r"→ (\w+)", states)) == set(fields)
