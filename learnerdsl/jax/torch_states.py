@@ -30,6 +30,11 @@ _CLASSES = {
 }
 """Name of a rule -> the class of torch.optim that it is with some of its arguments."""
 _TRANSPOSED = " The weights of torch.nn.Linear are the transpose of a kernel of Flax."
+_BY_ORDER = (
+    " The optimizer was given no names, so its parameters are matched in the order of "
+    "jax.tree.leaves(params), where the keys of dicts are sorted; make it of "
+    "model.named_parameters()."
+)
 
 
 def from_torch(optimizer: Any, tx: Transformation, params: Any) -> LearnerState:
@@ -85,11 +90,12 @@ def from_torch(optimizer: Any, tx: Transformation, params: Any) -> LearnerState:
         )
         raise CheckpointError(msg)
     count = next(iter(counts), 0)
+    hint = _TRANSPOSED if any("param_names" in g for g in given["param_groups"]) else _BY_ORDER
     template: Any = tx.init(params)
     if not count and not any(states.values()):
         return template
     model.setdefault(SAMPLES, count)
-    return filled(template, params, Saved("The optimizer", count, states, model, _TRANSPOSED))
+    return filled(template, params, Saved("The optimizer", count, states, model, hint))
 
 
 def to_torch(state: LearnerState, optimizer: Any) -> None:

@@ -81,6 +81,12 @@ def test_what_does_not_fit_is_refused():
         ldj.from_torch(optimizer, ldj.adam(), transposed)
     with pytest.raises(ld.CheckpointError, match="has the states exp_avg, exp_avg_sq, which the r"):
         ldj.from_torch(optimizer, ldj.lion(), params)
+    unnamed = optimizer.state_dict()
+    del unnamed["param_groups"][0]["param_names"]
+    with pytest.raises(
+        ld.CheckpointError, match="given no names, so its parameters are matched in"
+    ):
+        ldj.from_torch(unnamed, ldj.adam(), {"a": params["w"], "b": params["b"]})
     theirs, _ = optimizer_of(torch.optim, "Adam", values(0), {})
     with pytest.raises(ld.CheckpointError, match=r"takes an optimizer of learnerdsl.torch, got"):
         ldj.to_torch(ldj.adam().init(params), theirs)
