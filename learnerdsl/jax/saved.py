@@ -1,6 +1,6 @@
 """Hold the states of an optimizer by the names of parameters, between two libraries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,19 +34,25 @@ class Saved:
     model: Mapping[str, Any] = field(default_factory=dict)
     hint: str = ""
 
-    def of(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
+    def of(self, names: Sequence[str], needed: Set[str]) -> list[Mapping[str, Any]]:
         """Return the states of each of these parameters.
 
-        The names are those of `self.states` in any order; or these are numbers, which count the
-        leaves of the tree.
+        The names are those of `self.states` in any order, without parameters that have no states
+        because they stay as they are; or those are numbers, which count the leaves of the tree.
+
+        Args:
+            names: those of all parameters.
+            needed: those of parameters that have states.
 
         Raises:
             CheckpointError: neither is so.
         """
-        if set(names) == set(self.states):
-            return [self.states[name] for name in names]
-        if list(self.states) == [str(k) for k in range(len(names))]:
-            return list(self.states.values())
+        if needed <= set(self.states) <= set(names):
+            return [self.states.get(name, {}) for name in names]
+        numbers = [str(k) for k in range(len(names))]
+        wanted = {number for number, name in zip(numbers, names, strict=True) if name in needed}
+        if wanted <= set(self.states) <= set(numbers):
+            return [self.states.get(number, {}) for number in numbers]
         msg = (
             f"{self.origin} has the parameters {_listed(self.states)}, the tree "
             f"{_listed(names)}; give both the same names, or {self.origin.lower()} a list in the "
@@ -86,8 +92,14 @@ def filled(template: LearnerState, params: Any, saved: Saved) -> LearnerState:
         CheckpointError: they are of another rule or model.
     """
     names = [name for name, _ in paths_of(params)]
-    each = saved.of(names)
     tree = jax.tree.structure(params)
+    needed = {
+        name
+        for values in template.states.values()
+        for name, own in zip(names, tree.flatten_up_to(values), strict=True)
+        if not is_absent(own)
+    }
+    each = saved.of(names, needed)
     _refuse_others(saved, template)
     states: dict[str, Any] = {}
     for state, values in template.states.items():
@@ -178,23 +190,28 @@ def checked_state(name: str, state: Any) -> LearnerState:
     return state
 
 
-def by_parameter(state: LearnerState, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Return name of a parameter in a learner -> its states."""
+def by_parameter(state: LearnerState, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return name of a parameter in another library -> its states.
+
+    Raises:
+        CheckpointError: the state has parameters of other names, and these are not numbers.
+    """
     found: dict[str, dict[str, Any]] = {name: {} for name in names}
     for own, values in state.states.items():
         pairs = paths_of(values)
-        theirs = [name for name, _ in pairs]
-        if set(theirs) != set(names):
-            if len(theirs) != len(names) or names != [str(k) for k in range(len(names))]:
-                msg = (
-                    f"The state has the parameters {', '.join(theirs)}, the learner "
-                    f"{', '.join(names)}; give both the same names, or the learner a list in the "
-                    "order of jax.tree.leaves(params)."
-                )
-                raise CheckpointError(msg)
-            theirs = names
-        for name, (_, value) in zip(theirs, pairs, strict=True):
-            if not isinstance(value, tuple):
+        present = {name for name, value in pairs if not is_absent(value)}
+        if not present <= set(names):
+            pairs = [(str(k), value) for k, (_, value) in enumerate(pairs)]
+        theirs = {name for name, value in pairs if not is_absent(value)}
+        if not theirs <= set(names) <= {name for name, _ in pairs}:
+            msg = (
+                f"The state has the parameters {_listed(sorted(present))}, the other side "
+                f"{_listed(names)}; give both the same names, or the other side a list in the "
+                "order of jax.tree.leaves(params)."
+            )
+            raise CheckpointError(msg)
+        for name, value in pairs:
+            if not is_absent(value):
                 found[name][own] = value
     return found
 

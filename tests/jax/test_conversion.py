@@ -131,6 +131,24 @@ def test_state_dicts_lists_and_narrow_states_are_taken():
     np.testing.assert_allclose(narrow.state[1]["m"], 0.025, rtol=1e-6)
 
 
+def test_frozen_parameters_have_no_states_on_either_side():
+    arrays = {"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}
+    learner = learners.adam(arrays, lr=0.1, groups=[{"params": ["a"], "frozen": True}])
+    learner.update({"b": np.ones(2, np.float32)})
+    params = {name: jnp.asarray(array) for name, array in arrays.items()}
+    tx = ldj.adam(lr=0.1, groups={"frozen": None}, labels={"a": "frozen", "b": "trained"})
+    state = ldj.from_learner(learner, tx, params)
+    assert isinstance(state.states["m"]["a"], optax.MaskedNode)
+    np.testing.assert_allclose(state.states["m"]["b"], 0.1, rtol=1e-6)
+    updates, state = tx.update(params, state, params)
+    assert not jnp.any(updates["a"])
+    ldj.to_learner(state, learner)
+    assert learner.step_count == 2
+    np.testing.assert_allclose(learner.state["b"]["m"], state.states["m"]["b"])
+    with pytest.raises(ld.CheckpointError, match="has the parameters 'b', the tree 'a', 'b'; give"):
+        ldj.from_learner(learner, ldj.adam(), params)
+
+
 def test_samples_are_counted_on():
     @ld.rule
     def slower(p, g, lr=0.5):
@@ -164,7 +182,9 @@ def test_what_does_not_fit_is_refused():
         ldj.from_learner(learner, tx, {**params, "b": jnp.ones(2)})
     with pytest.raises(ld.CheckpointError, match=r"State 'm' of 'w' has shape \(2,\), here \(3,\)"):
         ldj.from_learner(learner, tx, {"w": jnp.ones(3)})
-    with pytest.raises(ld.CheckpointError, match=r"has the parameters b, the learner w; give both"):
+    with pytest.raises(
+        ld.CheckpointError, match="has the parameters 'b', the other side 'w'; give"
+    ):
         ldj.to_learner(tx.init({"b": jnp.ones(2)}), learner)
     with pytest.raises(ld.CheckpointError, match=r"has shape \(3,\), in the learner \(2,\)"):
         ldj.to_learner(tx.init({"w": jnp.ones(3)}), learner)
