@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from learnerdsl.define import UpdateRule
-from learnerdsl.errors import HyperparameterError
 from learnerdsl.jax.transformation import Transformation, transformation
-from learnerdsl.numbers import quoted
 
 _OWN: dict[str, Any] = {
     "seed": None,
@@ -47,15 +45,8 @@ def factory(rule: UpdateRule) -> Callable[..., Transformation]:
     <optax transformation by sgd>
     """
 
-    def make(*positional: Any, **arguments: Any) -> Transformation:
+    def make(**arguments: Any) -> Transformation:
         options = rule._option_names
-        if positional:
-            name = next(iter((*rule._hyper_names, *options)), "seed")
-            msg = (
-                f"{rule.name} of learnerdsl.jax takes its arguments by name; write "
-                f"{rule.name}({name}={quoted(positional[0])})."
-            )
-            raise HyperparameterError(msg)
         own: dict[str, Any] = {
             n: v for n, v in arguments.items() if v is not None or n not in options
         }
