@@ -1,6 +1,7 @@
 """Make functions with the arguments of a rule that return transformations."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,13 @@ def _default(value: Any, rule: UpdateRule, name: str) -> Any:
     """
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return None if is_number and name in rule._option_names else value
+
+
+def _documentation(rule: UpdateRule) -> str:
+    """Return what a rule says of itself, without its example, which makes a learner."""
+    return re.sub(
+        r"\n *Examples?:\n.*?(?=\n *References:|\Z)", "", rule.__doc__ or "", flags=re.DOTALL
+    )
 
 
 def factory(rule: UpdateRule) -> Callable[..., Transformation]:
@@ -69,6 +77,6 @@ def factory(rule: UpdateRule) -> Callable[..., Transformation]:
     made.__signature__ = inspect.Signature([*own, *more], return_annotation=Transformation)
     made.__name__ = made.__qualname__ = rule.name
     made.__module__ = "learnerdsl.jax"
-    made.__doc__ = rule.__doc__
+    made.__doc__ = _documentation(rule)
     made.rule = rule
     return made

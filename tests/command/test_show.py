@@ -27,6 +27,8 @@ def test_views_follow_their_options(run):
     narrow = run("show", "adam", "--plan", "--dtype", "bfloat16", "--states", "m=int8,v=uint8")
     assert str(adam.plan("bfloat16", states={"m": "int8", "v": "uint8"})) in narrow
     assert run("show", "adam", "--loop", "--target", "cuda").strip() == adam.loops("cuda").strip()
+    functions = run("show", "adam", "--source", "--target", "jax")
+    assert functions.strip() == adam.source("jax").strip()
     plain = run("show", "nesterov", "--math")
     assert plain.strip() == nesterov.pretty().strip()
     matrix = run("show", "muon", "--loop", "--shape", "64,32", "-o", "nesterov=false")
@@ -78,6 +80,10 @@ MISTAKES = [
     (["show", "adam", "--plan", "-o", "nesterov=true"], "nesterov"),
     (["show", "adam", "--plan", "--shape", "3,x"], "A shape consists of whole numbers, got '3,x'"),
     (["show", "adam", "--plan", "--dtype", "float31"], "float31"),
+    (
+        ["show", "adam", "--loop", "--target", "jax"],
+        "JAX has no loops or number types of states here",
+    ),
     (["compare", "adam", "adamm"], "did you mean adam"),
     (["compare", "adam", "lion", "--states", "v=int8"], "v"),
     (["export", "adamm", "numpy"], "did you mean adam"),
