@@ -7,12 +7,21 @@ from typing import Any
 from learnerdsl.codegen.text import indented
 from learnerdsl.export.frame import Frame
 from learnerdsl.export.request import Request, Variant
-from learnerdsl.export.statements import Body, arrange_values
+from learnerdsl.export.statements import Body, Statement, arrange_values
 from learnerdsl.export.text import WIDTH, Lines, call_of, docstring, tuple_of
-from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number, tensor_size
+from learnerdsl.expr import CLOCK, Named, nodes, symbols_in, tensor_number, tensor_size
 from learnerdsl.tracing import Rule, StateSpec
 from learnerdsl.xla.changes import separate_change
-from learnerdsl.xla.functions import Function, Part, draws, guarded, has_matrices, needed, parts_of
+from learnerdsl.xla.functions import (
+    Function,
+    Part,
+    branches_in,
+    draws,
+    guarded,
+    has_matrices,
+    needed,
+    parts_of,
+)
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
 
@@ -88,6 +97,7 @@ class _Module(Frame):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request, from_last=True)
+        self.protected: set[Any] = set()
         self.is_guarded = False
         self.changes = [separate_change(body) for body in self.bodies]
         self.narrowings = [Narrowing(body) for body in self.bodies]
@@ -111,6 +121,23 @@ class _Module(Frame):
     def printer(self, body: Body) -> XlaPrinter:
         """Return a printer for the statements of a variant."""
         return XlaPrinter(self.names, body, self.is_guarded)
+
+    def statement(self, body: Body, statement: Statement) -> str:
+        """Return a statement; derivatives in it are finite if a choice may leave it out."""
+        self.is_guarded = statement.symbol in self.protected
+        line = super().statement(body, statement)
+        self.is_guarded = False
+        return line
+
+    def parts_of(self, body: Body, statement: Statement) -> tuple[Statement, Statement] | None:
+        """Return a statement as two; the part of what a choice may leave out is protected, too."""
+        parts = super().parts_of(body, statement)
+        if parts is not None:
+            optional = set(nodes(branches_in([statement.expression])))
+            own, part = parts[0].symbol, parts[0].expression
+            if statement.symbol in self.protected or optional >= set(part.args):
+                self.protected.add(own)
+        return parts
 
     def rounded(self, body: Body, text: str) -> str:
         """Return a scalar, rounded to the dtype of the elements."""
@@ -145,13 +172,13 @@ class _Module(Frame):
     def variant(self, place: int) -> VariantFunctions:
         """Return the functions of a variant, and write them."""
         body, narrowing, change = self.bodies[place], self.narrowings[place], self.changes[place]
-        protected = guarded(body)
+        self.protected |= guarded(body)
         levels: list[tuple[Function, Function]] = []
         sums: list[tuple[tuple[str, Any], ...]] = []
         inputs: set[Any] = set()
         for level, (scalars, tensor) in enumerate(parts_of(body, change, narrowing)):
             pair = [
-                self.function(self.named(place, what, level), part, narrowing, protected)
+                self.function(self.named(place, what, level), part, narrowing)
                 for what, part in (("scalars", scalars), ("tensor", tensor))
             ]
             levels.append((pair[0], pair[1]))
@@ -170,9 +197,7 @@ class _Module(Frame):
             body.rule.parameter in inputs,
         )
 
-    def function(
-        self, name: str, part: Part, narrowing: Narrowing, protected: set[Any]
-    ) -> Function:
+    def function(self, name: str, part: Part, narrowing: Narrowing) -> Function:
         """Return a function, and write it unless it does nothing."""
         arguments, rounded, local = needed(part, narrowing)
         body = part.body
@@ -188,9 +213,7 @@ class _Module(Frame):
             self.names[symbol] = f"cast({self.names[wide[symbol]]}, {p})"
         lines: Lines = []
         for statement in part.statements:
-            self.is_guarded = statement.symbol in protected
             lines += self.lines_of(body, statement)
-        self.is_guarded = False
         ends: list[str] = []
         for one in part.sums:
             node = one.node.func(one.node.argument, "tensor")
@@ -234,7 +257,7 @@ class _Module(Frame):
         for statement in body.statements:
             self.names.setdefault(statement.symbol, self._free(str(statement.symbol)))
         part = Part(body, tuple(body.statements), (), (result,), is_of_tensor=True)
-        return self.function(self.named(place, "evaluation"), part, narrowing, set())
+        return self.function(self.named(place, "evaluation"), part, narrowing)
 
     def text_of_file(self) -> str:
         """Return the module."""
