@@ -104,7 +104,8 @@ class XlaPrinter(JaxPrinter):
     def product(self, expr: Any) -> str:
         """Return a product; where derivatives must be finite, its quotients are calls.
 
-        So are products by a hyperparameter that is infinite by default: a limit that is off.
+        So are products by a hyperparameter that is infinite by default, a limit that is off, and of
+        scalars by roots, which are NaN for negative numbers.
         """
         if not self.is_guarded:
             return super().product(expr)
@@ -112,8 +113,10 @@ class XlaPrinter(JaxPrinter):
         divisors = sorted((d for d in divisors if d is not None), key=self.rank)
         above = [whole for whole in wholes if whole != 1]
         limits = sorted((w for w in above if self.is_limit(w)), key=self.rank)
-        if all(map(self.is_of_sizes, divisors)) and not limits:
+        if all(map(self.is_of_sizes, divisors)) and (not limits or len(above) == 1):
             return super().product(expr)
+        if len(above) == 1:
+            limits = []
         others = [whole for whole in above if whole not in limits]
         text = self(sympy.Mul(*others, evaluate=False)) if others else "1"
         for limit in limits:
@@ -123,7 +126,10 @@ class XlaPrinter(JaxPrinter):
         return text
 
     def is_limit(self, factor: Any) -> bool:
-        """Return whether a factor is a hyperparameter that is infinite by default."""
+        """Return whether a factor may be infinite or NaN where a choice leaves it out."""
+        if isinstance(factor, (sympy.Pow, Power)) and self.body.is_scalar(factor):
+            is_root = factor.args[1].is_Rational and not factor.args[1].is_Integer
+            return is_root and not self.is_of_sizes(factor)
         rule = self.body.rule
         return factor in rule.hyperparameters and is_infinite(
             rule.defaults[rule.hyperparameters.index(factor)]

@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import power, quotient, root, sum_all
+from learnerdsl.jax.operations import power, quotient, root, sum_all, times
 
 
 def prodigy_scalars_1(d, beta1, beta2, d0, lr, step):
-    a = quotient(lr * d * root(1 - power(beta2, step)), 1 - power(beta1, step))
+    a = quotient(times(root(1 - power(beta2, step)), lr * d), 1 - power(beta1, step))
     one_minus_beta1_d = d * (1 - beta1)
     one_minus_beta2 = 1 - beta2
     root_beta2 = root(beta2)
@@ -20,7 +20,7 @@ def prodigy_tensor_1(p, g, s, p0, a_d_over_d0, root_beta2):
 
 
 def prodigy_scalars_2(d, r, a, beta2, d0, d_coef, eps, sum_1, sum_2):
-    r_new = r * root(beta2) + quotient(a * d * sum_1, d0)
+    r_new = times(root(beta2), r) + quotient(a * d * sum_1, d0)
     d_hat = quotient(d_coef * r_new, sum_2)
     d_new = jnp.where(sum_2 == 0, d, jnp.maximum(d, d_hat))
     eps_d_new = eps * d_new
