@@ -130,10 +130,10 @@ class XlaPrinter(JaxPrinter):
         if isinstance(factor, (sympy.Pow, Power)) and self.body.is_scalar(factor):
             is_root = factor.args[1].is_Rational and not factor.args[1].is_Integer
             return is_root and not self.is_of_sizes(factor)
-        rule = self.body.rule
-        return factor in rule.hyperparameters and is_infinite(
-            rule.defaults[rule.hyperparameters.index(factor)]
-        )
+        rule: Any = self.body.rule
+        if rule is None or factor not in rule.hyperparameters:
+            return False  # a schedule is of no rule
+        return is_infinite(rule.defaults[rule.hyperparameters.index(factor)])
 
     def is_of_sizes(self, expr: Any) -> bool:
         """Return whether a value is known when JAX traces: one of numbers and sizes."""
