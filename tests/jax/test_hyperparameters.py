@@ -12,7 +12,9 @@ import learnerdsl.jax as ldj
 PARAMS = {"w": jnp.ones(3), "b": jnp.zeros(2)}
 ONES = jax.tree.map(jnp.ones_like, PARAMS)
 SCHEDULES = {
-    "linear": (ld.schedules.linear(0.3, 0.0, 49), 0.0),
+    # XLA may multiply by the inverse of 49, so that this end has a rounding.
+    "linear": (ld.schedules.linear(0.3, 0.0, 49), None),
+    "linear, by a power of 2": (ld.schedules.linear(0.3, 0.1, 32), 0.1),
     "cosine": (ld.schedules.cosine(0.3, 49), 0.0),
     "polynomial": (ld.schedules.polynomial(0.3, 0.01, 49, 2.0), 0.01),
     "exponential": (ld.schedules.exponential(0.3, 0.8, 7), None),
