@@ -73,6 +73,7 @@ def _of_arrays(*values: Any) -> list[Any]:
 
 
 _root = _differentiable(jnp.sqrt, lambda value, x: (0.5 / value,))
+_times = _differentiable(jnp.multiply, lambda value, a, b: (b, a))
 _quotient = _differentiable(jnp.divide, lambda value, a, b: (1 / b, -value / b))
 _power = _differentiable(jnp.power, lambda value, x, y: (y * power(x, y - 1), jnp.log(x) * value))
 
@@ -80,6 +81,11 @@ _power = _differentiable(jnp.power, lambda value, x, y: (y * power(x, y - 1), jn
 def root(x: Any) -> Any:
     """Return the square root."""
     return _root(*_of_arrays(x))
+
+
+def times(a: Any, b: Any) -> Any:
+    """Return a*b."""
+    return _times(*_of_arrays(a, b))
 
 
 def quotient(a: Any, b: Any) -> Any:

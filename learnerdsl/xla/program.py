@@ -9,10 +9,19 @@ from learnerdsl.export.frame import Frame
 from learnerdsl.export.request import Request, Variant
 from learnerdsl.export.statements import Body, Statement, arrange_values
 from learnerdsl.export.text import WIDTH, Lines, bare, call_of, docstring, tuple_of
-from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number, tensor_size
+from learnerdsl.expr import CLOCK, Named, nodes, symbols_in, tensor_number, tensor_size
 from learnerdsl.tracing import Rule, StateSpec
 from learnerdsl.xla.changes import separate_change
-from learnerdsl.xla.functions import Function, Part, draws, guarded, has_matrices, needed, parts_of
+from learnerdsl.xla.functions import (
+    Function,
+    Part,
+    branches_in,
+    draws,
+    guarded,
+    has_matrices,
+    needed,
+    parts_of,
+)
 from learnerdsl.xla.laziness import Needs, is_lazy
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
@@ -90,6 +99,7 @@ class _Module(Frame):
     def __init__(self, request: Request) -> None:
         super().__init__(request, from_last=True)
         self.all_parameters = f"{self.names[self.rule.parameter]} in parameters"
+        self.protected: set[Any] = set()
         self.is_guarded = False
         self.changes = [separate_change(body) for body in self.bodies]
         self.narrowings = [Narrowing(body) for body in self.bodies]
@@ -121,11 +131,13 @@ class _Module(Frame):
         need = None if needs is None else needs.condition(statement.symbol)
         if need is None and not is_lazy(statement.expression, body):
             return super().lines_of(body, statement)
+        self.is_guarded = statement.symbol in self.protected
         value = statement.expression if needs is None else needs.value(statement)
         text = bare(self.text(body, value))
         if need is not None:
             self.used.add("when")
             text = f"when({self.text(body, need)}, lambda: {text})"
+        self.is_guarded = False
         line = f"{self.names[statement.symbol]} = {text}"
         if len(line) <= WIDTH - self.depth:
             return [line]
@@ -134,6 +146,23 @@ class _Module(Frame):
             part if k == 0 else f"lambda: {part}" for k, part in enumerate(rest.split(", lambda: "))
         ]
         return [f"{head}(", *indented(f"{part}," for part in parts), ")"]
+
+    def statement(self, body: Body, statement: Statement) -> str:
+        """Return a statement; derivatives in it are finite if a choice may leave it out."""
+        self.is_guarded = statement.symbol in self.protected
+        line = super().statement(body, statement)
+        self.is_guarded = False
+        return line
+
+    def parts_of(self, body: Body, statement: Statement) -> tuple[Statement, Statement] | None:
+        """Return a statement as two; the part of what a choice may leave out is protected, too."""
+        parts = super().parts_of(body, statement)
+        if parts is not None:
+            optional = set(nodes(branches_in([statement.expression])))
+            own, part = parts[0].symbol, parts[0].expression
+            if statement.symbol in self.protected or optional >= set(part.args):
+                self.protected.add(own)
+        return parts
 
     def rounded(self, body: Body, text: str) -> str:
         """Return a scalar, rounded to the dtype of the elements."""
@@ -168,13 +197,13 @@ class _Module(Frame):
     def variant(self, place: int) -> VariantFunctions:
         """Return the functions of a variant, and write them."""
         body, narrowing, change = self.bodies[place], self.narrowings[place], self.changes[place]
-        protected = guarded(body)
+        self.protected |= guarded(body)
         levels: list[tuple[Function, Function]] = []
         sums: list[tuple[tuple[str, Any], ...]] = []
         inputs: set[Any] = set()
         for level, (scalars, tensor) in enumerate(parts_of(body, change, narrowing)):
             pair = [
-                self.function(self.named(place, what, level), part, narrowing, protected)
+                self.function(self.named(place, what, level), part, narrowing)
                 for what, part in (("scalars", scalars), ("tensor", tensor))
             ]
             levels.append((pair[0], pair[1]))
@@ -193,9 +222,7 @@ class _Module(Frame):
             body.rule.parameter in inputs,
         )
 
-    def function(
-        self, name: str, part: Part, narrowing: Narrowing, protected: set[Any]
-    ) -> Function:
+    def function(self, name: str, part: Part, narrowing: Narrowing) -> Function:
         """Return a function, and write it unless it does nothing."""
         arguments, rounded, local = needed(part, narrowing)
         body = part.body
@@ -211,9 +238,7 @@ class _Module(Frame):
             self.names[symbol] = f"cast({self.names[wide[symbol]]}, {p})"
         lines: Lines = []
         for statement in part.statements:
-            self.is_guarded = statement.symbol in protected
             lines += self.lines_of(body, statement)
-        self.is_guarded = False
         ends: list[str] = []
         for one in part.sums:
             node = one.node.func(one.node.argument, "tensor")
@@ -257,7 +282,7 @@ class _Module(Frame):
         for statement in body.statements:
             self.names.setdefault(statement.symbol, self._free(str(statement.symbol)))
         part = Part(body, tuple(body.statements), (), (result,), is_of_tensor=True)
-        return self.function(self.named(place, "evaluation"), part, narrowing, set())
+        return self.function(self.named(place, "evaluation"), part, narrowing)
 
     def text_of_file(self) -> str:
         """Return the module."""
