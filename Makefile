@@ -36,12 +36,12 @@ test-slow: $(VENV)/.test
 # tests skipped, where they do not install within two minutes. In one process, as the ranks of two tests
 # of DeepSpeed would find each other's shared memory.
 test-stacks: $(VENV)/stacks/.ready
-	$(VENV)/stacks/bin/python -m pytest tests/stacks
+	$(VENV)/stacks/bin/python -m pytest tests/stacks tests/jax/test_libraries.py
 
 $(VENV)/stacks/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/stacks
 	$(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0
-	$(VENV)/stacks/bin/python -m pip install --quiet --editable ".[stacks,torch]" pytest
+	$(VENV)/stacks/bin/python -m pip install --quiet --editable ".[jax,jax-stacks,stacks,torch]" pytest
 	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 torchao
 	-timeout 120 $(VENV)/stacks/bin/python -m pip install --quiet torch==2.13.0 deepspeed
 	touch $@

@@ -307,7 +307,7 @@ class UpdateRule(ByName, HasCard):
 
         Args:
             format: what to write; see docs/export.md.
-            dtype: number type of the parameters, "float32" or "float64".
+            dtype: number type of the parameters, "float32" or "float64" for "numba" and "c".
             options: options of the rule, and `shape` to export it for such parameters alone.
 
         Raises:
@@ -371,7 +371,8 @@ class UpdateRule(ByName, HasCard):
         results are kept in the cache directory.
 
         Args:
-            shapes: the shape of a tensor, or a list of them.
+            shapes: the shape of a tensor; or lists and dicts of shapes, also within each other, or
+                of arrays.
             bandwidth: bytes per second of memory.
             dtype: number type of the parameters.
             measure: whether to run a learner of these shapes and measure an update.
@@ -398,8 +399,11 @@ class UpdateRule(ByName, HasCard):
         """Return the mathematics as text."""
         return inspection.pretty(self.trace(**options))
 
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
+    def _repr_latex_(self) -> str | None:
+        try:
+            return f"$${self.latex()}$$"
+        except Exception:  # the card, which is shown beside it, says what is wrong
+            return None
 
     def card(self, dtype: str = "float32", **options: Any) -> ShownCard:
         """Return what there is to see of the rule, which a notebook shows as well.
@@ -467,35 +471,40 @@ def _precision(
     return precisions_for([traced], [parameter_type(dtype)], *choices)[0]
 
 
-def compare(
-    *rules: UpdateRule, dtype: str = "float32", shape: tuple[int, ...] = DEFAULT_SHAPE
-) -> inspection.Comparison:
-    """Compare rules: mathematics, hyperparameters, states, sweeps, cost and loops side by side.
+def compare(*rules: UpdateRule, dtype: str = "float32", **options: Any) -> inspection.Comparison:
+    """Compare rules: mathematics, arguments, states, sweeps, cost and loops side by side.
 
     Args:
         rules: two rules or chains, or more.
         dtype: number type of the parameters.
-        shape: shape of the parameter, for rules that ask for it.
+        options: options, for the rules that have them; `shape` and other arguments of `program`.
 
     Returns:
         An object whose text, and whose table in a notebook, marks the lines that differ.
 
     Raises:
-        LearnerError: there are fewer than two rules, or something else than a rule.
+        LearnerError: there are fewer than two rules, or something else than a rule; or an argument
+            cannot be used.
 
     >>> import learnerdsl as ld
     >>> from learnerdsl.learners import adam, adamw
     >>> both = ld.compare(adam, adamw)
     >>> both.differences
-    ('mathematics', 'hyperparameters', 'cost', 'loops')
+    ('mathematics', 'hyperparameters', 'cost', 'loops', 'sources')
     >>> both["states"].rows[0].texts
-    ('m: element, starts at 0.0', 'm: element, starts at 0.0')
+    ('m: one float32 for each element, starts at 0', 'm: one float32 for each element, starts at 0')
     """
     for own in rules:
         if not isinstance(own, UpdateRule):
             msg = f"compare takes rules, got {quoted(own)}; write compare(adam, adamw)."
             raise LearnerError(msg)
-    return inspection.compare([own.program("cpu", dtype, shape=shape) for own in rules])
+    known = {name for own in rules for name in own._option_names}
+    programs = []
+    for own in rules:
+        others = known - set(own._option_names)
+        given = {name: value for name, value in options.items() if name not in others}
+        programs.append(own.program("cpu", dtype, **given))
+    return inspection.compare(programs)
 
 
 @overload

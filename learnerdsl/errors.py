@@ -1,6 +1,8 @@
 """Define the exceptions: a LearnerError is caused by the user, an InternalError is our bug."""
 
+import difflib
 import pickle
+from collections.abc import Iterable
 from typing import Any
 
 _SHOWN = 200
@@ -8,7 +10,13 @@ _SHOWN = 200
 
 
 class LearnerError(Exception):
-    """Base of every error that a user of learnerdsl can cause."""
+    """Base of every error that a user of learnerdsl can cause.
+
+    Attributes:
+        place: the line of a rule's code that caused it, as `FILE:LINE`; "" if that is not known.
+    """
+
+    place: str = ""
 
 
 class RuleError(LearnerError, ValueError):
@@ -69,6 +77,20 @@ class PicklingError(LearnerError, pickle.PicklingError):
 
 class InternalError(RuntimeError):
     """A bug in learnerdsl; please report it."""
+
+
+def in_a_sentence(error: BaseException) -> str:
+    """Return what an error says, with its place; one that is not of this package gets its name."""
+    if isinstance(error, LearnerError):
+        return str(error)
+    place = getattr(error, "place", "")
+    return f"{type(error).__name__}: {error}.{f' See {place}.' if place else ''}"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a question with the nearest known names; "" if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def quoted(value: Any) -> str:

@@ -21,7 +21,7 @@ from learnerdsl.passes.matrices import separate_matrices
 from learnerdsl.passes.share import share
 from learnerdsl.passes.verify import verify
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Precision, Storage
-from learnerdsl.tracing import Rule
+from learnerdsl.tracing import Rule, located
 
 SINGLE = Precision()
 
@@ -97,7 +97,8 @@ def check_rule(rule: Rule) -> None:
         RuleError: a value does not fit into the state that it is assigned to, or a reduction is
             over a matrix whose shape is not that of the parameter.
     """
-    type_domains(lower(rule))
+    with located(rule.place):
+        type_domains(lower(rule))
 
 
 def compile_rule(rule: Rule, precision: Precision | str = SINGLE, target: str = "cpu") -> Program:
@@ -119,7 +120,8 @@ def compile_rule(rule: Rule, precision: Precision | str = SINGLE, target: str = 
         raise HyperparameterError(msg)
     if not isinstance(precision, Precision):
         precision = Precision.of(parameter_type(precision).name)
-    return _compile(rule, precision, target)
+    with located(rule.place):
+        return _compile(rule, precision, target)
 
 
 def parameter_type(dtype: str) -> Storage:

@@ -67,3 +67,16 @@ def test_torch_digits_trains_and_resumes():
     assert [name for name, *_ in rows] == ["CautiousMomentum", "Lion", "AdamW"]
     assert min(float(accuracy) for _, accuracy, _ in rows) > FLOOR, rows
     assert all(is_equal == "True" for *_, is_equal in rows)
+
+
+def test_jax_digits_trains():
+    for module in ("jax", "optax", "sklearn"):
+        pytest.importorskip(module)
+
+    done = run_example("jax_digits.py")
+
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    rows = re.findall(r"^(\S+(?: rule)?) +([\d.]+)%$", done.stdout, re.MULTILINE)
+    assert [name for name, _ in rows] == ["own rule", "lion", "clip+adamw", "optax.adamw"]
+    assert min(float(accuracy) for _, accuracy in rows) > FLOOR, rows

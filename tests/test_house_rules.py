@@ -1,6 +1,7 @@
 """What keeps the house in order: sizes of files, imports, and public names that are documented."""
 
 import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_public_name_has_a_docstring(name):
 @pytest.mark.parametrize("name", sorted({*OWN, *learners.__all__, *transforms.__all__}))
 def test_public_name_is_in_the_documentation(name):
     assert name in DOCUMENTED
+
+
+def test_public_names_for_jax_are_documented():
+    pytest.importorskip("optax")
+    ldj = importlib.import_module("learnerdsl.jax")
+    page = (ROOT / "docs" / "jax.md").read_text()
+    names = [name for name in dir(ldj) if name not in learners.__all__]
+    assert {"LearnerState", "from_learner", "transformation"} <= set(names)
+    assert set(dir(ldj)) == {*names, *learners.__all__}
+    for name in names:
+        text = inspect.getdoc(getattr(ldj, name))
+        assert re.search(rf"\b{name}\b", page), name
+        assert text, name
+        is_function = inspect.isfunction(getattr(ldj, name))
+        assert not is_function or ("Args:" in text and ">>> " in text), name
 
 
 @pytest.mark.parametrize("name", learners.__all__)

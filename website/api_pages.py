@@ -3,6 +3,7 @@
 from functools import cache
 
 import learnerdsl as ld
+import learnerdsl.jax as ldj
 import learnerdsl.torch as ldt
 from learnerdsl import cntk, learners, schedules, transforms
 from learnerdsl.elementary import FUNCTIONS
@@ -46,6 +47,21 @@ LANGUAGE = [
 ]
 COMPOSITION = ["transform", "chain", "renamed", "shared", "only_when", "by_parameter"]
 FIT = ["minimize", "minimize_method", "lr_finder", "RateSearch", "History", "compare"]
+JAX = [
+    "transformation",
+    "Transformation",
+    "factory",
+    "LearnerState",
+    "from_optax",
+    "from_step",
+    "to_optax",
+    "from_learner",
+    "to_learner",
+    "from_torch",
+    "to_torch",
+    "from_optax_state",
+    "to_optax_state",
+]
 OBJECTS = [
     "UpdateRule",
     "Learner",
@@ -74,6 +90,7 @@ def pages() -> dict[str, str]:
         "schedules": ("Schedules", "learnerdsl.schedules", list(_public(schedules))),
         "transforms": ("Transforms", "learnerdsl.transforms", transforms.__all__),
         "torch": ("PyTorch", "learnerdsl.torch", ["optimizer_class", "from_library"]),
+        "jax": ("JAX", "learnerdsl.jax", JAX),
         "cntk": ("CNTK", "learnerdsl.cntk", list(_public(cntk))),
     }
     found = {
@@ -106,6 +123,7 @@ def _index(tables: dict[str, tuple[str, list[str]]]) -> str:
         "",
         f"The {len(learners.__all__)} builtin learners have [pages of their own]"
         "(../learners.md). Each "
-        f"has a class in `learnerdsl.torch` too, for example `{ldt.AdamW.__name__}`.",
+        f"has a class in `learnerdsl.torch` too, for example `{ldt.AdamW.__name__}`, and "
+        f"a function in `learnerdsl.jax`, for example `{ldj.adamw.__name__}`.",
     ]
     return "\n".join(lines) + "\n"

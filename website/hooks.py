@@ -9,7 +9,15 @@ sys.path.insert(0, str(ROOT))  # MkDocs loads this file alone
 
 from mkdocs.structure.files import File  # noqa: E402
 
-from website import api_pages, gallery_page, learner_pages, links, mathematics, pictures  # noqa: E402
+from website import (  # noqa: E402
+    api_pages,
+    gallery_page,
+    learner_pages,
+    links,
+    mathematics,
+    pictures,
+    schedules_page,
+)
 
 
 def on_config(config: Any, **_: Any) -> Any:
@@ -40,8 +48,9 @@ def on_files(files: Any, config: Any, **_: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Let links lead within the site."""
-    return gallery_page.completed(links.within_site(markdown, page.file.src_uri))
+    """Let links lead within the site, and add what is drawn."""
+    text = links.within_site(markdown, page.file.src_uri)
+    return schedules_page.completed(gallery_page.completed(text))
 
 
 def on_page_content(html: str, **_: Any) -> str:

@@ -9,6 +9,7 @@ from learnerdsl.cards.content import Mathematics as Mathematics
 from learnerdsl.cards.content import Section as Section
 from learnerdsl.cards.content import Table as Table
 from learnerdsl.cards.content import Text as Text
+from learnerdsl.cards.content import counted as counted
 from learnerdsl.cards.pages import HasCard as HasCard
 from learnerdsl.cards.pages import ShownCard as ShownCard
 from learnerdsl.cards.pages import error_card as error_card

@@ -125,3 +125,8 @@ class Card:
 def sections(*pairs: tuple[str, Sequence[Item]]) -> tuple[Section, ...]:
     """Return the sections that have content, from (title, items) pairs."""
     return tuple(Section(title, tuple(items)) for title, items in pairs if items)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which gets an s unless there is one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

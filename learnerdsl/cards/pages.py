@@ -22,6 +22,7 @@ from learnerdsl.cards.content import (
 from learnerdsl.cards.curves import svg
 from learnerdsl.cards.plain import plain_text
 from learnerdsl.cards.styles import STYLE
+from learnerdsl.errors import in_a_sentence
 
 _WORD = re.compile(r'(?:<mi mathvariant="normal">[^<]*</mi>){2,}')
 _LETTER = re.compile(r">([^<]*)<")
@@ -69,7 +70,7 @@ class HasCard:
 
 def error_card(title: str, kind: str, error: BaseException) -> ShownCard:
     """Return the card of an object that cannot be shown, with the error that says why."""
-    message = Text(f"{type(error).__name__}: {error}", is_error=True)
+    message = Text(in_a_sentence(error), is_error=True)
     return ShownCard(title, kind, "", sections(("Error", [message])))
 
 

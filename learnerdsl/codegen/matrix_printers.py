@@ -7,8 +7,9 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.namespace_printer import NamespacePrinter
 from learnerdsl.codegen.naming import LINEAR_ALGEBRA
-from learnerdsl.codegen.printer import ATOM, Printer
+from learnerdsl.codegen.printer import ATOM
 from learnerdsl.codegen.text import Text
 from learnerdsl.elementary import BY_NODE, Function
 from learnerdsl.expr import (
@@ -18,7 +19,6 @@ from learnerdsl.expr import (
     InverseRoot,
     MatMul,
     MatrixFunction,
-    Maximum,
     Not,
     Or,
     Orthonormal,
@@ -56,7 +56,7 @@ def _is_symmetric(expr: Any, known: set[sympy.Basic], kernel: Kernel) -> bool:
     return all(_is_symmetric(argument, known, kernel) for argument in wide)
 
 
-class MatrixPrinter(Printer):
+class MatrixPrinter(NamespacePrinter):
     """A printer of expressions of arrays; it prints choices by scalars as Python's `if`.
 
     Attributes:
@@ -115,25 +115,13 @@ class MatrixPrinter(Printer):
             return f"{self.xp}.sqrt({self(base)})", ATOM
         return f"({self(base)}) ** {float(exponent)!r}", ATOM
 
-    def choice(self, expr: Any) -> str:
-        """Return a choice; if the condition is a scalar, only one branch is computed."""
-        symbols = expr.condition.free_symbols
-        if all(self.kernel.domains[s].rank < Rank.ELEMENT for s in symbols):
-            return super().choice(expr)
-        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
-
-    def extreme(self, expr: sympy.Basic) -> str:
-        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
-        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
-        texts = [self(a) for a in expr.args]
-        result = texts[0]
-        for text in texts[1:]:
-            result = f"{name}({result}, {text})"
-        return result
+    def is_choice_of_python(self, condition: Any) -> bool:
+        """Return whether a condition is one for the whole matrix."""
+        return all(self.kernel.domains[s].rank < Rank.ELEMENT for s in condition.free_symbols)
 
     def condition(self, expr: sympy.Basic) -> str:
         """Return a condition; those of elements are joined by `&`, `|` and `~`."""
-        wide = any(self.kernel.domains[s].rank >= Rank.ELEMENT for s in expr.free_symbols)
+        wide = not self.is_choice_of_python(expr)
         if wide and isinstance(expr, (And, Or)):
             sign = " & " if isinstance(expr, And) else " | "
             return sign.join(f"({self(a)})" for a in expr.args)

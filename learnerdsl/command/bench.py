@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from learnerdsl.command.choices import NAME, sizes
+from learnerdsl.command.choices import NAME, OneOf, sizes
 from learnerdsl.command.names import check_names
 from learnerdsl.command.output import complaints, print_json, print_table, results
 
@@ -17,7 +17,7 @@ SIZES = "1000,100000,1000000,10000000"
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", type=NAME)
 @click.option("--sizes", "counts", default=SIZES, help=f"Elements of a tensor; {SIZES}.")
 @click.option("--rounds", type=click.IntRange(1), default=9, help="Turns of each; 9.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32")
+@click.option("--dtype", type=OneOf(["float32", "float64"]), default="float32")
 @click.option("--json", "as_json", is_flag=True, help="Print the times of every round, as JSON.")
 def command(names: tuple[str, ...], counts: str, rounds: int, dtype: str, as_json: bool) -> None:
     """Time updates of the rules NAME..., and of the same rules in torch and optax if installed.

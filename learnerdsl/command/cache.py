@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from learnerdsl.cards import counted
 from learnerdsl.command.output import print_json, print_table, results
 from learnerdsl.kernels import places
 
@@ -45,7 +46,7 @@ def command(clear: bool, as_json: bool) -> None:
     rows.append(("together", str(counts.total()), _readable(sizes.total())))
     print_table(("kind", "files", "size"), rows, right=(1, 2))
     if clear:
-        console.print(f"removed {len(removed)} files")
+        console.print(f"removed {counted(len(removed), 'file')}")
 
 
 def _ours(place: Path) -> Iterator[tuple[str, Path]]:

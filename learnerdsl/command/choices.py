@@ -6,11 +6,22 @@ from typing import Any, TypeVar
 import click
 
 from learnerdsl.command.names import RuleName, literal, settings, state_types
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.errors import HyperparameterError, suggestion
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 NAME = RuleName()
+
+
+class OneOf(click.Choice[str]):
+    """A choice that asks for the nearest one where something else is written."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return what was chosen."""
+        hint = "" if value in self.choices else suggestion(str(value), self.choices)
+        if hint:
+            self.fail(f"{value!r} is none of the choices; {hint}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def precision_options(function: F) -> F:

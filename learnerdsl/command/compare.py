@@ -1,35 +1,42 @@
-"""Define `learnerdsl compare`: two rules side by side."""
+"""Define `learnerdsl compare`: rules side by side."""
 
 import importlib
+import json
 from typing import Any
 
 import click
 
+from learnerdsl.cards.comparisons import comparison
 from learnerdsl.command.choices import NAME, compiled_with, precision_options
 from learnerdsl.command.kept import kept
-from learnerdsl.command.names import check_names, is_builtin
-from learnerdsl.command.output import packed, print_json, print_sections, unpacked
+from learnerdsl.command.names import check_names, find_rule, is_builtin
+from learnerdsl.command.output import print_json
+from learnerdsl.command.side_by_side import print_comparison
 
 
 @click.command("compare")
-@click.argument("first", metavar="A", type=NAME)
-@click.argument("second", metavar="B", type=NAME)
+@click.argument("names", nargs=-1, required=True, metavar="A B...", type=NAME)
 @precision_options
-@click.option("--json", "as_json", is_flag=True, help="Print the entries of both, as JSON.")
-def command(first: str, second: str, as_json: bool, **choices: Any) -> None:
-    """Compare the rules A and B: what they need, their mathematics, and their loops."""
-    check_names(first, second)
+@click.option("--json", "as_json", is_flag=True, help="Print the lines of all sections, as JSON.")
+def command(names: tuple[str, ...], as_json: bool, **choices: Any) -> None:
+    """Compare the rules A, B and more: mathematics, arguments, states, costs and loops.
+
+    Lines that differ are marked. An option of -o is for the rules that have it.
+    """
+    if len(names) < 2:
+        msg = f"give two rules or more: learnerdsl compare {' '.join(names)} adam"
+        raise click.UsageError(msg)
+    check_names(*names)
     arguments = compiled_with(**choices)
-    work = importlib.import_module
-    if as_json:
-        views = work("learnerdsl.command.views")
-        print_json([views.described(name) for name in (first, second)])
-        return
 
     def make() -> str:
-        differences = work("learnerdsl.command.differences")
-        return packed(differences.sections(first, second, arguments))
+        rules = [find_rule(name) for name in names]
+        compare = importlib.import_module("learnerdsl.define").compare
+        return json.dumps(compare(*rules, **arguments).described())
 
-    what = {"first": first, "second": second, **arguments}
-    is_kept = is_builtin(first) and is_builtin(second)
-    print_sections(unpacked(kept("compare", what, make) if is_kept else make()))
+    what = {"names": names, **arguments}
+    described = json.loads(kept("compare", what, make) if all(map(is_builtin, names)) else make())
+    if as_json:
+        print_json(described)
+    else:
+        print_comparison(comparison(described))

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl import schedules
-from learnerdsl.command.names import suggestion
-from learnerdsl.errors import HyperparameterError, LearnerError, UnknownNameError
+from learnerdsl.errors import HyperparameterError, LearnerError, UnknownNameError, suggestion
 from learnerdsl.expr import step
 
 STEPS = 1000

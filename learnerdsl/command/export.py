@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from learnerdsl.command.choices import NAME, compiled_with
+from learnerdsl.command.choices import NAME, OneOf, compiled_with
 from learnerdsl.command.kept import kept
 from learnerdsl.command.names import check_names, find_rule, is_builtin
 from learnerdsl.command.output import Section, print_sections, results
@@ -26,7 +26,7 @@ FORMATS = {
 
 @click.command("export")
 @click.argument("name", type=NAME)
-@click.argument("format", type=click.Choice(list(FORMATS)))
+@click.argument("format", type=OneOf(list(FORMATS)))
 @click.option("--output", metavar="FILE", help="Where to write it; default: standard output.")
 @click.option("--dtype", default="float32", help="Type of the parameters; float32.")
 @click.option("--shape", help="Shape of a parameter, such as 64,32.")

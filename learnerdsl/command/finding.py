@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from learnerdsl import chain, learners, transforms
-from learnerdsl.command.names import JOIN, is_builtin, suggestion
+from learnerdsl.command.names import JOIN, is_builtin
 from learnerdsl.compose import Transform
 from learnerdsl.define import UpdateRule
-from learnerdsl.errors import LearnerError, MissingFileError, UnknownNameError
+from learnerdsl.errors import LearnerError, MissingFileError, UnknownNameError, suggestion
 
 
 def found(name: str) -> UpdateRule | Transform:

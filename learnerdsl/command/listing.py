@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from learnerdsl.command.catalogue import catalogue
+from learnerdsl.command.choices import OneOf
 from learnerdsl.command.families import FAMILIES
-from learnerdsl.command.output import print_json, print_table, results
+from learnerdsl.command.output import complaints, print_json, print_table, results
+from learnerdsl.errors import suggestion
 
 HEAD = ("name", "year", "states", "bytes", "traffic", "passes", "extras", "what it is")
 NUMBERS = (3, 4, 5)
@@ -36,9 +38,9 @@ ORDERS = {
 @click.option("--passes", type=click.IntRange(1), help="At most so many passes over memory.")
 @click.option("--extras/--no-extras", default=None, help="With, or without, inputs such as a loss.")
 @click.option("--matrix/--no-matrix", default=None, help="With, or without, products of matrices.")
-@click.option("--family", type=click.Choice(list(FAMILIES)), help="Rules around one idea.")
+@click.option("--family", type=OneOf(list(FAMILIES)), help="Rules around one idea.")
 @click.option("--transforms", is_flag=True, help="List what composes with rules instead.")
-@click.option("--sort", type=click.Choice(list(ORDERS)), default="name", help="Default: name.")
+@click.option("--sort", type=OneOf(list(ORDERS)), default="name", help="Default: name.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
 def command(
     text: tuple[str, ...], transforms: bool, sort: str, as_json: bool, **needs: Any
@@ -47,6 +49,7 @@ def command(
 
     Bytes are per element of float32 matrices: of the states, and of the traffic of an update. What
     has a value per row, column or tensor follows after a plus. Transforms are described with sgd.
+    The exit code is 1 if there is none, as that of grep.
     """
     kind = "transform" if transforms else "learner"
     tests = _tests(**needs)
@@ -59,7 +62,32 @@ def command(
     ]
     if as_json:
         print_json(found)
-        return
+    elif found:
+        _print(found, kind)
+    if not found:
+        complaints().print(_hint(text, kind), soft_wrap=True)
+        raise SystemExit(1)
+
+
+def _hint(text: tuple[str, ...], kind: str) -> str:
+    """Return why nothing was found, and what one may have meant."""
+    for word in text:
+        if not any(word.lower() in _searched(entry) for entry in catalogue()):
+            near = suggestion(word, [entry["name"] for entry in catalogue()])
+            what = f"Nothing has {word!r} in name, summary, paper or family"
+            return f"{what}; {near}" if near else f"{what}."
+    others = [
+        entry["name"]
+        for entry in catalogue()
+        if entry["kind"] != kind and all(word.lower() in _searched(entry) for word in text)
+    ]
+    if text and others and kind == "learner":
+        return f"No learner fits; --transforms lists {', '.join(others)}."
+    return f"No {kind} fits all of this; leave something out."
+
+
+def _print(found: list[dict[str, Any]], kind: str) -> None:
+    """Print the table of what was found."""
     console = results()
     is_narrow = console.is_terminal and console.width < WIDE
     shown = [0, 3, 5, 7] if is_narrow else list(range(len(HEAD)))

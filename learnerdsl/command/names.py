@@ -1,7 +1,6 @@
 """Find what a command line names: a builtin, a rule in a file or a module, or a chain of them."""
 
 import ast
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,15 +10,24 @@ import click
 from click.shell_completion import CompletionItem
 
 from learnerdsl.command.catalogue import builtin_names, catalogue
-from learnerdsl.errors import HyperparameterError, UnknownNameError
+from learnerdsl.errors import HyperparameterError, UnknownNameError, suggestion
 
 JOIN = "+"
+
+NAMED = "learnerdsl.named"
+"""Key of the names of a command line in the `meta` of its context."""
 
 
 class RuleName(click.ParamType):
     """The name of a rule; the shell completes those of builtins."""
 
     name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, and remember it for the messages of errors."""
+        if ctx is not None:
+            ctx.meta.setdefault(NAMED, []).append(value)
+        return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -64,12 +72,6 @@ def _unknown(name: str) -> str:
     if Path(f"{name}.py").exists():
         return f"{text}; for the file write {name}.py."
     return f"{text}; {hint or 'learnerdsl list shows all, FILE.py:rule names one of your own.'}"
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a question with the nearest known names; "" if none is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def find(name: str) -> Any:

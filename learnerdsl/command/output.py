@@ -20,13 +20,11 @@ class Section:
         title: its heading; "" for none.
         text: its lines.
         language: a name that Pygments knows, for code; "" for text.
-        rows: rows of a table, the first of which is its head, in place of a text.
     """
 
     title: str
     text: str = ""
     language: str = ""
-    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def results() -> Console:
@@ -47,9 +45,7 @@ def print_sections(sections: Sequence[Section]) -> None:
             console.print()
         if section.title:
             console.print(Text(section.title, style="bold"))
-        if section.rows:
-            print_table(section.rows[0], section.rows[1:])
-        elif section.language and console.is_terminal and not console.no_color:
+        if section.language and console.is_terminal and not console.no_color:
             console.print(_coloured(section), soft_wrap=True)
         else:
             # Not through the console: it would break the lines of code where a window is narrow.
@@ -109,5 +105,4 @@ def packed(sections: Sequence[Section]) -> str:
 
 def unpacked(text: str) -> list[Section]:
     """Return the sections of a text that `packed` made."""
-    read = json.loads(text)
-    return [Section(**{**own, "rows": tuple(map(tuple, own["rows"]))}) for own in read]
+    return [Section(**own) for own in json.loads(text)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from learnerdsl.command.choices import NAME
+from learnerdsl.command.choices import NAME, OneOf
 from learnerdsl.command.names import check_names
 from learnerdsl.command.output import print_json, print_table, results
 from learnerdsl.errors import HyperparameterError, LearnerError
@@ -16,7 +16,7 @@ PROBLEMS = ("rosenbrock", "valley", "saddle")
 
 @click.command("plot")
 @click.argument("names", nargs=-1, metavar="[NAME]...", type=NAME)
-@click.option("--problem", "problems", multiple=True, type=click.Choice(PROBLEMS), help="Surface.")
+@click.option("--problem", "problems", multiple=True, type=OneOf(PROBLEMS), help="Surface.")
 @click.option(
     "--schedule", "schedules", multiple=True, metavar="TEXT", help="Such as cosine(1e-3)."
 )

@@ -7,8 +7,10 @@ import click
 from rich.text import Text
 
 from learnerdsl import __version__
+from learnerdsl.command.names import NAMED
 from learnerdsl.command.output import complaints
-from learnerdsl.errors import LearnerError
+from learnerdsl.command.wording import typed
+from learnerdsl.errors import LearnerError, in_a_sentence, suggestion
 
 SUBCOMMANDS = {
     "list": "listing",
@@ -40,9 +42,20 @@ class Subcommands(click.Group):
         """Run a subcommand; print the mistake of a user as one line, and exit with 1."""
         try:
             return super().invoke(ctx)
-        except LearnerError as error:
-            complaints().print(Text(f"Error: {error}", style="red"), soft_wrap=True)
+        except Exception as error:
+            if not isinstance(error, LearnerError) and not hasattr(error, "place"):
+                raise  # it comes from none of the user's rules
+            message = typed(in_a_sentence(error), ctx.meta.get(NAMED, ()))
+            complaints().print(Text(f"Error: {message}", style="red"), soft_wrap=True)
             ctx.exit(1)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the subcommand that is named; ask for a near one if there is none."""
+        hint = suggestion(args[0], SUBCOMMANDS) if args else ""
+        if hint and args[0] not in SUBCOMMANDS:
+            msg = f"There is no command {args[0]!r}; {hint}"
+            raise click.UsageError(msg, ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -39,7 +39,11 @@ def view_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name", type=NAME)
 @view_options
 @click.option("--html", metavar="FILE", help="Write the card as a page instead.")
-@click.option("--target", default="cpu", help="What loops and source are printed for; cpu.")
+@click.option(
+    "--target",
+    default="cpu",
+    help="What loops and source are printed for: cpu, cuda, or jax for the source alone; cpu.",
+)
 @precision_options
 @click.option("--json", "as_json", is_flag=True, help="Print what the table of list has, as JSON.")
 def command(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.cards import counted
 from learnerdsl.command.names import find_rule
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError
@@ -237,7 +238,7 @@ def described(found: Timings) -> dict[str, Any]:
 def machine() -> str:
     """Return what the times were measured on, and whether others used it at the same time."""
     count = os.cpu_count() or 1
-    text = f"{platform.machine()}, {count} processors"
+    text = f"{platform.machine()}, {counted(count, 'processor')}"
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     busy = f", busy (load {load:.1f}): the times are not to be trusted"
     return text + (busy if load > count + TOLERATED else "")

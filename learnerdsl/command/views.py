@@ -8,6 +8,7 @@ from learnerdsl.command.names import find
 from learnerdsl.command.output import Section
 from learnerdsl.compose import Transform
 from learnerdsl.define import UpdateRule
+from learnerdsl.errors import HyperparameterError
 
 
 def sections(name: str, view: str, target: str, arguments: Mapping[str, Any]) -> list[Section]:
@@ -21,6 +22,7 @@ def sections(name: str, view: str, target: str, arguments: Mapping[str, Any]) ->
     """
     found = find(name)
     rule = as_rule(found)
+    _check_target(view, target, arguments)
     if view == "card":
         return [Section("", str(card(found, rule, arguments)))]
     made = {
@@ -32,6 +34,16 @@ def sections(name: str, view: str, target: str, arguments: Mapping[str, Any]) ->
         "ptx": lambda: Section("", rule.ptx(**arguments), "ptx"),
     }
     return [made[view]()]
+
+
+def _check_target(view: str, target: str, arguments: Mapping[str, Any]) -> None:
+    """Raise if a view, or a number type, is not there for JAX."""
+    if target == "jax" and (view != "source" or "states" in arguments):
+        msg = (
+            "JAX has no loops or number types of states here, only functions: write "
+            "--source --target jax, without --states."
+        )
+        raise HyperparameterError(msg)
 
 
 def _traced(arguments: Mapping[str, Any]) -> dict[str, Any]:

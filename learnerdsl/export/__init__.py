@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from learnerdsl.errors import HyperparameterError
+from learnerdsl.errors import HyperparameterError, suggestion
 from learnerdsl.export.c import c as c
 from learnerdsl.export.jax import jax as jax
 from learnerdsl.export.latex import latex as latex
@@ -36,6 +36,7 @@ def written(format: str, request: Request) -> str:
         RuleError: the rule cannot be written in this format.
     """
     if str(format) not in FORMATS:
-        msg = f"There is no export to {format!r}; choose from {', '.join(FORMATS)}."
+        hint = suggestion(str(format), FORMATS) or f"choose from {', '.join(FORMATS)}."
+        msg = f"There is no export to {format!r}; {hint}"
         raise HyperparameterError(msg)
     return FORMATS[str(format)](request)

@@ -122,15 +122,19 @@ def _checked(program: Program, request: Request, language: str) -> Program:
         )
         raise DtypeError(msg)
     if reason:
-        of_shapes = ""
-        if len(request.variants) > 1:
-            of_shapes = ", or shape=(...) for tensors that the rule treats in another way"
+        others = [own for own in request.variants if not _obstacle(request.program(own))]
+        shapes = sorted((shape for own in others for shape in own.shapes), key=_is_vector)
+        of_shapes = f", or shape={shapes[-1]} for tensors of that kind" if shapes else ""
         msg = (
             f"{request.name} cannot be exported to {language}: it {reason}. "
             f'Write rule.export("numpy") or rule.export("torch"){of_shapes}.'
         )
         raise RuleError(msg)
     return program
+
+
+def _is_vector(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 1
 
 
 def _obstacle(program: Program) -> str:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import sympy
 
+from learnerdsl.codegen.namespace_printer import NamespacePrinter
 from learnerdsl.codegen.operations import is_reciprocal, turned
-from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT, Printer
+from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
 from learnerdsl.elementary import BY_NODE
 from learnerdsl.export.statements import Axes, Body
 from learnerdsl.expr import (
@@ -21,7 +22,6 @@ from learnerdsl.expr import (
     IsFinite,
     MatMul,
     MatrixFunction,
-    Maximum,
     Not,
     Or,
     Orthonormal,
@@ -41,7 +41,7 @@ _SIMPLE = re.compile(r"-?[\w.]+")
 _EXACT = (sympy.floor, sympy.ceiling, sympy.Mod, Comparison)
 
 
-class ArrayPrinter(Printer):
+class ArrayPrinter(NamespacePrinter):
     """A printer of expressions of arrays whose last axes broadcast.
 
     A value with fewer axes than the parameter keeps the others with length 1.
@@ -56,7 +56,6 @@ class ArrayPrinter(Printer):
         used: names of the functions that the text calls and the file has to define.
     """
 
-    xp: ClassVar[str]
     functions: ClassVar[Mapping[str, str]] = {}
     axis_word: ClassVar[str] = "axis"
     keep_word: ClassVar[str] = "keepdims"
@@ -174,21 +173,6 @@ class ArrayPrinter(Printer):
     def is_choice_of_python(self, condition: Any) -> bool:
         """Return whether a condition is one for the whole tensor, so that Python may choose."""
         return self.body.is_scalar(condition)
-
-    def choice(self, expr: Any) -> str:
-        """Return a choice; if the condition is a scalar, only one branch is computed."""
-        if self.is_choice_of_python(expr.condition):
-            return super().choice(expr)
-        return f"{self.xp}.where({', '.join(self(argument) for argument in expr.args)})"
-
-    def extreme(self, expr: sympy.Basic) -> str:
-        """Return nested calls of `maximum` or `minimum`, which propagate NaN."""
-        name = f"{self.xp}.{'maximum' if isinstance(expr, Maximum) else 'minimum'}"
-        texts = [self(argument) for argument in expr.args]
-        result = texts[0]
-        for text in texts[1:]:
-            result = f"{name}({result}, {text})"
-        return result
 
     def condition(self, expr: Any) -> str:
         """Return a condition; those of elements are joined by `&`, `|` and `~`."""

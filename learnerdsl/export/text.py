@@ -28,7 +28,7 @@ def condition_on(
         if signs & {_sign(shape) for shape in others if len(shape) == ndim}:
             msg = (
                 "The rule depends on the lengths of axes, not only on their number and on which is "
-                "longer, so no file serves all parameters; give shape=(...) to export it for one."
+                "longer, so no file serves all parameters; write shape=(64, 32) for one of them."
             )
             raise RuleError(msg)
         by_signs.setdefault("".join(sorted(signs, key="<>=".index)), set()).add(ndim)

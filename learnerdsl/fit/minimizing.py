@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.errors import LearnerError
+from learnerdsl.errors import LearnerError, UnknownNameError
 from learnerdsl.fit.libraries import library, library_if_there
 from learnerdsl.fit.objectives import Evaluation, Objective
 from learnerdsl.numbers import as_count, quoted
@@ -90,7 +90,7 @@ def minimize(
     (array([3., 3.]), True)
     """
     objective, start = _objective(fun, jac, args, x0)
-    loop = _Loop(objective, rule(start, **arguments), start, tol)
+    loop = _Loop(objective, _learner(rule, start, arguments), start, tol)
     notify = _notifier(callback, objective)
     bar = _bar(steps, progress)
     try:
@@ -99,6 +99,17 @@ def minimize(
         if progress:
             bar.close()
     return loop.result(status)
+
+
+def _learner(rule: Callable[..., Any], start: Any, arguments: dict[str, Any]) -> Any:
+    """Return the learner; an argument that nothing takes may be meant for `minimize`."""
+    try:
+        return rule(start, **arguments)
+    except UnknownNameError as error:
+        known = inspect.signature(minimize).parameters.values()
+        own = ", ".join(one.name for one in known if one.kind is one.KEYWORD_ONLY)
+        error.args = (f"{error} Those of minimize are: {own}.",)
+        raise
 
 
 def minimize_method(rule: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """Show what runs: mathematics, sweeps over memory, cost, LLVM, assembly, and cards."""
 
+from learnerdsl.cards.comparisons import Comparison as Comparison
 from learnerdsl.inspection.code import OLDEST_GPU as OLDEST_GPU
 from learnerdsl.inspection.code import asm as asm
 from learnerdsl.inspection.code import asm_loops as asm_loops
@@ -8,7 +9,6 @@ from learnerdsl.inspection.code import llvm as llvm
 from learnerdsl.inspection.code import loops as loops
 from learnerdsl.inspection.code import ptx as ptx
 from learnerdsl.inspection.code import ptx_loops as ptx_loops
-from learnerdsl.inspection.comparison import Comparison as Comparison
 from learnerdsl.inspection.comparison import compare as compare
 from learnerdsl.inspection.costs import Cost as Cost
 from learnerdsl.inspection.costs import StateArray as StateArray

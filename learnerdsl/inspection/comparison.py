@@ -1,103 +1,31 @@
-"""Compare rules: mathematics, hyperparameters, states, sweeps, loops and costs side by side."""
+"""Compare rules: mathematics, arguments, states, sweeps, costs and loops side by side."""
 
 import difflib
-import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from learnerdsl.cards.comparisons import Comparison, Row, Subject
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.inspection.code import loops
 from learnerdsl.inspection.costs import cost
+from learnerdsl.inspection.docstrings import sources
 from learnerdsl.inspection.mathematics import pretty
 from learnerdsl.inspection.plans import plan
+from learnerdsl.inspection.rule_cards import rows_of_states, value_of
 from learnerdsl.pipeline import Program
 
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a comparison.
-
-    Attributes:
-        texts: what stands there for each rule; "" where a rule has no such line.
-        differs: whether the rules differ in it.
-    """
-
-    texts: tuple[str, ...]
-    differs: bool
-
-
-@dataclass(frozen=True)
-class Section:
-    """A subject of a comparison.
-
-    Attributes:
-        title: "mathematics", "hyperparameters", "states", "sweeps", "cost" or "loops".
-        rows: its lines.
-    """
-
-    title: str
-    rows: tuple[Row, ...]
-
-    @property
-    def differs(self) -> bool:
-        """Whether the rules differ in it."""
-        return any(row.differs for row in self.rows)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Rules side by side. Its text marks the lines that differ with `|`.
-
-    Attributes:
-        names: the names of the rules.
-        sections: the subjects, in order.
-    """
-
-    names: tuple[str, ...]
-    sections: tuple[Section, ...]
-
-    def __getitem__(self, title: str) -> Section:
-        return next(own for own in self.sections if own.title == title)
-
-    @property
-    def differences(self) -> tuple[str, ...]:
-        """The titles of the sections that differ."""
-        return tuple(own.title for own in self.sections if own.differs)
-
-    def __str__(self) -> str:
-        rows = [row.texts for own in self.sections for row in own.rows]
-        columns = zip(self.names, *rows, strict=True)
-        widths = [max(map(len, column)) for column in columns]
-        lines = [_side_by_side(self.names, widths, " ")]
-        for own in self.sections:
-            lines += ["", f"{own.title}:{'' if own.differs else ' the same'}"]
-            marks = ["|" if row.differs else " " for row in own.rows]
-            pairs = zip(own.rows, marks, strict=True)
-            lines += [_side_by_side(row.texts, widths, mark) for row, mark in pairs]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.names)
-        parts = [f"<table style='text-align:left'><tr>{head}</tr>"]
-        for own in self.sections:
-            parts.append(f"<tr><th colspan='{len(self.names)}'>{own.title}</th></tr>")
-            parts += [_html_row(row) for row in own.rows]
-        return "".join([*parts, "</table>"])
-
-
-# Colours with alpha read well on light and on dark pages.
-_MARKED = "background:rgba(255,170,0,0.22);"
-
-
-def _html_row(row: Row) -> str:
-    style = f"white-space:pre;font-family:monospace;text-align:left;{_MARKED * row.differs}"
-    cells = "".join(f"<td style='{style}'>{html.escape(text)}</td>" for text in row.texts)
-    return f"<tr>{cells}</tr>"
-
-
-def _side_by_side(texts: Sequence[str], widths: Sequence[int], mark: str) -> str:
-    padded = [text.ljust(width) for text, width in zip(texts, widths, strict=True)]
-    return f"{mark} {f' {mark} '.join(padded)}".rstrip()
+TITLES = (
+    "mathematics",
+    "hyperparameters",
+    "options",
+    "inputs",
+    "states",
+    "sweeps",
+    "cost",
+    "loops",
+    "sources",
+)
+"""The subjects, in the order in which they are shown."""
 
 
 def compare(programs: Sequence[Program]) -> Comparison:
@@ -111,43 +39,56 @@ def compare(programs: Sequence[Program]) -> Comparison:
             f"A comparison needs two rules or more, got {len(programs)}; write compare(adam, lion)."
         )
         raise HyperparameterError(msg)
-    subjects = {
-        "mathematics": [pretty(own.rule).splitlines() for own in programs],
+    named = {
         "hyperparameters": [_hyperparameters(own) for own in programs],
+        "options": [_of_values(dict(own.rule.options)) for own in programs],
         "states": [_states(own) for own in programs],
-        "sweeps": [_sweeps(own) for own in programs],
         "cost": [_cost(own) for own in programs],
-        "loops": [_loops(own) for own in programs],
     }
-    sections = [Section(title, tuple(_aligned(texts))) for title, texts in subjects.items()]
-    return Comparison(tuple(own.rule.name for own in programs), tuple(sections))
+    texts = {
+        "mathematics": [pretty(own.rule).splitlines() for own in programs],
+        "inputs": [["gradient", *map(str, own.rule.extras)] for own in programs],
+        "sweeps": [_sweeps(own) for own in programs],
+        "loops": [_loops(own) for own in programs],
+        "sources": [[title for title, _ in sources(own.rule.doc)] for own in programs],
+    }
+    rows = {title: _by_name(own) for title, own in named.items()}
+    rows |= {title: _aligned(own) for title, own in texts.items()}
+    subjects = [Subject(title, tuple(rows[title])) for title in TITLES]
+    return Comparison(tuple(own.rule.name for own in programs), tuple(subjects))
 
 
-def _hyperparameters(program: Program) -> list[str]:
+def _hyperparameters(program: Program) -> dict[str, str]:
     own = program.rule
-    pairs = zip(own.hyperparameters, own.defaults, strict=True)
-    return [f"{symbol.name} = {value}" for symbol, value in pairs]
+    return _of_values(dict(zip(map(str, own.hyperparameters), own.defaults, strict=True)))
 
 
-def _states(program: Program) -> list[str]:
-    return [
-        f"{spec.public}: {spec.symbol.shape}, starts at {spec.init}" for spec in program.rule.states
-    ]
+def _of_values(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{name} = {value_of(value)}" for name, value in values.items()}
+
+
+def _states(program: Program) -> dict[str, str]:
+    """Return the lines of the states; the arrays of a ring have one."""
+    return {
+        name: f"{name}: one {dtype} for each {what}, starts at {start}"
+        for name, what, dtype, _, start in rows_of_states(program).values()
+    }
 
 
 def _sweeps(program: Program) -> list[str]:
     return str(plan(program)).splitlines()[1:]
 
 
-def _cost(program: Program) -> list[str]:
+def _cost(program: Program) -> dict[str, str]:
     own = cost(program)
-    lines = [
-        f"{own.bytes_per_element:.4g} bytes of traffic per element",
-        f"{own.state_bytes_per_element:.4g} bytes of state per element",
-        *(f"{n} bytes of state per {what}" for what, n in own.other_state_bytes.items()),
-        *(f"{n} {name} per element" for name, n in own.operations_per_element.items()),
-    ]
-    return [*lines, f"{own.scalar_operations} operations per group or tensor"]
+    numbers = {
+        "bytes of traffic per element": own.bytes_per_element,
+        "bytes of state per element": own.state_bytes_per_element,
+        **{f"bytes of state per {what}": n for what, n in own.other_state_bytes.items()},
+        **{f"{name} per element": n for name, n in own.operations_per_element.items()},
+    }
+    lines = {what: f"{n:.4g} {what}" for what, n in numbers.items()}
+    return {**lines, "scalars": own.scalars}
 
 
 def _loops(program: Program) -> list[str]:
@@ -178,3 +119,16 @@ def _aligned(texts: Sequence[list[str]]) -> list[Row]:
             cells = tuple(lines[k] if k < len(lines) else "" for lines in slot)
             rows.append(Row(cells, len(set(cells)) > 1))
     return rows
+
+
+def _by_name(texts: Sequence[Mapping[str, str]]) -> list[Row]:
+    """Return rows of the lines of each text, those of the same name in one row."""
+    order = list(texts[0])
+    for other in texts[1:]:
+        place = 0
+        for name in other:
+            if name not in order:
+                order.insert(place, name)
+            place = order.index(name) + 1
+    found = [tuple(own.get(name, "") for own in texts) for name in order]
+    return [Row(cells, len(set(cells)) > 1) for cells in found]

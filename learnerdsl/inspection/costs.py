@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from learnerdsl.cards import HasCard, ShownCard, Table
+from learnerdsl.cards import HasCard, ShownCard, Table, counted
 from learnerdsl.cards.content import sections
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.errors import HyperparameterError
@@ -76,6 +76,11 @@ class Cost(HasCard):
                 raise HyperparameterError(msg)
         return sum(math.prod(a.array_shape(given)) * a.itemsize for a in self.arrays)
 
+    @property
+    def scalars(self) -> str:
+        """The number of operations on scalars, in words."""
+        return f"{counted(self.scalar_operations, 'operation')} per group or tensor"
+
     def card(self) -> ShownCard:
         """Return the cost as a table; print it, or write `.html()`."""
         operations = ", ".join(f"{n} {name}" for name, n in self.operations_per_element.items())
@@ -84,7 +89,7 @@ class Cost(HasCard):
             ("states", f"{self.state_bytes_per_element:.4g} bytes per element"),
             *((f"states per {what}", f"{n} bytes") for what, n in self.other_state_bytes.items()),
             ("arithmetic", f"{operations} per element"),
-            ("scalars", f"{self.scalar_operations} operations per group or tensor"),
+            ("scalars", self.scalars),
         )
         return ShownCard(
             "Cost", "of one update", "", sections(("", [Table(("what", "how much"), rows)]))
@@ -96,7 +101,7 @@ class Cost(HasCard):
         return (
             f"{self.bytes_per_element:.4g} bytes of traffic and {self.state_bytes_per_element:.4g} "
             f"bytes of state per element; {f'besides {others} of state; ' if others else ''}"
-            f"{operations} per element; {self.scalar_operations} operations per group or tensor"
+            f"{operations} per element; {self.scalars}"
         )
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from learnerdsl.inspection.assembly import Listed, Loop, calls_of, innermost, loops
-from learnerdsl.inspection.hot_loops import HotLoop, OtherLoop
+from learnerdsl.inspection.assembly import Listed, Loop, innermost, loops
+from learnerdsl.inspection.hot_loops import HotLoop, OtherLoop, hot_loop
 from learnerdsl.inspection.instructions import Place
 from learnerdsl.inspection.source_loops import SourceLoop, source_loops
 from learnerdsl.storage import STORAGES
@@ -36,26 +36,20 @@ def hot_loops(
         measured = [_measured(loop, own, itemsize) for loop in versions]
         if not measured:
             continue  # it became a call, such as memset, or no loop at all
-        best = max(measured, key=lambda m: (m.bits > 0, m.elements, m.bits))
-        loop = versions[measured.index(best)]
-        number = _number_of(loop, itemsize)
-        yield HotLoop(
-            function,
-            own.first,
-            own.last,
-            listed.processor.name,
-            best.bits,
-            max(1, best.bits // (8 * number)),
-            number,
-            best.elements,
-            loop.instructions,
-            loop.of("scalar"),
-            tuple(calls_of(loop, listed)),
-            sum(instruction.is_spill for instruction in loop.instructions),
-            tuple(m for m in measured if m is not best),
-            outside,
-            is_located or all(i.place is not None for i in loop.instructions),
-            _sources(loop, texts),
+        best = max(
+            range(len(measured)),
+            key=lambda k: (measured[k].bits > 0, measured[k].elements, measured[k].bits),
+        )
+        loop = versions[best]
+        yield hot_loop(
+            listed,
+            own,
+            list(zip(versions, measured, strict=True)),
+            best,
+            _number_of(loop, itemsize),
+            outside=outside,
+            is_located=is_located or all(i.place is not None for i in loop.instructions),
+            source=_sources(loop, texts),
         )
 
 

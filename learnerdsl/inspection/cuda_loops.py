@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from learnerdsl.inspection.assembly import Listed, Loop, calls_of, innermost, loops
-from learnerdsl.inspection.hot_loops import HotLoop, OtherLoop
+from learnerdsl.inspection.assembly import Listed, Loop, innermost, loops
+from learnerdsl.inspection.hot_loops import HotLoop, OtherLoop, hot_loop
 from learnerdsl.inspection.instructions import Instruction
 from learnerdsl.inspection.source_loops import SourceLoop, source_loops
 from learnerdsl.storage import STORAGES
@@ -27,24 +27,18 @@ def ptx_loop(
     """
     found = [loop for loop in innermost(loops(listed)) if _global_accesses(loop)]
     written = source_loops(source, function)
-    pairs = [(loop, *_moved(loop, written)) for loop in found]
-    loop, best, own = max(pairs, key=lambda p: (p[1].bits, p[1].elements, p[1].instructions))
-    number = STORAGES[arithmetic].itemsize
-    return HotLoop(
-        function,
-        own.first,
-        own.last,
-        listed.processor.name,
-        best.bits,
-        max(1, best.bits // (8 * number)),
-        number,
-        best.elements,
-        loop.instructions,
-        loop.of("scalar"),
-        tuple(calls_of(loop, listed)),
-        sum(i.is_spill for i in loop.instructions),
-        tuple(measures for other, measures, _ in pairs if other is not loop),
-        len(listed.instructions) - sum(len(other.instructions) for other in found),
+    measured = [_moved(loop, written) for loop in found]
+    best = max(
+        range(len(found)),
+        key=lambda k: (measured[k][0].bits, measured[k][0].elements, measured[k][0].instructions),
+    )
+    return hot_loop(
+        listed,
+        measured[best][1],
+        [(loop, measures) for loop, (measures, _) in zip(found, measured, strict=True)],
+        best,
+        STORAGES[arithmetic].itemsize,
+        outside=len(listed.instructions) - sum(len(loop.instructions) for loop in found),
         is_located=False,
         source={},
         **_resources(report),

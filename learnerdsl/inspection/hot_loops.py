@@ -1,9 +1,13 @@
 """Hold the hot loops of machine code: instructions under the lines of source they come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from learnerdsl.cards import counted
+from learnerdsl.inspection.assembly import Listed, Loop, calls_of
 from learnerdsl.inspection.instructions import Instruction, Place
+from learnerdsl.inspection.source_loops import SourceLoop
 
 
 @dataclass(frozen=True)
@@ -113,19 +117,19 @@ class HotLoop:
         return []
 
     def _iteration(self) -> str:
-        count = len(self.instructions)
+        count = counted(len(self.instructions), "instruction")
         if not self.elements:
-            return f"{count} instructions in an iteration, over an unknown number of elements"
+            return f"{count} in an iteration, over an unknown number of elements"
         return (
-            f"an iteration updates {_counted(self.elements, 'element')} "
-            f"({self.unrolled:g} x {self.width}) with {count} instructions, "
+            f"an iteration updates {counted(self.elements, 'element')} "
+            f"({self.unrolled:g} x {self.width}) with {count}, "
             f"{self.instructions_per_element:.3g} per element"
         )
 
     def _not_vector(self) -> str:
-        parts = [_counted(len(self.scalar), "instruction") + " on single numbers"]
+        parts = [counted(len(self.scalar), "instruction") + " on single numbers"]
         parts += [f"calls of {', '.join(dict.fromkeys(self.calls))}"] if self.calls else []
-        parts += [f"{self.spills} moves to or from the stack"] if self.spills else []
+        parts += [f"{counted(self.spills, 'move')} to or from the stack"] if self.spills else []
         if self.scalar or self.calls or self.spills:
             return f"not vectors: {'; '.join(parts)}"
         if self.target == "PTX":
@@ -136,7 +140,7 @@ class HotLoop:
         widths = [f"{o.bits} bits" if o.bits else "scalar" for o in self.others]
         each = [f"{o.elements or '?'} ({w})" for o, w in zip(self.others, widths, strict=True)]
         others = f"; other loops, for what is left, of {', '.join(each)} elements" if each else ""
-        return f"outside of the loop: {_counted(self.outside, 'instruction')}{others}"
+        return f"outside of the loop: {counted(self.outside, 'instruction')}{others}"
 
     def _by_line(self) -> Iterator[str]:
         """Yield each line of source, and its instructions with their numbers."""
@@ -152,8 +156,41 @@ class HotLoop:
                     yield f"{number:>8}  {own.text}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def hot_loop(
+    listed: Listed,
+    written: SourceLoop,
+    versions: Sequence[tuple[Loop, OtherLoop]],
+    best: int,
+    number: int,
+    **others: Any,
+) -> HotLoop:
+    """Return the best of the versions of a loop.
+
+    Args:
+        listed: the machine code that has them.
+        written: the loop of the source.
+        versions: the loops that it became, with their measures.
+        best: number of the best of them.
+        number: bytes of a number that it computes with.
+        **others: attributes of the result that machine code alone does not tell.
+    """
+    loop, measures = versions[best]
+    return HotLoop(
+        function=written.function,
+        first_line=written.first,
+        last_line=written.last,
+        target=listed.processor.name,
+        bits=measures.bits,
+        width=max(1, measures.bits // (8 * number)),
+        number=number,
+        elements=measures.elements,
+        instructions=loop.instructions,
+        scalar=loop.of("scalar"),
+        calls=tuple(calls_of(loop, listed)),
+        spills=sum(own.is_spill for own in loop.instructions),
+        others=tuple(own for k, (_, own) in enumerate(versions) if k != best),
+        **others,
+    )
 
 
 def _order_of(place: Place | None) -> tuple[bool, str, int]:

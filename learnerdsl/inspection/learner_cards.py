@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learnerdsl.cards import Item, ShownCard, Table, Text
+from learnerdsl.cards import Item, ShownCard, Table, Text, counted
 from learnerdsl.cards.content import sections
 from learnerdsl.inspection.costs import cost
 from learnerdsl.inspection.docstrings import first_sentence
@@ -46,7 +46,12 @@ class Held:
 
 
 def learner_card(
-    held: Sequence[Held], settings: Sequence[Setting], step: int, backend: str, threads: str
+    held: Sequence[Held],
+    settings: Sequence[Setting],
+    step: int,
+    backend: str,
+    threads: str,
+    frozen: Sequence[str] = (),
 ) -> ShownCard:
     """Return the card of a learner.
 
@@ -56,6 +61,7 @@ def learner_card(
         step: number of updates done.
         backend: name of the backend.
         threads: how updates run.
+        frozen: names of the parameters that it leaves as they are.
     """
     programs = list(dict.fromkeys(id(own.program) for own in held))
     by_id = {id(own.program): own.program for own in held}
@@ -64,8 +70,8 @@ def learner_card(
     memory = _memory(held)
     total = sum(memory.values())
     now = (
-        f"{_many(len(held), 'parameter')}, {_many(elements, 'element')}, {_size(total)} of states; "
-        f"{_many(step, 'update')} done; backend {backend}, {threads}."
+        f"{counted(len(held), 'parameter')}, {counted(elements, 'element')}, "
+        f"{_size(total)} of states; {counted(step, 'update')} done; backend {backend}, {threads}."
     )
     return ShownCard(
         first.rule.name,
@@ -74,17 +80,13 @@ def learner_card(
         sections(
             ("Now", [Text(now)]),
             ("Hyperparameters", [_settings(settings), *_curves(settings, step)]),
-            ("Parameters", _parameters(held)),
+            ("Parameters", [*_parameters(held), *_names_of(frozen)]),
             ("Memory", _table_of_memory(memory)),
             ("Mathematics", [mathematics(first.rule)]),
             ("Sweeps over memory", [item for key in programs for item in sweeps(by_id[key])]),
             ("Code", [item for key in programs for item in code(by_id[key])]),
         ),
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _size(count: float) -> str:
@@ -137,6 +139,15 @@ def _curves(settings: Sequence[Setting], step: int) -> list[Item]:
         of_groups = "" if is_of_all else f" of group {', '.join(numbers)}"
         found += [Text(f"{name}{of_groups}, step {step + 1} is next:"), curve(schedule, step + 1)]
     return found
+
+
+def _names_of(frozen: Sequence[str]) -> list[Item]:
+    """Return a sentence on the parameters that are frozen, if there are any."""
+    if not frozen:
+        return []
+    more = len(frozen) - MOST
+    names = ", ".join(frozen[:MOST]) + (f" and {more:,} more" if more > 0 else "")
+    return [Text(f"Frozen, without states and not counted: {names}.")]
 
 
 def _parameters(held: Sequence[Held]) -> list[Item]:

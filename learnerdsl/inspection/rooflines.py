@@ -2,12 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from learnerdsl.cards import counted
 from learnerdsl.errors import HyperparameterError
 from learnerdsl.inspection.arithmetic import Shape, flops_of_matrices, flops_of_sweep
 from learnerdsl.inspection.costs import cost
@@ -92,8 +93,8 @@ class Roofline:
 
     def __str__(self) -> str:
         elements = sum(map(math.prod, self.shapes))
-        tensors = f"{len(self.shapes)} tensor{'' if len(self.shapes) == 1 else 's'}"
-        lines = [f"{self.name} ({self.dtype}): {tensors}, {elements:,} elements"]
+        tensors = counted(len(self.shapes), "tensor")
+        lines = [f"{self.name} ({self.dtype}): {tensors}, {counted(elements, 'element')}"]
         lines.append(f"  {'':26}{'bytes':>12}{'flops':>12}{'flops/byte':>12}{'predicted':>12}")
         lines += [_row(p.name, p.bytes, p.flops, p.intensity, p.seconds) for p in self.parts]
         lines += [f"  {'launch':26}{_time(self.launch):>48}"] if self.launch else []
@@ -117,7 +118,8 @@ class Roofline:
 
 
 def _row(name: str, nbytes: float, flops: int, intensity: float, seconds: float) -> str:
-    numbers = f"{_si(nbytes):>12}{_si(flops):>12}{intensity:>12.3g}"
+    ratio = "-" if math.isnan(intensity) else f"{intensity:.3g}"
+    numbers = f"{_si(nbytes):>12}{_si(flops):>12}{ratio:>12}"
     return f"  {name:26}{numbers}{_time(seconds):>12}"
 
 
@@ -137,18 +139,33 @@ def _time(seconds: float) -> str:
 
 
 def checked_shapes(shapes: Any) -> list[Shape]:
-    """Return the shapes of tensors: of one, or of a sequence of them.
+    """Return the shapes of tensors: of one, or of lists and dicts of them or of arrays.
 
     Raises:
         RuleError: one is no shape.
         HyperparameterError: there is none.
     """
-    if isinstance(shapes, Sequence) and shapes and not isinstance(shapes[0], (int, np.integer)):
-        return [checked_shape(shape) for shape in shapes]
-    if isinstance(shapes, list) and not shapes:
-        msg = "A roofline needs the shape of a tensor, or a list of them, got []; write (1000,)."
+    found = list(_shapes_in(shapes))
+    if not found:
+        msg = f"A roofline needs the shape of a tensor, or of several, got {shapes!r}; write (10,)."
         raise HyperparameterError(msg)
-    return [checked_shape(shapes)]
+    return found
+
+
+def _shapes_in(shapes: Any) -> Iterator[Shape]:
+    """Yield the shapes in lists and dicts of shapes and arrays, in order."""
+    if isinstance(shapes, Mapping):
+        shapes = list(shapes.values())
+    elif hasattr(shapes, "shape"):
+        shapes = tuple(map(int, shapes.shape))
+    is_nested = isinstance(shapes, Sequence) and not isinstance(shapes, str)
+    if isinstance(shapes, list) and not shapes:
+        return
+    if is_nested and shapes and not isinstance(shapes[0], (int, np.integer)):
+        for shape in shapes:
+            yield from _shapes_in(shape)
+    else:
+        yield checked_shape(shapes)
 
 
 def roofline(

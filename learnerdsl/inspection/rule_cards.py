@@ -93,7 +93,15 @@ def code(program: Program) -> list[Item]:
 
 
 def states(program: Program) -> list[Item]:
-    """Return the table of the states: what each has a value for, its number type and bytes."""
+    """Return the table of the states."""
+    rows = rows_of_states(program)
+    if not rows:
+        return []
+    return [Table(("state", "one value for each", "type", "bytes", "start"), tuple(rows.values()))]
+
+
+def rows_of_states(program: Program) -> dict[str, tuple[str, ...]]:
+    """Return name of a state -> name, what it has a value for, number type, bytes, start value."""
     rows: dict[str, tuple[str, ...]] = {}
     for spec in program.rule.states:
         storage = storage_of(program, spec.symbol)
@@ -107,9 +115,7 @@ def states(program: Program) -> list[Item]:
                 value_of(spec.init),
             ),
         )
-    if not rows:
-        return []
-    return [Table(("state", "one value for each", "type", "bytes", "start"), tuple(rows.values()))]
+    return rows
 
 
 def _extent(shape: Any) -> str:

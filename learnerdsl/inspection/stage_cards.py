@@ -2,7 +2,7 @@
 
 import difflib
 
-from learnerdsl.cards import Code, Fold, HasCard, ShownCard
+from learnerdsl.cards import Code, Fold, HasCard, ShownCard, counted
 from learnerdsl.cards.content import sections
 from learnerdsl.ir import Kernel
 
@@ -30,9 +30,10 @@ class Stages(dict[str, Kernel], HasCard):
 
 def _fold(name: str, lines: list[str], before: list[str] | None) -> Fold:
     if before is None:
-        return Fold(f"{name}: {len(lines)} lines", (Code("\n".join(lines), ""),))
+        return Fold(f"{name}: {counted(len(lines), 'line')}", (Code("\n".join(lines), ""),))
     changes = [line for line in difflib.ndiff(before, lines) if not line.startswith("?")]
     new, gone = (sum(line.startswith(mark) for line in changes) for mark in "+-")
     if not new and not gone:
         return Fold(f"{name}: no change", (Code("\n".join(lines), ""),))
-    return Fold(f"{name}: {new} lines new, {gone} gone", (Code("\n".join(changes), "diff"),))
+    title = f"{name}: {counted(new, 'line')} new, {gone} gone"
+    return Fold(title, (Code("\n".join(changes), "diff"),))

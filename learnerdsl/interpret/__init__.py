@@ -3,6 +3,10 @@
 It reads the same symbols as the compiler but shares no code with it, so tests compare the two. It
 works with NumPy, and with `jax.numpy` and `torch`, which have the same functions. It returns new
 arrays and changes none in place.
+
+`jax.jit` can trace it, with arrays, hyperparameters, extras and the clock as arguments. Scalars are
+in float64, so the traced function must call it within `jax.enable_x64(True)`. A namespace that
+lacks a function (`erf` in `jax.numpy`) can be given with it added.
 """
 
 from learnerdsl.interpret.philox import philox as philox

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.elementary import BY_NODE, Function
+from learnerdsl.elementary import BY_NODE, DEFINED
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
     And,
@@ -24,19 +24,18 @@ from learnerdsl.expr import (
     Or,
     Power,
     Reduction,
-    UniformDraw,
     Where,
     scaled_product,
     seed,
     step,
 )
+from learnerdsl.interpret.draws import drawn
 from learnerdsl.interpret.matrices import (
     filled,
     has_elements,
     matrix_function,
     narrow_product,
 )
-from learnerdsl.interpret.philox import philox
 from learnerdsl.tracing import Assignment
 
 MISSING: Any = object()
@@ -50,10 +49,13 @@ class Evaluation:
         symbols: symbol -> list with its value, or MISSING, for each tensor.
         definitions: for each tensor, symbol -> the line of its rule that computes the symbol.
         variants: for each tensor, the number of its rule among the distinct rules.
-        peer: function of a model-wide reduction and the numbers of two variants. It returns the
-            reduction of the second variant that corresponds to the given one of the first.
+        of_model: for each distinct rule, its reductions over the model; the n-th ones of all rules
+            are one reduction.
         parameters: arrays.
         xp: array namespace.
+
+    A scalar is a float, or an array of float64 with the shape () if the namespace traces it. All
+    other values are arrays.
     """
 
     def __init__(
@@ -61,18 +63,18 @@ class Evaluation:
         symbols: dict[Any, list[Any]],
         definitions: Sequence[dict[Any, Assignment]],
         variants: Sequence[int],
-        peer: Callable[[Reduction, int, int], Reduction],
+        of_model: Sequence[Sequence[Reduction]],
         parameters: Sequence[Any],
         xp: Any,
     ) -> None:
         self.symbols = symbols
         self.definitions = definitions
         self.variants = variants
-        self.peer = peer
+        self.of_model = of_model
         self.parameters = parameters
         self.xp = xp
         self.known: list[dict[Any, Any]] = [{} for _ in parameters]
-        self.of_model: dict[Any, Any] = {}
+        self.reduced: dict[int, Any] = {}
         self.positions: Sequence[Any] | None = None
         self.numbers: Sequence[int] | None = None
         self.products: Sequence[str] = ["full"] * len(parameters)
@@ -137,8 +139,7 @@ class Evaluation:
         if isinstance(expr, IsFinite):
             return self.finite(self(expr.args[0], k))
         if expr.func in BY_NODE:
-            values = [self.exactly(argument, k) for argument in expr.args]
-            return self.elementary(BY_NODE[expr.func], values)
+            return self.elementary(expr, k)
         msg = f"the interpreter does not know {expr.func} in {expr}"
         raise InternalError(msg)
 
@@ -147,12 +148,30 @@ class Evaluation:
         line = self.line_of(symbol, k)
         if line is not None:
             value = self.known[k][line.expression]
-            if isinstance(value, float) and has_elements(line.target):
+            if self.is_scalar(value) and has_elements(line.target):
                 return filled(line.target, value, self.parameters[k], self.xp)
             return self.kept(value, self.parameters[k], line.rounded)
         if symbol in self.symbols and self.symbols[symbol][k] is not MISSING:
             return self.symbols[symbol][k]
         return float(np.shape(self.parameters[k])[symbol.axis])
+
+    def is_scalar(self, value: Any) -> bool:
+        """Return whether a value is a scalar."""
+        if isinstance(value, float):
+            return True
+        return not np.shape(value) and getattr(value, "dtype", None) == self.xp.float64
+
+    def alike(self, *values: Any) -> list[Any]:
+        """Return values that meet in an operation: there a scalar takes the dtype of elements."""
+        if all(isinstance(value, float) for value in values):
+            return [np.float64(value) for value in values]
+        own = [value.dtype for value in values if not self.is_scalar(value)]
+        dtype = own[0] if own else self.xp.float64
+        return [self.xp.asarray(v, dtype=dtype) if self.is_scalar(v) else v for v in values]
+
+    def double(self, value: Any) -> Any:
+        """Return a value of the shape () as a scalar, which is in float64."""
+        return self.xp.asarray(value, dtype=self.xp.float64)[()]
 
     def kept(self, value: Any, parameter: Any, rounded: bool) -> Any:
         """Return the value of a line as later statements read it.
@@ -160,8 +179,8 @@ class Evaluation:
         An element has the parameter's dtype. A scalar stays in float64, and so does an array with
         one value for each index of some axes.
         """
-        if isinstance(value, float):
-            return float(parameter.dtype.type(value)) if rounded else value
+        if self.is_scalar(value):
+            return self.double(self.xp.asarray(value, dtype=parameter.dtype)) if rounded else value
         has_all = np.shape(value) == np.shape(parameter)
         return self.xp.asarray(value, dtype=parameter.dtype) if has_all else value
 
@@ -171,46 +190,35 @@ class Evaluation:
         return matrix_function(expr, values, self.parameters[k], self.xp, self.products[k])
 
     def draw(self, expr: Draw, k: int) -> Any:
-        """Return the random numbers of tensor `k`, computed by Philox4x32-10 in NumPy."""
-        if self.positions is not None:
-            position = self.positions[k]
-        else:
-            shape = np.shape(self.parameters[k])
-            position = np.arange(int(np.prod(shape))).reshape(shape)
-        key, count = (int(self.symbols[symbol][k]) for symbol in (seed, step))
+        """Return the random numbers of tensor `k`, computed by Philox4x32-10."""
+        positions = None if self.positions is None else self.positions[k]
+        key, count = (self.symbols[symbol][k] for symbol in (seed, step))
         number = k if self.numbers is None else self.numbers[k]
-        words = philox(np.asarray(position, np.uint64), expr.stream, key, count, number)
-        u = ((words[0] << np.uint64(21)) ^ (words[1] >> np.uint64(11))) * 2.0**-53
-        if isinstance(expr, UniformDraw):
-            single = (words[0] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
-            drawn = single if self.parameters[k].dtype.itemsize == 4 else u
-        else:
-            v = ((words[2] << np.uint64(21)) ^ (words[3] >> np.uint64(11))) * 2.0**-53
-            drawn = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
-        return self.xp.asarray(drawn, dtype=self.parameters[k].dtype)
+        return drawn(expr, self.parameters[k], positions, key, count, number, self.xp)
 
     def finite(self, value: Any) -> Any:
         """Return whether a value is neither NaN nor infinite."""
         return math.isfinite(value) if isinstance(value, float) else self.xp.isfinite(value)
 
-    def elementary(self, row: Function, values: list[Any]) -> Any:
+    def elementary(self, expr: Any, k: int) -> Any:
         """Return the value of an elementary function, computed by NumPy or a library like it."""
+        row = BY_NODE[expr.func]
+        values = self.alike(*(self.exactly(argument, k) for argument in expr.args))
         if isinstance(row.numpy, str):
             return self.call(row.numpy, *values)
         if self.xp is np or all(isinstance(value, float) for value in values):
-            return row.of_arrays(*map(_wide, values))
+            return row.of_arrays(*values)
         own = getattr(self.xp, row.name, None)
-        return own(*values) if own else self.xp.asarray(row.of_arrays(*map(np.asarray, values)))
+        if own:
+            return own(*values)
+        if expr.func in DEFINED:
+            return self(expr.definition(*expr.args), k)
+        return self.xp.asarray(row.of_arrays(*map(np.asarray, values)))
 
     def call(self, name: str, *values: Any) -> Any:
         """Call the function with NumPy's name `name`, with floats or arrays."""
-        arrays = [v for v in values if not isinstance(v, float)]
-        if not arrays:
-            return getattr(np, name)(*map(np.float64, values))
-        # Not every namespace accepts floats together with arrays here.
-        dtype = arrays[0].dtype
-        operands = (self.xp.asarray(v, dtype=dtype) if isinstance(v, float) else v for v in values)
-        return getattr(self.xp, name)(*operands)
+        is_known = all(isinstance(value, float) for value in values)
+        return getattr(np if is_known else self.xp, name)(*self.alike(*values))
 
     def product(self, expr: Any, k: int) -> Any:
         """Return a product: scalars first, in float64; then arrays; then one division per divisor.
@@ -226,22 +234,23 @@ class Evaluation:
                 divisors.append(self.raised(self(factor.base, k), -factor.exp, k))
             else:
                 value = self(factor, k)
-                if isinstance(value, float):
+                if self.is_scalar(value):
                     scalars = scalars * value
                 else:
                     arrays.append(value)
-        over = [divisor for divisor in divisors if not isinstance(divisor, float)]
-        is_scaled = scalars not in (1.0, -1.0) or not arrays
+        over = [divisor for divisor in divisors if not self.is_scalar(divisor)]
+        is_one = isinstance(scalars, float) and scalars in (1.0, -1.0)
+        is_scaled = not is_one or not arrays
         for divisor in divisors:
-            if isinstance(divisor, float) and is_scaled:
-                scalars = float(np.float64(scalars) / np.float64(divisor))
-            elif isinstance(divisor, float):
+            if self.is_scalar(divisor) and is_scaled:
+                scalars = _plain(operator.truediv(*self.alike(scalars, divisor)))
+            elif self.is_scalar(divisor):
                 over.append(divisor)
         result: Any = scalars
         for value in arrays:
-            result = result * value
+            result = operator.mul(*self.alike(result, value))
         for divisor in over:
-            result = result / divisor
+            result = operator.truediv(*self.alike(result, divisor))
         return result
 
     def total(self, expr: sympy.Add, k: int) -> Any:
@@ -250,7 +259,7 @@ class Evaluation:
         if scaled is not None:
             alpha, product, beta, own = scaled
             values = [self(operand, k) for operand in product.args]
-            return narrow_product(values, alpha, self(own, k), beta)
+            return narrow_product(values, alpha, self(own, k), beta, self.xp)
         parts: list[Any] = [term.as_coeff_Mul() for term in expr.args]
         # Leave out sums with a float: `exactly` would call this method for them, without end.
         if all(factor.is_Rational and rest.is_integer for factor, rest in parts):
@@ -260,8 +269,8 @@ class Evaluation:
     def added(self, terms: list[Any]) -> Any:
         """Return the sum of values, scalars first."""
         result: Any = 0.0
-        for term in sorted(terms, key=lambda value: not isinstance(value, float)):
-            result = result + term
+        for term in sorted(terms, key=lambda value: not self.is_scalar(value)):
+            result = operator.add(*self.alike(result, term))
         return result
 
     def exactly(self, expr: Any, k: int) -> Any:
@@ -295,7 +304,7 @@ class Evaluation:
             return root if value > 0 else 1.0 / _wide(root)
         if exponent.is_number and value.is_integer() and abs(value) <= 1024:
             return _wide(base) ** int(value)
-        return _wide(base) ** value
+        return operator.pow(*self.alike(base, value))
 
     def choose(self, expr: Any, k: int) -> Any:
         """Return a choice; if the condition is a scalar, only one branch is computed."""
@@ -305,13 +314,16 @@ class Evaluation:
         if isinstance(holds, np.bool_):
             chosen = self(expr.then if holds else expr.otherwise, k)
         else:
-            chosen = self.xp.where(holds, self(expr.then, k), self(expr.otherwise, k))
+            branches = self.alike(self(expr.then, k), self(expr.otherwise, k))
+            chosen = self.xp.where(holds, *branches)
+            if self.is_scalar(chosen):
+                return chosen
         # A number that is chosen for an element takes the element's dtype.
         return self.kept(chosen, self.parameters[k], rounded=True)
 
     def extreme(self, expr: Any, k: int) -> Any:
         """Return the maximum or minimum of any number of values; NaN if one is NaN."""
-        name = "maximum" if isinstance(expr, Maximum) else "minimum"
+        name = "minimum" if isinstance(expr, Minimum) else "maximum"
         values = [self(argument, k) for argument in expr.args]
         result = values[0]
         for value in values[1:]:
@@ -324,7 +336,10 @@ class Evaluation:
 
     def compare(self, expr: Any, k: int) -> Any:
         """Return the result of a comparison; false where a side is NaN, except for !=."""
-        return _RELATIONS[expr.sign](*(self.exactly(argument, k) for argument in expr.args))
+        sides = self.alike(*(self.exactly(argument, k) for argument in expr.args))
+        holds = _RELATIONS[expr.sign](*sides)
+        is_known = all(isinstance(side, float) for side in sides)
+        return bool(holds) if is_known else holds
 
     def logic(self, expr: Any, k: int) -> Any:
         """Return And, Or or Not of conditions."""
@@ -344,15 +359,15 @@ class Evaluation:
         """Return a reduction over one tensor, or over all of them in order; in float64."""
         if expr.over != "model":
             return self.reduce_tensor(expr, k)
-        own = self.variants[k]
-        if (own, expr) not in self.of_model:
-            peers = [self.peer(expr, own, variant) for variant in self.variants]
-            parts = [self.reduce_tensor(e, j) for j, e in enumerate(peers)]
+        number = self.of_model[self.variants[k]].index(expr)
+        if number not in self.reduced:
+            peers = [self.of_model[variant][number] for variant in self.variants]
+            parts = [self.reduce_tensor(peer, j) for j, peer in enumerate(peers)]
             result = parts[0]
             for part in parts[1:]:
-                result = self.call(expr.monoid.ufunc.__name__, result, part)
-            self.of_model[own, expr] = result
-        return self.of_model[own, expr]
+                result = _plain(self.call(expr.monoid.ufunc.__name__, result, part))
+            self.reduced[number] = result
+        return self.reduced[number]
 
     def reduce_tensor(self, expr: Reduction, k: int) -> Any:
         """Return the reduction over one tensor."""
@@ -361,7 +376,8 @@ class Evaluation:
         if expr.axes:
             return self.reduce_axes(expr, value)
         if expr.block:
-            return _sum_in_blocks(np.asarray(value, self.parameters[k].dtype).ravel(), expr.block)
+            elements = self.xp.asarray(value, dtype=self.parameters[k].dtype).ravel()
+            return self.double(_sum_in_blocks(elements, expr.block, self.xp))
         if 0 in np.shape(value):
             return expr.monoid.identity
         return getattr(self.xp, expr.monoid.name)(value)
@@ -388,13 +404,13 @@ class Evaluation:
         return getattr(self.xp, expr.monoid.name)(value, expr.axes, keepdims=True)
 
 
-def _sum_in_blocks(values: np.ndarray, size: int) -> float:
+def _sum_in_blocks(values: Any, size: int, xp: Any) -> Any:
     """Return the sum in the dtype of `values`: of whole blocks in order, then of other elements."""
     whole = len(values) // size * size
     blocks = values[:whole].reshape(-1, size)
-    partial = np.cumsum(blocks, axis=1, dtype=values.dtype)[:, -1] if whole else blocks.ravel()
-    addends = np.concatenate([np.zeros(1, values.dtype), partial, values[whole:]])
-    return float(np.cumsum(addends, dtype=values.dtype)[-1])
+    partial = xp.cumsum(blocks, axis=1, dtype=values.dtype)[:, -1] if whole else blocks.ravel()
+    addends = xp.concatenate([xp.zeros(1, dtype=values.dtype), partial, values[whole:]])
+    return xp.cumsum(addends, axis=0, dtype=values.dtype)[-1]
 
 
 _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
@@ -404,6 +420,7 @@ _STRUCTURE: dict[Any, Callable[[Evaluation, Any, int], Any]] = {
     Power: Evaluation.power,
     Minimum: Evaluation.extreme,
     Maximum: Evaluation.extreme,
+    sympy.Max: Evaluation.extreme,  # in definitions of functions
     sympy.Mod: Evaluation.modulo,
     Where: Evaluation.choose,
     And: Evaluation.logic,

@@ -18,7 +18,7 @@ from learnerdsl.expr import (
 
 
 def narrow_product(
-    values: Sequence[Any], alpha: float = 1.0, own: Any = 0.0, beta: float = 0.0
+    values: Sequence[Any], alpha: float = 1.0, own: Any = 0.0, beta: float = 0.0, xp: Any = np
 ) -> Any:
     """Return alpha*A*B + beta*C for `products="bfloat16"`: summed in float32, rounded once.
 
@@ -27,19 +27,20 @@ def narrow_product(
         alpha: a number.
         own: C, which is A or B.
         beta: a number.
+        xp: array namespace.
     """
-    a, b, c = (_rounded(value) for value in (*values, own))
-    total = np.float32(alpha) * np.matmul(a, b) + np.float32(beta) * c
-    return _rounded(total).astype(values[0].dtype)
+    a, b, c = (_rounded(value, xp) for value in (*values, own))
+    total = np.float32(alpha) * xp.matmul(a, b) + np.float32(beta) * c
+    return xp.asarray(_rounded(total, xp), dtype=values[0].dtype)
 
 
-def _rounded(values: Any) -> Any:
+def _rounded(values: Any, xp: Any) -> Any:
     """Return float32 numbers with the digits of bfloat16: rounded to nearest, ties to even."""
-    single = np.asarray(values, np.float32)
-    bits = single.view(np.uint32)
+    single = xp.asarray(values, dtype=xp.float32)
+    bits = single.view(xp.uint32)
     odd = (bits >> np.uint32(16)) & np.uint32(1)
     rounded = (bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)
-    return np.where(np.isnan(single), single, rounded.view(np.float32))
+    return xp.where(xp.isnan(single), single, rounded.view(xp.float32))
 
 
 def matrix_function(
@@ -52,13 +53,13 @@ def matrix_function(
         values: values of its arguments; matrices are (..., n, m).
         parameter: array whose last two axes are the rows and columns.
         xp: array namespace.
-        products: how matrices are multiplied, "full" or "bfloat16" (with NumPy).
+        products: how matrices are multiplied, "full" or "bfloat16".
     """
     if isinstance(expr, Identity):
         side = np.shape(parameter)[-2 if expr.side == "rows" else -1]
         return xp.eye(side, dtype=parameter.dtype)
     if isinstance(expr, MatMul):
-        return xp.matmul(*values) if products == "full" else narrow_product(values)
+        return xp.matmul(*values) if products == "full" else narrow_product(values, xp=xp)
     if isinstance(expr, Transpose):
         return xp.swapaxes(values[0], -1, -2)
     if isinstance(expr, Orthonormal):
@@ -72,7 +73,7 @@ def matrix_function(
     if 0 in vectors.shape:
         return vectors
     least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
-    powers = xp.maximum(roots, least) ** (-1.0 / values[1])
+    powers = xp.maximum(roots, least) ** xp.asarray(-1.0 / values[1], dtype=roots.dtype)
     return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, Reduction, RingState, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
 _CLOCK = {symbol.name: symbol for symbol in CLOCK}
 
 Values = dict[str, Any]
-"""State name -> a list with one array (or float) for each tensor, or one float for the model.
+"""State name -> a list with one array (or scalar) for each tensor, or one scalar for the model.
 
 If tensors have different rules, the entry of a tensor without the state is None."""
 
@@ -39,7 +39,7 @@ def initial_states(
         xp: array namespace.
     """
     each = _of_each(rules, len(parameters))
-    symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {})
+    symbols = _symbol_values(each, parameters, None, {}, hyperparameters, {}, xp)
     evaluate = _evaluation(each, symbols, parameters, xp, starts)
     constants: dict[int, Any] = {}
 
@@ -76,7 +76,7 @@ def interpret(
         hyperparameters: for each tensor, name -> value.
         clock: values of "step" (a list if each tensor has its own), "samples", "minibatch_size"
             and "seed".
-        xp: array namespace.
+        xp: array namespace. Numbers among the arguments may also be its arrays of the shape ().
         positions: for each tensor, the indices of its elements in the whole tensor, if it is only
             a part of one; random numbers depend on them.
         extras: name -> number, or list with an array for each tensor.
@@ -88,11 +88,11 @@ def interpret(
         The new parameters and the new states.
     """
     each = _of_each(rules, len(parameters))
-    symbols = _symbol_values(each, parameters, gradients, states, hyperparameters, clock)
+    symbols = _symbol_values(each, parameters, gradients, states, hyperparameters, clock, xp)
     for extra in each[0].extras:
         value = (extras or {})[extra.name]
         is_number = extra.shape == "model"
-        symbols[extra] = [float(value)] * len(each) if is_number else list(value)
+        symbols[extra] = [_scalar(value, xp)] * len(each) if is_number else list(value)
     evaluate = _evaluation(each, symbols, parameters, xp, values)
     evaluate.positions, evaluate.numbers = positions, numbers
     if products is not None:
@@ -126,7 +126,7 @@ def evaluation_parameters(
 ) -> list[Any]:
     """Return the parameters for evaluating a model after an update; see `interpret`."""
     each = _of_each(rules, len(parameters))
-    symbols = _symbol_values(each, parameters, None, states, hyperparameters, clock)
+    symbols = _symbol_values(each, parameters, None, states, hyperparameters, clock, xp)
     evaluate = _evaluation(each, symbols, parameters, xp, shown)
     return [
         xp.asarray(p) if rule.evaluation is None else _like(evaluate(rule.evaluation, k), p, xp)
@@ -154,12 +154,8 @@ def _evaluation(
     definitions = [lines[id(rule)] for rule in rules]
     numbers: dict[Rule, int] = {}
     variants = [numbers.setdefault(rule, len(numbers)) for rule in rules]
-    written = [model_reductions(rule, place(rule)) for rule in numbers]
-
-    def peer(expr: Reduction, own: int, other: int) -> Reduction:
-        return expr if own == other else written[other][written[own].index(expr)]
-
-    return Evaluation(symbols, definitions, variants, peer, parameters, xp)
+    of_model = [model_reductions(rule, place(rule)) for rule in numbers]
+    return Evaluation(symbols, definitions, variants, of_model, parameters, xp)
 
 
 def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any) -> Values:
@@ -188,6 +184,7 @@ def _symbol_values(
     states: Values,
     hyperparameters: Sequence[Mapping[str, float]],
     clock: Mapping[str, Any],
+    xp: Any,
 ) -> dict[sympy.Basic, list[Any]]:
     """Return symbol -> list with its value for each tensor."""
     count = len(parameters)
@@ -195,13 +192,17 @@ def _symbol_values(
     if gradients is not None:
         symbols |= {rule.gradient: list(gradients) for rule in rules}
     for hyper in rules[0].hyperparameters:
-        symbols[hyper] = [float(values.get(hyper.name, math.nan)) for values in hyperparameters]
+        own = [values.get(hyper.name, math.nan) for values in hyperparameters]
+        symbols[hyper] = [_scalar(value, xp) for value in own]
     for k, rule in enumerate(rules):
         for spec in rule.states:
             if spec.symbol.name in states:
                 value = states[spec.symbol.name]
-                is_model = spec.symbol.shape == "model"
-                own = value if is_model else _kept(spec.symbol, value[k], parameters[k].ndim)
+                one = value if spec.symbol.shape == "model" else value[k]
+                if spec.symbol.shape in ("model", "tensor"):
+                    own = _scalar(one, xp)
+                else:
+                    own = _kept(spec.symbol, one, parameters[k].ndim)
                 if spec.symbol not in symbols:
                     symbols[spec.symbol] = [MISSING] * count
                 symbols[spec.symbol][k] = own
@@ -210,8 +211,15 @@ def _symbol_values(
     totals = {**clock, "model_size": sum(sizes)}
     for name, value in totals.items():
         of_each = value if isinstance(value, list) else [value] * count
-        symbols[_CLOCK[name]] = [float(v) for v in of_each]
+        symbols[_CLOCK[name]] = [_scalar(v, xp) for v in of_each]
     return symbols
+
+
+def _scalar(value: Any, xp: Any) -> Any:
+    """Return a number as a float, and one of another library, which may be traced, in float64."""
+    if isinstance(value, (int, float, np.number, np.ndarray)):
+        return float(value)
+    return xp.asarray(value, dtype=xp.float64)
 
 
 def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:

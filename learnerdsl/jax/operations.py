@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from learnerdsl.jax.draws import normal as normal
 from learnerdsl.jax.draws import uniform as uniform
-from learnerdsl.jax.placing import each_part, named, unsplit
+from learnerdsl.jax.placing import each_part, joined, named, placed, unsplit
 from learnerdsl.jax.placing import size as size
 from learnerdsl.jax.placing import where as where
 from learnerdsl.jax.placing import whole as whole
@@ -77,6 +77,7 @@ def _of_arrays(*values: Any) -> list[Any]:
 
 
 _root = _differentiable(jnp.sqrt, lambda value, x: (0.5 / value,))
+_times = _differentiable(jnp.multiply, lambda value, a, b: (b, a))
 _quotient = _differentiable(jnp.divide, lambda value, a, b: (1 / b, -value / b))
 _power = _differentiable(jnp.power, lambda value, x, y: (y * power(x, y - 1), jnp.log(x) * value))
 
@@ -84,6 +85,11 @@ _power = _differentiable(jnp.power, lambda value, x, y: (y * power(x, y - 1), jn
 def root(x: Any) -> Any:
     """Return the square root."""
     return _root(*_of_arrays(x))
+
+
+def times(a: Any, b: Any) -> Any:
+    """Return a*b."""
+    return _times(*_of_arrays(a, b))
 
 
 def quotient(a: Any, b: Any) -> Any:
@@ -94,6 +100,28 @@ def quotient(a: Any, b: Any) -> Any:
 def power(x: Any, y: Any) -> Any:
     """Return x**y."""
     return _power(*_of_arrays(x, y))
+
+
+# Functions of matrices that are needed only now and then.
+
+
+def when(condition: Any, compute: Callable[[], Any]) -> Any:
+    """Return a value, or zeros instead of it while a condition does not hold."""
+    return either(condition, compute, lambda: 0)
+
+
+def either(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Return one of two values, and compute only that one."""
+    shapes = [jax.eval_shape(lambda own=own: jnp.asarray(own())) for own in (then, otherwise)]
+    wanted = [s for s in shapes if not s.weak_type] or shapes
+    shape = jnp.broadcast_shapes(*(s.shape for s in shapes))
+    dtype = jnp.result_type(*(s.dtype for s in wanted))
+    place = joined(shapes)
+
+    def filled(own: Callable[[], Any]) -> Any:
+        return lambda: placed(own(), shape, place).astype(dtype)
+
+    return jax.lax.cond(jnp.reshape(condition, ()), filled(then), filled(otherwise))
 
 
 # Reductions over a tensor are scalars. Inside shard_map they join the parts of all devices.

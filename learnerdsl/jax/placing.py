@@ -19,16 +19,21 @@ from learnerdsl.jax.settings import current
 # split over axes of the type Auto is not.
 
 
+def _type(x: Any) -> Any:
+    """Return the type of an array, which may be a type itself."""
+    return x if isinstance(x, (jax.core.ShapedArray, jax.ShapeDtypeStruct)) else jax.typeof(x)
+
+
 def _mesh(x: Any) -> Any:
     """Return the mesh of a traced array, or None."""
-    sharding = getattr(jax.typeof(x), "sharding", None)
+    sharding = getattr(_type(x), "sharding", None)
     mesh = getattr(sharding, "mesh", None)
     return None if mesh is None or mesh.empty else mesh
 
 
 def _spec(x: Any) -> tuple[Any, ...]:
     """Return for each axis of an array the Explicit axes of the mesh that it is split over."""
-    spec = tuple(jax.typeof(x).sharding.spec)
+    spec = tuple(_type(x).sharding.spec)
     return spec + (None,) * (x.ndim - len(spec))
 
 
@@ -58,21 +63,30 @@ def whole(x: Any) -> Any:
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return `jnp.where` of values that may be split over different Explicit axes."""
     values = [condition, a, b]
-    arrays = [v for v in values if hasattr(v, "ndim") and v.ndim]
+    shape = jnp.broadcast_shapes(*map(jnp.shape, values))
+    place = joined(values)
+    if place is None:
+        return jnp.where(*values)
+    return jnp.where(*(placed(jnp.asarray(v), shape, place) for v in values))
+
+
+def joined(values: Sequence[Any]) -> Any:
+    """Return how values that are joined element by element are split, or None if none is."""
+    arrays = [_type(v) for v in values if getattr(v, "ndim", 0)]
     split = [v for v in arrays if _mesh(v) is not None and any(_spec(v))]
     if not split:
-        return jnp.where(*values)
-    shape = jnp.broadcast_shapes(*(v.shape for v in arrays))
-    found: list[Any] = [None] * len(shape)
+        return None
+    found: list[Any] = [None] * max(v.ndim for v in arrays)
     for v in split:
-        for axis, axes in enumerate(_spec(v), len(shape) - v.ndim):
+        for axis, axes in enumerate(_spec(v), len(found) - v.ndim):
             found[axis] = found[axis] or axes
-    place = NamedSharding(_mesh(split[0]), PartitionSpec(*found))
-    return jnp.where(*(_to(jnp.broadcast_to(jnp.asarray(v), shape), place) for v in values))
+    return NamedSharding(_mesh(split[0]), PartitionSpec(*found))
 
 
-def _to(x: Any, place: Any) -> Any:
-    return x if jax.typeof(x).sharding == place else jax.sharding.reshard(x, place)
+def placed(x: Any, shape: tuple[int, ...], place: Any) -> Any:
+    """Return an array with a shape, split as `joined` says; None stands for nothing."""
+    x = jnp.broadcast_to(x, shape)
+    return x if place is None else jax.sharding.reshard(x, place)
 
 
 def filled(value: Any, like: Any) -> Any:

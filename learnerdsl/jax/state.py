@@ -142,7 +142,7 @@ def is_whole(rule: Rule, state: StateSymbol) -> bool:
 
 
 def _is_whole(expression: Any, state: Any) -> bool:
-    if expression == state or expression.is_Integer:
+    if expression == state or (expression.is_number and float(expression).is_integer()):
         return True
     if isinstance(expression, Where):
         return all(_is_whole(branch, state) for branch in expression.args[1:])

@@ -1,6 +1,5 @@
 """Compute an update by the functions of a rule: level by level, sums over the model in between."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -67,6 +67,9 @@ def from_step(schedule: Callable[[Any], Any]) -> FromStep:
 
     Raises:
         HyperparameterError: it is not a function, or a schedule of this package.
+
+    >>> import learnerdsl.jax as ldj
+    >>> tx = ldj.sgd(lr=ldj.from_step(lambda step: 0.1 / step))
     """
     return FromStep(_checked(schedule, "from_step", "the update, from 1"))
 

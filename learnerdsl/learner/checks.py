@@ -1,5 +1,6 @@
 """Check the arguments of a learner other than arrays and hyperparameters."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from operator import itemgetter
@@ -39,8 +40,12 @@ def rule_for(rule: Any, name: Name, shape: tuple[int, ...]) -> Rule:
     try:
         own = rule if isinstance(rule, Rule) else rule(shape)
     except RuleError as error:
-        msg = f"Parameter {name!r} of shape {shape}: {error}"
-        raise RuleError(msg) from None
+        error.args = (f"Parameter {name!r} of shape {shape}: {error}",)
+        raise
+    except Exception as error:  # of Python, in the function of the rule
+        if sys.version_info >= (3, 11):
+            error.add_note(f"It is the rule of parameter {name!r} of shape {shape}.")
+        raise
     if not isinstance(own, Rule):
         msg = (
             f"{quoted(rule)} returned {quoted(own)} for the shape {shape}, which is not a traced "

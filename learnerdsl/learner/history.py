@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.cards import counted
 from learnerdsl.errors import HyperparameterError, UnknownNameError
 from learnerdsl.numbers import as_count, quoted
 
@@ -124,4 +125,5 @@ class History(Mapping[str, np.ndarray]):
         self._rows.clear()
 
     def __repr__(self) -> str:
-        return f"<History of {', '.join(self._names)}: {len(self._evaluated())} updates>"
+        updates = counted(len(self._evaluated()), "update")
+        return f"<History of {', '.join(self._names)}: {updates}>"

@@ -6,6 +6,7 @@ from typing import Any, Literal, overload
 
 from learnerdsl import inspection
 from learnerdsl.cards import HasCard, ShownCard
+from learnerdsl.learner.groups import Grouping
 from learnerdsl.learner.hyperparameters import Hyperparameters, HyperTable
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.backends import cpu_module, cuda_module
@@ -20,6 +21,8 @@ class Inspectable(HasCard):
     _precisions: Sequence[Precision]
     _backend: Any
     _hyper: HyperTable
+    _grouping: Grouping
+    _frozen: dict[Any, Any]
     _choices: dict[str, Any]
     step_count: Any
     threads: Any
@@ -73,10 +76,12 @@ class Inspectable(HasCard):
         settings = [
             inspection.Setting(str(k), *own)
             for k in range(len(self._hyper.settings))
+            if k not in self._grouping.frozen
             for own in Hyperparameters(self._hyper, k).shown()
         ]
+        frozen = list(map(str, self._frozen))
         return inspection.learner_card(
-            held, settings, self.step_count, self._backend.name, self.threads
+            held, settings, self.step_count, self._backend.name, self.threads, frozen
         )
 
     def roofline(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.cards import counted
 from learnerdsl.errors import (
     LearnerError,
     NonFiniteError,
@@ -500,6 +501,7 @@ class Learner(Resumable, Inspectable):
     def __repr__(self) -> str:
         count = sum(map(math.prod, self._backend.shapes.values()))
         return (
-            f"<Learner {self._rule.name}: {len(self._names)} parameters, {count:,} elements, "
+            f"<Learner {self._rule.name}: {counted(len(self._names), 'parameter')}, "
+            f"{counted(count, 'element')}, "
             f"step {self.step_count}, backend {self._backend.name}>"
         )

@@ -219,9 +219,10 @@ class Resumable(Watching):
             "parameters" (name, shape, dtype and index of the group of each), "hyperparameters" (a
             list with a dict for each group; None where a schedule gives the value), "state"
             (parameter -> state -> array) and "model_state". If updates left parameters out,
-            "missed" has the number of those updates for each parameter. The states of a parameter
-            have more arrays where number types need them: `<state>.scale` has the scales of 8-bit
-            blocks, and "parameter.rest" the bits of a master weight that the parameter lacks.
+            "missed" has the number of those updates for each parameter; if parameters are frozen,
+            "frozen" has their names. The states of a parameter have more arrays where number types
+            need them: `<state>.scale` has the scales of 8-bit blocks, and "parameter.rest" the bits
+            of a master weight that the parameter lacks.
 
         Raises:
             CheckpointError: an argument is none of these.
@@ -254,6 +255,7 @@ class Resumable(Watching):
             "state": self._by_parameter(self._stored.plain(states) if dtype else states),
             "model_state": self._engine.read_model_states(),
             **({"missed": missed} if any(missed) else {}),
+            **({"frozen": list(map(str, self._frozen))} if self._frozen else {}),
         }
         if dtype:
             values = self._stored.values_of(self._backend.copies(), states)

@@ -18,7 +18,7 @@ StateDict = dict[str, Any]
 MOST_STEPS = 2**53
 """The clock is kept in float64, which represents every whole number up to here exactly."""
 
-OPTIONAL = ("missed", "values")
+OPTIONAL = ("missed", "values", "frozen")
 """Keys that a state dict may leave out."""
 
 
@@ -102,6 +102,7 @@ def _check(
                 "load it into a learner of the rule that wrote it."
             )
             raise CheckpointError(msg)
+    _check_frozen(given, own)
     check_names("parameters", given["state"], own["state"])
     places = _places(given["parameters"], own["parameters"], by_name)
     theirs = [given["parameters"][place] for place in places]
@@ -273,6 +274,28 @@ def _number(name: str, group: int, value: Any) -> float:
         )
         raise CheckpointError(msg)
     return number
+
+
+def _check_frozen(given: Mapping[str, Any], own: StateDict) -> None:
+    """Refuse a checkpoint in which other parameters are frozen than in the learner."""
+    theirs, ours = given.get("frozen", ()), own.get("frozen", ())
+    if not isinstance(theirs, (list, tuple)) or not all(isinstance(n, str) for n in theirs):
+        msg = f"The checkpoint has frozen {quoted(theirs)}; expected a list of names."
+        raise CheckpointError(msg)
+    trained = [name for name in map(str, own["state"]) if name in theirs]
+    if trained:
+        msg = (
+            f"In the checkpoint {', '.join(trained)} is frozen, but this learner trains it; make a "
+            f"learner with groups=[{{'params': {trained}, 'frozen': True}}], load, and thaw."
+        )
+        raise CheckpointError(msg)
+    needed = [name for name in map(str, given["state"]) if name in ours]
+    if needed:
+        msg = (
+            f"The checkpoint has states of {', '.join(needed)}, which this learner leaves frozen; "
+            "make a learner that trains them to load it."
+        )
+        raise CheckpointError(msg)
 
 
 def _missed(given: Mapping[str, Any], places: Sequence[int], most: int) -> list[int]:

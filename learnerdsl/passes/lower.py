@@ -127,7 +127,8 @@ class _Lowering:
         if isinstance(bare, DEFINED):
             bare = adopted(bare.definition(*bare.args))
         if isinstance(bare, IsFinite):
-            bare = Less(sympy.Abs(bare.args[0]), sympy.oo)
+            # Evaluated, the size of exp(x) is exp(re(x)), and re stays if x may not be real.
+            bare = Less(sympy.Abs(bare.args[0], evaluate=False), sympy.oo)
         if _is_of_whole_numbers(node):
             bare = over_one_divisor(bare)
         if isinstance(node, Reduction):

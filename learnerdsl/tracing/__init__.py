@@ -37,6 +37,7 @@ from learnerdsl.tracing.pickling import ByName as ByName
 from learnerdsl.tracing.pickling import findable as findable
 from learnerdsl.tracing.pickling import own_name as own_name
 from learnerdsl.tracing.pickling import reference as reference
+from learnerdsl.tracing.places import located as located
 from learnerdsl.tracing.signs import is_counter as is_counter
 from learnerdsl.tracing.signs import is_nonnegative as is_nonnegative
 from learnerdsl.tracing.tracing import DEFAULT_SHAPE as DEFAULT_SHAPE

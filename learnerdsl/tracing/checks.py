@@ -39,6 +39,7 @@ from learnerdsl.expr import (
     symbols_in,
     vanishes,
 )
+from learnerdsl.tracing.places import located
 
 
 def check_name(name: str) -> None:
@@ -62,17 +63,18 @@ def check_lines(rule: Any) -> None:
             text = f"{line.target} <- {brief(line.expression)}"
             return f"{text} (statement {number} of rule {rule.name})"
 
-        _check_nodes(line.expression, place, rule.ndim, checked)
-        for symbol in sorted(symbols_in(line.expression), key=str):
-            if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
-                continue
-            raise RuleError(_why_unknown(rule, line, symbol, own_values, place()))
-        if line.value in defined:
-            msg = (
-                f"{line.target} is assigned twice in rule {rule.name}; give it one value, "
-                "and name intermediate results with let(...)."
-            )
-            raise RuleError(msg)
+        with located(line.place):
+            _check_nodes(line.expression, place, rule.ndim, checked)
+            for symbol in sorted(symbols_in(line.expression), key=str):
+                if symbol in inputs or symbol in defined or isinstance(symbol, _BUILT_IN):
+                    continue
+                raise RuleError(_why_unknown(rule, line, symbol, own_values, place()))
+            if line.value in defined:
+                msg = (
+                    f"{line.target} is assigned twice in rule {rule.name}; give it one value, "
+                    "and name intermediate results with let(...)."
+                )
+                raise RuleError(msg)
         defined.add(line.value)
     _check_evaluation(rule, checked)
     _check_assigned(rule)

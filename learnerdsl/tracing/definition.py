@@ -59,12 +59,14 @@ class Assignment:
         value: symbol that stands for the new value in other lines.
         expression: the new value.
         rounded: whether a scalar is rounded to the parameter's dtype.
+        place: the line of the user's code that wrote it, as `FILE:LINE`; "" if none did.
     """
 
     target: StateSymbol | ParameterSymbol | LetValue
     value: Named
     expression: sympy.Expr
     rounded: bool = False
+    place: str = field(default="", compare=False, repr=False)
 
 
 def _pairs(assignments: Any) -> list[tuple[Any, Any]]:
@@ -99,6 +101,7 @@ class Rule:
         writers: the function that wrote each of them: that of the rule, or a member of a chain.
         foreign: names of hyperparameters that only other rules of the same learner use.
         doc: docstring of the function.
+        place: where the function begins, as `FILE:LINE`; "" for one that is not the user's.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Rule:
     writers: tuple[str, ...] = field(default=(), compare=False)
     foreign: frozenset[str] = field(default=frozenset(), compare=False)
     doc: str = field(default="", compare=False)
+    place: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Raise a RuleError if this cannot be an update rule."""

@@ -45,6 +45,7 @@ from learnerdsl.storage import STORAGES
 from learnerdsl.tracing.checks import names
 from learnerdsl.tracing.context import Trace, tracing_now
 from learnerdsl.tracing.definition import Assignment, StateSpec
+from learnerdsl.tracing.places import place_of_caller
 from learnerdsl.tracing.rings import Ring
 
 
@@ -325,7 +326,8 @@ def assign(target: Any, value: Any) -> NewValue:
         name += "_"
     trace_now.names.add(name)
     new = NewValue(name, trace_now.name)
-    trace_now.lines.append(Assignment(target, new, trace_now.expression(value)))
+    own = trace_now.expression(value)
+    trace_now.lines.append(Assignment(target, new, own, place=place_of_caller()))
     return new
 
 
@@ -349,8 +351,8 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
         raise RuleError(msg)
     symbol = LetValue(trace_now.take_name(name, "let"), trace_now.name)
     value = trace_now.expression(value)
-    line = Assignment(symbol, symbol, value, rounded=dtype == "parameter")
-    trace_now.lines.append(line)
+    rounded = dtype == "parameter"
+    trace_now.lines.append(Assignment(symbol, symbol, value, rounded, place_of_caller()))
     return symbol
 
 

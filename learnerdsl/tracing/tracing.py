@@ -28,6 +28,14 @@ from learnerdsl.tracing.context import Trace, current_trace, within_depth
 from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule
 from learnerdsl.tracing.language import Combination
 from learnerdsl.tracing.pickling import own_name
+from learnerdsl.tracing.places import (
+    code_of,
+    locate,
+    locate_other,
+    located,
+    place_of,
+    place_of_error,
+)
 
 LEARNER_ARGUMENTS = (
     *("params", "backend", "groups", "nonfinite", "seed", "missing", "shape"),
@@ -81,8 +89,22 @@ def trace(
         RuleError: the function does not describe an update rule; the message names the line.
         UnknownNameError: `options` has a name that is not an option of the function.
     """
-    parameter_name, gradient_name, hypers, defaults = signature(function)
+    _, _, _, defaults = signature(function)
     chosen = choose_options(function.__name__, defaults, options or {})
+    place = place_of(code_of(function))
+    with located(place):
+        return _traced(function, version, chosen, shape, place)
+
+
+def _traced(
+    function: Callable[..., Any],
+    version: int,
+    chosen: Mapping[str, OptionValue],
+    shape: tuple[int, ...],
+    place: str,
+) -> Rule:
+    """Return the rule of a function for these values of its options; `place` is where it begins."""
+    parameter_name, gradient_name, hypers, _ = signature(function)
     current = Trace(function.__name__, tuple(shape))
     parameter = ParameterSymbol(current.take_name(parameter_name, "parameter"), current.name)
     gradient = GradientSymbol(current.take_name(gradient_name, "gradient"), current.name)
@@ -110,6 +132,7 @@ def trace(
         written=written,
         writers=writers,
         doc=inspect.getdoc(function) or "",
+        place=place,
     )
 
 
@@ -131,15 +154,21 @@ def run(current: Trace, writer: Callable[..., Any], function: Callable[[], Any])
             new = len(current.model_reductions) - len(current.writers)
             current.writers += [f"{writer.__module__}.{own_name(writer)}"] * new
             return result
-    except LearnerError:
+    except LearnerError as error:
+        locate(error, place_of_error(error))
         raise
     except _OF_SYMBOLS as error:
         if not _is_of_symbols(error):
+            locate_other(error)
             raise
         hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
         because = f"; {hint}" if hint else f": {type(error).__name__}: {error}"
-        msg = f"Rule {current.name} is run over symbols, not numbers{because}."
-        raise RuleError(msg) from error
+        found = RuleError(f"Rule {current.name} is run over symbols, not numbers{because}.")
+        locate(found, place_of_error(error))
+        raise found from error
+    except Exception as error:
+        locate_other(error)
+        raise
     finally:
         current_trace.reset(token)
         written.reset(recording)
@@ -322,5 +351,6 @@ def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> li
             f"Rule {rule_name} returns nothing that depends on the new value of {targets}, so its "
             "assign would be lost; return combine([...]) with every assign."
         )
-        raise RuleError(msg)
+        with located(lost[0].place):
+            raise RuleError(msg)
     return [line for line in lines if line.value in reached]

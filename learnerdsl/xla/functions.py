@@ -11,6 +11,8 @@ from learnerdsl.expr import (
     Draw,
     Identity,
     MatrixFunction,
+    Maximum,
+    Minimum,
     Position,
     Reduction,
     Where,
@@ -127,15 +129,22 @@ def _order(body: Body) -> dict[Any, int]:
 def guarded(body: Body) -> set[Any]:
     """Return the values that a choice may leave out: those its branches use, and what those use.
 
-    What a reduction is of is not among them: other uses of it would give NaN as well.
+    A maximum or minimum is a choice as well. What a reduction is of is not among them: other uses
+    of it would give NaN as well.
     """
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
-    branches = [b for n in nodes(roots) if isinstance(n, Where) for b in n.args[1:]]
-    found = _outside_reductions(branches)
+    found = _outside_reductions(branches_in(roots))
     for statement in reversed(body.statements):
         if statement.symbol in found:
             found |= _outside_reductions([statement.expression])
     return found
+
+
+def branches_in(roots: Sequence[Any]) -> list[Any]:
+    """Return the expressions in others that a choice may leave out."""
+    found = [b for n in nodes(list(roots)) if isinstance(n, Where) for b in n.args[1:]]
+    extremes = [n for n in nodes(list(roots)) if isinstance(n, (Maximum, Minimum))]
+    return found + [b for n in extremes for b in n.args]
 
 
 def _outside_reductions(roots: Sequence[Any]) -> set[Any]:

@@ -9,11 +9,13 @@ import sympy
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
     AxisSize,
-    Hyperparameter,
     Named,
+    Power,
     Reduction,
     Where,
     rebuilt,
+    step,
+    symbols_in,
     tensor_size,
 )
 
@@ -129,12 +131,58 @@ def _rebuilt(node: Any, arguments: Sequence[Any]) -> Any:
     return rebuilt(node, tuple(arguments))
 
 
+LONGEST = 28
+"""Most characters of a name that is made of others."""
+
+
 def _name_of(expression: Any) -> str:
-    """Return a name that says what a scalar is."""
-    if isinstance(expression, sympy.Add) and len(expression.args) == 2:
-        negated = [-a for a in expression.args if isinstance(-a, Hyperparameter)]
-        if negated and sympy.S.One in expression.args:
-            return f"one_minus_{negated[0]}"
-    if isinstance(expression, sympy.Pow) and expression.exp == -1 and expression.base.is_Symbol:
-        return f"inverse_{expression.base}"
-    return "factor"
+    """Return a name that says what a scalar is, or "factor" if that would be long."""
+    word = _word(expression)
+    return word if word is not None and len(word) <= LONGEST else "factor"
+
+
+def _word(expression: Any) -> str | None:
+    """Return a name for a scalar, or None."""
+    if expression.is_Symbol:
+        return str(expression)
+    if isinstance(expression, sympy.Mul):
+        return _word_of_product(expression)
+    if isinstance(expression, (sympy.Pow, Power)):
+        return _word_of_power(expression.args[0], expression.args[1])
+    negated = _taken_from_one(expression)
+    return f"one_minus_{negated}" if negated is not None and negated.is_Symbol else None
+
+
+def _word_of_power(base: Any, exponent: Any) -> str | None:
+    """Return a name for a power of a symbol, or for 1/(1 - beta**step)."""
+    words = {-1: "inverse_{}", 2: "{}_squared", sympy.S.Half: "root_{}"}
+    if base.is_Symbol and exponent in words:
+        return words[exponent].format(base)
+    negated = _taken_from_one(base) if exponent == -1 else None
+    if not isinstance(negated, (sympy.Pow, Power)) or not negated.args[0].is_Symbol:
+        return None
+    return f"correction_{negated.args[0]}" if step in symbols_in(negated.args[1]) else None
+
+
+def _word_of_product(product: Any) -> str | None:
+    """Return a name made of those of the factors."""
+    sign = "minus_" if -1 in product.args else ""
+    words = [_word(factor) for factor in product.args if factor != -1]
+    known = [word for word in words if word is not None]
+    if len(known) < len(words):
+        return None
+    corrections = [word for word in known if word.startswith("correction_")]
+    others = [word for word in known if word not in corrections]
+    if len(corrections) == len(others) == 1:
+        return f"{sign}corrected_{others[0]}"
+    divisors = [word.removeprefix("inverse_") for word in known if word.startswith("inverse_")]
+    above = [word for word in known if not word.startswith("inverse_")]
+    return sign + "_over_".join(["_".join(above), *divisors]) if above else None
+
+
+def _taken_from_one(expression: Any) -> Any:
+    """Return x if an expression is 1 - x."""
+    if not isinstance(expression, sympy.Add) or len(expression.args) != 2:
+        return None
+    rest = [a for a in expression.args if a != 1]
+    return -rest[0] if len(rest) == 1 and isinstance(rest[0], sympy.Mul) else None

@@ -1,6 +1,8 @@
 """Print expressions in jax.numpy: elements in their dtype, scalars in float64."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import sympy
@@ -10,6 +12,7 @@ from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
 from learnerdsl.export.dialects import JaxPrinter
 from learnerdsl.export.statements import Body
 from learnerdsl.expr import (
+    AxisSize,
     Draw,
     IsFinite,
     MatMul,
@@ -17,10 +20,12 @@ from learnerdsl.expr import (
     Where,
     seed,
     step,
+    symbols_in,
     tensor_number,
     tensor_size,
 )
 from learnerdsl.monoids import MONOIDS, SUM
+from learnerdsl.xla.laziness import is_lazy
 from learnerdsl.xla.wholes import Whole
 
 WHOLE = 64
@@ -29,7 +34,8 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
-        *("quotient", "root", "rounded", "size", "uniform", "cast", "where", "whole"),
+        *("cast", "either", "quotient", "root", "rounded", "size", "times", "uniform", "when"),
+        *("where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
     }
 )
@@ -88,7 +94,7 @@ class XlaPrinter(JaxPrinter):
         base, exponent = expr.base, expr.exp
         if is_reciprocal(expr):
             divisor = turned(expr)
-            if self.is_guarded:
+            if self.is_guarded and not self.is_of_sizes(divisor):
                 return self.own("quotient", 1, self(divisor)), ATOM
             return f"1 / {self.tight(divisor, POWER)}", PRODUCT
         if exponent == sympy.S.Half:
@@ -107,26 +113,63 @@ class XlaPrinter(JaxPrinter):
         return repr(float(exponent)) if is_fraction else self(exponent)
 
     def product(self, expr: Any) -> str:
-        """Return a product; where derivatives must be finite, its quotients are calls."""
+        """Return a product; where derivatives must be finite, its quotients are calls.
+
+        So are products by a hyperparameter that is infinite by default, a limit that is off, and of
+        scalars by roots, which are NaN for negative numbers.
+        """
         if not self.is_guarded:
             return super().product(expr)
         wholes, divisors = zip(*map(divided, expr.args), strict=True)
         divisors = sorted((d for d in divisors if d is not None), key=self.rank)
-        if not divisors:
-            return super().product(expr)
         above = [whole for whole in wholes if whole != 1]
-        text = self(sympy.Mul(*above, evaluate=False)) if above else "1"
+        limits = sorted((w for w in above if self.is_limit(w)), key=self.rank)
+        if all(map(self.is_of_sizes, divisors)) and (not limits or len(above) == 1):
+            return super().product(expr)
+        if len(above) == 1:
+            limits = []
+        others = [whole for whole in above if whole not in limits]
+        text = self(sympy.Mul(*others, evaluate=False)) if others else "1"
+        for limit in limits:
+            text = self.own("times", self(limit), text)
         for divisor in divisors:
             text = self.own("quotient", text, self(divisor))
         return text
 
+    def is_limit(self, factor: Any) -> bool:
+        """Return whether a factor may be infinite or NaN where a choice leaves it out."""
+        if isinstance(factor, (sympy.Pow, Power)) and self.body.is_scalar(factor):
+            is_root = factor.args[1].is_Rational and not factor.args[1].is_Integer
+            return is_root and not self.is_of_sizes(factor)
+        rule: Any = self.body.rule
+        if rule is None or factor not in rule.hyperparameters:
+            return False  # a schedule is of no rule
+        return is_infinite(rule.defaults[rule.hyperparameters.index(factor)])
+
+    def is_of_sizes(self, expr: Any) -> bool:
+        """Return whether a value is known when JAX traces: one of numbers and sizes."""
+        return all(isinstance(s, AxisSize) or s == tensor_size for s in symbols_in(expr))
+
     def choice(self, expr: Where) -> str:
         """Return a choice, whose branches have finite derivatives where they are left out."""
         condition = self(expr.condition)
-        before, self.is_guarded = self.is_guarded, True
-        branches = [self(branch) for branch in (expr.then, expr.otherwise)]
-        self.is_guarded = before
+        with self.guarding():
+            branches = [self(branch) for branch in (expr.then, expr.otherwise)]
+        if is_lazy(expr, self.body):
+            return self.own("either", condition, *(f"lambda: {branch}" for branch in branches))
         return self.own("where", condition, *branches)
+
+    def extreme(self, expr: Any) -> str:
+        """Return the largest or smallest value: a choice, too."""
+        with self.guarding():
+            return super().extreme(expr)
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Print what a choice may leave out."""
+        before, self.is_guarded = self.is_guarded, True
+        yield
+        self.is_guarded = before
 
     def function(self, name: str, arguments: list[Any]) -> str:
         """Return a call of an elementary function."""
@@ -154,7 +197,13 @@ class XlaPrinter(JaxPrinter):
         name = expr.monoid.name
         if not expr.axes:
             return self.own(f"{name}_all", text)
-        return self.own(f"{name}_over", text, self.reduced_axes(expr.axes))
+        over = self.own(f"{name}_over", text, self.reduced_axes(expr.axes))
+        if self.body.axes_of(expr):
+            return over
+        # No axis is left: a scalar, in float64 as all are.
+        if text.startswith("jnp.broadcast_to("):
+            return self.own("max_all", over)  # one of equal values
+        return self.own(f"{name}_all", text)
 
     def squared(self, argument: Any) -> str:
         """Return the argument of a reduction."""
@@ -173,3 +222,8 @@ class XlaPrinter(JaxPrinter):
         """Return random numbers with the parameter's shape."""
         places = (self.names[symbol] for symbol in (seed, step, tensor_number))
         return self.own(expr.distribution, self.parameter, expr.stream, *places)
+
+
+def is_infinite(value: Any) -> bool:
+    """Return whether the default of a hyperparameter is infinity."""
+    return isinstance(value, (int, float)) and math.isinf(value)

@@ -7,14 +7,15 @@ from typing import Any
 from learnerdsl.codegen.text import indented
 from learnerdsl.export.frame import Frame
 from learnerdsl.export.request import Request, Variant
-from learnerdsl.export.statements import Body, arrange_values
-from learnerdsl.export.text import WIDTH, Lines, call_of, docstring, tuple_of
-from learnerdsl.expr import CLOCK, Named, symbols_in, tensor_number
+from learnerdsl.export.statements import Body, Statement, arrange_values
+from learnerdsl.export.text import WIDTH, Lines, bare, call_of, docstring, tuple_of
+from learnerdsl.expr import CLOCK, Named, nodes, symbols_in, tensor_number
 from learnerdsl.tracing import Rule, StateSpec
 from learnerdsl.xla.changes import separate_change
 from learnerdsl.xla.functions import (
     Function,
     Part,
+    branches_in,
     draws,
     guarded,
     has_axes,
@@ -22,6 +23,7 @@ from learnerdsl.xla.functions import (
     needed,
     parts_of,
 )
+from learnerdsl.xla.laziness import Needs, is_lazy
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
 from learnerdsl.xla.wholes import gather
@@ -97,12 +99,14 @@ class _Module(Frame):
     key = "k"
     own = "own"
     size = "{}.size"
-    all_parameters = "p in parameters"
+    all_parameters = ""
     depth = 4
-    reserved = OPERATIONS | {"jnp", "jax", "parameters"}
+    reserved = OPERATIONS | {"jnp", "jax", "number", "parameters", *map(str, CLOCK)}
 
     def __init__(self, request: Request) -> None:
         super().__init__(request, from_last=True)
+        self.all_parameters = f"{self.names[self.rule.parameter]} in parameters"
+        self.protected: set[Any] = set()
         self.is_guarded = False
         self.changes = [separate_change(body) for body in self.bodies]
         self.narrowings = [Narrowing(body) for body in self.bodies]
@@ -113,6 +117,7 @@ class _Module(Frame):
         for body in self.bodies:
             for statement in body.statements:
                 self.names.setdefault(statement.symbol, self._free(str(statement.symbol)))
+        self.needs = {id(body): Needs(body) for body in self.bodies}
         self.texts: list[Lines] = []
 
     def _name(self, variant: Variant) -> None:
@@ -126,6 +131,45 @@ class _Module(Frame):
     def printer(self, body: Body) -> XlaPrinter:
         """Return a printer for the statements of a variant."""
         return XlaPrinter(self.names, body, self.is_guarded)
+
+    def lines_of(self, body: Body, statement: Statement) -> Lines:
+        """Return a statement in lines; what is slow and not always needed stands in a `lambda`."""
+        needs = self.needs.get(id(body))
+        need = None if needs is None else needs.condition(statement.symbol)
+        if need is None and not is_lazy(statement.expression, body):
+            return super().lines_of(body, statement)
+        self.is_guarded = statement.symbol in self.protected
+        value = statement.expression if needs is None else needs.value(statement)
+        text = bare(self.text(body, value))
+        if need is not None:
+            self.used.add("when")
+            text = f"when({self.text(body, need)}, lambda: {text})"
+        self.is_guarded = False
+        line = f"{self.names[statement.symbol]} = {text}"
+        if len(line) <= WIDTH - self.depth:
+            return [line]
+        head, _, rest = line.removesuffix(")").partition("(")
+        parts = [
+            part if k == 0 else f"lambda: {part}" for k, part in enumerate(rest.split(", lambda: "))
+        ]
+        return [f"{head}(", *indented(f"{part}," for part in parts), ")"]
+
+    def statement(self, body: Body, statement: Statement) -> str:
+        """Return a statement; derivatives in it are finite if a choice may leave it out."""
+        self.is_guarded = statement.symbol in self.protected
+        line = super().statement(body, statement)
+        self.is_guarded = False
+        return line
+
+    def parts_of(self, body: Body, statement: Statement) -> tuple[Statement, Statement] | None:
+        """Return a statement as two; the part of what a choice may leave out is protected, too."""
+        parts = super().parts_of(body, statement)
+        if parts is not None:
+            optional = set(nodes(branches_in([statement.expression])))
+            own, part = parts[0].symbol, parts[0].expression
+            if statement.symbol in self.protected or optional >= set(part.args):
+                self.protected.add(own)
+        return parts
 
     def rounded(self, body: Body, text: str) -> str:
         """Return a scalar, rounded to the dtype of the elements."""
@@ -160,13 +204,13 @@ class _Module(Frame):
     def variant(self, place: int) -> VariantFunctions:
         """Return the functions of a variant, and write them."""
         body, narrowing, change = self.bodies[place], self.narrowings[place], self.changes[place]
-        protected = guarded(body)
+        self.protected |= guarded(body)
         levels: list[tuple[Function, Function]] = []
         sums: list[tuple[tuple[str, Any], ...]] = []
         inputs: set[Any] = set()
         for level, (scalars, tensor) in enumerate(parts_of(body, change, narrowing)):
             pair = [
-                self.function(self.named(place, what, level), part, narrowing, protected)
+                self.function(self.named(place, what, level), part, narrowing)
                 for what, part in (("scalars", scalars), ("tensor", tensor))
             ]
             levels.append((pair[0], pair[1]))
@@ -187,9 +231,7 @@ class _Module(Frame):
             has_axes(body),
         )
 
-    def function(
-        self, name: str, part: Part, narrowing: Narrowing, protected: set[Any]
-    ) -> Function:
+    def function(self, name: str, part: Part, narrowing: Narrowing) -> Function:
         """Return a function, and write it unless it does nothing."""
         arguments, rounded, local = needed(part, narrowing)
         body = part.body
@@ -205,9 +247,7 @@ class _Module(Frame):
             self.names[symbol] = f"cast({self.names[wide[symbol]]}, {p})"
         lines: Lines = []
         for statement in part.statements:
-            self.is_guarded = statement.symbol in protected
             lines += self.lines_of(body, statement)
-        self.is_guarded = False
         ends: list[str] = []
         for one in part.sums:
             node = one.node.func(one.node.argument, "tensor")
@@ -251,7 +291,7 @@ class _Module(Frame):
         for statement in body.statements:
             self.names.setdefault(statement.symbol, self._free(str(statement.symbol)))
         part = Part(body, tuple(body.statements), (), (result,), is_of_tensor=True)
-        return self.function(self.named(place, "evaluation"), part, narrowing, set())
+        return self.function(self.named(place, "evaluation"), part, narrowing)
 
     def text_of_file(self) -> str:
         """Return the module."""

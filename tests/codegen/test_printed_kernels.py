@@ -53,6 +53,9 @@ STRUCTURES = {
     "chain_after_sums": (ld.chain(learners.lamb, transforms.lookahead), VECTOR),
 }
 CASES = [(name, target) for name in STRUCTURES for target in ("cpu", "cuda")]
+# Functions for JAX are the same for all dtypes and storages.
+STORED = {"float64", "narrow_arrays", "blocks_with_scales", "weights_in_two_arrays"}
+CASES += [(name, "jax") for name in STRUCTURES if name not in STORED]
 
 
 @pytest.mark.parametrize(("structure", "target"), CASES, ids=map(".".join, CASES))

@@ -62,7 +62,12 @@ def rules(tmp_path):
     (tmp_path / "neighbour.py").write_text("RATE = 0.125\n")
     (tmp_path / "none.py").write_text("from learnerdsl.learners import adam\n")
     (tmp_path / "broken.py").write_text("x = 1\nraise RuntimeError('on purpose')\n")
+    (tmp_path / "mistakes.py").write_text(
+        "import learnerdsl as ld\n\n\n"
+        "@ld.rule\ndef branches(p, g, lr=0.1):\n    if g > 0:\n        return ld.assign(p, p)\n\n\n"
+        "@ld.rule\ndef misspelt(p, g, lr=0.1):\n    return ld.assign(p, p - lr * grad)\n"
+    )
     yield tmp_path
-    for name in ("two", "neighbour", "none", "broken"):
+    for name in ("two", "neighbour", "none", "broken", "mistakes"):
         sys.modules.pop(name, None)
     sys.path[:] = [place for place in sys.path if place != str(tmp_path)]

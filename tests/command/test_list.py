@@ -59,6 +59,24 @@ def test_filters_keep_what_is_asked_for(run_json):
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["zzzz"], "Nothing has 'zzzz' in name, summary, paper or family."),
+        (["--transforms", "clip_by_globel_norm"], "; did you mean clip_by_global_norm"),
+        (["ema_", "weight_decay"], "Nothing has 'ema_'"),
+        (["clip_by_global_norm"], "No learner fits; --transforms lists clip_by_global_norm."),
+        (["lion", "--matrix"], "No learner fits all of this; leave something out."),
+    ],
+)
+def test_finding_nothing_is_exit_code_1_with_a_hint(run, start, arguments, hint):
+    message = run("list", *arguments, code=1)
+    assert hint in message
+    assert message.count("\n") == 1
+    done = start("-m", "learnerdsl", "list", *arguments, "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (1, [])
+
+
 def test_rows_are_sorted_as_asked(run_json):
     years = [entry["year"] for entry in run_json("list", "--sort", "year")]
     assert years == sorted(years)

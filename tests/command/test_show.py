@@ -1,10 +1,13 @@
 """What `show` and `compare` print, for builtins, transforms, chains, files and modules."""
 
+import re
+
 import pytest
 
+import learnerdsl as ld
 from learnerdsl.command import kept
 from learnerdsl.command.output import Section, packed, unpacked
-from learnerdsl.learners import adam, muon, nesterov, sgd
+from learnerdsl.learners import adam, adamw, lion, muon, nesterov, sgd
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,8 @@ def test_views_follow_their_options(run):
     narrow = run("show", "adam", "--plan", "--dtype", "bfloat16", "--states", "m=int8,v=uint8")
     assert str(adam.plan("bfloat16", states={"m": "int8", "v": "uint8"})) in narrow
     assert run("show", "adam", "--loop", "--target", "cuda").strip() == adam.loops("cuda").strip()
+    functions = run("show", "adam", "--source", "--target", "jax")
+    assert functions.strip() == adam.source("jax").strip()
     plain = run("show", "nesterov", "--math")
     assert plain.strip() == nesterov.pretty().strip()
     matrix = run("show", "muon", "--loop", "--shape", "64,32", "-o", "nesterov=false")
@@ -75,8 +80,21 @@ MISTAKES = [
     (["show", "adam", "--plan", "-o", "nesterov=true"], "nesterov"),
     (["show", "adam", "--plan", "--shape", "3,x"], "A shape consists of whole numbers, got '3,x'"),
     (["show", "adam", "--plan", "--dtype", "float31"], "float31"),
+    (
+        ["show", "adam", "--loop", "--target", "jax"],
+        "JAX has no loops or number types of states here",
+    ),
     (["compare", "adam", "adamm"], "did you mean adam"),
+    (["compare", "adam", "lion", "--states", "v=int8"], "v"),
     (["export", "adamm", "numpy"], "did you mean adam"),
+    (["export", "muon", "c"], "learnerdsl export muon numpy or learnerdsl export muon torch."),
+    (["export", "adafactor", "numba"], "or --shape 8 for tensors of that kind"),
+    (["export", "adam", "c", "--dtype", "bfloat16"], "write --dtype float32 or --dtype float64."),
+    (["compare", "sgd", "lion", "--states", "bfloat16"], "so --states bfloat16 would change noth"),
+    (["show", "adam", "--states", "int3"], "or m=int8 for one state"),
+    (["show", "adam", "-o", "master=kahan"], "are parameters of float32; leave -o master out."),
+    (["show", "mistakes.py:branches"], "mistakes.py:6."),
+    (["show", "mistakes.py:misspelt"], "Error: NameError: name 'grad' is not defined. See /"),
 ]
 
 
@@ -91,10 +109,37 @@ def test_a_mistake_is_one_line_and_exit_code_1(run, rules, monkeypatch, argument
 
 @pytest.mark.parametrize(
     "arguments",
-    [["shwo"], ["show"], ["show", "adam", "--nothing"], ["list", "--family", "x"], ["plot"]],
+    [
+        ["shwo"],
+        ["show"],
+        ["show", "adam", "--nothing"],
+        ["compare", "adam"],
+        ["list", "--family", "x"],
+        ["plot"],
+    ],
 )
 def test_usage_is_exit_code_2(run, arguments):
     assert "Usage:" in run(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["export", "adam", "pytorch"], "torch"),
+        (["shwo", "adam"], "show"),
+        (["list", "--family", "adams"], "adam"),
+        (["plot", "adam", "--problem", "rosenbrok"], "rosenbrock"),
+    ],
+)
+def test_what_is_written_almost_right_is_asked_for(run, arguments, near):
+    assert f"did you mean {near}?" in run(*arguments, code=2)
+
+
+def test_what_is_to_be_typed_can_be_typed(run):
+    message = run("export", "adafactor", "numba", code=1)
+    shape = re.search(r"--shape \S+", message)
+    assert "def adafactor_update" in run("export", "adafactor", "numba", *shape[0].split())
+    assert "import numpy" in run(*re.search(r"learnerdsl (.*?) or", message)[1].split())
 
 
 def test_html_is_a_page_in_a_file(run, tmp_path):
@@ -107,17 +152,42 @@ def test_html_is_a_page_in_a_file(run, tmp_path):
     assert "there is no directory" in missing
 
 
-def test_compare_marks_what_differs(run, run_json):
-    text = run("compare", "adam", "adamw")
-    rows = {
-        line[1:].split("  ")[1].strip(): line[0] for line in text.splitlines() if "  " in line[1:]
-    }
-    assert rows["weight_decay"] == "*"
-    assert rows["beta1"] == " "
-    assert adam.pretty().splitlines()[0] in text
-    assert "+++ adamw" in text
-    assert [entry["name"] for entry in run_json("compare", "adam", "adamw")] == ["adam", "adamw"]
-    assert "The loops are equal." in run("compare", "adam", "adam")
+def test_compare_is_what_the_function_returns(run, run_json, rules):
+    assert run("compare", "adam", "adamw") == f"{ld.compare(adam, adamw)}\n"
+    given = ["--dtype", "bfloat16", "--states", "bfloat16", "--shape", "8,4"]
+    narrow = ld.compare(adam, muon, lion, dtype="bfloat16", states="bfloat16", shape=(8, 4))
+    assert run("compare", "adam", "muon", "lion", *given) == f"{narrow}\n"
+    own = run_json("compare", f"{rules / 'two.py'}:slow", "clip_by_global_norm+adam")
+    assert own["names"] == ["slow", "clip_by_global_norm_adam"]
+    (arguments,) = [s["rows"] for s in own["sections"] if s["title"] == "hyperparameters"]
+    assert {"texts": ["lr = 0.125", "lr = 0.001"], "differs": True} in arguments
+
+
+def test_options_are_for_the_rules_that_have_them(run):
+    text = run("compare", "muon", "adam", "-o", "nesterov=false")
+    assert text == f"{ld.compare(muon, adam, nesterov=False)}\n"
+    message = run("compare", "sgd", "adam", "-o", "nesterov=false", code=1)
+    assert "no option 'nesterov'" in message
+
+
+@pytest.mark.parametrize("width", [90, 300])
+def test_a_terminal_shows_columns_where_they_fit(start, width):
+    found = ld.compare(adam, adamw)
+    environment = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": str(width)}
+    text = start("-m", "learnerdsl", "compare", "adam", "adamw", **environment).stdout
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in text.splitlines()]
+    decays = ["weight_decay = 0", "weight_decay = 0.01"]
+    if width == 300:
+        (own,) = [line for line in lines if decays[1] in line]
+        assert own.split() == ["|", *" ".join(decays).split()]
+    else:
+        place = lines.index(f"| {decays[1]}")
+        assert lines[place - 3 : place] == ["adam", f"| {decays[0]}", "adamw"]
+    assert max(map(len, lines)) <= width + 20  # lines of code are not broken
+    for section in found.sections:
+        for row in section.rows:
+            for cell in filter(None, (cell.strip() for cell in row.texts)):
+                assert any(cell in line for line in lines), cell
 
 
 def test_texts_of_builtins_are_kept_and_follow_their_key(monkeypatch, tmp_path):
@@ -150,5 +220,5 @@ def test_rules_in_files_are_not_kept(run, rules):
 
 
 def test_sections_survive_a_file():
-    sections = [Section("a", "b", "python"), Section("c", rows=(("d", "e"), ("f", "g")))]
+    sections = [Section("a", "b", "python"), Section("c", "d")]
     assert unpacked(packed(sections)) == sections

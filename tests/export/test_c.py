@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,41 @@ int main(void)
 """
     result = compiled(source, tmp_path, *FLAGS)
     assert subprocess.run([result], check=False).returncode == 0
+
+
+def test_the_program_on_the_page_does_what_the_page_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    ((program, command, printed),) = re.findall(
+        r"```c\n(.*?)```\n\n`(cc .*?)` prints\n`(.*?)`", page, re.DOTALL
+    )
+    (tmp_path / "main.c").write_text(program)
+    (tmp_path / "adam.h").write_text(adam.export("c", "float64"))
+    command = command.replace(" && ", " -Wall -Wextra -pedantic -Werror && ")
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stderr, done.stdout) == ("", f"{printed}\n")
+    # Without -fopenmp, as where there is none, and with more digits, beside a learner.
+    (tmp_path / "main.c").write_text(program.replace("%.4f", "%.17g"))
+    result = tmp_path / "exact"
+    flags = ["-std=c99", "-O1", "-ffp-contract=off"]
+    subprocess.run(["cc", *flags, "main.c", "-o", result, "-lm"], cwd=tmp_path, check=True)
+    found = subprocess.run([result], capture_output=True, text=True).stdout
+    p = np.array([-1.2, 1.0])
+    learner = adam([p], lr=0.01)
+    for _ in range(10000):
+        away = p[1] - p[0] * p[0]
+        learner.update([np.array([-2.0 * (1.0 - p[0]) - 400.0 * p[0] * away, 200.0 * away])])
+    np.testing.assert_allclose([float(x) for x in found.split()], p, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["adam", "muon_with_adamw", "rmsprop"])
+def test_names_are_those_that_the_page_promises(name):
+    rule = getattr(learners, name)
+    own = "".join(word.capitalize() for word in name.split("_"))
+    assert f"\nclass {own}(torch.optim.Optimizer):" in rule.export("torch")
+    assert f"\ndef {name}(" in rule.export("jax")
+    if name != "muon_with_adamw":
+        assert f"#ifdef {name.upper()}_IMPLEMENTATION" in rule.export("c")
+        assert f"\ndef {name}_update(" in rule.export("numba")
 
 
 def test_file_compiles_without_openmp(tmp_path):

@@ -204,6 +204,18 @@ def test_many_parameters_are_counted_and_not_all_listed():
     assert more.text == "and 28 more."
 
 
+def test_a_learner_says_what_is_frozen():
+    params = {name: np.ones(3) for name in ("a", "b", "c")}
+    groups = [{"params": ["b", "c"], "frozen": True}, {"params": "a", "lr": 0.5}]
+    card = adam(params, groups=groups).card()
+    check_card(card)
+    _, sentence = section(card, "Parameters")
+    assert sentence.text == "Frozen, without states and not counted: b, c."
+    (settings,) = section(card, "Hyperparameters")
+    assert {row[0] for row in settings.rows} == {"0", "2"}
+    assert len(section(adam(params).card(), "Parameters")) == 1
+
+
 @ld.rule
 def broken(p, g, lr=0.1):
     """A rule with a mistake."""

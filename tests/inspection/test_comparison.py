@@ -1,14 +1,16 @@
 """Rules side by side."""
 
 import difflib
+import json
 
 import pytest
 from support.rules import clipped_adamw_ema, my_rmsprop
 
 import learnerdsl as ld
 from learnerdsl import inspection
+from learnerdsl.cards.comparisons import comparison
 from learnerdsl.inspection.comparison import _aligned
-from learnerdsl.learners import adam, adamw, lion, shampoo
+from learnerdsl.learners import adam, adamw, lion, nadam, polyak_sgd, sgd, shampoo
 
 
 def test_a_comparison_marks_what_differs():
@@ -21,6 +23,31 @@ def test_a_comparison_marks_what_differs():
     text = str(both)
     assert "states: the same" in text
     assert f"| {decay.texts[0]} | {decay.texts[1]}" in " ".join(text.split())
+
+
+def test_lines_with_a_name_stand_in_one_row():
+    found = ld.compare(adam, nadam, shampoo)
+    eps = [row.texts for row in found["hyperparameters"].rows if "eps" in "".join(row.texts)]
+    assert eps == [("eps = 1e-08", "eps = 1e-08", "eps = 1e-06")]
+    (traffic, *_) = found["cost"].rows
+    assert all("bytes of traffic" in text for text in traffic.texts)
+    (decay,) = [row for row in found["hyperparameters"].rows if "momentum_decay" in row.texts[1]]
+    assert decay.texts == ("", "momentum_decay = 0.004", "")
+    assert [row.texts for row in found["options"].rows] == [("", "", "every = 1")]
+
+
+def test_inputs_and_sources_are_compared():
+    found = ld.compare(sgd, polyak_sgd)
+    assert [row.texts for row in found["inputs"].rows] == [("gradient", "gradient"), ("", "loss")]
+    assert found["states"].rows == ()
+    assert "states" not in str(found)
+    assert "http" not in str(found)
+    assert any("Polyak" in row.texts[1] for row in found["sources"].rows)
+
+
+def test_a_comparison_survives_a_file():
+    found = ld.compare(adam, lion, my_rmsprop)
+    assert comparison(json.loads(json.dumps(found.described()))) == found
 
 
 def test_a_rule_is_like_itself():

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from support.rules import clipped_adamw_ema, largest_gradients
 
+import learnerdsl as ld
 from learnerdsl.interpret import initial_states, interpret
-from learnerdsl.learners import adam, lamb, rmsprop
+from learnerdsl.interpret.evaluation import Evaluation
+from learnerdsl.learners import adafactor, adam, lamb, rmsprop
+from learnerdsl.transforms import clip_by_global_norm
 
 CLOCK = {"step": 1, "samples": 0, "minibatch_size": 2, "seed": 0}
 RULES = [adam, lamb, rmsprop, clipped_adamw_ema, largest_gradients]
@@ -67,3 +70,24 @@ def test_other_namespaces_give_what_numpy_gives(rule, name, maker):
     for a, b in zip(*ends, strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_a_reduction_over_the_model_is_computed_once_in_an_update(monkeypatch):
+    reduced, reduce_tensor = [], Evaluation.reduce_tensor
+
+    def counted(self, expr, k):
+        if expr.over == "model":
+            reduced.append(k)
+        return reduce_tensor(self, expr, k)
+
+    monkeypatch.setattr(Evaluation, "reduce_tensor", counted)
+    rule, params = (
+        ld.chain(clip_by_global_norm, adafactor),
+        [np.ones(s) for s in ((4, 3), (5,)) * 3],
+    )
+    rules = [rule.trace(shape=p.shape) for p in params]
+    assert len(set(rules)) == 2
+    hypers = [defaults(rule)] * len(params)
+    states = initial_states(rules, params, hypers)
+    interpret(rules, params, params, states, hypers, CLOCK)
+    assert reduced == [*range(len(params))]

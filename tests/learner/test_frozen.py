@@ -249,3 +249,37 @@ def test_states_of_the_model_continue_after_thawing(backend):
     assert learner.model_state == known
     assert str(learner.state["layers.0.bias"]) == states
     assert learner.samples == 5
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_a_checkpoint_says_what_is_frozen(tmp_path, in_a_file):
+    def made(*frozen):
+        params = {name: np.ones(3) for name in ("a", "b", "c")}
+        groups = [{"params": list(frozen), "frozen": True}] if frozen else None
+        return adam(params, lr=0.1, groups=groups)
+
+    def load(learner, saved):
+        if in_a_file:
+            learner.load(tmp_path / "saved")
+        else:
+            learner.load_state_dict(saved)
+
+    learner = made("b", "c")
+    learner.update({"a": np.ones(3)})
+    saved = learner.state_dict()
+    assert saved["frozen"] == ["b", "c"]
+    learner.save(tmp_path / "saved")
+    again = made("b", "c")
+    load(again, saved)
+    assert again.step_count == 1
+    np.testing.assert_array_equal(again.state["a"]["m"], learner.state["a"]["m"])
+    with pytest.raises(ld.CheckpointError, match="c is frozen, but this learner") as caught:
+        load(made("b"), saved)
+    assert "groups=[{'params': ['c'], 'frozen': True}], load, and thaw." in str(caught.value)
+    everything = made()
+    assert "frozen" not in everything.state_dict()
+    everything.save(tmp_path / "saved")
+    with pytest.raises(ld.CheckpointError, match="has states of b, which this learner leaves"):
+        load(made("b"), everything.state_dict())
+    with pytest.raises(ld.CheckpointError, match="has frozen 'b'; expected a list of names"):
+        made("b").load_state_dict(saved | {"frozen": "b"})

@@ -40,3 +40,17 @@ def test_changed_assignments_make_a_learner():
     weights = np.ones(1)
     ld.Learner(changed, [weights], hyperparameters={"lr": 1.0}).update([np.ones(1)])
     np.testing.assert_allclose(weights, 1 - 1 / 1.25)
+
+
+def test_whether_an_exponential_of_a_floor_is_finite_is_compiled():
+    """Its size, evaluated by SymPy, has the real part of a floor, for which there is no text."""
+
+    @ld.rule
+    def held(p, g, lr=0.1):
+        s = ld.state("s", shape="tensor")
+        s_new = ld.assign(s, s + 1)
+        return ld.combine([ld.assign(p, ld.where(ld.isfinite(ld.exp(g // s)), p - lr, p)), s_new])
+
+    weights = np.zeros(2)
+    held([weights], backend="cpu").update([np.array([1e9, -1e9])])
+    np.testing.assert_array_equal(weights, [0.0, -0.1])  # exp(inf), exp(-inf)

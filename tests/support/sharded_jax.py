@@ -260,7 +260,7 @@ def distinct_draws(axis_name):
 
 
 def copied_to_devices():
-    """Return how far parameters under pmap, with averaged gradients, are from those on one device."""
+    """Return how far pmap with averaged gradients leads away from updates on one device."""
     tx = ldj.lamb()
     one, _ = trained(tx, whole, steps=2)
 

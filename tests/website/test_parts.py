@@ -1,17 +1,22 @@
 """The parts that the site is built from."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import learnerdsl as ld
 from learnerdsl import learners
 from learnerdsl.gallery import PROBLEMS
 from website.curves import Curve, panel
 from website.gallery_page import _colour
 from website.links import within_site
 from website.results import ranked, results, score
+from website.schedules_page import EXAMPLES, MARK, completed
 from website.tables import judges
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,22 @@ def test_lower_losses_are_brighter():
     lights = [light(score) for score in (1.0, 0.0, -2.5, -5.0, -7.5, -10.0)]
     assert lights == sorted(lights)
     assert len(set(lights)) == 6
+
+
+def test_the_page_of_schedules_has_a_curve_for_each_formula():
+    page = (ROOT / "docs" / "schedules.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\(", page.partition("## All of them")[2], re.MULTILINE)
+    names = [text.partition("(")[0] for text in EXAMPLES]
+    assert names == [name for name in rows if name != "ReduceOnPlateau"]
+    made = completed(page)
+    assert MARK in page
+    assert made.count("<svg") == made.count("<polyline") == len(EXAMPLES)
+    for text, drawn in zip(EXAMPLES, re.findall(r'points="([^"]+)"', made), strict=True):
+        points = np.array([point.split(",") for point in drawn.split()], float)
+        shares = (points[:, 0] - points[0, 0]) / (points[-1, 0] - points[0, 0])
+        last = 64 if text.startswith("chebyshev") else 1000
+        steps = np.round(1 + shares * (last - 1)).astype(int)
+        values = eval(text, vars(ld.schedules)).values(last)[steps - 1]
+        span = values.max() - values.min() or 1.0
+        heights = (points[:, 1].max() - points[:, 1]) / 120  # of the picture
+        np.testing.assert_allclose(heights, (values - values.min()) / span, atol=0.01)

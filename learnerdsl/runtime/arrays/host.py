@@ -18,6 +18,9 @@ from learnerdsl.storage import Storage, number_type
 
 CACHE_LINE = 64
 PAGE = 4096
+SHIFT = 7 * CACHE_LINE
+"""Bytes between the starts of two arrays of a tensor, within a page. Being odd in cache lines, it
+puts 64 arrays into different sets of the cache."""
 
 Name = str | int
 Arrays = Mapping[str, np.ndarray] | Sequence[np.ndarray]
@@ -132,11 +135,14 @@ def address_of(array: Any) -> int:
 class Arena:
     """State arrays in one block of memory.
 
-    Array number j of a tensor starts j cache lines after a page boundary. Equally aligned arrays
-    would compete for the same cache sets, which halves the bandwidth of a loop over more than
-    eight of them.
+    Array number j of a tensor starts `j * SHIFT` bytes after its parameter, within a page. Equally
+    aligned arrays would compete for the same cache sets, which halves the bandwidth of a loop over
+    more than eight of them. Arrays that are shifted by one or two cache lines are slow as well: the
+    low 12 bits of the address of a load are then those of a store shortly before, and the load
+    waits.
 
     Args:
+        parameters: the parameter of each tensor.
         arrays: for each tensor the shapes and dtypes of its arrays.
         first: number of arrays of each tensor outside the arena (parameter and gradient).
 
@@ -145,14 +151,18 @@ class Arena:
     """
 
     def __init__(
-        self, arrays: Sequence[Sequence[tuple[tuple[int, ...], Any]]], first: int = 2
+        self,
+        parameters: Sequence[np.ndarray],
+        arrays: Sequence[Sequence[tuple[tuple[int, ...], Any]]],
+        first: int = 2,
     ) -> None:
         starts: list[int] = []
         end = 0
-        for own in arrays:
+        for parameter, own in zip(parameters, arrays, strict=True):
+            line = address_of(parameter) // CACHE_LINE * CACHE_LINE
             for j, (shape, dtype) in enumerate(own):
                 size = math.prod(shape) * dtype.itemsize
-                starts.append(self.place(end, size, (first + j) * CACHE_LINE))
+                starts.append(self.place(end, size, line + (first + j) * SHIFT))
                 end = starts[-1] + size
         self.memory = np.zeros(end + PAGE, np.uint8)
         base = -address_of(self.memory) % PAGE

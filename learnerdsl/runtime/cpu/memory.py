@@ -41,7 +41,8 @@ class Memory:
         self.count = len(parameters)
         own = (*layout.element_states, *program.kernel.temporaries)
         self.given = given = len(layout.arrays) - len(own)
-        self.arena = Arena([list(self._described(own, p.shape)) for p in parameters], given)
+        described = [list(self._described(own, p.shape)) for p in parameters]
+        self.arena = Arena(parameters, described, given)
         names = [*(symbol.name for symbol in own), *(c.key for c in layout.companions)]
         self.held = [dict(zip(names, arrays, strict=True)) for arrays in self.arena.arrays]
         self.vectors = [self._make_vectors(k, tables) for k in range(self.count)]

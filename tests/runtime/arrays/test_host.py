@@ -6,6 +6,7 @@ from runtime.arrays.test_gradient_errors import assert_says, floats
 from support.small_rules import BACKENDS, contents, every_state
 
 import learnerdsl as ld
+from learnerdsl.learners import amsgrad
 
 
 def misaligned(*shape):
@@ -166,3 +167,16 @@ def test_an_unknown_way_with_gradients_that_are_not_finite_is_refused():
     with pytest.raises(ld.HyperparameterError) as caught:
         every_state([floats(3)], nonfinite="ignore")
     assert_says(caught, ("nonfinite='ignore' is not known", "'propagate', 'skip', 'raise'"))
+
+
+@pytest.mark.parametrize("place", [0, 16, 100, 2048])
+def test_states_neither_follow_stores_of_others_nor_share_their_sets(place):
+    memory = np.zeros(4 * 5000 + 8192, np.uint8)
+    first = -memory.ctypes.data % 4096 + place
+    p = memory[first : first + 4 * 5000].view(np.float32)
+    states = list(amsgrad([p]).state[0].values())
+    assert [s.ctypes.data % 64 for s in states] == [0, 0, 0]
+    lines = [array.ctypes.data // 64 % 64 for array in (p, *states)]
+    apart = [(a - b) % 64 for a in lines for b in lines if a is not b]
+    assert len(apart) == 12
+    assert min(apart) >= 7

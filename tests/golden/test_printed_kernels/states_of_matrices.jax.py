@@ -1,0 +1,103 @@
+"""Update by soap, in functions that JAX traces."""
+
+import jax.numpy as jnp
+
+from learnerdsl.jax.operations import (
+    eigenvectors,
+    either,
+    matmul,
+    orthonormal,
+    power,
+    quotient,
+    root,
+    when,
+)
+
+
+def soap_scalars(beta1, beta2, lr, shampoo_beta, step, weight_decay):
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    part = 1 / (1 - power(beta1, jnp.maximum(step - 1, 1)))
+    factor = part * lr * root(1 - power(beta2, jnp.maximum(step - 1, 1)))
+    factor_2 = 1 - lr * weight_decay
+    minus_lr_weight_decay = -lr * weight_decay
+    one_minus_shampoo_beta = 1 - shampoo_beta
+    return (
+        one_minus_beta1,
+        one_minus_beta2,
+        factor,
+        factor_2,
+        minus_lr_weight_decay,
+        one_minus_shampoo_beta,
+    )
+
+
+def soap_tensor(
+    p,
+    g,
+    m,
+    v,
+    left,
+    right,
+    left_basis,
+    right_basis,
+    beta1,
+    beta2,
+    eps,
+    factor_2,
+    factor,
+    minus_lr_weight_decay,
+    one_minus_beta1,
+    one_minus_beta2,
+    one_minus_shampoo_beta,
+    shampoo_beta,
+    step,
+):
+    m_new = jnp.where(step == 1, m, one_minus_beta1 * g + beta1 * m)
+    turned = matmul(matmul(left_basis.mT, g), right_basis)
+    v_now = jnp.where(step == 1, v, one_minus_beta2 * turned**2 + beta2 * v)
+    scaled = quotient(matmul(matmul(left_basis.mT, m_new), right_basis), eps + root(v_now))
+    u = matmul(matmul(left_basis, scaled), right_basis.mT)
+    change = jnp.where(step == 1, 0, factor_2 * (-factor * u) + minus_lr_weight_decay * p)
+    left_new = one_minus_shampoo_beta * matmul(g, g.mT) + shampoo_beta * left
+    right_new = one_minus_shampoo_beta * matmul(g.mT, g) + shampoo_beta * right
+    product = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
+    diagonal = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: jnp.eye(p.shape[-2], dtype=p.dtype) * matmul(left_basis.mT, product),
+    )
+    by_left = when(((step - 1) % 10 == 0) & (step > 1), lambda: abs(eigenvectors(diagonal)))
+    product_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
+    diagonal_2 = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: jnp.eye(p.shape[-1], dtype=p.dtype) * matmul(right_basis.mT, product_2),
+    )
+    by_right = when(((step - 1) % 10 == 0) & (step > 1), lambda: abs(eigenvectors(diagonal_2)))
+    ordered = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: matmul(matmul(by_left.mT, v_now), by_right),
+    )
+    v_new = jnp.where(((step - 1) % 10 == 0) & (step > 1), ordered, v_now)
+    by_power = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: orthonormal(matmul(product, by_left)),
+    )
+    left_basis_new = either(
+        step == 1,
+        lambda: eigenvectors(left_new),
+        lambda: jnp.where(((step - 1) % 10 == 0) & (step > 1), by_power, left_basis),
+    )
+    by_power_2 = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: orthonormal(matmul(product_2, by_right)),
+    )
+    right_basis_new = either(
+        step == 1,
+        lambda: eigenvectors(right_new),
+        lambda: jnp.where(((step - 1) % 10 == 0) & (step > 1), by_power_2, right_basis),
+    )
+    return m_new, change, left_new, right_new, v_new, left_basis_new, right_basis_new
+
+
+def soap_tensor_start(p):
+    return 0, 0, 0, 0, 0, 0
