@@ -80,3 +80,19 @@ def test_jax_digits_trains():
     rows = re.findall(r"^(\S+(?: rule)?) +([\d.]+)%$", done.stdout, re.MULTILINE)
     assert [name for name, _ in rows] == ["own rule", "lion", "clip+adamw", "optax.adamw"]
     assert min(float(accuracy) for _, accuracy in rows) > FLOOR, rows
+
+
+def test_jax_trains_on_eight_devices_as_on_one():
+    for module in ("jax", "optax"):
+        pytest.importorskip(module)
+
+    done = run_example("jax_sharded.py")
+
+    assert done.returncode == 0, done.stderr
+    assert "moved" not in done.stdout
+    number = r"([\d.]+(?:e-\d+)?)"
+    rows = re.findall(rf"^(\S.*?) +{number} +{number} +{number}  (.+)$", done.stdout, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["LAMB", "Muon", "Muon of optax"]
+    assert max(float(difference) for *_, difference, _ in rows) < 1e-5, rows
+    exchanged = {name: sum(map(int, re.findall(r"\d+", counts))) for name, *_, counts in rows}
+    assert 0 < exchanged["Muon"] < exchanged["Muon of optax"] / 4

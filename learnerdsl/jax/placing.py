@@ -63,10 +63,10 @@ def whole(x: Any) -> Any:
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return `jnp.where` of values that may be split over different Explicit axes."""
     values = [condition, a, b]
-    shape = jnp.broadcast_shapes(*map(jnp.shape, values))
     place = joined(values)
     if place is None:
         return jnp.where(*values)
+    shape = jnp.broadcast_shapes(*map(jnp.shape, values))
     return jnp.where(*(placed(jnp.asarray(v), shape, place) for v in values))
 
 

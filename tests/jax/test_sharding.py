@@ -12,8 +12,6 @@ pytest.importorskip("optax")
 AXES = ["Auto", "Explicit"]
 SAME = 1e-11
 """Largest difference of float64 parameters in parts of their movement."""
-UNSTABLE = ["soap"]
-"""Rules with eigenvectors, whose order rounding decides where eigenvalues are close."""
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def replaced(p, g, lr=0.1):
 CHANGES = {
     "scaled": (scaled, "change = keep * (-lr * g) + factor * p"),
     "decayed_by_name": (decayed_by_name, "change = minus_lr_weight_decay * p - lr * g"),
-    "now_and_then": (now_and_then, "change = jnp.where(step > 1, -lr * g, 0)"),
+    "now_and_then": (now_and_then, "change = where(step > 1, -lr * g, 0)"),
     "averaged": (averaged, "change = -lr * g"),
     "replaced": (replaced, "change = p_new - p"),
 }
