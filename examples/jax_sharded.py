@@ -1,7 +1,7 @@
 """Train a network whose parameters are split over eight devices by JAX, and one on one device.
 
-Run it with `python examples/jax_sharded.py`. It needs JAX and optax, and no device but the processor,
-of which JAX makes eight.
+Run it with `python examples/jax_sharded.py`. It needs JAX and optax, and no device but the
+processor, of which JAX makes eight.
 """
 
 import os
