@@ -65,6 +65,7 @@ def test_a_file_with_one_rule_needs_no_name_of_it(run, rules):
 
 
 MISTAKES = [
+    (["show", "adma"], "There is no builtin 'adma'; did you mean adam or"),
     (["show", "adamm"], "There is no builtin 'adamm'; did you mean adam"),
     (["show", "zzzzzzz"], "learnerdsl list shows all"),
     (["show", "adam+nothing_such"], "There is no builtin 'nothing_such'"),
