@@ -217,3 +217,8 @@ def test_rules_in_files_are_not_kept(run, rules):
 def test_sections_survive_a_file():
     sections = [Section("a", "b", "python"), Section("c", "d")]
     assert unpacked(packed(sections)) == sections
+
+
+@pytest.mark.parametrize(("given", "other"), [("adam", "adamw"), ("lion", "adam")])
+def test_a_rule_alone_is_to_be_compared_with_another(run, given, other):
+    assert f"learnerdsl compare {given} {other}\n" in run("compare", given, code=2)
