@@ -89,7 +89,10 @@ def in_a_sentence(error: BaseException) -> str:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return a question with the nearest known names; "" if none is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    known = list(known)
+    near = [one for one in known if sorted(one) == sorted(name)]  # letters in another order
+    near += [one for one in difflib.get_close_matches(name, known, 3, 0.6) if one not in near]
+    near = near[:3]
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 

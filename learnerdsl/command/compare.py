@@ -24,7 +24,8 @@ def command(names: tuple[str, ...], as_json: bool, **choices: Any) -> None:
     Lines that differ are marked. An option of -o is for the rules that have it.
     """
     if len(names) < 2:
-        msg = f"give two rules or more: learnerdsl compare {' '.join(names)} adam"
+        other = "adamw" if "adam" in names else "adam"
+        msg = f"give two rules or more: learnerdsl compare {' '.join(names)} {other}"
         raise click.UsageError(msg)
     check_names(*names)
     arguments = compiled_with(**choices)

@@ -38,6 +38,9 @@ class Draw(sympy.Expr):
         del printer
         return rf"\mathrm{{{self.distribution}}}_{{{self.stream}}}"
 
+    def _pretty(self, printer: Any) -> Any:
+        return printer._print(sympy.Symbol(f"{self.distribution}_{self.stream}"))
+
     def _sympystr(self, printer: Any) -> str:
         del printer
         return f"{self.distribution}_{self.stream}()"

@@ -14,6 +14,7 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression
+from learnerdsl.expr.textual import called
 
 SQUARE_SHAPES = (("rows", "rows"), ("cols", "cols"))
 
@@ -41,8 +42,7 @@ class MatrixFunction(sympy.Expr):
         return text if is_bare else rf"\left({text}\right)"
 
     def _pretty(self, printer: Any) -> Any:
-        arguments = prettyForm(*printer._print_seq(self.args, delimiter=", ").parens())
-        return prettyForm(*arguments.left(self.name))
+        return called(printer, self.name, self.args)
 
     def _sympystr(self, printer: Any) -> str:
         return f"{self.name}({', '.join(printer.doprint(a) for a in self.args)})"
@@ -107,7 +107,7 @@ class Identity(sympy.Expr):
         return rf"I_{{\mathrm{{{self.side}}}}}"
 
     def _pretty(self, printer: Any) -> Any:
-        return prettyForm(self._sympystr(printer))
+        return called(printer, "identity", (prettyForm(self.side),))
 
     def _sympystr(self, printer: Any) -> str:
         del printer

@@ -15,6 +15,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.graph import brief
+from learnerdsl.expr.textual import called
 
 
 class _AsSympy:
@@ -300,6 +301,9 @@ class _Extreme(_AsSympy, sympy.Expr):
 
     def _eval_evalf(self, prec: int) -> Any:
         return self.doit()._eval_evalf(prec)
+
+    def _pretty(self, printer: Any) -> Any:
+        return called(printer, self.sympy_class.__name__.lower(), self.args)
 
     def _sympystr(self, printer: Any) -> str:
         name = self.sympy_class.__name__

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import sympy
 from sympy.core.symbol import Str
 from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression, sqrt, where
@@ -20,6 +21,7 @@ from learnerdsl.expr.symbols import (
     model_size,
     tensor_size,
 )
+from learnerdsl.expr.textual import called
 from learnerdsl.monoids import MAX, MIN, PROD, SUM, Monoid
 
 Axis = int | tuple[int, ...] | None
@@ -82,6 +84,10 @@ class Reduction(sympy.Expr):
         if self.axes:
             return rf"{self.monoid.latex}_{{\mathrm{{axis}}\,{_listed(self.axes)}}} {body}"
         return rf"{self.monoid.latex}_{{\mathrm{{{self.over}}}}} {body}"
+
+    def _pretty(self, printer: Any) -> Any:
+        range_ = f"axis {_listed(self.axes)}" if self.axes else f"over {self.over}"
+        return called(printer, self.monoid.name, (self.argument, prettyForm(range_)))
 
     def _sympystr(self, printer: Any) -> str:
         range_ = f"axis={_listed(self.axes)}" if self.axes else f"over={self.over!r}"

@@ -103,6 +103,9 @@ def minimize(
 
 def _learner(rule: Callable[..., Any], start: Any, arguments: dict[str, Any]) -> Any:
     """Return the learner; an argument that nothing takes may be meant for `minimize`."""
+    if not callable(rule):
+        msg = f"A rule makes the learner, such as learnerdsl.learners.adam; got {quoted(rule)}."
+        raise LearnerError(msg)
     try:
         return rule(start, **arguments)
     except UnknownNameError as error:
@@ -152,8 +155,8 @@ def minimize_method(rule: Callable[..., Any], **arguments: Any) -> Callable[...,
         del hess, hessp  # SciPy passes them to every method
         if bounds is not None or constraints:
             msg = (
-                "Rules do not know bounds or constraints; minimise a function of unbounded "
-                "weights instead, for example of ld.exp's argument for positive ones."
+                "Rules do not know bounds or constraints; minimise a function of unbounded weights "
+                "instead, such as x -> fun(exp(x)) for positive ones."
             )
             raise LearnerError(msg)
         if "maxiter" in options:

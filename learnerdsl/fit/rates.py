@@ -11,6 +11,7 @@ from learnerdsl.errors import HyperparameterError
 from learnerdsl.fit.objectives import Objective
 from learnerdsl.learner import Learner
 from learnerdsl.numbers import as_count, as_number, quoted
+from learnerdsl.runtime.arrays.nested import is_nested
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def lr_finder(
 
     Args:
         learner: the learner that is going to train.
-        loss_and_grad: called with the parameters (a dict or list of arrays) for each step; returns
-            (loss, gradients), of a new minibatch if there are any, or (loss, gradients, extras).
+        loss_and_grad: called for each step with the parameters, in the form that the learner was
+            given; returns (loss, gradients), of a new minibatch if there are any, or (loss,
+            gradients, extras).
         low: the first rate.
         high: the last rate.
         steps: how many rates to try, 2 or more.
@@ -139,7 +141,10 @@ def _every(learner: Any) -> dict[Any, Any]:
 
 
 def _in_form(learner: Any) -> Any:
-    """Return the parameters in a dict or a list."""
+    """Return the parameters in the form in which they were given, or in a dict or a list."""
+    given = learner._made_of["params"]
+    if is_nested(given):
+        return given
     every = _every(learner)
     return every if learner._is_mapping else list(every.values())
 

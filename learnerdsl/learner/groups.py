@@ -132,7 +132,7 @@ def matching(parameters: Mapping[Name, Any], wanted: Any, what: str) -> list[Nam
         elif isinstance(name, str) and any(sign in name for sign in _WILD):
             found += _of_pattern(parameters, name, what)
         else:
-            known = ", ".join(map(repr, _nearest(name, list(parameters))))
+            known = ", ".join(map(repr, _nearest(name, list(parameters)))) or "none"
             msg = f"{what} names {quoted(name)}, which is not a parameter; there are {known}."
             raise UnknownNameError(msg)
     return found
@@ -143,7 +143,7 @@ def _chosen(parameters: Mapping[Name, Any], choose: Callable[..., Any], what: st
     count = _arguments_of(choose, what)
     found = [name for name, array in parameters.items() if choose(*(name, array)[:count])]
     if not found:
-        listed = ", ".join(map(repr, list(parameters)[:_FEW]))
+        listed = ", ".join(map(repr, list(parameters)[:_FEW])) or "none"
         msg = f"{what} has a function that is true for no parameter; there are {listed}."
         raise UnknownNameError(msg)
     return found
@@ -172,7 +172,7 @@ def _of_pattern(parameters: Mapping[Name, Any], pattern: str, what: str) -> list
         return list[Name]([pattern])
     found: list[Name] = [n for n in parameters if isinstance(n, str) and fnmatchcase(n, pattern)]
     if not found:
-        near = ", ".join(map(repr, _nearest(pattern, list(parameters))))
+        near = ", ".join(map(repr, _nearest(pattern, list(parameters)))) or "none"
         msg = f"{what} has params={pattern!r}, which matches no parameter; there are {near}."
         raise UnknownNameError(msg)
     return found

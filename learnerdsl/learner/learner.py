@@ -458,7 +458,7 @@ class Learner(Resumable, Inspectable):
         >>> params["body"], params["head"]
         (array([-0.5, -0.5]), array([-1., -1.]))
         """
-        names = matching(self._frozen, params, "thaw")
+        names = matching(self._frozen, params, "thaw, which is for frozen parameters,")
         if self.step_count:
             refuse_later_start(self._rules, self._backend.name == "cuda")
         groups = self._grouping.explicit(names)

@@ -27,6 +27,12 @@ ACCEPTED = {
 }
 """Arguments that every optimizer of torch has; all but `maximize` choose between equal results."""
 
+_INSTEAD = {
+    "observe": "make a learner of the same tensors instead: rule(dict(model.named_parameters()), "
+    "observe=...), and update it with {name: p.grad for name, p in model.named_parameters()}."
+}
+"""Argument of a learner that optimizers do not take -> what to write instead."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -123,9 +129,8 @@ class Interface:
         folded = self.folded(given)
         for name in folded:
             if name not in self.defaults and name not in ACCEPTED:
-                msg = (
-                    f"{self.name} has no argument {name!r}; its arguments are: {', '.join(names)}."
-                )
+                instead = _INSTEAD.get(name, f"its arguments are: {', '.join(names)}.")
+                msg = f"{self.name} has no argument {name!r}; {instead}"
                 raise UnknownNameError(msg)
         return {**self.defaults, **folded}
 

@@ -161,7 +161,8 @@ def _observer(name: str, function: Callable[..., Any]) -> Observer:
         named = ", ".join(sorted(map(str, loose))) or "no reduction at all"
         msg = (
             f"The observer {name!r} is {brief(value)}, which is not one number: outside of "
-            f"reductions there is {named}. Reduce it: learnerdsl.norm(x), sum, mean, max or min."
+            f"reductions there is {named}. Reduce it: learnerdsl.norm(x), sum, mean, max or min. A "
+            "hyperparameter, which groups may differ in, goes into one: norm((new - p) / lr)."
         )
         raise RuleError(msg)
     parts = {symbol: node for node, symbol in symbols.items()}

@@ -67,6 +67,7 @@ def test_a_file_with_one_rule_needs_no_name_of_it(run, rules):
 
 
 MISTAKES = [
+    (["show", "adma"], "There is no builtin 'adma'; did you mean adam or"),
     (["show", "adamm"], "There is no builtin 'adamm'; did you mean adam"),
     (["show", "zzzzzzz"], "learnerdsl list shows all"),
     (["show", "adam+nothing_such"], "There is no builtin 'nothing_such'"),
@@ -222,3 +223,8 @@ def test_rules_in_files_are_not_kept(run, rules):
 def test_sections_survive_a_file():
     sections = [Section("a", "b", "python"), Section("c", "d")]
     assert unpacked(packed(sections)) == sections
+
+
+@pytest.mark.parametrize(("given", "other"), [("adam", "adamw"), ("lion", "adam")])
+def test_a_rule_alone_is_to_be_compared_with_another(run, given, other):
+    assert f"learnerdsl compare {given} {other}\n" in run("compare", given, code=2)

@@ -239,6 +239,7 @@ def test_without_scipy_and_tqdm(monkeypatch):
         ({"fun": lambda x: ("low", x)}, "The loss must be a number, got 'low'"),
         ({"steps": 1.5}, "steps is the largest number of updates, got 1.5"),
         ({"jac": "2-point"}, "jac is a function that returns the gradients, or True"),
+        ({"rule": "adam"}, "A rule makes the learner, such as .*; got 'adam'"),
         ({"rate": 1.0}, "sgd has no argument 'rate'.*of minimize are: .*tol, steps"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

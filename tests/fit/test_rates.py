@@ -38,6 +38,25 @@ def test_suggests_a_rate_below_which_gradient_descent_diverges(curvature):
     assert len(found.rates) == len(found.losses) == len(found.smoothed) < 100
 
 
+def test_nested_parameters_reach_the_loss_as_they_were_given():
+    net = {"layers": [(np.full(3, 2.0), np.zeros(1))], "head": np.full(2, -1.0)}
+    learner = sgd(net, groups=[{"params": "head", "frozen": True}])
+    kinds = []
+
+    def nested(x):
+        (weight, bias), head = x["layers"][0], x["head"]
+        kinds.append((type(x["layers"]), type(x["layers"][0])))
+        gradients = {"layers": [(2 * weight, 2 * bias)], "head": 2 * head}
+        return np.sum(weight**2) + np.sum(bias**2) + np.sum(head**2), gradients
+
+    flat = sgd([np.full(3, 2.0)])
+    found = ld.lr_finder(learner, nested)
+    expected = ld.lr_finder(flat, lambda x: (np.sum(x[0] ** 2) + 2.0, [2 * x[0]]))
+    assert set(kinds) == {(list, tuple)}
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-12)
+    np.testing.assert_array_equal(net["layers"][0][0], 2.0)
+
+
 def test_losses_and_averages_are_those_of_the_updates():
     start = np.array([1.0, -2.0])
     learner = sgd([start.copy()])

@@ -233,6 +233,34 @@ def test_repeated_parts_of_long_expressions_get_names():
     assert "part₂₉" in text
 
 
+@ld.rule
+def of_every_kind(p, g, lr=0.1):
+    u = ld.let("u", ld.maximum(0.5 * p**2, ld.minimum(g, 2 * lr)))
+    kept = ld.let("kept", ld.clip(u, -lr, lr) * ld.normal() + ld.uniform())
+    mean = ld.let("mean", ld.mean(kept**2, axis=-1) + ld.prod(1 + g**2, over="model"))
+    whole = ld.let("whole", ld.max(ld.abs(g)) * ld.matmul(ld.identity("rows"), u))
+    return ld.assign(p, p - lr * whole * mean * ld.min(p * lr, axis=(0, 1)))
+
+
+def test_pretty_sets_every_function_as_mathematics():
+    text = of_every_kind.pretty(shape=(4, 3))
+    code = re.findall(r"\*\*|[\w)]\*[\w(]|over=|axis=|Max|Min|'|_\d\(", text)
+    assert not code, text
+    # A square stands above its base: in the line before, over the end of the name.
+    above, line = text.splitlines()[:2]
+    assert line == "u = max⎝0.5⋅p , min(g, 2⋅lr)⎠"
+    assert above[line.index("p") + 1] == "2"
+    for part in (
+        "over model",
+        "over tensor",
+        "axis -1",
+        "axis (0, 1)",
+        "normal₁",
+        "identity(rows)",
+    ):
+        assert part in text
+
+
 def check_grammar(text):
     """Raise unless braces, brackets and environments match, and the text is MathML."""
     bare = re.sub(r"\\[{}]", "", text)

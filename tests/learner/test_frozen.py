@@ -222,13 +222,15 @@ def test_parts_of_a_group_are_thawed():
     assert [group["lr"] for group in learner.groups][:2] == [0.25, 2.0]
     learner = learner.thaw(lambda name, p: True)
     assert not learner.frozen
+    with pytest.raises(ld.UnknownNameError, match=r"for frozen parameters, .*; there are none"):
+        learner.thaw("embed.*")
     assert learner.step_count == 1
 
 
 def test_thawing_what_is_not_frozen_is_refused():
     learner = sgd(model(), groups=FROZEN)
     with pytest.raises(
-        ld.UnknownNameError, match=r"thaw has params='layers\.\*', which matches no"
+        ld.UnknownNameError, match=r"frozen parameters, has params='layers\.\*', which matches no"
     ):
         learner.thaw("layers.*")
 

@@ -349,6 +349,11 @@ def test_history_keeps_what_it_is_asked_to():
         (["grad_norm"] * 2, ld.UnknownNameError, "observe names 'grad_norm' twice"),
         ({1: "grad_norm"}, ld.UnknownNameError, "The name of an observer is text, got 1"),
         ({"n": 3.0}, ld.UnknownNameError, "There is no observer 3.0"),
+        (
+            {"n": lambda g, lr: ld.norm(g) * lr},
+            ld.RuleError,
+            r"goes into one: norm\(\(new - p\) / lr",
+        ),
         ({"n": lambda g: g}, ld.RuleError, "'n' is g, which is not one number: outside of"),
         ({"n": lambda g, lr: lr * ld.norm(g)}, ld.RuleError, "there is lr"),
         ({"n": lambda: 1.0}, ld.RuleError, "no reduction at all"),

@@ -171,6 +171,11 @@ REFUSED = {
         "AdamW has no argument 'rate'",
         lambda p: ldt.AdamW([p], rate=1),
     ),
+    "observers": (
+        ld.UnknownNameError,
+        r"AdamW has no argument 'observe'; make a learner of the same tensors instead: rule\(",
+        lambda p: ldt.AdamW([p], observe=["grad_norm"]),
+    ),
     "differentiable": (
         ld.HyperparameterError,
         "cannot be differentiated through",
