@@ -114,7 +114,7 @@ def either(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]
     """Return one of two values, and compute only that one."""
     shapes = [jax.eval_shape(lambda own=own: jnp.asarray(own())) for own in (then, otherwise)]
     wanted = [s for s in shapes if not s.weak_type] or shapes
-    shape = jnp.broadcast_shapes(*(s.shape for s in shapes))
+    shape: Any = jnp.broadcast_shapes(*(s.shape for s in shapes))
     dtype = jnp.result_type(*(s.dtype for s in wanted))
     place = joined(shapes)
 

@@ -10,7 +10,7 @@ import learnerdsl.jax as ldj
 
 TRAINED = {
     "adabelief": {"lr": 1e-2},
-    "adadelta": {"lr": 1.0, "eps": 1e-4},
+    "adadelta": {"lr": 0.1},
     "adafactor_optax": {"lr": 5e-3},
     "adagrad_optax": {"lr": 1.0},
     "adam": {"lr": 0.1},
@@ -30,9 +30,9 @@ TRAINED = {
     "noisy_sgd": {"lr": 1e-3},
     "novograd": {"lr": 1e-3},
     "optimistic_adam_v2": {"lr": 2e-3},
-    "optimistic_gradient_descent": {"lr": 2e-3},
+    "optimistic_gradient_descent": {"lr": 2e-3, "alpha": 0.7, "beta": 0.1},
     "polyak_sgd": {"lr": 1.0},
-    "prodigy": {},
+    "prodigy": {"lr": 0.1},
     "radam_optax": {"lr": 5e-3},
     "rmsprop_optax": {"lr": 5e-3},
     "rprop": {"lr": 0.1},
