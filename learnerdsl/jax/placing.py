@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
+from jax.core import ShapedArray, Tracer
 from jax.experimental.shard_alike import shard_alike
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -22,7 +23,7 @@ from learnerdsl.jax.settings import current
 
 def _type(x: Any) -> Any:
     """Return the type of an array, which may be a type itself."""
-    return x if isinstance(x, (jax.core.ShapedArray, jax.ShapeDtypeStruct)) else jax.typeof(x)
+    return x if isinstance(x, (ShapedArray, jax.ShapeDtypeStruct)) else jax.typeof(x)
 
 
 def _mesh(x: Any) -> Any:
@@ -54,7 +55,7 @@ def whole(x: Any) -> Any:
     """Return matrices, in the last two axes, of which each device has all rows and columns."""
     x = unsplit(x)
     mesh = _mesh(x)
-    if mesh is None or not _has_auto(mesh) or not isinstance(x, jax.core.Tracer):
+    if mesh is None or not _has_auto(mesh) or not isinstance(x, Tracer):
         return x
     free = (PartitionSpec.UNCONSTRAINED if axes is None else axes for axes in _spec(x)[:-2])
     place = NamedSharding(mesh, PartitionSpec(*free, None, None))
@@ -84,7 +85,7 @@ def joined(values: Sequence[Any]) -> Any:
     return NamedSharding(_mesh(split[0]), PartitionSpec(*found))
 
 
-def placed(x: Any, shape: tuple[int, ...], place: Any) -> Any:
+def placed(x: Any, shape: Any, place: Any) -> Any:
     """Return an array with a shape, split as `joined` says; None stands for nothing."""
     x = jnp.broadcast_to(x, shape)
     return x if place is None else jax.sharding.reshard(x, place)
@@ -101,7 +102,7 @@ def filled(value: Any, like: Any) -> Any:
 
 def on_mesh(value: Any, like: Any) -> Any:
     """Return an array, whole on each device of the mesh on which another one is."""
-    if isinstance(like, jax.core.Tracer):
+    if isinstance(like, Tracer):
         return whole(value)
     place = getattr(like, "sharding", None)
     if not isinstance(place, NamedSharding) or len(place.device_set) == 1:
@@ -117,7 +118,7 @@ def scalars_on_mesh(state: Any, parameters: Sequence[Any]) -> Any:
     """
     meshes = [getattr(getattr(p, "sharding", None), "mesh", None) for p in parameters]
     is_one = bool(meshes) and all(mesh == meshes[0] for mesh in meshes)
-    if not is_one or any(isinstance(p, jax.core.Tracer) for p in parameters):
+    if not is_one or any(isinstance(p, Tracer) for p in parameters):
         return state
     return jax.tree.map(lambda x: x if x.ndim else on_mesh(x, parameters[0]), state)
 
@@ -125,7 +126,7 @@ def scalars_on_mesh(state: Any, parameters: Sequence[Any]) -> Any:
 def alike(value: Any, old: Any) -> Any:
     """Return a value that XLA splits over Auto axes as it does another of the same shape."""
     mesh = _mesh(old)
-    if mesh is None or not _has_auto(mesh) or not isinstance(value, jax.core.Tracer):
+    if mesh is None or not _has_auto(mesh) or not isinstance(value, Tracer):
         return value
     return shard_alike(value, old)[0]
 
