@@ -107,6 +107,9 @@ class Models:
         check_variants([variant.rule for variant in request.variants])
         program = xla_program(request)
         places = {s: k for k, variant in enumerate(request.variants) for s in variant.shapes}
+        for shape in shapes:
+            if shape not in places:
+                self.rule.trace(shape=shape, **self.options)  # says what the rule does not take
         functions = loaded(self.rule.name, program.source)
         return Model(program, functions, tuple(places[shape] for shape in shapes))
 

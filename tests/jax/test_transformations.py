@@ -9,6 +9,7 @@ import pytest
 import learnerdsl as ld
 import learnerdsl.jax as ldj
 from learnerdsl import learners, transforms
+from learnerdsl.errors import RuleError
 
 PARAMS = {"w": jnp.arange(1.0, 7.0).reshape(2, 3), "b": jnp.array([0.5, -0.5, 2.0])}
 GRADIENTS = {"w": jnp.sin(PARAMS["w"]), "b": jnp.array([1.0, -2.0, 0.1])}
@@ -229,3 +230,8 @@ def test_tree_map_params_maps_states_like_parameters(name):
             jax.tree.leaves(state.states[states]), jax.tree.leaves(same.states[states]), strict=True
         ):
             np.testing.assert_allclose(now, before + 7)
+
+
+def test_a_shape_that_a_rule_does_not_take_is_refused_beside_one_that_it_takes():
+    with pytest.raises(RuleError, match="muon is for matrices, not for ndim 1"):
+        ldj.muon().init({"a": jnp.ones((4, 3)), "c": jnp.ones(3)})
