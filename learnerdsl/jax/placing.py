@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.core
 import jax.numpy as jnp
 from jax.core import ShapedArray, Tracer
 from jax.experimental.shard_alike import shard_alike

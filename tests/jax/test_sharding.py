@@ -10,7 +10,8 @@ from support.tiers import REPRESENTATIVES
 pytest.importorskip("optax")
 
 AXES = ["Auto", "Explicit"]
-SAME = 1e-11
+BOTH = ["data", "model"]
+SAME = 1e-12
 """Largest difference of float64 parameters in parts of their movement."""
 
 
@@ -20,10 +21,11 @@ def done():
     jobs = {
         "compared": ["compared", AXES, ["adam", "adafactor"]],
         "lamb": ["counted", ["lamb"]],
-        "parts": ["inside_shard_map", ["lamb"]],
+        "named": ["inside_shard_map", ["lamb"], BOTH],
+        "local": ["inside_shard_map", ["lamb"], None],
         "axes": ["refused", "adafactor", True],
         "unknown": ["refused", "lamb", False],
-        "draws": ["distinct_draws", ["data", "model"]],
+        "draws": ["distinct_draws", BOTH],
         "same draws": ["distinct_draws", None],
     }
     return dict(zip(jobs, on_eight_devices(*jobs.values()), strict=True))
@@ -74,17 +76,17 @@ def shown(found):
 
 
 def test_sums_are_those_of_whole_parameters_where_axes_are_named(done):
-    named, local = done["parts"]["lamb"]
-    assert named < SAME
-    assert local > 0.01
+    assert done["named"]["lamb"] < SAME
+    assert done["local"]["lamb"] > 0.01
 
 
 @pytest.mark.slow
 def test_states_of_the_model_and_copies_on_devices():
     parts, copied = on_eight_devices(
-        ["inside_shard_map", ["dog", "stable_adamw", "cocob"]], ["copied_to_devices"]
+        ["inside_shard_map", ["dog", "prodigy", "stable_adamw", "cocob"], BOTH],
+        ["copied_to_devices"],
     )
-    assert all(named < SAME < local for named, local in parts.values()), parts
+    assert max(parts.values()) < SAME, parts
     assert copied < SAME
 
 
