@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import power, quotient
+from learnerdsl.jax.operations import power, quotient, where
 
 
 def sophia_scalars(beta1, beta2, clip_threshold, step):
@@ -34,7 +34,7 @@ def sophia_tensor(
     weight_decay,
 ):
     m_new = one_minus_beta1 * g + beta1 * m
-    h_new = jnp.where((step - 1) % 10 == 0, one_minus_beta2 * hessian_diag + beta2 * h, h)
+    h_new = where((step - 1) % 10 == 0, one_minus_beta2 * hessian_diag + beta2 * h, h)
     part = quotient(1, jnp.maximum(gamma * h, eps))
     u = jnp.minimum(jnp.maximum(correction_beta1 * part * m_new, factor), factor_2)
     change = -lr * (u + weight_decay * p)

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import power, quotient, root, sum_all
+from learnerdsl.jax.operations import power, quotient, root, sum_all, where
 
 
 def clipped_ema_scalars_1(beta1, beta2, decay, step):
@@ -20,7 +20,7 @@ def clipped_ema_tensor_1(p, g):
 
 def clipped_ema_scalars_2(max_norm, sum_1):
     part = quotient(jnp.maximum(max_norm, 0), root(sum_1))
-    factor = jnp.where(root(sum_1) <= jnp.maximum(max_norm, 0), 1, part)
+    factor = where(root(sum_1) <= jnp.maximum(max_norm, 0), 1, part)
     return (factor,)
 
 

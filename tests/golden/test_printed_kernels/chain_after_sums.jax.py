@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, power, quotient, root, sum_all
+from learnerdsl.jax.operations import cast, power, quotient, root, sum_all, where
 
 
 def lamb_lookahead_scalars(beta1, beta2, step):
@@ -37,12 +37,12 @@ def lamb_lookahead_tensor(
     u = weight_decay * p + quotient(correction_beta1 * m_new, eps + root(v_hat))
     p_norm = root(sum_all(jnp.square(p)))
     u_norm = root(sum_all(jnp.square(u)))
-    trust = jnp.where((p_norm == 0) | (u_norm == 0), 1, quotient(p_norm, u_norm))
+    trust = where((p_norm == 0) | (u_norm == 0), 1, quotient(p_norm, u_norm))
     lr_trust = lr * trust
     lamb_update = -cast(lr_trust, p) * u
-    slow_new = jnp.where(step % 6 == 0, slow + slow_step * (lamb_update + p - slow), slow)
+    slow_new = where(step % 6 == 0, slow + slow_step * (lamb_update + p - slow), slow)
     new = lamb_update + p
-    p_new = jnp.where(step % 6 == 0, slow_new, new)
+    p_new = where(step % 6 == 0, slow_new, new)
     change = p_new - p
     return m_new, v_new, slow_new, change
 

@@ -1,12 +1,10 @@
 """Update by accumulate_adam, in functions that JAX traces."""
 
-import jax.numpy as jnp
-
-from learnerdsl.jax.operations import power, quotient, root
+from learnerdsl.jax.operations import power, quotient, root, where
 
 
 def accumulate_adam_scalars(accumulate_updates, beta1, beta2, lr, step):
-    accumulate_acts = jnp.where(step % 4 == 0, 1, 0)
+    accumulate_acts = where(step % 4 == 0, 1, 0)
     accumulate_step = accumulate_updates + 1
     accumulate_updates_new = accumulate_acts + accumulate_updates
     one_minus_beta1 = 1 - beta1
@@ -41,15 +39,14 @@ def accumulate_adam_tensor(
     weight_decay,
 ):
     total = g + accumulated
-    accumulated_new = jnp.where(step % 4 == 0, 0, total)
+    accumulated_new = where(step % 4 == 0, 0, total)
     g_accumulate = 0.25 * g + 0.25 * accumulated
     g_2 = g_accumulate + weight_decay * p
     expression = one_minus_beta1 * g_2 + beta1 * m
-    m_new = jnp.where(accumulate_acts > 0, expression, m)
+    m_new = where(accumulate_acts > 0, expression, m)
     expression_2 = one_minus_beta2 * g_2**2 + beta2 * v
-    v_new = jnp.where(accumulate_acts > 0, expression_2, v)
-    part = quotient(1, eps + root(factor * v_new))
-    change = jnp.where(accumulate_acts > 0, -factor_2 * part * m_new, 0)
+    v_new = where(accumulate_acts > 0, expression_2, v)
+    change = where(accumulate_acts > 0, quotient(-factor_2 * m_new, eps + root(factor * v_new)), 0)
     return accumulated_new, m_new, v_new, change
 
 

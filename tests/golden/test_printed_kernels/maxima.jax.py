@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, max_all, root, sum_all
+from learnerdsl.jax.operations import cast, max_all, root, size, sum_all
 
 
 def largest_gradients_tensor_1(p, g):
@@ -16,7 +16,7 @@ def largest_gradients_scalars_2(top, keep, model_size, sum_1):
 
 def largest_gradients_tensor_2(p, g, peak, keep, lr, top_new):
     peak_new = jnp.maximum(keep * peak, max_all(abs(g)))
-    factor = lr / (peak_new + root(top_new) + 1 / p.size)
+    factor = lr / (peak_new + root(top_new) + 1 / size(p))
     change = -cast(factor, p) * g
     return peak_new, change
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import max_over, quotient, root
+from learnerdsl.jax.operations import max_over, quotient, root, where
 
 
 def sm3_scalars(momentum):
@@ -12,7 +12,7 @@ def sm3_scalars(momentum):
 
 def sm3_tensor(p, g, m, v0, v1, eps, lr, momentum, one_minus_momentum):
     nu = g**2 + jnp.minimum(v0, v1)
-    u = jnp.where(nu > 0, quotient(g, root(eps + nu)), 0)
+    u = where(nu > 0, quotient(g, root(eps + nu)), 0)
     m_new = one_minus_momentum * u + momentum * m
     change = -lr * m_new
     v0_new = max_over(nu, -1)

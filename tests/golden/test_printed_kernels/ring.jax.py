@@ -1,8 +1,6 @@
 """Update by adashift, in functions that JAX traces."""
 
-import jax.numpy as jnp
-
-from learnerdsl.jax.operations import cast, max_all, power, quotient, root
+from learnerdsl.jax.operations import cast, max_all, power, quotient, root, where
 
 
 def adashift_scalars(beta1):
@@ -15,7 +13,7 @@ def adashift_tensor(p, g, m, v, past_10, beta1, beta2, eps, factor, lr, newest_w
     m_new = newest_weight * g + beta1 * m - factor * past_10
     v_new = max_all(abs(past_10))**2 * (1 - beta2) + beta2 * v
     v_hat = quotient(v_new, 1 - power(beta2, step - 10))
-    rate = jnp.where(step > 10, quotient(lr, eps + root(v_hat)), 0)
+    rate = where(step > 10, quotient(lr, eps + root(v_hat)), 0)
     change = -cast(rate, p) * m_new
     past_10_new = g
     return m_new, v_new, change, past_10_new

@@ -2,7 +2,17 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, power, quotient, root, rounded, sum_all, sum_over
+from learnerdsl.jax.operations import (
+    cast,
+    power,
+    quotient,
+    root,
+    rounded,
+    size,
+    sum_all,
+    sum_over,
+    where,
+)
 
 
 def adafactor_scalars(beta2_decay, lr, step, weight_decay):
@@ -14,9 +24,9 @@ def adafactor_scalars(beta2_decay, lr, step, weight_decay):
 def adafactor_tensor(p, g, row, col, b, d, eps1, eps2, lr, minus_lr_weight_decay, step):
     rounded_ = rounded(1.3333333333333333, p)
     third = rounded_ - 1
-    least = jnp.where(eps1 == 0, abs(3 * third - 1), eps1)
+    least = where(eps1 == 0, abs(3 * third - 1), eps1)
     part = root(sum_all(jnp.square(p)))
-    alpha = jnp.maximum(eps2, part / root(p.size)) * jnp.minimum(lr, quotient(1, root(step)))
+    alpha = jnp.maximum(eps2, part / root(size(p))) * jnp.minimum(lr, quotient(1, root(step)))
     inverse_cols = 1 / p.shape[-1]
     row_new = row + b * (cast(inverse_cols, p) * sum_over(jnp.square(g), -1) - row)
     inverse_rows = 1 / p.shape[-2]
@@ -26,7 +36,7 @@ def adafactor_tensor(p, g, row, col, b, d, eps1, eps2, lr, minus_lr_weight_decay
     least_squared = least**2
     u = g / jnp.sqrt(jnp.maximum(variance, cast(least_squared, p)))
     part_3 = root(sum_all(jnp.square(u)))
-    factor = alpha / jnp.maximum(1, quotient(quotient(part_3, d), root(p.size)))
+    factor = alpha / jnp.maximum(1, quotient(quotient(part_3, d), root(size(p))))
     change = minus_lr_weight_decay * p - cast(factor, p) * u
     return row_new, col_new, change
 

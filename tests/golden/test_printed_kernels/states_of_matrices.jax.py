@@ -11,6 +11,8 @@ from learnerdsl.jax.operations import (
     quotient,
     root,
     when,
+    where,
+    whole,
 )
 
 
@@ -53,31 +55,38 @@ def soap_tensor(
     shampoo_beta,
     step,
 ):
-    m_new = jnp.where(step == 1, m, one_minus_beta1 * g + beta1 * m)
-    turned = matmul(matmul(left_basis.mT, g), right_basis)
-    v_now = jnp.where(step == 1, v, one_minus_beta2 * turned**2 + beta2 * v)
-    scaled = quotient(matmul(matmul(left_basis.mT, m_new), right_basis), eps + root(v_now))
+    g_whole = whole(g)
+    m_new = where(step == 1, m, one_minus_beta1 * g_whole + beta1 * m)
+    m_new_whole = whole(m_new)
+    turned = matmul(matmul(left_basis.mT, g_whole), right_basis)
+    v_now = where(step == 1, v, one_minus_beta2 * turned**2 + beta2 * v)
+    v_now_whole = whole(v_now)
+    part_2 = quotient(1, eps + root(v_now_whole))
+    scaled = whole(part_2 * matmul(matmul(left_basis.mT, m_new_whole), right_basis))
     u = matmul(matmul(left_basis, scaled), right_basis.mT)
-    change = jnp.where(step == 1, 0, factor_2 * (-factor * u) + minus_lr_weight_decay * p)
-    left_new = one_minus_shampoo_beta * matmul(g, g.mT) + shampoo_beta * left
-    right_new = one_minus_shampoo_beta * matmul(g.mT, g) + shampoo_beta * right
+    change = where(step == 1, 0, factor_2 * (-factor * u) + minus_lr_weight_decay * p)
+    left_new = one_minus_shampoo_beta * matmul(g_whole, g_whole.mT) + shampoo_beta * left
+    right_new = one_minus_shampoo_beta * matmul(g_whole.mT, g_whole) + shampoo_beta * right
     product = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
     diagonal = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: jnp.eye(p.shape[-2], dtype=p.dtype) * matmul(left_basis.mT, product),
+        lambda: whole(jnp.eye(p.shape[-2], dtype=p.dtype) * matmul(left_basis.mT, product)),
     )
-    by_left = when(((step - 1) % 10 == 0) & (step > 1), lambda: abs(eigenvectors(diagonal)))
+    by_left = when(((step - 1) % 10 == 0) & (step > 1), lambda: whole(abs(eigenvectors(diagonal))))
     product_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
     diagonal_2 = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: jnp.eye(p.shape[-1], dtype=p.dtype) * matmul(right_basis.mT, product_2),
+        lambda: whole(jnp.eye(p.shape[-1], dtype=p.dtype) * matmul(right_basis.mT, product_2)),
     )
-    by_right = when(((step - 1) % 10 == 0) & (step > 1), lambda: abs(eigenvectors(diagonal_2)))
+    by_right = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: whole(abs(eigenvectors(diagonal_2))),
+    )
     ordered = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: matmul(matmul(by_left.mT, v_now), by_right),
+        lambda: matmul(matmul(by_left.mT, v_now_whole), by_right),
     )
-    v_new = jnp.where(((step - 1) % 10 == 0) & (step > 1), ordered, v_now)
+    v_new = where(((step - 1) % 10 == 0) & (step > 1), ordered, v_now)
     by_power = when(
         ((step - 1) % 10 == 0) & (step > 1),
         lambda: orthonormal(matmul(product, by_left)),
@@ -85,7 +94,7 @@ def soap_tensor(
     left_basis_new = either(
         step == 1,
         lambda: eigenvectors(left_new),
-        lambda: jnp.where(((step - 1) % 10 == 0) & (step > 1), by_power, left_basis),
+        lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power, left_basis),
     )
     by_power_2 = when(
         ((step - 1) % 10 == 0) & (step > 1),
@@ -94,7 +103,7 @@ def soap_tensor(
     right_basis_new = either(
         step == 1,
         lambda: eigenvectors(right_new),
-        lambda: jnp.where(((step - 1) % 10 == 0) & (step > 1), by_power_2, right_basis),
+        lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power_2, right_basis),
     )
     return m_new, change, left_new, right_new, v_new, left_basis_new, right_basis_new
 

@@ -2,12 +2,12 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, root, sum_all
+from learnerdsl.jax.operations import cast, root, sum_all, where
 
 
 def novograd_tensor(p, g, m, v, beta1, beta2, eps, lr, step, weight_decay):
     square = sum_all(jnp.square(g))
-    v_old = jnp.where(step == 1, square, v)
+    v_old = where(step == 1, square, v)
     v_new = square * (1 - beta2) + beta2 * v_old
     scale = 1 / (eps + root(v_new))
     m_new = cast(scale, p) * g + beta1 * m + weight_decay * p

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import power, quotient, root, sum_all, times
+from learnerdsl.jax.operations import power, quotient, root, sum_all, times, where
 
 
 def prodigy_scalars_1(d, beta1, beta2, d0, lr, step):
@@ -22,7 +22,7 @@ def prodigy_tensor_1(p, g, s, p0, a_d_over_d0, root_beta2):
 def prodigy_scalars_2(d, r, a, beta2, d0, d_coef, eps, sum_1, sum_2):
     r_new = times(root(beta2), r) + quotient(a * d * sum_1, d0)
     d_hat = quotient(d_coef * r_new, sum_2)
-    d_new = jnp.where(sum_2 == 0, d, jnp.maximum(d, d_hat))
+    d_new = where(sum_2 == 0, d, jnp.maximum(d, d_hat))
     eps_d_new = eps * d_new
     return r_new, d_new, eps_d_new
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, power, quotient, root, sum_all
+from learnerdsl.jax.operations import cast, power, quotient, root, sum_all, where
 
 
 def lamb_scalars(beta1, beta2, step):
@@ -34,7 +34,7 @@ def lamb_tensor(
     u = weight_decay * p + correction_beta1 * m_new / (eps + jnp.sqrt(v_hat))
     p_norm = root(sum_all(jnp.square(p)))
     u_norm = root(sum_all(jnp.square(u)))
-    trust = jnp.where((p_norm == 0) | (u_norm == 0), 1, quotient(p_norm, u_norm))
+    trust = where((p_norm == 0) | (u_norm == 0), 1, quotient(p_norm, u_norm))
     lr_trust = lr * trust
     change = -cast(lr_trust, p) * u
     return m_new, v_new, change

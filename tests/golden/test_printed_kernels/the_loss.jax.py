@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import quotient, sum_all
+from learnerdsl.jax.operations import quotient, sum_all, where
 
 
 def polyak_sgd_tensor_1(p, g):
@@ -11,7 +11,7 @@ def polyak_sgd_tensor_1(p, g):
 
 def polyak_sgd_scalars_2(eps, f_min, loss, lr, scaling, sum_1):
     part = quotient(loss - f_min, eps + sum_1)
-    gamma = jnp.where(eps + sum_1 <= 2.220446049250313e-16, 0, scaling * jnp.minimum(part, lr))
+    gamma = where(eps + sum_1 <= 2.220446049250313e-16, 0, scaling * jnp.minimum(part, lr))
     return (gamma,)
 
 

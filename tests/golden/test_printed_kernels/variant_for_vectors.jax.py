@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, quotient, root, sum_all
+from learnerdsl.jax.operations import cast, quotient, root, size, sum_all
 
 
 def came_scalars(beta1, beta2, lr, weight_decay):
@@ -29,7 +29,7 @@ def came_tensor(
     v_new = one_minus_beta2 * (eps1 + g**2) + beta2 * v
     u = g / jnp.sqrt(v_new)
     part = root(sum_all(jnp.square(u)))
-    factor = 1 / jnp.maximum(1, quotient(quotient(part, clip_threshold), root(p.size)))
+    factor = 1 / jnp.maximum(1, quotient(quotient(part, clip_threshold), root(size(p))))
     clipped = cast(factor, p) * u
     m_new = one_minus_beta1 * clipped + beta1 * m
     change = minus_lr_weight_decay * p - lr * m_new
