@@ -1,6 +1,6 @@
 """Divide the statements of a rule into functions of scalars and of tensors, level by level."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,9 +153,9 @@ def _outside_reductions(roots: Sequence[Any]) -> set[Any]:
     return {node for node in nodes(list(roots), reductions) if node.is_Symbol}
 
 
-def has_matrices(bodies: Sequence[Body]) -> bool:
+def has_matrices(body: Body) -> bool:
     """Return whether functions of matrices are computed."""
-    roots = [s.expression for body in bodies for s in body.statements]
+    roots = [s.expression for s in body.statements]
     return any(isinstance(node, MatrixFunction) for node in nodes(roots))
 
 
@@ -166,9 +166,3 @@ def has_axes(body: Body) -> bool:
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
     kinds = (AxisSize, Identity, MatrixFunction)
     return any(isinstance(n, kinds) or (isinstance(n, Reduction) and n.axes) for n in nodes(roots))
-
-
-def draws(bodies: Iterable[Body]) -> bool:
-    """Return whether random numbers are drawn."""
-    roots = [s.expression for body in bodies for s in body.statements]
-    return any(isinstance(node, (Draw, Position)) for node in nodes(roots))

@@ -16,7 +16,6 @@ from learnerdsl.xla.functions import (
     Function,
     Part,
     branches_in,
-    draws,
     guarded,
     has_axes,
     has_matrices,
@@ -27,9 +26,6 @@ from learnerdsl.xla.laziness import Needs, is_lazy
 from learnerdsl.xla.narrowing import Narrowing
 from learnerdsl.xla.printer import OPERATIONS, XlaPrinter
 from learnerdsl.xla.wholes import gather
-
-CHANGE = "change"
-"""Name of the value that a parameter changes by."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +69,11 @@ class XlaProgram:
         source: text of a module with the functions.
         variants: the functions for the parameters of each kind of shape.
         model_start: the function of the start values of model-wide states.
-        has_matrices: whether functions of matrices are computed.
-        draws: whether random numbers are drawn.
     """
 
     source: str
     variants: tuple[VariantFunctions, ...]
     model_start: Function
-    has_matrices: bool
-    draws: bool
 
 
 def xla_program(request: Request) -> XlaProgram:
@@ -96,9 +88,6 @@ def xla_program(request: Request) -> XlaProgram:
 class _Module(Frame):
     """The writer of a module."""
 
-    key = "k"
-    own = "own"
-    size = "{}.size"
     all_parameters = ""
     depth = 4
     reserved = OPERATIONS | {"jnp", "jax", "number", "parameters", *map(str, CLOCK)}
@@ -187,13 +176,7 @@ class _Module(Frame):
         """Return the functions and the text of the module."""
         variants = tuple(self.variant(place) for place in range(len(self.bodies)))
         model_start = self.start(0, "model")
-        return XlaProgram(
-            self.text_of_file(),
-            variants,
-            model_start,
-            has_matrices(self.bodies),
-            draws(self.bodies),
-        )
+        return XlaProgram(self.text_of_file(), variants, model_start)
 
     def named(self, place: int, what: str, level: int | None = None) -> str:
         """Return the name of a function."""
@@ -227,7 +210,7 @@ class _Module(Frame):
             self.evaluation(place, narrowing),
             narrowing.wide,
             body.rule.parameter in inputs,
-            has_matrices([body]),
+            has_matrices(body),
             has_axes(body),
         )
 
