@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from learnerdsl.define import UpdateRule
-from learnerdsl.export import SHAPES
+from learnerdsl.export import SHAPES, variants_of
 from learnerdsl.expr import minibatch_size, samples
 from learnerdsl.jax.loading import loaded
 from learnerdsl.tracing import StateSpec, check_variants
@@ -81,8 +81,8 @@ class Models:
     @cached_property
     def states(self) -> dict[str, str]:
         """Return the names of the states of all variants -> "model" or "tensor"."""
-        request = self.rule.request(SHAPES, self.options)
-        specs = [spec for variant in request.variants for spec in variant.rule.states]
+        variants = variants_of(lambda shape: self.rule.trace(shape=shape, **self.options))
+        specs = [spec for variant in variants for spec in variant.rule.states]
         return {s.symbol.name: "model" if s.symbol.shape == "model" else "tensor" for s in specs}
 
     def of(self, shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]) -> Model:

@@ -17,10 +17,12 @@ class LearnerState(NamedTuple):
     """The state of a transformation.
 
     Attributes:
-        count: number of updates done.
+        count: number of updates done, int32.
         states: name of a state of the rule -> a tree like the parameters; `optax.MaskedNode()` for
-            a parameter that does not have it.
-        model: name of a state of the whole model -> a number.
+            a parameter that does not have it. A state of elements has the parameter's shape; one of
+            rows or columns keeps the other axes with length 1; a number of a tensor has shape ().
+            They are float32, or float64 for float64 parameters; counters are int32.
+        model: name of a state of the whole model -> a number of shape (), of the same types.
     """
 
     count: Any
@@ -70,9 +72,9 @@ def start(
         storages: name of a state with a value per element -> its dtype.
     """
     own: list[dict[str, Any]] = []
-    for k, p in enumerate(parameters):
+    elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
+    for k, element in enumerate(elements):
         functions = model.of(k)
-        element = p.astype(arithmetic(p.dtype))
         found = model.call(
             functions.start, element, *(values[k][s] for s in functions.start.arguments)
         )
@@ -82,7 +84,6 @@ def start(
                 for symbol, value in zip(functions.start.results, found, strict=True)
             }
         )
-    elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
     dtype = number_type(parameters)
     first = model.program.model_start
     shared = values[0] if values else {}

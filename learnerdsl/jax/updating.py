@@ -110,12 +110,9 @@ class Update:
 
     def arguments(self, function: Function, k: int) -> list[Any]:
         """Return the arguments of a function of a tensor, some of them rounded."""
-        own, p = self.own[k], self.elements[k]
-        shared = self.shared[self.groups[k], self.model.variants[k]]
-        values = {**shared, **own}
-        wide_of = self.model.of(k).wide
+        p, wide_of = self.elements[k], self.model.of(k).wide
         return [
-            cast(values[wide_of[s]], p) if s in function.rounded else values[s]
+            cast(self.value(k, wide_of[s]), p) if s in function.rounded else self.value(k, s)
             for s in function.arguments
         ]
 
@@ -184,21 +181,17 @@ class Update:
         return found
 
     def new_numbers(self, old: Mapping[str, Any]) -> dict[str, Any]:
-        """Return name -> new value of the states of the model."""
-        found: dict[str, Any] = {}
+        """Return name -> new value of the states of the model, the same in all groups."""
+        found = dict(old)
+        if not self.shared:
+            return found
+        (_, variant), values = next(iter(self.shared.items()))
+        new = self.model.program.variants[variant].new
         for symbol in (spec.symbol for spec in self.model.model_states):
-            before = old[symbol.name]
-            new = self.model.program.variants[0].new.get(symbol)
-            value = before if new is None or not self.shared else self._shared_value(new)
-            found[symbol.name] = jnp.asarray(value).astype(before.dtype)
+            if symbol in new:
+                dtype = old[symbol.name].dtype
+                found[symbol.name] = jnp.asarray(values[new[symbol]]).astype(dtype)
         return found
-
-    def _shared_value(self, symbol: Any) -> Any:
-        """Return a value of the model, which is the same in all groups."""
-        key = next((key for key in self.shared if key[1] == 0), next(iter(self.shared)))
-        variant = self.model.program.variants[key[1]]
-        state = next(s for s, n in self.model.program.variants[0].new.items() if n == symbol)
-        return self.shared[key][variant.new[state]]
 
 
 def _joined(name: str, parts: Any, now: Any) -> Any:
