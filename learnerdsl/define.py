@@ -12,6 +12,7 @@ from learnerdsl.cards import HasCard, ShownCard, error_card
 from learnerdsl.errors import LearnerError, UnknownNameError
 from learnerdsl.export import Request
 from learnerdsl.learner import Learner
+from learnerdsl.learner.groups import options_of_groups
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
@@ -76,6 +77,10 @@ class UpdateRule(ByName, HasCard):
             return traced
         return self._traced[key, shape]
 
+    def _with(self, **options: Any) -> Callable[[tuple[int, ...]], Rule]:
+        """Return what traces the rule with these options, for the shape of a parameter."""
+        return lambda shape: self.trace(shape=shape, **options)
+
     def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
         return trace(self._function, self.version, options, shape)
 
@@ -97,7 +102,7 @@ class UpdateRule(ByName, HasCard):
     ) -> Learner:
         """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
 
-        Other keyword arguments are hyperparameters and options of the rule.
+        Other keyword arguments are hyperparameters and options of the rule. `groups` may set both.
 
         Raises:
             LearnerError: an argument cannot be used.
@@ -105,8 +110,10 @@ class UpdateRule(ByName, HasCard):
         options = {n: v for n, v in arguments.items() if n in self._option_names}
         hypers = {n: v for n, v in arguments.items() if n not in self._option_names}
         self._refuse_unknown(hypers)
+        chosen, groups = options_of_groups(params, groups, self._option_names)
+        of_groups = [self._with(**{**options, **own}) for own in chosen]
         return Learner(
-            lambda shape: self.trace(shape=shape, **options),
+            of_groups or self._with(**options),
             params,
             backend=backend,
             groups=groups,

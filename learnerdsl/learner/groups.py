@@ -1,7 +1,7 @@
 """Read groups of parameters: who belongs to each, what differs there, and what is frozen."""
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -10,7 +10,7 @@ from typing import Any
 
 from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
 from learnerdsl.numbers import quoted
-from learnerdsl.runtime.arrays.host import Name
+from learnerdsl.runtime.arrays.host import Name, named_arrays
 
 _WILD = "*?["
 _FEW = 8
@@ -87,6 +87,35 @@ def grouped(parameters: Mapping[Name, Any], groups: Any) -> Grouping:
             frozen.add(number)
         overrides.append({k: v for k, v in group.items() if k not in ("params", "frozen")})
     return Grouping(numbers, overrides, frozenset(frozen))
+
+
+def options_of_groups(
+    params: Any, groups: Any, names: Collection[str]
+) -> tuple[list[dict[str, Any]], Any]:
+    """Take the options of a rule out of groups, which then set hyperparameters alone.
+
+    Args:
+        params: the parameters, as a learner takes them.
+        groups: see `grouped`.
+        names: names of the rule's options.
+
+    Returns:
+        The options of each parameter's group, or an empty list if no group sets one; and the groups
+        without options.
+
+    Raises:
+        LearnerError: the parameters or the groups cannot be used.
+    """
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        return [], groups
+    groups = list(groups)
+    if not any(isinstance(group, Mapping) and group.keys() & names for group in groups):
+        return [], groups
+    arrays = named_arrays(params, "Parameters")
+    grouping = grouped(arrays, groups)
+    of_each = [{}, *({n: v for n, v in g.items() if n in names} for g in grouping.overrides)]
+    chosen = [of_each[grouping.numbers[name]] for name in arrays]
+    return chosen, [{n: v for n, v in group.items() if n not in names} for group in groups]
 
 
 def check_some_are_trained(grouping: Grouping) -> None:

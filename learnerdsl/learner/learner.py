@@ -78,9 +78,10 @@ class Learner(Resumable, Inspectable):
         backend: "cpu" (compiled), "cuda", "numpy" (interpreted by the oracle: slow) or "auto",
             which follows the arrays.
         groups: parameters with hyperparameters of their own, `[{"params": ["b"], "lr": 0.0}]`.
-            "params" is a list of names, a pattern such as "*.bias", or a function of name and
-            array. With `"frozen": True` the parameters of a group stay as they are: they have no
-            states, need no gradients, and do not count in sums over the model; see `thaw`.
+            Where a rule is called, they may have options of their own, too. "params" is a list of
+            names, a pattern such as "*.bias", or a function of name and array. With
+            `"frozen": True` the parameters of a group stay as they are: they have no states, need
+            no gradients, and do not count in sums over the model; see `thaw`.
         nonfinite: what to do if a gradient holds NaN or infinity: "propagate" it, "skip" the
             update, or "raise". The last two check all gradients before anything is written.
         seed: seed of the random numbers of the rule, 0 or more and less than 2**53.

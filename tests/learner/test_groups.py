@@ -13,7 +13,7 @@ from support.small_rules import (
 )
 
 import learnerdsl as ld
-from learnerdsl.learners import sgd
+from learnerdsl.learners import muon, sgd
 
 
 @ld.rule
@@ -273,3 +273,32 @@ def test_a_function_of_the_name_alone_chooses_too():
 def test_a_function_of_something_else_is_refused():
     with pytest.raises(ld.HyperparameterError, match=r"cannot be called .* as it is f\(a, b, c\)"):
         sgd({"a": np.ones(2)}, groups=[{"params": lambda a, b, c: True}])
+
+
+def test_groups_choose_options_too():
+    """Each parameter moves as in a learner of its own with those options."""
+    of_groups = [{"params": ["b"], "nesterov": False, "ns_steps": 2}, {"params": ["c"], "lr": 0.5}]
+    own = {"a": {}, "b": {"nesterov": False, "ns_steps": 2}, "c": {"lr": 0.5}}
+    params = {name: np.eye(3) + k for k, name in enumerate(own)}
+    alone = {name: array.copy() for name, array in params.items()}
+    learner = muon(params, lr=0.1, groups=of_groups)
+    learners = {name: muon([alone[name]], **{"lr": 0.1, **given}) for name, given in own.items()}
+
+    for scale in (1.0, -2.0):
+        grads = {
+            name: scale * np.arange(9.0).reshape(3, 3) ** (k + 1) for k, name in enumerate(own)
+        }
+        learner.update(grads)
+        for name, single in learners.items():
+            single.update([grads[name]])
+
+    for name in own:
+        np.testing.assert_array_equal(params[name], alone[name])
+
+
+def test_a_group_with_an_option_that_is_refused_names_the_parameter():
+    groups = [{"params": "b", "adjust_lr_fn": "best"}]
+    with pytest.raises(
+        ld.RuleError, match=r"Parameter 'b' of shape \(2, 2\): .*'best' is not known"
+    ):
+        muon({"a": np.eye(2), "b": np.eye(2)}, groups=groups)
