@@ -19,7 +19,7 @@ from learnerdsl.tracing import Rule
 def rules_for(rule: Any, shapes: Mapping[Name, tuple[int, ...]]) -> list[Rule]:
     """Return the rule of each parameter; equal rules are the same object."""
     known: dict[Rule, Rule] = {}
-    if isinstance(rule, list):
+    if isinstance(rule, (list, tuple)):
         # Keyed by identity, since hashing a rule is slow.
         distinct = {id(own): known.setdefault(own, own) for own in rule}
         given = zip(rule, shapes.items(), strict=True)

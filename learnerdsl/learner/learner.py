@@ -61,6 +61,9 @@ NESTED = (
 )
 
 
+OneRule = Rule | Callable[[tuple[int, ...]], Rule]
+
+
 class Learner(Resumable, Inspectable):
     r"""Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
@@ -68,8 +71,8 @@ class Learner(Resumable, Inspectable):
 
     Args:
         rule: a traced rule; or a function that takes the shape of a parameter and returns a traced
-            rule, for rules that treat tensors of different shapes differently; or a list with the
-            rule of each parameter, all variants of one rule.
+            rule, for rules that treat tensors of different shapes differently; or a list with one
+            of these for each parameter, all variants of one rule.
         params: dict or sequence of contiguous, writable arrays (any shape) of float32, float64,
             bfloat16 (of ml_dtypes) or float16: of NumPy, of PyTorch on the CPU, or of PyTorch, CuPy
             or another library on one GPU. The learner keeps the arrays and updates their memory.
@@ -131,7 +134,7 @@ class Learner(Resumable, Inspectable):
 
     def __init__(
         self,
-        rule: Rule | list[Rule] | Callable[[tuple[int, ...]], Rule],
+        rule: OneRule | Sequence[OneRule],
         params: Arrays,
         *,
         backend: str = "auto",
@@ -178,7 +181,7 @@ class Learner(Resumable, Inspectable):
         self._backend = choose_backend(backend, given)
         self._names = list(self._parameters)
         is_device = self._backend.name == "cuda"
-        if isinstance(rule, list):
+        if isinstance(rule, (list, tuple)):
             rule = [own for own, name in zip(rule, every, strict=True) if name in given]
         traced = rules_for(rule, self._backend.shapes)
         self._rules, self._watch = watched(observe, traced, self._backend.shapes, is_device)
