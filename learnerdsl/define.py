@@ -138,7 +138,7 @@ class UpdateRule(ByName, HasCard):
         Raises:
             LearnerError: an argument cannot be used, or PyTorch is not installed.
         """
-        return _front_end("torch", "PyTorch").optimizer_class(self)(params, **arguments)
+        return front_end("torch", "PyTorch").optimizer_class(self)(params, **arguments)
 
     def optax(self, **arguments: Any) -> Any:
         """Make a gradient transformation of optax that updates by the rule.
@@ -149,7 +149,7 @@ class UpdateRule(ByName, HasCard):
         Raises:
             LearnerError: an argument cannot be used, or optax is not installed.
         """
-        return _front_end("jax", "JAX and optax").transformation(self, **arguments)
+        return front_end("jax", "JAX and optax").transformation(self, **arguments)
 
     def _refuse_unknown(self, hypers: Mapping[str, Any]) -> None:
         """Raise if a name is not one of a hyperparameter."""
@@ -456,7 +456,7 @@ class UpdateRule(ByName, HasCard):
         return f"<rule {self.name}({', '.join((*self._hyper_names, *self._option_names))})>"
 
 
-def _front_end(name: str, libraries: str) -> Any:
+def front_end(name: str, libraries: str) -> Any:
     """Return the front end of a library, which may not be installed."""
     try:
         return importlib.import_module(f"learnerdsl.{name}")

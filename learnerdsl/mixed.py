@@ -1,10 +1,10 @@
 """Define `by_parameter`: one learner whose parameters are updated by different rules."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learnerdsl.define import UpdateRule
+from learnerdsl.define import UpdateRule, front_end
 from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.learner import Learner
 from learnerdsl.learner.groups import grouped
@@ -98,6 +98,19 @@ class ByParameter:
             hyperparameters=first,
         )
 
+    def optax(self, **arguments: Any) -> Any:
+        """Make a gradient transformation of optax that updates each parameter by its rule.
+
+        `choose` is called with the path of a leaf, such as "layers.0.weight", and its shape.
+
+        Args:
+            arguments: hyperparameters and options; see `learnerdsl.jax.transformation`.
+
+        Raises:
+            LearnerError: an argument cannot be used, or optax is not installed.
+        """
+        return front_end("jax", "JAX and optax").transformation(self, **arguments)
+
     def _parts(
         self,
         params: Arrays,
@@ -111,20 +124,8 @@ class ByParameter:
         arrays = named_arrays(params, "Parameters")
         grouping = grouped(arrays, groups)
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-        chosen = {name: self._chosen(name, shape) for name, shape in shapes.items()}
-        rules = {rule.name: rule for rule in chosen.values()}
-        for name, rule in chosen.items():
-            if rules[rule.name] is not rule:
-                msg = (
-                    f"The rule of {name!r} has the name {rule.name!r}, as another rule has; give "
-                    "it a name of its own: chain(rule, name=...)."
-                )
-                raise RuleError(msg)
-        given = divided(arguments, rules)
-        of_groups = [given]
-        for own in grouping.overrides:
-            more = divided(own, rules)
-            of_groups.append({name: {**given[name], **more[name]} for name in rules})
+        chosen = self.rules(shapes)
+        of_groups = arguments_of_groups(arguments, grouping.overrides, chosen.values())
         parts: dict[Any, _Part] = {}
         for name, rule in chosen.items():
             number, is_frozen = grouping.numbers[name], grouping.is_frozen(name)
@@ -132,6 +133,26 @@ class ByParameter:
             key = is_frozen, number, rule.name
             parts.setdefault(key, part).params[name] = shapes[name]
         return [parts[key] for key in sorted(parts)]
+
+    def rules(self, shapes: Mapping[Name, tuple[int, ...]]) -> dict[Name, UpdateRule]:
+        """Return the rule of each parameter.
+
+        Args:
+            shapes: name of a parameter -> its shape.
+
+        Raises:
+            RuleError: `choose` returned none, or two rules of one name.
+        """
+        chosen = {name: self._chosen(name, shape) for name, shape in shapes.items()}
+        known = {rule.name: rule for rule in chosen.values()}
+        for name, rule in chosen.items():
+            if known[rule.name] is not rule:
+                msg = (
+                    f"The rule of {name!r} has the name {rule.name!r}, as another rule has; give "
+                    "it a name of its own: chain(rule, name=...)."
+                )
+                raise RuleError(msg)
+        return chosen
 
     def _chosen(self, name: Name, shape: tuple[int, ...]) -> UpdateRule:
         """Return the rule of a parameter; raise if `choose` returned none."""
@@ -165,6 +186,30 @@ def _of_groups(rule: Rule, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 )
                 raise HyperparameterError(msg)
     return [first, *({n: v for n, v in own.items() if n not in shared} for own in given[1:])]
+
+
+def arguments_of_groups(
+    arguments: Mapping[str, Any],
+    overrides: Iterable[Mapping[str, Any]],
+    chosen: Iterable[UpdateRule],
+) -> list[dict[str, dict[str, Any]]]:
+    """Return name of a rule -> its arguments: for the parameters of no group, then for each group.
+
+    Args:
+        arguments: arguments of all rules that have them, or name of a rule -> dict of its own.
+        overrides: the same for each group, where it differs.
+        chosen: the rules.
+
+    Raises:
+        UnknownNameError: no rule has an argument.
+    """
+    rules = {rule.name: rule for rule in chosen}
+    given = divided(arguments, rules)
+    each = [given]
+    for own in overrides:
+        more = divided(own, rules)
+        each.append({name: {**given[name], **more[name]} for name in rules})
+    return each
 
 
 def divided(

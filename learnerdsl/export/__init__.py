@@ -13,6 +13,7 @@ from learnerdsl.export.numpy import numpy as numpy
 from learnerdsl.export.request import SHAPES as SHAPES
 from learnerdsl.export.request import Request as Request
 from learnerdsl.export.request import Variant as Variant
+from learnerdsl.export.request import distinguished as distinguished
 from learnerdsl.export.request import variants_of as variants_of
 from learnerdsl.export.torch import torch as torch
 

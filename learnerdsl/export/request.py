@@ -169,11 +169,15 @@ def variants_of(
         except Exception as error:  # that of the rule's author: the rule is not for this shape
             refused = error
             continue
-        key = rule.ndim, rule.lines, rule.states, rule.evaluation, rule.extras
-        found.setdefault(key, (rule, []))[1].append(shape)
+        found.setdefault(distinguished(rule), (rule, []))[1].append(shape)
     if refused is not None and not found:
         raise refused
     return tuple(Variant(rule, tuple(shapes)) for rule, shapes in found.values())
+
+
+def distinguished(rule: Rule) -> tuple[Any, ...]:
+    """Return in what a variant of a rule may differ from another."""
+    return rule.ndim, rule.lines, rule.states, rule.evaluation, rule.extras
 
 
 def _title(name: str, sentence: str) -> str:

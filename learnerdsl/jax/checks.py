@@ -42,7 +42,7 @@ def checked_axes(rule: str, given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def checked_storages(rule: str, given: Any, states: Mapping[str, str]) -> dict[str, Any]:
+def checked_storages(rule: str, given: Any, states: Sequence[str]) -> dict[str, Any]:
     """Return name -> dtype of the states that are not stored in the dtype of the arithmetic."""
     if given is None:
         return {}

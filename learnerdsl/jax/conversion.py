@@ -51,10 +51,11 @@ def from_learner(learner: Any, tx: Transformation, params: Any) -> LearnerState:
     """
     tx = checked_transformation("from_learner", tx)
     given = _state_dict_of(learner)
-    if given["rule"] != tx.rule.name:
+    own = tx.rule_name(params)
+    if given["rule"] != own:
         msg = (
-            f"The learner updates by {given['rule']}, the transformation by {tx.rule.name}; make "
-            "the transformation of the same rule."
+            f"The learner updates by {given['rule']}, the transformation by {own}; make the "
+            "transformation of the same rule."
         )
         raise CheckpointError(msg)
     if any(given.get("missed", ())):

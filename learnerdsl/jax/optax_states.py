@@ -14,6 +14,7 @@ from learnerdsl.jax.saved import (
     filled,
     is_absent,
     like,
+    name_of_one_rule,
     paths_of,
 )
 from learnerdsl.jax.state import LearnerState
@@ -195,7 +196,8 @@ def from_optax_state(
     (1, '0.001000')
     """
     tx = checked_transformation("from_optax_state", tx)
-    table = _table(tx.rule.name)
+    rule = name_of_one_rule("from_optax_state", tx)
+    table = _table(rule)
     template: Any = tx.init(params)
     found = dict(_named_parts(optax_state))
     if count is None:
@@ -203,12 +205,12 @@ def from_optax_state(
     names = [name for name, _ in paths_of(params)]
     states: dict[str, dict[str, Any]] = {name: {} for name in names}
     for state, values in template.states.items():
-        arrays = _arrays(found, table, tx.rule.name, state)
+        arrays = _arrays(found, table, rule, state)
         for name, own in paths_of(values):
             if not is_absent(own):
                 states[name][state] = _array_of(arrays, name, state)
     model = {
-        state: _arrays(found, table, tx.rule.name, state)[""]
+        state: _arrays(found, table, rule, state)[""]
         for state in template.model
         if state != SAMPLES
     }
@@ -240,16 +242,17 @@ def to_optax_state(tx: Transformation, state: LearnerState, optax_state: Any) ->
     (1, '0.010000')
     """
     tx = checked_transformation("to_optax_state", tx)
+    rule = name_of_one_rule("to_optax_state", tx)
     state = checked_state("to_optax_state", state)
-    table = _table(tx.rule.name)
+    table = _table(rule)
     found = dict(_named_parts(optax_state))
     ours: dict[str, dict[str, Any]] = {}
     for own, values in {**state.states, **state.model}.items():
         if own == SAMPLES:
             continue
-        places = _places(table, tx.rule.name, own)
+        places = _places(table, rule, own)
         if not any(place in found for place, _ in places):
-            raise _lacking(table, tx.rule.name, own)
+            raise _lacking(table, rule, own)
         for place, suffix in places:
             pairs = [(f"{name}{suffix}".lstrip("."), leaf) for name, leaf in paths_of(values)]
             ours.setdefault(place, {}).update({n: v for n, v in pairs if not is_absent(v)})

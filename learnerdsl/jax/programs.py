@@ -1,16 +1,16 @@
 """Compile a rule for the shapes of a model, and load the functions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from learnerdsl.define import UpdateRule
-from learnerdsl.export import SHAPES, variants_of
+from learnerdsl.export import SHAPES, Request, Variant, distinguished, variants_of
 from learnerdsl.expr import minibatch_size, samples
 from learnerdsl.jax.loading import loaded
-from learnerdsl.tracing import StateSpec, check_variants
-from learnerdsl.xla import Function, VariantFunctions, XlaProgram, xla_program
+from learnerdsl.tracing import Rule, StateSpec, check_variants, joined
+from learnerdsl.xla import Function, VariantFunctions, XlaProgram, without, xla_program
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -62,6 +62,12 @@ class Model:
         return any(self.of(k).reads_parameter for k in range(len(self.variants)))
 
 
+def states_of(rules: Iterable[Rule]) -> list[str]:
+    """Return the names of the states of rules, besides those of the whole model."""
+    symbols = [spec.symbol for rule in rules for spec in rule.states]
+    return list(dict.fromkeys(s.name for s in symbols if s.shape != "model"))
+
+
 @dataclass(frozen=True)
 class Models:
     """A rule with options, and what was compiled of it.
@@ -79,11 +85,10 @@ class Models:
         return {}
 
     @cached_property
-    def states(self) -> dict[str, str]:
-        """Return the names of the states of all variants -> "model" or "tensor"."""
+    def states(self) -> list[str]:
+        """Return the names of the states of all variants, also for shapes that the model lacks."""
         variants = variants_of(lambda shape: self.rule.trace(shape=shape, **self.options))
-        specs = [spec for variant in variants for spec in variant.rule.states]
-        return {s.symbol.name: "model" if s.symbol.shape == "model" else "tensor" for s in specs}
+        return states_of(variant.rule for variant in variants)
 
     def of(self, shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]) -> Model:
         """Return the rule for parameters of these shapes.
@@ -114,6 +119,45 @@ class Models:
         return Model(program, functions, tuple(places[shape] for shape in shapes))
 
 
+def joined_model(
+    rules: Sequence[Rule], shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]
+) -> Model:
+    """Return the rules of a model's parameters as the variants of one.
+
+    Args:
+        rules: the traced rule of each parameter.
+        shapes: its shape.
+        zeros: names of hyperparameters that are the number 0.
+
+    Raises:
+        RuleError: the rules compute different things over the model, or their inputs differ.
+    """
+    # Keyed by identity, since hashing a rule is slow; the rules are kept, so none has another's.
+    key = tuple(map(id, rules)), tuple(shapes), zeros
+    if key not in _joined:
+        _joined[key] = list(rules), _joined_model(rules, shapes, zeros)
+    return _joined[key][1]
+
+
+def _joined_model(
+    rules: Sequence[Rule], shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]
+) -> Model:
+    each = [without(rule, zeros) for rule in joined(rules)]
+    found: dict[Any, list[int]] = {}
+    for k, rule in enumerate(each):
+        found.setdefault(distinguished(rule), []).append(k)
+    variants = tuple(
+        Variant(each[own[0]], tuple(dict.fromkeys(shapes[k] for k in own)))
+        for own in found.values()
+    )
+    check_variants([variant.rule for variant in variants])
+    program = xla_program(Request(each[0].name, "", variants, (), "float32"))
+    places = {k: place for place, own in enumerate(found.values()) for k in own}
+    functions = loaded(each[0].name, program.source)
+    return Model(program, functions, tuple(places[k] for k in range(len(each))))
+
+
+_joined: dict[Any, tuple[list[Rule], Model]] = {}
 _known: dict[tuple[int, str], Models] = {}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
+from learnerdsl.define import UpdateRule
 from learnerdsl.errors import CheckpointError, RuleError
 from learnerdsl.jax.state import LearnerState
 from learnerdsl.jax.transformation import SAMPLES, Transformation
@@ -177,6 +178,17 @@ def checked_transformation(name: str, tx: Any) -> Transformation:
         )
         raise RuleError(msg)
     return tx
+
+
+def name_of_one_rule(name: str, tx: Transformation) -> str:
+    """Return the name of a transformation's rule, or raise if it has several."""
+    if not isinstance(tx.rule, UpdateRule):
+        msg = (
+            f"{name} converts the states of one rule, and this transformation has several; convert "
+            "the parameters of each rule with a transformation of their own."
+        )
+        raise RuleError(msg)
+    return tx.rule.name
 
 
 def checked_state(name: str, state: Any) -> LearnerState:

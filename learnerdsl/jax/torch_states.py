@@ -14,6 +14,7 @@ from learnerdsl.jax.saved import (
     checked_transformation,
     filled,
     fitted,
+    name_of_one_rule,
 )
 from learnerdsl.jax.state import LearnerState
 from learnerdsl.jax.transformation import SAMPLES, Transformation
@@ -65,12 +66,13 @@ def from_torch(optimizer: Any, tx: Transformation, params: Any) -> LearnerState:
     (1, '0.001000')
     """
     tx = checked_transformation("from_torch", tx)
+    rule = name_of_one_rule("from_torch", tx)
     given = optimizer if isinstance(optimizer, Mapping) else optimizer.state_dict()
     if not {"state", "param_groups"} <= set(given):
         msg = f"from_torch takes an optimizer or its state_dict(), got {quoted(optimizer)}."
         raise CheckpointError(msg)
     names = _names_of(given["param_groups"])
-    ours = {theirs: state for state, theirs in _torch_names(tx.rule.name).items()}
+    ours = {theirs: state for state, theirs in _torch_names(rule).items()}
     counts: set[int] = set()
     states: dict[str, dict[str, Any]] = {}
     for number, name in names.items():

@@ -9,21 +9,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.tree_util import keystr, tree_flatten_with_path
 
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import ArrayError, RuleError
 from learnerdsl.expr import minibatch_size, model_size, seed, step
-from learnerdsl.jax.checks import check_options, checked_axes, checked_storages, checked_sums
+from learnerdsl.jax.checks import checked_axes, checked_storages, checked_sums
+from learnerdsl.jax.choosing import Choice, Chosen, OneRule, choice_of
 from learnerdsl.jax.grouping import Groups
 from learnerdsl.jax.inputs import extra_inputs, of_minibatch
 from learnerdsl.jax.placing import check_axes, scalars_on_mesh, size
-from learnerdsl.jax.programs import Model, models_of
+from learnerdsl.jax.programs import Model
 from learnerdsl.jax.settings import Settings, using
 from learnerdsl.jax.state import LearnerState, check_parameters, start
 from learnerdsl.jax.updating import Update
-from learnerdsl.jax.values import Setting, setting
+from learnerdsl.jax.values import Setting
+from learnerdsl.mixed import ByParameter
 from learnerdsl.numbers import quoted
-from learnerdsl.tracing import DEFAULT_SHAPE
 
 SAMPLES = "samples"
 """Name of the number of samples seen, among the states of the model."""
@@ -33,20 +35,24 @@ class Transformation(optax.GradientTransformationExtraArgs):
     """A gradient transformation of optax that updates by a rule.
 
     Attributes:
-        rule: the rule.
+        rule: the rule, or what `by_parameter` made.
+        rule_name: function of the parameters that returns the name of their rule, or of several
+            rules together, as checkpoints have it.
         evaluation_parameters: function of (state, params) that returns the parameters to evaluate
             a model with: averages, for rules that keep them, else `params`.
     """
 
-    rule: UpdateRule
+    rule: UpdateRule | ByParameter
+    rule_name: Callable[[Any], str]
     evaluation_parameters: Callable[[Any, Any], Any]
 
     def __repr__(self) -> str:
-        return f"<optax transformation by {self.rule.name}>"
+        what = self.rule.name if isinstance(self.rule, UpdateRule) else "several rules"
+        return f"<optax transformation by {what}>"
 
 
 def transformation(
-    rule: UpdateRule,
+    rule: UpdateRule | ByParameter,
     *,
     seed: Any = None,
     groups: Mapping[str, Mapping[str, Any] | None] | None = None,
@@ -64,7 +70,8 @@ def transformation(
     Updates have the dtype of the gradients, states that of the arithmetic.
 
     Args:
-        rule: a rule or a chain.
+        rule: a rule, a chain, or what `learnerdsl.by_parameter` made: it is called with the path
+            of each leaf, such as "layers.0.weight", and its shape.
         seed: seed of random numbers, a whole number or an integer array; None for 0.
         groups: label -> hyperparameters that differ for the parameters with this label; None
             instead of a dict for parameters that stay as they are.
@@ -77,9 +84,10 @@ def transformation(
         axis_name: the axis or axes of `jax.shard_map` over which parameters are split, if the
             update is called inside; then sums, norms and sizes are those of whole parameters. None
             if it is not: `jax.jit` needs no names to update sharded arrays.
-        arguments: hyperparameters and options of the rule. A hyperparameter is a number, a scalar
-            array of JAX, a schedule of this package, an expression of `learnerdsl.step`, or
-            `from_optax(schedule)`. One that is the number 0 takes its terms out of the update.
+        arguments: hyperparameters and options of the rule; of several rules, those of one may
+            stand in a dict under its name, `muon={"lr": 0.02}`. A hyperparameter is a number,
+            a scalar array of JAX, a schedule of this package, an expression of `learnerdsl.step`,
+            or `from_optax(schedule)`. One that is the number 0 takes its terms out of the update.
 
     Raises:
         LearnerError: an argument cannot be used.
@@ -93,14 +101,18 @@ def transformation(
     >>> optax.apply_updates(params, updates)["w"].tolist()
     [0.5, 0.0]
     """
-    if not isinstance(rule, UpdateRule):
+    name = getattr(rule, "name", "by_parameter")
+    labelled = Groups(name, groups, labels)
+    choice = choice_of(rule, arguments, labelled.overrides)
+    if choice is None:
         msg = f"A transformation needs a rule, got {quoted(rule)}; decorate a function with @rule."
         raise RuleError(msg)
-    settings = Settings(checked_sums(sums), checked_axes(rule.name, axis_name))
-    own = _Maker(rule, arguments, seed, Groups(rule.name, groups, labels), states, settings)
+    settings = Settings(checked_sums(sums), checked_axes(name, axis_name))
+    own = _Maker(choice, seed, labelled, states, settings)
     update: Any = own.update
     made = Transformation(own.init, update)
     made.rule = rule
+    made.rule_name = own.rule_name
     made.evaluation_parameters = own.evaluation_parameters
     return made
 
@@ -109,45 +121,39 @@ class _Maker:
     """The functions of one transformation."""
 
     def __init__(
-        self,
-        rule: UpdateRule,
-        arguments: Mapping[str, Any],
-        seed: Any,
-        groups: Groups,
-        states: Any,
-        settings: Settings,
+        self, choice: Choice, seed: Any, groups: Groups, states: Any, settings: Settings
     ) -> None:
-        self.name = rule.name
-        options = {n: v for n, v in arguments.items() if n in rule._option_names}
-        check_options(rule.name, options)
-        self.models = models_of(rule, options)
+        self.name = choice.name
+        self.choice = choice
         self.groups = groups
         self.seed = 0 if seed is None else seed
         self.settings = settings
-        self.storages = checked_storages(rule.name, states, self.models.states)
-        given = {n: v for n, v in arguments.items() if n not in options}
-        rule._refuse_unknown(given)
-        for own in groups.overrides:
-            rule._refuse_unknown(own)
-        self.of_groups = [
-            {n: setting(rule.name, n, v) for n, v in {**given, **own}.items()}
-            for own in groups.overrides
-        ]
+        self.given_states = states
+        if isinstance(choice, OneRule):
+            self.storages(choice.models.states)
+
+    def storages(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return name -> dtype of the states that are not stored in that of the arithmetic."""
+        return checked_storages(self.name, self.given_states, names)
+
+    def rule_name(self, params: Any) -> str:
+        """Return the name of the rule of these parameters."""
+        return self.tensors(params).model.rule.name
 
     def init(self, params: Any) -> LearnerState:
         """Return the state before the first update."""
         own = self.tensors(params)
         count = jnp.zeros((), jnp.int32)
         shared = self.shared(own, count)
+        storages = self.storages(own.chosen.states)
         with self.tracing():
             each, of_model = start(
-                own.model, own.trained(own.leaves), [shared[g]() for g in own.groups], self.storages
+                own.model, own.trained(own.leaves), [shared[g]() for g in own.groups], storages
             )
         if own.model.counts_samples:
             of_model = {**of_model, SAMPLES: jnp.zeros((), jnp.int32)}
-        names = [n for n, kind in self.models.states.items() if kind == "tensor"]
-        names += [n for values in each for n in values]
-        state = LearnerState(count, own.states(each, dict.fromkeys(names)), of_model)
+        names = dict.fromkeys([*own.chosen.states, *(n for values in each for n in values)])
+        state = LearnerState(count, own.states(each, names), of_model)
         return scalars_on_mesh(state, own.trained(own.leaves))
 
     def update(
@@ -208,31 +214,23 @@ class _Maker:
 
     def tensors(self, params: Any) -> "_Tensors":
         """Return the leaves of a tree of parameters, and the rule for their shapes."""
-        leaves, tree = jax.tree.flatten(params)
+        paths, tree = tree_flatten_with_path(params)
+        leaves = [leaf for _, leaf in paths]
         check_parameters(self.name, leaves)
         numbers = self.groups.numbers(params, len(leaves))
         places = [k for k, number in enumerate(numbers) if number is not None]
-        shapes = [tuple(leaves[k].shape) for k in places]
-        model = self.models.of(shapes, self.zeros(shapes))
-        return _Tensors(leaves, tree, places, [n for n in numbers if n is not None], model)
+        chosen = self.choice.rules_for(
+            [keystr(paths[k][0], simple=True, separator=".") for k in places],
+            [tuple(leaves[k].shape) for k in places],
+            [number for number in numbers if number is not None],
+        )
+        return _Tensors(leaves, tree, places, chosen)
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
         """Compute scalars in float64, and sums as the transformation was told."""
         with jax.enable_x64(True), using(self.settings):
             yield
-
-    def settings_of(self, traced: Any) -> list[dict[Any, Setting]]:
-        """Return for each group, symbol -> setting of all hyperparameters."""
-        defaults = zip(traced.hyperparameters, traced.defaults, strict=True)
-        every = {h: Setting(h.name, value) for h, value in defaults}
-        return [{h: own.get(h.name, every[h]) for h in every} for own in self.of_groups]
-
-    def zeros(self, shapes: Sequence[tuple[int, ...]]) -> frozenset[str]:
-        """Return the names of the hyperparameters that are the number 0 in every group."""
-        shape = shapes[0] if shapes else DEFAULT_SHAPE
-        settings = self.settings_of(self.models.rule.trace(shape=shape, **self.models.options))
-        return frozenset(h.name for h in settings[0] if all(own[h].static == 0 for own in settings))
 
     def shared(self, own: "_Tensors", count: Any) -> list[Callable[[], dict[Any, Any]]]:
         """Return for each group a function of what its parameters share: symbol -> value.
@@ -242,7 +240,7 @@ class _Maker:
         with using(self.settings):
             number = float(sum(map(size, own.trained(own.leaves))))
         found: list[Callable[[], dict[Any, Any]]] = []
-        for settings in self.settings_of(own.model.rule):
+        for settings in own.chosen.settings:
             called = {h: s.called(count) for h, s in settings.items()}
             found.append(partial(_shared, settings, called, count, self.seed, number))
         return found
@@ -265,15 +263,23 @@ class _Tensors:
         leaves: the parameters.
         tree: how to make the tree of them.
         places: the numbers of those that are trained.
-        groups: for each of these, the index of its group.
-        model: the rule for their shapes.
+        chosen: the rules of these.
     """
 
     leaves: list[Any]
     tree: Any
     places: list[int]
-    groups: list[int]
-    model: Model
+    chosen: Chosen
+
+    @property
+    def groups(self) -> list[int]:
+        """Return for each trained parameter the index of its settings."""
+        return self.chosen.groups
+
+    @property
+    def model(self) -> Model:
+        """Return the rules of the trained parameters."""
+        return self.chosen.model
 
     def trained(self, values: Sequence[Any]) -> list[Any]:
         """Return those of the values, one for each leaf, that belong to trained parameters."""
