@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from learnerdsl.learner import Learner as Learner
     from learnerdsl.learner.history import History as History
     from learnerdsl.mixed import by_parameter as by_parameter
+    from learnerdsl.orthogonal import orthogonalize as orthogonalize
     from learnerdsl.runtime.arrays.sparse import RowSparse as RowSparse
     from learnerdsl.runtime.cpu.threads import get_num_threads as get_num_threads
     from learnerdsl.runtime.cpu.threads import set_num_threads as set_num_threads
@@ -150,6 +151,7 @@ _HOMES = {
     "learnerdsl.learner": ("Learner",),
     "learnerdsl.learner.history": ("History",),
     "learnerdsl.mixed": ("by_parameter",),
+    "learnerdsl.orthogonal": ("orthogonalize",),
     "learnerdsl.runtime.arrays.sparse": ("RowSparse",),
     "learnerdsl.runtime.cpu.threads": ("get_num_threads", "set_num_threads"),
     "learnerdsl.schedules": ("Schedule",),

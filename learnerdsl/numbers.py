@@ -49,6 +49,16 @@ def as_count(value: Any) -> int | None:
         return None
 
 
+def as_numbers(value: Any) -> tuple[Any, ...] | None:
+    """Return a list or tuple of numbers, or of such tuples, as tuples of floats; else None."""
+    if not isinstance(value, (tuple, list)) or not value:
+        return None
+    numbers = tuple(
+        as_numbers(one) if isinstance(one, (tuple, list)) else as_number(one) for one in value
+    )
+    return None if None in numbers else numbers
+
+
 def _without_array(value: Any) -> Any:
     """Return the element of a numeric array of shape () or NumPy scalar; None for other arrays."""
     if isinstance(value, (np.ndarray, np.generic)):

@@ -7,6 +7,7 @@ import numpy as np
 
 from learnerdsl.check.context import running_now
 from learnerdsl.check.values import WIDE, Value, as_value, cast, precision
+from learnerdsl.tracing import Orientation
 
 _TRIALS = 3
 
@@ -61,6 +62,13 @@ def eigenvectors(a: Any) -> Value:
 def orthonormal(a: Any) -> Value:
     """Return Q of the QR decomposition."""
     return _by_trial(lambda matrix: np.linalg.qr(matrix)[0], a)
+
+
+def orientation(x: Any, names: str) -> Orientation:
+    """Return how a matrix lies; that of a square parameter lies as the parameter does."""
+    del names
+    shape = running_now("orthogonalize(...)").shape
+    return Orientation(_matrix(x).number.shape != shape, shape)
 
 
 def _matrix(value: Any) -> Value:

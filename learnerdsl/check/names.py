@@ -10,7 +10,7 @@ from learnerdsl.check import functions as f
 from learnerdsl.check.symbolic import CLOCK_VALUES
 from learnerdsl.check.values import Value, as_value
 from learnerdsl.elementary import FUNCTIONS
-from learnerdsl.tracing import composition
+from learnerdsl.tracing import composition, orientation
 from learnerdsl.tracing import language as symbolic_language
 
 _LANGUAGE = {
@@ -104,6 +104,7 @@ def _table() -> dict[int, Any]:
     for name, own in _LANGUAGE.items():
         table[id(getattr(symbolic_language, name))] = own
     table[id(composition.only_when)] = language.only_when
+    table[id(orientation)] = matrices.orientation
     table |= {id(symbol): value for symbol, value in CLOCK_VALUES.items()}
     table[id(expr.expression)] = as_value
     return table

@@ -21,6 +21,7 @@ from learnerdsl.define import UpdateRule
 _FOREIGN = {*sys.stdlib_module_names, "numpy", "scipy", "torch", "jax", "numba", "optax"}
 _CONTAINERS = (list, tuple, dict)
 _PACKAGE = Path(__file__).parent.parent
+_WRITTEN_IN_THE_LANGUAGE = ("learners", "transforms", "cntk", "orthogonal.py")
 
 
 def rebound(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +137,7 @@ def _is_machinery(function: FunctionType) -> bool:
     path = Path(function.__code__.co_filename)
     if _PACKAGE not in path.parents:
         return False
-    return path.relative_to(_PACKAGE).parts[0] not in ("learners", "transforms", "cntk")
+    return path.relative_to(_PACKAGE).parts[0] not in _WRITTEN_IN_THE_LANGUAGE
 
 
 def _names_of(code: CodeType) -> set[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from learnerdsl.errors import CheckpointError, LearnerError
 from learnerdsl.learner.conversion import Conversion, Saved, as_array, check_names, widens
 from learnerdsl.learner.hyperparameters import HyperTable, Setting
-from learnerdsl.numbers import as_count, as_number, quoted
+from learnerdsl.numbers import as_count, as_number, as_numbers, quoted
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES
 
 StateDict = dict[str, Any]
@@ -96,7 +96,7 @@ def _check(
         msg = f"The state dict lacks {', '.join(missing)}; it was not made by learner.state_dict()."
         raise CheckpointError(msg)
     for key in ("rule", "version", "options"):
-        if type(given[key]) is not type(own[key]) or given[key] != own[key]:
+        if type(given[key]) is not type(own[key]) or _tupled(given[key]) != own[key]:
             msg = (
                 f"The checkpoint has {key} {quoted(given[key])}, this learner {own[key]!r}; "
                 "load it into a learner of the rule that wrote it."
@@ -119,6 +119,13 @@ def _check(
         missed=_missed(given, places, step_count),
         parameters=values,
     )
+
+
+def _tupled(value: Any) -> Any:
+    """Return options with tuples of numbers in place of lists, which files make of them."""
+    if not isinstance(value, dict):
+        return value
+    return {name: as_numbers(option) or option for name, option in value.items()}
 
 
 def _count(key: str, value: Any, most: int) -> int:

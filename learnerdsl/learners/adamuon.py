@@ -1,12 +1,21 @@
 """AdaMuon: the orthogonal momentum of Muon with a second moment."""
 
-from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
-from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
+from learnerdsl import assign, let, ndim, norm, orthogonalize, rule, size, sqrt, state, step
+from learnerdsl.options import whole_from
 
 
 @rule
 def adamuon(
-    p, g, lr=0.02, momentum=0.95, weight_decay=0.0, eps=1e-7, beta1=0.9, beta2=0.95, ns_steps=5
+    p,
+    g,
+    lr=0.02,
+    momentum=0.95,
+    weight_decay=0.0,
+    eps=1e-7,
+    beta1=0.9,
+    beta2=0.95,
+    ns_steps=5,
+    ns_coefficients=(3.4445, -4.7750, 2.0315),
 ):
     r"""AdaMuon: the orthogonal matrix of Muon, divided by its running root mean square.
 
@@ -33,6 +42,7 @@ def adamuon(
         beta1: share of the mean gradient that AdamW keeps.
         beta2: share $\beta_2$ of the mean squares that are kept.
         ns_steps: number of iterations.
+        ns_coefficients: of the iterations, as in `muon`.
 
     State variables: `m`, the running mean of the gradient, and `v`, that of squares.
 
@@ -58,8 +68,8 @@ def adamuon(
         m_hat, v_hat = m_new / (1 - beta1**step), v_new / (1 - beta2**step)
         return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
     m_new = assign(m, momentum * m + (1 - momentum) * g)
-    divisor = maximum(norm_of_matrix(m_new, p), eps)
-    x = let("x", orthogonalized(m_new, divisor, p, ns_steps))
+    steps = whole_from(0, "ns_steps", ns_steps)
+    x = let("x", orthogonalize(m_new, steps, ns_coefficients, eps=eps))
     v_new = assign(v, beta2 * v + (1 - beta2) * x**2)
     u = let("u", x / (sqrt(v_new) + eps))
     rate = 0.2 * lr * sqrt(size(p)) / (norm(u) + eps)

@@ -1,15 +1,29 @@
 """Muon: momentum made orthogonal."""
 
-from learnerdsl import RuleError, assign, let, maximum, ndim, rule, size, sqrt, state, step
-from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
+from learnerdsl import (
+    RuleError,
+    assign,
+    let,
+    maximum,
+    ndim,
+    orthogonalize,
+    rule,
+    size,
+    sqrt,
+    state,
+    step,
+)
+from learnerdsl.options import whole_from
 
 
-def _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn):
+def _muon_step(
+    p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
+):
     """Return the update of a matrix, which both rules share."""
     m = state("m")
     m_new = assign(m, momentum * m + (1 - momentum) * g)
     u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
-    x = orthogonalized(u, maximum(norm_of_matrix(u, p), eps), p, ns_steps)
+    x = orthogonalize(u, whole_from(0, "ns_steps", ns_steps), ns_coefficients, eps=eps)
     rows, cols = size(p, axis=-2), size(p, axis=-1)
     if adjust_lr_fn == "original":
         scale = sqrt(maximum(1, rows / cols))
@@ -31,6 +45,7 @@ def muon(
     eps=1e-7,
     nesterov=True,
     ns_steps=5,
+    ns_coefficients=(3.4445, -4.7750, 2.0315),
     adjust_lr_fn="original",
 ):
     r"""Muon: the nearest orthogonal matrix to the momentum, by five products of matrices.
@@ -59,6 +74,8 @@ def muon(
         eps: $\epsilon$, the least norm to divide by.
         nesterov: whether $u$ looks ahead, as above; otherwise it is $m$.
         ns_steps: number of iterations.
+        ns_coefficients: $(a, b, c)$ of $a X + (b A + c A^2) X$, a list of them, one for each
+            iteration, or a name such as "polar_express"; see `learnerdsl.orthogonalize`.
         adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps about as long as those of
             AdamW: $0.2 \sqrt{\max(\text{rows}, \text{cols})}$ in place of the root.
 
@@ -83,7 +100,9 @@ def muon(
     if ndim(p) < 2:
         msg = f"muon is for matrices, not for ndim {ndim(p)}; use muon_with_adamw."
         raise RuleError(msg)
-    return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
+    return _muon_step(
+        p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
+    )
 
 
 @rule
@@ -101,6 +120,7 @@ def muon_with_adamw(
     adamw_weight_decay=0.0,
     nesterov=True,
     ns_steps=5,
+    ns_coefficients=(3.4445, -4.7750, 2.0315),
     adjust_lr_fn="original",
 ):
     r"""Muon for matrices, AdamW for everything else.
@@ -127,6 +147,7 @@ def muon_with_adamw(
         adamw_weight_decay: decoupled weight decay of the others.
         nesterov: as in `muon`.
         ns_steps: as in `muon`.
+        ns_coefficients: as in `muon`.
         adjust_lr_fn: as in `muon`.
 
     State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
@@ -147,7 +168,9 @@ def muon_with_adamw(
         Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.
     """
     if ndim(p) == 2:
-        return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, adjust_lr_fn)
+        return _muon_step(
+            p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
+        )
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)

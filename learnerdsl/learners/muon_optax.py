@@ -1,7 +1,7 @@
 """Muon in optax's convention: bias correction, and Nesterov's Adam for all but matrices."""
 
-from learnerdsl import assign, let, maximum, ndim, norm, rule, size, sqrt, state, step
-from learnerdsl.learners._newton_schulz import orthogonalized
+from learnerdsl import assign, let, maximum, ndim, orthogonalize, rule, size, sqrt, state, step
+from learnerdsl.options import whole_from
 
 
 @rule
@@ -17,6 +17,7 @@ def muon_optax(
     adamw_weight_decay=0.0,
     nesterov=True,
     ns_steps=5,
+    ns_coefficients=(3.4445, -4.7750, 2.0315),
 ):
     r"""Muon as in optax: the mean gradient is bias-corrected, and weights are (input, output).
 
@@ -45,7 +46,9 @@ def muon_optax(
         beta2: share of the mean squared gradient that Adam keeps.
         adamw_weight_decay: decoupled weight decay of tensors that are not matrices.
         nesterov: whether both rules look ahead.
-        ns_steps: number of iterations.
+        ns_steps: number of iterations, also for a list of coefficients, which in optax has one
+            triple for each.
+        ns_coefficients: of the iterations, as in `muon`; "you" for "dion" of optax.
 
     State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
     that are not matrices.
@@ -74,7 +77,8 @@ def muon_optax(
         u = m_new / (1 - keep**step)
     if ndim(p) == 2:
         u = let("u", u)
-        x = orthogonalized(u, norm(u) + eps, p, ns_steps)
+        steps = whole_from(0, "ns_steps", ns_steps)
+        x = orthogonalize(u, steps, ns_coefficients, eps=eps, eps_is_added=True)
         update = sqrt(maximum(1, size(p, axis=-1) / size(p, axis=-2))) * x
     else:
         v = state("v")

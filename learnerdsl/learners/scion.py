@@ -1,11 +1,21 @@
 """Scion: steps of a given length in the operator norm that suits the tensor."""
 
-from learnerdsl import assign, maximum, mean, ndim, rule, size, sqrt, state
-from learnerdsl.learners._newton_schulz import norm_of_matrix, orthogonalized
+from learnerdsl import assign, mean, ndim, orthogonalize, rule, size, sqrt, state
+from learnerdsl.options import whole_from
 
 
 @rule
-def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns_steps=5):
+def scion(
+    p,
+    g,
+    lr=1e-3,
+    momentum=0.1,
+    weight_decay=0.0,
+    scale=1.0,
+    eps=1e-8,
+    ns_steps=5,
+    ns_coefficients=(3.4445, -4.7750, 2.0315),
+):
     r"""Scion: steps of a given length in the norm that suits the tensor.
 
     $$m \leftarrow (1 - \alpha)\, m + \alpha g \qquad
@@ -28,6 +38,7 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
         scale: size $\rho$ of a step before the learning rate.
         eps: $\epsilon$, added to the root mean square of a vector.
         ns_steps: number of iterations.
+        ns_coefficients: of the iterations, as in `muon`.
 
     State variables: `m`, the running mean of the gradient.
 
@@ -51,7 +62,6 @@ def scion(p, g, lr=1e-3, momentum=0.1, weight_decay=0.0, scale=1.0, eps=1e-8, ns
     if ndim(p) < 2:
         u = m_new / (sqrt(mean(m_new**2)) + eps)
     else:
-        divisor = maximum(norm_of_matrix(m_new, p), 1e-7)
-        x = orthogonalized(m_new, divisor, p, ns_steps)
+        x = orthogonalize(m_new, whole_from(0, "ns_steps", ns_steps), ns_coefficients)
         u = sqrt(size(p, axis=-2) / size(p, axis=-1)) * x
     return assign(p, p - lr * (weight_decay * p + scale * u))

@@ -95,12 +95,10 @@ _NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def _choose_muon(group: Group) -> Choice:
-    if tuple(group["ns_coefficients"]) != _NS_COEFFICIENTS:
-        msg = f"ns_coefficients of Muon can only be {_NS_COEFFICIENTS}; leave them out."
-        raise HyperparameterError(msg)
     options = {
         "nesterov": bool(group["nesterov"]),
         "ns_steps": group["ns_steps"],
+        "ns_coefficients": group["ns_coefficients"],
         "adjust_lr_fn": group["adjust_lr_fn"] or "original",
     }
     return Choice(learners.muon, options, _MUON)

@@ -31,6 +31,8 @@ from learnerdsl.tracing.observing import Observer as Observer
 from learnerdsl.tracing.observing import joined_parts as joined_parts
 from learnerdsl.tracing.observing import observers_of as observers_of
 from learnerdsl.tracing.observing import observing as observing
+from learnerdsl.tracing.orientation import Orientation as Orientation
+from learnerdsl.tracing.orientation import orientation as orientation
 from learnerdsl.tracing.parts import depends_on_place as depends_on_place
 from learnerdsl.tracing.parts import treats_elements_alike as treats_elements_alike
 from learnerdsl.tracing.pickling import ByName as ByName

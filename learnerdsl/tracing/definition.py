@@ -24,7 +24,7 @@ from learnerdsl.expr import (
 from learnerdsl.schedules import Schedule
 from learnerdsl.tracing.checks import check_lines, check_name, chooses_by_counts, names, uses_axes
 
-OptionValue = bool | int | str
+OptionValue = bool | int | str | tuple[Any, ...]
 HyperDefault = float | Schedule | Callable[[int], float] | sympy.Expr
 
 

@@ -21,7 +21,7 @@ from learnerdsl.expr import (
     symbols_in,
     written,
 )
-from learnerdsl.numbers import as_count, as_number, quoted
+from learnerdsl.numbers import as_count, as_number, as_numbers, quoted
 from learnerdsl.schedules import Schedule
 from learnerdsl.tracing.checks import names, uses_axes
 from learnerdsl.tracing.context import Trace, current_trace, within_depth
@@ -80,7 +80,7 @@ def trace(
 
     Args:
         function: `f(p, g, lr=0.01, nesterov=False)`: parameter, gradient, then hyperparameters
-            (float, schedule or callable default) and options (bool, int or str default).
+            (float, schedule or callable default) and options (bool, int, str or tuple default).
         version: number of this definition, for checkpoints.
         options: values of options to specialise for; the others keep their defaults.
         shape: shape of the parameters to specialise for, where the function asks for it.
@@ -271,7 +271,10 @@ def sort_arguments(
             )
             raise RuleError(msg)
         default, number = argument.default, as_number(argument.default)
-        if isinstance(default, (bool, np.bool_, str)):
+        numbers = as_numbers(default) if isinstance(default, tuple) else None
+        if numbers is not None:
+            options[argument.name] = numbers
+        elif isinstance(default, (bool, np.bool_, str)):
             options[argument.name] = default if isinstance(default, str) else bool(default)
         elif as_count(default) is not None and not isinstance(default, sympy.Expr):
             options[argument.name] = int(default)
@@ -282,7 +285,8 @@ def sort_arguments(
         else:
             msg = (
                 f"Argument {argument.name!r} of {function_name} needs a default: a float or a "
-                "schedule for a hyperparameter, a bool, int or str for a compile-time option."
+                "schedule for a hyperparameter, a bool, int, str or tuple of numbers for a "
+                "compile-time option."
             )
             raise RuleError(msg)
     return hypers, options
@@ -293,32 +297,40 @@ def _is_schedule(default: Any) -> bool:
 
 
 def choose_options(
-    rule_name: str, defaults: Mapping[str, OptionValue], given: Mapping[str, OptionValue]
+    rule_name: str, defaults: Mapping[str, OptionValue], given: Mapping[str, Any]
 ) -> dict[str, OptionValue]:
-    """Return the value of every option.
+    """Return the value of every option; lists of numbers become tuples.
 
     Raises:
         UnknownNameError: a given option does not exist.
-        HyperparameterError: its value has another type than its default.
+        HyperparameterError: its value has another type than its default. Tuples of numbers and
+            texts may stand for each other, as numbers often have a name.
     """
+    chosen = dict(defaults)
     for name, value in given.items():
         if name not in defaults:
             known = ", ".join(defaults) or "none"
             msg = f"{rule_name} has no option {name!r}; its options are: {known}."
             raise UnknownNameError(msg)
         kind = type(defaults[name])
-        if type(value) is not kind:
-            msg = (
-                f"Option {name}={quoted(value)} of {rule_name} must be of type {kind.__name__}, "
-                f"as its default {defaults[name]!r}."
-            )
-            if kind is int:
-                msg += (
-                    " An int default makes an option; write "
-                    f"{name}={quoted(defaults[name])}.0 in the definition for a hyperparameter."
-                )
-            raise HyperparameterError(msg)
-    return {**defaults, **given}
+        numbers = as_numbers(value) if kind in (str, tuple) else None
+        chosen[name] = value if numbers is None else numbers
+        if numbers is None and type(value) is not (str if kind is tuple else kind):
+            raise HyperparameterError(_of_other_type(rule_name, name, value, defaults[name]))
+    return chosen
+
+
+def _of_other_type(rule_name: str, name: str, value: Any, default: OptionValue) -> str:
+    """Return the message that the value of an option has another type than its default."""
+    kind = type(default)
+    what = "a tuple of numbers, or text," if kind is tuple else f"of type {kind.__name__},"
+    msg = f"Option {name}={quoted(value)} of {rule_name} must be {what} as its default {default!r}."
+    if kind is int:
+        msg += (
+            " An int default makes an option; write "
+            f"{name}={quoted(default)}.0 in the definition for a hyperparameter."
+        )
+    return msg
 
 
 def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:

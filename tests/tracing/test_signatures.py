@@ -182,3 +182,33 @@ def test_source_for_an_unknown_number_type_is_refused(dtype):
 def test_source_for_an_unknown_machine_is_refused():
     with pytest.raises(ld.HyperparameterError, match="no code generator for target 'abacus'"):
         donor.source("abacus")
+
+
+@ld.rule
+def of_numbers(p, g, lr=0.1, weights=(1, 2.0), name="pair"):
+    """Chooses by a tuple of numbers, and by what is a name or numbers."""
+    by = {"pair": 3.0}[name] if isinstance(name, str) else name[0][0]
+    return ld.assign(p, p - lr * (weights[0] + by) * g)
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({}, ((1.0, 2.0), "pair")),
+        ({"weights": [4, 5]}, ((4.0, 5.0), "pair")),
+        (
+            {"weights": [(4, 5), (6, 7)][0], "name": [[2], (3, 4)]},
+            ((4.0, 5.0), ((2.0,), (3.0, 4.0))),
+        ),
+    ],
+    ids=str,
+)
+def test_an_option_may_be_a_tuple_of_numbers(options, seen):
+    assert tuple(dict(of_numbers.trace(**options).options).values()) == seen
+
+
+@pytest.mark.parametrize("value", [3.0, (), ("a",), ((1.0, None),), None], ids=str)
+def test_what_is_no_tuple_of_numbers_is_refused(value):
+    with pytest.raises(ld.HyperparameterError) as caught:
+        of_numbers.trace(weights=value)
+    assert "must be a tuple of numbers, or text, as its default (1.0, 2.0)" in str(caught.value)
