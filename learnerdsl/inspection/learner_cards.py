@@ -13,7 +13,7 @@ from learnerdsl.inspection.docstrings import first_sentence
 from learnerdsl.inspection.rule_cards import code, mathematics, sweeps, value_of
 from learnerdsl.pipeline import Program
 from learnerdsl.schedules import Schedule
-from learnerdsl.schedules.definition import curve
+from learnerdsl.schedules.definition import curve, formula
 
 MOST = 12
 """Number of parameters that a card lists."""
@@ -123,12 +123,13 @@ def _settings(settings: Sequence[Setting]) -> Table:
     for own in settings:
         value = "none at the next step" if own.value is None else f"{own.value:.6g}"
         schedule = value_of(own.given) if callable(own.given) else ""
+        schedule = "below" if isinstance(own.given, Schedule) else schedule
         rows.append((*([own.group] if has_groups else []), own.name, value, schedule))
     return Table((*(["group"] if has_groups else []), "name", "value", "schedule"), tuple(rows))
 
 
 def _curves(settings: Sequence[Setting], step: int) -> list[Item]:
-    """Return the curve of each schedule, with the next update marked."""
+    """Return the mathematics and the curve of each schedule, with the next update marked."""
     groups: dict[tuple[str, Any], list[str]] = {}
     for own in settings:
         if isinstance(own.given, Schedule):
@@ -137,7 +138,9 @@ def _curves(settings: Sequence[Setting], step: int) -> list[Item]:
     for (name, schedule), numbers in groups.items():
         is_of_all = len(numbers) == len({own.group for own in settings})
         of_groups = "" if is_of_all else f" of group {', '.join(numbers)}"
-        found += [Text(f"{name}{of_groups}, step {step + 1} is next:"), curve(schedule, step + 1)]
+        found.append(Text(f"{name}{of_groups}, where step {step + 1} is next:"))
+        upright = rf"\mathrm{{{name}}}".replace("_", r"\_")
+        found += [formula(schedule, upright), curve(schedule, step + 1)]
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import sympy
+from sympy.printing.pretty.pretty import PrettyPrinter
+from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
 from learnerdsl.cards import Curve, HasCard, Item, Mathematics, ShownCard, Text
 from learnerdsl.cards.content import sections
@@ -139,9 +141,7 @@ class Schedule(HasCard):
         >>> "from step 1 to 201: 0 to 1" in str(linear(1.0, 0.0, steps=100).card())
         True
         """
-        plain = sympy.pretty(self.expression, use_unicode=True, wrap_line=False)
-        formula = Mathematics(((r"\eta_t", "=", self.latex()),), plain)
-        shown = sections(("Value at step t", [formula]), ("Curve", [curve(self)]))
+        shown = sections(("Value at step t", [formula(self)]), ("Curve", [curve(self)]))
         return ShownCard("Schedule", "hyperparameter over time", "", shown)
 
     def __repr__(self) -> str:
@@ -190,6 +190,31 @@ class Schedule(HasCard):
 
 _POINTS = 200
 """Number of values in a curve."""
+
+
+class _Pretty(PrettyPrinter):
+    """A printer that writes extremes as papers do: min(1, step)."""
+
+    def _print_Min(self, expr: Any) -> Any:
+        return self._print_Function(expr, func_name="min")
+
+    def _print_Max(self, expr: Any) -> Any:
+        return self._print_Function(expr, func_name="max")
+
+
+def formula(schedule: Schedule, name: str = r"\eta") -> Item:
+    """Return the expression as mathematics.
+
+    Args:
+        schedule: the schedule.
+        name: the letter or word of the hyperparameter in LaTeX.
+    """
+    had_unicode = pretty_use_unicode(True)
+    try:
+        plain = _Pretty({"wrap_line": False}).doprint(schedule.expression)
+    finally:
+        pretty_use_unicode(had_unicode)
+    return Mathematics(((f"{name}_t", "=", schedule.latex()),), plain)
 
 
 def curve(schedule: Schedule, marked: int | None = None) -> Item:

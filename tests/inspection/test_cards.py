@@ -176,12 +176,14 @@ def test_the_card_of_a_learner_shows_it_as_it_is_now():
     card = learner.card()
     (now,) = section(card, "Now")
     assert "2 parameters, 15 elements, 120 bytes of states; 3 updates done" in now.text
-    table, sentence, curve = section(card, "Hyperparameters")
+    table, sentence, formula, curve = section(card, "Hyperparameters")
     rows = {row[:2]: row[2:] for row in table.rows}
     assert float(rows["0", "lr"][0]) == pytest.approx(learner.hyperparameters["lr"], rel=1e-5)
-    assert rows["0", "lr"][1].startswith("Schedule(")
+    assert rows["0", "lr"][1] == "below"
     assert rows["1", "weight_decay"] == ("0", "")
-    assert sentence.text == "lr, step 4 is next:"
+    assert sentence.text == "lr, where step 4 is next:"
+    assert "Min(" not in formula.plain
+    assert "min" in formula.plain
     assert curve.marked == 4
     learner.hyperparameters["lr"] = 0.5
     table, *curves = section(learner.card(), "Hyperparameters")
