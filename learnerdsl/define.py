@@ -14,6 +14,7 @@ from learnerdsl.export import Request
 from learnerdsl.learner import Learner
 from learnerdsl.learner.groups import options_of_groups
 from learnerdsl.learner.precision import precisions_for
+from learnerdsl.learner.reshaping import Reshape
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import Program, compile_rule, parameter_type, stages
 from learnerdsl.runtime.arrays.host import Arrays
@@ -98,6 +99,7 @@ class UpdateRule(ByName, HasCard):
         rounding: str = "nearest",
         products: str | None = None,
         observe: Sequence[str] | Mapping[str, Any] | None = None,
+        reshape: Reshape | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates `params` by this rule; see `Learner` for the arguments.
@@ -125,6 +127,7 @@ class UpdateRule(ByName, HasCard):
             rounding=rounding,
             products=products,
             observe=observe,
+            reshape=reshape,
             hyperparameters=hypers,
         )
 

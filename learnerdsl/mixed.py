@@ -9,6 +9,7 @@ from learnerdsl.errors import HyperparameterError, RuleError, UnknownNameError
 from learnerdsl.learner import Learner
 from learnerdsl.learner.groups import grouped
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
+from learnerdsl.learner.reshaping import Reshape, seen_shapes
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.host import Arrays, Name, named_arrays
 from learnerdsl.tracing import Rule, check_function, joined
@@ -64,6 +65,7 @@ class ByParameter:
         rounding: str = "nearest",
         products: str | None = None,
         observe: Sequence[str] | Mapping[str, Any] | None = None,
+        reshape: Reshape | None = None,
         **arguments: Any,
     ) -> Learner:
         """Make a Learner that updates each parameter by its rule; see `Learner`.
@@ -74,7 +76,7 @@ class ByParameter:
         Raises:
             LearnerError: an argument cannot be used, or the rules cannot be in one learner.
         """
-        parts = self._parts(params, groups, arguments)
+        parts = self._parts(params, groups, reshape, arguments)
         traced = {name: own for part in parts for name, own in part.traced().items()}
         order = list(named_arrays(params, "Parameters"))
         rules = joined([traced[name] for name in order])
@@ -95,6 +97,7 @@ class ByParameter:
             rounding=rounding,
             products=products,
             observe=observe,
+            reshape=reshape,
             hyperparameters=first,
         )
 
@@ -115,6 +118,7 @@ class ByParameter:
         self,
         params: Arrays,
         groups: Sequence[Mapping[str, Any]] | None,
+        reshape: Reshape | None,
         arguments: Mapping[str, Any],
     ) -> list[_Part]:
         """Return the parts of the model: frozen ones last, by group, then by names of the rules.
@@ -124,6 +128,7 @@ class ByParameter:
         arrays = named_arrays(params, "Parameters")
         grouping = grouped(arrays, groups)
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+        shapes = seen_shapes(reshape, shapes) or shapes
         chosen = self.rules(shapes)
         of_groups = arguments_of_groups(arguments, grouping.overrides, chosen.values())
         parts: dict[Any, _Part] = {}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
+from learnerdsl.jax.settings import Settings
 from learnerdsl.numbers import quoted
 
 
@@ -40,6 +41,17 @@ def checked_axes(rule: str, given: Any) -> tuple[str, ...]:
         )
         raise HyperparameterError(msg)
     return tuple(dict.fromkeys(names))
+
+
+def checked_reshape(rule: str, given: Any, settings: Settings) -> Any:
+    """Return the function that says in which shapes a rule sees parameters, or raise."""
+    if given is not None and settings.axes:
+        msg = (
+            f"{rule} sees parts of parameters with axis_name={settings.axes}, which cannot be "
+            "reshaped; call the update under jit with arrays that have a NamedSharding."
+        )
+        raise HyperparameterError(msg)
+    return given
 
 
 def checked_storages(rule: str, given: Any, states: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from jax.tree_util import keystr, tree_flatten_with_path
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import ArrayError, RuleError
 from learnerdsl.expr import minibatch_size, model_size, seed, step
-from learnerdsl.jax.checks import checked_axes, checked_storages, checked_sums
+from learnerdsl.jax.checks import checked_axes, checked_reshape, checked_storages, checked_sums
 from learnerdsl.jax.choosing import Choice, Chosen, OneRule, choice_of
 from learnerdsl.jax.grouping import Groups
 from learnerdsl.jax.inputs import extra_inputs, of_minibatch
@@ -24,6 +24,7 @@ from learnerdsl.jax.settings import Settings, using
 from learnerdsl.jax.state import LearnerState, check_parameters, start
 from learnerdsl.jax.updating import Update
 from learnerdsl.jax.values import Setting
+from learnerdsl.learner.reshaping import Reshape, seen_shapes
 from learnerdsl.mixed import ByParameter
 from learnerdsl.numbers import quoted
 
@@ -60,6 +61,7 @@ def transformation(
     states: Any = None,
     sums: str = "float32",
     axis_name: str | Sequence[str] | None = None,
+    reshape: Reshape | None = None,
     **arguments: Any,
 ) -> Transformation:
     """Return the optax transformation that updates by a rule.
@@ -84,6 +86,8 @@ def transformation(
         axis_name: the axis or axes of `jax.shard_map` over which parameters are split, if the
             update is called inside; then sums, norms and sizes are those of whole parameters. None
             if it is not: `jax.jit` needs no names to update sharded arrays.
+        reshape: the shape in which the rule sees a parameter, a function of its path and shape; see
+            `learnerdsl.Learner`.
         arguments: hyperparameters and options of the rule; of several rules, those of one may
             stand in a dict under its name, `muon={"lr": 0.02}`. A hyperparameter is a number,
             a scalar array of JAX, a schedule of this package, an expression of `learnerdsl.step`,
@@ -108,7 +112,7 @@ def transformation(
         msg = f"A transformation needs a rule, got {quoted(rule)}; decorate a function with @rule."
         raise RuleError(msg)
     settings = Settings(checked_sums(sums), checked_axes(name, axis_name))
-    own = _Maker(choice, seed, labelled, states, settings)
+    own = _Maker(choice, seed, labelled, states, settings, checked_reshape(name, reshape, settings))
     update: Any = own.update
     made = Transformation(own.init, update)
     made.rule = rule
@@ -121,7 +125,13 @@ class _Maker:
     """The functions of one transformation."""
 
     def __init__(
-        self, choice: Choice, seed: Any, groups: Groups, states: Any, settings: Settings
+        self,
+        choice: Choice,
+        seed: Any,
+        groups: Groups,
+        states: Any,
+        settings: Settings,
+        reshape: Reshape | None,
     ) -> None:
         self.name = choice.name
         self.choice = choice
@@ -129,6 +139,7 @@ class _Maker:
         self.seed = 0 if seed is None else seed
         self.settings = settings
         self.given_states = states
+        self.reshape = reshape
         if isinstance(choice, OneRule):
             self.storages(choice.models.states)
 
@@ -148,7 +159,7 @@ class _Maker:
         storages = self.storages(own.chosen.states)
         with self.tracing():
             each, of_model = start(
-                own.model, own.trained(own.leaves), [shared[g]() for g in own.groups], storages
+                own.model, own.seen(own.leaves), [shared[g]() for g in own.groups], storages
             )
         if own.model.counts_samples:
             of_model = {**of_model, SAMPLES: jnp.zeros((), jnp.int32)}
@@ -173,13 +184,13 @@ class _Maker:
             batch = of_minibatch(own.model, state.model.get(SAMPLES), extras)
             done = Update(
                 own.model,
-                own.trained(own.leaves),
-                own.trained(gradients),
+                own.seen(own.leaves),
+                own.seen(gradients),
                 own.groups,
                 [{**values(), **scalars, **batch} for values in shared],
                 own.trained(own.states_of(state)),
                 state.model,
-                own.trained([{s: v[k] for s, v in arrays.items()} for k in range(len(gradients))]),
+                own.by_place({s: own.seen(v) for s, v in arrays.items()}),
             )
             done.run()
             kinds = [g.dtype for g in own.trained(gradients)]
@@ -189,7 +200,7 @@ class _Maker:
             if SAMPLES in state.model:
                 size = jnp.asarray(batch[minibatch_size]).astype(jnp.int32)
                 of_model[SAMPLES] = state.model[SAMPLES] + size
-        result = own.filled(changes, [jnp.zeros_like(g) for g in gradients])
+        result = own.filled(own.given(changes), [jnp.zeros_like(g) for g in gradients])
         count = optax.safe_increment(state.count)
         return result, LearnerState(count, own.states(new, state.states), of_model)
 
@@ -197,7 +208,7 @@ class _Maker:
         """Return the parameters to evaluate a model with, after an update."""
         own = self.tensors(params)
         shared = self.shared(own, state.count - 1)
-        arrays = own.trained(own.leaves)
+        arrays = own.seen(own.leaves)
         with self.tracing():
             done = Update(
                 own.model,
@@ -210,7 +221,7 @@ class _Maker:
                 [{} for _ in arrays],
             )
             shown = [done.shown(k, p.dtype) for k, p in enumerate(arrays)]
-        return own.filled(shown, own.leaves)
+        return own.filled(own.given(shown), own.leaves)
 
     def tensors(self, params: Any) -> "_Tensors":
         """Return the leaves of a tree of parameters, and the rule for their shapes."""
@@ -219,12 +230,13 @@ class _Maker:
         check_parameters(self.name, leaves)
         numbers = self.groups.numbers(params, len(leaves))
         places = [k for k, number in enumerate(numbers) if number is not None]
-        chosen = self.choice.rules_for(
-            [keystr(paths[k][0], simple=True, separator=".") for k in places],
-            [tuple(leaves[k].shape) for k in places],
-            [number for number in numbers if number is not None],
-        )
-        return _Tensors(leaves, tree, places, chosen)
+        names = [keystr(paths[k][0], simple=True, separator=".") for k in places]
+        own: dict[Any, tuple[int, ...]] = {
+            name: tuple(leaves[k].shape) for name, k in zip(names, places, strict=True)
+        }
+        shapes = list((seen_shapes(self.reshape, own) or own).values())
+        chosen = self.choice.rules_for(names, shapes, [n for n in numbers if n is not None])
+        return _Tensors(leaves, tree, places, chosen, shapes)
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -264,12 +276,14 @@ class _Tensors:
         tree: how to make the tree of them.
         places: the numbers of those that are trained.
         chosen: the rules of these.
+        shapes: the shapes in which the rules see them.
     """
 
     leaves: list[Any]
     tree: Any
     places: list[int]
     chosen: Chosen
+    shapes: list[tuple[int, ...]]
 
     @property
     def groups(self) -> list[int]:
@@ -284,6 +298,18 @@ class _Tensors:
     def trained(self, values: Sequence[Any]) -> list[Any]:
         """Return those of the values, one for each leaf, that belong to trained parameters."""
         return [values[k] for k in self.places]
+
+    def seen(self, values: Sequence[Any]) -> list[Any]:
+        """Return those of the arrays that belong to trained parameters, as their rules see them."""
+        return list(map(_reshaped, self.trained(values), self.shapes))
+
+    def given(self, values: Sequence[Any]) -> list[Any]:
+        """Return arrays of the trained parameters in the shapes that these have."""
+        return list(map(_reshaped, values, [p.shape for p in self.trained(self.leaves)]))
+
+    def by_place(self, values: Mapping[Any, Sequence[Any]]) -> list[dict[Any, Any]]:
+        """Return for each trained parameter, key -> its value."""
+        return [{key: own[k] for key, own in values.items()} for k in range(len(self.places))]
 
     def filled(self, values: Sequence[Any], others: Sequence[Any]) -> Any:
         """Return a tree of values of the trained parameters, and of other values for the rest."""
@@ -303,3 +329,8 @@ class _Tensors:
                 if not isinstance(value, optax.MaskedNode):
                     own[k][name] = value
         return own
+
+
+def _reshaped(array: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array in another shape; itself if it has that."""
+    return array if jnp.shape(array) == tuple(shape) else jnp.reshape(array, shape)

@@ -8,6 +8,7 @@ from numpy.ma import MaskedArray
 
 from learnerdsl.errors import ArrayError, HyperparameterError, UnknownNameError
 from learnerdsl.learner.checks import check_form
+from learnerdsl.learner.reshaping import as_seen
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.arrays.gradients import GradientCheck
 from learnerdsl.runtime.arrays.host import Name, named_arrays
@@ -26,6 +27,7 @@ class ExtraInputs:
         check: called as `check(name, takes_rows=...)`; returns a `GradientCheck` for the arrays of
             that name.
         frozen: names of the parameters that are not updated.
+        seen: the shape in which the rule sees each parameter; None if that is its own.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class ExtraInputs:
         is_mapping: bool,
         check: Callable[..., GradientCheck],
         frozen: Container[Name] = (),
+        seen: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self.frozen = frozen
+        self.seen = seen
         self.names = tuple(extra.name for extra in rule.extras)
         self.rule_name = rule.name
         self.is_mapping = is_mapping
@@ -64,7 +68,8 @@ class ExtraInputs:
         indices = range(len(self.parameters))
         found = {n: self.checks[n].check(indices, a) for n, a in arrays.items()}
         for name, checked in found.items():
-            engine.bind(self.columns[name], indices, checked.arrays, checked.addresses)
+            arrays_seen = as_seen(checked.arrays, indices, self.seen)
+            engine.bind(self.columns[name], indices, arrays_seen, checked.addresses)
         for name, value in numbers.items():
             engine.set_extra(name, value)
         self.held = found  # the engine knows only addresses: keep the arrays alive

@@ -37,6 +37,12 @@ from learnerdsl.learner.hyperparameters import (
 from learnerdsl.learner.inspectable import Inspectable
 from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
+from learnerdsl.learner.reshaping import (
+    Reshape,
+    as_seen,
+    refuse_rows_of_reshaped,
+    seen_shapes,
+)
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
 from learnerdsl.numbers import quoted
@@ -105,6 +111,12 @@ class Learner(Resumable, Inspectable):
             function for each name, such as `{"largest": lambda p, new: ld.max(abs(new - p))}`.
             Its arguments are `p`, `g`, `new`, or names of values of the rule. `learner.observed`
             has the numbers.
+        reshape: the shape in which the rule sees a parameter, its gradient and extras: a function
+            of name and shape that returns a shape of as many elements, with -1 for one length, or
+            None for the parameter's own. `lambda name, shape: (shape[0], -1) if len(shape) == 4
+            else None` makes matrices of the kernels of convolutions, and `(12, 64, -1)` of a weight
+            with 12 heads of 64 rows a stack of 12 matrices. States have the shape that the rule
+            sees; what `update` takes, and methods return, has that of the parameter.
         hyperparameters: values or schedules that replace the defaults of the rule.
 
     Number types are those of memory: updates load values, compute in float32 (or float64), and
@@ -147,6 +159,7 @@ class Learner(Resumable, Inspectable):
         rounding: str = "nearest",
         products: str | None = None,
         observe: Sequence[str] | Mapping[str, Any] | None = None,
+        reshape: Reshape | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         self._made_of: Mapping[str, Any] = MappingProxyType(
@@ -161,6 +174,7 @@ class Learner(Resumable, Inspectable):
                 "rounding": rounding,
                 "products": products,
                 "observe": observe,
+                "reshape": reshape,
             }
         )
         # The order matters. All arguments are checked before the engine is made, because that
@@ -178,7 +192,8 @@ class Learner(Resumable, Inspectable):
         self._frozen = {name: every[name] for name in every if grouping.is_frozen(name)}
         given = {name: array for name, array in every.items() if name not in self._frozen}
         self._parameters = {name: array_of(array) for name, array in given.items()}
-        self._backend = choose_backend(backend, given)
+        self._seen = seen_shapes(reshape, {n: tuple(p.shape) for n, p in given.items()})
+        self._backend = choose_backend(backend, given, self._seen)
         self._names = list(self._parameters)
         is_device = self._backend.name == "cuda"
         if isinstance(rule, (list, tuple)):
@@ -230,7 +245,10 @@ class Learner(Resumable, Inspectable):
         self._check = check("gradient")
         self._is_choosing = False
         self._may_be_absent = False  # not known
-        self._extras = ExtraInputs(self._rule, self._names, self._is_mapping, check, self._frozen)
+        seen = None if self._seen is None else list(self._seen.values())
+        self._extras = ExtraInputs(
+            self._rule, self._names, self._is_mapping, check, self._frozen, seen
+        )
         # Gradients in a sequence have the places of all parameters, frozen ones too.
         has_gaps = bool(self._frozen) and not self._is_mapping
         self._expected = -1 if has_gaps else len(self._names)
@@ -350,7 +368,10 @@ class Learner(Resumable, Inspectable):
             changed = list(range(len(arrays)))
             checked = self._check.check(changed, arrays)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
+        seen = None if self._seen is None else list(self._seen.values())
         for k in rows:
+            if seen is not None and seen[k] != self._check.shapes[k]:
+                refuse_rows_of_reshaped(self._names[k])
             check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
             if self._watch is not None:
                 self._watch.refuse_rows(self._names[k])
@@ -360,7 +381,8 @@ class Learner(Resumable, Inspectable):
             rows |= dict.fromkeys(absent, NO_ROWS)
         # Forget first: if an exception interrupts, the next update binds every array again.
         self._bound.forget()
-        self._engine.bind(1, changed, checked.arrays, checked.addresses)
+        arrays_seen = as_seen(checked.arrays, changed, seen)
+        self._engine.bind(1, changed, arrays_seen, checked.addresses)
         self._engine.select_rows(rows)
         self._bound.keep(arrays, changed, checked)
         return absent

@@ -36,7 +36,8 @@ class Backend(Protocol):
         holds_gradients: whether a learner keeps its last gradients, to recognise them
             when they are passed again.
         kinds: number type of each parameter.
-        shapes: name of a parameter -> its shape, that of the whole tensor if it is a part of one.
+        shapes: name of a parameter -> the shape in which its rule sees it; that of the whole
+            tensor if it is a part of one.
         shards: what part of a tensor each parameter is; None if it is whole.
     """
 
@@ -73,7 +74,7 @@ class Backend(Protocol):
         ...
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """Copy NumPy arrays to where the parameters are."""
+        """Copy NumPy arrays to where the parameters are, in the shapes that these have."""
         ...
 
     def engine(self, work: Work) -> Engine:
@@ -87,9 +88,15 @@ class HostBackend:
     Args:
         name: "cpu" to compile the rule, "numpy" to interpret it.
         parameters: name -> array.
+        seen: name -> the shape in which its rule sees it, with as many elements.
     """
 
-    def __init__(self, name: str, parameters: dict[Name, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: dict[Name, Any],
+        seen: Mapping[Name, tuple[int, ...]] | None = None,
+    ) -> None:
         self.name = name
         self.shards = list(map(shard_of, parameters.values()))
         if any(self.shards) and name == "numpy":
@@ -105,6 +112,11 @@ class HostBackend:
         self.parameters = {name: np.asarray(array) for name, array in arrays.items()}
         pairs = zip(self.parameters.items(), self.shards, strict=True)
         self.shapes = {n: shard.shape if shard else array.shape for (n, array), shard in pairs}
+        self.seen = self.parameters
+        if seen is not None:
+            refuse_reshaped_parts(self.shards)
+            self.seen = {n: array.reshape(seen[n]) for n, array in self.parameters.items()}
+            self.shapes = dict(seen)
 
     def check(self, what: str, states: Sequence[Span], takes_rows: bool = True) -> GradientCheck:
         """Return a check of arrays against the parameters and the memory of the states.
@@ -120,8 +132,8 @@ class HostBackend:
         return GradientCheck(self.parameters, what, states, takes_rows, types)
 
     def on_host(self) -> list[np.ndarray]:
-        """Return the parameters themselves."""
-        return list(self.parameters.values())
+        """Return the parameters themselves, in the shapes in which rules see them."""
+        return list(self.seen.values())
 
     def copies(self) -> list[np.ndarray]:
         """Return copies of the parameters."""
@@ -137,9 +149,11 @@ class HostBackend:
         return self.on_host()
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """Return copies of the arrays; tensors, where the parameters are tensors."""
-        pairs = zip(arrays, self.given, strict=True)
-        return [as_tensor(np.array(a)) if is_tensor(t) else np.array(a) for a, t in pairs]
+        """Return copies in the parameters' shapes; tensors, where the parameters are tensors."""
+        pairs = zip(arrays, self.parameters.values(), strict=True)
+        copies = [np.array(array).reshape(own.shape) for array, own in pairs]
+        pairs = zip(copies, self.given, strict=True)
+        return [as_tensor(array) if is_tensor(t) else array for array, t in pairs]
 
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
@@ -199,12 +213,27 @@ def engine_of(
     return engines[0] if len(engines) == 1 else combine(engines, list(members.values()))
 
 
-def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
+def refuse_reshaped_parts(shards: Sequence[Shard | None]) -> None:
+    """Raise if processes hold parts of tensors, which cannot be seen in another shape."""
+    if any(shards):
+        msg = (
+            "reshape= needs whole tensors, and processes hold parts of these; leave it out, or "
+            "give the learner whole tensors."
+        )
+        raise LearnerError(msg)
+
+
+def choose_backend(
+    name: str,
+    parameters: Mapping[Name, Any],
+    seen: Mapping[Name, tuple[int, ...]] | None = None,
+) -> Backend:
     """Return the backend with this name for these arrays.
 
     Args:
         name: one of `BACKENDS`; "auto" is "cuda" if an array is on a device, else "cpu".
         parameters: name -> array.
+        seen: name -> the shape in which its rule sees it; None if that is the array's.
 
     Raises:
         LearnerError: the backend does not exist or is not installed, or it cannot use the arrays.
@@ -217,8 +246,8 @@ def choose_backend(name: str, parameters: Mapping[Name, Any]) -> Backend:
         arrays = map(array_of, parameters.values())
         name = "cuda" if any(map(is_on_device, arrays)) else "cpu"
     if name != "cuda":
-        return HostBackend(name, dict(parameters))
-    return cuda_module("backend").CudaBackend(dict(parameters))
+        return HostBackend(name, dict(parameters), seen)
+    return cuda_module("backend").CudaBackend(dict(parameters), seen)
 
 
 def cpu_module(name: str) -> Any:

@@ -39,11 +39,13 @@ class Member:
         tensor: the parameter.
         name: its name in the learner and in messages: that in the model, or its number.
         group: number of its group among those of the learner.
+        shape: the shape in which its rule sees it.
     """
 
     tensor: torch.Tensor
     name: str | int
     group: int
+    shape: tuple[int, ...]
 
 
 class Members:
@@ -74,7 +76,7 @@ class Members:
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
-        traced = [choices[m.group].traced(m.tensor.shape) for m in members]
+        traced = [choices[m.group].traced(m.shape) for m in members]
         pairs = zip(members, traced, strict=True)
         self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
         self.of_elements = list(map(_states_of_elements, traced))
@@ -103,7 +105,11 @@ class Members:
             for k, own in enumerate(values)
             if k
         ]
-        own = {**arguments, "products": self._products(arguments["products"], traced)}
+        own = {
+            **arguments,
+            "products": self._products(arguments["products"], traced),
+            "reshape": self._reshape(),
+        }
         self.learner = Learner(rules, views, groups=others, hyperparameters=values[0], **own)
         self.settings = [self.learner.hyperparameters, *self.learner.groups]
         self.engine: Any = self.learner._engine
@@ -128,6 +134,13 @@ class Members:
             parts = zip(views, shards, strict=True)
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
         return dict(zip(self.names, views, strict=True))
+
+    def _reshape(self) -> Any:
+        """Return the function of names and shapes for the learner; None if it has nothing to do."""
+        if all(member.shape == tuple(member.tensor.shape) for member in self.members):
+            return None
+        shapes = {member.name: member.shape for member in self.members}
+        return lambda name, shape: shapes[name] if shapes[name] != shape else None
 
     def _products(self, asked: str | None, rules: Sequence[Rule]) -> str | None:
         """Return how to multiply matrices; None where the rules multiply none, or differ."""

@@ -11,6 +11,7 @@ from learnerdsl.errors import CheckpointError, HyperparameterError, RuleError
 from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
+from learnerdsl.learner.reshaping import Reshape, seen_shapes
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Choice, Interface, is_schedule, value_of
@@ -49,6 +50,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             class, which is "bfloat16" for `Muon`, as in torch, and "full" for all others.
         nonfinite: what to do if a gradient holds NaN or infinity.
         seed: seed of the random numbers of the rule.
+        reshape: the shape in which the rule sees a parameter: a function of its name, or its number
+            if names are not known, and its shape. States have that shape, too.
         arguments: hyperparameters and options of the rule, for groups that do not have their own:
             numbers, tensors of shape (), or schedules.
 
@@ -68,6 +71,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         products: str | None = None,
         nonfinite: str = "propagate",
         seed: int = 0,
+        reshape: Reshape | None = None,
         **arguments: Any,
     ) -> None:
         if type(self) is Optimizer:
@@ -81,6 +85,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             "products": products,
             "nonfinite": nonfinite,
             "seed": seed,
+            "reshape": reshape,
         }
         self._given = Given()
         self._begin()
@@ -99,9 +104,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         rules, kinds = [], []
         for group in self.param_groups:
             choice = self.interface.chosen(group)
-            for p in group["params"]:
-                rules.append(choice.traced(p.shape))
-                kinds.append(storage_of(p))
+            for member in self._in_group(group, 0):
+                rules.append(choice.traced(member.shape))
+                kinds.append(storage_of(member.tensor))
         if any(map(spans_model, rules)):
             refuse_rank(self.interface.name)
         names = ("states", "master", "rounding", "products")
@@ -153,7 +158,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 )
                 raise HyperparameterError(msg)
         for member in self._in_group(group, 0):
-            rule = choice.traced(member.tensor.shape)
+            rule = choice.traced(member.shape)
             Layout(member.tensor, rule, f"Parameter {member.name!r}")
 
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
@@ -169,7 +174,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if named and len(set(named)) == len(named) == count:
             names = group["param_names"]
         for name, tensor in zip(names, group["params"], strict=True):
-            yield Member(tensor, name, number)
+            shape = tuple(tensor.shape)
+            seen = seen_shapes(self._arguments["reshape"], {name: shape})
+            yield Member(tensor, name, number, seen[name] if seen else shape)
 
     @with_hooks
     def step(
@@ -268,7 +275,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             choice = self.interface.chosen(group)
             self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
-            has_sums |= any(spans_model(choice.traced(p.shape)) for p in group["params"])
+            members = self._in_group(group, 0)
+            has_sums |= any(spans_model(choice.traced(member.shape)) for member in members)
         if has_sums:
             refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
             return [list(range(len(self.param_groups)))]
@@ -304,7 +312,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if any(is_narrow(p) for group in self.param_groups for p in group["params"]):
             has_narrow = any(is_narrow(member.tensor) for member in members)
             arguments["master"] = arguments["master"] if has_narrow else None
-        rules = [choices[member.group].traced(member.tensor.shape) for member in members]
+        rules = [choices[member.group].traced(member.shape) for member in members]
         specs = [spec for rule in {id(r): r for r in rules}.values() for spec in rule.states]
         states = arguments["states"]
         if isinstance(states, Mapping):

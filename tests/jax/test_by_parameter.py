@@ -163,3 +163,38 @@ def test_groups_cannot_differ_in_what_a_state_of_the_model_is_computed_from():
     tx = ldj.prodigy(groups={"bias": {"beta2": 0.5}}, labels={"w": "w", "b": "bias"})
     with pytest.raises(ld.HyperparameterError, match=r"'beta2' cannot differ between groups"):
         tx.init({"w": jnp.ones((2, 2)), "b": jnp.ones(2)})
+
+
+def as_matrix(name, shape):
+    del name
+    return (shape[0], -1) if len(shape) == 4 else None
+
+
+@pytest.mark.parametrize("name", ["muon", "adafactor", "schedule_free_sgd"])
+def test_a_kernel_moves_as_the_matrix_that_it_is_seen_as(name):
+    rng = np.random.default_rng(0)
+    params = {"conv": jnp.asarray(rng.normal(size=(6, 3, 2, 2)))}
+    gradients = {"conv": jnp.asarray(rng.normal(size=(6, 3, 2, 2)))}
+    flat = jax.tree.map(lambda a: a.reshape(6, -1), (params, gradients))
+    seen, plain = getattr(ldj, name)(lr=0.1, reshape=as_matrix), getattr(ldj, name)(lr=0.1)
+
+    update, state = jax.jit(seen.update)(gradients, seen.init(params), params)
+    expected, own = jax.jit(plain.update)(flat[1], plain.init(flat[0]), flat[0])
+
+    assert update["conv"].shape == (6, 3, 2, 2)
+    assert_close(update["conv"].reshape(6, -1), expected["conv"])
+    assert_close(state.states, own.states)
+    shown = seen.evaluation_parameters(state, params)["conv"]
+    assert_close(shown.reshape(6, -1), plain.evaluation_parameters(own, flat[0])["conv"])
+
+
+def test_reshape_goes_into_a_choice_of_rules():
+    mixed = ld.by_parameter(lambda name, shape: muon if len(shape) == 2 else sgd)
+    tx = mixed.optax(lr=0.1, reshape=as_matrix)
+    state = tx.init({"conv": jnp.ones((6, 3, 2, 2)), "b": jnp.ones(6)})
+    assert state.states["m"]["conv"].shape == (6, 12)
+
+
+def test_parts_of_parameters_cannot_be_reshaped():
+    with pytest.raises(ld.HyperparameterError, match="cannot be reshaped"):
+        ldj.muon(reshape=as_matrix, axis_name="data")

@@ -1,7 +1,8 @@
 """The CUDA backend: parameters on a device, and the engine that updates them."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,19 @@ class CudaBackend:
 
     Args:
         parameters: name -> array.
+        seen: name -> the shape in which its rule sees it, with as many elements.
         device: the device that they are on; found from their addresses by default.
     """
 
     name = "cuda"
     holds_gradients = False
 
-    def __init__(self, parameters: dict[Name, Any], device: Device | None = None) -> None:
+    def __init__(
+        self,
+        parameters: dict[Name, Any],
+        seen: Mapping[Name, tuple[int, ...]] | None = None,
+        device: Device | None = None,
+    ) -> None:
         if any(map(shard_of, parameters.values())):
             msg = "On a GPU, learners update whole tensors, and processes hold parts of these."
             raise LearnerError(msg)
@@ -42,6 +49,7 @@ class CudaBackend:
         self.shards: list[Shard | None] = [None] * len(parameters)
         self.kinds, self.places = check_device_parameters(parameters)
         self.shapes = {name: place.shape for name, place in self.places.items()}
+        self.shapes |= seen or {}
         ordinal = max(place.device for place in self.places.values())
         self.device = device or device_number(max(ordinal, 0))
         first = next(iter(parameters.values()))
@@ -60,8 +68,8 @@ class CudaBackend:
         with self.device.activate():
             # Updates may have run on another stream than the current one.
             self.device.synchronize()
-            for place, kind in zip(self.places.values(), self.kinds, strict=True):
-                found.append(np.empty(place.shape, kind.numpy))
+            for (name, place), kind in zip(self.places.items(), self.kinds, strict=True):
+                found.append(np.empty(self.shapes[name], kind.numpy))
                 self.device.download(found[-1], place.address, self.stream())
         return found
 
@@ -86,28 +94,30 @@ class CudaBackend:
         return [np.broadcast_to(zeros[kind.name], shape) for kind, shape in own]
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
-        """Copy NumPy arrays to the device."""
+        """Copy NumPy arrays to the device, in the parameters' shapes."""
         views: list[Any] = []
         with self.device.activate():
-            for array in map(np.ascontiguousarray, arrays):
+            own = map(np.ascontiguousarray, arrays)
+            for array, place in zip(own, self.places.values(), strict=True):
                 memory = self.device.allocate(array.nbytes)
                 self.device.upload(memory.address, array, self.stream())
-                view = DeviceView(self.device, memory, memory.address, array.shape, array.dtype)
+                view = DeviceView(self.device, memory, memory.address, place.shape, array.dtype)
                 views.append(view)
         return views
 
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
         programs = compile_each(work, "cuda")
-        places = list(self.places.values())
+        places = [replace(p, shape=self.shapes[name]) for name, p in self.places.items()]
 
         def make(program: Program, own: list[int]) -> CudaEngine:
             own_places = [places[k] for k in own]
             engine = CudaEngine(program, work.only(own), own_places, self.device, self.stream)
             if engine.matrix_stages:
-                arrays = list(self.parameters.values())
-                namespace = namespace_for(arrays[0], program.rule.name, program.precision.products)
-                engine.use_library(namespace, [as_view(engine, arrays[k]) for k in own])
+                views = [as_view(engine, p, self.shapes[n]) for n, p in self.parameters.items()]
+                first = next(iter(self.parameters.values()))
+                namespace = namespace_for(first, program.rule.name, program.precision.products)
+                engine.use_library(namespace, [views[k] for k in own])
             return engine
 
         return engine_of(programs, make, CudaMixedEngine)

@@ -11,7 +11,7 @@ from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal, Where, nodes
 from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.arrays.device import locate
 from learnerdsl.runtime.arrays.interop import MATRIX_LIBRARIES, library_of
-from learnerdsl.runtime.arrays.sparse import values_of
+from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
 from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import DeviceView, Launch, Words
 from learnerdsl.runtime.tables.tables import narrow_operands
@@ -78,7 +78,9 @@ class MatrixStage:
         if any(symbol.name == name for symbol in self.narrow):
             return  # they are decoded from the addresses in the table
         for index, array in zip(indices, arrays, strict=True):
-            self.matrices[index][name] = self.xp.array(as_view(self.engine, values_of(array)))
+            shape = None if isinstance(array, RowSparse) else self.engine.shapes[index]
+            view = as_view(self.engine, values_of(array), shape)
+            self.matrices[index][name] = self.xp.array(view)
 
     def run(self, stream: int) -> None:
         """Run the functions for all tensors."""
@@ -129,13 +131,20 @@ class MatrixStage:
         return builtin_kernels.ENCODINGS.index(name)
 
 
-def as_view(engine: "CudaEngine", array: Any) -> Any:
-    """Convert an array to one that the library of matrix functions accepts."""
+def as_view(engine: "CudaEngine", array: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Convert an array to one that the library of matrix functions accepts.
+
+    Args:
+        engine: the engine.
+        array: a contiguous array.
+        shape: the shape in which rules see it; None for its own.
+    """
     if library_of(array) in MATRIX_LIBRARIES:
-        return array
+        return array if shape is None else array.reshape(shape)
     place = locate(array, "An array")
     dtype = number_type(place.dtype).numpy
-    return DeviceView(engine.device, array, place.address, place.shape, dtype)
+    own = place.shape if shape is None else shape
+    return DeviceView(engine.device, array, place.address, own, dtype)
 
 
 def _decomposes(block: Block) -> bool:

@@ -1,0 +1,83 @@
+"""Let a rule see parameters in other shapes, such as a kernel of a convolution as a matrix."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from learnerdsl.errors import ArrayError
+from learnerdsl.numbers import as_count, quoted
+from learnerdsl.runtime.arrays.gradients import NOTHING
+from learnerdsl.runtime.arrays.host import Name
+
+Shape = tuple[int, ...]
+Reshape = Callable[[Any, Shape], Sequence[int] | None]
+
+
+def seen_shapes(reshape: Reshape | None, shapes: Mapping[Name, Shape]) -> dict[Name, Shape] | None:
+    """Return the shape in which a rule sees each parameter; None if all stay as they are.
+
+    Args:
+        reshape: a function of name and shape that returns a shape, with -1 for a length that
+            follows from the others, or None for the parameter's own.
+        shapes: name -> shape of a parameter.
+
+    Raises:
+        ArrayError: it is no function, or returned a shape of another number of elements.
+    """
+    if reshape is None:
+        return None
+    if not callable(reshape):
+        msg = (
+            f"reshape must be a function of name and shape, got {quoted(reshape)}; write "
+            "reshape=lambda name, shape: (shape[0], -1) if len(shape) == 4 else None."
+        )
+        raise ArrayError(msg)
+    return {name: _seen(reshape(name, shape), name, shape) for name, shape in shapes.items()}
+
+
+def _seen(given: Any, name: Name, shape: Shape) -> Shape:
+    """Return a shape that `reshape` returned, with all lengths known."""
+    if given is None:
+        return shape
+    lengths = [as_count(n) for n in given] if isinstance(given, (tuple, list)) else [None]
+    known = [n for n in lengths if n is not None and n >= 0]
+    product, size = math.prod(known), math.prod(shape)
+    is_open = len(known) == len(lengths) - 1 and -1 in lengths
+    if is_open and product and size % product == 0:
+        return tuple(size // product if n == -1 else int(n or 0) for n in lengths)
+    if len(known) == len(lengths) and product == size:
+        return tuple(known)
+    msg = (
+        f"reshape returned {quoted(given)} for {name!r} of shape {shape}; return a shape of "
+        f"{size} elements, such as {(shape[:1] or (1,))[0], -1}, or None to leave it as it is."
+    )
+    raise ArrayError(msg)
+
+
+def as_seen(
+    arrays: Sequence[Any], indices: Sequence[int], shapes: Sequence[Shape] | None
+) -> Sequence[Any]:
+    """Return views of arrays in the shapes in which rules see their parameters.
+
+    Args:
+        arrays: contiguous arrays; those on a device that cannot be reshaped stay as they are, as
+            engines there go by addresses.
+        indices: the numbers of their parameters.
+        shapes: the shape of each parameter; None if all are seen as they are.
+    """
+    if shapes is None:
+        return arrays
+    pairs = zip(arrays, indices, strict=True)
+    return [
+        array.reshape(shapes[k]) if array is not NOTHING and hasattr(array, "reshape") else array
+        for array, k in pairs
+    ]
+
+
+def refuse_rows_of_reshaped(name: Name) -> None:
+    """Raise as a gradient of rows does not name those of the matrix that a rule sees."""
+    msg = (
+        f"Parameter {name!r} is seen in another shape, so a RowSparse gradient does not name its "
+        "rows; give a dense gradient, or leave reshape out for it."
+    )
+    raise ArrayError(msg)
