@@ -10,7 +10,7 @@ from support import ROOT
 from support.battery import BUILTINS, RULES, TOLERANCE
 from support.families import ROUNDING
 from support.precisions import CHOICES, arguments, both, copied, differences, numpy_type
-from support.tiers import REPRESENTATIVES, slow
+from support.tiers import FEW, REPRESENTATIVES, slow
 
 FIRST = {
     "adam": ("bfloat16 parameters", "8-bit states", "stochastic 8 bits", "kahan"),
@@ -29,10 +29,15 @@ IN_PYTHON = ("adam", "lamb", "adafactor", "adashift")
 
 
 def cases():
-    """Return every choice for representatives, and for each other builtin every fourth in turn."""
+    """Return every choice for few builtins, some for representatives, and one for each other.
+
+    Which ones go by turns. The structures of sweeps are those of the few.
+    """
     found = []
     for number, name in enumerate(BUILTINS):
-        own = CHOICES if name in REPRESENTATIVES else list(CHOICES)[number % 4 :: 4]
+        apart = 1 if name in FEW else 4 if name in REPRESENTATIVES else len(CHOICES)
+        own = [*list(CHOICES)[number % apart :: apart], *FIRST.get(name, ())]
+        own = dict.fromkeys(own)
         quick = FIRST.get(name, ())
         found += [(name, choice) if choice in quick else slow(name, choice) for choice in own]
     return found

@@ -83,3 +83,15 @@ def in_float32(names, quick=REPRESENTATIVES):
         for name in names
         for dtype in ("float32", "float64")
     ]
+
+
+def in_float32_alone(names, quick):
+    """Pair names with float32, and representatives with float64 too; all but the quick are slow.
+
+    For tests of seconds each, where float64 differs in the types alone.
+    """
+    return [
+        (name, dtype) if dtype == "float32" and name in quick else slow(name, dtype)
+        for name in names
+        for dtype in ("float32", "float64")[: 1 + (name in REPRESENTATIVES)]
+    ]

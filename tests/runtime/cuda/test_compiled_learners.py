@@ -8,7 +8,7 @@ from support.battery import BUILTINS, TOLERANCE, assert_close
 from support.families import ROUNDING
 from support.following import STEPS, assert_same_states, run_both
 from support.ptx_device import FUNCTIONS_OF_MATRICES, PtxDevice, device, use
-from support.tiers import FEW, in_float32, slow
+from support.tiers import FEW, in_float32_alone, slow
 
 import learnerdsl as ld
 from learnerdsl import learners
@@ -21,7 +21,7 @@ ORDERED = ("lamb", "adafactor", "came", "lars", "adam_mini")
 RULES = [name for name in BUILTINS if name not in FUNCTIONS_OF_MATRICES]
 
 
-@pytest.mark.parametrize(("name", "dtype"), in_float32(RULES, quick=FEW))
+@pytest.mark.parametrize(("name", "dtype"), in_float32_alone(RULES, quick=FEW))
 def test_compiled_rule_follows_the_oracle(name, dtype, device):
     start, found, expected, learner, oracle = run_both(name, dtype, device.array)
     factor = ROUNDING.get(name, (1, ""))[0]
