@@ -13,7 +13,7 @@ from support.families import ROUNDING
 from support.following import STEPS, assert_same_states, run_both
 from support.rules import clipped_adamw_ema
 from support.small_rules import descent, every_state, gradients, parameters
-from support.tiers import in_float32
+from support.tiers import REPRESENTATIVES, in_float32_alone
 
 import learnerdsl as ld
 from learnerdsl.elementary import FUNCTIONS
@@ -33,7 +33,7 @@ def on_device(array):
     return cuda.to_device(np.array(array))
 
 
-@pytest.mark.parametrize(("name", "dtype"), in_float32(BUILTINS))
+@pytest.mark.parametrize(("name", "dtype"), in_float32_alone(BUILTINS, REPRESENTATIVES))
 def test_simulated_rule_follows_the_oracle(name, dtype):
     start, found, expected, learner, oracle = run_both(name, dtype, on_device, SHAPES)
     factor = ROUNDING.get(name, (1, ""))[0]
