@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from learnerdsl.expr import pi as pi
     from learnerdsl.expr import prod as prod
     from learnerdsl.expr import samples as samples
+    from learnerdsl.expr import sides as sides
     from learnerdsl.expr import size as size
     from learnerdsl.expr import step as step
     from learnerdsl.expr import sum as sum
@@ -140,6 +141,7 @@ _HOMES = {
         "pi",
         "prod",
         "samples",
+        "sides",
         "size",
         "step",
         "sum",

@@ -9,6 +9,7 @@ from learnerdsl.check.context import Run, running_now
 from learnerdsl.check.functions import equal, where
 from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_truth, as_value, cast
 from learnerdsl.errors import LearnerError, RuleError
+from learnerdsl.expr import array_shape, as_sides
 from learnerdsl.interpret import philox
 
 
@@ -63,6 +64,7 @@ def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
         stored = Value(conformed.number, conformed.bound, wanted is not None)
     else:
         stored = Value(np.reshape(run.inputs.states[public], wanted or ()), 0.0, wanted is not None)
+    stored.is_matrix = as_sides(shape) is not None
     run.alive.append(stored)
     run.targets[id(stored)] = (public, stored)
     return stored
@@ -75,9 +77,9 @@ def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
         return None
     if shape == "element":
         return own
-    if shape in (("rows", "rows"), ("cols", "cols")):
-        side = own[-2] if shape[0] == "rows" else own[-1]
-        return (*own[:-2], side, side)
+    sides = as_sides(shape)
+    if sides is not None:
+        return array_shape(sides, own)
     named = {"rows": len(own) - 1, "cols": len(own) - 2}
     if shape in named:
         return tuple(1 if axis == named[shape] else n for axis, n in enumerate(own))
@@ -189,8 +191,9 @@ def ndim(x: Any) -> int:
 
 def shape(x: Any) -> tuple[int, ...]:
     """Return the shape of the parameter."""
-    as_value(x)
-    return running_now("shape(...)").shape
+    own = as_value(x)
+    run = running_now("shape(...)")
+    return own.number.shape if own.is_matrix else run.shape
 
 
 def normal() -> Value:

@@ -7,6 +7,7 @@ import numpy as np
 
 from learnerdsl.check.context import running_now
 from learnerdsl.check.values import WIDE, Value, as_value, cast, precision
+from learnerdsl.expr import length
 
 _TRIALS = 3
 
@@ -31,10 +32,12 @@ def transpose(a: Any) -> Value:
     return _result(np.swapaxes(x.number, -1, -2), np.swapaxes(x.bound, -1, -2), x)
 
 
-def identity(kind: str) -> Value:
+def identity(kind: str | int) -> Value:
     """Return the identity matrix of the rows or the columns of the parameter."""
     shape = running_now("identity(...)").shape
-    return Value(np.eye(shape[-2 if kind == "rows" else -1]), is_array=True)
+    result = Value(np.eye(length(kind, shape)), is_array=True)
+    result.is_matrix = True
+    return result
 
 
 def inverse_root(a: Any, order: Any) -> Value:
@@ -78,6 +81,7 @@ def _matrix(value: Any) -> Value:
 
 def _result(number: Any, bound: Any, *operands: Value) -> Value:
     result = Value(number, bound, True, any(one.uses_gradient for one in operands))
+    result.is_matrix = True
     result.origin = ("matrix", operands)
     return result
 

@@ -34,7 +34,7 @@ CUDA_FUNCTIONS = tuple(
 )
 """Functions that generated code for CUDA may import, in the order of the import."""
 
-LINEAR_ALGEBRA = ("eigenvectors", "inverse_root", "orthonormal")
+LINEAR_ALGEBRA = ("eigenvectors", "inverse_root", "orthonormal", "reduced")
 MATRIX_FUNCTIONS = (
     *LINEAR_ALGEBRA,
     *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),

@@ -38,7 +38,16 @@ class _Numpy(Frame):
         {
             *("np", "math", "params", "grads", "state", "name", "own", "tensors", "model", "kept"),
             *("number", "init", "update", "evaluation_parameters", "averages", "samples", "step"),
-            *("philox", "fraction", "uniform", "normal", "eigh", "eigenvectors", "inverse_root"),
+            *(
+                "philox",
+                "fraction",
+                "uniform",
+                "normal",
+                "eigh",
+                "reduced",
+                "eigenvectors",
+                "inverse_root",
+            ),
             *("seed", "minibatch_size", "model_size"),
         }
     )

@@ -46,7 +46,16 @@ class _Torch(Frame):
         {
             *("torch", "math", "self", "group", "own", "model", "kept", "params", "closure"),
             *("number", "averages", "samples", "step", "result", "seed", "minibatch_size"),
-            *("philox", "fraction", "uniform", "normal", "eigh", "eigenvectors", "inverse_root"),
+            *(
+                "philox",
+                "fraction",
+                "uniform",
+                "normal",
+                "eigh",
+                "reduced",
+                "eigenvectors",
+                "inverse_root",
+            ),
             *("model_size", "new", "loss_of_closure", "foreach"),
         }
     )

@@ -7,7 +7,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.operations import count_operations
-from learnerdsl.expr import MatMul, MatrixFunction
+from learnerdsl.expr import MatMul, MatrixFunction, MatrixReduction, length
 from learnerdsl.expr.matrices import Eigenvectors, InverseRoot, Orthonormal
 from learnerdsl.ir import Block, Domain, Kernel, Rank
 
@@ -40,7 +40,7 @@ def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, i
 
 
 _FUNCTIONS = {cls.__name__.lower() for cls in (MatMul, InverseRoot, Eigenvectors, Orthonormal)}
-_FUNCTIONS |= {"transpose", "identity"}
+_FUNCTIONS |= {"transpose", "identity", "matrixreduction"}
 
 
 def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
@@ -48,8 +48,8 @@ def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
     domain: Domain = kernel.domain_of(value)
     if domain.rank < Rank.ELEMENT or len(shape) < 2:
         return 1, 1
-    sizes = {"rows": shape[-2], "cols": shape[-1]}
-    return sizes[domain.sides[0]], sizes[domain.sides[1]]
+    first, second = (length(side, shape) for side in domain.sides)
+    return first, second
 
 
 def _of_node(kernel: Kernel, node: Any, shape: Shape) -> Iterator[tuple[str, int]]:
@@ -57,7 +57,9 @@ def _of_node(kernel: Kernel, node: Any, shape: Shape) -> Iterator[tuple[str, int
     if not isinstance(node, MatrixFunction):
         return
     rows, cols = _sides(kernel, node.args[0], shape)
-    if isinstance(node, MatMul):
+    if isinstance(node, MatrixReduction):
+        yield "elements", rows * cols
+    elif isinstance(node, MatMul):
         yield "products", 2 * rows * cols * _sides(kernel, node.args[1], shape)[1]
     elif isinstance(node, Eigenvectors):
         yield "decompositions", EIGEN_FLOPS * rows**3

@@ -15,9 +15,9 @@ from learnerdsl.expr import (
     AxisSize,
     Comparison,
     Draw,
-    Identity,
     IsFinite,
     MatrixFunction,
+    MatrixLeaf,
     Maximum,
     Minimum,
     Not,
@@ -105,8 +105,10 @@ class Evaluation:
             return [] if line is None else [line.expression]
         if isinstance(node, Reduction):
             return [] if node.over == "model" else node.args[:1]
-        if isinstance(node, (Draw, Identity)):
+        if isinstance(node, (Draw, MatrixLeaf)):
             return []
+        if isinstance(node, MatrixFunction):
+            return node.operands
         if not isinstance(node, Where) or node.condition not in self.known[k]:
             return node.args[:1] if isinstance(node, Where) else node.args
         holds = self.known[k][node.condition]
@@ -130,7 +132,7 @@ class Evaluation:
             return self.reduce(expr, k)
         if isinstance(expr, Draw):
             return self.draw(expr, k)
-        if isinstance(expr, (MatrixFunction, Identity)):
+        if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr, k)
         if isinstance(expr, Comparison):
             return self.compare(expr, k)

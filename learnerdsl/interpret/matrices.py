@@ -1,5 +1,6 @@
 """Evaluation of functions of whole matrices, over the last two axes of an array."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,14 +8,19 @@ import numpy as np
 
 from learnerdsl.expr import (
     Eigenvectors,
+    Filled,
     Identity,
     MatMul,
+    MatrixReduction,
     MatrixState,
     Orthonormal,
     ParameterSymbol,
     StateSymbol,
     Transpose,
+    array_shape,
+    length,
 )
+from learnerdsl.monoids import MONOIDS
 
 
 def narrow_product(
@@ -56,12 +62,16 @@ def matrix_function(
         products: how matrices are multiplied, "full" or "bfloat16".
     """
     if isinstance(expr, Identity):
-        side = np.shape(parameter)[-2 if expr.side == "rows" else -1]
-        return xp.eye(side, dtype=parameter.dtype)
+        return xp.eye(length(expr.side, np.shape(parameter)), dtype=parameter.dtype)
     if isinstance(expr, MatMul):
         return xp.matmul(*values) if products == "full" else narrow_product(values, xp=xp)
     if isinstance(expr, Transpose):
         return xp.swapaxes(values[0], -1, -2)
+    if isinstance(expr, Filled):
+        shape = array_shape(expr.sides(), np.shape(parameter))
+        return xp.broadcast_to(xp.asarray(values[0], dtype=parameter.dtype), shape)
+    if isinstance(expr, MatrixReduction):
+        return _reduced(expr, values[0], xp)
     if isinstance(expr, Orthonormal):
         return xp.linalg.qr(values[0])[0]
     is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
@@ -77,8 +87,28 @@ def matrix_function(
     return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
+def _reduced(expr: MatrixReduction, value: Any, xp: Any) -> Any:
+    """Return a reduction of matrices: computed in float64, with the dtype of the matrices."""
+    shape = np.shape(value)
+    axes = tuple(range(-len(shape), 0)) if expr.axes is None else expr.axes
+    count = math.prod(shape[axis] for axis in axes)
+    kind = "sum" if expr.kind in ("mean", "norm") else expr.kind
+    wide = xp.asarray(value, dtype=xp.float64)
+    if count:
+        wide = wide**2 if expr.kind == "norm" else wide
+        result = getattr(xp, kind)(wide, axes, keepdims=True)
+    else:
+        kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape, -len(shape)))
+        result = xp.full(kept, MONOIDS[kind].identity, dtype=xp.float64)
+    if expr.kind == "norm":
+        result = xp.sqrt(result)
+    if expr.kind == "mean":
+        result = result / count if count else xp.full(np.shape(result), np.nan)
+    return xp.asarray(result, dtype=value.dtype)
+
+
 def has_elements(target: Any) -> bool:
-    """Return whether a target has one value per element, or per entry of a square matrix."""
+    """Return whether a target has one value per element, or per entry of a matrix."""
     is_state = isinstance(target, StateSymbol) and target.shape == "element"
     return is_state or isinstance(target, (MatrixState, ParameterSymbol))
 
@@ -87,6 +117,5 @@ def filled(target: Any, value: float, parameter: Any, xp: Any) -> Any:
     """Return an array filled with a number, with the shape of a state or parameter."""
     shape = np.shape(parameter)
     if isinstance(target, MatrixState):
-        side = shape[-2] if target.shape[0] == "rows" else shape[-1]
-        shape = (*shape[:-2], side, side)
+        shape = array_shape(target.shape, shape)
     return xp.full(shape, value, dtype=parameter.dtype)

@@ -214,3 +214,15 @@ def inverse_root(a: Any, order: Any) -> Any:
     exponent = cast(wide(-1.0 / order), a)
     powers = jnp.maximum(roots, least) ** exponent
     return matmul(vectors * powers[..., None, :], vectors.mT)
+
+
+def reduced(a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
+    """Return a reduction of matrices, which keeps the axes; sums are in float64."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -jnp.inf if kind == "max" else jnp.inf
+        return getattr(jnp, kind)(a, axes, keepdims=True, initial=start)
+    if kind == "norm":
+        total = jnp.sum(jnp.square(a.astype(jnp.float64)), axes, keepdims=True)
+        return root(total).astype(a.dtype)
+    return getattr(jnp, kind)(a, axes, dtype=jnp.float64, keepdims=True).astype(a.dtype)

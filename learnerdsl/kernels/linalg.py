@@ -3,6 +3,7 @@
 The argument `xp` is NumPy, or a library with NumPy's names.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,24 @@ def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
 def orthonormal(a: Any, xp: Any = np) -> Any:
     """Return Q of the QR decomposition."""
     return xp.linalg.qr(a)[0]
+
+
+def reduced(a: Any, kind: str, axes: tuple[int, ...] | None, xp: Any = np) -> Any:
+    """Return a reduction of matrices, which keeps the axes; see `MatrixReduction`.
+
+    Sums are in float64, the result has the dtype of the matrices.
+    """
+    over = tuple(range(-a.ndim, 0)) if axes is None else axes
+    count = math.prod(a.shape[axis] for axis in over)
+    if kind in ("max", "min") and not count:
+        shape = [1 if axis in over else a.shape[axis] for axis in range(-a.ndim, 0)]
+        return xp.full(shape, -np.inf if kind == "max" else np.inf, dtype=a.dtype)
+    if kind in ("max", "min"):
+        return getattr(xp, kind)(a, axis=over, keepdims=True)
+    if kind == "prod":
+        return xp.prod(a, axis=over, dtype=np.float64, keepdims=True).astype(a.dtype)
+    values = xp.square(a.astype(np.float64)) if kind == "norm" else a
+    total = xp.sum(values, axis=over, dtype=np.float64, keepdims=True)
+    if kind == "norm":
+        total = xp.sqrt(total)
+    return (total / np.float64(count) if kind == "mean" else total).astype(a.dtype)

@@ -5,6 +5,7 @@ too.
 """
 
 import contextlib
+import math
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,10 @@ class TorchMatrices:
         """Return the identity matrix (size, size)."""
         return self.torch.eye(size, dtype=dtype, device=self.like.device)
 
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return matrices of zeros."""
+        return self.torch.zeros(shape, dtype=dtype, device=self.like.device)
+
     def swapaxes(self, a: Any, first: int, second: int) -> Any:
         """Exchange two axes."""
         return self.torch.swapaxes(a, first, second)
@@ -100,6 +105,26 @@ class TorchMatrices:
     def orthonormal(self, a: Any) -> Any:
         """Return Q of the QR decomposition."""
         return self.torch.linalg.qr(a)[0]
+
+    def reduced(self, a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
+        """Return a reduction of matrices, which keeps the axes; see `linalg.reduced`."""
+        over = tuple(range(-a.ndim, 0)) if axes is None else axes
+        count = math.prod(a.shape[axis] for axis in over)
+        if kind in ("max", "min") and not count:
+            shape = [1 if axis in over else a.shape[axis] for axis in range(-a.ndim, 0)]
+            return a.new_full(shape, -np.inf if kind == "max" else np.inf)
+        if kind in ("max", "min"):
+            return (a.amax if kind == "max" else a.amin)(over, keepdim=True)
+        wide = a.double()
+        if kind == "prod":
+            for axis in over:
+                wide = wide.prod(axis, keepdim=True)
+            return wide.to(a.dtype)
+        total = (wide.square() if kind == "norm" else wide).sum(over, keepdim=True)
+        total = total.sqrt() if kind == "norm" else total
+        if kind == "mean":
+            total = total / count if count else self.torch.full_like(total, np.nan)
+        return total.to(a.dtype)
 
     def narrow(self, a: Any) -> Any:
         """Round a matrix to bfloat16."""

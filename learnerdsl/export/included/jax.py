@@ -47,3 +47,14 @@ def inverse_root(a, order):
     least = jnp.finfo(a.dtype).eps * jnp.max(jnp.abs(roots), -1, keepdims=True)
     powers = jnp.maximum(roots, least) ** (-1.0 / order)
     return (vectors * powers[..., None, :]) @ vectors.mT
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; the norm is the root of a sum."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -jnp.inf if kind == "max" else jnp.inf
+        return getattr(jnp, kind)(a, axis=axes, keepdims=True, initial=start)
+    if kind == "norm":
+        return jnp.sqrt(reduced(jnp.square(a), "sum", axes))
+    return getattr(jnp, kind)(a, axis=axes, keepdims=True)

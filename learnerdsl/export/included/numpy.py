@@ -60,3 +60,14 @@ def inverse_root(a, order):
     least = np.finfo(a.dtype).eps * np.max(np.abs(roots), -1, keepdims=True)
     powers = np.maximum(roots, least) ** (-1.0 / order)
     return ((vectors * powers[..., None, :]) @ vectors.mT).astype(a.dtype)
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; the norm is the root of a sum."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -np.inf if kind == "max" else np.inf
+        return getattr(np, kind)(a, axis=axes, keepdims=True, initial=start)
+    if kind == "norm":
+        return np.sqrt(np.square(a, dtype=np.float64).sum(axes, keepdims=True)).astype(a.dtype)
+    return getattr(np, kind)(a, axis=axes, keepdims=True, dtype=np.float64).astype(a.dtype)

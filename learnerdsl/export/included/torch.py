@@ -63,3 +63,18 @@ def inverse_root(a, order):
     least = torch.finfo(a.dtype).eps * torch.amax(torch.abs(roots), -1, keepdim=True)
     powers = torch.maximum(roots, least) ** (-1.0 / order)
     return (vectors * powers[..., None, :]) @ vectors.mT
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; sums are in float64."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        return (a.amax if kind == "max" else a.amin)(axes, keepdim=True)
+    wide = a.double()
+    if kind == "prod":
+        for axis in axes:
+            wide = wide.prod(axis, keepdim=True)
+        return wide.to(a.dtype)
+    if kind == "norm":
+        return wide.square().sum(axes, keepdim=True).sqrt().to(a.dtype)
+    return (wide.mean if kind == "mean" else wide.sum)(axes, keepdim=True).to(a.dtype)
