@@ -43,7 +43,8 @@ class _Jax(Frame):
         {
             *("jax", "jnp", "optax", "math", "params", "grads", "state", "k", "own", "change"),
             *("tensors", "model", "kept", "number", "init", "update", "leaves", "tree"),
-            *("updates", "extra", "philox", "uniform", "normal", "eigh", *LINEAR_ALGEBRA),
+            *("updates", "extra", "philox", "uniform", "normal", "eigh", "known"),
+            *LINEAR_ALGEBRA,
             *("key_of", "one_minus_power", "State", "NamedTuple", "Any"),
             *("averages", "samples", "step", "seed", "minibatch_size", "model_size"),
             *("gradients", "new", "states", "init_tensor"),

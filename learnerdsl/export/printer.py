@@ -25,7 +25,6 @@ from learnerdsl.expr import (
     MatrixState,
     Not,
     Or,
-    Orthonormal,
     Power,
     Reduction,
     Side,
@@ -254,8 +253,6 @@ class ArrayPrinter(NamespacePrinter):
             return f"{self.tight(expr.args[0], ATOM)}.mT"
         if isinstance(expr, Filled):
             return self.filled_matrix(self(expr.args[0]), self.shape_of(expr.sides()))
-        if isinstance(expr, Orthonormal):
-            return f"{self.xp}.linalg.qr({self(expr.args[0])})[0]"
         self.used.add(expr.name)
         return f"{expr.name}({', '.join((*map(self, expr.operands), *expr.literals))})"
 

@@ -140,31 +140,6 @@ class Transpose(MatrixFunction):
         return Sides(own[0][::-1])
 
 
-class InverseRoot(MatrixFunction):
-    """A negative fractional power of a symmetric matrix, from its eigenvalues."""
-
-    name = "inverse_root"
-    text = r"{0}^{{-1/{1}}}"
-
-
-class Eigenvectors(MatrixFunction):
-    """The orthonormal eigenvectors of a symmetric matrix, largest eigenvalue first."""
-
-    name = "eigenvectors"
-    text = r"\mathrm{{eigenvectors}}\,{0}"
-
-
-class Orthonormal(MatrixFunction):
-    """An orthonormal basis of the columns: Q of the QR decomposition."""
-
-    name = "orthonormal"
-    text = r"\mathrm{{qr}}\,{0}"
-
-    def sides(self, *own: Sides) -> Sides:
-        """Return the sides of the argument; how many columns it may have, numbers say later."""
-        return own[0]
-
-
 class MatrixReduction(MatrixFunction):
     """A reduction of matrices that do not have the parameter's shape.
 
@@ -186,7 +161,7 @@ class MatrixReduction(MatrixFunction):
         return sympy.Expr.__new__(cls, expression(argument), Str(str(kind)), Str(str(over)))
 
     @property
-    def kind(self) -> str:
+    def operation(self) -> str:
         """What is computed, one of `KINDS`."""
         return str(self.args[1])
 
@@ -198,7 +173,7 @@ class MatrixReduction(MatrixFunction):
     @property
     def literals(self) -> tuple[str, ...]:
         """The kind and the axes."""
-        return repr(self.kind), repr(self.axes)
+        return repr(self.operation), repr(self.axes)
 
     def sides(self, *own: Sides) -> Sides:
         """Return the sides that are not reduced, and 1 for the others."""
@@ -213,16 +188,16 @@ class MatrixReduction(MatrixFunction):
     def symbol(self) -> str:
         """What stands before the argument in LaTeX."""
         where = "tensor" if self.axes is None else rf"axis\,{', '.join(map(str, self.axes))}"
-        return rf"\mathrm{{{self.kind}}}_{{\mathrm{{{where}}}}}"
+        return rf"\mathrm{{{self.operation}}}_{{\mathrm{{{where}}}}}"
 
     def _latex(self, printer: Any) -> str:
         return rf"{self.symbol}\,{self._operand(printer, self.args[0])}"
 
     def _pretty(self, printer: Any) -> Any:
-        return called(printer, self.kind, (self.args[0], prettyForm(self._range)))
+        return called(printer, self.operation, (self.args[0], prettyForm(self._range)))
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.kind}({printer.doprint(self.args[0])}, {self._range})"
+        return f"{self.operation}({printer.doprint(self.args[0])}, {self._range})"
 
 
 class Filled(MatrixFunction):
@@ -427,33 +402,3 @@ def identity(kind: str | int) -> sympy.Expr:
         RuleError: `kind` is something else.
     """
     return Identity(kind)
-
-
-def inverse_root(a: Any, order: Any) -> sympy.Expr:
-    r"""Return $A^{-1/k}$ of a symmetric, positive semidefinite matrix, from its eigenvalues.
-
-    Args:
-        a: a square matrix (..., n, n). Eigenvalues smaller than the machine epsilon times the
-            largest one are raised to that value. A matrix that is not finite gives NaN.
-        order: $k$, a number.
-    """
-    return InverseRoot(a, order)
-
-
-def eigenvectors(a: Any) -> sympy.Expr:
-    """Return the orthonormal eigenvectors of a symmetric matrix, largest eigenvalue first.
-
-    Args:
-        a: a square matrix (..., n, n); one that is not finite gives NaN. The result has the same
-            shape, with one eigenvector per column.
-    """
-    return Eigenvectors(a)
-
-
-def orthonormal(a: Any) -> sympy.Expr:
-    """Return Q of the QR decomposition of a square matrix, an orthonormal basis of its columns.
-
-    Args:
-        a: a square matrix (..., n, n); the result has the same shape.
-    """
-    return Orthonormal(a)

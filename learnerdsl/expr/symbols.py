@@ -104,7 +104,7 @@ class AxisState(StateSymbol):
     __slots__ = ("shape",)
     shape: Any
 
-    def __new__(cls, name: str, owner: str, shape: tuple[int, ...]) -> Any:
+    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
         """Create the symbol."""
         symbol = super().__new__(cls, name, owner)
         symbol.shape = shape

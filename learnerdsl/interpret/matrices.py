@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.expr import (
+    Cholesky,
+    Diagonal,
+    DiagonalMatrix,
+    Eigenvalues,
     Eigenvectors,
     Filled,
     Identity,
+    Inverse,
     MatMul,
     MatrixReduction,
     MatrixState,
     Orthonormal,
     ParameterSymbol,
+    Solve,
+    SolveTriangular,
     StateSymbol,
     Transpose,
     array_shape,
@@ -70,16 +77,20 @@ def matrix_function(
     if isinstance(expr, Filled):
         shape = array_shape(expr.sides(), np.shape(parameter))
         return xp.broadcast_to(xp.asarray(values[0], dtype=parameter.dtype), shape)
-    if isinstance(expr, MatrixReduction):
-        return _reduced(expr, values[0], xp)
-    if isinstance(expr, Orthonormal):
-        return xp.linalg.qr(values[0])[0]
+    own = _OF_VALUES.get(expr.func, _of_symmetric)
+    return own(expr, values, xp)
+
+
+def _of_symmetric(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return a function of symmetric matrices, from their eigenvalues and eigenvectors."""
     is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
     roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None], values[0], 0.0))
     roots = xp.where(is_finite, roots, xp.nan)
     vectors = xp.where(is_finite[..., None], vectors, xp.nan)
     if isinstance(expr, Eigenvectors):
         return xp.flip(vectors, (-1,))
+    if isinstance(expr, Eigenvalues):
+        return xp.flip(roots, (-1,))[..., None]
     if 0 in vectors.shape:
         return vectors
     least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
@@ -87,24 +98,85 @@ def matrix_function(
     return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
-def _reduced(expr: MatrixReduction, value: Any, xp: Any) -> Any:
+def _basis(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return Q of the QR decomposition, with zeros for the columns that are too many."""
+    del expr
+    a = values[0]
+    is_finite = xp.all(xp.isfinite(a), (-2, -1), keepdims=True)
+    basis = xp.linalg.qr(xp.where(is_finite, a, 0.0))[0]
+    more = np.shape(a)[-1] - np.shape(basis)[-1]
+    if more:
+        zeros = xp.zeros((*np.shape(basis)[:-1], more), dtype=basis.dtype)
+        basis = xp.concatenate((basis, zeros), -1)
+    return xp.where(is_finite, basis, xp.nan)
+
+
+def _diagonal(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return the diagonal of matrices as columns, or diagonal matrices of columns."""
+    (value,) = values
+    if isinstance(expr, Diagonal):
+        return xp.diagonal(value, 0, -2, -1)[..., None]
+    is_on_diagonal = xp.eye(np.shape(value)[-2], dtype=bool)
+    return xp.where(is_on_diagonal, value, xp.zeros(np.shape(value), dtype=value.dtype))
+
+
+_FACTORIZED = {
+    Inverse: np.linalg.inv,
+    Cholesky: np.linalg.cholesky,
+    Solve: np.linalg.solve,
+    SolveTriangular: np.linalg.solve,
+}
+
+
+def _factorized(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return a function of matrices, one by one; NaN where there is no result."""
+    own = [np.asarray(value) for value in values]
+    if isinstance(expr, SolveTriangular):
+        own[0] = (np.tril if expr.is_lower else np.triu)(own[0])
+    outer = np.broadcast_shapes(*(value.shape[:-2] for value in own))
+    count = math.prod(outer)
+    wide = (np.broadcast_to(value, (*outer, *value.shape[-2:])) for value in own)
+    stacks = [value.reshape(count, *value.shape[-2:]) for value in wide]
+    found = np.full_like(stacks[-1], np.nan)
+    for k, matrices in enumerate(zip(*stacks, strict=True)):
+        if all(np.isfinite(matrix).all() for matrix in matrices):
+            try:
+                found[k] = _FACTORIZED[expr.func](*matrices)
+            except np.linalg.LinAlgError:
+                continue
+    finite = np.isfinite(found).all((-2, -1), keepdims=True)
+    whole = np.where(finite, found, np.nan).reshape(*outer, *found.shape[-2:])
+    return xp.asarray(whole, dtype=values[0].dtype)
+
+
+def _reduced(expr: MatrixReduction, values: Sequence[Any], xp: Any) -> Any:
     """Return a reduction of matrices: computed in float64, with the dtype of the matrices."""
+    (value,) = values
     shape = np.shape(value)
     axes = tuple(range(-len(shape), 0)) if expr.axes is None else expr.axes
     count = math.prod(shape[axis] for axis in axes)
-    kind = "sum" if expr.kind in ("mean", "norm") else expr.kind
+    kind = "sum" if expr.operation in ("mean", "norm") else expr.operation
     wide = xp.asarray(value, dtype=xp.float64)
     if count:
-        wide = wide**2 if expr.kind == "norm" else wide
+        wide = wide**2 if expr.operation == "norm" else wide
         result = getattr(xp, kind)(wide, axes, keepdims=True)
     else:
         kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape, -len(shape)))
         result = xp.full(kept, MONOIDS[kind].identity, dtype=xp.float64)
-    if expr.kind == "norm":
+    if expr.operation == "norm":
         result = xp.sqrt(result)
-    if expr.kind == "mean":
+    if expr.operation == "mean":
         result = result / count if count else xp.full(np.shape(result), np.nan)
     return xp.asarray(result, dtype=value.dtype)
+
+
+_OF_VALUES = {
+    MatrixReduction: _reduced,
+    Orthonormal: _basis,
+    Diagonal: _diagonal,
+    DiagonalMatrix: _diagonal,
+    **dict.fromkeys(_FACTORIZED, _factorized),
+}
 
 
 def has_elements(target: Any) -> bool:

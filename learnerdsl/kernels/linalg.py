@@ -49,9 +49,75 @@ def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
     return roots, vectors
 
 
+def eigenvalues(a: Any, xp: Any = np) -> Any:
+    """Return eigenvalues (..., n, 1), the largest first."""
+    return decomposed(a, xp)[0][..., ::-1, None]
+
+
 def orthonormal(a: Any, xp: Any = np) -> Any:
-    """Return Q of the QR decomposition."""
-    return xp.linalg.qr(a)[0]
+    """Return Q of the QR decomposition; columns after the first n are 0."""
+    basis = xp.linalg.qr(_finite_or(a, 0, xp))[0]
+    if a.shape[-1] > a.shape[-2]:
+        basis = xp.concatenate([basis, xp.zeros_like(a[..., a.shape[-2] :])], axis=-1)
+    return _known(basis, xp, a)
+
+
+def inverse(a: Any, xp: Any = np) -> Any:
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return _each(xp.linalg.inv, xp, a)
+
+
+def cholesky(a: Any, xp: Any = np) -> Any:
+    """Return lower triangular factors; NaN where a matrix is not positive definite or finite."""
+    return _each(xp.linalg.cholesky, xp, a)
+
+
+def solve(a: Any, b: Any, xp: Any = np) -> Any:
+    """Return the solutions X of A X = B; NaN where A is singular, or A or B not finite."""
+    return _each(xp.linalg.solve, xp, a, b)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool, xp: Any = np) -> Any:
+    """Return the solutions X of A X = B, where A is triangular; see `solve`."""
+    return solve((xp.tril if lower else xp.triu)(a), b, xp)
+
+
+def diagonal(a: Any, xp: Any = np) -> Any:
+    """Return diagonals (..., n, 1)."""
+    return xp.diagonal(a, 0, -2, -1)[..., None].copy()
+
+
+def diagonal_matrix(v: Any, xp: Any = np) -> Any:
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return xp.where(xp.eye(v.shape[-2], dtype=bool), v, xp.zeros_like(v))
+
+
+def _finite_or(a: Any, other: float, xp: Any) -> Any:
+    """Return matrices, those that are not finite filled with a number."""
+    is_finite = xp.isfinite(a).all((-2, -1), keepdims=True)
+    return xp.where(is_finite, a, xp.full_like(a, other))
+
+
+def _known(result: Any, xp: Any, *operands: Any) -> Any:
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known: Any = True
+    for matrices in (*operands, result):
+        is_known = is_known & xp.isfinite(matrices).all((-2, -1), keepdims=True)
+    return xp.where(is_known, result, xp.full_like(result, np.nan))
+
+
+def _each(function: Any, xp: Any, *operands: Any) -> Any:
+    """Apply a function to stacks of matrices; NaN for those for which it raises."""
+    safe = [_finite_or(operands[0], 0, xp), *operands[1:]]
+    if 0 in operands[0].shape[-2:]:
+        return xp.zeros_like(operands[-1])
+    try:
+        return _known(function(*safe), xp, *operands)
+    except np.linalg.LinAlgError:
+        if operands[0].ndim == 2:
+            return xp.full_like(operands[-1], np.nan)
+    stack = [_each(function, xp, *own) for own in zip(*operands, strict=True)]
+    return xp.stack(stack)
 
 
 def reduced(a: Any, kind: str, axes: tuple[int, ...] | None, xp: Any = np) -> Any:

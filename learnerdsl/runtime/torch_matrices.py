@@ -102,9 +102,54 @@ class TorchMatrices:
         """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
         return self.decomposed(a)[1].flip(-1)
 
+    def eigenvalues(self, a: Any) -> Any:
+        """Return eigenvalues (..., n, 1), the largest first."""
+        return self.decomposed(a)[0].flip(-1)[..., None]
+
     def orthonormal(self, a: Any) -> Any:
-        """Return Q of the QR decomposition."""
-        return self.torch.linalg.qr(a)[0]
+        """Return Q of the QR decomposition; columns after the first n are 0."""
+        safe = self.torch.where(_is_finite(a), a, self.torch.zeros_like(a))
+        basis = self.torch.linalg.qr(safe)[0]
+        if a.shape[-1] > a.shape[-2]:
+            more = self.torch.zeros_like(a[..., a.shape[-2] :])
+            basis = self.torch.cat([basis, more], -1)
+        return self._known(basis, a)
+
+    def inverse(self, a: Any) -> Any:
+        """Return inverses; NaN for matrices that are singular or not finite."""
+        return self._known(*self.torch.linalg.inv_ex(a), a)
+
+    def cholesky(self, a: Any) -> Any:
+        """Return lower triangular factors; NaN where a matrix is not positive definite."""
+        return self._known(*self.torch.linalg.cholesky_ex(a), a)
+
+    def solve(self, a: Any, b: Any) -> Any:
+        """Return the solutions X of A X = B; NaN where A is singular."""
+        return self._known(*self.torch.linalg.solve_ex(a, b), a, b)
+
+    def solve_triangular(self, a: Any, b: Any, lower: bool) -> Any:
+        """Return the solutions X of A X = B, where A is triangular."""
+        own = a.tril() if lower else a.triu()
+        return self._known(self.torch.linalg.solve_triangular(own, b, upper=not lower), own, b)
+
+    def diagonal(self, a: Any) -> Any:
+        """Return diagonals (..., n, 1)."""
+        return a.diagonal(0, -2, -1)[..., None].clone()
+
+    def diagonal_matrix(self, v: Any) -> Any:
+        """Return diagonal matrices of columns (..., n, 1)."""
+        return self.torch.diag_embed(v[..., 0])
+
+    def _known(self, result: Any, *operands: Any) -> Any:
+        """Return a result that is NaN where it, or an operand, is not finite.
+
+        Codes of LAPACK among the operands are 0 where a matrix has a result.
+        """
+        is_known = _is_finite(result)
+        for own in operands:
+            is_one = own.is_floating_point()
+            is_known = is_known & (_is_finite(own) if is_one else (own == 0)[..., None, None])
+        return self.torch.where(is_known, result, self.torch.full_like(result, np.nan))
 
     def reduced(self, a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
         """Return a reduction of matrices, which keeps the axes; see `linalg.reduced`."""
@@ -182,3 +227,8 @@ class TorchMatrices:
                 self.torch.addmm(own, a[first:end], b[:, :end], beta=beta, alpha=alpha, out=strip)
             out[:first, first:end] = strip[:, :first].mT
         return out
+
+
+def _is_finite(a: Any) -> Any:
+    """Return which matrices of a stack are finite, (..., 1, 1)."""
+    return a.isfinite().all(-1, keepdim=True).all(-2, keepdim=True)

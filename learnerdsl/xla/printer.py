@@ -213,13 +213,6 @@ class XlaPrinter(JaxPrinter):
             return f"jnp.square({self(argument.base)})"
         return self(argument)
 
-    def matrix(self, expr: Any) -> str:
-        """Return a function of matrices."""
-        text = super().matrix(expr)
-        if text.startswith("jnp.linalg.qr("):
-            return self.own("orthonormal", self(expr.args[0]))
-        return text
-
     def draw(self, expr: Draw) -> str:
         """Return random numbers with the parameter's shape."""
         places = (self.names[symbol] for symbol in (seed, step, tensor_number))

@@ -58,3 +58,54 @@ def reduced(a, kind, axes):
     if kind == "norm":
         return jnp.sqrt(reduced(jnp.square(a), "sum", axes))
     return getattr(jnp, kind)(a, axis=axes, keepdims=True)
+
+
+def known(result, *operands):
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known = True
+    for matrices in (*operands, result):
+        is_known = is_known & jnp.isfinite(matrices).all((-2, -1), keepdims=True)
+    return jnp.where(is_known, result, jnp.nan)
+
+
+def orthonormal(a):
+    """Return an orthonormal basis of the columns; those after the first n are 0."""
+    basis = jnp.linalg.qr(a)[0]
+    more = jnp.zeros_like(a[..., basis.shape[-1] :])
+    return known(jnp.concatenate([basis, more], -1), a)
+
+
+def inverse(a):
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return known(jnp.linalg.inv(a), a)
+
+
+def cholesky(a):
+    """Return lower triangular factors; NaN where a matrix is not positive definite."""
+    return known(jnp.linalg.cholesky(a, symmetrize_input=False), a)
+
+
+def solve(a, b):
+    """Return the solutions X of A X = B; NaN where A is singular."""
+    return known(jnp.linalg.solve(a, b), a, b)
+
+
+def solve_triangular(a, b, lower):
+    """Return the solutions X of A X = B, where A is triangular."""
+    a = jnp.tril(a) if lower else jnp.triu(a)
+    return known(jax.scipy.linalg.solve_triangular(a, b, lower=lower), a, b)
+
+
+def eigenvalues(a):
+    """Return the eigenvalues of symmetric matrices as columns, the largest first."""
+    return jnp.flip(eigh(a)[0], -1)[..., None]
+
+
+def diagonal(a):
+    """Return diagonals (..., n, 1)."""
+    return jnp.diagonal(a, 0, -2, -1)[..., None]
+
+
+def diagonal_matrix(v):
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return jnp.where(jnp.eye(v.shape[-2], dtype=bool), v, 0)
