@@ -16,6 +16,7 @@ from learnerdsl.expr import (
     Filled,
     Identity,
     MatMul,
+    MatrixDraw,
     MatrixFunction,
     MatrixLeaf,
     Not,
@@ -94,6 +95,8 @@ class MatrixPrinter(NamespacePrinter):
         """Return a call of a function of matrices."""
         if isinstance(expr, Identity):
             return f"{self.xp}.eye({self.length(expr.side)}, dtype={self.like}.dtype)"
+        if isinstance(expr, MatrixDraw):
+            return self.drawn(expr)
         arguments = [self(argument) for argument in expr.operands]
         if isinstance(expr, Filled):
             return f"({self.zeros(expr.sides())} + {self.tight(expr.args[0], PRODUCT)})"
@@ -105,8 +108,18 @@ class MatrixPrinter(NamespacePrinter):
             return f"{self.xp}.matmul({', '.join(arguments)})"
         if isinstance(expr, Transpose):
             return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
-        prefix = "" if self.xp == "np" else f"{self.xp}."
-        return f"{prefix}{expr.name}({', '.join((*arguments, *expr.literals))})"
+        return f"{self.prefix}{expr.name}({', '.join((*arguments, *expr.literals))})"
+
+    def drawn(self, expr: MatrixDraw) -> str:
+        """Return a call that draws a random matrix."""
+        places = ", ".join(map(self, expr.places))
+        kind = f"{expr.distribution!r}, {expr.stream}, {places}"
+        return f"{self.prefix}drawn({self.shape(expr.sides)}, {self.like}.dtype, {kind})"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the name of a function that NumPy lacks."""
+        return "" if self.xp == "np" else f"{self.xp}."
 
     @property
     def like(self) -> str:
@@ -121,8 +134,11 @@ class MatrixPrinter(NamespacePrinter):
 
     def zeros(self, own: Sides) -> str:
         """Return the text of matrices of zeros."""
-        lengths = ", ".join(map(self.length, own))
-        return f"{self.xp}.zeros((*{self.like}.shape[:-2], {lengths}), dtype={self.like}.dtype)"
+        return f"{self.xp}.zeros({self.shape(own)}, dtype={self.like}.dtype)"
+
+    def shape(self, own: Sides) -> str:
+        """Return the text of the shape of matrices."""
+        return f"(*{self.like}.shape[:-2], {', '.join(map(self.length, own))})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Return a square root as a call, other roots as powers."""

@@ -36,7 +36,7 @@ CUDA_FUNCTIONS = tuple(
 
 LINEAR_ALGEBRA = (
     *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors", "inverse"),
-    *("inverse_root", "orthonormal", "reduced", "solve", "solve_triangular"),
+    *("drawn", "inverse_root", "orthonormal", "reduced", "solve", "solve_triangular"),
 )
 """Functions of matrices that no array library has in this form."""
 MATRIX_FUNCTIONS = (

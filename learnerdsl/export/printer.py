@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     Identity,
     IsFinite,
     MatMul,
+    MatrixDraw,
     MatrixFunction,
     MatrixLeaf,
     MatrixState,
@@ -249,12 +250,24 @@ class ArrayPrinter(NamespacePrinter):
         """Return a function of matrices."""
         if isinstance(expr, Identity):
             return self.identity(expr.side)
+        if isinstance(expr, MatrixDraw):
+            return self.drawn_matrix(expr)
         if isinstance(expr, Transpose):
             return f"{self.tight(expr.args[0], ATOM)}.mT"
         if isinstance(expr, Filled):
             return self.filled_matrix(self(expr.args[0]), self.shape_of(expr.sides()))
         self.used.add(expr.name)
         return f"{expr.name}({', '.join((*map(self, expr.operands), *expr.literals))})"
+
+    def drawn_matrix(self, expr: MatrixDraw) -> str:
+        """Return a random matrix."""
+        self.used.add(expr.distribution)
+        like = self.empty(self.shape_of(expr.sides))
+        return f"{expr.distribution}({like}, {expr.stream}, {', '.join(map(self, expr.places))})"
+
+    def empty(self, shape: str) -> str:
+        """Return an array of the parameter's dtype, whose values do not count."""
+        return f"{self.xp}.empty({shape}, {self.parameter}.dtype)"
 
     def identity(self, side: Side) -> str:
         """Return an identity matrix of the length of a side."""

@@ -59,6 +59,7 @@ from learnerdsl.expr.graph import uses as uses
 from learnerdsl.expr.matrices import Filled as Filled
 from learnerdsl.expr.matrices import Identity as Identity
 from learnerdsl.expr.matrices import MatMul as MatMul
+from learnerdsl.expr.matrices import MatrixDraw as MatrixDraw
 from learnerdsl.expr.matrices import MatrixFunction as MatrixFunction
 from learnerdsl.expr.matrices import MatrixLeaf as MatrixLeaf
 from learnerdsl.expr.matrices import MatrixReduction as MatrixReduction

@@ -90,7 +90,7 @@ class MatrixFunction(sympy.Expr):
         return sympy.Expr.__new__(cls, *(expression(a) for a in arguments))
 
     def _latex(self, printer: Any) -> str:
-        return self.text.format(*(self._operand(printer, a) for a in self.args))
+        return self.text.format(*(self._operand(printer, a) for a in self.operands))
 
     def _operand(self, printer: Any, argument: Any) -> str:
         """Return the LaTeX text of an argument, in parentheses if it needs them."""
@@ -99,7 +99,7 @@ class MatrixFunction(sympy.Expr):
         return text if is_bare else rf"\left({text}\right)"
 
     def _pretty(self, printer: Any) -> Any:
-        return called(printer, self.name, self.args)
+        return called(printer, self.name, self.operands)
 
     def _sympystr(self, printer: Any) -> str:
         return f"{self.name}({', '.join(printer.doprint(a) for a in self.args)})"
@@ -279,6 +279,54 @@ class Identity(MatrixLeaf):
     def _sympystr(self, printer: Any) -> str:
         del printer
         return f"identity({self.side!r})"
+
+
+class MatrixDraw(MatrixLeaf):
+    """A random matrix: a function of seed, step, tensor, entry and the number of the draw."""
+
+    def __new__(cls, *arguments: Any) -> "MatrixDraw":
+        """Build the node.
+
+        Args:
+            arguments: "normal" or "uniform", the number of the draw in its rule, the symbols of
+                seed, step and tensor number, and two sides.
+        """
+        kind, stream, *places, first, second = arguments
+        texts = [Str(str(name)) for name in (kind, first, second)]
+        values = [expression(value) for value in (stream, *places)]
+        return sympy.Expr.__new__(cls, texts[0], *values, *texts[1:])
+
+    @property
+    def distribution(self) -> str:
+        """What it is drawn from, "normal" or "uniform"."""
+        return str(self.args[0])
+
+    @property
+    def stream(self) -> int:
+        """Number of the draw within its rule."""
+        return int(self.args[1])  # type: ignore[arg-type]
+
+    @property
+    def places(self) -> tuple[Any, ...]:
+        """Seed, step and tensor number."""
+        return self.args[2:5]
+
+    @property
+    def sides(self) -> Sides:
+        """What gives its rows and columns."""
+        return Sides(side_named(str(name)) for name in self.args[5:])
+
+    def _latex(self, printer: Any) -> str:
+        del printer
+        first, second = (rf"\mathrm{{{side}}}" for side in self.sides)
+        return rf"\mathrm{{{self.distribution}}}_{{{self.stream}}}^{{{first} \times {second}}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        return printer._print(sympy.Symbol(str(self)))
+
+    def _sympystr(self, printer: Any) -> str:
+        del printer
+        return f"{self.distribution}_{self.stream}(shape={self.sides!r})"
 
 
 def sides_of(value: Any, at_least: bool = False) -> Sides | None:

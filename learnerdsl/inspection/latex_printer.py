@@ -14,6 +14,7 @@ from learnerdsl.expr import (
     GradientSymbol,
     Hyperparameter,
     Identity,
+    MatrixDraw,
     MatrixFunction,
     MatrixLeaf,
     MatrixReduction,
@@ -315,9 +316,14 @@ class RulePrinter(LatexPrinter):
         return f"{head} {self.factor(expr.argument)}"
 
     def _print_MatrixFunction(self, expr: MatrixFunction) -> str:
-        return expr.text.format(*(self._operand(a, expr) for a in expr.args))
+        return expr.text.format(*(self._operand(a, expr) for a in expr.operands))
 
     _print_MatMul = _print_Transpose = _print_MatrixFunction  # SymPy has nodes of these names
+
+    def _print_MatrixDraw(self, expr: MatrixDraw) -> str:
+        first, second = (rf"\mathrm{{{side}}}" for side in expr.sides)
+        letter = {"normal": r"\mathcal{N}", "uniform": r"\mathcal{U}"}[expr.distribution]
+        return rf"{letter}_{{{expr.stream}}}^{{{first} \times {second}}}"
 
     def _print_Filled(self, expr: Filled) -> str:
         return self._print(expr.args[0])

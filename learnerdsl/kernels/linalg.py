@@ -4,11 +4,13 @@ The argument `xp` is NumPy, or a library with NumPy's names.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.kernels.random_matrices import distributed, words
 
 # Elementary functions that NumPy lacks.
 globals().update(
@@ -139,3 +141,25 @@ def reduced(a: Any, kind: str, axes: tuple[int, ...] | None, xp: Any = np) -> An
     if kind == "norm":
         total = xp.sqrt(total)
     return (total / np.float64(count) if kind == "mean" else total).astype(a.dtype)
+
+
+def drawn(
+    shape: Sequence[int],
+    dtype: Any,
+    kind: str,
+    stream: int,
+    seed: Any,
+    step: Any,
+    number: Any,
+    xp: Any = np,
+) -> Any:
+    """Return a random matrix; see `random_matrices`."""
+    position = xp.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+    whole = (int(value) for value in (seed, step, number))
+    random = words(position, stream, *whole)
+    is_single = np.dtype(dtype).itemsize == 4
+    return distributed(kind, random, is_single, _double, xp).astype(dtype)
+
+
+def _double(values: Any) -> Any:
+    return values.astype(np.float64)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.kernels.random_matrices import distributed, words
+
 STRIP = 256
 """Rows of a symmetric product that are computed at once, without the columns that follow them."""
 
@@ -170,6 +172,15 @@ class TorchMatrices:
         if kind == "mean":
             total = total / count if count else self.torch.full_like(total, np.nan)
         return total.to(a.dtype)
+
+    def drawn(self, shape: Any, dtype: Any, kind: str, stream: int, *places: Any) -> Any:
+        """Return a random matrix; see `random_matrices`. Scalars stay on the device."""
+        device = self.like.device
+        position = self.torch.arange(math.prod(shape), device=device).reshape(shape)
+        whole = (p.long() if isinstance(p, self.torch.Tensor) else int(p) for p in places)
+        random = words(position, stream, *whole)
+        is_single = dtype == self.torch.float32
+        return distributed(kind, random, is_single, self.torch.Tensor.double, self.torch).to(dtype)
 
     def narrow(self, a: Any) -> Any:
         """Round a matrix to bfloat16."""

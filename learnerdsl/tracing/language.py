@@ -14,12 +14,14 @@ from learnerdsl.expr import (
     PARAMETER_SIDES,
     STATE_SHAPES,
     AxisState,
+    Draw,
     ExtraArray,
     ExtraScalar,
     ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
+    MatrixDraw,
     MatrixState,
     Named,
     NewValue,
@@ -37,13 +39,17 @@ from learnerdsl.expr import (
     filled,
     has,
     model_size,
+    nodes,
     position,
     rebuilt,
     replaced,
+    seed,
+    sides,
     sides_of,
     sides_of_own,
     step,
     symbols_in,
+    tensor_number,
     where,
 )
 from learnerdsl.storage import STORAGES
@@ -67,7 +73,8 @@ def state(
         name: a Python identifier; `learner.state` and checkpoints use it.
         init: start value: a number, or an expression of the parameter, hyperparameters and sizes,
             evaluated when the learner is made and by `reset`. If it uses the gradient, it is
-            evaluated at the first update and is the old value there: `state("last", init=g)`. A
+            evaluated at the first update and is the old value there: `state("last", init=g)`. So
+            is one with a random matrix, `normal(shape=...)`. A
             scalar state may start from reductions: `state("d", init=1e-6 * norm(p),
             shape="tensor")`.
         shape: what the state has one value for. "element": each element of the parameter, in its
@@ -98,17 +105,17 @@ def state(
         raise RuleError(msg)
     storage = dtype or ""
     if ring is not None:
-        if shape != "element" or has(start, GradientSymbol):
+        if shape != "element" or has(start, *_OF_UPDATES):
             msg = (
                 f"State {name!r} is a ring, which has one value per element and cannot start from "
-                "the gradient; leave out shape, and write another init."
+                "the gradient or random numbers; leave out shape, and write another init."
             )
             raise RuleError(msg)
         _check_start(name, start, shape)
         return Ring(trace_now, trace_now.take_name(name, "state"), ring, start, storage)
     symbol = _state_symbol(trace_now, name, shape)
     _check_start(name, start, symbol.shape)
-    if not has(start, GradientSymbol):
+    if not has(start, *_OF_UPDATES):
         trace_now.states.append(StateSpec(symbol, start, storage))
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero, storage))
@@ -117,6 +124,10 @@ def state(
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol
     return old
+
+
+_OF_UPDATES = (GradientSymbol, MatrixDraw)
+"""What a start value cannot use before the first update."""
 
 
 def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
@@ -218,7 +229,8 @@ def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
     if isinstance(shape, tuple):
         shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
-    foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s != model_size]
+    kept = {model_size, *symbols_in(*(n for n in nodes([start]) if isinstance(n, MatrixDraw)))}
+    foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s not in kept]
     narrow = {"element": (), "tensor": (Reduction,), "model": (_over_model,)}[shape]
     outside = start
     for reduction in narrow:
@@ -378,7 +390,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
     return symbol
 
 
-def normal() -> NormalDraw:
+def normal(shape: Any = "element") -> sympy.Expr:
     """Return a standard normal random number, a different one for each element, step and call.
 
     The numbers are counter-based (Philox4x32-10 and Box-Muller in float64): functions of the
@@ -387,13 +399,40 @@ def normal() -> NormalDraw:
 
     Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
     https://doi.org/10.1145/2063384.2063405, 2011.
+
+    Args:
+        shape: "element" for a number for each element; or two sides, such as ("cols", 4), for a
+            matrix for each matrix of the parameter, with a number for each entry. A state of that
+            shape may start from it: `state("q", init=normal(shape=("cols", 4)), shape=("cols", 4))`
+            has it at the first update.
+
+    Raises:
+        RuleError: the shape is another one.
     """
-    return NormalDraw(position, _next_stream("normal()"))
+    return _drawn(NormalDraw, shape)
 
 
-def uniform() -> UniformDraw:
+def uniform(shape: Any = "element") -> sympy.Expr:
     """Return a random number from [0, 1), distributed uniformly; see `normal`."""
-    return UniformDraw(position, _next_stream("uniform()"))
+    return _drawn(UniformDraw, shape)
+
+
+def _drawn(kind: type[Draw], shape: Any) -> sympy.Expr:
+    """Return a random number for each element, or for each entry of matrices."""
+    what = f"{kind.distribution}(...)"
+    is_pair = isinstance(shape, tuple) and len(shape) == 2
+    own = PARAMETER_SIDES if shape == "element" else sides(*shape) if is_pair else None
+    if own is None:
+        msg = (
+            f"{what} cannot have shape {shape!r}; write 'element' or two sides of a matrix such as "
+            "('cols', 4)."
+        )
+        raise RuleError(msg)
+    if own == PARAMETER_SIDES:
+        return kind(position, _next_stream(what))
+    trace_now = tracing_now(what)
+    _require_matrix(trace_now, f"{what} of shape {own}")
+    return MatrixDraw(kind.distribution, _next_stream(what), seed, step, tensor_number, *own)
 
 
 def _next_stream(what: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
     MatMul,
+    MatrixDraw,
     MatrixFunction,
     Not,
     Where,
@@ -23,7 +24,9 @@ Need = tuple[Any, bool]
 
 
 def is_slow(expression: Any) -> bool:
-    """Return whether an expression has products or decompositions of matrices."""
+    """Return whether an expression has products, decompositions or draws of matrices."""
+    if any(isinstance(node, MatrixDraw) for node in nodes([expression])):
+        return True
     functions = (n for n in nodes([expression]) if isinstance(n, MatrixFunction))
     return any(isinstance(n, MatMul) or n.is_decomposition for n in functions)
 

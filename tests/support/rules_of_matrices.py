@@ -131,3 +131,15 @@ def joined_sides(p, g, lr=0.1):
 
 OF_SIDES = [low_rank, joined_sides]
 """Rules with matrices that do not have the parameter's shape and are not square."""
+
+
+@ld.rule
+def sketched(p, g, lr=0.1, every=2, rank=3):
+    """A state that starts at random, and a projection that is drawn anew every other step."""
+    q = ld.state("q", init=ld.normal(shape=("cols", rank)), shape=("cols", rank))
+    s = ld.state("s", shape=("rows", rank))
+    now = ld.equal((ld.step - 1) % every, 0)
+    s_new = ld.assign(s, ld.where(now, ld.uniform(shape=("rows", rank)), s))
+    q_new = ld.assign(q, q + 0.1 * ld.matmul(ld.transpose(g), s_new))
+    kicked = lr * ld.normal(shape=("rows", 1)) + lr * ld.normal()
+    return ld.assign(p, p - lr * ld.matmul(ld.matmul(g, q), ld.transpose(q_new)) - kicked)
