@@ -35,11 +35,16 @@ if TYPE_CHECKING:
     from learnerdsl.errors import UnknownNameError as UnknownNameError
     from learnerdsl.expr import all as all
     from learnerdsl.expr import any as any
+    from learnerdsl.expr import cholesky as cholesky
     from learnerdsl.expr import clip as clip
     from learnerdsl.expr import count as count
+    from learnerdsl.expr import diagonal as diagonal
+    from learnerdsl.expr import diagonal_matrix as diagonal_matrix
+    from learnerdsl.expr import eigenvalues as eigenvalues
     from learnerdsl.expr import eigenvectors as eigenvectors
     from learnerdsl.expr import equal as equal
     from learnerdsl.expr import identity as identity
+    from learnerdsl.expr import inverse as inverse
     from learnerdsl.expr import inverse_root as inverse_root
     from learnerdsl.expr import isfinite as isfinite
     from learnerdsl.expr import isnan as isnan
@@ -56,9 +61,13 @@ if TYPE_CHECKING:
     from learnerdsl.expr import pi as pi
     from learnerdsl.expr import prod as prod
     from learnerdsl.expr import samples as samples
+    from learnerdsl.expr import sides as sides
     from learnerdsl.expr import size as size
+    from learnerdsl.expr import solve as solve
+    from learnerdsl.expr import solve_triangular as solve_triangular
     from learnerdsl.expr import step as step
     from learnerdsl.expr import sum as sum
+    from learnerdsl.expr import trace as trace
     from learnerdsl.expr import transpose as transpose
     from learnerdsl.expr import where as where
     from learnerdsl.fit import RateSearch as RateSearch
@@ -120,11 +129,16 @@ _HOMES = {
     "learnerdsl.expr": (
         "all",
         "any",
+        "cholesky",
         "clip",
         "count",
+        "diagonal",
+        "diagonal_matrix",
+        "eigenvalues",
         "eigenvectors",
         "equal",
         "identity",
+        "inverse",
         "inverse_root",
         "isfinite",
         "isnan",
@@ -141,9 +155,13 @@ _HOMES = {
         "pi",
         "prod",
         "samples",
+        "sides",
         "size",
+        "solve",
+        "solve_triangular",
         "step",
         "sum",
+        "trace",
         "transpose",
         "where",
     ),

@@ -19,7 +19,15 @@ from typing import Any, ClassVar
 import sympy
 
 from learnerdsl.errors import InternalError, RuleError
-from learnerdsl.expr import Identity, MatMul, MatrixFunction, Reduction, Transpose
+from learnerdsl.expr import (
+    PARAMETER_SIDES,
+    MatrixFunction,
+    MatrixLeaf,
+    Misfit,
+    Reduction,
+    Sides,
+    broadcast,
+)
 from learnerdsl.monoids import Monoid
 
 
@@ -49,7 +57,7 @@ class Domain:
         rank: MODEL for one value per group of parameters, TENSOR for one per tensor, VECTOR for one
             per index of some axes (an axis array), ELEMENT for one per element, MATRIX for a matrix
             that does not have the parameter's shape.
-        axes: the axes of an axis array, counted from 0; the sides of a matrix, "rows" or "cols".
+        axes: the axes of an axis array, counted from 0; the sides of a matrix.
     """
 
     MODEL: ClassVar["Domain"]
@@ -68,22 +76,23 @@ class Domain:
         return Domain.ELEMENT if len(kept) == ndim else Domain(Rank.VECTOR, kept)
 
     @staticmethod
-    def of_sides(first: str, second: str) -> "Domain":
+    def of_sides(own: Sides) -> "Domain":
         """Return the domain of matrices with these sides; (rows, cols) is the parameter's."""
-        if (first, second) == ("rows", "cols"):
-            return Domain.ELEMENT
-        return Domain(Rank.MATRIX, (first, second))
+        return Domain.ELEMENT if own == PARAMETER_SIDES else Domain(Rank.MATRIX, own)
 
     @property
-    def sides(self) -> tuple[str, str]:
+    def sides(self) -> Sides:
         """The sides of a matrix: ("rows", "cols") for values with the parameter's shape."""
-        return ("rows", "cols") if self.rank == Rank.ELEMENT else (self.axes[0], self.axes[1])
+        return PARAMETER_SIDES if self.rank == Rank.ELEMENT else Sides(self.axes)
 
     def joined(self, other: "Domain", ndim: int | None) -> "Domain | None":
         """Return the domain to which both broadcast; None if they do not."""
         narrow, wide = sorted((self, other), key=lambda domain: domain.rank)
         if wide.rank == Rank.MATRIX:
-            return wide if narrow.rank <= Rank.TENSOR or narrow == wide else None
+            if narrow.rank < Rank.ELEMENT:
+                return wide if narrow.rank <= Rank.TENSOR else None
+            own = broadcast(narrow.sides, wide.sides)
+            return None if own is None else Domain.of_sides(own)
         if wide.rank == narrow.rank == Rank.VECTOR:
             return Domain.of_axes((*narrow.axes, *wide.axes), ndim)
         return wide
@@ -282,15 +291,15 @@ class Kernel:
         """
         if isinstance(expression, sympy.Symbol):
             return self.domains[expression]
-        if isinstance(expression, Identity):
-            return Domain.of_sides(expression.side, expression.side)
+        if isinstance(expression, MatrixLeaf):
+            return Domain.of_sides(expression.sides)
         if isinstance(expression, MatrixFunction):
             return self._domain_of_function(expression)
         if isinstance(expression, Reduction):
             return self._domain_of_reduction(expression)
         result = Domain.MODEL
-        for argument in expression.args:
-            own = self.domain_of(argument)
+        # Matrices last, as they do not meet axis arrays that no element has met before.
+        for own in sorted(map(self.domain_of, expression.args), key=lambda own: own.rank):
             joined = result.joined(own, self.ndim)
             if joined is None:
                 msg = (
@@ -313,33 +322,26 @@ class Kernel:
 
     def _domain_of_function(self, function: MatrixFunction) -> Domain:
         """Return the domain of a function of matrices; raise RuleError if its operands misfit."""
-        operands = [self.domain_of(argument) for argument in function.args]
-        wrong = [
-            str(o)
-            for o in operands[: 2 if isinstance(function, MatMul) else 1]
-            if o.rank < Rank.ELEMENT
-        ]
+        operands = [self.domain_of(argument) for argument in function.matrices]
+        wrong = [str(o) for o in operands if o.rank < Rank.ELEMENT]
         if wrong:
             msg = (
                 f"Rule {self.name} takes {function} of a value of {wrong[0]}, which is not a "
                 "matrix; write a value with the parameter's shape."
             )
             raise RuleError(msg)
-        first, second = operands[0].sides
-        if isinstance(function, Transpose):
-            return Domain.of_sides(second, first)
-        if isinstance(function, MatMul):
-            if second != operands[1].sides[0]:
-                msg = (
-                    f"Rule {self.name} multiplies {first} by {second} with "
-                    f"{' by '.join(operands[1].sides)} in {function}; transpose one of them."
-                )
-                raise RuleError(msg)
-            return Domain.of_sides(first, operands[1].sides[1])
-        if first != second:
-            msg = f"Rule {self.name} takes {function} of {first} by {second}; it must be square."
+        others = [self.domain_of(argument) for argument in function.operands]
+        if any(other.rank == Rank.VECTOR for other in others):
+            msg = (
+                f"Rule {self.name} fills a matrix with {function}, a value along axes, which meets "
+                "only values with the parameter's shape; write the reduction of a matrix."
+            )
             raise RuleError(msg)
-        return operands[0]
+        try:
+            return Domain.of_sides(function.sides(*(operand.sides for operand in operands)))
+        except Misfit as misfit:
+            msg = f"Rule {self.name} {misfit}"
+            raise RuleError(msg) from None
 
     def with_blocks(self, blocks: list[Block]) -> "Kernel":
         """Return a copy of the kernel with other blocks."""

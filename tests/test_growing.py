@@ -12,6 +12,7 @@ RULES = {"learners", "transforms", "cntk"}
 SECTIONS = {
     "A function": r"erf",
     "A reduction": r"_?PROD|ProdOver|prod|accumulate_product",
+    "A function of matrices": r"cholesky|Cholesky",
     "A number type": r"bfloat16|\w+_bfloat16",
     "A target": r"cuda|CUDA|print_cuda\w*|cuda_module|Threads",
 }

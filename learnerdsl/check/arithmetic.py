@@ -32,6 +32,7 @@ def traced(result: Value, name: str, *operands: Value) -> Value:
     """Return a result that records the operation and operands it came from."""
     result.origin = (name, operands)
     result.uses_gradient = any(one.uses_gradient for one in operands)
+    result.is_matrix = any(one.is_matrix for one in operands)
     return result
 
 
@@ -248,7 +249,8 @@ def compare(relation: Any, a: Value, b: Value) -> Truth:
     reach = a.bound + b.bound
     doubtful = (reach > 0) & (np.abs(a.number - b.number) <= reach)
     doubtful = doubtful | np.isinf(reach) | has_no_value(a) | has_no_value(b)
-    return Truth(relation(a.number, b.number), doubtful, a.is_array or b.is_array)
+    is_array, is_matrix = a.is_array or b.is_array, a.is_matrix or b.is_matrix
+    return Truth(relation(a.number, b.number), doubtful, is_array, is_matrix)
 
 
 _EXACT = {"abs", "sign", "floor", "ceil"}

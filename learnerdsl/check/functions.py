@@ -25,6 +25,7 @@ def where(condition: Any, then: Any, otherwise: Any) -> Value:
     is_array = truth.is_array or a.is_array or b.is_array
     result = Value(*np.broadcast_arrays(number, bound), is_array=is_array)
     result.uses_gradient = a.uses_gradient or b.uses_gradient
+    result.is_matrix = a.is_matrix or b.is_matrix or truth.is_matrix
     result.origin = ("where", (truth, a, b))
     return result
 
@@ -195,7 +196,7 @@ def isfinite(x: Any) -> Truth:
     """Whether a value is neither NaN nor infinite; doubtful where SymPy may have none."""
     value = as_value(x)
     doubtful = np.isinf(value.bound) | (value.is_computed & ~np.isfinite(value.number))
-    return Truth(np.isfinite(value.number), doubtful, value.is_array)
+    return Truth(np.isfinite(value.number), doubtful, value.is_array, value.is_matrix)
 
 
 UNARY = {

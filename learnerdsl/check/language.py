@@ -9,6 +9,7 @@ from learnerdsl.check.context import Run, running_now
 from learnerdsl.check.functions import equal, where
 from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_truth, as_value, cast
 from learnerdsl.errors import LearnerError, RuleError
+from learnerdsl.expr import array_shape, as_sides
 from learnerdsl.interpret import philox
 
 
@@ -63,6 +64,7 @@ def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
         stored = Value(conformed.number, conformed.bound, wanted is not None)
     else:
         stored = Value(np.reshape(run.inputs.states[public], wanted or ()), 0.0, wanted is not None)
+    stored.is_matrix = as_sides(shape) is not None
     run.alive.append(stored)
     run.targets[id(stored)] = (public, stored)
     return stored
@@ -75,9 +77,9 @@ def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
         return None
     if shape == "element":
         return own
-    if shape in (("rows", "rows"), ("cols", "cols")):
-        side = own[-2] if shape[0] == "rows" else own[-1]
-        return (*own[:-2], side, side)
+    sides = as_sides(shape)
+    if sides is not None:
+        return array_shape(sides, own)
     named = {"rows": len(own) - 1, "cols": len(own) - 2}
     if shape in named:
         return tuple(1 if axis == named[shape] else n for axis, n in enumerate(own))
@@ -189,36 +191,47 @@ def ndim(x: Any) -> int:
 
 def shape(x: Any) -> tuple[int, ...]:
     """Return the shape of the parameter."""
-    as_value(x)
-    return running_now("shape(...)").shape
+    own = as_value(x)
+    run = running_now("shape(...)")
+    return own.number.shape if own.is_matrix else run.shape
 
 
-def normal() -> Value:
-    """Draw a standard normal number for each element."""
-    words, run = _words("normal()")
+def normal(shape: Any = "element") -> Value:
+    """Draw a standard normal number for each element, or each entry of a matrix."""
+    words, run = _words("normal()", shape)
     u = _fraction(words[0], words[1])
     v = _fraction(words[2], words[3])
     radius = np.sqrt(-2.0 * np.log(1.0 - u))
     drawn = radius * np.cos(2.0 * np.pi * v)
     # The angle and the argument of the logarithm are reduced in float64.
-    return Value(drawn, 16 * SCALAR_UNIT * radius + run.kind.unit * np.abs(drawn), True)
+    bound = 16 * SCALAR_UNIT * radius + run.kind.unit * np.abs(drawn)
+    return _of_shape(Value(drawn, bound, True), shape)
 
 
-def uniform() -> Value:
-    """Draw a uniform number from [0, 1) for each element."""
-    words, run = _words("uniform()")
+def uniform(shape: Any = "element") -> Value:
+    """Draw a uniform number from [0, 1) for each element, or each entry of a matrix."""
+    words, run = _words("uniform()", shape)
     if run.kind.dtype.itemsize == 4:
-        return Value((words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24, is_array=True)
-    return Value(_fraction(words[0], words[1]), is_array=True)
+        number = (words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24
+    else:
+        number = _fraction(words[0], words[1])
+    return _of_shape(Value(number, is_array=True), shape)
 
 
-def _words(what: str) -> tuple[list[Any], Run]:
+def _of_shape(drawn: Value, shape: Any) -> Value:
+    """Mark a random matrix, from which states start at the first update."""
+    drawn.is_matrix = drawn.uses_gradient = shape != "element"
+    return drawn
+
+
+def _words(what: str, shape: Any) -> tuple[list[Any], Run]:
     run = running_now(what)
     run.draws += 1
     inputs = run.inputs
+    own = run.shape if shape == "element" else array_shape(shape, run.shape)
     position = inputs.positions
-    if position is None:
-        position = np.arange(int(np.prod(run.shape))).reshape(run.shape)
+    if position is None or shape != "element":
+        position = np.arange(int(np.prod(own))).reshape(own)
     seed, step = int(inputs.clock["seed"]), int(inputs.clock["step"])
     return philox(np.asarray(position, np.uint64), run.draws, seed, step, inputs.tensor), run
 

@@ -1,12 +1,15 @@
 """Compute functions of whole matrices on values, with numpy.linalg."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from learnerdsl.check import reductions
 from learnerdsl.check.context import running_now
 from learnerdsl.check.values import WIDE, Value, as_value, cast, precision
+from learnerdsl.expr import length
 from learnerdsl.tracing import Orientation
 
 _TRIALS = 3
@@ -32,10 +35,12 @@ def transpose(a: Any) -> Value:
     return _result(np.swapaxes(x.number, -1, -2), np.swapaxes(x.bound, -1, -2), x)
 
 
-def identity(kind: str) -> Value:
+def identity(kind: str | int) -> Value:
     """Return the identity matrix of the rows or the columns of the parameter."""
     shape = running_now("identity(...)").shape
-    return Value(np.eye(shape[-2 if kind == "rows" else -1]), is_array=True)
+    result = Value(np.eye(length(kind, shape)), is_array=True)
+    result.is_matrix = True
+    return result
 
 
 def inverse_root(a: Any, order: Any) -> Value:
@@ -59,9 +64,77 @@ def eigenvectors(a: Any) -> Value:
     return _by_trial(lambda matrix: np.flip(np.linalg.eigh(matrix)[1], (-1,)), a)
 
 
+def eigenvalues(a: Any) -> Value:
+    """Return the eigenvalues as a column, the largest first."""
+    return _by_trial(lambda matrix: np.flip(np.linalg.eigvalsh(matrix), (-1,))[..., None], a)
+
+
 def orthonormal(a: Any) -> Value:
-    """Return Q of the QR decomposition."""
-    return _by_trial(lambda matrix: np.linalg.qr(matrix)[0], a)
+    """Return Q of the QR decomposition; columns that are too many are 0."""
+
+    def function(matrix: np.ndarray) -> np.ndarray:
+        basis = np.zeros(matrix.shape)
+        basis[..., : min(matrix.shape[-2:])] = np.linalg.qr(matrix)[0]
+        return basis
+
+    return _by_trial(function, a, is_symmetric=False)
+
+
+def inverse(a: Any) -> Value:
+    """Return the inverse, NaN where there is none."""
+    return _by_trial(partial(_one_by_one, np.linalg.inv), a, is_symmetric=False)
+
+
+def cholesky(a: Any) -> Value:
+    """Return the lower triangular factor, NaN where there is none."""
+    return _by_trial(partial(_one_by_one, np.linalg.cholesky), a)
+
+
+def solve(a: Any, b: Any) -> Value:
+    """Return the solution of equations, NaN where there is none."""
+    return _by_trial(partial(_one_by_one, np.linalg.solve), a, b, is_symmetric=False)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool = True) -> Value:
+    """Return the solution of triangular equations, NaN where there is none."""
+
+    def function(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+        triangle = np.tril(matrix) if lower else np.triu(matrix)
+        return _one_by_one(np.linalg.solve, triangle, right)
+
+    return _by_trial(function, a, b, is_symmetric=False)
+
+
+def diagonal(a: Any) -> Value:
+    """Return the diagonal as a column."""
+    x = _matrix(a)
+    number, bound = (np.diagonal(v, 0, -2, -1)[..., None] for v in (x.number, x.bound))
+    return _result(number, bound, x)
+
+
+def diagonal_matrix(v: Any) -> Value:
+    """Return a diagonal matrix."""
+    x = _matrix(v)
+    is_on = np.eye(x.number.shape[-2], dtype=bool)
+    return _result(np.where(is_on, x.number, 0), np.where(is_on, x.bound, 0), x)
+
+
+def trace(a: Any) -> Value:
+    """Return the sum of the diagonal."""
+    return reductions.sum(diagonal(a), axis=-2)
+
+
+def _one_by_one(function: Callable[..., Any], *stacks: np.ndarray) -> np.ndarray:
+    """Apply a function to each matrix of stacks; NaN where it raises."""
+    outer = np.broadcast_shapes(*(own.shape[:-2] for own in stacks))
+    each = [np.broadcast_to(own, (*outer, *own.shape[-2:])) for own in stacks]
+    found = np.full(each[-1].shape, np.nan)
+    for place in np.ndindex(outer):
+        try:
+            found[place] = function(*(own[place] for own in each))
+        except np.linalg.LinAlgError:
+            continue
+    return found
 
 
 def orientation(x: Any, names: str) -> Orientation:
@@ -86,32 +159,50 @@ def _matrix(value: Any) -> Value:
 
 def _result(number: Any, bound: Any, *operands: Value) -> Value:
     result = Value(number, bound, True, any(one.uses_gradient for one in operands))
+    result.is_matrix = True
     result.origin = ("matrix", operands)
     return result
 
 
-def _by_trial(function: Callable[[np.ndarray], np.ndarray], a: Any) -> Value:
+def _by_trial(function: Callable[..., np.ndarray], *given: Any, is_symmetric: bool = True) -> Value:
     """Apply a function; the bound is the largest change over some perturbed arguments."""
-    x = _matrix(a)
+    operands = [_matrix(one) for one in given]
     kind = precision.get()
-    matrix = np.asarray(x.number, np.float64)
-    is_finite = np.isfinite(matrix).all((-2, -1), keepdims=True)
-    clean = np.where(is_finite, matrix, 0.0)
-    number = function(clean)
+    matrices = [np.asarray(x.number, np.float64) for x in operands]
+    is_finite: Any = True
+    for matrix in matrices:
+        is_finite = is_finite & np.isfinite(matrix).all((-2, -1), keepdims=True)
+    clean = [np.where(is_finite, matrix, 0.0) for matrix in matrices]
+    number = function(*clean)
     rng = np.random.default_rng(0)
-    side = max(matrix.shape[-1], 1)
-    scale = kind.unit * side * np.max(np.abs(clean), (-2, -1), keepdims=True, initial=0.0)
-    reach = np.where(np.isfinite(x.bound), np.asarray(x.bound, np.float64), np.nan) + scale
+    side = max(matrices[0].shape[-2], matrices[0].shape[-1], 1)
+    reaches = [
+        np.where(np.isfinite(x.bound), np.asarray(x.bound, np.float64), np.nan)
+        + kind.unit * side * np.max(np.abs(own), (-2, -1), keepdims=True, initial=0.0)
+        for x, own in zip(operands, clean, strict=True)
+    ]
     apart = np.zeros(number.shape)
     with np.errstate(all="ignore"):
         for _ in range(_TRIALS):
-            signs = np.sign(rng.normal(size=matrix.shape))
-            signs = np.triu(signs) + np.swapaxes(np.triu(signs, 1), -1, -2)
-            moved = clean + np.where(np.isfinite(reach), reach, 0) * signs
-            apart = np.maximum(apart, np.abs(function(moved) - number))
+            moved = [
+                own + np.where(np.isfinite(reach), reach, 0) * _signs(rng, own.shape, is_symmetric)
+                for own, reach in zip(clean, reaches, strict=True)
+            ]
+            apart = np.maximum(apart, np.abs(function(*moved) - number))
     worst = np.max(apart, (-2, -1), keepdims=True, initial=0.0)
     sizes = np.max(np.abs(number), (-2, -1), keepdims=True, initial=0.0)
     bound = np.broadcast_to(4 * worst + 8 * side * kind.unit * sizes, number.shape)
-    bound = np.where(np.isnan(reach).any((-2, -1), keepdims=True), np.inf, bound)
+    for reach in reaches:
+        unknown = np.isnan(reach).any((-2, -1), keepdims=True)
+        bound = np.where(unknown, np.inf, bound)
+    bound = np.where(np.isnan(bound), np.inf, bound)
     number = np.where(is_finite, number, np.nan)
-    return _result(number.astype(WIDE), np.where(is_finite, bound, 0.0), x)
+    return _result(number.astype(WIDE), np.where(is_finite, bound, 0.0), *operands)
+
+
+def _signs(rng: np.random.Generator, shape: tuple[int, ...], is_symmetric: bool) -> Any:
+    """Return random signs, those of a symmetric matrix if asked to."""
+    signs = np.sign(rng.normal(size=shape))
+    if not is_symmetric:
+        return signs
+    return np.triu(signs) + np.swapaxes(np.triu(signs, 1), -1, -2)

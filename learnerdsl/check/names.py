@@ -37,7 +37,9 @@ _OF_TENSORS = {
     **{
         name: getattr(matrices, name)
         for name in (
-            *("eigenvectors", "identity", "inverse_root", "matmul", "orthonormal", "transpose"),
+            *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors"),
+            *("identity", "inverse", "inverse_root", "matmul", "orthonormal", "solve"),
+            *("solve_triangular", "trace", "transpose"),
         )
     },
 }

@@ -19,7 +19,7 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Valu
 
 def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
     """Return the mean of all elements, or along axes."""
-    return sum(x, over, block, axis) / _size(over, axis)
+    return sum(x, over, block, axis) / _size(over, axis, as_value(x))
 
 
 def norm(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
@@ -59,37 +59,40 @@ def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
     """Return the number of elements, or of indices of axes."""
-    as_value(x)
-    return _size(over, axis)
+    return _size(over, axis, as_value(x))
 
 
-def _size(over: str, axis: Axis) -> Value:
+def _size(over: str, axis: Axis, value: Value) -> Value:
     run = running_now("size(...)")
+    shape = value.number.shape if value.is_matrix else run.shape
     if axis is not None:
         axes = axis if isinstance(axis, tuple) else (axis,)
-        return multiplied(*(float(run.shape[number]) for number in axes))
+        return multiplied(*(float(shape[number]) for number in axes))
     if over == "model":
         return Value(run.inputs.clock["model_size"])
-    return Value(float(math.prod(run.shape)))
+    return Value(float(math.prod(shape)))
 
 
 def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value:
     run = running_now(f"{operation}(...)")
     value = as_value(x)
-    number = np.broadcast_to(value.number, run.shape)
-    bound = np.broadcast_to(value.bound, run.shape)
+    shape = value.number.shape if value.is_matrix else run.shape
+    number = np.broadcast_to(value.number, shape)
+    bound = np.broadcast_to(value.bound, shape)
     axes = tuple(range(len(run.shape))) if axis is None else axis
+    keep = axis is not None or shape != run.shape
     with np.errstate(all="ignore"):
         function = _OPERATIONS[operation]
-        unit = run.kind.unit if block else SCALAR_UNIT
-        result, reach = function(number, bound, axes, unit, keep=axis is not None)
+        unit = run.kind.unit if block or value.is_matrix else SCALAR_UNIT
+        result, reach = function(number, bound, axes, unit, keep=keep)
     if over == "model":
         result, reach = run.over_model((operation, result, reach))
-    if axis is not None:  # Elements read the result in their own dtype.
+    if keep:  # Elements read the result in their own dtype.
         with np.errstate(over="ignore"):
             lost = np.abs(result - result.astype(run.kind.dtype))
         reach = reach + np.where(np.isfinite(lost), lost, 0)
-    reduced = Value(result, reach, axis is not None, value.uses_gradient)
+    reduced = Value(result, reach, keep, value.uses_gradient)
+    reduced.is_matrix = shape != run.shape
     reduced.origin = (operation, (value,))
     return reduced
 

@@ -84,6 +84,8 @@ class Value:
         origin: name of the operation and its operands, for derivatives; None for inputs and for
             results of `let` and `assign`, at which derivatives stop.
         uses_gradient: whether it depends on the gradient, for start values.
+        is_matrix: whether functions of matrices or states that are matrices are in it, so that it
+            may have other sides than the parameter.
     """
 
     __slots__ = (
@@ -92,6 +94,7 @@ class Value:
         "_terms",
         "bound",
         "is_array",
+        "is_matrix",
         "number",
         "origin",
         "uses_gradient",
@@ -113,6 +116,7 @@ class Value:
         self.is_array = is_array
         self.origin: tuple[str, tuple[Any, ...]] | None = None
         self.uses_gradient = uses_gradient
+        self.is_matrix = False
         self._exponents: Any = None
         self._is_computed = False
         self._terms: Any = None
@@ -123,8 +127,9 @@ class Value:
         return self._is_computed or self.origin is not None
 
     def computed_as(self, other: "Value") -> "Value":
-        """Mark this value as computed if `other` is, and return it."""
+        """Mark this value as computed if `other` is, and as a matrix; return it."""
         self._is_computed = other.is_computed
+        self.is_matrix = other.is_matrix
         return self
 
     @property
@@ -184,14 +189,15 @@ class Truth:
         holds: NumPy booleans.
         doubtful: where rounding can change the result.
         is_array: whether it has one result for each element.
+        is_matrix: whether it compares matrices; see `Value`.
     """
 
-    __slots__ = ("doubtful", "holds", "is_array")
+    __slots__ = ("doubtful", "holds", "is_array", "is_matrix")
     __array_ufunc__ = None
 
-    def __init__(self, holds: Any, doubtful: Any, is_array: bool) -> None:
+    def __init__(self, holds: Any, doubtful: Any, is_array: bool, is_matrix: bool = False) -> None:
         self.holds, self.doubtful = np.asarray(holds), np.asarray(doubtful)
-        self.is_array = is_array
+        self.is_array, self.is_matrix = is_array, is_matrix
 
     def __bool__(self) -> bool:
         msg = "cannot determine truth value of Relational"  # SymPy's words
@@ -200,7 +206,7 @@ class Truth:
     def __and__(self, other: Any) -> "Truth":
         other = as_truth(other)
         doubtful = (self.doubtful & (other.holds | other.doubtful)) | (other.doubtful & self.holds)
-        return Truth(self.holds & other.holds, doubtful, self.is_array or other.is_array)
+        return self._joined(self.holds & other.holds, doubtful, other)
 
     def __or__(self, other: Any) -> "Truth":
         return ~(~self & ~as_truth(other))
@@ -208,10 +214,14 @@ class Truth:
     def __xor__(self, other: Any) -> "Truth":
         other = as_truth(other)
         doubtful = self.doubtful | other.doubtful
-        return Truth(self.holds ^ other.holds, doubtful, self.is_array or other.is_array)
+        return self._joined(self.holds ^ other.holds, doubtful, other)
+
+    def _joined(self, holds: Any, doubtful: Any, other: "Truth") -> "Truth":
+        is_array = self.is_array or other.is_array
+        return Truth(holds, doubtful, is_array, self.is_matrix or other.is_matrix)
 
     def __invert__(self) -> "Truth":
-        return Truth(~self.holds, self.doubtful, self.is_array)
+        return Truth(~self.holds, self.doubtful, self.is_array, self.is_matrix)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 

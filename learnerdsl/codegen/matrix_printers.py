@@ -8,20 +8,21 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.namespace_printer import NamespacePrinter
-from learnerdsl.codegen.naming import LINEAR_ALGEBRA
-from learnerdsl.codegen.printer import ATOM
+from learnerdsl.codegen.printer import ATOM, PRODUCT
 from learnerdsl.codegen.text import Text
 from learnerdsl.elementary import BY_NODE, Function
 from learnerdsl.expr import (
     And,
-    Eigenvectors,
+    Filled,
     Identity,
-    InverseRoot,
     MatMul,
+    MatrixDraw,
     MatrixFunction,
+    MatrixLeaf,
     Not,
     Or,
-    Orthonormal,
+    Side,
+    Sides,
     Transpose,
     scaled_product,
 )
@@ -108,7 +109,7 @@ class MatrixPrinter(NamespacePrinter):
 
     def call(self, expr: Any) -> str:
         """Return a call of a function of matrices or of the namespace."""
-        if isinstance(expr, (MatrixFunction, Identity)):
+        if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr)
         if expr.func in BY_NODE:
             return f"{self.function(BY_NODE[expr.func])}({', '.join(map(self, expr.args))})"
@@ -123,10 +124,12 @@ class MatrixPrinter(NamespacePrinter):
     def matrix(self, expr: Any) -> str:
         """Return a call of a function of matrices."""
         if isinstance(expr, Identity):
-            like = f"matrices[{str(self.kernel.parameter)!r}]"
-            axis = -2 if expr.side == "rows" else -1
-            return f"{self.xp}.eye({like}.shape[{axis}], dtype={like}.dtype)"
-        arguments = [self(argument) for argument in expr.args]
+            return f"{self.xp}.eye({self.length(expr.side)}, dtype={self.like}.dtype)"
+        if isinstance(expr, MatrixDraw):
+            return self.drawn(expr)
+        arguments = [self(argument) for argument in expr.operands]
+        if isinstance(expr, Filled):
+            return f"({self.zeros(expr.sides())} + {self.tight(expr.args[0], PRODUCT)})"
         if isinstance(expr, MatMul):
             first, second = expr.args
             if self.xp == "np" and first == second and first in self.symmetric:
@@ -135,9 +138,37 @@ class MatrixPrinter(NamespacePrinter):
             return f"{self.xp}.matmul({', '.join(arguments)})"
         if isinstance(expr, Transpose):
             return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
-        names = {Eigenvectors: 0, InverseRoot: 1, Orthonormal: 2}
-        prefix = "" if self.xp == "np" else f"{self.xp}."
-        return f"{prefix}{LINEAR_ALGEBRA[names[expr.func]]}({', '.join(arguments)})"
+        return f"{self.prefix}{expr.name}({', '.join((*arguments, *expr.literals))})"
+
+    def drawn(self, expr: MatrixDraw) -> str:
+        """Return a call that draws a random matrix."""
+        places = ", ".join(map(self, expr.places))
+        kind = f"{expr.distribution!r}, {expr.stream}, {places}"
+        return f"{self.prefix}drawn({self.shape(expr.sides)}, {self.like}.dtype, {kind})"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the name of a function that NumPy lacks."""
+        return "" if self.xp == "np" else f"{self.xp}."
+
+    @property
+    def like(self) -> str:
+        """The text of the parameter, whose shape and dtype other matrices follow."""
+        return f"matrices[{str(self.kernel.parameter)!r}]"
+
+    def length(self, side: Side) -> str:
+        """Return the text of the length of a side."""
+        if not isinstance(side, str):
+            return str(side)
+        return f"{self.like}.shape[{-2 if side == 'rows' else -1}]"
+
+    def zeros(self, own: Sides) -> str:
+        """Return the text of matrices of zeros."""
+        return f"{self.xp}.zeros({self.shape(own)}, dtype={self.like}.dtype)"
+
+    def shape(self, own: Sides) -> str:
+        """Return the text of the shape of matrices."""
+        return f"(*{self.like}.shape[:-2], {', '.join(map(self.length, own))})"
 
     def root(self, base: sympy.Expr, exponent: Any) -> tuple[str, int]:
         """Return a square root as a call, other roots as powers."""

@@ -34,7 +34,11 @@ CUDA_FUNCTIONS = tuple(
 )
 """Functions that generated code for CUDA may import, in the order of the import."""
 
-LINEAR_ALGEBRA = ("eigenvectors", "inverse_root", "orthonormal")
+LINEAR_ALGEBRA = (
+    *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors", "inverse"),
+    *("drawn", "inverse_root", "orthonormal", "reduced", "solve", "solve_triangular"),
+)
+"""Functions of matrices that no array library has in this form."""
 MATRIX_FUNCTIONS = (
     *LINEAR_ALGEBRA,
     *(f"array_{row.name}" for row in FUNCTIONS if not isinstance(row.numpy, str) and row.cpu),

@@ -8,7 +8,7 @@ import sympy
 from learnerdsl.codegen.printer import ATOM
 from learnerdsl.export.printer import ArrayPrinter
 from learnerdsl.export.statements import Body
-from learnerdsl.expr import AxisSize, Draw, Maximum, Reduction, step, symbols_in
+from learnerdsl.expr import AxisSize, Draw, Maximum, Reduction, Side, step, symbols_in
 
 
 class NumpyPrinter(ArrayPrinter):
@@ -157,10 +157,18 @@ class TorchPrinter(ArrayPrinter):
         name = {"max": "amax", "min": "amin"}.get(name, name)
         return super().over_axes(name, text, axes)
 
-    def identity(self, axis: int) -> str:
-        """Return an identity matrix of the length of an axis."""
+    def filled_matrix(self, value: str, shape: str) -> str:
+        """Return a matrix of the parameter's dtype, filled with a value."""
+        return f"({self.parameter}.new_zeros({shape}) + ({value}))"
+
+    def empty(self, shape: str) -> str:
+        """Return an array of the parameter's dtype, whose values do not count."""
+        return f"{self.parameter}.new_empty({shape})"
+
+    def identity(self, side: Side) -> str:
+        """Return an identity matrix of the length of a side."""
         p = self.parameter
-        return f"torch.eye({p}.shape[{axis}], dtype={p}.dtype, device={p}.device)"
+        return f"torch.eye({self.length_of(side)}, dtype={p}.dtype, device={p}.device)"
 
 
 def is_python(expr: Any, python: set[Any], body: Body) -> bool:

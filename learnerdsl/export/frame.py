@@ -197,7 +197,7 @@ class Frame:
     def draws(self) -> bool:
         """Return whether the rule uses random numbers."""
         return bool({"normal", "uniform"} & self.used) or any(
-            str(s) == "position" for s in self.symbols
+            str(s) in ("position", "seed") for s in self.symbols
         )
 
     @property

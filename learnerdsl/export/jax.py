@@ -4,6 +4,7 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.errors import RuleError
 from learnerdsl.export import included
@@ -42,8 +43,9 @@ class _Jax(Frame):
         {
             *("jax", "jnp", "optax", "math", "params", "grads", "state", "k", "own", "change"),
             *("tensors", "model", "kept", "number", "init", "update", "leaves", "tree"),
-            *("updates", "extra", "philox", "uniform", "normal", "eigh", "eigenvectors"),
-            *("inverse_root", "key_of", "one_minus_power", "State", "NamedTuple", "Any"),
+            *("updates", "extra", "philox", "uniform", "normal", "eigh", "known"),
+            *LINEAR_ALGEBRA,
+            *("key_of", "one_minus_power", "State", "NamedTuple", "Any"),
             *("averages", "samples", "step", "seed", "minibatch_size", "model_size"),
             *("gradients", "new", "states", "init_tensor"),
         }

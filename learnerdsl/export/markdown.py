@@ -5,6 +5,7 @@ import re
 
 from learnerdsl import inspection
 from learnerdsl.export.request import Request, Variant, listed, mathematics_of
+from learnerdsl.expr import Sides
 
 
 def markdown(request: Request) -> str:
@@ -57,7 +58,7 @@ def _states(request: Request) -> list[str]:
 
 def _axes(shape: tuple[int | str, ...]) -> str:
     """Return in words what a state over axes, or a matrix, has values for."""
-    if isinstance(shape[0], str):
+    if isinstance(shape, Sides):
         return f"entry of a matrix ({shape[0]}, {shape[1]})"
     noun = "axis" if len(shape) == 1 else "axes"
     return f"index of {noun} {', '.join(map(str, shape))}"

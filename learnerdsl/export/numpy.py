@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.export import included
 from learnerdsl.export.dialects import NumpyPrinter
@@ -38,7 +39,7 @@ class _Numpy(Frame):
         {
             *("np", "math", "params", "grads", "state", "name", "own", "tensors", "model", "kept"),
             *("number", "init", "update", "evaluation_parameters", "averages", "samples", "step"),
-            *("philox", "fraction", "uniform", "normal", "eigh", "eigenvectors", "inverse_root"),
+            *("philox", "fraction", "uniform", "normal", "eigh", "known", "each", *LINEAR_ALGEBRA),
             *("seed", "minibatch_size", "model_size"),
         }
     )

@@ -16,17 +16,20 @@ from learnerdsl.expr import (
     AxisSize,
     Comparison,
     Draw,
-    Eigenvectors,
+    Filled,
     Identity,
-    InverseRoot,
     IsFinite,
     MatMul,
+    MatrixDraw,
     MatrixFunction,
+    MatrixLeaf,
+    MatrixState,
     Not,
     Or,
-    Orthonormal,
     Power,
     Reduction,
+    Side,
+    Sides,
     StateSymbol,
     Transpose,
     seed,
@@ -153,7 +156,7 @@ class ArrayPrinter(NamespacePrinter):
         """Return the text of a function call or a choice."""
         if isinstance(expr, Reduction):
             return self.reduction(expr)
-        if isinstance(expr, (MatrixFunction, Identity)):
+        if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr)
         if isinstance(expr, Draw):
             return self.draw(expr)
@@ -246,20 +249,44 @@ class ArrayPrinter(NamespacePrinter):
     def matrix(self, expr: Any) -> str:
         """Return a function of matrices."""
         if isinstance(expr, Identity):
-            return self.identity(-2 if expr.side == "rows" else -1)
+            return self.identity(expr.side)
+        if isinstance(expr, MatrixDraw):
+            return self.drawn_matrix(expr)
         if isinstance(expr, Transpose):
             return f"{self.tight(expr.args[0], ATOM)}.mT"
-        names = {Eigenvectors: "eigenvectors", InverseRoot: "inverse_root"}
-        if isinstance(expr, Orthonormal):
-            return f"{self.xp}.linalg.qr({self(expr.args[0])})[0]"
-        name = names[expr.func]
-        self.used.add(name)
-        return f"{name}({', '.join(map(self, expr.args))})"
+        if isinstance(expr, Filled):
+            return self.filled_matrix(self(expr.args[0]), self.shape_of(expr.sides()))
+        self.used.add(expr.name)
+        return f"{expr.name}({', '.join((*map(self, expr.operands), *expr.literals))})"
 
-    def identity(self, axis: int) -> str:
-        """Return an identity matrix of the length of an axis."""
-        p = self.parameter
-        return f"{self.xp}.eye({p}.shape[{axis}], dtype={p}.dtype)"
+    def drawn_matrix(self, expr: MatrixDraw) -> str:
+        """Return a random matrix."""
+        self.used.add(expr.distribution)
+        like = self.empty(self.shape_of(expr.sides))
+        return f"{expr.distribution}({like}, {expr.stream}, {', '.join(map(self, expr.places))})"
+
+    def empty(self, shape: str) -> str:
+        """Return an array of the parameter's dtype, whose values do not count."""
+        return f"{self.xp}.empty({shape}, {self.parameter}.dtype)"
+
+    def identity(self, side: Side) -> str:
+        """Return an identity matrix of the length of a side."""
+        return f"{self.xp}.eye({self.length_of(side)}, dtype={self.parameter}.dtype)"
+
+    def filled_matrix(self, value: str, shape: str) -> str:
+        """Return a matrix of the parameter's dtype, filled with a value."""
+        array = f"{self.xp}.asarray({value}, {self.parameter}.dtype)"
+        return f"{self.xp}.broadcast_to({array}, {shape})"
+
+    def shape_of(self, own: Sides) -> str:
+        """Return the shape of matrices."""
+        return f"(*{self.parameter}.shape[:-2], {', '.join(map(self.length_of, own))})"
+
+    def length_of(self, side: Side) -> str:
+        """Return the length of a side of a matrix."""
+        if not isinstance(side, str):
+            return str(side)
+        return f"{self.parameter}.shape[{-2 if side == 'rows' else -1}]"
 
     def draw(self, expr: Draw) -> str:
         """Return random numbers with the parameter's shape."""
@@ -271,9 +298,8 @@ class ArrayPrinter(NamespacePrinter):
     def state_shape(self, symbol: StateSymbol) -> str:
         """Return the shape of a state's array; axes that it does not range over have length 1."""
         p, ndim = self.parameter, self.body.rule.ndim or 0
-        if symbol.shape in (("rows", "rows"), ("cols", "cols")):
-            side = f"{p}.shape[{-2 if symbol.shape[0] == 'rows' else -1}]"
-            return f"(*{p}.shape[:-2], {side}, {side})"
+        if isinstance(symbol, MatrixState):
+            return self.shape_of(symbol.shape)
         axes = tuple(symbol.shape)
         if axes == (0,) and not self.from_last:
             return f"({p}.shape[0],) + (1,) * ({p}.ndim - 1)"

@@ -17,8 +17,8 @@ from learnerdsl.expr import (
     Draw,
     ExtraScalar,
     Hyperparameter,
-    Identity,
     MatrixFunction,
+    MatrixLeaf,
     MatrixState,
     Named,
     Power,
@@ -110,7 +110,7 @@ class Body:
     def _axes_of_node(self, node: Any, below: Mapping[Any, Axes]) -> Axes:
         if isinstance(node, sympy.Symbol):
             return self.axes[node] if node in self.axes else self._axes_of_symbol(node)
-        if isinstance(node, (Draw, Identity, MatrixFunction)):
+        if isinstance(node, (Draw, MatrixLeaf, MatrixFunction)):
             return self.element
         if isinstance(node, Reduction):
             if not node.axes:
@@ -133,7 +133,7 @@ class Body:
 
     def is_of_model(self, expression: Any) -> bool:
         """Return whether an expression is one number for all tensors of a group."""
-        if any(isinstance(n, (Reduction, Draw, Identity)) for n in nodes([expression])):
+        if any(isinstance(n, (Reduction, Draw, MatrixLeaf)) for n in nodes([expression])):
             return False
         return all(self._is_known_to_model(symbol) for symbol in symbols_in(expression))
 
@@ -153,7 +153,7 @@ class Body:
             named = {s for s in symbols if isinstance(s, Named)}
             others = symbols - named
             is_plain = not any(
-                isinstance(n, (Reduction, Draw, Identity)) for n in nodes([statement.expression])
+                isinstance(n, (Reduction, Draw, MatrixLeaf)) for n in nodes([statement.expression])
             )
             if (
                 is_plain
@@ -323,7 +323,7 @@ def _is_worth_a_name(node: Any, body: Body) -> bool:
         return False
     if isinstance(node, (sympy.Pow, Power)) and node.base.is_Symbol and node.exp.is_Integer:
         return False
-    if isinstance(node, (Transpose, Identity)):
+    if isinstance(node, (Transpose, MatrixLeaf)):
         return False
     if isinstance(node, sympy.Mul) and sum(not a.is_number for a in node.args) < 2:
         return False

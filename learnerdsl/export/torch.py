@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.text import INDENT, indented
 from learnerdsl.export import included
 from learnerdsl.export.dialects import TorchPrinter, is_python
@@ -46,7 +47,7 @@ class _Torch(Frame):
         {
             *("torch", "math", "self", "group", "own", "model", "kept", "params", "closure"),
             *("number", "averages", "samples", "step", "result", "seed", "minibatch_size"),
-            *("philox", "fraction", "uniform", "normal", "eigh", "eigenvectors", "inverse_root"),
+            *("philox", "fraction", "uniform", "normal", "eigh", "known", "each", *LINEAR_ALGEBRA),
             *("model_size", "new", "loss_of_closure", "foreach"),
         }
     )

@@ -1,4 +1,7 @@
-"""Reductions: sums, means, norms, maxima and others over a tensor, over the model, or over axes."""
+"""Reductions: sums, means, norms, maxima and others over a tensor, over the model, or over axes.
+
+Of matrices that do not have the parameter's shape, they are functions of matrices.
+"""
 
 import builtins
 import re
@@ -12,7 +15,10 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression, sqrt, where
+from learnerdsl.expr.graph import brief
+from learnerdsl.expr.matrices import MatrixReduction, sides_of_own
 from learnerdsl.expr.nodes import Equal, Greater, Where
+from learnerdsl.expr.sides import NoMatrix, Side
 from learnerdsl.expr.symbols import (
     AxisSize,
     GradientSymbol,
@@ -34,7 +40,7 @@ The functions `sum`, `mean` and so on add to it; building a node does not.
 """
 
 
-class Reduction(sympy.Expr):
+class Reduction(NoMatrix, sympy.Expr):
     """A reduction over all elements of a tensor or of the model, or over axes of a tensor.
 
     `sympy.diff` with respect to the symbol of an element gives the partial derivative with respect
@@ -141,13 +147,28 @@ REDUCTIONS: dict[str, type[Reduction]] = {
 """Name of a reduction -> its node."""
 
 
-def _written(kind: type[Reduction], x: Any, over: str, axis: Axis, block: int = 0) -> Reduction:
+def _written(kind: type[Reduction], x: Any, over: str, axis: Axis, block: int = 0) -> Any:
     """Return the reduction that a function of the language writes, and record it if model-wide."""
+    if sides_of_own(x) is not None:
+        return _of_matrix(x, kind.monoid.name, over, axis, block)
     node = kind(x, _range(over, axis, block), block)
     record = written.get()
     if record is not None and node.over == "model":
         record.append(node)
     return node
+
+
+def _of_matrix(x: Any, kind: str, over: str, axis: Axis, block: int = 0) -> MatrixReduction:
+    """Return the reduction of a matrix that does not have the parameter's shape."""
+    range_ = _range(over, axis, block)
+    if over == "model" or block or not set(_axes(-1 if axis is None else axis)) <= {-2, -1}:
+        msg = (
+            f"The {kind} of {brief(expression(x))}, a matrix that does not have the parameter's "
+            "shape, is over axis=-1, axis=-2, both of them, or the tensor; leave out what else is "
+            "written."
+        )
+        raise RuleError(msg)
+    return MatrixReduction(x, kind, range_)
 
 
 def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
@@ -157,6 +178,9 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> symp
 
     Args:
         x: an expression. A value with fewer axes than the parameter counts once for each element.
+            Of a matrix that does not have the parameter's shape, its own entries are added, in
+            float64; the result is a matrix again, with sides of length 1 and in the parameter's
+            dtype.
         over: "tensor" or "model".
         block: 0 adds in float64, in the order that is fastest. A positive number n adds in the
             parameter's dtype and in memory order: each run of n elements is summed, and its sum is
@@ -177,6 +201,8 @@ def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sym
 
     The result is in float64, and NaN over no element. See `sum` for arguments and errors.
     """
+    if sides_of_own(x) is not None:
+        return _of_matrix(x, "mean", over, axis, block)
     total = _written(SumOver, x, over, axis, block)
     if axis is not None:
         return total / _axes_size(axis)
@@ -189,6 +215,8 @@ def norm(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     The squares are added in float64, so those of float32 do not overflow. The norm is 0 over no
     element. See `sum` for arguments and errors.
     """
+    if sides_of_own(x) is not None:
+        return _of_matrix(x, "norm", over, axis)
     return sqrt(_written(SumOver, expression(x) ** 2, over, axis))
 
 
@@ -247,13 +275,24 @@ def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
     """Return the number of elements of each tensor, or of the model, or the length of axes.
 
     Args:
-        x: the parameter, the gradient or a state; the number is always that of the parameter.
+        x: the parameter, the gradient or a state; the number is always that of the parameter. Or a
+            matrix that does not have the parameter's shape, whose own lengths count.
         over: "tensor" or "model".
         axis: an axis or a tuple of axes, as in NumPy; the result is the product of their lengths.
+            Of a matrix of other sides it is -1, -2 or both.
 
     Raises:
         RuleError: `x` is another expression, or `over` or `axis` is not one of these.
     """
+    own = sides_of_own(x)
+    if own is not None:
+        if axis is None or not set(_axes(axis)) <= {-2, -1}:
+            msg = (
+                f"The size of {brief(expression(x))}, a matrix that does not have the parameter's "
+                "shape, is that of axis=-1, axis=-2 or (-2, -1)."
+            )
+            raise RuleError(msg)
+        return sympy.Mul(*(_length(own[number]) for number in _axes(axis)))
     if not isinstance(x, (ParameterSymbol, GradientSymbol, StateSymbol)):
         msg = f"size({x}) is not defined; write the size of the parameter, the gradient or a state."
         raise RuleError(msg)
@@ -294,6 +333,12 @@ def _axes(axis: Any) -> tuple[int, ...]:
 def _axes_size(axis: Any) -> sympy.Expr:
     """Return the product of the lengths of axes."""
     return sympy.Mul(*(AxisSize(number) for number in _axes(axis)))
+
+
+def _length(side: Side) -> Any:
+    """Return the length of a side of a matrix."""
+    named = isinstance(side, str)
+    return AxisSize({"rows": -2, "cols": -1}[side]) if named else sympy.Integer(side)
 
 
 def _listed(axes: tuple[int, ...]) -> str:

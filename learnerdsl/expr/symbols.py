@@ -4,6 +4,8 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.expr.sides import array_shape
+
 
 class RuleSymbol(sympy.Symbol):
     """A real symbol with an owner: the name of the rule it belongs to, or "" for the clock."""
@@ -102,7 +104,7 @@ class AxisState(StateSymbol):
     __slots__ = ("shape",)
     shape: Any
 
-    def __new__(cls, name: str, owner: str, shape: tuple[int, ...]) -> Any:
+    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
         """Create the symbol."""
         symbol = super().__new__(cls, name, owner)
         symbol.shape = shape
@@ -148,17 +150,16 @@ class RingState(StateSymbol):
 
 
 class MatrixState(AxisState):
-    """A state with a square matrix for each matrix of the parameter.
+    """A state with a matrix of other sides for each matrix of the parameter.
 
-    Its `shape` is ("rows", "rows") or ("cols", "cols").
+    Its `shape` is `Sides`.
     """
 
     __slots__ = ()
 
     def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (..., n, n), where n is the number of rows or columns."""
-        side = parameter[-2] if self.shape[0] == "rows" else parameter[-1]
-        return (*parameter[:-2], side, side)
+        """Return (..., n, m), where n and m are the lengths of the sides."""
+        return array_shape(self.shape, parameter)
 
 
 STATE_SHAPES: dict[str, type[StateSymbol]] = {

@@ -7,8 +7,25 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.operations import count_operations
-from learnerdsl.expr import MatMul, MatrixFunction
-from learnerdsl.expr.matrices import Eigenvectors, InverseRoot, Orthonormal
+from learnerdsl.expr import (
+    Cholesky,
+    Diagonal,
+    DiagonalMatrix,
+    Eigenvalues,
+    Eigenvectors,
+    Filled,
+    Identity,
+    Inverse,
+    InverseRoot,
+    MatMul,
+    MatrixFunction,
+    MatrixReduction,
+    Orthonormal,
+    Solve,
+    SolveTriangular,
+    Transpose,
+    length,
+)
 from learnerdsl.ir import Block, Domain, Kernel, Rank
 
 Shape = tuple[int, ...]
@@ -39,8 +56,11 @@ def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, i
     return {kind: batch * flops for kind, flops in found.items()}
 
 
-_FUNCTIONS = {cls.__name__.lower() for cls in (MatMul, InverseRoot, Eigenvectors, Orthonormal)}
-_FUNCTIONS |= {"transpose", "identity"}
+_CLASSES = (
+    *(MatMul, Transpose, MatrixReduction, Filled, Diagonal, DiagonalMatrix, Orthonormal, Inverse),
+    *(InverseRoot, Eigenvectors, Eigenvalues, Cholesky, Solve, SolveTriangular, Identity),
+)
+_FUNCTIONS = {cls.__name__.lower() for cls in _CLASSES}
 
 
 def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
@@ -48,8 +68,8 @@ def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
     domain: Domain = kernel.domain_of(value)
     if domain.rank < Rank.ELEMENT or len(shape) < 2:
         return 1, 1
-    sizes = {"rows": shape[-2], "cols": shape[-1]}
-    return sizes[domain.sides[0]], sizes[domain.sides[1]]
+    first, second = (length(side, shape) for side in domain.sides)
+    return first, second
 
 
 def _of_node(kernel: Kernel, node: Any, shape: Shape) -> Iterator[tuple[str, int]]:
@@ -57,13 +77,19 @@ def _of_node(kernel: Kernel, node: Any, shape: Shape) -> Iterator[tuple[str, int
     if not isinstance(node, MatrixFunction):
         return
     rows, cols = _sides(kernel, node.args[0], shape)
-    if isinstance(node, MatMul):
-        yield "products", 2 * rows * cols * _sides(kernel, node.args[1], shape)[1]
-    elif isinstance(node, Eigenvectors):
-        yield "decompositions", EIGEN_FLOPS * rows**3
-    elif isinstance(node, InverseRoot):
-        yield "decompositions", EIGEN_FLOPS * rows**3
-        yield "products", 2 * rows**3
-    elif isinstance(node, Orthonormal):
-        least = min(rows, cols)
-        yield "decompositions", round(4 * (max(rows, cols) * least**2 - least**3 / 3))
+    more = _sides(kernel, node.matrices[-1], shape)[1] if node.matrices else 0
+    least = min(rows, cols)
+    formulas = {
+        MatrixReduction: (("elements", rows * cols),),
+        MatMul: (("products", 2 * rows * cols * more),),
+        SolveTriangular: (("decompositions", rows**2 * more),),
+        Solve: (("decompositions", 2 * rows**3 / 3), ("products", 2 * rows**2 * more)),
+        Inverse: (("decompositions", 2 * rows**3),),
+        Cholesky: (("decompositions", rows**3 / 3),),
+        Eigenvalues: (("decompositions", EIGEN_FLOPS * rows**3),),
+        Eigenvectors: (("decompositions", EIGEN_FLOPS * rows**3),),
+        InverseRoot: (("decompositions", EIGEN_FLOPS * rows**3), ("products", 2 * rows**3)),
+        Orthonormal: (("decompositions", 4 * (max(rows, cols) * least**2 - least**3 / 3)),),
+    }
+    for kind, flops in formulas.get(node.func, ()):
+        yield kind, round(flops)

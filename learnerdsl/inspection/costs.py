@@ -9,7 +9,7 @@ from learnerdsl.cards import HasCard, ShownCard, Table, counted
 from learnerdsl.cards.content import sections
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.errors import HyperparameterError
-from learnerdsl.expr import StateSymbol
+from learnerdsl.expr import Sides, StateSymbol
 from learnerdsl.inspection.plans import is_array, storage_of, whole
 from learnerdsl.ir import Domain
 from learnerdsl.pipeline import Program
@@ -139,8 +139,8 @@ def _what_has_a_value(state: StateSymbol) -> str:
     shape = state.shape
     if isinstance(shape, str):
         return shape
-    if isinstance(shape[0], str):
-        return " x ".join(shape)
+    if isinstance(shape, Sides):
+        return " x ".join(map(str, shape))
     return _AXES.get(shape, f"index of axes {', '.join(map(str, shape))}")
 
 

@@ -10,10 +10,14 @@ from sympy.printing.latex import LatexPrinter
 from learnerdsl.expr import (
     AxisSize,
     Draw,
+    Filled,
     GradientSymbol,
     Hyperparameter,
     Identity,
+    MatrixDraw,
     MatrixFunction,
+    MatrixLeaf,
+    MatrixReduction,
     Maximum,
     Minimum,
     ParameterSymbol,
@@ -75,7 +79,7 @@ class Widths:
             return bool(node.axes)
         if isinstance(node, StateSymbol):
             return node.shape not in ("tensor", "model")
-        kinds = (Draw, MatrixFunction, Identity, ParameterSymbol, GradientSymbol, ExtraArray)
+        kinds = (Draw, MatrixFunction, MatrixLeaf, ParameterSymbol, GradientSymbol, ExtraArray)
         return isinstance(node, kinds) or any(self._wide[argument] for argument in node.args)
 
 
@@ -312,9 +316,20 @@ class RulePrinter(LatexPrinter):
         return f"{head} {self.factor(expr.argument)}"
 
     def _print_MatrixFunction(self, expr: MatrixFunction) -> str:
-        return expr.text.format(*(self._operand(a, expr) for a in expr.args))
+        return expr.text.format(*(self._operand(a, expr) for a in expr.operands))
 
     _print_MatMul = _print_Transpose = _print_MatrixFunction  # SymPy has nodes of these names
+
+    def _print_MatrixDraw(self, expr: MatrixDraw) -> str:
+        first, second = (rf"\mathrm{{{side}}}" for side in expr.sides)
+        letter = {"normal": r"\mathcal{N}", "uniform": r"\mathcal{U}"}[expr.distribution]
+        return rf"{letter}_{{{expr.stream}}}^{{{first} \times {second}}}"
+
+    def _print_Filled(self, expr: Filled) -> str:
+        return self._print(expr.args[0])
+
+    def _print_MatrixReduction(self, expr: MatrixReduction) -> str:
+        return rf"{expr.symbol}\,{self._operand(expr.args[0], expr)}"
 
     def _operand(self, argument: Any, function: MatrixFunction) -> str:
         text = self._print(argument)

@@ -8,6 +8,7 @@ import sympy
 
 from learnerdsl.cards import Code, Fold, Item, Mathematics, ShownCard, Table, Text
 from learnerdsl.cards.content import sections
+from learnerdsl.expr import Sides
 from learnerdsl.inspection.code import loops
 from learnerdsl.inspection.costs import cost
 from learnerdsl.inspection.docstrings import code_of, first_sentence, meanings, sources
@@ -121,8 +122,8 @@ def rows_of_states(program: Program) -> dict[str, tuple[str, ...]]:
 def _extent(shape: Any) -> str:
     if isinstance(shape, str):
         return shape
-    if isinstance(shape[0], str):
-        return " x ".join(shape)
+    if isinstance(shape, Sides):
+        return " x ".join(map(str, shape))
     return f"index of axis {', '.join(map(str, shape))}"
 
 

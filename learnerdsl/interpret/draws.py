@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import Draw, UniformDraw
+from learnerdsl.expr import Draw, MatrixDraw
 from learnerdsl.interpret.philox import philox
 
 
 def drawn(
-    expr: Draw, parameter: Any, positions: Any, seed: Any, step: Any, number: int, xp: Any
+    expr: Draw | MatrixDraw,
+    parameter: Any,
+    positions: Any,
+    seed: Any,
+    step: Any,
+    number: int,
+    xp: Any,
 ) -> Any:
     """Return a random number for each element of a tensor, in its dtype.
 
@@ -32,7 +38,7 @@ def drawn(
         shape = np.shape(parameter)
         positions = own.arange(math.prod(shape), dtype=own.uint64).reshape(shape)
     words = philox(own.asarray(positions, dtype=own.uint64), expr.stream, seed, step, number, own)
-    if isinstance(expr, UniformDraw):
+    if expr.distribution == "uniform":
         values = _uniform(words, parameter.dtype.itemsize == 4, own)
     else:
         values = _normal(words, own)

@@ -15,9 +15,10 @@ from learnerdsl.expr import (
     AxisSize,
     Comparison,
     Draw,
-    Identity,
     IsFinite,
+    MatrixDraw,
     MatrixFunction,
+    MatrixLeaf,
     Maximum,
     Minimum,
     Not,
@@ -25,6 +26,7 @@ from learnerdsl.expr import (
     Power,
     Reduction,
     Where,
+    array_shape,
     scaled_product,
     seed,
     step,
@@ -105,8 +107,12 @@ class Evaluation:
             return [] if line is None else [line.expression]
         if isinstance(node, Reduction):
             return [] if node.over == "model" else node.args[:1]
-        if isinstance(node, (Draw, Identity)):
+        if isinstance(node, MatrixDraw):
+            return [node.places[1]]
+        if isinstance(node, (Draw, MatrixLeaf)):
             return []
+        if isinstance(node, MatrixFunction):
+            return node.operands
         if not isinstance(node, Where) or node.condition not in self.known[k]:
             return node.args[:1] if isinstance(node, Where) else node.args
         holds = self.known[k][node.condition]
@@ -130,7 +136,7 @@ class Evaluation:
             return self.reduce(expr, k)
         if isinstance(expr, Draw):
             return self.draw(expr, k)
-        if isinstance(expr, (MatrixFunction, Identity)):
+        if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr, k)
         if isinstance(expr, Comparison):
             return self.compare(expr, k)
@@ -186,6 +192,8 @@ class Evaluation:
 
     def matrix(self, expr: Any, k: int) -> Any:
         """Return the value of a function of matrices, over the last two axes."""
+        if isinstance(expr, MatrixDraw):
+            return self.draw_matrix(expr, k)
         values = [self(argument, k) for argument in self.needed(expr, k)]
         return matrix_function(expr, values, self.parameters[k], self.xp, self.products[k])
 
@@ -195,6 +203,14 @@ class Evaluation:
         key, count = (self.symbols[symbol][k] for symbol in (seed, step))
         number = k if self.numbers is None else self.numbers[k]
         return drawn(expr, self.parameters[k], positions, key, count, number, self.xp)
+
+    def draw_matrix(self, expr: MatrixDraw, k: int) -> Any:
+        """Return a random matrix for each matrix of tensor `k`."""
+        p = self.parameters[k]
+        like = self.xp.zeros(array_shape(expr.sides, np.shape(p)), dtype=p.dtype)
+        number = k if self.numbers is None else self.numbers[k]
+        count = self(expr.places[1], k)
+        return drawn(expr, like, None, self.symbols[seed][k], count, number, self.xp)
 
     def finite(self, value: Any) -> Any:
         """Return whether a value is neither NaN nor infinite."""

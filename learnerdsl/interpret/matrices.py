@@ -1,20 +1,33 @@
 """Evaluation of functions of whole matrices, over the last two axes of an array."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from learnerdsl.expr import (
+    Cholesky,
+    Diagonal,
+    DiagonalMatrix,
+    Eigenvalues,
     Eigenvectors,
+    Filled,
     Identity,
+    Inverse,
     MatMul,
+    MatrixReduction,
     MatrixState,
     Orthonormal,
     ParameterSymbol,
+    Solve,
+    SolveTriangular,
     StateSymbol,
     Transpose,
+    array_shape,
+    length,
 )
+from learnerdsl.monoids import MONOIDS
 
 
 def narrow_product(
@@ -56,20 +69,28 @@ def matrix_function(
         products: how matrices are multiplied, "full" or "bfloat16".
     """
     if isinstance(expr, Identity):
-        side = np.shape(parameter)[-2 if expr.side == "rows" else -1]
-        return xp.eye(side, dtype=parameter.dtype)
+        return xp.eye(length(expr.side, np.shape(parameter)), dtype=parameter.dtype)
     if isinstance(expr, MatMul):
         return xp.matmul(*values) if products == "full" else narrow_product(values, xp=xp)
     if isinstance(expr, Transpose):
         return xp.swapaxes(values[0], -1, -2)
-    if isinstance(expr, Orthonormal):
-        return xp.linalg.qr(values[0])[0]
+    if isinstance(expr, Filled):
+        shape = array_shape(expr.sides(), np.shape(parameter))
+        return xp.broadcast_to(xp.asarray(values[0], dtype=parameter.dtype), shape)
+    own = _OF_VALUES.get(expr.func, _of_symmetric)
+    return own(expr, values, xp)
+
+
+def _of_symmetric(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return a function of symmetric matrices, from their eigenvalues and eigenvectors."""
     is_finite = xp.all(xp.isfinite(values[0]), (-2, -1))[..., None]
     roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None], values[0], 0.0))
     roots = xp.where(is_finite, roots, xp.nan)
     vectors = xp.where(is_finite[..., None], vectors, xp.nan)
     if isinstance(expr, Eigenvectors):
         return xp.flip(vectors, (-1,))
+    if isinstance(expr, Eigenvalues):
+        return xp.flip(roots, (-1,))[..., None]
     if 0 in vectors.shape:
         return vectors
     least = xp.finfo(roots.dtype).eps * xp.max(xp.abs(roots), -1, keepdims=True)
@@ -77,8 +98,89 @@ def matrix_function(
     return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
+def _basis(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return Q of the QR decomposition, with zeros for the columns that are too many."""
+    del expr
+    a = values[0]
+    is_finite = xp.all(xp.isfinite(a), (-2, -1), keepdims=True)
+    basis = xp.linalg.qr(xp.where(is_finite, a, 0.0))[0]
+    more = np.shape(a)[-1] - np.shape(basis)[-1]
+    if more:
+        zeros = xp.zeros((*np.shape(basis)[:-1], more), dtype=basis.dtype)
+        basis = xp.concatenate((basis, zeros), -1)
+    return xp.where(is_finite, basis, xp.nan)
+
+
+def _diagonal(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return the diagonal of matrices as columns, or diagonal matrices of columns."""
+    (value,) = values
+    if isinstance(expr, Diagonal):
+        return xp.diagonal(value, 0, -2, -1)[..., None]
+    is_on_diagonal = xp.eye(np.shape(value)[-2], dtype=bool)
+    return xp.where(is_on_diagonal, value, xp.zeros(np.shape(value), dtype=value.dtype))
+
+
+_FACTORIZED = {
+    Inverse: np.linalg.inv,
+    Cholesky: np.linalg.cholesky,
+    Solve: np.linalg.solve,
+    SolveTriangular: np.linalg.solve,
+}
+
+
+def _factorized(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return a function of matrices, one by one; NaN where there is no result."""
+    own = [np.asarray(value) for value in values]
+    if isinstance(expr, SolveTriangular):
+        own[0] = (np.tril if expr.is_lower else np.triu)(own[0])
+    outer = np.broadcast_shapes(*(value.shape[:-2] for value in own))
+    count = math.prod(outer)
+    wide = (np.broadcast_to(value, (*outer, *value.shape[-2:])) for value in own)
+    stacks = [value.reshape(count, *value.shape[-2:]) for value in wide]
+    found = np.full_like(stacks[-1], np.nan)
+    for k, matrices in enumerate(zip(*stacks, strict=True)):
+        if all(np.isfinite(matrix).all() for matrix in matrices):
+            try:
+                found[k] = _FACTORIZED[expr.func](*matrices)
+            except np.linalg.LinAlgError:
+                continue
+    finite = np.isfinite(found).all((-2, -1), keepdims=True)
+    whole = np.where(finite, found, np.nan).reshape(*outer, *found.shape[-2:])
+    return xp.asarray(whole, dtype=values[0].dtype)
+
+
+def _reduced(expr: MatrixReduction, values: Sequence[Any], xp: Any) -> Any:
+    """Return a reduction of matrices: computed in float64, with the dtype of the matrices."""
+    (value,) = values
+    shape = np.shape(value)
+    axes = tuple(range(-len(shape), 0)) if expr.axes is None else expr.axes
+    count = math.prod(shape[axis] for axis in axes)
+    kind = "sum" if expr.operation in ("mean", "norm") else expr.operation
+    wide = xp.asarray(value, dtype=xp.float64)
+    if count:
+        wide = wide**2 if expr.operation == "norm" else wide
+        result = getattr(xp, kind)(wide, axes, keepdims=True)
+    else:
+        kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape, -len(shape)))
+        result = xp.full(kept, MONOIDS[kind].identity, dtype=xp.float64)
+    if expr.operation == "norm":
+        result = xp.sqrt(result)
+    if expr.operation == "mean":
+        result = result / count if count else xp.full(np.shape(result), np.nan)
+    return xp.asarray(result, dtype=value.dtype)
+
+
+_OF_VALUES = {
+    MatrixReduction: _reduced,
+    Orthonormal: _basis,
+    Diagonal: _diagonal,
+    DiagonalMatrix: _diagonal,
+    **dict.fromkeys(_FACTORIZED, _factorized),
+}
+
+
 def has_elements(target: Any) -> bool:
-    """Return whether a target has one value per element, or per entry of a square matrix."""
+    """Return whether a target has one value per element, or per entry of a matrix."""
     is_state = isinstance(target, StateSymbol) and target.shape == "element"
     return is_state or isinstance(target, (MatrixState, ParameterSymbol))
 
@@ -87,6 +189,5 @@ def filled(target: Any, value: float, parameter: Any, xp: Any) -> Any:
     """Return an array filled with a number, with the shape of a state or parameter."""
     shape = np.shape(parameter)
     if isinstance(target, MatrixState):
-        side = shape[-2] if target.shape[0] == "rows" else shape[-1]
-        shape = (*shape[:-2], side, side)
+        shape = array_shape(target.shape, shape)
     return xp.full(shape, value, dtype=parameter.dtype)

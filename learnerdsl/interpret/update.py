@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, RingState, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, MatrixState, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
@@ -225,7 +225,7 @@ def _scalar(value: Any, xp: Any) -> Any:
 def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
     """Return a state over some axes with the other axes as length 1, so that it broadcasts."""
     axes = symbol.shape
-    if not isinstance(axes, tuple) or isinstance(axes[0], str):
+    if not isinstance(axes, tuple) or isinstance(symbol, MatrixState):
         return value
     sizes = dict(zip(axes, value.shape, strict=True))
     return value.reshape(tuple(sizes.get(axis, 1) for axis in range(ndim)))
@@ -239,7 +239,7 @@ def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None
     if symbol is None or symbol.shape == "element":
         return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array
     wanted = symbol.array_shape(shape)
-    is_matrix = isinstance(symbol.shape[0], str)
+    is_matrix = isinstance(symbol, MatrixState)
     kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
     try:
         return xp.reshape(xp.broadcast_to(array, wanted if is_matrix else kept), wanted)

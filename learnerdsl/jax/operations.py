@@ -189,7 +189,53 @@ def matmul(a: Any, b: Any) -> Any:
 
 def orthonormal(a: Any) -> Any:
     """Return an orthonormal basis of the columns: the Q of a QR decomposition."""
-    return jnp.linalg.qr(unsplit(a))[0]
+    a = unsplit(a)
+    basis = jnp.linalg.qr(a)[0]
+    more = a.shape[-1] - basis.shape[-1]
+    if more:
+        basis = jnp.concatenate([basis, jnp.zeros_like(a[..., :more])], -1)
+    return _known(basis, a)
+
+
+def inverse(a: Any) -> Any:
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return _known(jnp.linalg.inv(unsplit(a)), a)
+
+
+def cholesky(a: Any) -> Any:
+    """Return lower triangular factors; NaN where a matrix is not positive definite."""
+    return _known(jnp.linalg.cholesky(unsplit(a), symmetrize_input=False), a)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """Return the solutions X of A X = B; NaN where A is singular."""
+    a, b = unsplit(a), unsplit(b)
+    return _known(jnp.linalg.solve(a, b), a, b)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool) -> Any:
+    """Return the solutions X of A X = B, where A is triangular."""
+    a, b = unsplit(a), unsplit(b)
+    a = jnp.tril(a) if lower else jnp.triu(a)
+    return _known(jax.scipy.linalg.solve_triangular(a, b, lower=lower), a, b)
+
+
+def diagonal(a: Any) -> Any:
+    """Return diagonals (..., n, 1)."""
+    return jnp.diagonal(unsplit(a), 0, -2, -1)[..., None]
+
+
+def diagonal_matrix(v: Any) -> Any:
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return jnp.where(jnp.eye(v.shape[-2], dtype=bool), unsplit(v), 0)
+
+
+def _known(result: Any, *operands: Any) -> Any:
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known: Any = True
+    for matrices in (*operands, result):
+        is_known = is_known & jnp.isfinite(matrices).all((-2, -1), keepdims=True)
+    return jnp.where(is_known, result, jnp.nan)
 
 
 def _eigh(a: Any) -> tuple[Any, Any]:
@@ -205,6 +251,11 @@ def eigenvectors(a: Any) -> Any:
     return jnp.flip(_eigh(a)[1], -1)
 
 
+def eigenvalues(a: Any) -> Any:
+    """Return the eigenvalues of symmetric matrices as columns, the largest first."""
+    return jnp.flip(_eigh(a)[0], -1)[..., None]
+
+
 def inverse_root(a: Any, order: Any) -> Any:
     """Return a**(-1/order) of symmetric matrices; no eigenvalue counts as less than rounding."""
     roots, vectors = _eigh(a)
@@ -214,3 +265,15 @@ def inverse_root(a: Any, order: Any) -> Any:
     exponent = cast(wide(-1.0 / order), a)
     powers = jnp.maximum(roots, least) ** exponent
     return matmul(vectors * powers[..., None, :], vectors.mT)
+
+
+def reduced(a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
+    """Return a reduction of matrices, which keeps the axes; sums are in float64."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -jnp.inf if kind == "max" else jnp.inf
+        return getattr(jnp, kind)(a, axes, keepdims=True, initial=start)
+    if kind == "norm":
+        total = jnp.sum(jnp.square(a.astype(jnp.float64)), axes, keepdims=True)
+        return root(total).astype(a.dtype)
+    return getattr(jnp, kind)(a, axes, dtype=jnp.float64, keepdims=True).astype(a.dtype)

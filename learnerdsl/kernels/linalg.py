@@ -3,11 +3,14 @@
 The argument `xp` is NumPy, or a library with NumPy's names.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.kernels.random_matrices import distributed, words
 
 # Elementary functions that NumPy lacks.
 globals().update(
@@ -59,6 +62,115 @@ def _of_diagonal(diagonal: Any, xp: Any) -> tuple[Any, Any]:
     return xp.take_along_axis(diagonal, order, axis=-1), vectors.astype(diagonal.dtype)
 
 
+def eigenvalues(a: Any, xp: Any = np) -> Any:
+    """Return eigenvalues (..., n, 1), the largest first."""
+    return decomposed(a, xp)[0][..., ::-1, None]
+
+
 def orthonormal(a: Any, xp: Any = np) -> Any:
-    """Return Q of the QR decomposition."""
-    return xp.linalg.qr(a)[0]
+    """Return Q of the QR decomposition; columns after the first n are 0."""
+    basis = xp.linalg.qr(_finite_or(a, 0, xp))[0]
+    if a.shape[-1] > a.shape[-2]:
+        basis = xp.concatenate([basis, xp.zeros_like(a[..., a.shape[-2] :])], axis=-1)
+    return _known(basis, xp, a)
+
+
+def inverse(a: Any, xp: Any = np) -> Any:
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return _each(xp.linalg.inv, xp, a)
+
+
+def cholesky(a: Any, xp: Any = np) -> Any:
+    """Return lower triangular factors; NaN where a matrix is not positive definite or finite."""
+    return _each(xp.linalg.cholesky, xp, a)
+
+
+def solve(a: Any, b: Any, xp: Any = np) -> Any:
+    """Return the solutions X of A X = B; NaN where A is singular, or A or B not finite."""
+    return _each(xp.linalg.solve, xp, a, b)
+
+
+def solve_triangular(a: Any, b: Any, lower: bool, xp: Any = np) -> Any:
+    """Return the solutions X of A X = B, where A is triangular; see `solve`."""
+    return solve((xp.tril if lower else xp.triu)(a), b, xp)
+
+
+def diagonal(a: Any, xp: Any = np) -> Any:
+    """Return diagonals (..., n, 1)."""
+    return xp.diagonal(a, 0, -2, -1)[..., None].copy()
+
+
+def diagonal_matrix(v: Any, xp: Any = np) -> Any:
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return xp.where(xp.eye(v.shape[-2], dtype=bool), v, xp.zeros_like(v))
+
+
+def _finite_or(a: Any, other: float, xp: Any) -> Any:
+    """Return matrices, those that are not finite filled with a number."""
+    is_finite = xp.isfinite(a).all((-2, -1), keepdims=True)
+    return xp.where(is_finite, a, xp.full_like(a, other))
+
+
+def _known(result: Any, xp: Any, *operands: Any) -> Any:
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known: Any = True
+    for matrices in (*operands, result):
+        is_known = is_known & xp.isfinite(matrices).all((-2, -1), keepdims=True)
+    return xp.where(is_known, result, xp.full_like(result, np.nan))
+
+
+def _each(function: Any, xp: Any, *operands: Any) -> Any:
+    """Apply a function to stacks of matrices; NaN for those for which it raises."""
+    safe = [_finite_or(operands[0], 0, xp), *operands[1:]]
+    if 0 in operands[0].shape[-2:]:
+        return xp.zeros_like(operands[-1])
+    try:
+        return _known(function(*safe), xp, *operands)
+    except np.linalg.LinAlgError:
+        if operands[0].ndim == 2:
+            return xp.full_like(operands[-1], np.nan)
+    stack = [_each(function, xp, *own) for own in zip(*operands, strict=True)]
+    return xp.stack(stack)
+
+
+def reduced(a: Any, kind: str, axes: tuple[int, ...] | None, xp: Any = np) -> Any:
+    """Return a reduction of matrices, which keeps the axes; see `MatrixReduction`.
+
+    Sums are in float64, the result has the dtype of the matrices.
+    """
+    over = tuple(range(-a.ndim, 0)) if axes is None else axes
+    count = math.prod(a.shape[axis] for axis in over)
+    if kind in ("max", "min") and not count:
+        shape = [1 if axis in over else a.shape[axis] for axis in range(-a.ndim, 0)]
+        return xp.full(shape, -np.inf if kind == "max" else np.inf, dtype=a.dtype)
+    if kind in ("max", "min"):
+        return getattr(xp, kind)(a, axis=over, keepdims=True)
+    if kind == "prod":
+        return xp.prod(a, axis=over, dtype=np.float64, keepdims=True).astype(a.dtype)
+    values = xp.square(a.astype(np.float64)) if kind == "norm" else a
+    total = xp.sum(values, axis=over, dtype=np.float64, keepdims=True)
+    if kind == "norm":
+        total = xp.sqrt(total)
+    return (total / np.float64(count) if kind == "mean" else total).astype(a.dtype)
+
+
+def drawn(
+    shape: Sequence[int],
+    dtype: Any,
+    kind: str,
+    stream: int,
+    seed: Any,
+    step: Any,
+    number: Any,
+    xp: Any = np,
+) -> Any:
+    """Return a random matrix; see `random_matrices`."""
+    position = xp.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+    whole = (int(value) for value in (seed, step, number))
+    random = words(position, stream, *whole)
+    is_single = np.dtype(dtype).itemsize == 4
+    return distributed(kind, random, is_single, _double, xp).astype(dtype)
+
+
+def _double(values: Any) -> Any:
+    return values.astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import HyperparameterError, UnknownNameError
-from learnerdsl.expr import MatMul, ObservedState
+from learnerdsl.expr import MatMul, MatrixState, ObservedState
 from learnerdsl.layout import is_structured
 from learnerdsl.numbers import quoted
 from learnerdsl.pipeline import stages
@@ -189,8 +189,8 @@ def _check_fit(rule: Rule, spec: StateSpec, storage: Storage, kind: Storage) -> 
     fault = ""
     if symbol.shape in ("tensor", "model"):
         fault = "is one number, which is always float64; leave it out"
-    elif isinstance(symbol.shape, tuple) and isinstance(symbol.shape[0], str):
-        fault = "is a square matrix for matrix functions, which need float32; leave it out"
+    elif isinstance(symbol, MatrixState):
+        fault = "is a matrix of its own for matrix functions, which need float32; leave it out"
     elif kind.arithmetic == "float64" and storage.arithmetic != "float64" and storage.itemsize < 4:
         fault = f"belongs to a {kind.name} parameter; choose float64 or float32"
     elif storage.itemsize > 4 and kind.arithmetic != "float64":

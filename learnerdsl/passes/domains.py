@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     Greater,
     Named,
     Reduction,
+    Sides,
     Where,
     model_size,
     position,
@@ -57,8 +58,8 @@ def _domain_of_shape(shape: Any, ndim: int | None) -> Domain:
     """Return the domain of a state or extra input with this `shape`."""
     if isinstance(shape, str):
         return _OF_SHAPE[shape]
-    if isinstance(next(iter(shape), 0), str):
-        return Domain.of_sides(*shape)
+    if isinstance(shape, Sides):
+        return Domain.of_sides(shape)
     return Domain.of_axes(shape, ndim)
 
 
@@ -82,8 +83,8 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     own = kernel.domain_of(reduce.expression)
     if own.rank == Rank.MATRIX:
         msg = (
-            f"Rule {kernel.name} reduces {reduce.expression}, a matrix of {' by '.join(own.sides)};"
-            " reductions are over values for each element of the parameter."
+            f"Rule {kernel.name} reduces {reduce.expression}, {own}, as if it had values for each "
+            "element of the parameter; write the reduction with sum, mean, norm, max, min or prod."
         )
         raise RuleError(msg)
     node = REDUCTIONS[reduce.monoid.name](reduce.expression, reduce.over)

@@ -3,7 +3,8 @@
 The pass assumes typed blocks of one statement each. Afterwards functions of matrices appear only in
 blocks of domain MATRIX. Their operands are symbols of matrices, or expressions of one such symbol
 and numbers. Computations between two functions of matrices are in such blocks as well, so that a
-chain of products needs no sweeps over memory in between.
+chain of products needs no sweeps over memory in between. So is what joins a value with the
+parameter's shape and a matrix of other sides, such as the norms of its rows.
 """
 
 from dataclasses import replace
@@ -11,18 +12,34 @@ from typing import Any
 
 import sympy
 
-from learnerdsl.expr import Draw, MatrixFunction, Named, RingState, Where, brief, rebuilt
+from learnerdsl.expr import (
+    Draw,
+    MatrixFunction,
+    MatrixLeaf,
+    Named,
+    RingState,
+    Where,
+    brief,
+    rebuilt,
+)
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, as_expr
 
 
 def separate_matrices(kernel: Kernel) -> Kernel:
     """Return the kernel with functions of matrices in blocks of their own."""
     uses = any(
-        item.expression.has(MatrixFunction) or kernel.domains[item.symbol].rank == Rank.MATRIX
+        _concerns_matrices(item.expression, kernel.domains)
+        or kernel.domains[item.symbol].rank == Rank.MATRIX
         for block in kernel.blocks
         for item in (*block.computes, *block.reduces)
     )
     return _Separation(kernel).kernel() if uses else kernel
+
+
+def _concerns_matrices(expression: Any, domains: dict[Any, Domain]) -> bool:
+    """Return whether an expression has functions of matrices, or matrices of other sides."""
+    is_one = any(domains[s].rank == Rank.MATRIX for s in expression.free_symbols)
+    return is_one or expression.has(MatrixFunction, MatrixLeaf)
 
 
 class _Separation:
@@ -73,7 +90,7 @@ class _Separation:
 
     def replaced(self, expression: Any) -> Any:
         """Return `expression` with symbols for its functions of matrices."""
-        if not expression.has(MatrixFunction):
+        if not _concerns_matrices(expression, self.domains):
             return expression
         if not self.is_whole(expression):
             return rebuilt(expression, tuple(self.replaced(a) for a in expression.args))
@@ -86,13 +103,28 @@ class _Separation:
         return self.products[expression]
 
     def is_whole(self, expression: Any) -> bool:
-        """Return whether it is a function of matrices, or a choice between some by a scalar."""
+        """Return whether only a block on matrices can compute a value.
+
+        That is a function of matrices, a choice between some by a scalar, or what joins a matrix of
+        other sides with elements.
+        """
+        if isinstance(expression, MatrixFunction) or self.joins_matrices(expression):
+            return isinstance(expression, sympy.Expr)
         if not isinstance(expression, Where):
-            return isinstance(expression, MatrixFunction)
+            return False
         chosen_by = expression.condition.free_symbols
         is_narrow = all(self.domains[s].rank < Rank.VECTOR for s in chosen_by)
         has_functions = expression.has(MatrixFunction)
         return has_functions and is_narrow and not self.is_bound_to_a_pass(expression)
+
+    def joins_matrices(self, node: Any) -> bool:
+        """Return whether an operand of an elementwise operation is a matrix of other sides."""
+        if isinstance(node, MatrixFunction):
+            return False
+        if any(self.domain_of(argument).rank == Rank.MATRIX for argument in node.args):
+            return True
+        conditions = (a for a in node.args if not isinstance(a, sympy.Expr))
+        return any(map(self.joins_matrices, conditions))
 
     def fresh(self, name: str, domain: Domain) -> sympy.Symbol:
         """Return a new symbol with a number in its name."""
@@ -161,13 +193,16 @@ class _Separation:
             return symbol
 
         def operand(expression: Any) -> Any:
-            if isinstance(expression, RingState):
+            is_vector = expression.is_Symbol and self.domains[expression].rank == Rank.VECTOR
+            if isinstance(expression, RingState) or is_vector:
                 return materialised(expression)
             if expression.is_Atom:
                 return expression
             if not isinstance(expression, sympy.Expr):
                 return rebuilt(expression, tuple(operand(a) for a in expression.args))
             is_bound = self.is_bound_to_a_pass(expression)
+            if is_bound and self.joins_matrices(expression):
+                return rebuilt(expression, tuple(operand(a) for a in expression.args))
             if is_bound:
                 expression = self.without_functions(expression, operand, before)
             ready = not expression.has(MatrixFunction) and not (
@@ -198,5 +233,7 @@ class _Separation:
     def needs_a_pass(self, expression: Any) -> bool:
         """Return whether an operand combines an elementwise value with another array."""
         wide = [s for s in expression.free_symbols if self.domains[s].rank >= Rank.VECTOR]
+        if any(self.domains[s].rank == Rank.MATRIX for s in wide):
+            return False
         elements = [s for s in wide if self.domains[s] == Domain.ELEMENT]
         return bool(elements) and len(wide) > 1

@@ -8,13 +8,14 @@ blocks contain scalars, and that expressions of sweeps contain no scalar arithme
 import sympy
 
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import CLOCK, AxisSize, position, tensor_size
+from learnerdsl.expr import CLOCK, AxisSize, position, tensor_number, tensor_size
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
 def verify(kernel: Kernel) -> Kernel:
     """Check the kernel and return it unchanged."""
-    scalars: set[sympy.Basic] = {*CLOCK, tensor_size, position, *kernel.hyperparameters}
+    always = (*CLOCK, tensor_size, tensor_number, position)
+    scalars: set[sympy.Basic] = {*always, *kernel.hyperparameters}
     scalars |= {symbol for symbol in kernel.domains if isinstance(symbol, AxisSize)}
     inputs = (*kernel.extras, *kernel.states)
     scalars |= {s for s in inputs if kernel.domains[s] != Domain.ELEMENT}

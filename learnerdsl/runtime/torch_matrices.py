@@ -5,9 +5,12 @@ too.
 """
 
 import contextlib
+import math
 from typing import Any
 
 import numpy as np
+
+from learnerdsl.kernels.random_matrices import distributed, words
 
 STRIP = 256
 """Rows of a symmetric product that are computed at once, without the columns that follow them."""
@@ -72,6 +75,10 @@ class TorchMatrices:
         """Return the identity matrix (size, size)."""
         return self.torch.eye(size, dtype=dtype, device=self.like.device)
 
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return matrices of zeros."""
+        return self.torch.zeros(shape, dtype=dtype, device=self.like.device)
+
     def swapaxes(self, a: Any, first: int, second: int) -> Any:
         """Exchange two axes."""
         return self.torch.swapaxes(a, first, second)
@@ -97,9 +104,83 @@ class TorchMatrices:
         """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
         return self.decomposed(a)[1].flip(-1)
 
+    def eigenvalues(self, a: Any) -> Any:
+        """Return eigenvalues (..., n, 1), the largest first."""
+        return self.decomposed(a)[0].flip(-1)[..., None]
+
     def orthonormal(self, a: Any) -> Any:
-        """Return Q of the QR decomposition."""
-        return self.torch.linalg.qr(a)[0]
+        """Return Q of the QR decomposition; columns after the first n are 0."""
+        safe = self.torch.where(_is_finite(a), a, self.torch.zeros_like(a))
+        basis = self.torch.linalg.qr(safe)[0]
+        if a.shape[-1] > a.shape[-2]:
+            more = self.torch.zeros_like(a[..., a.shape[-2] :])
+            basis = self.torch.cat([basis, more], -1)
+        return self._known(basis, a)
+
+    def inverse(self, a: Any) -> Any:
+        """Return inverses; NaN for matrices that are singular or not finite."""
+        return self._known(*self.torch.linalg.inv_ex(a), a)
+
+    def cholesky(self, a: Any) -> Any:
+        """Return lower triangular factors; NaN where a matrix is not positive definite."""
+        return self._known(*self.torch.linalg.cholesky_ex(a), a)
+
+    def solve(self, a: Any, b: Any) -> Any:
+        """Return the solutions X of A X = B; NaN where A is singular."""
+        return self._known(*self.torch.linalg.solve_ex(a, b), a, b)
+
+    def solve_triangular(self, a: Any, b: Any, lower: bool) -> Any:
+        """Return the solutions X of A X = B, where A is triangular."""
+        own = a.tril() if lower else a.triu()
+        return self._known(self.torch.linalg.solve_triangular(own, b, upper=not lower), own, b)
+
+    def diagonal(self, a: Any) -> Any:
+        """Return diagonals (..., n, 1)."""
+        return a.diagonal(0, -2, -1)[..., None].clone()
+
+    def diagonal_matrix(self, v: Any) -> Any:
+        """Return diagonal matrices of columns (..., n, 1)."""
+        return self.torch.diag_embed(v[..., 0])
+
+    def _known(self, result: Any, *operands: Any) -> Any:
+        """Return a result that is NaN where it, or an operand, is not finite.
+
+        Codes of LAPACK among the operands are 0 where a matrix has a result.
+        """
+        is_known = _is_finite(result)
+        for own in operands:
+            is_one = own.is_floating_point()
+            is_known = is_known & (_is_finite(own) if is_one else (own == 0)[..., None, None])
+        return self.torch.where(is_known, result, self.torch.full_like(result, np.nan))
+
+    def reduced(self, a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
+        """Return a reduction of matrices, which keeps the axes; see `linalg.reduced`."""
+        over = tuple(range(-a.ndim, 0)) if axes is None else axes
+        count = math.prod(a.shape[axis] for axis in over)
+        if kind in ("max", "min") and not count:
+            shape = [1 if axis in over else a.shape[axis] for axis in range(-a.ndim, 0)]
+            return a.new_full(shape, -np.inf if kind == "max" else np.inf)
+        if kind in ("max", "min"):
+            return (a.amax if kind == "max" else a.amin)(over, keepdim=True)
+        wide = a.double()
+        if kind == "prod":
+            for axis in over:
+                wide = wide.prod(axis, keepdim=True)
+            return wide.to(a.dtype)
+        total = (wide.square() if kind == "norm" else wide).sum(over, keepdim=True)
+        total = total.sqrt() if kind == "norm" else total
+        if kind == "mean":
+            total = total / count if count else self.torch.full_like(total, np.nan)
+        return total.to(a.dtype)
+
+    def drawn(self, shape: Any, dtype: Any, kind: str, stream: int, *places: Any) -> Any:
+        """Return a random matrix; see `random_matrices`. Scalars stay on the device."""
+        device = self.like.device
+        position = self.torch.arange(math.prod(shape), device=device).reshape(shape)
+        whole = (p.long() if isinstance(p, self.torch.Tensor) else int(p) for p in places)
+        random = words(position, stream, *whole)
+        is_single = dtype == self.torch.float32
+        return distributed(kind, random, is_single, self.torch.Tensor.double, self.torch).to(dtype)
 
     def narrow(self, a: Any) -> Any:
         """Round a matrix to bfloat16."""
@@ -157,3 +238,8 @@ class TorchMatrices:
                 self.torch.addmm(own, a[first:end], b[:, :end], beta=beta, alpha=alpha, out=strip)
             out[:first, first:end] = strip[:, :first].mT
         return out
+
+
+def _is_finite(a: Any) -> Any:
+    """Return which matrices of a stack are finite, (..., 1, 1)."""
+    return a.isfinite().all(-1, keepdim=True).all(-2, keepdim=True)

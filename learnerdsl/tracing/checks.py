@@ -11,14 +11,14 @@ from sympy.logic.boolalg import BooleanAtom
 from learnerdsl.elementary import BY_NODE, FUNCTIONS
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
-    SQUARE_SHAPES,
     AxisSize,
     Clock,
     Condition,
     Draw,
     GradientSymbol,
-    Identity,
     MatrixFunction,
+    MatrixLeaf,
+    MatrixState,
     Maximum,
     Minimum,
     ModelState,
@@ -138,7 +138,7 @@ def _check_breadth(spec: Any, place: str, ndim: int) -> None:
     shape = spec.symbol.shape
     room = {"element": range(ndim), "tensor": (), "model": ()}.get(shape, shape)
     needed = _axes_of(spec.init, ndim)
-    if shape not in SQUARE_SHAPES and needed - set(room):
+    if not isinstance(spec.symbol, MatrixState) and needed - set(room):
         msg = (
             f"{place}: {spec.init} varies along the axes {tuple(sorted(needed))}, but the state "
             "has "
@@ -162,7 +162,7 @@ def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
 
     def is_one(node: Any) -> bool:
         axes = isinstance(node, Reduction) and node.axes
-        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, Identity))
+        return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, MatrixLeaf))
 
     return any(is_one(node) for node in nodes(expressions))
 
@@ -298,7 +298,7 @@ def _check_node(node: Any, place: Callable[[], str], ndim: int | None) -> None:
         _check_axes(node.axes, ndim, place)
     elif isinstance(node, AxisSize):
         _check_axes((node.axis,), ndim, place)
-    elif isinstance(node, (MatrixFunction, Identity)):
+    elif isinstance(node, (MatrixFunction, MatrixLeaf)):
         if ndim is not None and ndim < 2:
             msg = (
                 f"{place()}: {brief(node)} needs a matrix, but this tensor has "

@@ -16,6 +16,7 @@ from learnerdsl.expr import (
     Named,
     ParameterSymbol,
     Reduction,
+    Sides,
     StateSymbol,
     adopted,
     expression,
@@ -40,6 +41,7 @@ class Trace:
         model_reductions: reductions over the model in the order in which they were written.
         writers: the function that wrote each of them.
         adopted: SymPy node -> the same in nodes of the language.
+        sides: value with a name that is a matrix -> its sides.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
@@ -58,6 +60,7 @@ class Trace:
         self.model_reductions: list[Reduction] = []
         self.writers: list[str] = []
         self.adopted: dict[Any, Any] = {}
+        self.sides: dict[Any, Sides] = {}
 
     def expression(self, value: Any) -> sympy.Expr:
         """Return `value` as an expression made of nodes of the language."""

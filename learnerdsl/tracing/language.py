@@ -11,15 +11,17 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
-    SQUARE_SHAPES,
+    PARAMETER_SIDES,
     STATE_SHAPES,
     AxisState,
+    Draw,
     ExtraArray,
     ExtraScalar,
     ExtraSymbol,
     GradientSymbol,
     Hyperparameter,
     LetValue,
+    MatrixDraw,
     MatrixState,
     Named,
     NewValue,
@@ -30,15 +32,24 @@ from learnerdsl.expr import (
     StateSymbol,
     TensorScalar,
     UniformDraw,
+    array_shape,
+    as_sides,
     brief,
     equal,
+    filled,
     has,
     model_size,
+    nodes,
     position,
     rebuilt,
     replaced,
+    seed,
+    sides,
+    sides_of,
+    sides_of_own,
     step,
     symbols_in,
+    tensor_number,
     where,
 )
 from learnerdsl.storage import STORAGES
@@ -62,14 +73,17 @@ def state(
         name: a Python identifier; `learner.state` and checkpoints use it.
         init: start value: a number, or an expression of the parameter, hyperparameters and sizes,
             evaluated when the learner is made and by `reset`. If it uses the gradient, it is
-            evaluated at the first update and is the old value there: `state("last", init=g)`. A
+            evaluated at the first update and is the old value there: `state("last", init=g)`. So
+            is one with a random matrix, `normal(shape=...)`. A
             scalar state may start from reductions: `state("d", init=1e-6 * norm(p),
             shape="tensor")`.
         shape: what the state has one value for. "element": each element of the parameter, in its
             dtype. "tensor": each parameter, a float64 scalar. "model": the whole learner, a float64
             scalar. "rows" (all axes but the last), "cols" (all axes but the second to last) or a
-            tuple of axes: each index of those axes, in the parameter's dtype. ("rows", "rows") or
-            ("cols", "cols"): a square matrix (..., n, n) for each matrix of the last two axes.
+            tuple of axes: each index of those axes, in the parameter's dtype. ("rows", "rows"),
+            ("cols", 4) or two other sides: a matrix for each matrix of the last two axes, with
+            sides of the length of "rows", of "cols", or of a number; write `sides(4, 4)` where
+            both are numbers.
         ring: number of past values to keep, each one per element: `past = state("past", ring=3)`
             makes `past[1]`, the value that the last update assigned, to `past[3]`.
         dtype: number type of the state in memory, such as "bfloat16" or "int8"; None for the dtype
@@ -91,33 +105,41 @@ def state(
         raise RuleError(msg)
     storage = dtype or ""
     if ring is not None:
-        if shape != "element" or has(start, GradientSymbol):
+        if shape != "element" or has(start, *_OF_UPDATES):
             msg = (
                 f"State {name!r} is a ring, which has one value per element and cannot start from "
-                "the gradient; leave out shape, and write another init."
+                "the gradient or random numbers; leave out shape, and write another init."
             )
             raise RuleError(msg)
         _check_start(name, start, shape)
         return Ring(trace_now, trace_now.take_name(name, "state"), ring, start, storage)
     symbol = _state_symbol(trace_now, name, shape)
     _check_start(name, start, symbol.shape)
-    if not has(start, GradientSymbol):
+    if not has(start, *_OF_UPDATES):
         trace_now.states.append(StateSpec(symbol, start, storage))
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero, storage))
     old = LetValue(trace_now.take_name(f"{symbol.name}_old", "state"), trace_now.name)
+    _record_sides(trace_now, old, symbol)
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol
     return old
+
+
+_OF_UPDATES = (GradientSymbol, MatrixDraw)
+"""What a start value cannot use before the first update."""
 
 
 def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
     """Return the symbol of a state; negative axes are counted from 0."""
     if shape == ():
         shape = "tensor"
-    if shape in SQUARE_SHAPES:
-        _require_matrix(trace_now, f"State {name!r} of shape {shape}")
-        return MatrixState(trace_now.take_name(name, "state"), trace_now.name, shape)
+    own = as_sides(shape)
+    if own is not None:
+        _require_matrix(trace_now, f"State {name!r} of shape {own}")
+        if own == PARAMETER_SIDES:
+            return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
+        return MatrixState(trace_now.take_name(name, "state"), trace_now.name, own)
     if isinstance(shape, str) and shape in STATE_SHAPES:
         return STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
     axes: Any = shape
@@ -129,7 +151,7 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
         known = ", ".join((*STATE_SHAPES, "rows", "cols"))
         msg = (
             f"State {name!r} cannot have shape {shape!r}; write one of {known}, a tuple of axes, "
-            "('rows', 'rows') or ('cols', 'cols')."
+            "or two sides of a matrix such as ('rows', 'rows') or ('cols', 4)."
         )
         raise RuleError(msg)
     ndim = trace_now.ndim
@@ -144,6 +166,13 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
     if len(kept) == ndim:
         return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
     return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
+
+
+def _record_sides(trace_now: Trace, named: Named, value: Any) -> None:
+    """Let reductions of a value that has a name know whether it is a matrix, and its sides."""
+    own = sides_of(value)
+    if own is not None:
+        trace_now.sides[named] = own
 
 
 def _require_matrix(trace_now: Trace, what: str) -> None:
@@ -173,20 +202,22 @@ def shape(x: Any) -> tuple[int, ...]:
     """Return the shape of the parameter, as plain ints; see `ndim`.
 
     A learner traces the rule once for each shape and compiles each different result. So use the
-    shape to choose (`rows > cols`), but in expressions write sizes as `size(p, axis=0)`.
+    shape to choose (`rows > cols`), or for the side of a state (`min(rows, cols)`), but in
+    expressions write sizes as `size(p, axis=0)`.
 
     Args:
-        x: the parameter or the gradient.
+        x: the parameter, the gradient, or a matrix that does not have their shape.
 
     Raises:
         RuleError: `x` is something else.
     """
     trace_now = tracing_now("shape(...)")
-    if not isinstance(x, (ParameterSymbol, GradientSymbol)):
+    own = sides_of_own(x)
+    if own is None and not isinstance(x, (ParameterSymbol, GradientSymbol)):
         msg = f"The shape of {x} is not known; ask for that of the parameter or the gradient."
         raise RuleError(msg)
     trace_now.asked = True
-    return trace_now.shape
+    return trace_now.shape if own is None else array_shape(own, trace_now.shape)
 
 
 def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
@@ -198,7 +229,8 @@ def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
     if isinstance(shape, tuple):
         shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
-    foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s != model_size]
+    kept = {model_size, *symbols_in(*(n for n in nodes([start]) if isinstance(n, MatrixDraw)))}
+    foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s not in kept]
     narrow = {"element": (), "tensor": (Reduction,), "model": (_over_model,)}[shape]
     outside = start
     for reduction in narrow:
@@ -326,7 +358,8 @@ def assign(target: Any, value: Any) -> NewValue:
         name += "_"
     trace_now.names.add(name)
     new = NewValue(name, trace_now.name)
-    own = trace_now.expression(value)
+    own = trace_now.expression(filled(value, sides_of(target)))
+    _record_sides(trace_now, new, target)
     trace_now.lines.append(Assignment(target, new, own, place=place_of_caller()))
     return new
 
@@ -350,13 +383,14 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
         msg = f"let({name!r}) cannot have dtype={dtype!r}; write dtype='parameter' or leave it out."
         raise RuleError(msg)
     symbol = LetValue(trace_now.take_name(name, "let"), trace_now.name)
-    value = trace_now.expression(value)
+    value = trace_now.expression(filled(value, sides_of(value)))
+    _record_sides(trace_now, symbol, value)
     rounded = dtype == "parameter"
     trace_now.lines.append(Assignment(symbol, symbol, value, rounded, place_of_caller()))
     return symbol
 
 
-def normal() -> NormalDraw:
+def normal(shape: Any = "element") -> sympy.Expr:
     """Return a standard normal random number, a different one for each element, step and call.
 
     The numbers are counter-based (Philox4x32-10 and Box-Muller in float64): functions of the
@@ -365,13 +399,40 @@ def normal() -> NormalDraw:
 
     Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
     https://doi.org/10.1145/2063384.2063405, 2011.
+
+    Args:
+        shape: "element" for a number for each element; or two sides, such as ("cols", 4), for a
+            matrix for each matrix of the parameter, with a number for each entry. A state of that
+            shape may start from it: `state("q", init=normal(shape=("cols", 4)), shape=("cols", 4))`
+            has it at the first update.
+
+    Raises:
+        RuleError: the shape is another one.
     """
-    return NormalDraw(position, _next_stream("normal()"))
+    return _drawn(NormalDraw, shape)
 
 
-def uniform() -> UniformDraw:
+def uniform(shape: Any = "element") -> sympy.Expr:
     """Return a random number from [0, 1), distributed uniformly; see `normal`."""
-    return UniformDraw(position, _next_stream("uniform()"))
+    return _drawn(UniformDraw, shape)
+
+
+def _drawn(kind: type[Draw], shape: Any) -> sympy.Expr:
+    """Return a random number for each element, or for each entry of matrices."""
+    what = f"{kind.distribution}(...)"
+    is_pair = isinstance(shape, tuple) and len(shape) == 2
+    own = PARAMETER_SIDES if shape == "element" else sides(*shape) if is_pair else None
+    if own is None:
+        msg = (
+            f"{what} cannot have shape {shape!r}; write 'element' or two sides of a matrix such as "
+            "('cols', 4)."
+        )
+        raise RuleError(msg)
+    if own == PARAMETER_SIDES:
+        return kind(position, _next_stream(what))
+    trace_now = tracing_now(what)
+    _require_matrix(trace_now, f"{what} of shape {own}")
+    return MatrixDraw(kind.distribution, _next_stream(what), seed, step, tensor_number, *own)
 
 
 def _next_stream(what: str) -> int:

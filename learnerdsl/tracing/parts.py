@@ -8,6 +8,7 @@ from learnerdsl.expr import (
     AxisSize,
     Draw,
     MatrixFunction,
+    MatrixLeaf,
     Reduction,
     model_size,
     nodes,
@@ -18,7 +19,8 @@ from learnerdsl.tracing.definition import Rule
 
 def depends_on_place(expression: sympy.Basic) -> bool:
     """Return whether the value for an element depends on other elements, or on where it is."""
-    kinds, sizes = (AxisSize, Draw, MatrixFunction, Reduction), (tensor_size, model_size)
+    kinds = (AxisSize, Draw, MatrixFunction, MatrixLeaf, Reduction)
+    sizes = (tensor_size, model_size)
     return any(isinstance(node, kinds) or node in sizes for node in nodes([expression]))
 
 

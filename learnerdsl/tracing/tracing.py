@@ -17,6 +17,7 @@ from learnerdsl.expr import (
     LetValue,
     NewValue,
     ParameterSymbol,
+    knowing,
     operators_of_rules,
     symbols_in,
     written,
@@ -149,7 +150,7 @@ def run(current: Trace, writer: Callable[..., Any], function: Callable[[], Any])
     """
     token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
-        with within_depth(current.name), operators_of_rules():
+        with within_depth(current.name), operators_of_rules(), knowing(current.sides):
             result = function()
             new = len(current.model_reductions) - len(current.writers)
             current.writers += [f"{writer.__module__}.{own_name(writer)}"] * new

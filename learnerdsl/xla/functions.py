@@ -9,8 +9,8 @@ from learnerdsl.expr import (
     AxisSize,
     AxisState,
     Draw,
-    Identity,
     MatrixFunction,
+    MatrixLeaf,
     Maximum,
     Minimum,
     Position,
@@ -164,5 +164,5 @@ def has_axes(body: Body) -> bool:
     if any(isinstance(spec.symbol, AxisState) for spec in body.rule.states):
         return True
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
-    kinds = (AxisSize, Identity, MatrixFunction)
+    kinds = (AxisSize, MatrixLeaf, MatrixFunction)
     return any(isinstance(n, kinds) or (isinstance(n, Reduction) and n.axes) for n in nodes(roots))

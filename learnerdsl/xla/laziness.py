@@ -9,11 +9,10 @@ from typing import Any
 
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
-    Identity,
     MatMul,
+    MatrixDraw,
     MatrixFunction,
     Not,
-    Transpose,
     Where,
     nodes,
     symbols_in,
@@ -25,9 +24,11 @@ Need = tuple[Any, bool]
 
 
 def is_slow(expression: Any) -> bool:
-    """Return whether an expression has functions of matrices, besides transposes and identities."""
+    """Return whether an expression has products, decompositions or draws of matrices."""
+    if any(isinstance(node, MatrixDraw) for node in nodes([expression])):
+        return True
     functions = (n for n in nodes([expression]) if isinstance(n, MatrixFunction))
-    return any(not isinstance(n, (Transpose, Identity)) for n in functions)
+    return any(isinstance(n, MatMul) or n.is_decomposition for n in functions)
 
 
 def is_lazy(expression: Any, body: Body) -> bool:
@@ -106,8 +107,7 @@ def _is_worth(expression: Any, need: Need) -> bool:
     if not is_slow(expression):
         return False
     functions = [n for n in nodes([expression]) if isinstance(n, MatrixFunction)]
-    is_product = all(isinstance(n, (Identity, MatMul, Transpose)) for n in functions)
-    return need[1] or not is_product
+    return need[1] or any(n.is_decomposition for n in functions)
 
 
 def _choice_in(expression: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.codegen.printer import ATOM, POWER, PRODUCT
 from learnerdsl.export.dialects import JaxPrinter
@@ -33,7 +34,8 @@ WHOLE = 64
 
 OPERATIONS = frozenset(
     {
-        *("eigenvectors", "inverse_root", "matmul", "normal", "orthonormal", "power"),
+        *LINEAR_ALGEBRA,
+        *("matmul", "normal", "power"),
         *("cast", "either", "quotient", "root", "rounded", "size", "times", "uniform", "when"),
         *("where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
@@ -210,13 +212,6 @@ class XlaPrinter(JaxPrinter):
         if isinstance(argument, (sympy.Pow, Power)) and argument.exp == 2:
             return f"jnp.square({self(argument.base)})"
         return self(argument)
-
-    def matrix(self, expr: Any) -> str:
-        """Return a function of matrices."""
-        text = super().matrix(expr)
-        if text.startswith("jnp.linalg.qr("):
-            return self.own("orthonormal", self(expr.args[0]))
-        return text
 
     def draw(self, expr: Draw) -> str:
         """Return random numbers with the parameter's shape."""

@@ -12,8 +12,8 @@ import sympy
 
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
-    Identity,
     MatrixFunction,
+    MatrixLeaf,
     MatrixState,
     Named,
     Transpose,
@@ -127,7 +127,8 @@ class _Gathering:
         for node in nodes([expression]):
             arguments = tuple(new[a] for a in node.args)
             if isinstance(node, MatrixFunction) and not isinstance(node, Transpose):
-                arguments = tuple(map(self.operand, arguments))
+                own = zip(arguments, node.args, strict=True)
+                arguments = tuple(self.operand(a) if b in node.operands else a for a, b in own)
             same = all(a is b for a, b in zip(arguments, node.args, strict=True))
             new[node] = node if same else rebuilt(node, arguments)
         return new[expression]
@@ -137,7 +138,7 @@ class _Gathering:
         if isinstance(node, Transpose):
             return Transpose(self.operand(node.args[0]))
         expression = replaced(node, self.whole, rebuilt)
-        is_plain = not node.args or isinstance(node, (MatrixFunction, Identity, Whole))
+        is_plain = not node.args or isinstance(node, (MatrixFunction, MatrixLeaf, Whole))
         return expression if is_plain or self.body.is_scalar(node) else Whole(expression)
 
     def is_whole(self, expression: Any) -> bool:

@@ -268,7 +268,6 @@ BAD = {
     "joins a value of": lambda p, g: p - ld.transpose(g),
     "it must be square": lambda p, g: p - ld.matmul(ld.inverse_root(g, 2), g),
     "which is not a matrix": lambda p, g: ld.matmul(ld.norm(p), g),
-    "reductions are over values for each element": lambda p, g: p - ld.norm(_gram(g)),
     "write identity\\('rows'\\)": lambda p, g: ld.matmul(ld.identity("both"), g),
 }
 

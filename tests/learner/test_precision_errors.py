@@ -83,7 +83,7 @@ REFUSED = {
     "a tensor's": (every_shape, WIDE, {"states": {"t": "bfloat16"}}, "is one number, .*; leave it"),
     "a model's": (every_shape, WIDE, {"states": {"d": "float32"}}, "is one number, .* float64"),
     "rows in 8 bits": (every_shape, WIDE, {"states": {"r": "int8"}}, "'r' .* index of some axes"),
-    "a square": (shampoo, WIDE, {"states": {"left": "bfloat16"}}, "is a square matrix for matrix"),
+    "a square": (shampoo, WIDE, {"states": {"left": "bfloat16"}}, "is a matrix of its own"),
     "more bits": (adam, WIDE, {"states": "float64"}, "computed in float32, .*; leave it out"),
     "fewer of float64": (adam, (np.float64,), {"states": "bfloat16"}, "choose float64 or float32"),
     "8 of float64": (adam, (np.float64,), {"states": "int8"}, "belongs to a float64 parameter"),

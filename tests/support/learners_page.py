@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from learnerdsl import learners
-from learnerdsl.expr import RingState
+from learnerdsl.expr import RingState, Sides
 from support.battery import RULES, follow
 from support.families import TRUSTED, UNTRUSTED
 from support.families.libraries import run_optax, run_torch
@@ -171,8 +171,8 @@ def state_text(symbol, rule) -> str:
 def _shape(shape) -> str:
     if isinstance(shape, str):
         return shape
-    if isinstance(shape[0], str):
-        return " x ".join(shape)
+    if isinstance(shape, Sides):
+        return " x ".join(map(str, shape))
     return {(0,): "rows", (1,): "cols"}[shape]
 
 

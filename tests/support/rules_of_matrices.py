@@ -92,3 +92,54 @@ def from_first(p, g, lr=0.1):
 
 
 RULES = [preconditioned, newton_schulz, barriers, bound_to_passes, scaled, noisy, from_first]
+
+
+@ld.rule
+def low_rank(p, g, lr=0.1, rank=2):
+    """States of any sides, norms of rows and columns of their products, and what is chosen."""
+    q = ld.state("q", init=1.0, shape=("cols", rank))
+    s = ld.state("s", init=ld.identity(rank) / 2, shape=ld.sides(rank, rank))
+    c = ld.state("c", shape=("rows", 1))
+    m = ld.state("m")
+    b = ld.let("b", m + g)
+    left = ld.let("left", ld.matmul(b, q))
+    left = ld.let("scaled", left / (ld.norm(left, axis=-2) + 1e-3))
+    right = ld.let("right", ld.matmul(ld.transpose(b), left))
+    q_new = ld.assign(q, right / (ld.max(ld.abs(right), axis=-2) + 1e-3) + 0.1)
+    s_new = ld.assign(s, 0.9 * s + ld.matmul(ld.transpose(left), left))
+    largest = ld.max(ld.abs(left), axis=-1)
+    c_new = ld.assign(c, ld.where(ld.equal(ld.step % 2, 0), largest, ld.mean(left, axis=-1)))
+    u = ld.let("u", ld.matmul(ld.matmul(left, s_new), ld.transpose(q_new)))
+    p_new = ld.assign(p, p - lr * u / (1 + ld.norm(q_new)) - lr * c_new * g / (1 + ld.norm(u)))
+    return ld.combine([ld.assign(m, b - 0.05 * u), p_new])
+
+
+@ld.rule
+def joined_sides(p, g, lr=0.1):
+    """Matrices of other sides that meet elements, vectors, random numbers and each other."""
+    c, r = ld.state("c", shape=("rows", 1)), ld.state("r", init=1.0, shape=(1, "cols"))
+    one = ld.state("one", init=2.0, shape=ld.sides(1, 1))
+    m = ld.state("m", shape=("rows", "cols"))
+    x = ld.matmul(g, ld.transpose(g))
+    c_new = ld.assign(c, 0.5 * c + ld.sum(x, axis=-1) / ld.size(x, axis=-1))
+    r_new = ld.assign(r, ld.where(r > 0.5, 0.9 * r, 1) + ld.mean(ld.matmul(p, ld.transpose(p))))
+    one_new = ld.assign(one, ld.where(ld.any(c_new > 1), one / 2, ld.min(c_new, axis=(-2, -1))))
+    noise = g * c_new * ld.mean(g**2, axis=-1) + ld.normal() * r_new
+    m_new = ld.assign(m, 0.5 * m + ld.where(g * c_new > 0, noise, c_new * r_new))
+    return ld.assign(p, p - lr * m_new / (1 + ld.norm(m_new)) * ld.minimum(one_new, 3, c_new))
+
+
+OF_SIDES = [low_rank, joined_sides]
+"""Rules with matrices that do not have the parameter's shape and are not square."""
+
+
+@ld.rule
+def sketched(p, g, lr=0.1, every=2, rank=3):
+    """A state that starts at random, and a projection that is drawn anew every other step."""
+    q = ld.state("q", init=ld.normal(shape=("cols", rank)), shape=("cols", rank))
+    s = ld.state("s", shape=("rows", rank))
+    now = ld.equal((ld.step - 1) % every, 0)
+    s_new = ld.assign(s, ld.where(now, ld.uniform(shape=("rows", rank)), s))
+    q_new = ld.assign(q, q + 0.1 * ld.matmul(ld.transpose(g), s_new))
+    kicked = lr * ld.normal(shape=("rows", 1)) + lr * ld.normal()
+    return ld.assign(p, p - lr * ld.matmul(ld.matmul(g, q), ld.transpose(q_new)) - kicked)

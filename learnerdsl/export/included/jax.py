@@ -47,3 +47,65 @@ def inverse_root(a, order):
     least = jnp.finfo(a.dtype).eps * jnp.max(jnp.abs(roots), -1, keepdims=True)
     powers = jnp.maximum(roots, least) ** (-1.0 / order)
     return (vectors * powers[..., None, :]) @ vectors.mT
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; the norm is the root of a sum."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -jnp.inf if kind == "max" else jnp.inf
+        return getattr(jnp, kind)(a, axis=axes, keepdims=True, initial=start)
+    if kind == "norm":
+        return jnp.sqrt(reduced(jnp.square(a), "sum", axes))
+    return getattr(jnp, kind)(a, axis=axes, keepdims=True)
+
+
+def known(result, *operands):
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known = True
+    for matrices in (*operands, result):
+        is_known = is_known & jnp.isfinite(matrices).all((-2, -1), keepdims=True)
+    return jnp.where(is_known, result, jnp.nan)
+
+
+def orthonormal(a):
+    """Return an orthonormal basis of the columns; those after the first n are 0."""
+    basis = jnp.linalg.qr(a)[0]
+    more = jnp.zeros_like(a[..., basis.shape[-1] :])
+    return known(jnp.concatenate([basis, more], -1), a)
+
+
+def inverse(a):
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return known(jnp.linalg.inv(a), a)
+
+
+def cholesky(a):
+    """Return lower triangular factors; NaN where a matrix is not positive definite."""
+    return known(jnp.linalg.cholesky(a, symmetrize_input=False), a)
+
+
+def solve(a, b):
+    """Return the solutions X of A X = B; NaN where A is singular."""
+    return known(jnp.linalg.solve(a, b), a, b)
+
+
+def solve_triangular(a, b, lower):
+    """Return the solutions X of A X = B, where A is triangular."""
+    a = jnp.tril(a) if lower else jnp.triu(a)
+    return known(jax.scipy.linalg.solve_triangular(a, b, lower=lower), a, b)
+
+
+def eigenvalues(a):
+    """Return the eigenvalues of symmetric matrices as columns, the largest first."""
+    return jnp.flip(eigh(a)[0], -1)[..., None]
+
+
+def diagonal(a):
+    """Return diagonals (..., n, 1)."""
+    return jnp.diagonal(a, 0, -2, -1)[..., None]
+
+
+def diagonal_matrix(v):
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return jnp.where(jnp.eye(v.shape[-2], dtype=bool), v, 0)

@@ -60,3 +60,76 @@ def inverse_root(a, order):
     least = np.finfo(a.dtype).eps * np.max(np.abs(roots), -1, keepdims=True)
     powers = np.maximum(roots, least) ** (-1.0 / order)
     return ((vectors * powers[..., None, :]) @ vectors.mT).astype(a.dtype)
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; the norm is the root of a sum."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        start = -np.inf if kind == "max" else np.inf
+        return getattr(np, kind)(a, axis=axes, keepdims=True, initial=start)
+    if kind == "norm":
+        return np.sqrt(np.square(a, dtype=np.float64).sum(axes, keepdims=True)).astype(a.dtype)
+    return getattr(np, kind)(a, axis=axes, keepdims=True, dtype=np.float64).astype(a.dtype)
+
+
+def known(result, *operands):
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known = True
+    for matrices in (*operands, result):
+        is_known = is_known & np.isfinite(matrices).all((-2, -1), keepdims=True)
+    return np.where(is_known, result, np.asarray(np.nan, result.dtype))
+
+
+def orthonormal(a):
+    """Return an orthonormal basis of the columns; those after the first n are 0."""
+    basis = np.linalg.qr(a)[0]
+    more = np.zeros_like(a[..., basis.shape[-1] :])
+    return known(np.concatenate([basis, more], -1), a)
+
+
+def each(function, *operands):
+    """Apply a function to stacks of matrices; NaN for those for which it raises."""
+    try:
+        finite = np.isfinite(operands[0]).all((-2, -1), keepdims=True)
+        safe = np.where(finite, operands[0], np.zeros_like(operands[0]))
+        return known(function(safe, *operands[1:]), *operands)
+    except np.linalg.LinAlgError:
+        if operands[0].ndim == 2:
+            return np.full_like(operands[-1], np.nan)
+    return np.stack([each(function, *own) for own in zip(*operands, strict=True)])
+
+
+def inverse(a):
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    return each(np.linalg.inv, a)
+
+
+def cholesky(a):
+    """Return lower triangular factors; NaN where a matrix is not positive definite."""
+    return each(np.linalg.cholesky, a)
+
+
+def solve(a, b):
+    """Return the solutions X of A X = B; NaN where A is singular."""
+    return each(np.linalg.solve, a, b)
+
+
+def solve_triangular(a, b, lower):
+    """Return the solutions X of A X = B, where A is triangular."""
+    return solve(np.tril(a) if lower else np.triu(a), b)
+
+
+def eigenvalues(a):
+    """Return the eigenvalues of symmetric matrices as columns, the largest first."""
+    return np.flip(eigh(a)[0], -1)[..., None].astype(a.dtype)
+
+
+def diagonal(a):
+    """Return diagonals (..., n, 1)."""
+    return np.diagonal(a, 0, -2, -1)[..., None]
+
+
+def diagonal_matrix(v):
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return np.where(np.eye(v.shape[-2], dtype=bool), v, np.zeros_like(v))

@@ -63,3 +63,72 @@ def inverse_root(a, order):
     least = torch.finfo(a.dtype).eps * torch.amax(torch.abs(roots), -1, keepdim=True)
     powers = torch.maximum(roots, least) ** (-1.0 / order)
     return (vectors * powers[..., None, :]) @ vectors.mT
+
+
+def reduced(a, kind, axes):
+    """Return a reduction of matrices, which keeps the axes; sums are in float64."""
+    axes = tuple(range(-a.ndim, 0)) if axes is None else axes
+    if kind in ("max", "min"):
+        return (a.amax if kind == "max" else a.amin)(axes, keepdim=True)
+    wide = a.double()
+    if kind == "prod":
+        for axis in axes:
+            wide = wide.prod(axis, keepdim=True)
+        return wide.to(a.dtype)
+    if kind == "norm":
+        return wide.square().sum(axes, keepdim=True).sqrt().to(a.dtype)
+    return (wide.mean if kind == "mean" else wide.sum)(axes, keepdim=True).to(a.dtype)
+
+
+def known(result, *operands):
+    """Return a result that is NaN where it, or an operand, is not finite."""
+    is_known = True
+    for matrices in (*operands, result):
+        is_known = is_known & torch.isfinite(matrices).all(-1, keepdim=True).all(-2, keepdim=True)
+    return torch.where(is_known, result, float("nan"))
+
+
+def orthonormal(a):
+    """Return an orthonormal basis of the columns; those after the first n are 0."""
+    basis = torch.linalg.qr(a)[0]
+    more = torch.zeros_like(a[..., basis.shape[-1] :])
+    return known(torch.cat([basis, more], -1), a)
+
+
+def inverse(a):
+    """Return inverses; NaN for matrices that are singular or not finite."""
+    result, info = torch.linalg.inv_ex(a)
+    return known(torch.where((info == 0)[..., None, None], result, float("nan")), a)
+
+
+def cholesky(a):
+    """Return lower triangular factors; NaN where a matrix is not positive definite."""
+    result, info = torch.linalg.cholesky_ex(a)
+    return known(torch.where((info == 0)[..., None, None], result, float("nan")), a)
+
+
+def solve(a, b):
+    """Return the solutions X of A X = B; NaN where A is singular."""
+    result, info = torch.linalg.solve_ex(a, b)
+    return known(torch.where((info == 0)[..., None, None], result, float("nan")), a, b)
+
+
+def solve_triangular(a, b, lower):
+    """Return the solutions X of A X = B, where A is triangular."""
+    a = a.tril() if lower else a.triu()
+    return known(torch.linalg.solve_triangular(a, b, upper=not lower), a, b)
+
+
+def eigenvalues(a):
+    """Return the eigenvalues of symmetric matrices as columns, the largest first."""
+    return torch.flip(eigh(a)[0], (-1,))[..., None]
+
+
+def diagonal(a):
+    """Return diagonals (..., n, 1)."""
+    return a.diagonal(0, -2, -1)[..., None]
+
+
+def diagonal_matrix(v):
+    """Return diagonal matrices of columns (..., n, 1)."""
+    return torch.diag_embed(v[..., 0])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import LearnerError
+from learnerdsl.expr import MatrixReduction
 from learnerdsl.ir import Block, Rank
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.interop import as_tensor, torch_if_installed
@@ -195,10 +196,13 @@ def _is_of_matrices(program: Program, block: Block) -> bool:
     kernel = program.kernel
     read = {s for c in block.computes for s in c.expression.free_symbols}
     values = [*read, *(c.expression for c in block.computes)]
+    over_tensors = {n for v in values for n in v.atoms(MatrixReduction) if n.axes is None}
     targets = {store.target for store in block.stores}
     loaded = {load.array for load in block.loads}
-    return not targets & loaded and all(
-        kernel.domain_of(value).rank >= Rank.ELEMENT for value in values
+    return (
+        not over_tensors
+        and not targets & loaded
+        and all(kernel.domain_of(value).rank >= Rank.ELEMENT for value in values)
     )
 
 

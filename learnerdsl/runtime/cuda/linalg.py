@@ -3,10 +3,12 @@
 Generated code calls them by NumPy's names.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from learnerdsl.codegen.naming import LINEAR_ALGEBRA
 from learnerdsl.errors import LearnerError
 from learnerdsl.interpret.matrices import narrow_product
 from learnerdsl.kernels import linalg
@@ -50,7 +52,7 @@ class NumpyMatrices:
     nan = np.nan
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        return getattr(linalg if name in LINEAR_ALGEBRA else np, name)
 
     def scalar(self, value: Any) -> float:
         """Convert a scalar so that it takes the dtype of the matrices that it is combined with."""
@@ -64,18 +66,6 @@ class NumpyMatrices:
         """Return a context manager whose body works on this stream."""
         del stream
         return np.errstate(all="ignore")
-
-    def inverse_root(self, a: Any, order: float) -> Any:
-        """Return `a ** (-1/order)` of symmetric matrices (..., n, n)."""
-        return linalg.inverse_root(a, order)
-
-    def eigenvectors(self, a: Any) -> Any:
-        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
-        return linalg.eigenvectors(a)
-
-    def orthonormal(self, a: Any) -> Any:
-        """Return Q of the QR decomposition."""
-        return linalg.orthonormal(a)
 
     def narrow(self, a: Any) -> Any:
         """Return a matrix as it is: `product` rounds it."""
@@ -113,6 +103,8 @@ class CupyMatrices:
         self.dtype: Any = None
 
     def __getattr__(self, name: str) -> Any:
+        if name in LINEAR_ALGEBRA:
+            return partial(getattr(linalg, name), xp=self.cupy)
         return getattr(self.cupy, name)
 
     def scalar(self, value: Any) -> Any:
@@ -128,15 +120,3 @@ class CupyMatrices:
     def on_stream(self, stream: int) -> Any:
         """Return a context manager whose body works on this stream."""
         return self.cupy.cuda.ExternalStream(stream)
-
-    def inverse_root(self, a: Any, order: float) -> Any:
-        """Return `a ** (-1/order)` of symmetric matrices (..., n, n), from their eigenvalues."""
-        return linalg.inverse_root(a, order, self.cupy)
-
-    def eigenvectors(self, a: Any) -> Any:
-        """Return the orthonormal eigenvectors (..., n, n), largest eigenvalue first."""
-        return linalg.eigenvectors(a, self.cupy)
-
-    def orthonormal(self, a: Any) -> Any:
-        """Return Q of the QR decomposition."""
-        return linalg.orthonormal(a, self.cupy)

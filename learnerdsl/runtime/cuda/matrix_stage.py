@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnerdsl.errors import LearnerError
-from learnerdsl.expr import Eigenvectors, InverseRoot, Orthonormal, Where, nodes
+from learnerdsl.expr import MatrixFunction, Where, nodes
 from learnerdsl.ir import Block, Kernel, Rank
 from learnerdsl.runtime.arrays.device import locate
 from learnerdsl.runtime.arrays.interop import MATRIX_LIBRARIES, library_of
@@ -149,7 +149,8 @@ def as_view(engine: "CudaEngine", array: Any, shape: tuple[int, ...] | None = No
 
 def _decomposes(block: Block) -> bool:
     """Return whether the block decomposes a matrix."""
-    return any(c.expression.has(Eigenvectors, InverseRoot, Orthonormal) for c in block.computes)
+    every = nodes([compute.expression for compute in block.computes])
+    return any(isinstance(node, MatrixFunction) and node.is_decomposition for node in every)
 
 
 def _chooses(kernel: Kernel, block: Block) -> bool:
