@@ -44,7 +44,7 @@ from learnerdsl.tracing.tracing import (
 )
 
 
-def only_when(condition: Any) -> None:
+def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None:
     """Let the members that follow act only in updates where `condition` holds.
 
     Call it in a transform before the rule of a chain. In an update where the condition does not
@@ -52,9 +52,16 @@ def only_when(condition: Any) -> None:
     states of this transform still change. The later members see as `step` the number of updates
     they made: one more than the model-wide state `<transform>_updates`.
 
+    A rule that evaluates the gradient at other weights than those it changes moves the parameter
+    there in an update of its own: `only_when(is_last, origin=kept, otherwise=p + rho * g)`.
+
     Args:
         condition: a condition as in `where`, but with one value for the whole model: made of the
             step, hyperparameters, model-wide states and reductions with `over="model"`.
+        origin: what the later members see and change as the parameter, where the condition holds;
+            None for the parameter.
+        otherwise: the parameter after an update in which the condition does not hold; None for
+            `origin`.
 
     Raises:
         RuleError: the call is not in a transform before a rule, or the condition differs between
@@ -78,6 +85,12 @@ def only_when(condition: Any) -> None:
         )
         raise RuleError(msg)
     trace_now.conditions.append(checked)
+    for name, value in (("origin", origin), ("otherwise", otherwise)):
+        if value is not None and name in trace_now.places:
+            msg = f"only_when(...) is called twice with {name}= in one transform; write it once."
+            raise RuleError(msg)
+        if value is not None:
+            trace_now.places[name] = trace_now.expression(value)
 
 
 def _is_of_model(node: sympy.Basic, trace_now: Trace) -> bool:
@@ -99,6 +112,7 @@ class ChainTrace(Trace):
         owners: name in the chain -> the member it belongs to.
         member: the member whose function runs; None while the chain takes names of its own.
         conditions: conditions of `only_when` so far; None if it cannot be called now.
+        places: "origin" and "otherwise" of `only_when`, where they were given.
         used: names of the current member that were looked up, to find renames of unknown ones.
     """
 
@@ -107,6 +121,7 @@ class ChainTrace(Trace):
         self.owners = dict(chain.owners)
         self.member: Member | None = None
         self.conditions: list[sympy.Expr] | None = None
+        self.places: dict[str, sympy.Expr] = {}
         self.used: set[str] = set()
 
     def take_name(self, name: str, what: str) -> str:
@@ -142,11 +157,21 @@ class _Hold:
         flag: 1 in updates where they act, 0 in others.
         step: the step as they see it.
         updates: the state that counts the updates in which they acted.
+        origin: the parameter as they see it.
+        rest: the parameter after an update in which they do not act.
+        shown: the parameter as they left it, after any update: it may have been moved since.
     """
 
     flag: LetValue
     step: LetValue
     updates: ModelState
+    origin: sympy.Expr
+    rest: sympy.Expr
+    shown: sympy.Expr
+
+    def seen(self, parameter: ParameterSymbol) -> dict[Any, Any]:
+        """Return what the members see in place of the step and the parameter."""
+        return {step: self.step, parameter: self.origin}
 
 
 def trace_chain(
@@ -224,7 +249,7 @@ class _Tracing:
     def map_gradient(self, member: Member) -> None:
         """Trace a transform before the rule, which maps the gradient."""
         start = len(self.trace.lines)
-        self.trace.conditions = []
+        self.trace.conditions, self.trace.places = [], {}
         result = self.transformed(member, start, "gradient", self.gradient)
         conditions, self.trace.conditions = self.trace.conditions, None
         if result != self.gradient:
@@ -298,7 +323,8 @@ class _Tracing:
         function = member.function
         result = run(current, function, lambda: function(current.parameter, *inputs, **arguments))
         if current.evaluation is not None:
-            updates = {step: self.hold.updates} if self.hold else {}
+            hold = self.hold
+            updates = {step: hold.updates, current.parameter: hold.shown} if hold else {}
             self.evaluation = replaced(current.evaluation, updates)
             current.evaluation = None
         if current.conditions:
@@ -342,7 +368,25 @@ class _Tracing:
         current.lines.append(Assignment(counted, counted, updates + 1))
         new = NewValue(current.take_name(f"{updates}_new", "let"), owner)
         current.lines.append(Assignment(updates, new, updates + flag))
-        return _Hold(flag, counted, updates)
+        return _Hold(flag, counted, updates, *self.places_of(member))
+
+    def places_of(self, member: Member) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+        """Return the origin, the rest and what is shown, after a transform called `only_when`."""
+        current, outer = self.trace, self.hold
+        given, parameter = current.places, current.parameter
+        seen = outer.origin if outer else parameter
+        origin = given.get("origin", parameter)
+        moved = given.get("otherwise", origin)
+        if moved.is_Symbol is False:
+            symbol = LetValue(current.take_name(f"{member.name}_moved", "let"), current.name)
+            current.lines.append(Assignment(symbol, symbol, moved))
+            moved = symbol
+        known = {parameter: seen}
+        origin, moved = replaced(origin, known), replaced(moved, known)
+        rest = where(Greater(outer.flag, 0), moved, outer.rest) if outer else moved
+        is_shown = "origin" in given and self.evaluation is not None
+        shown = self.evaluation if is_shown else outer.shown if outer else parameter
+        return origin, rest, shown
 
     def apply_hold(self, start: int) -> None:
         """Hold back the lines from index `start` on, if an earlier member called `only_when`."""
@@ -359,9 +403,11 @@ class _Tracing:
                     "separate states instead: assign(older, newer)."
                 )
                 raise RuleError(msg)
-            value = replaced(line.expression, {step: hold.step})
+            parameter = self.trace.parameter
+            value = replaced(line.expression, hold.seen(parameter))
             if line.target != line.value:
-                value = where(Greater(hold.flag, 0), value, line.target)
+                kept = hold.rest if line.target == parameter else line.target
+                value = where(Greater(hold.flag, 0), value, kept)
             lines.append(replace(line, expression=value))
         self.trace.lines[start:] = lines
 
@@ -369,7 +415,8 @@ class _Tracing:
         """Assign the last value of the parameter, inlined where nothing else uses it."""
         parameter, lines = self.trace.parameter, self.trace.lines
         if self.hold is not None:
-            value = where(Greater(self.hold.flag, 0), self.new, parameter)
+            new = replaced(self.new, self.hold.seen(parameter))
+            value = where(Greater(self.hold.flag, 0), new, self.hold.rest)
             lines.append(Assignment(parameter, self.assigned, value))
             return
         named = next(s for s in symbols_in(self.new) if s != parameter)
