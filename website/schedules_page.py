@@ -15,6 +15,7 @@ EXAMPLES = (
     "held(0.1, 0.5, steps=300)",
     "linear(0.1, 0.02, steps=800)",
     "polynomial(0.1, 0.0, steps=900, power=2.0)",
+    "power_cool(0.1, steps=950, coefficient=4e-5)",
     "exponential(0.1, 0.5, decay_steps=200)",
     "step_decay(0.1, 0.5, 250)",
     "inverse_time(0.1, 1.0, 100)",

@@ -24,6 +24,7 @@ from learnerdsl.schedules.decay import held as held
 from learnerdsl.schedules.decay import inverse_time as inverse_time
 from learnerdsl.schedules.decay import linear as linear
 from learnerdsl.schedules.decay import polynomial as polynomial
+from learnerdsl.schedules.decay import power_cool as power_cool
 from learnerdsl.schedules.decay import rex as rex
 from learnerdsl.schedules.decay import step_decay as step_decay
 from learnerdsl.schedules.decay import swa_annealing as swa_annealing

@@ -123,6 +123,31 @@ def polynomial(
     return Schedule(between(number("initial", initial), number("final", final), remaining))
 
 
+def power_cool(initial: float, steps: int, coefficient: float, power: float = 1.2) -> Schedule:
+    r"""Stay until a power of the time left is less: $\min(a,\ c (T - k)^q)$, and 0 from $T$ on.
+
+    The end of training is the same for every $a$: a smaller rate stays for longer and joins the
+    same curve. So parameters with different rates cool down together, and a run that ends before
+    $T$ was on the way to it. If $T - (a/c)^{1/q}$ is a whole number of updates $s$, this is
+    `polynomial(a, 0, T - s, q, begin=s)`.
+
+    Args:
+        initial: the value $a$ at first, positive.
+        steps: the number of updates $T$ until 0.
+        coefficient: the factor $c$ of the power, positive.
+        power: the exponent $q$.
+
+    Source: PowerCool of Yash Pande in the third track of modded-nanogpt,
+    https://github.com/KellerJordan/modded-nanogpt/pull/291
+
+    >>> power_cool(0.5, steps=4, coefficient=0.1, power=2).values(6)
+    array([0.5, 0.5, 0.4, 0.1, 0. , 0. ])
+    """
+    time_left = sympy.Max(duration("steps", steps) - updates_done, 0)
+    falling = positive("coefficient", coefficient) * time_left ** not_negative("power", power)
+    return Schedule(sympy.Min(positive("initial", initial), falling))
+
+
 def linear(initial: float, final: float, steps: int, begin: int = 0) -> Schedule:
     r"""Follow a line, then stay constant: $a + (b - a) x$ with $x = \min(\max(k - s, 0), T)/T$.
 

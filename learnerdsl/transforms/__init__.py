@@ -19,6 +19,8 @@ from learnerdsl.transforms.ema import ema
 from learnerdsl.transforms.fixed_weight_decay import fixed_weight_decay
 from learnerdsl.transforms.grokfast_ema import grokfast_ema
 from learnerdsl.transforms.lookahead import lookahead
+from learnerdsl.transforms.magma import magma
+from learnerdsl.transforms.mechanic import mechanic
 from learnerdsl.transforms.non_negative import non_negative
 from learnerdsl.transforms.normalize_by_global_norm import normalize_by_global_norm
 from learnerdsl.transforms.orthograd import orthograd
@@ -53,6 +55,8 @@ __all__ = [
     "fixed_weight_decay",
     "grokfast_ema",
     "lookahead",
+    "magma",
+    "mechanic",
     "non_negative",
     "normalize_by_global_norm",
     "orthograd",

@@ -32,6 +32,7 @@ from learnerdsl.schedules import (
     piecewise_constant,
     piecewise_interpolate,
     polynomial,
+    power_cool,
     product,
     rex,
     step_decay,
@@ -64,6 +65,7 @@ ALL = {
     "piecewise_constant": piecewise_constant([0.3, 0.2, 0.1], [5, 9]),
     "piecewise_interpolate": piecewise_interpolate([0.3, 0.2, 0.5], [5, 9], "cosine"),
     "polynomial": polynomial(0.3, 0.0, 49, 2),
+    "power_cool": power_cool(0.3, 49, 3e-3),
     "product": product([cosine(0.3, 30), held(1.0, 0.5, 10)]),
     "rex": rex(0.3, 49),
     "step_decay": step_decay(0.3, 0.5, 10),
@@ -152,6 +154,22 @@ def test_a_decay_ends_at_exactly_its_final_value(steps):
     ends = [linear(0.1, 0.0, steps), polynomial(0.1, 0.0, steps, 0.5), rex(0.1, steps)]
     ends += [cosine(0.1, steps), wsd(0.1, 0, 0, steps)]
     assert [end(steps + 1) for end in ends] == [0.0] * 5
+
+
+@pytest.mark.parametrize("flat", [0, 1, 30])
+def test_power_cool_is_the_curve_of_its_authors_and_a_polynomial(flat):
+    c = 0.3 / (49 - flat) ** 1.2
+    values = power_cool(0.3, 49, c).values(60)
+    authors = [min(0.3, c * max(0.0, 49 - k) ** 1.2) for k in range(60)]
+    np.testing.assert_allclose(values, authors, rtol=1e-13)
+    same = polynomial(0.3, 0.0, 49 - flat, 1.2, begin=flat)
+    np.testing.assert_allclose(values, same.values(60), rtol=1e-12)
+
+
+def test_power_cool_falls_by_the_derivative_of_the_power():
+    slope = sympy.diff(power_cool(0.3, 49, 3e-3, 2).expression, ld.step)
+    assert float(slope.subs(ld.step, 46)) == pytest.approx(-2 * 3e-3 * 4)
+    assert float(slope.subs(ld.step, 2)) == 0
 
 
 @pytest.mark.parametrize("length", [3, 7, 10, 30, 49, 97])

@@ -13,7 +13,7 @@ from support.references import REFERENCES
 STEPS = 12
 SHAPES = ((), (1,), (0,), (7, 5), (3, 4, 2))
 RULES = ("sgd", "adam")
-RANDOM = {"add_noise", "perturb"}
+RANDOM = {"add_noise", "magma", "perturb"}
 """Transforms that draw random numbers, which no reference can."""
 
 TRANSFORM_RANGES = {
@@ -43,8 +43,14 @@ TRANSFORM_RANGES = {
     "noise_std": (0.01, 0.1),
     "grokfast_alpha": (0.5, 0.9),
     "grokfast_lamb": (0.5, 2.0),
+    "magma_beta": (0.5, 0.9),
+    "magma_tau": (1.0, 3.0),
+    "alignment_beta": (0.5, 0.9),
+    "mechanic_decay": (0.01, 0.1),
+    "mechanic_init": (0.01, 0.01),
+    "mechanic_eps": (1e-8, 1e-6),
 }
-OPTIONS = {"k": 3, "swa_start": 3, "swa_every": 2, "sync_period": 4}
+OPTIONS = {"k": 3, "mechanic_betas": 3, "swa_start": 3, "swa_every": 2, "sync_period": 4}
 
 
 def chain_of(name, rule_name):

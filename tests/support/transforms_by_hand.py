@@ -172,6 +172,27 @@ def lookahead(params, new, grads, state, t, *, sync_period, slow_step):
     return [s.copy() for s in state["slow"]]
 
 
+def mechanic(
+    params, new, grads, state, t, *, mechanic_decay, mechanic_init, mechanic_eps, mechanic_betas
+):
+    start = state.setdefault("x0", params)
+    tuners = state.setdefault("tuners", np.array([[0, 0, 0, mechanic_init]] * mechanic_betas).T)
+    m, v, r, s = tuners
+    factor = s.sum()
+    decay = mechanic_decay * factor * total_norm(grads) / (total_norm(params) + mechanic_eps)
+    deltas = [(x - p) / (factor + mechanic_eps) for p, x in zip(params, start, strict=True)]
+    h = sum(np.sum((g + decay * p) * d) for p, g, d in zip(params, grads, deltas, strict=True))
+    betas = 1 - 0.1 ** np.arange(1, mechanic_betas + 1)
+    r = betas * r + np.clip(h, -m, m) * s
+    m = np.maximum(betas * m, abs(h) + mechanic_eps)
+    v = betas**2 * v + h**2
+    s = (mechanic_init / mechanic_betas * m + np.maximum(r, 0)) / (np.sqrt(v) + mechanic_eps)
+    state["tuners"] = np.array([m, v, r, s])
+    return [
+        x - s.sum() * (d - (n - p)) for x, d, n, p in zip(start, deltas, new, params, strict=True)
+    ]
+
+
 def non_negative(params, new, grads, state, t):
     return [np.maximum(n, 0.0) for n in new]
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from support.coins import coins_of
 from support.families.libraries import timm_module
 from support.tiers import slow
 
@@ -61,14 +63,14 @@ def run_torch(
     return path
 
 
-def assert_follows(chain, expected, params, sequence, **arguments):
+def assert_follows(chain, expected, params, sequence, tolerance=1e-12, **arguments):
     """Our chain goes the way of the library."""
     own = [p.copy() for p in params]
     learner = chain(own, lr=LR, **arguments)
     for k, (gradients, wanted) in enumerate(zip(sequence, expected, strict=True)):
         learner.update(gradients)
         for a, b in zip(own, wanted, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=f"update {k + 1}")
+            np.testing.assert_allclose(a, b, tolerance, tolerance, err_msg=f"update {k + 1}")
 
 
 def first(transform, optax_name, *values):
@@ -129,6 +131,13 @@ OPTAX = {
             optax.scale_by_adam(), optax.scale_by_param_block_rms(0.9), optax.scale(-LR)
         ),
         {"min_scale": 0.9},
+    ),
+    "mechanic": (
+        ld.chain(adam, our.mechanic),
+        lambda optax: optax.contrib.mechanize(
+            optax.adam(LR), weight_decay=0.3, eps=1e-4, s_init=0.2, num_betas=4
+        ),
+        {"mechanic_decay": 0.3, "mechanic_eps": 1e-4, "mechanic_init": 0.2, "mechanic_betas": 4},
     ),
     "non_negative": (
         ld.chain(adam, our.non_negative),
@@ -256,6 +265,23 @@ def test_orthograd_follows_pytorch_optimizer():
         lambda torch, tensors: library.OrthoGrad(torch.optim.Adam(tensors, lr=LR)), params, sequence
     )
     assert_follows(ld.chain(our.orthograd, adam), expected, params, sequence)
+
+
+def test_magma_follows_pytorch_optimizer():
+    library = pytest.importorskip("pytorch_optimizer")
+    torch = pytest.importorskip("torch")
+    params, sequence = problem()
+    coins = [float(c) for update in coins_of(SHAPES, STEPS, seed=0) for c in update]
+
+    def make(torch, tensors):
+        options = {"tau": 1.5, "momentum_beta": 0.8, "alignment_ema": 0.7, "moment_key": None}
+        return library.Magma(torch.optim.Adam(tensors, lr=LR), **options)
+
+    with mock.patch.object(torch, "bernoulli", side_effect=map(torch.tensor, coins)):
+        expected = run_torch(make, params, sequence)
+    arguments = {"magma_tau": 1.5, "magma_beta": 0.8, "alignment_beta": 0.7}
+    # The library keeps the alignment in float32.
+    assert_follows(ld.chain(adam, our.magma), expected, params, sequence, 1e-7, **arguments)
 
 
 def test_grokfast_follows_pytorch_optimizer():

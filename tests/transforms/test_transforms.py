@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import transforms_by_hand as references
 from support.chains import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
+from support.coins import coins_of
 from support.tiers import FEW_TRANSFORMS, few, slow
 
 import learnerdsl as ld
@@ -22,6 +23,8 @@ PASSES = {
     "clip_by_global_norm": 2,
     "clip_by_norm": 2,
     "clip_grad_norm": 2,
+    "magma": 2,
+    "mechanic": 2,
     "normalize_by_global_norm": 2,
     "orthograd": 3,
     "project_l2_ball": 2,
@@ -143,6 +146,45 @@ def test_noise_is_made_of_the_numbers_of_a_rule_that_draws_them(name):
             learner.update([np.ones(1000)])
         np.testing.assert_allclose(noisy - before + 1, sizes[name](t) * drawn, atol=1e-12)
     assert np.std(drawn) == pytest.approx(1, abs=0.1)
+
+
+def test_magma_drops_updates_by_its_coins_and_damps_the_others():
+    rng, shapes = np.random.default_rng(4), ((40,), (3, 5), ())
+    start = [np.array(rng.standard_normal(shape)) for shape in shapes]
+    sequence = [[np.array(rng.standard_normal(s)) for s in shapes] for _ in range(20)]
+    params = [p.copy() for p in start]
+    learner = ld.chain(sgd, transforms.magma)(params, lr=0.1, seed=3)
+    momenta, alignments = [np.zeros(s) for s in shapes], [1.0, 1.0, 1.0]
+    for gradients, coins in zip(sequence, coins_of(shapes, 20, seed=3), strict=True):
+        learner.update(gradients)
+        for k, (g, coin) in enumerate(zip(gradients, coins, strict=True)):
+            momenta[k] = 0.9 * momenta[k] + 0.1 * g
+            cosine = np.sum(momenta[k] * g) / np.sqrt(np.sum(momenta[k] ** 2) * np.sum(g * g))
+            alignments[k] = 0.9 * alignments[k] + 0.1 / (1 + np.exp(-cosine / 2))
+            start[k] = start[k] - 0.1 * coin * alignments[k] * g
+            np.testing.assert_allclose(params[k], start[k], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 4097, 100_003])
+def test_the_coin_of_a_tensor_of_any_size_is_fair(size):
+    learner = ld.chain(sgd, transforms.magma)([np.zeros(size, np.float32)], lr=1.0)
+    moved = 0
+    for _ in range(100):
+        before = learner.parameters[0].copy()
+        learner.update([np.ones(size, np.float32)])
+        moved += not np.array_equal(before, learner.parameters[0])
+    assert 30 < moved < 70
+
+
+def test_mechanic_finds_the_scale_of_a_rate_that_is_far_too_small():
+    ends = []
+    for rule in (sgd, ld.chain(sgd, transforms.mechanic)):
+        weights = np.array([3.0, -4.0])
+        learner = rule([weights], lr=1e-3)
+        for _ in range(300):
+            learner.update([2 * weights])
+        ends.append(np.abs(weights).max())
+    assert ends[1] < 0.05 < 1 < ends[0]
 
 
 def test_evaluation_parameters_are_the_averages():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.chains import RANDOM
 from support.teams import Parts, ThreadTeam, in_threads
 from support.tiers import few
 
@@ -84,7 +85,7 @@ def test_parts_of_several_chunks_are_updated_as_whole_tensors(name, axis):
 def test_chains_of_parts_are_updated_as_whole_tensors(name):
     made = getattr(transforms, name)
     rule = ld.chain(made, learners.sgd) if made.place != "after" else ld.chain(learners.sgd, made)
-    axis = 0 if name in ("add_noise", "perturb") else 1
+    axis = 0 if name in RANDOM else 1
     assert error(rule, SHAPES, axes_for(SHAPES, axis), 2) < 1e-10
 
 
