@@ -1,6 +1,7 @@
 """Newton-Schulz iterations: every published set of coefficients, as libraries use them."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -195,6 +196,57 @@ def test_what_has_another_shape_is_refused(value, message):
 def test_vectors_are_refused():
     with pytest.raises(ld.RuleError, match="write another rule for it under `if"):
         outcome(ld.orthogonalize, np.ones(3))
+
+
+# Iterations on Gram matrices
+
+
+@pytest.mark.parametrize("name", ["muon", "polar_express", "deepseek", "cubic"])
+@pytest.mark.parametrize("shape", [(3, 9), (9, 3), (2, 8, 3), (3, 5)], ids=str)
+def test_iterations_on_gram_matrices_are_the_same(name, shape):
+    g = np.random.default_rng(6).standard_normal(shape)
+    for steps in (1, 2, 4, 10):
+        plain = outcome(lambda g, n=steps: ld.orthogonalize(g, n, name), g)
+        found = outcome(lambda g, n=steps: ld.orthogonalize(g, n, name, gram=True), g)
+        np.testing.assert_allclose(found, plain, atol=1e-9)
+
+
+def test_compiled_iterations_on_gram_matrices_are_those_of_the_oracle():
+    g = np.random.default_rng(7).standard_normal((3, 8))
+    ends = [outcome(lambda g: ld.orthogonalize(g, gram=True), g, b) for b in ("cpu", "numpy")]
+    np.testing.assert_allclose(*ends, atol=1e-9)
+
+
+def test_long_matrices_are_multiplied_less_often():
+    text = {
+        (shape, gram): learners.muon.source(shape=shape, ns_gram=gram)
+        for shape in [(16, 32), (16, 24)]
+        for gram in (False, True)
+    }
+    multiplied = {key: len(re.findall(r"np.matmul\(.*x_", own)) for key, own in text.items()}
+    assert multiplied[(16, 32), False] == 2 * 5
+    assert multiplied[(16, 32), True] == 2 * 2
+    assert text[(16, 24), True] == text[(16, 24), False]
+
+
+def test_of_polynomials_of_one_matrix_blas_computes_a_half():
+    source = learners.muon.source(shape=(16, 32), ns_gram=True)
+    squares = re.findall(r"np.matmul\((\w+), (?:np.swapaxes\()?\1\b.*", source)
+    assert len(squares) == 2 + 5 + 3
+    assert not re.search(r"np.matmul\((\w+), \1\)", source)
+
+
+def test_what_is_no_polynomial_of_a_matrix_does_not_commute_with_it():
+    g = np.random.default_rng(8).standard_normal((3, 4))
+
+    def value(g):
+        gram = ld.let("gram", ld.matmul(g, ld.transpose(g)))
+        raised = ld.let("raised", ld.matmul(gram, gram + 1))
+        hadamard = ld.let("hadamard", ld.matmul(gram, gram * gram))
+        return ld.matmul(ld.matmul(raised, raised) - ld.matmul(hadamard, hadamard), g)
+
+    ends = [outcome(value, g, backend) for backend in ("cpu", "numpy")]
+    np.testing.assert_allclose(*ends, rtol=1e-9)
 
 
 # The option of the builtin rules

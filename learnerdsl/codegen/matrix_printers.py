@@ -1,7 +1,7 @@
 """Printers of expressions of whole matrices, in the arithmetic's dtype and with narrow products."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +28,16 @@ from learnerdsl.expr import (
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
 
 
-def symmetric_values(kernel: Kernel) -> set[sympy.Basic]:
-    """Return the symbols of matrices that are symmetric, whatever the input is."""
-    found: set[sympy.Basic] = set()
+def symmetric_values(kernel: Kernel) -> dict[sympy.Basic, sympy.Basic]:
+    """Return the symbols of matrices that are symmetric, whatever the input is, with their roots.
+
+    The root of a symmetric matrix is one of which it is a polynomial, or itself.
+    """
+    found: dict[sympy.Basic, sympy.Basic] = {}
     for compute in _of_matrices(kernel):
-        if _is_symmetric(compute.expression, found, kernel):
-            found.add(compute.symbol)
+        root = _root(compute.expression, found, kernel)
+        if root is not None:
+            found[compute.symbol] = compute.symbol if root == compute.expression else root
     return found
 
 
@@ -41,26 +45,53 @@ def _of_matrices(kernel: Kernel) -> list[Compute]:
     return [c for block in kernel.blocks if block.domain == Domain.MATRIX for c in block.computes]
 
 
-def _is_symmetric(expr: Any, known: set[sympy.Basic], kernel: Kernel) -> bool:
-    """Return whether a matrix is symmetric; `known` are symbols of such matrices."""
-    if expr in known or isinstance(expr, Identity):
-        return True
+_ONE = sympy.S.One
+"""The root of the identity matrix, which is a polynomial of every matrix."""
+
+
+def _root(expr: Any, known: Mapping[Any, Any], kernel: Kernel) -> Any:
+    """Return the root of a symmetric matrix; None if it is not symmetric.
+
+    Args:
+        expr: the matrix.
+        known: symbols of symmetric matrices -> their roots.
+        kernel: where the symbols are from.
+    """
+    if expr in known:
+        return known[expr]
+    if isinstance(expr, Identity):
+        return _ONE
     if isinstance(expr, MatMul):
         first, second = expr.args
-        is_square = first == second and _is_symmetric(first, known, kernel)
-        return is_square or first == Transpose(second) or second == Transpose(first)
+        if first == Transpose(second) or second == Transpose(first):
+            return expr
+        return _common([_root(a, known, kernel) for a in expr.args])
     if not isinstance(expr, (sympy.Add, sympy.Mul)):
-        return False
+        return None
     narrow = {s for s in expr.free_symbols if kernel.domains[s].rank < Rank.VECTOR}
     wide = [a for a in expr.args if not a.free_symbols <= narrow or a.has(Identity)]
-    return all(_is_symmetric(argument, known, kernel) for argument in wide)
+    roots = [_root(argument, known, kernel) for argument in wide]
+    if not roots or None in roots:
+        return None
+    # Products of elements are no polynomials, nor is a sum with a number, added to all elements.
+    is_sum = isinstance(expr, sympy.Add)
+    is_polynomial = len(wide) == len(expr.args) if is_sum else len(wide) == 1
+    return (is_polynomial and _common(roots)) or expr
+
+
+def _common(roots: Sequence[Any]) -> Any:
+    """Return the root that matrices have in common, so that they commute; None if they have not."""
+    own = set(roots) - {_ONE}
+    if len(own) > 1 or None in own:
+        return None
+    return own.pop() if own else _ONE
 
 
 class MatrixPrinter(NamespacePrinter):
     """A printer of expressions of arrays; it prints choices by scalars as Python's `if`.
 
     Attributes:
-        symmetric: the symbols of symmetric matrices.
+        symmetric: the symbols of symmetric matrices, with their roots.
         wide: symbols whose values are used in the arithmetic's dtype, as far as that is known.
     """
 
@@ -220,7 +251,7 @@ class ProductPrinter(MatrixPrinter):
 
     def is_symmetric(self, expr: Any) -> bool:
         """Return whether a matrix is symmetric, whatever the input is."""
-        return _is_symmetric(expr, self.symmetric, self.kernel)
+        return _root(expr, self.symmetric, self.kernel) is not None
 
     def multiplied(self, expr: MatMul, scaled: str = "", may_be_symmetric: bool = True) -> str:
         """Return a call that multiplies two matrices, and adds one of them if asked to."""

@@ -9,7 +9,9 @@ from typing import Any
 import sympy
 
 _PACKAGE = str(Path(__file__).parent.parent)
-_OF_RULES = tuple(str(Path(_PACKAGE) / folder) for folder in ("learners", "transforms"))
+_OF_RULES = tuple(
+    str(Path(_PACKAGE) / place) for place in ("learners", "transforms", "orthogonal.py")
+)
 _FOREIGN = str(Path(sympy.__file__).parent)
 
 

@@ -16,6 +16,7 @@ def adamuon(
     beta2=0.95,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
 ):
     r"""AdaMuon: the orthogonal matrix of Muon, divided by its running root mean square.
 
@@ -43,6 +44,7 @@ def adamuon(
         beta2: share $\beta_2$ of the mean squares that are kept.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the running mean of the gradient, and `v`, that of squares.
 
@@ -69,7 +71,7 @@ def adamuon(
         return assign(p, p - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * p))
     m_new = assign(m, momentum * m + (1 - momentum) * g)
     steps = whole_from(0, "ns_steps", ns_steps)
-    x = let("x", orthogonalize(m_new, steps, ns_coefficients, eps=eps))
+    x = let("x", orthogonalize(m_new, steps, ns_coefficients, eps=eps, gram=ns_gram))
     v_new = assign(v, beta2 * v + (1 - beta2) * x**2)
     u = let("u", x / (sqrt(v_new) + eps))
     rate = 0.2 * lr * sqrt(size(p)) / (norm(u) + eps)

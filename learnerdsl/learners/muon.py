@@ -16,14 +16,18 @@ from learnerdsl import (
 from learnerdsl.options import whole_from
 
 
-def _muon_step(
-    p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
-):
+def _iterations(ns_steps, ns_coefficients, ns_gram):
+    """Return the arguments of `orthogonalize` that both rules share."""
+    steps = whole_from(0, "ns_steps", ns_steps)
+    return {"steps": steps, "coefficients": ns_coefficients, "gram": ns_gram}
+
+
+def _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, adjust_lr_fn, **iterations):
     """Return the update of a matrix, which both rules share."""
     m = state("m")
     m_new = assign(m, momentum * m + (1 - momentum) * g)
     u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
-    x = orthogonalize(u, whole_from(0, "ns_steps", ns_steps), ns_coefficients, eps=eps)
+    x = orthogonalize(u, eps=eps, **iterations)
     rows, cols = size(p, axis=-2), size(p, axis=-1)
     if adjust_lr_fn == "original":
         scale = sqrt(maximum(1, rows / cols))
@@ -46,6 +50,7 @@ def muon(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     adjust_lr_fn="original",
 ):
     r"""Muon: the nearest orthogonal matrix to the momentum, by five products of matrices.
@@ -76,6 +81,8 @@ def muon(
         ns_steps: number of iterations.
         ns_coefficients: $(a, b, c)$ of $a X + (b A + c A^2) X$, a list of them, one for each
             iteration, or a name such as "polar_express"; see `learnerdsl.orthogonalize`.
+        ns_gram: whether to iterate on Gram matrices where that is faster: long matrices, not with
+            products in bfloat16.
         adjust_lr_fn: "original" as above, or "match_rms_adamw" for steps about as long as those of
             AdamW: $0.2 \sqrt{\max(\text{rows}, \text{cols})}$ in place of the root.
 
@@ -100,9 +107,8 @@ def muon(
     if ndim(p) < 2:
         msg = f"muon is for matrices, not for ndim {ndim(p)}; use muon_with_adamw."
         raise RuleError(msg)
-    return _muon_step(
-        p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
-    )
+    own = _iterations(ns_steps, ns_coefficients, ns_gram)
+    return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, adjust_lr_fn, **own)
 
 
 @rule
@@ -121,6 +127,7 @@ def muon_with_adamw(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     adjust_lr_fn="original",
 ):
     r"""Muon for matrices, AdamW for everything else.
@@ -148,6 +155,7 @@ def muon_with_adamw(
         nesterov: as in `muon`.
         ns_steps: as in `muon`.
         ns_coefficients: as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr_fn: as in `muon`.
 
     State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
@@ -168,9 +176,8 @@ def muon_with_adamw(
         Jordan et al., [Muon](https://github.com/KellerJordan/Muon), 2024.
     """
     if ndim(p) == 2:
-        return _muon_step(
-            p, g, lr, momentum, weight_decay, eps, nesterov, ns_steps, ns_coefficients, adjust_lr_fn
-        )
+        own = _iterations(ns_steps, ns_coefficients, ns_gram)
+        return _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, adjust_lr_fn, **own)
     m, v = state("m"), state("v")
     m_new = assign(m, beta1 * m + (1 - beta1) * g)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)

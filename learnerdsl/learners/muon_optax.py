@@ -18,6 +18,7 @@ def muon_optax(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
 ):
     r"""Muon as in optax: the mean gradient is bias-corrected, and weights are (input, output).
 
@@ -49,6 +50,7 @@ def muon_optax(
         ns_steps: number of iterations, also for a list of coefficients, which in optax has one
             triple for each.
         ns_coefficients: of the iterations, as in `muon`; "you" for "dion" of optax.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the running mean of the gradient; `v`, that of its square, for tensors
     that are not matrices.
@@ -78,7 +80,7 @@ def muon_optax(
     if ndim(p) == 2:
         u = let("u", u)
         steps = whole_from(0, "ns_steps", ns_steps)
-        x = orthogonalize(u, steps, ns_coefficients, eps=eps, eps_is_added=True)
+        x = orthogonalize(u, steps, ns_coefficients, eps=eps, eps_is_added=True, gram=ns_gram)
         update = sqrt(maximum(1, size(p, axis=-1) / size(p, axis=-2))) * x
     else:
         v = state("v")

@@ -15,6 +15,7 @@ def scion(
     eps=1e-8,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
 ):
     r"""Scion: steps of a given length in the norm that suits the tensor.
 
@@ -39,6 +40,7 @@ def scion(
         eps: $\epsilon$, added to the root mean square of a vector.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the running mean of the gradient.
 
@@ -62,6 +64,7 @@ def scion(
     if ndim(p) < 2:
         u = m_new / (sqrt(mean(m_new**2)) + eps)
     else:
-        x = orthogonalize(m_new, whole_from(0, "ns_steps", ns_steps), ns_coefficients)
+        steps = whole_from(0, "ns_steps", ns_steps)
+        x = orthogonalize(m_new, steps, ns_coefficients, gram=ns_gram)
         u = sqrt(size(p, axis=-2) / size(p, axis=-1)) * x
     return assign(p, p - lr * (weight_decay * p + scale * u))

@@ -14,7 +14,8 @@ def muon_tensor(p, g, m, eps, lr, momentum, one_minus_momentum, weight_decay):
     part = one_minus_momentum * g
     m_new = part + momentum * m
     u = part + momentum * m_new
-    divisor = jnp.maximum(root(sum_all(jnp.square(u))), eps)
+    length = root(sum_all(jnp.square(u)))
+    divisor = jnp.maximum(length, eps)
     inverse_divisor = 1 / divisor
     x_0 = whole(cast(inverse_divisor, p) * u)
     gram_1 = matmul(x_0, x_0.mT)
