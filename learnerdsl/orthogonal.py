@@ -132,7 +132,7 @@ def orthogonalize(
             what was published with the coefficients: 1.01 for "polar_express", 1.02 for
             "polar_express_5", else 1.
         gram: whether to iterate on $A$ instead of $X$ where one side is at least twice as long as
-            the other, with a new $A$ after 2 and 5 iterations: the same but for rounding, by 2/3
+            the other, with a new $A$ after 2 and 5 iterations: the same but for rounding, in 2/3
             of the time for a ratio of 4. Not with `products="bfloat16"`, whose rounding errors
             grow beyond 1 for some gradients and coefficients.
 
@@ -158,7 +158,7 @@ def orthogonalize(
     u = transpose(x) if lies.is_transposed else x
     length = norm(u) if len(lies.shape) == 2 else norm(u, axis=(-2, -1))
     factor = published.safety if safety is None else safety
-    length = length if factor == 1 else factor * length
+    length = length if as_number(factor) == 1 else factor * length
     divisor = length + eps if eps_is_added else maximum(length, eps)
 
     def named(name: str, value: Any) -> Any:

@@ -99,6 +99,7 @@ def _choose_muon(group: Group) -> Choice:
         "nesterov": bool(group["nesterov"]),
         "ns_steps": group["ns_steps"],
         "ns_coefficients": group["ns_coefficients"],
+        "ns_gram": bool(group["ns_gram"]),
         "adjust_lr_fn": group["adjust_lr_fn"] or "original",
     }
     return Choice(learners.muon, options, _MUON)
@@ -235,6 +236,7 @@ KNOWN: dict[str, Interface] = {
                 "eps": 1e-7,
                 "ns_steps": 5,
                 "adjust_lr_fn": None,
+                "ns_gram": False,
             }
             | _accepted("maximize"),
             _choose_muon,
