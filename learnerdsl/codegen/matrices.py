@@ -6,6 +6,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.matrix_printers import MatrixPrinter, ProductPrinter, with_sums
+from learnerdsl.codegen.needs import chosen_by, needs_of
 from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of
 from learnerdsl.expr import MatrixState, Transpose, Where
 from learnerdsl.ir import Block, Compute, Rank
@@ -57,8 +58,12 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     lasting = later | {s.value for s in block.stores if isinstance(s.target, MatrixState)}
     views = _views(text, block)
     printer.wide |= later | {store.value for store in block.stores}
+    needs = needs_of(computes, own - kept | lasting, printer.is_choice_of_python)
     for compute in computes:
-        lines += text.compute(compute, printer)
+        need = needs.get(compute.symbol)
+        lines += text.compute(chosen_by(need, compute), printer)
+        if need:
+            lines[-1] = _only_if(lines[-1], *need, printer)
         if text.kernel.domain_of(compute.expression).rank < Rank.ELEMENT:
             lines.append(_filled(text, compute, xp))
         if compute.symbol in lasting and views[compute.symbol]:
@@ -68,6 +73,13 @@ def _lines(text: Text, block: Block, xp: str, scalar: str) -> list[str]:
     for store in block.stores:
         lines.append(f"matrices[{str(store.target)!r}][...] = {names[store.value]}")
     return [*text.read_rows(narrow, scalar).values(), *_loads(text, block, printer), *lines]
+
+
+def _only_if(statement: str, condition: Any, holds: bool, printer: MatrixPrinter) -> str:
+    """Return a statement that computes its value only if a condition holds, or does not."""
+    name, _, value = statement.partition(" = ")
+    then, otherwise = (value, "None") if holds else ("None", value)
+    return f"{name} = ({then} if {printer.condition(condition)} else {otherwise})"
 
 
 def _loads(text: Text, block: Block, printer: MatrixPrinter) -> list[str]:

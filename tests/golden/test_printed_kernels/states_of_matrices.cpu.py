@@ -51,7 +51,7 @@ def soap_matrices_1(matrices, model, tensor):
     right_basis = matrices['right_basis']
     v_i = matrices['v']
     # turned <- matmul(matmul(transpose(left_basis), g), right_basis)
-    turned = np.matmul(np.matmul(np.swapaxes(left_basis, -1, -2), g_i), right_basis)
+    turned = (None if step == 1.0 else np.matmul(np.matmul(np.swapaxes(left_basis, -1, -2), g_i), right_basis))
     # v_now <- where(step == 1, v, beta2*v + turned**2*(1 - beta2))
     v_now = (v_i if step == 1.0 else one_minus_beta2 * turned**2 + beta2 * v_i)
     v_now = np.copy(v_now)
@@ -60,12 +60,12 @@ def soap_matrices_1(matrices, model, tensor):
     left_new = one_minus_shampoo_beta * np.matmul(g_i, t1) + shampoo_beta * left
     # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
     right_new = one_minus_shampoo_beta * np.matmul(t1, g_i) + shampoo_beta * right
-    part_1 = np.matmul(left_new, left_basis)
+    part_1 = (np.matmul(left_new, left_basis) if c1 > 0.0 else None)
     # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('r...
-    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
-    part_2 = np.matmul(right_new, right_basis)
+    by_left = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else None)
+    part_2 = (np.matmul(right_new, right_basis) if c1 > 0.0 else None)
     # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('...
-    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    by_right = (np.abs(eigenvectors(np.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * np.matmul(np.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else None)
     # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
     v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if c1 > 0.0 else v_now)
     # left_basis <- where(step == 1, eigenvectors(left_new), where(..., ..., left_basis))

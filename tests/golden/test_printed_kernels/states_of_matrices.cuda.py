@@ -52,7 +52,7 @@ def soap_matrices_1(xp, matrices, model, tensor):
     right_basis = matrices['right_basis']
     v_i = matrices['v']
     # turned <- matmul(matmul(transpose(left_basis), g), right_basis)
-    turned = xp.matmul(xp.matmul(xp.swapaxes(left_basis, -1, -2), g_i), right_basis)
+    turned = (None if step == 1.0 else xp.matmul(xp.matmul(xp.swapaxes(left_basis, -1, -2), g_i), right_basis))
     # v_now <- where(step == 1, v, beta2*v + turned**2*(1 - beta2))
     v_now = (v_i if step == 1.0 else one_minus_beta2 * turned**2 + beta2 * v_i)
     v_now = xp.copy(v_now)
@@ -61,12 +61,12 @@ def soap_matrices_1(xp, matrices, model, tensor):
     left_new = one_minus_shampoo_beta * xp.matmul(g_i, t1) + shampoo_beta * left
     # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
     right_new = one_minus_shampoo_beta * xp.matmul(t1, g_i) + shampoo_beta * right
-    part_1 = xp.matmul(left_new, left_basis)
+    part_1 = (xp.matmul(left_new, left_basis) if c1 > 0.0 else None)
     # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('r...
-    by_left = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype))
-    part_2 = xp.matmul(right_new, right_basis)
+    by_left = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-2], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(left_basis, -1, -2), part_1))) if c1 > 0.0 else None)
+    part_2 = (xp.matmul(right_new, right_basis) if c1 > 0.0 else None)
     # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...*...)), identity('...
-    by_right = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype))
+    by_right = (xp.abs(xp.eigenvectors(xp.eye(matrices['p'].shape[-1], dtype=matrices['p'].dtype) * xp.matmul(xp.swapaxes(right_basis, -1, -2), part_2))) if c1 > 0.0 else None)
     # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
     v_new = (xp.matmul(xp.matmul(xp.swapaxes(by_left, -1, -2), v_now), by_right) if c1 > 0.0 else v_now)
     # left_basis <- where(step == 1, eigenvectors(left_new), where(..., ..., left_basis))
