@@ -1,8 +1,10 @@
 """Functions of whole matrices: against NumPy and the oracle, with states, and in bad company."""
 
 import os
+import re
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from support.rules_of_matrices import RULES, barriers, newton_schulz, preconditi
 from support.tiers import slow
 
 import learnerdsl as ld
+from learnerdsl.kernels.linalg import decomposed
 
 SHAPES = [
     ((7, 5),),
@@ -350,3 +353,35 @@ def test_kernels_without_compilation_do_the_same(tmp_path):
     with np.load(path) as stepped:
         for array, name in zip(compiled, stepped.files, strict=True):
             np.testing.assert_allclose(stepped[name], array, rtol=1e-9, atol=1e-12)
+
+
+@ld.rule
+def every_third(p, g, lr=0.1):
+    """A product that two choices share, both in every third step."""
+    gram = ld.state("gram", shape=("rows", "rows"))
+    basis = ld.state("basis", init=ld.identity("rows"), shape=("rows", "rows"))
+    gram_new = ld.assign(gram, gram + ld.matmul(g, ld.transpose(g)))
+    turned = ld.matmul(gram_new, basis)
+    is_due = ld.equal(ld.step % 3, 0)
+    order = ld.let("order", ld.where(is_due, ld.abs(turned) + ld.matmul(turned, turned), basis))
+    basis_new = ld.assign(basis, ld.where(is_due, ld.orthonormal(turned + order), basis))
+    return ld.assign(p, p - lr * ld.matmul(basis_new, g))
+
+
+def test_what_only_due_steps_use_is_computed_in_these_alone():
+    source = every_third.source()
+    assert len(re.findall(r" = \(np\.matmul\(gram_new, basis\) if .* else None\)", source)) == 1
+    assert source.count("np.matmul(gram_new, basis)") == 1
+    ends = [run(every_third, [(4, 6)], backend=backend, steps=7) for backend in ("cpu", "numpy")]
+    for compiled, oracle in zip(*ends, strict=True):
+        np.testing.assert_allclose(compiled, oracle, atol=1e-9)
+
+
+@pytest.mark.parametrize("diagonal", [[3.0, -1.0, 2.0, 0.0], [[1.0, 2.0], [2.0, 1.0]], [5.0]])
+def test_diagonal_matrices_are_decomposed_by_sorting(diagonal):
+    matrices = np.array(diagonal)[..., None] * np.eye(len(np.array(diagonal).T))
+    with mock.patch("numpy.linalg.eigh", side_effect=AssertionError):
+        roots, vectors = decomposed(matrices)
+    expected = np.linalg.eigh(matrices)
+    np.testing.assert_array_equal(roots, expected[0])
+    np.testing.assert_array_equal(vectors, np.abs(expected[1]))
