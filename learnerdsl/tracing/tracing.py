@@ -272,7 +272,7 @@ def sort_arguments(
             )
             raise RuleError(msg)
         default, number = argument.default, as_number(argument.default)
-        numbers = as_numbers(default) if isinstance(default, tuple) else None
+        numbers = None if isinstance(argument.default, list) else as_numbers(argument.default)
         if numbers is not None:
             options[argument.name] = numbers
         elif isinstance(default, (bool, np.bool_, str)):
