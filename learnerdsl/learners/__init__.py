@@ -34,6 +34,7 @@ from learnerdsl.learners.alig import alig
 from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
 from learnerdsl.learners.apollo import apollo
+from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.came import came
@@ -45,6 +46,7 @@ from learnerdsl.learners.dadapt_adan import dadapt_adan
 from learnerdsl.learners.dadapt_lion import dadapt_lion
 from learnerdsl.learners.dadapt_sgd import dadapt_sgd
 from learnerdsl.learners.diffgrad import diffgrad
+from learnerdsl.learners.dion import dion
 from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
@@ -149,6 +151,8 @@ __all__ = [
     "amsgrad",
     "amsgrad_optax",
     "apollo",
+    "apollo_low_rank",
+    "apollo_mini",
     "asgd",
     "avagrad",
     "came",
@@ -160,6 +164,7 @@ __all__ = [
     "dadapt_lion",
     "dadapt_sgd",
     "diffgrad",
+    "dion",
     "dog",
     "dowg",
     "exadam",

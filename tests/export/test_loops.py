@@ -30,7 +30,10 @@ OF_AXES = frozenset(
     ]
 )
 OF_MATRICES = frozenset(
-    ["adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"]
+    [
+        *("adamuon", "apollo_low_rank", "apollo_mini", "dion", "muon", "muon_optax"),
+        *("muon_with_adamw", "scion", "shampoo", "soap"),
+    ]
 )
 OF_SHAPES = frozenset({"adafactor_bv"})
 """Builtins that treat matrices as values along axes, and others element by element."""

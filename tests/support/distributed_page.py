@@ -18,7 +18,7 @@ SHAPES = {"a vector": (8,), "a matrix": (8, 6)}
 def exchanges(name, shape):
     """Return what a learner exchanges for a tensor of this shape, as a few words."""
     rule = getattr(learners, name)
-    if name == "muon" and len(shape) < 2:
+    if name in ("dion", "muon") and len(shape) < 2:
         return "only matrices"
     found = rule.collectives(shape=shape)
     words = []

@@ -41,7 +41,8 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
+        *("apollo_low_rank", "apollo_mini"),  # as muon and racs
+        *("adamuon", "dion", "muon_optax", "muon_with_adamw", "scion"),  # as muon
         *("adafactor_bv", "adafactor_optax"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
