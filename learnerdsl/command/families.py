@@ -5,11 +5,11 @@ FAMILIES = {
     "momentum": "momentum_sgd nesterov accsgd aggmo qhm pid pnm tam optimistic_gradient_descent",
     "adam": """
         acprop adabelief adabound adagc adahessian adai adam adam_keras adam_uncorrected adamax
-        adamaxw adamc adamg adamod adams adamw adan adanorm adapnm adashift adasmooth adatam
-        ademamix simplified_ademamix adopt aida amos amsgrad amsgrad_optax apollo avagrad
-        cautious_adamw diffgrad exadam fadam focus grams kate laprop mars_adamw nadam nadamw
-        nadamw_timm optimistic_adam_v2 padam qhadam radam radam_optax ranger sparse_adam
-        stable_adamw stable_spam vsgd yogi
+        adamaxw adamc adamg adamod adams adams_momentum adamw adan adanorm adapnm adashift adasmooth
+        adatam ademamix simplified_ademamix adopt aida amos amsgrad amsgrad_optax ano apollo
+        avagrad bcos cautious_adamw diffgrad exadam fadam focus grams kate laprop madam
+        mars_adamw nadam nadamw nadamw_timm optimistic_adam_v2 padam qhadam radam
+        radam_optax ranger sparse_adam stable_adamw stable_spam vsgd yogi
     """,
     "root mean square": """
         adadelta adagrad adagrad_optax a2grad ftrl madgrad msvag rmsprop rmsprop_centered
@@ -25,7 +25,10 @@ FAMILIES = {
         prodigy_official
     """,
     "loss": "alig momo momo_adam polyak_sgd",
-    "averaging": "asgd schedule_free_adamw schedule_free_radam schedule_free_sgd",
+    "averaging": """
+        asgd gpa_adamw schedule_free_adamw schedule_free_plus schedule_free_radam
+        schedule_free_sgd
+    """,
 }
 """Family -> the names of its rules."""
 

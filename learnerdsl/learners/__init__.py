@@ -21,6 +21,7 @@ from learnerdsl.learners.adamc import adamc
 from learnerdsl.learners.adamg import adamg
 from learnerdsl.learners.adamod import adamod
 from learnerdsl.learners.adams import adams
+from learnerdsl.learners.adams_momentum import adams_momentum
 from learnerdsl.learners.adamuon import adamuon
 from learnerdsl.learners.adan import adan
 from learnerdsl.learners.adanorm import adanorm
@@ -33,9 +34,11 @@ from learnerdsl.learners.aida import aida
 from learnerdsl.learners.alig import alig
 from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
+from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.avagrad import avagrad
+from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
@@ -51,6 +54,7 @@ from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
 from learnerdsl.learners.kate import kate
@@ -58,6 +62,7 @@ from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.madam import madam
 from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
@@ -85,6 +90,7 @@ from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
 from learnerdsl.learners.schedule_free_adamw import schedule_free_adamw
+from learnerdsl.learners.schedule_free_plus import schedule_free_plus
 from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.schedule_free_sgd import schedule_free_sgd
 from learnerdsl.learners.scion import scion
@@ -132,6 +138,7 @@ __all__ = [
     "adamod",
     "adamp",
     "adams",
+    "adams_momentum",
     "adamuon",
     "adamw",
     "adan",
@@ -148,9 +155,11 @@ __all__ = [
     "amos",
     "amsgrad",
     "amsgrad_optax",
+    "ano",
     "apollo",
     "asgd",
     "avagrad",
+    "bcos",
     "came",
     "cautious_adamw",
     "cocob",
@@ -167,6 +176,7 @@ __all__ = [
     "focus",
     "fromage",
     "ftrl",
+    "gpa_adamw",
     "grams",
     "gravity",
     "kate",
@@ -177,6 +187,7 @@ __all__ = [
     "lars",
     "lars_timm",
     "lion",
+    "madam",
     "madgrad",
     "mars_adamw",
     "mars_lion",
@@ -215,6 +226,7 @@ __all__ = [
     "rmsprop_optax",
     "rprop",
     "schedule_free_adamw",
+    "schedule_free_plus",
     "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
