@@ -100,6 +100,7 @@ from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign_sgd import sign_sgd, signum
+from learnerdsl.learners.sinkgd import sinkgd
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import sophia
@@ -107,6 +108,7 @@ from learnerdsl.learners.sparse_adam import sparse_adam
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
+from learnerdsl.learners.swan import swan
 from learnerdsl.learners.tam import adatam, tam
 from learnerdsl.learners.tiger import tiger
 from learnerdsl.learners.vsgd import vsgd
@@ -239,6 +241,7 @@ __all__ = [
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "sinkgd",
     "sm3",
     "soap",
     "sophia",
@@ -246,6 +249,7 @@ __all__ = [
     "srmm",
     "stable_adamw",
     "stable_spam",
+    "swan",
     "tam",
     "tiger",
     "vsgd",

@@ -25,12 +25,13 @@ OF_AXES = frozenset(
         "racs",
         "ranger",
         "sgdp",
+        "sinkgd",
         "sm3",
         "tam",
     ]
 )
 OF_MATRICES = frozenset(
-    ["adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"]
+    ["adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap", "swan"]
 )
 OF_SHAPES = frozenset({"adafactor_bv"})
 """Builtins that treat matrices as values along axes, and others element by element."""

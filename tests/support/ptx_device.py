@@ -21,7 +21,7 @@ MACHINES = {}
 """Kernel -> what runs it: kernels live as long as the process."""
 
 FUNCTIONS_OF_MATRICES = (
-    *("adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"),
+    *("adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap", "swan"),
 )
 """Rules that need a library which the interpreter cannot be: tested in the simulator."""
 

@@ -41,8 +41,8 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
-        *("adafactor_bv", "adafactor_optax"),  # as adafactor
+        *("adamuon", "muon_optax", "muon_with_adamw", "scion", "swan"),  # as muon
+        *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
     }

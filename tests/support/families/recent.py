@@ -9,11 +9,14 @@ _NOT_IN_A_PACKAGE = "the authors' code is not in a package; compared by hand wit
 TRUSTED = {
     "ano": partial(run_torch, "Ano", torch_names, module="pytorch_optimizer", foreach=False),
 }
+_SEVERAL = "the authors published no code, and implementations differ"
 UNTRUSTED = {
     "adams_momentum": "no library has it: pytorch_optimizer.AdamS is the stable weight decay",
     "bcos": f"{_NOT_IN_A_PACKAGE} facebookresearch/bcos; pytorch_optimizer's v is of the new m",
     "gpa_adamw": f"{_NOT_IN_A_PACKAGE} facebookresearch/optimizers, gpa/gpa_adamw.py",
     "madam": f"{_NOT_IN_A_PACKAGE} NVIDIA-NeMo/Emerging-Optimizers, update_functions/madam.py",
+    "sinkgd": f"{_SEVERAL} in what they divide lengths by and in how they scale the result",
+    "swan": f"{_SEVERAL} in the iteration that whitens",
     "schedule_free_plus": f"{_NOT_IN_A_PACKAGE} adamc_schedulefree_plus_paper.py of "
     "facebookresearch/schedule_free, which schedulefree 1.4.1 does not have yet",
 }
@@ -36,5 +39,6 @@ RANGES = {
 }
 ROUNDING = {
     "adams_momentum": (5, "a momentum of nearly 0 is divided by itself in the next step"),
+    "swan": (60, "a row of two nearly equal gradients is divided by their rounded difference"),
 }
-PASSES = {"schedule_free_plus": 2}
+PASSES = {"schedule_free_plus": 2, "sinkgd": 11, "swan": 6}
