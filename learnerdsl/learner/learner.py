@@ -339,7 +339,9 @@ class Learner(Resumable, Undoing, Inspectable):
         if self._hyper.scheduled:
             self._hyper.refresh()
 
-    def undo(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool | Outcome:
+    def undo(
+        self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
+    ) -> bool | Outcome:
         """Take the last update back, in place: restore what it changed, up to rounding.
 
         The parameters, the states, the step count and the number of samples become those before

@@ -21,6 +21,7 @@ from learnerdsl.learners.adamc import adamc
 from learnerdsl.learners.adamg import adamg
 from learnerdsl.learners.adamod import adamod
 from learnerdsl.learners.adams import adams
+from learnerdsl.learners.adams_momentum import adams_momentum
 from learnerdsl.learners.adamuon import adamuon
 from learnerdsl.learners.adan import adan
 from learnerdsl.learners.adanorm import adanorm
@@ -33,10 +34,12 @@ from learnerdsl.learners.aida import aida
 from learnerdsl.learners.alig import alig
 from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
+from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
 from learnerdsl.learners.avagrad import avagrad
+from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
@@ -53,6 +56,7 @@ from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
 from learnerdsl.learners.kate import kate
@@ -60,6 +64,7 @@ from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.madam import madam
 from learnerdsl.learners.madgrad import madgrad
 from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
@@ -87,6 +92,7 @@ from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
 from learnerdsl.learners.schedule_free_adamw import schedule_free_adamw
+from learnerdsl.learners.schedule_free_plus import schedule_free_plus
 from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.schedule_free_sgd import schedule_free_sgd
 from learnerdsl.learners.scion import scion
@@ -96,6 +102,7 @@ from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign_sgd import sign_sgd, signum
+from learnerdsl.learners.sinkgd import sinkgd
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import sophia
@@ -103,6 +110,7 @@ from learnerdsl.learners.sparse_adam import sparse_adam
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
+from learnerdsl.learners.swan import swan
 from learnerdsl.learners.tam import adatam, tam
 from learnerdsl.learners.tiger import tiger
 from learnerdsl.learners.vsgd import vsgd
@@ -134,6 +142,7 @@ __all__ = [
     "adamod",
     "adamp",
     "adams",
+    "adams_momentum",
     "adamuon",
     "adamw",
     "adan",
@@ -150,11 +159,13 @@ __all__ = [
     "amos",
     "amsgrad",
     "amsgrad_optax",
+    "ano",
     "apollo",
     "apollo_low_rank",
     "apollo_mini",
     "asgd",
     "avagrad",
+    "bcos",
     "came",
     "cautious_adamw",
     "cocob",
@@ -172,6 +183,7 @@ __all__ = [
     "focus",
     "fromage",
     "ftrl",
+    "gpa_adamw",
     "grams",
     "gravity",
     "kate",
@@ -182,6 +194,7 @@ __all__ = [
     "lars",
     "lars_timm",
     "lion",
+    "madam",
     "madgrad",
     "mars_adamw",
     "mars_lion",
@@ -220,6 +233,7 @@ __all__ = [
     "rmsprop_optax",
     "rprop",
     "schedule_free_adamw",
+    "schedule_free_plus",
     "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
@@ -232,6 +246,7 @@ __all__ = [
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "sinkgd",
     "sm3",
     "soap",
     "sophia",
@@ -239,6 +254,7 @@ __all__ = [
     "srmm",
     "stable_adamw",
     "stable_spam",
+    "swan",
     "tam",
     "tiger",
     "vsgd",

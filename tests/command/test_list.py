@@ -44,7 +44,7 @@ def names(found):
 def test_filters_keep_what_is_asked_for(run_json):
     assert names(run_json("list", "--matrix")) == {
         *("adamuon", "apollo_low_rank", "apollo_mini", "dion", "muon", "muon_optax"),
-        *("muon_with_adamw", "scion", "shampoo", "soap"),
+        *("muon_with_adamw", "scion", "shampoo", "soap", "swan"),
     }
     assert names(
         run_json("list", "--states", "0", "--no-matrix", "--passes", "1", "--sort", "year")

@@ -25,6 +25,7 @@ OF_AXES = frozenset(
         "racs",
         "ranger",
         "sgdp",
+        "sinkgd",
         "sm3",
         "tam",
     ]
@@ -32,7 +33,7 @@ OF_AXES = frozenset(
 OF_MATRICES = frozenset(
     [
         *("adamuon", "apollo_low_rank", "apollo_mini", "dion", "muon", "muon_optax"),
-        *("muon_with_adamw", "scion", "shampoo", "soap"),
+        *("muon_with_adamw", "scion", "shampoo", "soap", "swan"),
     ]
 )
 OF_SHAPES = frozenset({"adafactor_bv"})

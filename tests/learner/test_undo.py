@@ -155,15 +155,15 @@ def test_schedules_follow(backend):
     learner.update(drawn(2))
     learner.undo(drawn(2))
     assert learner.hyperparameters["lr"] == schedule(2)
-    assert_close({"w": params}, {"w": {n: p - schedule(1) * drawn(1)[n] for n, p in drawn(0).items()}}, 1e-14)
+    assert_close(
+        {"w": params}, {"w": {n: p - schedule(1) * drawn(1)[n] for n, p in drawn(0).items()}}, 1e-14
+    )
 
 
 def test_groups_frozen_parameters_and_missing_gradients(backend):
     shapes = {"w": (6, 5), "b": (5,), "c": (4,), "d": (3,)}
     groups = [{"params": ["b"], "lr": 0.5, "beta1": 0.5}, {"params": ["d"], "frozen": True}]
-    learner = adam(
-        drawn(0, shapes=shapes), lr=0.1, groups=groups, missing="skip", backend=backend
-    )
+    learner = adam(drawn(0, shapes=shapes), lr=0.1, groups=groups, missing="skip", backend=backend)
     full = drawn(1, shapes=shapes)
     part = {n: g for n, g in drawn(2, shapes=shapes).items() if n != "c"}
     assert_is_taken_back(learner, [full, part, full, part], 1e-10)

@@ -21,8 +21,8 @@ MACHINES = {}
 """Kernel -> what runs it: kernels live as long as the process."""
 
 FUNCTIONS_OF_MATRICES = (
-    *("apollo_low_rank", "apollo_mini"),
-    *("adamuon", "dion", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"),
+    *("adamuon", "apollo_low_rank", "apollo_mini", "dion", "muon", "muon_optax"),
+    *("muon_with_adamw", "scion", "shampoo", "soap", "swan"),
 )
 """Rules that need a library which the interpreter cannot be: tested in the simulator."""
 
