@@ -18,7 +18,10 @@ FAMILIES = {
     "sign": "lion mars_lion rprop sign_sgd signum tiger",
     "trust ratio": "fromage lamb lamb_timm lars lars_timm nero novograd novograd_timm adamp sgdp",
     "factored": "adafactor adafactor_bv adafactor_optax adam_mini came racs sm3",
-    "matrix": "adamuon muon muon_optax muon_with_adamw scion shampoo soap",
+    "matrix": """
+        adamuon muon muon_optax muon_squared muon_with_adamw namo normuon polargrad rmnp scion
+        shampoo soap
+    """,
     "curvature": "sophia",
     "no rate": """
         cocob dadapt_adagrad dadapt_adamw dadapt_adan dadapt_lion dadapt_sgd dog dowg l_dog prodigy

@@ -42,6 +42,7 @@ FEW_TRANSFORMS = frozenset(
 COSTLY = frozenset(
     {
         *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
+        *("muon_squared", "namo", "normuon", "polargrad"),
         *("adafactor_bv", "adafactor_optax"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
