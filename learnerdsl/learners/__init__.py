@@ -71,16 +71,20 @@ from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.muon import muon, muon_with_adamw
 from learnerdsl.learners.muon_optax import muon_optax
+from learnerdsl.learners.muon_squared import muon_squared
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
+from learnerdsl.learners.namo import namo
 from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.normuon import normuon
 from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.optimistic_adam_v2 import optimistic_adam_v2
 from learnerdsl.learners.optimistic_gradient_descent import optimistic_gradient_descent
 from learnerdsl.learners.padam import padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.polargrad import polargrad
 from learnerdsl.learners.polyak_sgd import polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
@@ -88,6 +92,7 @@ from learnerdsl.learners.qhm import qhm
 from learnerdsl.learners.racs import racs
 from learnerdsl.learners.radam import radam, radam_optax
 from learnerdsl.learners.ranger import ranger
+from learnerdsl.learners.rmnp import rmnp
 from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
@@ -204,13 +209,16 @@ __all__ = [
     "msvag",
     "muon",
     "muon_optax",
+    "muon_squared",
     "muon_with_adamw",
     "nadam",
     "nadamw",
     "nadamw_timm",
+    "namo",
     "nero",
     "nesterov",
     "noisy_sgd",
+    "normuon",
     "novograd",
     "novograd_timm",
     "optimistic_adam_v2",
@@ -218,6 +226,7 @@ __all__ = [
     "padam",
     "pid",
     "pnm",
+    "polargrad",
     "polyak_sgd",
     "prodigy",
     "prodigy_official",
@@ -227,6 +236,7 @@ __all__ = [
     "radam",
     "radam_optax",
     "ranger",
+    "rmnp",
     "rmsprop",
     "rmsprop_centered",
     "rmsprop_momentum",

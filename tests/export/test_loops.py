@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from support.exported_loops import InC, InNumba, Inputs
+from support.problems import OF_MATRICES
 from support.tiers import FEW, REPRESENTATIVES, slow
 
 import learnerdsl as ld
@@ -24,16 +25,11 @@ OF_AXES = frozenset(
         "nero",
         "racs",
         "ranger",
+        "rmnp",
         "sgdp",
         "sinkgd",
         "sm3",
         "tam",
-    ]
-)
-OF_MATRICES = frozenset(
-    [
-        *("adamuon", "apollo_low_rank", "apollo_mini", "dion", "muon", "muon_optax"),
-        *("muon_with_adamw", "scion", "shampoo", "soap", "swan"),
     ]
 )
 OF_SHAPES = frozenset({"adafactor_bv"})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from support.battery import BUILTINS
+from support.problems import takes_vectors
 from support.small_rules import BACKENDS
 from support.tiers import few
 
@@ -83,7 +84,7 @@ SHARES = {"aggmo": {"beta1": 0.3}, "alig": {"momentum": 0.8}}
 
 def of_builtin(name):
     """A learner that has done an update, and what makes gradients for it."""
-    shapes = {"w": (6, 5)} if name == "muon" else SHAPES
+    shapes = {"w": (6, 5)} if not takes_vectors(name) else SHAPES
     rule = getattr(ld.learners, name)
     learner = rule(drawn(0, shapes=shapes), backend="numpy", **SHARES.get(name, {}))
     extras = {n: 0.5 if n == "loss" else drawn(9, shapes=shapes) for n in learner.extras}

@@ -43,6 +43,7 @@ COSTLY = frozenset(
     {
         *("apollo_low_rank", "apollo_mini"),  # as muon and racs
         *("adamuon", "dion", "muon_optax", "muon_with_adamw", "scion", "swan"),  # as muon
+        *("muon_squared", "namo", "normuon", "polargrad"),  # as muon
         *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
