@@ -31,8 +31,9 @@ from learnerdsl.tracing import (
     reference,
     signature,
     trace,
+    without,
 )
-from learnerdsl.xla import without, xla_program
+from learnerdsl.xla import xla_program
 
 
 class UpdateRule(ByName, HasCard):

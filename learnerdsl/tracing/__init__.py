@@ -53,3 +53,4 @@ from learnerdsl.tracing.variants import model_reductions as model_reductions
 from learnerdsl.tracing.variants import shown as shown
 from learnerdsl.tracing.variants import starts as starts
 from learnerdsl.tracing.variants import values as values
+from learnerdsl.tracing.zeros import without as without

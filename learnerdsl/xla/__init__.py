@@ -5,4 +5,3 @@ from learnerdsl.xla.program import VariantFunctions as VariantFunctions
 from learnerdsl.xla.program import XlaProgram as XlaProgram
 from learnerdsl.xla.program import xla_program as xla_program
 from learnerdsl.xla.schedules import schedule_source as schedule_source
-from learnerdsl.xla.zeros import without as without

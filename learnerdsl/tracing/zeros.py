@@ -7,7 +7,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.expr import Comparison, Power, Where, nodes, rebuilt, replaced
-from learnerdsl.tracing import Rule
+from learnerdsl.tracing.definition import Rule
 
 _NO_VALUES = (sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
 

@@ -7,7 +7,7 @@ import pytest
 import learnerdsl as ld
 import learnerdsl.jax as ldj
 from learnerdsl import learners
-from learnerdsl.xla import without
+from learnerdsl.tracing import without
 
 
 def line(rule, *names):
