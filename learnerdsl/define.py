@@ -27,6 +27,7 @@ from learnerdsl.tracing import (
     check_version,
     checked_shape,
     findable,
+    inverse,
     own_name,
     reference,
     signature,
@@ -159,6 +160,24 @@ class UpdateRule(ByName, HasCard):
                 known = ", ".join((*self._hyper_names, *self._option_names)) or "none"
                 msg = f"{self.name} has no argument {name!r}; its arguments are: {known}."
                 raise UnknownNameError(msg)
+
+    def inverse(self, **options: Any) -> Rule:
+        """Return the rule that takes an update back, as `Learner.undo` does.
+
+        Its parameter and states are those after the update, and it assigns those before it.
+
+        Args:
+            options: values of options, and `shape`; see `trace`.
+
+        Raises:
+            RuleError: an old value does not follow from the new values and the gradient.
+
+        >>> from learnerdsl.learners import momentum_sgd
+        >>> print(momentum_sgd.inverse())
+        p <- lr*b + p
+        b <- (b - (g + weight_decay*p_before)*where(step > 1, 1 - dampening, 1))/momentum
+        """
+        return inverse(self.trace(**options)).rule
 
     @property
     def assignments(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:

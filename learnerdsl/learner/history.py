@@ -119,6 +119,12 @@ class History(Mapping[str, np.ndarray]):
         columns = {name: self[name].tolist() for name in self._names}
         return {"step": self.steps.tolist(), **columns}
 
+    def drop(self, step: int) -> None:
+        """Forget the update with this number if it is the last one, and what was skipped after."""
+        rows = self._evaluated()
+        while rows and (rows[-1][0] > step or (rows[-1][0] == step and not rows[-1][1])):
+            rows.pop()
+
     def clear(self) -> None:
         """Forget all updates."""
         self._records.clear()

@@ -39,6 +39,7 @@ from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
+from learnerdsl.learner.undoing import Undoer, Undoing
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
@@ -64,7 +65,7 @@ NESTED = (
 OneRule = Rule | Callable[[tuple[int, ...]], Rule]
 
 
-class Learner(Resumable, Inspectable):
+class Learner(Resumable, Undoing, Inspectable):
     r"""Updates arrays in place by a rule, in one launch for all of them, and shows its code.
 
     Call a rule to make one: `learner = adam(params, lr=1e-3)`.
@@ -241,6 +242,7 @@ class Learner(Resumable, Inspectable):
         self._needs_no_settling = self._nonfinite == "propagate" and not is_counted
         self._pick: Callable[[Any], tuple[Any, ...]] = picker(self._names)
         self._turn = [TOKEN]
+        self._undoer_key = None
 
     def update(
         self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
@@ -280,9 +282,9 @@ class Learner(Resumable, Inspectable):
                 token = turn.pop()
                 break
             except IndexError:
-                if is_nested(self, Learner.update):
+                if is_nested(self, Learner.update, Learner.undo):
                     raise LearnerError(NESTED) from None
-                wait_for_turn(self, turn, Learner.update)
+                wait_for_turn(self, turn, Learner.update, Learner.undo)
         try:
             if minibatch_size is not self._minibatch_size:
                 self._set_minibatch_size(minibatch_size)
@@ -317,6 +319,64 @@ class Learner(Resumable, Inspectable):
             self._extras.take(extras, self._engine, absent)
         if self._hyper.scheduled:
             self._hyper.refresh()
+
+    def undo(
+        self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
+    ) -> bool | Outcome:
+        r"""Take the last update back, in place: restore what it changed, up to rounding.
+
+        The parameters, the states, the step count and the number of samples become those before
+        the update, and schedules follow. A rule for this is derived from the rule of the learner,
+        by solving its assignments for the old values (`rule.inverse()` shows it), and compiled like
+        any rule, so it takes the time of an update and no copy of anything. To take back several
+        updates, pass their gradients from the last to the first.
+
+        The result is not bitwise what was there before. An error in a state is divided by what the
+        state was multiplied by, such as $\beta_1$, so it grows with each update that is taken back,
+        and a state that decays fast loses all digits in some updates. See docs/undo.md for what
+        this comes to. `learner.snapshot()` is exact, and keeps a copy.
+
+        Args:
+            gradients: those of the update, which hyperparameters must not have changed since.
+            minibatch_size: that of the update.
+            extras: those of the update.
+
+        Returns:
+            Whether the update was undone. It is False only with `nonfinite="skip"`, if the update
+            was skipped too.
+
+        Raises:
+            LearnerError: there is no update, the old values are not kept, or a gradient or an extra
+                cannot be used; nothing was changed.
+
+        >>> import numpy as np
+        >>> from learnerdsl.learners import adamw
+        >>> w, g = np.ones(2), np.array([0.5, -3.0])
+        >>> learner = adamw([w], lr=0.1)
+        >>> learner.update([g]), w.round(3)
+        (True, array([0.899, 1.099]))
+        >>> learner.undo([g]), w.round(12), learner.step_count
+        (True, array([1., 1.]), 0)
+        """
+        turn = self._turn
+        while True:
+            try:
+                token = turn.pop()
+                break
+            except IndexError:
+                if is_nested(self, Learner.update, Learner.undo):
+                    raise LearnerError(NESTED) from None
+                wait_for_turn(self, turn, Learner.update, Learner.undo)
+        try:
+            return self._take_back(gradients, checked_samples(minibatch_size), extras)
+        finally:
+            turn.append(token)
+
+    def _make_undoer(self, rules: Sequence[Rule]) -> "Learner":
+        """Return a learner of the same arrays and states, by other rules."""
+        own = dict(zip(self._names, rules, strict=True))
+        every = [own.get(name, self._rule) for name in self._grouping.numbers]
+        return _Undoer(self, every)
 
     def refresh(self) -> None:
         """Send changed hyperparameters to the device before a CUDA graph replays an update.
@@ -509,3 +569,7 @@ class Learner(Resumable, Inspectable):
             f"{counted(count, 'element')}, "
             f"step {self.step_count}, backend {self._backend.name}>"
         )
+
+
+class _Undoer(Undoer, Learner):
+    """Takes updates of another learner back; see `Undoer`."""

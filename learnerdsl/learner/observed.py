@@ -62,6 +62,11 @@ class Watch:
         self.step, self.refusal, self.absent, history = kept
         self.history.put_back(history)
 
+    def undo(self, step: int) -> None:
+        """Forget the update with this number."""
+        self.forget()
+        self.history.drop(step)
+
     def note(self, engine: Engine, refusal: float | Outcome, absent: Sequence[int]) -> None:
         """Take note of an update; see `Engine.launch_without` for the arguments."""
         self.refusal, self.absent = refusal, frozenset(absent)

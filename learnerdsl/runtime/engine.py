@@ -187,6 +187,20 @@ class Engine(Protocol):
         """Send changed values to the device, and count an update that a CUDA graph replays."""
         ...
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine of the same kind and tensors.
+
+        Scalars stay separate; see `take_scalars`.
+
+        Raises:
+            LearnerError: this kind of engine cannot.
+        """
+        ...
+
+    def take_scalars(self, other: Any) -> None:
+        """Set the states with one value per tensor, or for the model, to those of another."""
+        ...
+
 
 class ReadsGradients:
     """The part of an engine that runs a program for the number type that its gradients have.
@@ -271,6 +285,16 @@ class HostStates:
                     array[...] = value
         for name, own in self.model_states.items():
             own[:] = values[name]
+
+    def take_scalars(self, other: Any) -> None:
+        """Set the states with one value per tensor, or for the model, to those of another."""
+        theirs = other.states
+        for name, arrays in self.states.items():
+            for array, value in zip(arrays, theirs[name], strict=True):
+                if array is not None and array.ndim == 0:
+                    array[...] = value
+        for name, own in self.model_states.items():
+            own[:] = other.model_states[name][0]
 
     @property
     def step_count(self) -> int:

@@ -103,6 +103,10 @@ class NumpyEngine(HostStates):
         named = enumerate(self.array_extras, 2)
         return {n: self.selected(self.inputs[k], tensors) for k, n in named}
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine."""
+        self.states = lender.states
+
     def positions(self) -> list[np.ndarray]:
         """Return the number of each element in its tensor, in the shape of the tensor."""
         return [np.arange(p.size).reshape(p.shape) for p in self.parameters]

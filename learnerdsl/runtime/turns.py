@@ -22,18 +22,18 @@ _one_look = threading.Lock()
 hold_across_forks(_one_look)
 
 
-def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> None:
+def wait_for_turn(owner: Any, turn: list[Any], *functions: Callable[..., Any]) -> None:
     """Wait until there may be a token, then return; another thread may still take it first.
 
     Args:
         owner: the `self` of the function that the token guards; None if all objects share it.
         turn: the list that holds the token, or is empty.
-        function: the function that takes the token; it must call this one directly.
+        functions: those that take the token; one of them must call this one directly.
     """
     # No thread takes a token while it waits here; the lock keeps two from replacing a lost one.
     with _one_look:
         is_lost = not turn and not any(
-            is_of(frame, owner, function) and not is_waiting
+            is_of(frame, owner, *functions) and not is_waiting
             for innermost in sys._current_frames().values()
             for frame, is_waiting in with_waiting(innermost)
         )
@@ -43,15 +43,15 @@ def wait_for_turn(owner: Any, turn: list[Any], function: Callable[..., Any]) -> 
         time.sleep(POLL)
 
 
-def is_nested(owner: Any, function: Callable[..., Any]) -> bool:
-    """Return whether the calling `function` runs inside another call of itself."""
+def is_nested(owner: Any, *functions: Callable[..., Any]) -> bool:
+    """Return whether the calling function runs inside another call of one of `functions`."""
     caller = sys._getframe(1)
-    return any(is_of(frame, owner, function) for frame in stack_of(caller.f_back))
+    return any(is_of(frame, owner, *functions) for frame in stack_of(caller.f_back))
 
 
-def is_of(frame: FrameType, owner: Any, function: Callable[..., Any]) -> bool:
-    """Return whether a frame is a call of the function for this owner."""
-    is_same = frame.f_code is getattr(function, "__code__", None)
+def is_of(frame: FrameType, owner: Any, *functions: Callable[..., Any]) -> bool:
+    """Return whether a frame is a call of one of the functions for this owner."""
+    is_same = any(frame.f_code is getattr(function, "__code__", None) for function in functions)
     return is_same and (owner is None or frame.f_locals.get("self") is owner)
 
 

@@ -323,6 +323,13 @@ class Members:
         else:
             self.show_steps()
 
+    def undo(self, extras: Mapping[str, Any], minibatch_size: Any) -> None:
+        """Take back the last update, by the gradients that the parameters have."""
+        gradients = [tensor.grad for tensor in self.tensors]
+        own = {name: self._extra(value) for name, value in extras.items()}
+        self.learner.undo(self._named(gradients), minibatch_size, **own)
+        self.show()
+
     @torch.no_grad()
     def _named(self, gradients: Sequence[Any]) -> dict[Any, Any]:
         """Return gradients by name as the learner takes them."""

@@ -7,6 +7,8 @@ from learnerdsl.tracing.definition import HyperDefault as HyperDefault
 from learnerdsl.tracing.definition import OptionValue as OptionValue
 from learnerdsl.tracing.definition import Rule as Rule
 from learnerdsl.tracing.definition import StateSpec as StateSpec
+from learnerdsl.tracing.inverse import Inverse as Inverse
+from learnerdsl.tracing.inverse import inverse as inverse
 from learnerdsl.tracing.joined import joined as joined
 from learnerdsl.tracing.language import Combination as Combination
 from learnerdsl.tracing.language import assign as assign

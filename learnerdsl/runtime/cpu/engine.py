@@ -258,6 +258,21 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
             self.load_check()
         self.choose_threads()
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine of the same tensors."""
+        self.borrow([lender.holder(k) for k in range(len(self.sizes))])
+
+    def holder(self, tensor: int) -> tuple["CpuEngine", int]:
+        """Return the engine that has the states of a tensor, and the number of the tensor in it."""
+        return self, tensor
+
+    def borrow(self, holders: Sequence[tuple["CpuEngine", int]]) -> None:
+        """Keep the states of each tensor in the memory of another engine."""
+        for k, (engine, number) in enumerate(holders):
+            self.memory.borrow(k, engine.memory, number)
+        self.memory.own_states = self.memory.view_states()
+        self.begin_absences(self.memory.vectors, {s.name for s in self.program.kernel.states})
+
     def use_chunks(self, chunks: np.ndarray) -> None:
         """Use these chunks from now on, and choose threads for their memory traffic."""
         counted = self.count(chunks)

@@ -50,7 +50,7 @@ class Memory:
         self.raw: list[dict[str, Any]] = [{} for _ in parameters]
         self.matrices = [self._gather_matrices(k) for k in range(self.count)]
         self.addresses = self._tabulate_addresses()
-        self.own_states = self._view_states()
+        self.own_states = self.view_states()
         self.rings = [s for s in layout.element_states if isinstance(s, RingState)]
 
     def _described(self, own: Sequence[Any], shape: tuple[int, ...]) -> Iterator[Any]:
@@ -93,7 +93,7 @@ class Memory:
             table[k, given:] = [address_of(array) for array in own]
         return table
 
-    def _view_states(self) -> dict[str, list[np.ndarray]]:
+    def view_states(self) -> dict[str, list[np.ndarray]]:
         """Return the states and the second arrays: name -> one array for each tensor."""
         slots, tensors = self.layout.tensor, range(self.count)
         states: dict[str, list[np.ndarray]] = {}
@@ -129,6 +129,23 @@ class Memory:
                         for k, slot in enumerate(slots)
                     ]
         return states
+
+    def borrow(self, k: int, lender: "Memory", number: int) -> None:
+        """Keep the states of tensor `k` where another engine keeps those of its own tensor."""
+        columns = [*(symbol.name for symbol in self.layout.columns)]
+        columns += [companion.key for companion in self.layout.companions]
+        names = {s.name for s in self.program.kernel.states}
+        names |= {companion.key for companion in self.layout.companions}
+        for name in names:
+            for own, theirs in (
+                (self.held[k], lender.held[number]),
+                (self.vectors[k], lender.vectors[number]),
+                (self.matrices[k], lender.matrices[number]),
+            ):
+                if name in own:
+                    own[name] = theirs[name]
+                    if name in columns:
+                        self.addresses[k, columns.index(name)] = address_of(own[name])
 
     def use_program(self, program: Program) -> None:
         """Decode gradients as this program, for another number type of theirs, reads them."""

@@ -61,6 +61,15 @@ class CpuMixedEngine(MixedEngine[CpuEngine], HostStates):
         for engine in self.engines[1:]:
             engine.share_rows(self.first, self.shared)
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine of the same tensors."""
+        for engine, own in zip(self.engines, self.members, strict=True):
+            engine.borrow([lender.holder(k) for k in own])
+
+    def holder(self, tensor: int) -> tuple[CpuEngine, int]:
+        """Return the engine that has the states of a tensor, and the number of the tensor in it."""
+        return self.place[tensor]
+
     def use_threads(self, is_parallel: bool) -> None:
         """Launch on Numba's threads, or in the calling thread alone."""
         for engine in self.engines:

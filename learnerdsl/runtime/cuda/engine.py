@@ -163,6 +163,22 @@ class CudaEngine(ReadsGradients, DeviceStates):
         launch = Launch(kernel, self.device.load(kernel), -(-count // THREADS), words)
         self.device.launch(launch, stream)
 
+    def borrow(self, holders: Sequence[Any]) -> None:
+        """Keep the states of each tensor in the memory of another engine.
+
+        Raises:
+            LearnerError: the rule has functions of matrices, which have arrays of their own.
+        """
+        if self.matrix_stages:
+            msg = (
+                f"Updates of {self.program.rule.name} cannot be undone on a GPU, as it has "
+                "functions of matrices. Keep a copy instead: put_back = learner.snapshot() before "
+                "the update."
+            )
+            raise LearnerError(msg)
+        super().borrow(holders)
+        self.addresses_changed = True
+
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Build chunks of these rows, and the usual chunks of all other tensors."""
         if rows or self.has_rows is not False:

@@ -236,6 +236,54 @@ class DeviceStates(WholeUpdates, Tables):
         with self.device.activate():
             self.device.upload(self.at.pending, np.zeros(len(self.model_rows)), self.stream())
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine of the same tensors."""
+        self.borrow([lender.holder(k) for k in range(len(self.sizes))])
+
+    def holder(self, tensor: int) -> tuple["DeviceStates", int]:
+        """Return the engine that has the states of a tensor, and the number of the tensor in it."""
+        return self, tensor
+
+    def borrow(self, holders: Sequence[tuple["DeviceStates", int]]) -> None:
+        """Keep the states of each tensor in the memory of another engine."""
+        layout, kernel = self.program.layout, self.program.kernel
+        keys = [companion.key for companion in layout.companions]
+        columns = [*(symbol.name for symbol in layout.columns), *keys]
+        names = {*(symbol.name for symbol in kernel.states), *keys}
+        for k, (lender, number) in enumerate(holders):
+            for name in names & self.places[k].keys():
+                self.places[k][name] = lender.places[number][name]
+                if name in columns:
+                    self.addresses[k, columns.index(name)] = self.places[k][name][0]
+        self.kept += [lender.arena for lender, _ in holders]
+        if all(own.keys() <= names for own in self.places):
+            self.arena = holders[0][0].arena  # lets go of the memory that nothing uses now
+
+    def scalar_states(self) -> dict[str, list[float]]:
+        """Return copies of the states with one value per tensor: name -> values."""
+        slots = self.program.layout.tensor
+        own = [symbol for symbol in self.program.kernel.states if symbol in slots]
+        rows = self._read_tensor_rows() if own else self.tensor_rows
+        return {symbol.name: rows[:, slots.index(symbol)].tolist() for symbol in own}
+
+    def put_scalars(self, tensor: Mapping[str, Any], model: Mapping[str, float]) -> None:
+        """Set states with one value per tensor, name -> values, and those of the model."""
+        slots, layout = self.program.layout.tensor, self.program.layout
+        symbols = {symbol.name: symbol for symbol in self.program.kernel.states}
+        if tensor:
+            rows = self._read_tensor_rows()
+            for name, values in tensor.items():
+                rows[:, slots.index(symbols[name])] = values
+            with self.device.activate():
+                self.device.upload(self.at.tensor_rows, rows, self.stream())
+                self.device.synchronize()
+        if model:
+            self.write_model_rows({layout.model.index(symbols[n]): v for n, v in model.items()})
+
+    def take_scalars(self, other: Any) -> None:
+        """Set the states with one value per tensor, or for the model, to those of another."""
+        self.put_scalars(other.scalar_states(), other.read_model_states())
+
     @property
     def states(self) -> dict[str, list[Any]]:
         """The states: name -> an array on the device, or a NumPy scalar, for each tensor."""

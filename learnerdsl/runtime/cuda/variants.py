@@ -143,6 +143,27 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
                 {n: [v[k] for k in own] if isinstance(v, list) else v for n, v in given.items()}
             )
 
+    def borrow_states(self, lender: Any) -> None:
+        """Keep the states in the memory of another engine of the same tensors."""
+        for engine, own in zip(self.engines, self.members, strict=True):
+            engine.borrow([lender.holder(k) for k in own])
+
+    def holder(self, tensor: int) -> tuple[CudaEngine, int]:
+        """Return the engine that has the states of a tensor, and the number of the tensor in it."""
+        return self.place[tensor]
+
+    def scalar_states(self) -> dict[str, list[Any]]:
+        """Return copies of the states with one value per tensor: name -> values."""
+        return self.gather([engine.scalar_states() for engine in self.engines])
+
+    def take_scalars(self, other: Any) -> None:
+        """Set the states with one value per tensor, or for the model, to those of another."""
+        tensor, model = other.scalar_states(), other.read_model_states()
+        for engine, own in zip(self.engines, self.members, strict=True):
+            names = {spec.symbol.name for spec in engine.program.rule.states}
+            mine = {n: [v[k] for k in own] for n, v in tensor.items() if n in names}
+            engine.put_scalars(mine, model)
+
     @property
     def step_count(self) -> int:
         """The number of updates done."""
