@@ -32,6 +32,7 @@ from learnerdsl.expr import (
     where,
 )
 from learnerdsl.expr import replaced as replaced_in_graph
+from learnerdsl.numbers import quoted
 from learnerdsl.tracing.context import Trace, tracing_now
 from learnerdsl.tracing.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.tracing.members import Chained, Member, refuse_collision
@@ -44,7 +45,7 @@ from learnerdsl.tracing.tracing import (
 )
 
 
-def only_when(condition: Any) -> None:
+def only_when(condition: Any, origin: Any = None, otherwise: Any = None, phases: int = 1) -> None:
     """Let the members that follow act only in updates where `condition` holds.
 
     Call it in a transform before the rule of a chain. In an update where the condition does not
@@ -52,9 +53,19 @@ def only_when(condition: Any) -> None:
     states of this transform still change. The later members see as `step` the number of updates
     they made: one more than the model-wide state `<transform>_updates`.
 
+    A rule that evaluates the gradient at other weights than those it changes moves the parameter
+    there in an update of its own: `only_when(is_second, origin=kept, otherwise=p + rho * g,
+    phases=2)`.
+
     Args:
         condition: a condition as in `where`, but with one value for the whole model: made of the
             step, hyperparameters, model-wide states and reductions with `over="model"`.
+        origin: what the later members see and change as the parameter, where the condition holds;
+            None for the parameter.
+        otherwise: the parameter after an update in which the condition does not hold; None for
+            `origin`.
+        phases: how many updates make one step, if each needs a gradient at the parameter of that
+            moment. `step(closure)` of an optimizer of torch calls the closure so many times.
 
     Raises:
         RuleError: the call is not in a transform before a rule, or the condition differs between
@@ -77,7 +88,19 @@ def only_when(condition: Any) -> None:
             'sum, mean, norm or max over="model", or choose element by element with where(...).'
         )
         raise RuleError(msg)
+    if type(phases) is not int or phases < 1:
+        msg = (
+            f"only_when(...) cannot have phases={quoted(phases)}; write a whole number, 1 or more."
+        )
+        raise RuleError(msg)
+    trace_now.phases *= phases
     trace_now.conditions.append(checked)
+    for name, value in (("origin", origin), ("otherwise", otherwise)):
+        if value is not None and name in trace_now.places:
+            msg = f"only_when(...) is called twice with {name}= in one transform; write it once."
+            raise RuleError(msg)
+        if value is not None:
+            trace_now.places[name] = trace_now.expression(value)
 
 
 def _is_of_model(node: sympy.Basic, trace_now: Trace) -> bool:
@@ -99,6 +122,8 @@ class ChainTrace(Trace):
         owners: name in the chain -> the member it belongs to.
         member: the member whose function runs; None while the chain takes names of its own.
         conditions: conditions of `only_when` so far; None if it cannot be called now.
+        places: "origin" and "otherwise" of `only_when`, where they were given.
+        phases: how many updates make one step.
         used: names of the current member that were looked up, to find renames of unknown ones.
     """
 
@@ -107,6 +132,8 @@ class ChainTrace(Trace):
         self.owners = dict(chain.owners)
         self.member: Member | None = None
         self.conditions: list[sympy.Expr] | None = None
+        self.places: dict[str, sympy.Expr] = {}
+        self.phases = 1
         self.used: set[str] = set()
 
     def take_name(self, name: str, what: str) -> str:
@@ -142,11 +169,21 @@ class _Hold:
         flag: 1 in updates where they act, 0 in others.
         step: the step as they see it.
         updates: the state that counts the updates in which they acted.
+        origin: the parameter as they see it.
+        rest: the parameter after an update in which they do not act.
+        shown: the parameter as they left it, after any update: it may have been moved since.
     """
 
     flag: LetValue
     step: LetValue
     updates: ModelState
+    origin: sympy.Expr
+    rest: sympy.Expr
+    shown: sympy.Expr
+
+    def seen(self, parameter: ParameterSymbol) -> dict[Any, Any]:
+        """Return what the members see in place of the step and the parameter."""
+        return {step: self.step, parameter: self.origin}
 
 
 def trace_chain(
@@ -201,6 +238,7 @@ def trace_chain(
         ndim=axes_of(trace_now),
         written=written,
         writers=writers,
+        phases=trace_now.phases,
         doc=doc,
     )
 
@@ -224,7 +262,7 @@ class _Tracing:
     def map_gradient(self, member: Member) -> None:
         """Trace a transform before the rule, which maps the gradient."""
         start = len(self.trace.lines)
-        self.trace.conditions = []
+        self.trace.conditions, self.trace.places = [], {}
         result = self.transformed(member, start, "gradient", self.gradient)
         conditions, self.trace.conditions = self.trace.conditions, None
         if result != self.gradient:
@@ -298,7 +336,8 @@ class _Tracing:
         function = member.function
         result = run(current, function, lambda: function(current.parameter, *inputs, **arguments))
         if current.evaluation is not None:
-            updates = {step: self.hold.updates} if self.hold else {}
+            hold = self.hold
+            updates = {step: hold.updates, current.parameter: hold.shown} if hold else {}
             self.evaluation = replaced(current.evaluation, updates)
             current.evaluation = None
         if current.conditions:
@@ -342,7 +381,29 @@ class _Tracing:
         current.lines.append(Assignment(counted, counted, updates + 1))
         new = NewValue(current.take_name(f"{updates}_new", "let"), owner)
         current.lines.append(Assignment(updates, new, updates + flag))
-        return _Hold(flag, counted, updates)
+        return _Hold(flag, counted, updates, *self.places_of(member))
+
+    def places_of(self, member: Member) -> tuple[Any, Any, Any]:
+        """Return the origin, the rest and what is shown, after a transform called `only_when`."""
+        current, outer = self.trace, self.hold
+        given, parameter = current.places, current.parameter
+        seen = {parameter: outer.origin if outer else parameter}
+        origin = self.named(f"{member.name}_origin", given.get("origin", parameter))
+        moved = self.named(f"{member.name}_moved", given.get("otherwise", origin))
+        origin, moved = seen.get(origin, origin), seen.get(moved, moved)
+        rest = where(Greater(outer.flag, 0), moved, outer.rest) if outer else moved
+        shown = outer.shown if outer else parameter
+        if "origin" in given and self.evaluation is not None:
+            shown = self.evaluation
+        return origin, rest, shown
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return a symbol for a value of the present member, by a line unless it is a symbol."""
+        if value.is_Symbol:
+            return value
+        symbol = LetValue(self.trace.take_name(name, "let"), self.trace.name)
+        self.trace.lines.append(Assignment(symbol, symbol, value))
+        return symbol
 
     def apply_hold(self, start: int) -> None:
         """Hold back the lines from index `start` on, if an earlier member called `only_when`."""
@@ -359,9 +420,11 @@ class _Tracing:
                     "separate states instead: assign(older, newer)."
                 )
                 raise RuleError(msg)
-            value = replaced(line.expression, {step: hold.step})
+            parameter = self.trace.parameter
+            value = replaced(line.expression, hold.seen(parameter))
             if line.target != line.value:
-                value = where(Greater(hold.flag, 0), value, line.target)
+                kept = hold.rest if line.target == parameter else line.target
+                value = where(Greater(hold.flag, 0), value, kept)
             lines.append(replace(line, expression=value))
         self.trace.lines[start:] = lines
 
@@ -369,7 +432,8 @@ class _Tracing:
         """Assign the last value of the parameter, inlined where nothing else uses it."""
         parameter, lines = self.trace.parameter, self.trace.lines
         if self.hold is not None:
-            value = where(Greater(self.hold.flag, 0), self.new, parameter)
+            new = replaced(self.new, self.hold.seen(parameter))
+            value = where(Greater(self.hold.flag, 0), new, self.hold.rest)
             lines.append(Assignment(parameter, self.assigned, value))
             return
         named = next(s for s in symbols_in(self.new) if s != parameter)

@@ -5,6 +5,7 @@ from learnerdsl.transforms.adaptive_clip import adaptive_clip
 from learnerdsl.transforms.add_decayed_weights import add_decayed_weights
 from learnerdsl.transforms.add_noise import add_noise
 from learnerdsl.transforms.apply_if_finite import apply_if_finite
+from learnerdsl.transforms.asam import asam
 from learnerdsl.transforms.cautious import cautious
 from learnerdsl.transforms.cautious_weight_decay import cautious_weight_decay
 from learnerdsl.transforms.centralize import centralize
@@ -25,6 +26,7 @@ from learnerdsl.transforms.perturb import perturb
 from learnerdsl.transforms.project_box import project_box
 from learnerdsl.transforms.project_l2_ball import project_l2_ball
 from learnerdsl.transforms.project_max_norm import project_max_norm
+from learnerdsl.transforms.sam import sam
 from learnerdsl.transforms.scale_by_block_rms import scale_by_block_rms
 from learnerdsl.transforms.soft_threshold import soft_threshold
 from learnerdsl.transforms.swa import swa
@@ -37,6 +39,7 @@ __all__ = [
     "add_decayed_weights",
     "add_noise",
     "apply_if_finite",
+    "asam",
     "cautious",
     "cautious_weight_decay",
     "centralize",
@@ -57,6 +60,7 @@ __all__ = [
     "project_box",
     "project_l2_ball",
     "project_max_norm",
+    "sam",
     "scale_by_block_rms",
     "soft_threshold",
     "swa",
