@@ -32,6 +32,7 @@ from learnerdsl.expr import (
     where,
 )
 from learnerdsl.expr import replaced as replaced_in_graph
+from learnerdsl.numbers import quoted
 from learnerdsl.tracing.context import Trace, tracing_now
 from learnerdsl.tracing.definition import Assignment, OptionValue, Rule, StateSpec
 from learnerdsl.tracing.members import Chained, Member, refuse_collision
@@ -44,7 +45,7 @@ from learnerdsl.tracing.tracing import (
 )
 
 
-def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None:
+def only_when(condition: Any, origin: Any = None, otherwise: Any = None, phases: int = 1) -> None:
     """Let the members that follow act only in updates where `condition` holds.
 
     Call it in a transform before the rule of a chain. In an update where the condition does not
@@ -53,7 +54,8 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
     they made: one more than the model-wide state `<transform>_updates`.
 
     A rule that evaluates the gradient at other weights than those it changes moves the parameter
-    there in an update of its own: `only_when(is_last, origin=kept, otherwise=p + rho * g)`.
+    there in an update of its own: `only_when(is_second, origin=kept, otherwise=p + rho * g,
+    phases=2)`.
 
     Args:
         condition: a condition as in `where`, but with one value for the whole model: made of the
@@ -62,6 +64,8 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
             None for the parameter.
         otherwise: the parameter after an update in which the condition does not hold; None for
             `origin`.
+        phases: how many updates make one step, if each needs a gradient at the parameter of that
+            moment. `step(closure)` of an optimizer of torch calls the closure so many times.
 
     Raises:
         RuleError: the call is not in a transform before a rule, or the condition differs between
@@ -84,6 +88,12 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
             'sum, mean, norm or max over="model", or choose element by element with where(...).'
         )
         raise RuleError(msg)
+    if type(phases) is not int or phases < 1:
+        msg = (
+            f"only_when(...) cannot have phases={quoted(phases)}; write a whole number, 1 or more."
+        )
+        raise RuleError(msg)
+    trace_now.phases *= phases
     trace_now.conditions.append(checked)
     for name, value in (("origin", origin), ("otherwise", otherwise)):
         if value is not None and name in trace_now.places:
@@ -113,6 +123,7 @@ class ChainTrace(Trace):
         member: the member whose function runs; None while the chain takes names of its own.
         conditions: conditions of `only_when` so far; None if it cannot be called now.
         places: "origin" and "otherwise" of `only_when`, where they were given.
+        phases: how many updates make one step.
         used: names of the current member that were looked up, to find renames of unknown ones.
     """
 
@@ -122,6 +133,7 @@ class ChainTrace(Trace):
         self.member: Member | None = None
         self.conditions: list[sympy.Expr] | None = None
         self.places: dict[str, sympy.Expr] = {}
+        self.phases = 1
         self.used: set[str] = set()
 
     def take_name(self, name: str, what: str) -> str:
@@ -226,6 +238,7 @@ def trace_chain(
         ndim=axes_of(trace_now),
         written=written,
         writers=writers,
+        phases=trace_now.phases,
         doc=doc,
     )
 
@@ -370,23 +383,27 @@ class _Tracing:
         current.lines.append(Assignment(updates, new, updates + flag))
         return _Hold(flag, counted, updates, *self.places_of(member))
 
-    def places_of(self, member: Member) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+    def places_of(self, member: Member) -> tuple[Any, Any, Any]:
         """Return the origin, the rest and what is shown, after a transform called `only_when`."""
         current, outer = self.trace, self.hold
         given, parameter = current.places, current.parameter
-        seen = outer.origin if outer else parameter
-        origin = given.get("origin", parameter)
-        moved = given.get("otherwise", origin)
-        if moved.is_Symbol is False:
-            symbol = LetValue(current.take_name(f"{member.name}_moved", "let"), current.name)
-            current.lines.append(Assignment(symbol, symbol, moved))
-            moved = symbol
-        known = {parameter: seen}
-        origin, moved = replaced(origin, known), replaced(moved, known)
+        seen = {parameter: outer.origin if outer else parameter}
+        origin = self.named(f"{member.name}_origin", given.get("origin", parameter))
+        moved = self.named(f"{member.name}_moved", given.get("otherwise", origin))
+        origin, moved = seen.get(origin, origin), seen.get(moved, moved)
         rest = where(Greater(outer.flag, 0), moved, outer.rest) if outer else moved
-        is_shown = "origin" in given and self.evaluation is not None
-        shown = self.evaluation if is_shown else outer.shown if outer else parameter
+        shown = outer.shown if outer else parameter
+        if "origin" in given and self.evaluation is not None:
+            shown = self.evaluation
         return origin, rest, shown
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return a symbol for a value of the present member, by a line unless it is a symbol."""
+        if value.is_Symbol:
+            return value
+        symbol = LetValue(self.trace.take_name(name, "let"), self.trace.name)
+        self.trace.lines.append(Assignment(symbol, symbol, value))
+        return symbol
 
     def apply_hold(self, start: int) -> None:
         """Hold back the lines from index `start` on, if an earlier member called `only_when`."""

@@ -99,6 +99,8 @@ class Rule:
         ndim: number of axes of the parameters the rule is for; None if it is for any number.
         written: reductions over the model, in the order in which the function wrote them.
         writers: the function that wrote each of them: that of the rule, or a member of a chain.
+        phases: how many updates make one step, each with a gradient of its own, where a rule moves
+            the parameter to evaluate the gradient there.
         foreign: names of hyperparameters that only other rules of the same learner use.
         doc: docstring of the function.
         place: where the function begins, as `FILE:LINE`; "" for one that is not the user's.
@@ -118,6 +120,7 @@ class Rule:
     ndim: int | None = None
     written: tuple[Reduction, ...] = ()
     writers: tuple[str, ...] = field(default=(), compare=False)
+    phases: int = 1
     foreign: frozenset[str] = field(default=frozenset(), compare=False)
     doc: str = field(default="", compare=False)
     place: str = field(default="", compare=False, repr=False)

@@ -41,6 +41,7 @@ TRANSFORM_RANGES = {
     "noise_eta": (0.01, 0.1),
     "noise_gamma": (0.5, 0.6),
     "noise_std": (0.01, 0.1),
+    "eta": (0.01, 0.2),
     "grokfast_alpha": (0.5, 0.9),
     "grokfast_lamb": (0.5, 2.0),
     "magma_beta": (0.5, 0.9),

@@ -67,6 +67,28 @@ def add_decayed_weights(params, grads, state, t, *, coupled_decay):
     return [g + coupled_decay * p for p, g in zip(params, grads, strict=True)]
 
 
+def perturbed(params, grads, state, t, rho, sizes):
+    """Move at odd updates, along gradients times `sizes`; return the gradients at even ones."""
+    if t % 2 == 0:
+        for p, kept in zip(params, state["kept"], strict=True):
+            p[...] = kept
+        return grads
+    state["kept"] = [p.copy() for p in params]
+    scaled = [s * g for s, g in zip(sizes, grads, strict=True)]
+    norm = total_norm(scaled) + 1e-12
+    for p, s, g in zip(params, sizes, scaled, strict=True):
+        p[...] = p + rho * s * g / norm
+    return None
+
+
+def sam(params, grads, state, t, *, rho):
+    return perturbed(params, grads, state, t, rho, [1.0] * len(params))
+
+
+def asam(params, grads, state, t, *, rho, eta):
+    return perturbed(params, grads, state, t, rho, [np.abs(p) + eta for p in params])
+
+
 def zero_nans(params, grads, state, t):
     return [np.where(np.isnan(g), 0.0, g) for g in grads]
 

@@ -17,6 +17,7 @@ NAMES = transforms.__all__
 PASSES = {
     "adaptive_clip": 2,
     "apply_if_finite": 2,
+    "asam": 2,
     "cautious": 2,
     "centralize": 2,
     "clip_by_block_rms": 2,
@@ -29,10 +30,17 @@ PASSES = {
     "orthograd": 3,
     "project_l2_ball": 2,
     "project_max_norm": 2,
+    "sam": 2,
     "scale_by_block_rms": 2,
     "trust_ratio": 2,
 }
-STATES = {"ema": "average", "swa": "swa_average", "lookahead": "slow"}
+STATES = {
+    "ema": "average",
+    "swa": "swa_average",
+    "lookahead": "slow",
+    "sam": "kept",
+    "asam": "kept",
+}
 
 
 @pytest.mark.parametrize("rule", RULES)
