@@ -15,7 +15,7 @@ from learnerdsl import (
     transpose,
     where,
 )
-from learnerdsl.learners._newton_schulz import norm_of_matrix
+from learnerdsl.learners._muon_parts import matrix_norm
 from learnerdsl.options import whole_from
 
 
@@ -79,8 +79,8 @@ def swan(p, g, lr=1e-3, weight_decay=0.0, eps=1e-8, ns_steps=10):
         return assign(p, (1 - lr * weight_decay) * p - lr * g / (sqrt(mean(g**2)) + eps))
     centred = let("centred", g - mean(g, axis=-1))
     standard = let("standard", centred / (sqrt(mean(centred**2, axis=-1)) + eps))
-    length = let("length", norm_of_matrix(standard, p))
+    length = let("length", matrix_norm(standard, p))
     x = _whitened(standard, length, p, whole_from(1, "ns_steps", ns_steps))
-    whitened_length = norm_of_matrix(x, p)
+    whitened_length = matrix_norm(x, p)
     scale = let("scale", where(equal(whitened_length, 0), 0, length / whitened_length))
     return assign(p, (1 - lr * weight_decay) * p - lr * scale * x)

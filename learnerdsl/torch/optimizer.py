@@ -277,33 +277,6 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 members.undo(extras, minibatch_size)
 
     @_outside_graphs
-    def undo(self, *, minibatch_size: float = 1, **extras: Any) -> None:
-        """Take the last step back; see `learnerdsl.Learner.undo`.
-
-        Parameters must still have the gradients of the step, and the groups their
-        hyperparameters, so call it before the next backward pass, and before a scheduler moves on.
-
-        Args:
-            minibatch_size: that of the step.
-            extras: those of the step; also the loss, if the rule uses it.
-
-        Raises:
-            LearnerError: there was no step, or it cannot be undone; nothing was changed.
-        """
-        with self._turn:
-            if not self._members or not self._is_current():
-                msg = (
-                    f"{self.interface.name} has done no step since it was made, loaded, or given "
-                    "other groups, so none can be undone."
-                )
-                raise LearnerError(msg)
-            for members in self._members:
-                members.obey()
-                members.learner.check_undo(minibatch_size)
-            for members in self._members:
-                members.undo(extras, minibatch_size)
-
-    @_outside_graphs
     def _update(self, result: Any, minibatch_size: float, extras: dict[str, Any]) -> None:
         """Do one update, unless no parameter has a gradient."""
         with self._turn:  # tables of addresses belong to one thread at a time
