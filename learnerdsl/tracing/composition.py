@@ -26,15 +26,15 @@ from learnerdsl.expr import (
     Reduction,
     RingState,
     expression,
-    rebuilt,
     step,
     symbols_in,
     where,
 )
-from learnerdsl.expr import replaced as replaced_in_graph
 from learnerdsl.numbers import quoted
 from learnerdsl.tracing.context import Trace, tracing_now
+from learnerdsl.tracing.dead import without_dead_states
 from learnerdsl.tracing.definition import Assignment, OptionValue, Rule, StateSpec
+from learnerdsl.tracing.lines import replaced, without_unused
 from learnerdsl.tracing.members import Chained, Member, refuse_collision
 from learnerdsl.tracing.tracing import (
     axes_of,
@@ -202,6 +202,8 @@ def trace_chain(
             name.
         UnknownNameError: `options` has an unknown option, or `renamed` an unknown name.
     """
+    # The rule as it is written is traced, too: mistakes are found in it, and what fixing changes.
+    full = trace_chain(chain.freed(), options, shape, doc) if chain.constants else None
     chosen = choose_options(chain.name, chain.options, options)
     trace_now = ChainTrace(chain, tuple(shape))
     rule_member = chain.members[chain.rule_index]
@@ -213,7 +215,8 @@ def trace_chain(
     hypers = {
         n: Hyperparameter(trace_now.take_name(n, "hyperparameter"), owner) for n in chain.hypers
     }
-    tracing = _Tracing(trace_now, {**hypers, **chosen})
+    numbers = {n: _exact(number) for n, number in chain.constants.items()}
+    tracing = _Tracing(trace_now, {**hypers, **chosen, **numbers})
     for member in chain.members[: chain.rule_index]:
         tracing.map_gradient(member)
     after = chain.members[chain.rule_index + 1 :]
@@ -223,16 +226,16 @@ def trace_chain(
     if after:
         tracing.assign_parameter()
     written, writers = written_in(trace_now)
-    return Rule(
+    traced = Rule(
         name=owner,
         version=chain.version,
         parameter=parameter,
         gradient=gradient,
         hyperparameters=tuple(hypers.values()),
         defaults=tuple(chain.hypers.values()),
-        options=tuple(chosen.items()),
+        options=(*chosen.items(), *chain.constants.items()),
         states=tuple(trace_now.states),
-        lines=tuple(_without_unused(trace_now.lines)),
+        lines=tuple(without_unused(trace_now.lines)),
         extras=tuple(trace_now.extras),
         evaluation=tracing.evaluation,
         ndim=axes_of(trace_now),
@@ -241,6 +244,12 @@ def trace_chain(
         phases=trace_now.phases,
         doc=doc,
     )
+    return traced if full is None else without_dead_states(traced, full)
+
+
+def _exact(number: float) -> sympy.Expr:
+    """Return a number as SymPy has it; whole ones as integers, with which terms vanish."""
+    return sympy.Integer(int(number)) if number == int(number) else sympy.Float(number)
 
 
 class _Tracing:
@@ -277,7 +286,8 @@ class _Tracing:
         """Trace the rule; unless it is the last member, only name the new parameter."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
-        lines = needed_lines(member.name, self.trace.lines[start:], result)
+        may_lose = bool(member.constants)
+        lines = needed_lines(member.name, self.trace.lines[start:], result, may_lose)
         self.trace.lines[start:] = lines
         line = next((one for one in lines if one.target == self.trace.parameter), None)
         if line is None:
@@ -450,25 +460,3 @@ class _Tracing:
 
 def _updates_name(member: Member) -> str:
     return f"{member.name}_updates"
-
-
-def _without_unused(lines: list[Assignment]) -> list[Assignment]:
-    """Return the lines that the new value of a state or the parameter depends on."""
-    kept: list[Assignment] = []
-    needed: set[sympy.Basic] = set()
-    for line in reversed(lines):
-        if line.target != line.value or line.value in needed:
-            kept.insert(0, line)
-            needed |= symbols_in(line.expression)
-    return kept
-
-
-def replaced(node: Any, new: Mapping[Any, Any]) -> Any:
-    """Return `node` with some subexpressions replaced; SymPy simplifies the arithmetic again."""
-    return replaced_in_graph(node, new, _simplified)
-
-
-def _simplified(node: Any, arguments: tuple[Any, ...]) -> Any:
-    if isinstance(node, (sympy.Add, sympy.Mul, sympy.Pow)):
-        return node.func(*arguments)
-    return rebuilt(node, arguments)

@@ -90,7 +90,8 @@ class Rule:
         gradient: symbol of the gradient.
         hyperparameters: symbols of the runtime scalars.
         defaults: their default values, in the same order.
-        options: the options this trace was specialised for, as (name, value) pairs.
+        options: the options this trace was specialised for, as (name, value) pairs, and the
+            hyperparameters that are fixed at a number.
         states: the state variables.
         lines: the assignments in dependency order.
         extras: inputs of an update besides the gradients.
@@ -112,7 +113,7 @@ class Rule:
     gradient: GradientSymbol
     hyperparameters: tuple[Hyperparameter, ...]
     defaults: tuple[HyperDefault, ...] = field(compare=False)
-    options: tuple[tuple[str, OptionValue], ...]
+    options: tuple[tuple[str, OptionValue | float], ...]
     states: tuple[StateSpec, ...]
     lines: tuple[Assignment, ...]
     extras: tuple[ExtraSymbol, ...] = ()
