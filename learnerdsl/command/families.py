@@ -19,8 +19,8 @@ FAMILIES = {
     "trust ratio": "fromage lamb lamb_timm lars lars_timm nero novograd novograd_timm adamp sgdp",
     "factored": "adafactor adafactor_bv adafactor_optax adam_mini came racs sm3",
     "matrix": """
-        adamuon muon muon_optax muon_squared muon_with_adamw namo normuon polargrad rmnp scion
-        shampoo soap
+        adamuon aurora mano muon muon_optax muon_plus muon_squared muon_with_adamw muown namo
+        normuon polargrad rmnp scion shampoo soap
     """,
     "curvature": "sophia",
     "no rate": """

@@ -35,6 +35,7 @@ from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.aurora import aurora
 from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
@@ -59,12 +60,15 @@ from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madgrad import madgrad
+from learnerdsl.learners.mano import mano
 from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.muon import muon, muon_with_adamw
 from learnerdsl.learners.muon_optax import muon_optax
+from learnerdsl.learners.muon_plus import muon_plus
 from learnerdsl.learners.muon_squared import muon_squared
+from learnerdsl.learners.muown import muown
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.namo import namo
@@ -155,6 +159,7 @@ __all__ = [
     "amsgrad_optax",
     "apollo",
     "asgd",
+    "aurora",
     "avagrad",
     "came",
     "cautious_adamw",
@@ -183,6 +188,7 @@ __all__ = [
     "lars_timm",
     "lion",
     "madgrad",
+    "mano",
     "mars_adamw",
     "mars_lion",
     "momentum_sgd",
@@ -191,8 +197,10 @@ __all__ = [
     "msvag",
     "muon",
     "muon_optax",
+    "muon_plus",
     "muon_squared",
     "muon_with_adamw",
+    "muown",
     "nadam",
     "nadamw",
     "nadamw_timm",

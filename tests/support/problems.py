@@ -36,8 +36,8 @@ EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
 OF_MATRICES = frozenset(
     {
-        *("adamuon", "muon", "muon_optax", "muon_squared", "muon_with_adamw", "namo"),
-        *("normuon", "polargrad", "scion", "shampoo", "soap"),
+        *("adamuon", "aurora", "muon", "muon_optax", "muon_plus", "muon_squared"),
+        *("muon_with_adamw", "muown", "namo", "normuon", "polargrad", "scion", "shampoo", "soap"),
     }
 )
 """Builtins with functions of matrices."""

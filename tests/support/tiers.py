@@ -42,7 +42,7 @@ FEW_TRANSFORMS = frozenset(
 COSTLY = frozenset(
     {
         *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
-        *("muon_squared", "namo", "normuon", "polargrad"),
+        *("aurora", "mano", "muon_plus", "muon_squared", "muown", "namo", "normuon", "polargrad"),
         *("adafactor_bv", "adafactor_optax"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
