@@ -38,6 +38,7 @@ from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.aurora import aurora
 from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
@@ -66,12 +67,15 @@ from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madam import madam
 from learnerdsl.learners.madgrad import madgrad
+from learnerdsl.learners.mano import mano
 from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.muon import muon, muon_with_adamw
 from learnerdsl.learners.muon_optax import muon_optax
+from learnerdsl.learners.muon_plus import muon_plus
 from learnerdsl.learners.muon_squared import muon_squared
+from learnerdsl.learners.muown import muown
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.namo import namo
@@ -169,6 +173,7 @@ __all__ = [
     "apollo_low_rank",
     "apollo_mini",
     "asgd",
+    "aurora",
     "avagrad",
     "bcos",
     "came",
@@ -201,6 +206,7 @@ __all__ = [
     "lion",
     "madam",
     "madgrad",
+    "mano",
     "mars_adamw",
     "mars_lion",
     "momentum_sgd",
@@ -209,8 +215,10 @@ __all__ = [
     "msvag",
     "muon",
     "muon_optax",
+    "muon_plus",
     "muon_squared",
     "muon_with_adamw",
+    "muown",
     "nadam",
     "nadamw",
     "nadamw_timm",

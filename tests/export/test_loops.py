@@ -22,6 +22,7 @@ OF_AXES = frozenset(
         "adamp",
         "adatam",
         "came",
+        "mano",
         "nero",
         "racs",
         "ranger",

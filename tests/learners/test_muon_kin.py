@@ -61,6 +61,37 @@ def test_rows_of_normuon_become_alike_and_steps_as_long_as_those_of_muon():
     np.testing.assert_allclose(np.sqrt(np.mean(step**2)), 0.02, rtol=1e-6)
 
 
+@pytest.mark.parametrize("side", ["tall", "wide"])
+def test_steps_of_aurora_have_long_sides_alike_and_are_orthogonal(side):
+    g = TALL if side == "tall" else TALL.T.copy()
+    step = steps_of("aurora", [g], lr=1.0, passes=12)[0]
+    step = step / np.sqrt(8 / 3) if side == "tall" else step.T
+    np.testing.assert_allclose(step.T @ step, np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(lengths(step), np.sqrt(3 / 8), rtol=0.02)
+    one = steps_of("aurora", [g], lr=1.0, passes=1)[0]
+    one = one if side == "tall" else one.T
+    assert np.ptp(np.log(lengths(one))) > np.ptp(np.log(lengths(step)))
+
+
+def test_steps_of_square_matrices_are_those_of_muon_in_aurora():
+    square, iterations = TALL[:3], {"ns_steps": 12, "ns_coefficients": (2.0, -1.5, 0.5)}
+    found = steps_of("aurora", [square], lr=0.1)[0]
+    np.testing.assert_allclose(found, steps_of("muon", [square], lr=0.1, **iterations)[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "axis"), [("row", 1), ("col", 0), ("col_row", 1), ("row_col", 0)], ids=str
+)
+def test_muon_plus_ends_with_the_lengths_that_its_mode_names(mode, axis):
+    step = steps_of("muon_plus", [TALL], lr=1.0, norm_mode=mode, eps=0.0)[0]
+    np.testing.assert_allclose(lengths(step, axis), np.sqrt(8 / 3), rtol=1e-9)
+
+
+def test_muon_plus_refuses_other_modes():
+    with pytest.raises(ld.RuleError, match="'both' is not known; write one of: row, col, row_col"):
+        learners.muon_plus([np.ones((2, 2))], norm_mode="both")
+
+
 def test_muon_squared_sees_no_scale_of_elements():
     scales = np.random.default_rng(3).uniform(0.1, 10.0, (5, 3))
     gradients = list(np.random.default_rng(4).standard_normal((3, 5, 3)))
@@ -83,6 +114,33 @@ def test_steps_of_polargrad_are_as_long_as_the_nuclear_norm():
     np.testing.assert_allclose(step, -values.sum() * left @ right, rtol=1e-6, atol=1e-9)
 
 
+def test_mano_turns_columns_and_then_rows():
+    start = np.random.default_rng(7).standard_normal((8, 3))
+    first, second = steps_of("mano", [TALL, TALL], start, lr=0.5)
+    np.testing.assert_allclose(np.sum(first * start, axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(lengths(first, 0), 0.1 * np.sqrt(8), rtol=1e-9)
+    np.testing.assert_allclose(np.sum(second * (start + first), axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(lengths(second), 0.1 * np.sqrt(3), rtol=1e-9)
+
+
 def test_rmnp_moves_every_row_as_far():
     step = steps_of("rmnp", [TALL], lr=0.1)[0]
     np.testing.assert_allclose(lengths(step), 0.1 * np.sqrt(8 / 3), rtol=1e-9)
+
+
+def test_muown_keeps_lengths_of_rows_that_gradients_only_turn():
+    start = np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 0.0]])
+    g = np.array([[0.0, 0.0, 1.0], [0.0, -0.5, 0.2]])
+    (step,) = steps_of("muown", [g], start, lr=0.1)
+    np.testing.assert_allclose(lengths(start + step), [5.0, 1.1], rtol=1e-6)
+    assert step[0, 2] < 0
+
+
+def test_rows_of_zeros_are_no_hindrance_to_muown():
+    g = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]])
+    start = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    steps = np.array(steps_of("muown", [g] * 5, start, lr=0.1))
+    assert np.isfinite(steps).all()
+    assert not steps[:, 0].any()
+    assert np.abs(steps[0, 1]).max() < 1e-9
+    assert (steps[1:, 1] @ g[1] < -1e-3).all()

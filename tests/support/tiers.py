@@ -42,8 +42,22 @@ FEW_TRANSFORMS = frozenset(
 COSTLY = frozenset(
     {
         *("apollo_low_rank", "apollo_mini"),  # as muon and racs
-        *("adamuon", "dion", "muon_optax", "muon_with_adamw", "scion", "swan"),  # as muon
-        *("muon_squared", "namo", "normuon", "polargrad"),  # as muon
+        *(
+            "adamuon",
+            "aurora",
+            "dion",
+            "mano",
+            "muon_optax",
+            "muon_plus",
+            "muon_squared",
+            "muon_with_adamw",
+            "muown",
+            "namo",
+            "normuon",
+            "polargrad",
+            "scion",
+            "swan",
+        ),  # as muon
         *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw

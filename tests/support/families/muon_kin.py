@@ -35,7 +35,11 @@ def _normuon(params, gradients, hypers, nesterov=False, adjust_lr_fn="match_rms_
 TRUSTED = {"normuon": _normuon}
 _BY_HAND = "in no library that can be installed; the reference was compared by hand with"
 UNTRUSTED = {
+    "aurora": f"{_BY_HAND} src/aurora.py of tilde-research/aurora-release",
+    "mano": f"{_BY_HAND} the core that the README of the authors' repository has",
+    "muon_plus": f"{_BY_HAND} utils/optim/muon_plus.py of K1seki221/MuonPlus",
     "muon_squared": f"{_BY_HAND} the record of 2026-05-01 in track 3 of modded-nanogpt",
+    "muown": f"{_BY_HAND} kcc-lion/muown, and with decay with NVIDIA's Emerging-Optimizers",
     "namo": f"{_BY_HAND} src/namo.py of minxin-zhg/namo where its bounds of 1 do not act",
     "polargrad": f"{_BY_HAND} polar_grad.py of timlautk/polargrad, with the same iterations",
     "rmnp": f"{_BY_HAND} rmnp/rmnp.py of Dominator-Index/RMNP in float64",
@@ -47,8 +51,13 @@ ROUNDING = {
     "namo": (10, _NEWTON_SCHULZ),
     "polargrad": (20, "small singular values, and so their errors, grow by up to 2**12"),
 }
+RANGES = {"aurora": {"beta": (0.3, 0.7)}}
 PASSES = {
+    "aurora": 7,
+    "mano": 4,
+    "muon_plus": 5,
     "muon_squared": 3,
+    "muown": 5,
     "namo": 3,
     "normuon": 5,
     "polargrad": 4,
