@@ -50,14 +50,8 @@ COSTLY = frozenset(
             "muon_optax",
             "muon_plus",
             "muon_squared",
-            "muon_with_adamw",
-            "muown",
-            "namo",
-            "normuon",
-            "polargrad",
-            "scion",
-            "swan",
         ),  # as muon
+        *("muon_with_adamw", "muown", "namo", "normuon", "polargrad", "scion", "swan"),  # as muon
         *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
