@@ -83,6 +83,7 @@ class Body:
         last: number of the last loop.
         taken: names that new values cannot have.
         hints: expression -> name that the author of the rule gave to it.
+        scalar_of: symbol of a rounded value -> the scalar.
     """
 
     rule: Rule
@@ -94,6 +95,7 @@ class Body:
     last: int = 0
     taken: set[str] = field(default_factory=set[str])
     hints: dict[Any, str] = field(default_factory=dict[Any, str])
+    scalar_of: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
     @property
     def element(self) -> Axes:
@@ -181,7 +183,11 @@ class Body:
 
     def level_of(self, expression: Any) -> int:
         """Return the number of the first loop in which an expression can be computed."""
-        return max((self.level.get(symbol, 0) for symbol in symbols_in(expression)), default=0)
+        return max((self.level.get(symbol, 0) for symbol in self.used_in(expression)), default=0)
+
+    def used_in(self, expression: Any) -> set[Any]:
+        """Return the symbols in an expression, with scalars in place of their rounded values."""
+        return {self.scalar_of.get(symbol, symbol) for symbol in symbols_in(expression)}
 
 
 def aliases(expression: Any, body: Body) -> set[Any]:
@@ -425,7 +431,7 @@ def _delay(body: Body) -> None:
             needed[symbol] = min(level, needed.get(symbol, body.last))
 
     for one in body.sums:
-        need(symbols_in(one.node), body.level[one.symbol] - 1)
+        need(body.used_in(one.node), body.level[one.symbol] - 1)
     model = body.of_model
     for statement in reversed(body.statements):
         level = needed.get(statement.symbol, body.last)
@@ -433,4 +439,4 @@ def _delay(body: Body) -> None:
             # A scalar of the model stands before the loop; what it uses stands earlier anyway.
             level = body.level[statement.symbol]
         body.level[statement.symbol] = max(level, body.level[statement.symbol])
-        need(symbols_in(statement.expression), body.level[statement.symbol])
+        need(body.used_in(statement.expression), body.level[statement.symbol])

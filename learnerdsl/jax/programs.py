@@ -9,8 +9,8 @@ from learnerdsl.define import UpdateRule
 from learnerdsl.export import SHAPES, Request, Variant, distinguished, variants_of
 from learnerdsl.expr import minibatch_size, samples
 from learnerdsl.jax.loading import loaded
-from learnerdsl.tracing import Rule, StateSpec, check_variants, joined
-from learnerdsl.xla import Function, VariantFunctions, XlaProgram, without, xla_program
+from learnerdsl.tracing import Rule, StateSpec, check_variants, joined, without
+from learnerdsl.xla import Function, VariantFunctions, XlaProgram, xla_program
 
 Shapes = tuple[tuple[int, ...], ...]
 

@@ -55,6 +55,7 @@ class Narrowing:
             statements += self.take()
             body.sums[place] = replace(one, node=node)
         body.statements = statements
+        body.scalar_of = self.wide
 
     def take(self) -> list[Statement]:
         """Return the statements of the scalars that got a name since the last call."""

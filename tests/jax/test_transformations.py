@@ -235,3 +235,25 @@ def test_tree_map_params_maps_states_like_parameters(name):
 def test_a_shape_that_a_rule_does_not_take_is_refused_beside_one_that_it_takes():
     with pytest.raises(RuleError, match="muon is for matrices, not for ndim 1"):
         ldj.muon().init({"a": jnp.ones((4, 3)), "c": jnp.ones(3)})
+
+
+def test_a_scalar_of_a_tensor_is_there_for_each_sum_and_what_follows():
+    """It is rounded where it meets elements: before a sum over the model, and after it again."""
+
+    @ld.rule
+    def growing(p, g, lr=0.1):
+        s = ld.state("s", shape="tensor", init=1.0)
+        growth = ld.let("growth", 2 * s)
+        total = ld.sum(growth * g**2, over="model")
+        new = ld.assign(s, s + 0.1 * growth)
+        return ld.assign(p, p - lr * growth * new * g / total)
+
+    params, state = after(growing.optax(lr=0.1))
+    arrays = {name: np.array(p, np.float32) for name, p in PARAMS.items()}
+    learner = growing(arrays, lr=0.1, backend="numpy")
+    for k in range(3):
+        learner.update({n: arrays[n] - np.array(GRADIENTS[n]) * (k + 1) for n in arrays})
+
+    assert_close(params, arrays, 1e-6)
+    for name, states in learner.state.items():
+        np.testing.assert_allclose(state.states["s"][name], states["s"], rtol=1e-6)

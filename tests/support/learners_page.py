@@ -20,6 +20,7 @@ from support.problems import STEPS, hyperparameters, problem
 PAGE = Path(__file__).parents[2] / "docs" / "learners.md"
 
 LIBRARIES = {
+    "normuon": "pytorch_optimizer.NorMuon",
     "adabound": "pytorch_optimizer.AdaBound",
     "adafactor_bv": "timm.optim.AdafactorBigVision",
     "adagc": "pytorch_optimizer.AdaGC",
