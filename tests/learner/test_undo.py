@@ -73,11 +73,12 @@ def assert_is_taken_back(learner, gradients, tolerance, **extras):
 INVERTIBLE = tuple(
     """
     a2grad accsgd acprop adabelief adafactor_bv adagrad_optax adahessian adam adam_keras adam_mini
-    adam_uncorrected adamc adamg adamod adamuon adamw adanorm adatam ademamix aggmo aida alig came
-    cautious_adamw exadam grams kate laprop lars lars_timm lion madgrad momentum_sgd msvag muon
-    muon_optax muon_with_adamw nadamw nadamw_timm nesterov noisy_sgd padam pnm polyak_sgd qhm radam
-    radam_optax rmsprop_centered rmsprop_momentum rmsprop_optax scion sgd sgd_keras sgd_sai sgdw
-    sign_sgd signum simplified_ademamix sophia sparse_adam tiger
+    adam_uncorrected adamc adamg adamod adams_momentum adamuon adamw adanorm adatam ademamix aggmo
+    aida alig aurora came cautious_adamw exadam gpa_adamw grams kate laprop lars lars_timm lion
+    madam madgrad momentum_sgd msvag muon muon_optax muon_plus muon_squared muon_with_adamw nadamw
+    nadamw_timm nesterov noisy_sgd normuon padam pnm polargrad polyak_sgd qhm radam radam_optax
+    rmnp rmsprop_centered rmsprop_momentum rmsprop_optax scion sgd sgd_keras sgd_sai sgdw sign_sgd
+    signum simplified_ademamix sinkgd sophia sparse_adam swan tiger
     """.split()  # noqa: SIM905
 )
 """The builtins with an inverse for any hyperparameters that are not 0; docs/undo.md counts them."""
