@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from learnerdsl.compose import Chain as Chain
     from learnerdsl.compose import Transform as Transform
     from learnerdsl.compose import chain as chain
+    from learnerdsl.compose import fixed as fixed
     from learnerdsl.compose import renamed as renamed
     from learnerdsl.compose import transform as transform
     from learnerdsl.define import UpdateRule as UpdateRule
@@ -109,6 +110,7 @@ _HOMES = {
         "Chain",
         "Transform",
         "chain",
+        "fixed",
         "renamed",
         "transform",
     ),

@@ -2,14 +2,15 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, overload
 
 from learnerdsl import inspection
 from learnerdsl.cards import HasCard, ShownCard
 from learnerdsl.define import UpdateRule, rule
-from learnerdsl.errors import LearnerError, RuleError
-from learnerdsl.numbers import quoted
+from learnerdsl.errors import HyperparameterError, LearnerError, RuleError, UnknownNameError
+from learnerdsl.numbers import as_number, quoted
 from learnerdsl.tracing import (
     PLACES,
     ByName,
@@ -45,7 +46,7 @@ class Transform(ByName, HasCard):
         self._function = member.function
         self.name = member.name
         self.place = member.place
-        self.hyperparameters = {member.public(n): v for n, v in member.hypers.items()}
+        self.hyperparameters = {member.public(n): v for n, v in member.free.items()}
         self.options = {member.public(n): v for n, v in member.options.items()}
 
     def __call__(self, *arguments: Any, **more: Any) -> Any:
@@ -71,7 +72,9 @@ class Transform(ByName, HasCard):
         return (self.member,)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(self.member.public(name) for name in self.member.arguments)
+        fixed = self.member.constants
+        names = (name for name in self.member.arguments if name not in fixed)
+        arguments = ", ".join(map(self.member.public, names))
         return f"<transform {self.name}({arguments})>"
 
 
@@ -156,6 +159,19 @@ class Chain(UpdateRule):
 
     def _trace(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> Rule:
         return trace_chain(self._chained, options, shape, self.__doc__ or "")
+
+    def _refuse_unknown(self, hypers: Mapping[str, Any]) -> None:
+        """Raise if a name is not one of a hyperparameter, or is that of a fixed one."""
+        for name in hypers:
+            if name in self._chained.constants:
+                number = self._chained.constants[name]
+                msg = (
+                    f"{name} is fixed at {number:g} in this {self.name}, so {name}="
+                    f"{quoted(hypers[name])} cannot be set; leave it out, or use the rule in which "
+                    "it is not fixed."
+                )
+                raise HyperparameterError(msg)
+        super()._refuse_unknown(hypers)
 
     _kind = "chain"
 
@@ -242,6 +258,62 @@ def renamed(member: Transform | UpdateRule, /, **names: str) -> Transform | Chai
     check_new_names(own[0].name, names)
     changed = own[0].renamed(names)
     return Transform(changed) if isinstance(member, Transform) else Chain((changed,), member.name)
+
+
+@overload
+def fixed(member: Transform, /, **numbers: float) -> Transform: ...
+@overload
+def fixed(member: UpdateRule, /, **numbers: float) -> Chain: ...
+def fixed(member: Transform | UpdateRule, /, **numbers: float) -> Transform | Chain:
+    """Return a copy of a transform or rule in which hyperparameters are numbers that stay.
+
+    What these numbers make superfluous is left out: terms that are 0, and states on which the
+    parameter no longer depends, with their memory and traffic. The name stays. A learner of the
+    copy refuses other values and does not load checkpoints of the original, and the reverse.
+
+    Args:
+        member: a transform, rule or chain.
+        numbers: hyperparameter -> its number.
+
+    Raises:
+        UnknownNameError: `member` has no hyperparameter of that name.
+        HyperparameterError: a value is not a finite number.
+
+    >>> import learnerdsl as ld
+    >>> from learnerdsl.learners import adam
+    >>> print(ld.fixed(adam, beta1=0).plan())
+    adam (float32): 1 pass, 20 bytes per element
+      pass 1: reads p, g, v; writes v, p
+    """
+    own = _members(member)
+    hypers = {one.public(name) for one in own for name in one.free}
+    options = {one.public(name) for one in own for name in one.options}
+    for name, number in numbers.items():
+        if name in options:
+            msg = (
+                f"{name} of {member.name} is an option, whose value stays anyway; write "
+                f"{member.name}(params, {name}={quoted(number)})."
+            )
+            raise UnknownNameError(msg)
+        if name not in hypers:
+            known = ", ".join(sorted(hypers)) or "none"
+            msg = f"{member.name} has no hyperparameter {name!r} to fix; it has: {known}."
+            raise UnknownNameError(msg)
+    values = {name: _finite(name, number) for name, number in numbers.items()}
+    changed = tuple(one.fixed(values) for one in own)
+    return Transform(changed[0]) if isinstance(member, Transform) else Chain(changed, member.name)
+
+
+def _finite(name: str, value: Any) -> float:
+    """Return the number at which a hyperparameter is fixed; raise if it is not one."""
+    number = as_number(value)
+    if number is None or not math.isfinite(number):
+        msg = (
+            f"fixed(..., {name}={quoted(value)}) needs a finite number; a schedule or a value that "
+            "changes is given where the learner is made."
+        )
+        raise HyperparameterError(msg)
+    return number
 
 
 def _members(member: Any) -> tuple[Member, ...]:

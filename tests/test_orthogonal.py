@@ -236,6 +236,19 @@ def test_of_polynomials_of_one_matrix_blas_computes_a_half():
     assert not re.search(r"np.matmul\((\w+), \1\)", source)
 
 
+def test_what_is_no_polynomial_of_a_matrix_does_not_commute_with_it():
+    g = np.random.default_rng(8).standard_normal((3, 4))
+
+    def value(g):
+        gram = ld.let("gram", ld.matmul(g, ld.transpose(g)))
+        raised = ld.let("raised", ld.matmul(gram, gram + 1))
+        hadamard = ld.let("hadamard", ld.matmul(gram, gram * gram))
+        return ld.matmul(ld.matmul(raised, raised) - ld.matmul(hadamard, hadamard), g)
+
+    ends = [outcome(value, g, backend) for backend in ("cpu", "numpy")]
+    np.testing.assert_allclose(*ends, rtol=1e-9)
+
+
 # The option of the builtin rules
 
 

@@ -131,7 +131,8 @@ class Run:
         for names in self.rings:
             new[names[0]] = self.new[names[-1]]
             for younger, older in pairwise(names):
-                new[older] = Value(self.inputs.states[younger], is_array=True)
+                if younger in self.inputs.states:  # unless `fixed` dropped the ring
+                    new[older] = Value(self.inputs.states[younger], is_array=True)
         return new
 
     def over_model(self, part: Any) -> Any:

@@ -209,6 +209,8 @@ class Judges:
             }
             some = ... if rows is None or rows[k] is None else rows[k]
             for name, value in values.items():
+                if name not in own and self.function.is_fixed:
+                    continue  # the learner does not keep it
                 got = np.array(own[name][some] if np.ndim(own[name]) else own[name])
                 twin = np.array(other[name][some] if np.ndim(other[name]) else other[name])
                 found.append(self.judgement(name, k, value, got, twin, update))

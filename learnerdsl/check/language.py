@@ -62,6 +62,8 @@ def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
     run.starts[public] = conformed
     if run.mode == "start":
         stored = Value(conformed.number, conformed.bound, wanted is not None)
+    elif public not in run.inputs.states:  # `fixed` dropped it, so any value has the same effect
+        stored = Value(np.ones(wanted or ()), 0.0, wanted is not None)
     else:
         stored = Value(np.reshape(run.inputs.states[public], wanted or ()), 0.0, wanted is not None)
     stored.is_matrix = as_sides(shape) is not None

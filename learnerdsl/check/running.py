@@ -40,6 +40,11 @@ class OnArrays:
             members = (rule_member(rule.__wrapped__, rule.version),)  # type: ignore[attr-defined]
         return cls(rule.name, members, tuple(rebound(one.function) for one in members))
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether hyperparameters are fixed, so that the learner may lack states."""
+        return any(member.constants for member in self.members)
+
     def __call__(
         self, tensors: Sequence[Inputs], options: Mapping[str, Any], mode: Mode = "update"
     ) -> list[Run]:
@@ -87,7 +92,9 @@ class OnArrays:
         """Call the transforms before the rule, the rule, and the transforms after it."""
         gradient, new = run.gradient, run.parameter
         index = next(k for k, member in enumerate(self.members) if member.is_rule)
-        given = {**{n: Value(v) for n, v in run.inputs.hyperparameters.items()}, **options}
+        numbers = {m.public(n): v for m in self.members for n, v in m.constants.items()}
+        numbers |= run.inputs.hyperparameters
+        given = {**{n: Value(v) for n, v in numbers.items()}, **options}
         run.is_held = index == len(self.members) - 1
         for k, (member, function) in enumerate(zip(self.members, self.functions, strict=True)):
             run.public = member.public

@@ -74,8 +74,9 @@ def _root(expr: Any, known: Mapping[Any, Any], kernel: Kernel) -> Any:
     roots = [_root(argument, known, kernel) for argument in wide]
     if not roots or None in roots:
         return None
-    # Products of elements are no polynomials, and sums of those of different matrices are none.
-    is_polynomial = isinstance(expr, sympy.Add) or len(wide) == 1
+    # Products of elements are no polynomials, nor is a sum with a number, added to all elements.
+    is_sum = isinstance(expr, sympy.Add)
+    is_polynomial = len(wide) == len(expr.args) if is_sum else len(wide) == 1
     return (is_polynomial and _common(roots)) or expr
 
 

@@ -132,7 +132,9 @@ class TorchPrinter(ArrayPrinter):
         if any(numbers) and not all(numbers):
             k = numbers.index(True)
             is_scalar = self.body.is_scalar(branches[1 - k])
+            has_all = self.body.element <= self.body.axes_of(branches[1 - k])
             full = f"torch.full_like({self.parameter}, {texts[k]})"
+            full = full if has_all else f"{self.parameter}.new_full((), {texts[k]})"
             texts[k] = f"torch.tensor({texts[k]}, dtype=torch.float64)" if is_scalar else full
         return f"({texts[0]} if {self(expr.condition)} else {texts[1]})"
 

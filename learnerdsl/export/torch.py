@@ -113,7 +113,10 @@ class _Torch(Frame):
         p = self.names[body.rule.parameter]
         if body.is_scalar(symbol):
             return f"{name} = torch.tensor({number}, dtype=torch.float64)"
-        return f"{name} = torch.full_like({p}, {number})"
+        has_all = body.element <= body.axes_of(symbol)
+        return f"{name} = " + (
+            f"torch.full_like({p}, {number})" if has_all else f"{p}.new_full((), {number})"
+        )
 
     def copied(self, text: str) -> str:
         return f"({text}).clone()" if " " in text else f"{text}.clone()"

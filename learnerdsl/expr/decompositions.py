@@ -119,7 +119,6 @@ class Diagonal(MatrixFunction):
 
     name = "diagonal"
     text = r"\mathrm{{diag}}\,{0}"
-    is_exact = True
     is_decomposition = False
 
     def sides(self, *own: Sides) -> Sides:
@@ -132,7 +131,6 @@ class DiagonalMatrix(MatrixFunction):
 
     name = "diagonal_matrix"
     text = r"\mathrm{{diag}}\,{0}"
-    is_exact = True
     is_decomposition = False
 
     def sides(self, *own: Sides) -> Sides:

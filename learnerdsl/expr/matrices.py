@@ -50,8 +50,6 @@ class MatrixFunction(sympy.Expr):
     name: ClassVar[str]
     text: ClassVar[str]
     needs_no_brackets: ClassVar[tuple[type, ...]] = ()
-    is_exact: ClassVar[bool] = False
-    """Whether it only moves numbers, so that it is fast and cannot fail."""
     is_decomposition: ClassVar[bool] = True
     """Whether a library factorizes a matrix for it, which takes long and makes a host wait."""
 
@@ -132,7 +130,6 @@ class Transpose(MatrixFunction):
 
     name = "transpose"
     text = r"{0}^\top"
-    is_exact = True
     is_decomposition = False
 
     def sides(self, *own: Sides) -> Sides:
@@ -148,21 +145,20 @@ class MatrixReduction(MatrixFunction):
 
     name = "reduced"
     is_decomposition = False
-    KINDS: ClassVar[tuple[str, ...]] = ("sum", "mean", "norm", "max", "min", "prod")
 
     def __new__(cls, argument: Any, kind: Any, over: Any) -> "MatrixReduction":
         """Build the node.
 
         Args:
             argument: a matrix.
-            kind: one of `KINDS`.
+            kind: "sum", "mean", "norm", "max", "min" or "prod".
             over: "axes -1", "axes -2", "axes -2 -1" or "tensor".
         """
         return sympy.Expr.__new__(cls, expression(argument), Str(str(kind)), Str(str(over)))
 
     @property
     def operation(self) -> str:
-        """What is computed, one of `KINDS`."""
+        """What is computed: "sum", "mean", "norm", "max", "min" or "prod"."""
         return str(self.args[1])
 
     @property
@@ -205,7 +201,6 @@ class Filled(MatrixFunction):
 
     name = "filled"
     text = "{0}"
-    is_exact = True
     is_decomposition = False
 
     def __new__(cls, value: Any, first: Any, second: Any) -> "Filled":
@@ -354,10 +349,11 @@ def sides_of(value: Any, at_least: bool = False) -> Sides | None:
 def filled(value: Any, wanted: Sides | None) -> Any:
     """Return a value that is to be a matrix of these sides, filled if it may be narrower."""
     own = sides_of(value)
-    joined = None if wanted is None or own is None else broadcast(own, wanted)
-    is_narrower = own is None or (joined == wanted and sides_of(value, at_least=True) != wanted)
-    is_own = wanted != PARAMETER_SIDES if own is None else own != PARAMETER_SIDES
-    return Filled(value, *wanted) if wanted is not None and is_narrower and is_own else value
+    if wanted is None or (own or wanted) == PARAMETER_SIDES:
+        return value  # sweeps fill values with the parameter's shape
+    if own is not None and broadcast(own, wanted) != wanted:
+        return value  # the compiler says that it does not fit
+    return value if sides_of(value, at_least=True) == wanted else Filled(value, *wanted)
 
 
 def _sides_of_node(node: Any, found: Mapping[Any, Any], named: Mapping[Any, Sides]) -> Sides | None:

@@ -107,10 +107,8 @@ class Evaluation:
             return [] if line is None else [line.expression]
         if isinstance(node, Reduction):
             return [] if node.over == "model" else node.args[:1]
-        if isinstance(node, MatrixDraw):
-            return [node.places[1]]
         if isinstance(node, (Draw, MatrixLeaf)):
-            return []
+            return [node.places[1]] if isinstance(node, MatrixDraw) else []
         if isinstance(node, MatrixFunction):
             return node.operands
         if not isinstance(node, Where) or node.condition not in self.known[k]:
@@ -134,7 +132,7 @@ class Evaluation:
             return float(expr)
         if isinstance(expr, Reduction):
             return self.reduce(expr, k)
-        if isinstance(expr, Draw):
+        if isinstance(expr, (Draw, MatrixDraw)):
             return self.draw(expr, k)
         if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr, k)
@@ -192,25 +190,19 @@ class Evaluation:
 
     def matrix(self, expr: Any, k: int) -> Any:
         """Return the value of a function of matrices, over the last two axes."""
-        if isinstance(expr, MatrixDraw):
-            return self.draw_matrix(expr, k)
         values = [self(argument, k) for argument in self.needed(expr, k)]
         return matrix_function(expr, values, self.parameters[k], self.xp, self.products[k])
 
-    def draw(self, expr: Draw, k: int) -> Any:
+    def draw(self, expr: Draw | MatrixDraw, k: int) -> Any:
         """Return the random numbers of tensor `k`, computed by Philox4x32-10."""
+        like, count = self.parameters[k], self.symbols[step][k]
         positions = None if self.positions is None else self.positions[k]
-        key, count = (self.symbols[symbol][k] for symbol in (seed, step))
+        if isinstance(expr, MatrixDraw):
+            shape = array_shape(expr.sides, np.shape(like))
+            like, positions = self.xp.zeros(shape, dtype=like.dtype), None
+            count = self(expr.places[1], k)
         number = k if self.numbers is None else self.numbers[k]
-        return drawn(expr, self.parameters[k], positions, key, count, number, self.xp)
-
-    def draw_matrix(self, expr: MatrixDraw, k: int) -> Any:
-        """Return a random matrix for each matrix of tensor `k`."""
-        p = self.parameters[k]
-        like = self.xp.zeros(array_shape(expr.sides, np.shape(p)), dtype=p.dtype)
-        number = k if self.numbers is None else self.numbers[k]
-        count = self(expr.places[1], k)
-        return drawn(expr, like, None, self.symbols[seed][k], count, number, self.xp)
+        return drawn(expr, like, positions, self.symbols[seed][k], count, number, self.xp)
 
     def finite(self, value: Any) -> Any:
         """Return whether a value is neither NaN nor infinite."""

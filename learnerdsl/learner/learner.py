@@ -12,7 +12,6 @@ import numpy as np
 
 from learnerdsl.cards import counted
 from learnerdsl.errors import (
-    ArrayError,
     LearnerError,
     NonFiniteError,
     UnknownAttributeError,
@@ -46,7 +45,7 @@ from learnerdsl.learner.reshaping import (
 )
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
-from learnerdsl.learner.undoing import Undoing
+from learnerdsl.learner.undoing import Undoer, Undoing
 from learnerdsl.numbers import quoted
 from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.runtime.arrays.gradients import NOTHING, Addresses, LastArrays
@@ -339,8 +338,10 @@ class Learner(Resumable, Undoing, Inspectable):
         if self._hyper.scheduled:
             self._hyper.refresh()
 
-    def undo(self, gradients: Gradients, minibatch_size: float = 1, **extras: Any) -> bool | Outcome:
-        """Take the last update back, in place: restore what it changed, up to rounding.
+    def undo(
+        self, gradients: Gradients, minibatch_size: float = 1, **extras: Any
+    ) -> bool | Outcome:
+        r"""Take the last update back, in place: restore what it changed, up to rounding.
 
         The parameters, the states, the step count and the number of samples become those before
         the update, and schedules follow. A rule for this is derived from the rule of the learner,
@@ -349,7 +350,7 @@ class Learner(Resumable, Undoing, Inspectable):
         updates, pass their gradients from the last to the first.
 
         The result is not bitwise what was there before. An error in a state is divided by what the
-        state was multiplied by, such as $\beta_1$, so it grows by each update that is taken back,
+        state was multiplied by, such as $\beta_1$, so it grows with each update that is taken back,
         and a state that decays fast loses all digits in some updates. See docs/undo.md for what
         this comes to. `learner.snapshot()` is exact, and keeps a copy.
 
@@ -592,52 +593,5 @@ class Learner(Resumable, Undoing, Inspectable):
         )
 
 
-class _Undoer(Learner):
-    """Takes updates of another learner back: updates its arrays and states by other rules.
-
-    Args:
-        owner: the other learner.
-        rules: a rule for each of its parameters, frozen ones too.
-    """
-
-    def __init__(self, owner: Learner, rules: Sequence[Rule]) -> None:
-        self._owner = owner
-        super().__init__(
-            **{**owner._made_of, "rule": rules, "observe": None},
-            groups=owner._grouping.explicit(),
-            seed=owner._seed,
-            hyperparameters=owner._hyper.settings[0],
-        )
-
-    def reset(self) -> None:
-        """Begin with the states of the other learner, in their memory."""
-        self._engine.borrow_states(self._owner._engine)
-
-    def prepare(self, step_count: int, samples: float) -> None:
-        """Get ready to take back the update after this many.
-
-        Args:
-            step_count: number of updates before it.
-            samples: number of samples seen before it.
-        """
-        own, engine = self._owner, self._engine
-        self._hyper.replace(own._hyper.settings)
-        self._seed = own._seed
-        engine.set_seed(own._seed)
-        engine.set_clock(step_count, samples)
-        engine.missed_steps = own._engine.missed_steps
-        engine.take_scalars(own._engine)
-
-    def _bind(self, gradients: Gradients, arrays: tuple[Any, ...]) -> Sequence[int]:
-        absent = super()._bind(gradients, arrays)
-        # An error must come before the launch, as the launch counts what it leaves out.
-        missed = self._owner._engine.missed_steps
-        for k in absent:
-            if not missed[k]:
-                self._bound.forget()
-                msg = (
-                    f"The gradient of {self._names[k]!r} is missing or None, but no update has left "
-                    "this parameter out; pass the gradients of the update to be undone."
-                )
-                raise ArrayError(msg)
-        return absent
+class _Undoer(Undoer, Learner):
+    """Takes updates of another learner back; see `Undoer`."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.errors import LearnerError, RuleError
+from learnerdsl.errors import ArrayError, LearnerError, RuleError
 from learnerdsl.expr import (
     Hyperparameter,
     brief,
@@ -16,7 +16,7 @@ from learnerdsl.expr import (
     step,
     symbols_in,
 )
-from learnerdsl.learner.hyperparameters import HyperTable, Hyperparameters
+from learnerdsl.learner.hyperparameters import Hyperparameters, HyperTable
 from learnerdsl.runtime.arrays.host import Gradients, Name
 from learnerdsl.runtime.backends import Backend
 from learnerdsl.runtime.engine import Engine, Outcome
@@ -92,11 +92,14 @@ class Undoing:
             LearnerError: it cannot; the message says why.
 
         >>> import numpy as np
-        >>> from learnerdsl.learners import asgd
-        >>> asgd([np.ones(2)]).check_undo()
-        Traceback (most recent call last):
-            ...
-        learnerdsl.errors.RuleError: An update of asgd cannot be undone: the old value of eta is not kept, as eta becomes lr/(step*lambd*lr + 1)**alpha. Keep a copy instead: put_back = learner.snapshot() before the update.
+        >>> import learnerdsl as ld
+        >>> from learnerdsl.learners import adam
+        >>> adam([np.ones(2)]).check_undo()
+        >>> try:
+        ...     adam([np.ones(2)], beta1=0.0).check_undo()
+        ... except ld.LearnerError as error:
+        ...     print(str(error).split(": ")[1].split(" which")[0])
+        the old values were multiplied by beta1,
         """
         self._checked_undoer(minibatch_size)
 
@@ -183,3 +186,65 @@ class Undoing:
             "Keep a copy instead: put_back = learner.snapshot() before the update."
         )
         raise LearnerError(msg)
+
+
+class Undoer:
+    """Makes of `Learner` one that takes updates of another learner back.
+
+    It updates the arrays and the states of the other one, by other rules.
+
+    Args:
+        owner: the other learner.
+        rules: a rule for each of its parameters, frozen ones too.
+    """
+
+    _bound: Any
+    _engine: Engine
+    _hyper: HyperTable
+    _names: list[Name]
+    _seed: int
+
+    def __init__(self, owner: Any, rules: Sequence[Rule]) -> None:
+        self._owner = owner
+        learner: Any = super()
+        learner.__init__(
+            **{**owner._made_of, "rule": rules, "observe": None},
+            groups=owner._grouping.explicit(),
+            seed=owner._seed,
+            hyperparameters=owner._hyper.settings[0],
+        )
+
+    def reset(self) -> None:
+        """Begin with the states of the other learner, in their memory."""
+        self._engine.borrow_states(self._owner._engine)
+
+    def prepare(self, step_count: int, samples: float) -> None:
+        """Get ready to take back the update after this many.
+
+        Args:
+            step_count: number of updates before it.
+            samples: number of samples seen before it.
+        """
+        own, engine = self._owner, self._engine
+        self._hyper.replace(own._hyper.settings)
+        self._seed = own._seed
+        engine.set_seed(own._seed)
+        engine.set_clock(step_count, samples)
+        engine.missed_steps = own._engine.missed_steps
+        engine.take_scalars(own._engine)
+
+    def _bind(self, gradients: Gradients, arrays: tuple[Any, ...]) -> Sequence[int]:
+        """Pass gradients to the engine; see `Learner`."""
+        learner: Any = super()
+        absent = learner._bind(gradients, arrays)
+        # An error must come before the launch, as the launch counts what it leaves out.
+        missed = self._owner._engine.missed_steps
+        for k in absent:
+            if not missed[k]:
+                self._bound.forget()
+                msg = (
+                    f"The gradient of {self._names[k]!r} is missing or None, but no update has "
+                    "left this parameter out; pass the gradients of the update to be undone."
+                )
+                raise ArrayError(msg)
+        return absent

@@ -21,6 +21,7 @@ from learnerdsl.learners.adamc import adamc
 from learnerdsl.learners.adamg import adamg
 from learnerdsl.learners.adamod import adamod
 from learnerdsl.learners.adams import adams
+from learnerdsl.learners.adams_momentum import adams_momentum
 from learnerdsl.learners.adamuon import adamuon
 from learnerdsl.learners.adan import adan
 from learnerdsl.learners.adanorm import adanorm
@@ -33,9 +34,13 @@ from learnerdsl.learners.aida import aida
 from learnerdsl.learners.alig import alig
 from learnerdsl.learners.amos import amos
 from learnerdsl.learners.amsgrad import amsgrad, amsgrad_optax
+from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
+from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.aurora import aurora
 from learnerdsl.learners.avagrad import avagrad
+from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
@@ -45,12 +50,14 @@ from learnerdsl.learners.dadapt_adan import dadapt_adan
 from learnerdsl.learners.dadapt_lion import dadapt_lion
 from learnerdsl.learners.dadapt_sgd import dadapt_sgd
 from learnerdsl.learners.diffgrad import diffgrad
+from learnerdsl.learners.dion import dion
 from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
 from learnerdsl.learners.kate import kate
@@ -58,22 +65,30 @@ from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
 from learnerdsl.learners.lion import lion
+from learnerdsl.learners.madam import madam
 from learnerdsl.learners.madgrad import madgrad
+from learnerdsl.learners.mano import mano
 from learnerdsl.learners.mars_adamw import mars_adamw, mars_lion
 from learnerdsl.learners.momo import momo, momo_adam
 from learnerdsl.learners.msvag import msvag
 from learnerdsl.learners.muon import muon, muon_with_adamw
 from learnerdsl.learners.muon_optax import muon_optax
+from learnerdsl.learners.muon_plus import muon_plus
+from learnerdsl.learners.muon_squared import muon_squared
+from learnerdsl.learners.muown import muown
 from learnerdsl.learners.nadam import nadam
 from learnerdsl.learners.nadamw import nadamw, nadamw_timm
+from learnerdsl.learners.namo import namo
 from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.normuon import normuon
 from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.optimistic_adam_v2 import optimistic_adam_v2
 from learnerdsl.learners.optimistic_gradient_descent import optimistic_gradient_descent
 from learnerdsl.learners.padam import padam
 from learnerdsl.learners.pid import pid
 from learnerdsl.learners.pnm import adapnm, pnm
+from learnerdsl.learners.polargrad import polargrad
 from learnerdsl.learners.polyak_sgd import polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
 from learnerdsl.learners.qhadam import qhadam
@@ -81,10 +96,12 @@ from learnerdsl.learners.qhm import qhm
 from learnerdsl.learners.racs import racs
 from learnerdsl.learners.radam import radam, radam_optax
 from learnerdsl.learners.ranger import ranger
+from learnerdsl.learners.rmnp import rmnp
 from learnerdsl.learners.rmsprop import rmsprop, rmsprop_optax
 from learnerdsl.learners.rmsprop_momentum import rmsprop_centered, rmsprop_momentum
 from learnerdsl.learners.rprop import rprop
 from learnerdsl.learners.schedule_free_adamw import schedule_free_adamw
+from learnerdsl.learners.schedule_free_plus import schedule_free_plus
 from learnerdsl.learners.schedule_free_radam import schedule_free_radam
 from learnerdsl.learners.schedule_free_sgd import schedule_free_sgd
 from learnerdsl.learners.scion import scion
@@ -94,6 +111,7 @@ from learnerdsl.learners.sgdp import adamp, sgdp
 from learnerdsl.learners.sgdw import sgd_keras, sgdw
 from learnerdsl.learners.shampoo import shampoo
 from learnerdsl.learners.sign_sgd import sign_sgd, signum
+from learnerdsl.learners.sinkgd import sinkgd
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
 from learnerdsl.learners.sophia import sophia
@@ -101,6 +119,7 @@ from learnerdsl.learners.sparse_adam import sparse_adam
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
+from learnerdsl.learners.swan import swan
 from learnerdsl.learners.tam import adatam, tam
 from learnerdsl.learners.tiger import tiger
 from learnerdsl.learners.vsgd import vsgd
@@ -132,6 +151,7 @@ __all__ = [
     "adamod",
     "adamp",
     "adams",
+    "adams_momentum",
     "adamuon",
     "adamw",
     "adan",
@@ -148,9 +168,14 @@ __all__ = [
     "amos",
     "amsgrad",
     "amsgrad_optax",
+    "ano",
     "apollo",
+    "apollo_low_rank",
+    "apollo_mini",
     "asgd",
+    "aurora",
     "avagrad",
+    "bcos",
     "came",
     "cautious_adamw",
     "cocob",
@@ -160,6 +185,7 @@ __all__ = [
     "dadapt_lion",
     "dadapt_sgd",
     "diffgrad",
+    "dion",
     "dog",
     "dowg",
     "exadam",
@@ -167,6 +193,7 @@ __all__ = [
     "focus",
     "fromage",
     "ftrl",
+    "gpa_adamw",
     "grams",
     "gravity",
     "kate",
@@ -177,7 +204,9 @@ __all__ = [
     "lars",
     "lars_timm",
     "lion",
+    "madam",
     "madgrad",
+    "mano",
     "mars_adamw",
     "mars_lion",
     "momentum_sgd",
@@ -186,13 +215,18 @@ __all__ = [
     "msvag",
     "muon",
     "muon_optax",
+    "muon_plus",
+    "muon_squared",
     "muon_with_adamw",
+    "muown",
     "nadam",
     "nadamw",
     "nadamw_timm",
+    "namo",
     "nero",
     "nesterov",
     "noisy_sgd",
+    "normuon",
     "novograd",
     "novograd_timm",
     "optimistic_adam_v2",
@@ -200,6 +234,7 @@ __all__ = [
     "padam",
     "pid",
     "pnm",
+    "polargrad",
     "polyak_sgd",
     "prodigy",
     "prodigy_official",
@@ -209,12 +244,14 @@ __all__ = [
     "radam",
     "radam_optax",
     "ranger",
+    "rmnp",
     "rmsprop",
     "rmsprop_centered",
     "rmsprop_momentum",
     "rmsprop_optax",
     "rprop",
     "schedule_free_adamw",
+    "schedule_free_plus",
     "schedule_free_radam",
     "schedule_free_sgd",
     "scion",
@@ -227,6 +264,7 @@ __all__ = [
     "sign_sgd",
     "signum",
     "simplified_ademamix",
+    "sinkgd",
     "sm3",
     "soap",
     "sophia",
@@ -234,6 +272,7 @@ __all__ = [
     "srmm",
     "stable_adamw",
     "stable_spam",
+    "swan",
     "tam",
     "tiger",
     "vsgd",

@@ -188,25 +188,66 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     ) -> Any:
         """Do one update of all parameters that have a gradient.
 
+        A rule that moves the weights to evaluate the gradient there, such as a chain with `sam`,
+        needs several updates for a step. With a closure all of them are done; without one, compute
+        new gradients and call `step` again for each.
+
         Args:
-            closure: computes the loss and the gradients, and returns the loss.
+            closure: computes the loss and the gradients, and returns the loss. It also clears the
+                gradients before, as it may be called more than once.
             minibatch_size: number of samples in the minibatch, for rules that use it.
             extras: the other inputs that the rule declares by `extra(name)`: numbers, or tensors
                 in a dict by parameter, or by name if the optimizer was given names. The `loss` may
                 also be what the closure returns.
 
         Returns:
-            What the closure returned.
+            What the closure returned, when it was called first.
 
         Raises:
             LearnerError: a gradient, an extra or a hyperparameter cannot be used.
         """
-        result = None
-        if closure is not None:
+        if closure is None:
+            self._update(None, minibatch_size, extras)
+            return None
+        with torch.enable_grad():
+            result = closure()
+        if self._phases() == 1:
+            self._update(result, minibatch_size, extras)
+        else:
+            self._update_in_phases(closure, result, minibatch_size, extras)
+        return result
+
+    def _phases(self) -> int:
+        """Return how many updates make one step of the rule."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                return self.interface.chosen(group).traced(parameter.shape).phases
+        return 1
+
+    def _update_in_phases(
+        self,
+        closure: Callable[[], Any],
+        result: Any,
+        minibatch_size: float,
+        extras: dict[str, Any],
+    ) -> None:
+        """Do what is left of a step, each update with its own gradients.
+
+        Args:
+            closure: computes the gradients.
+            result: what it returned for the first of these updates, whose gradients are there.
+            minibatch_size: number of samples in the minibatch.
+            extras: other inputs of the rule.
+        """
+        phases = self._phases()
+        while True:
+            before = self._progress_of(0).get("step_count", 0)
+            self._update(result, minibatch_size, extras)
+            count = self._progress_of(0).get("step_count", 0)
+            if count == before or count % phases == 0:
+                return  # a skipped update is repeated by the next step
             with torch.enable_grad():
                 result = closure()
-        self._update(result, minibatch_size, extras)
-        return result
 
     @_outside_graphs
     def undo(self, *, minibatch_size: float = 1, **extras: Any) -> None:

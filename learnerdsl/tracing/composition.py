@@ -26,14 +26,15 @@ from learnerdsl.expr import (
     Reduction,
     RingState,
     expression,
-    rebuilt,
     step,
     symbols_in,
     where,
 )
-from learnerdsl.expr import replaced as replaced_in_graph
+from learnerdsl.numbers import quoted
 from learnerdsl.tracing.context import Trace, tracing_now
+from learnerdsl.tracing.dead import without_dead_states
 from learnerdsl.tracing.definition import Assignment, OptionValue, Rule, StateSpec
+from learnerdsl.tracing.lines import replaced, without_unused
 from learnerdsl.tracing.members import Chained, Member, refuse_collision
 from learnerdsl.tracing.tracing import (
     axes_of,
@@ -44,7 +45,7 @@ from learnerdsl.tracing.tracing import (
 )
 
 
-def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None:
+def only_when(condition: Any, origin: Any = None, otherwise: Any = None, phases: int = 1) -> None:
     """Let the members that follow act only in updates where `condition` holds.
 
     Call it in a transform before the rule of a chain. In an update where the condition does not
@@ -53,7 +54,8 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
     they made: one more than the model-wide state `<transform>_updates`.
 
     A rule that evaluates the gradient at other weights than those it changes moves the parameter
-    there in an update of its own: `only_when(is_last, origin=kept, otherwise=p + rho * g)`.
+    there in an update of its own: `only_when(is_second, origin=kept, otherwise=p + rho * g,
+    phases=2)`.
 
     Args:
         condition: a condition as in `where`, but with one value for the whole model: made of the
@@ -62,6 +64,8 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
             None for the parameter.
         otherwise: the parameter after an update in which the condition does not hold; None for
             `origin`.
+        phases: how many updates make one step, if each needs a gradient at the parameter of that
+            moment. `step(closure)` of an optimizer of torch calls the closure so many times.
 
     Raises:
         RuleError: the call is not in a transform before a rule, or the condition differs between
@@ -84,6 +88,12 @@ def only_when(condition: Any, origin: Any = None, otherwise: Any = None) -> None
             'sum, mean, norm or max over="model", or choose element by element with where(...).'
         )
         raise RuleError(msg)
+    if type(phases) is not int or phases < 1:
+        msg = (
+            f"only_when(...) cannot have phases={quoted(phases)}; write a whole number, 1 or more."
+        )
+        raise RuleError(msg)
+    trace_now.phases *= phases
     trace_now.conditions.append(checked)
     for name, value in (("origin", origin), ("otherwise", otherwise)):
         if value is not None and name in trace_now.places:
@@ -113,6 +123,7 @@ class ChainTrace(Trace):
         member: the member whose function runs; None while the chain takes names of its own.
         conditions: conditions of `only_when` so far; None if it cannot be called now.
         places: "origin" and "otherwise" of `only_when`, where they were given.
+        phases: how many updates make one step.
         used: names of the current member that were looked up, to find renames of unknown ones.
     """
 
@@ -122,6 +133,7 @@ class ChainTrace(Trace):
         self.member: Member | None = None
         self.conditions: list[sympy.Expr] | None = None
         self.places: dict[str, sympy.Expr] = {}
+        self.phases = 1
         self.used: set[str] = set()
 
     def take_name(self, name: str, what: str) -> str:
@@ -190,6 +202,8 @@ def trace_chain(
             name.
         UnknownNameError: `options` has an unknown option, or `renamed` an unknown name.
     """
+    # The rule as it is written is traced, too: mistakes are found in it, and what fixing changes.
+    full = trace_chain(chain.freed(), options, shape, doc) if chain.constants else None
     chosen = choose_options(chain.name, chain.options, options)
     trace_now = ChainTrace(chain, tuple(shape))
     rule_member = chain.members[chain.rule_index]
@@ -201,7 +215,8 @@ def trace_chain(
     hypers = {
         n: Hyperparameter(trace_now.take_name(n, "hyperparameter"), owner) for n in chain.hypers
     }
-    tracing = _Tracing(trace_now, {**hypers, **chosen})
+    numbers = {n: _exact(number) for n, number in chain.constants.items()}
+    tracing = _Tracing(trace_now, {**hypers, **chosen, **numbers})
     for member in chain.members[: chain.rule_index]:
         tracing.map_gradient(member)
     after = chain.members[chain.rule_index + 1 :]
@@ -211,23 +226,30 @@ def trace_chain(
     if after:
         tracing.assign_parameter()
     written, writers = written_in(trace_now)
-    return Rule(
+    traced = Rule(
         name=owner,
         version=chain.version,
         parameter=parameter,
         gradient=gradient,
         hyperparameters=tuple(hypers.values()),
         defaults=tuple(chain.hypers.values()),
-        options=tuple(chosen.items()),
+        options=(*chosen.items(), *chain.constants.items()),
         states=tuple(trace_now.states),
-        lines=tuple(_without_unused(trace_now.lines)),
+        lines=tuple(without_unused(trace_now.lines)),
         extras=tuple(trace_now.extras),
         evaluation=tracing.evaluation,
         ndim=axes_of(trace_now),
         written=written,
         writers=writers,
+        phases=trace_now.phases,
         doc=doc,
     )
+    return traced if full is None else without_dead_states(traced, full)
+
+
+def _exact(number: float) -> sympy.Expr:
+    """Return a number as SymPy has it; whole ones as integers, with which terms vanish."""
+    return sympy.Integer(int(number)) if number == int(number) else sympy.Float(number)
 
 
 class _Tracing:
@@ -264,7 +286,8 @@ class _Tracing:
         """Trace the rule; unless it is the last member, only name the new parameter."""
         start = len(self.trace.lines)
         result = self.call(member, self.gradient)
-        lines = needed_lines(member.name, self.trace.lines[start:], result)
+        may_lose = bool(member.constants)
+        lines = needed_lines(member.name, self.trace.lines[start:], result, may_lose)
         self.trace.lines[start:] = lines
         line = next((one for one in lines if one.target == self.trace.parameter), None)
         if line is None:
@@ -370,23 +393,27 @@ class _Tracing:
         current.lines.append(Assignment(updates, new, updates + flag))
         return _Hold(flag, counted, updates, *self.places_of(member))
 
-    def places_of(self, member: Member) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+    def places_of(self, member: Member) -> tuple[Any, Any, Any]:
         """Return the origin, the rest and what is shown, after a transform called `only_when`."""
         current, outer = self.trace, self.hold
         given, parameter = current.places, current.parameter
-        seen = outer.origin if outer else parameter
-        origin = given.get("origin", parameter)
-        moved = given.get("otherwise", origin)
-        if moved.is_Symbol is False:
-            symbol = LetValue(current.take_name(f"{member.name}_moved", "let"), current.name)
-            current.lines.append(Assignment(symbol, symbol, moved))
-            moved = symbol
-        known = {parameter: seen}
-        origin, moved = replaced(origin, known), replaced(moved, known)
+        seen = {parameter: outer.origin if outer else parameter}
+        origin = self.named(f"{member.name}_origin", given.get("origin", parameter))
+        moved = self.named(f"{member.name}_moved", given.get("otherwise", origin))
+        origin, moved = seen.get(origin, origin), seen.get(moved, moved)
         rest = where(Greater(outer.flag, 0), moved, outer.rest) if outer else moved
-        is_shown = "origin" in given and self.evaluation is not None
-        shown = self.evaluation if is_shown else outer.shown if outer else parameter
+        shown = outer.shown if outer else parameter
+        if "origin" in given and self.evaluation is not None:
+            shown = self.evaluation
         return origin, rest, shown
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return a symbol for a value of the present member, by a line unless it is a symbol."""
+        if value.is_Symbol:
+            return value
+        symbol = LetValue(self.trace.take_name(name, "let"), self.trace.name)
+        self.trace.lines.append(Assignment(symbol, symbol, value))
+        return symbol
 
     def apply_hold(self, start: int) -> None:
         """Hold back the lines from index `start` on, if an earlier member called `only_when`."""
@@ -433,25 +460,3 @@ class _Tracing:
 
 def _updates_name(member: Member) -> str:
     return f"{member.name}_updates"
-
-
-def _without_unused(lines: list[Assignment]) -> list[Assignment]:
-    """Return the lines that the new value of a state or the parameter depends on."""
-    kept: list[Assignment] = []
-    needed: set[sympy.Basic] = set()
-    for line in reversed(lines):
-        if line.target != line.value or line.value in needed:
-            kept.insert(0, line)
-            needed |= symbols_in(line.expression)
-    return kept
-
-
-def replaced(node: Any, new: Mapping[Any, Any]) -> Any:
-    """Return `node` with some subexpressions replaced; SymPy simplifies the arithmetic again."""
-    return replaced_in_graph(node, new, _simplified)
-
-
-def _simplified(node: Any, arguments: tuple[Any, ...]) -> Any:
-    if isinstance(node, (sympy.Add, sympy.Mul, sympy.Pow)):
-        return node.func(*arguments)
-    return rebuilt(node, arguments)

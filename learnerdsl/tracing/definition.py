@@ -90,7 +90,8 @@ class Rule:
         gradient: symbol of the gradient.
         hyperparameters: symbols of the runtime scalars.
         defaults: their default values, in the same order.
-        options: the options this trace was specialised for, as (name, value) pairs.
+        options: the options this trace was specialised for, as (name, value) pairs, and the
+            hyperparameters that are fixed at a number.
         states: the state variables.
         lines: the assignments in dependency order.
         extras: inputs of an update besides the gradients.
@@ -99,6 +100,8 @@ class Rule:
         ndim: number of axes of the parameters the rule is for; None if it is for any number.
         written: reductions over the model, in the order in which the function wrote them.
         writers: the function that wrote each of them: that of the rule, or a member of a chain.
+        phases: how many updates make one step, each with a gradient of its own, where a rule moves
+            the parameter to evaluate the gradient there.
         foreign: names of hyperparameters that only other rules of the same learner use.
         doc: docstring of the function.
         place: where the function begins, as `FILE:LINE`; "" for one that is not the user's.
@@ -110,7 +113,7 @@ class Rule:
     gradient: GradientSymbol
     hyperparameters: tuple[Hyperparameter, ...]
     defaults: tuple[HyperDefault, ...] = field(compare=False)
-    options: tuple[tuple[str, OptionValue], ...]
+    options: tuple[tuple[str, OptionValue | float], ...]
     states: tuple[StateSpec, ...]
     lines: tuple[Assignment, ...]
     extras: tuple[ExtraSymbol, ...] = ()
@@ -118,6 +121,7 @@ class Rule:
     ndim: int | None = None
     written: tuple[Reduction, ...] = ()
     writers: tuple[str, ...] = field(default=(), compare=False)
+    phases: int = 1
     foreign: frozenset[str] = field(default=frozenset(), compare=False)
     doc: str = field(default="", compare=False)
     place: str = field(default="", compare=False, repr=False)

@@ -16,7 +16,6 @@ from learnerdsl.expr import (
     Clock,
     Hyperparameter,
     Maximum,
-    Named,
     NewValue,
     ObservedState,
     RingState,
@@ -59,7 +58,7 @@ def inverse(rule: Rule) -> Inverse:
     return _Solver(rule).solved()
 
 
-class _NoInverse(Exception):  # noqa: N818
+class _NoInverse(Exception):
     """An expression that has no inverse; the message says why."""
 
 
@@ -75,8 +74,8 @@ class _Solver:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.lines = {line.value: line for line in rule.lines}
-        self.equations = {
+        self.lines: dict[Any, Assignment] = {line.value: line for line in rule.lines}
+        self.equations: dict[Any, Assignment] = {
             line.target: line
             for line in rule.lines
             if line.target != line.value and not isinstance(line.target, ObservedState)

@@ -71,9 +71,9 @@ def _as_variants(rules: Sequence[Rule], owner: str) -> list[Rule]:
     return made
 
 
-def _options(rules: Iterable[Rule]) -> tuple[tuple[str, OptionValue], ...]:
+def _options(rules: Iterable[Rule]) -> tuple[tuple[str, OptionValue | float], ...]:
     """Return the options of all rules, those that differ between parameters as one text."""
-    given: dict[str, dict[str, OptionValue]] = {}
+    given: dict[str, dict[str, OptionValue | float]] = {}
     for rule in rules:
         for name, value in rule.options:
             given.setdefault(f"{rule.name}.{name}", {})[repr(value)] = value

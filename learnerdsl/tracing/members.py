@@ -2,7 +2,7 @@
 
 import inspect
 import keyword
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ class Member:
         place: where a transform may stand: "before" or "after" the rule, or "any".
         version: number of its definition.
         renames: names of arguments, states and values -> what the chain calls them.
+        constants: names of the hyperparameters that are a fixed number -> that number.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Member:
     place: Place = "any"
     version: int = 1
     renames: dict[str, str] = field(default_factory=dict[str, str])
+    constants: dict[str, float] = field(default_factory=dict[str, float])
 
     def __reduce__(self) -> Any:
         """Pickle by the name of the function."""
@@ -66,6 +68,11 @@ class Member:
         """Names of all arguments except the inputs, as in the signature of the function."""
         return (*self.hypers, *self.options, *self.shared)
 
+    @property
+    def free(self) -> dict[str, HyperDefault]:
+        """Hyperparameters that are not fixed, with their defaults."""
+        return {own: v for own, v in self.hypers.items() if own not in self.constants}
+
     def public(self, name: str) -> str:
         """Return the chain's name for an argument, state or value of this member."""
         return self.renames.get(name, name)
@@ -76,6 +83,11 @@ class Member:
         return replace(
             self, renames={**self.renames, **{own.get(n, n): v for n, v in names.items()}}
         )
+
+    def fixed(self, values: Mapping[str, float]) -> "Member":
+        """Return a copy in which the hyperparameters with these public names are numbers."""
+        new = {own: values[self.public(own)] for own in self.free if self.public(own) in values}
+        return replace(self, constants={**self.constants, **new})
 
 
 def rule_member(function: Callable[..., Any], version: int) -> Member:
@@ -134,6 +146,7 @@ class Chained:
         hypers: hyperparameter of the chain -> default.
         options: compile-time option of the chain -> default.
         owners: argument of the chain -> the member it belongs to.
+        constants: hyperparameter of the chain that is fixed -> its number.
     """
 
     name: str
@@ -141,6 +154,7 @@ class Chained:
     hypers: dict[str, HyperDefault]
     options: dict[str, OptionValue]
     owners: dict[str, Member]
+    constants: dict[str, float]
 
     @property
     def rule_index(self) -> int:
@@ -151,6 +165,10 @@ class Chained:
     def version(self) -> int:
         """Version of the chain: it grows with the version of any member."""
         return 1 + sum(member.version - 1 for member in self.members)
+
+    def freed(self) -> "Chained":
+        """Return the chain in which no hyperparameter is fixed."""
+        return chained([replace(member, constants={}) for member in self.members], self.name)
 
 
 def chained(members: Sequence[Member], name: str | None) -> Chained:
@@ -181,17 +199,19 @@ def chained(members: Sequence[Member], name: str | None) -> Chained:
     hypers: dict[str, HyperDefault] = {}
     options: dict[str, OptionValue] = {}
     owners: dict[str, Member] = {}
+    constants: dict[str, float] = {}
     for member in members:
         for own in (*member.hypers, *member.options):
             public = member.public(own)
             if public in owners:
                 refuse_collision(name, public, "an argument", owners[public], member, own)
             owners[public] = member
-        hypers |= {member.public(own): default for own, default in member.hypers.items()}
+        hypers |= {member.public(own): default for own, default in member.free.items()}
+        constants |= {member.public(own): number for own, number in member.constants.items()}
         options |= {member.public(own): default for own, default in member.options.items()}
     _check_inputs(name, members[index], owners)
     _check_shared(name, members, owners)
-    return Chained(name, tuple(members), hypers, options, owners)
+    return Chained(name, tuple(members), hypers, options, owners, constants)
 
 
 def refuse_collision(

@@ -272,7 +272,7 @@ def sort_arguments(
             )
             raise RuleError(msg)
         default, number = argument.default, as_number(argument.default)
-        numbers = as_numbers(default) if isinstance(default, tuple) else None
+        numbers = None if isinstance(argument.default, list) else as_numbers(argument.default)
         if numbers is not None:
             options[argument.name] = numbers
         elif isinstance(default, (bool, np.bool_, str)):
@@ -334,11 +334,19 @@ def _of_other_type(rule_name: str, name: str, value: Any, default: OptionValue) 
     return msg
 
 
-def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> list[Assignment]:
+def needed_lines(
+    rule_name: str, lines: Sequence[Assignment], result: Any, may_lose: bool = False
+) -> list[Assignment]:
     """Return the lines without the lets that nothing uses.
 
     A let can become unused because SymPy cancels it, or because it is the old value of a state that
     starts from the gradient and is not read.
+
+    Args:
+        rule_name: name of the rule, for the messages.
+        lines: its lines.
+        result: what its function returned.
+        may_lose: whether the result need not depend on every assign, as where a factor is 0.
 
     Raises:
         RuleError: `result` is not a result of assign or combine; or an assign is lost, because it
@@ -354,6 +362,8 @@ def needed_lines(rule_name: str, lines: Sequence[Assignment], result: Any) -> li
             "return the last assign(...), or combine([...]) of several."
         )
         raise RuleError(msg)
+    if may_lose:
+        reached |= {line.value for line in lines if not isinstance(line.value, LetValue)}
     for line in reversed(lines):
         if line.value in reached:
             reached |= symbols_in(line.expression)

@@ -16,8 +16,11 @@ from learnerdsl.transforms.clip_by_value import clip_by_value
 from learnerdsl.transforms.clip_grad_norm import clip_grad_norm
 from learnerdsl.transforms.decoupled_weight_decay import decoupled_weight_decay
 from learnerdsl.transforms.ema import ema
+from learnerdsl.transforms.ema_nesterov import ema_nesterov
+from learnerdsl.transforms.equilibrate_rows import equilibrate_rows
 from learnerdsl.transforms.fixed_weight_decay import fixed_weight_decay
 from learnerdsl.transforms.grokfast_ema import grokfast_ema
+from learnerdsl.transforms.hyperball import hyperball
 from learnerdsl.transforms.lookahead import lookahead
 from learnerdsl.transforms.magma import magma
 from learnerdsl.transforms.mechanic import mechanic
@@ -28,11 +31,15 @@ from learnerdsl.transforms.perturb import perturb
 from learnerdsl.transforms.project_box import project_box
 from learnerdsl.transforms.project_l2_ball import project_l2_ball
 from learnerdsl.transforms.project_max_norm import project_max_norm
+from learnerdsl.transforms.radial_brake import radial_brake
+from learnerdsl.transforms.radius_pin import radius_pin
 from learnerdsl.transforms.sam import sam
 from learnerdsl.transforms.scale_by_block_rms import scale_by_block_rms
 from learnerdsl.transforms.soft_threshold import soft_threshold
 from learnerdsl.transforms.swa import swa
+from learnerdsl.transforms.tail_ema import tail_ema
 from learnerdsl.transforms.trust_ratio import trust_ratio
+from learnerdsl.transforms.update_floor import row_update_floor, update_floor
 from learnerdsl.transforms.zero_nans import zero_nans
 
 __all__ = [
@@ -52,8 +59,11 @@ __all__ = [
     "clip_grad_norm",
     "decoupled_weight_decay",
     "ema",
+    "ema_nesterov",
+    "equilibrate_rows",
     "fixed_weight_decay",
     "grokfast_ema",
+    "hyperball",
     "lookahead",
     "magma",
     "mechanic",
@@ -64,11 +74,16 @@ __all__ = [
     "project_box",
     "project_l2_ball",
     "project_max_norm",
+    "radial_brake",
+    "radius_pin",
+    "row_update_floor",
     "sam",
     "scale_by_block_rms",
     "soft_threshold",
     "swa",
+    "tail_ema",
     "trust_ratio",
+    "update_floor",
     "zero_nans",
 ]
 

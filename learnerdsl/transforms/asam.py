@@ -49,6 +49,6 @@ def asam(p, g, rho=0.5, eta=0.01):
     scale = abs(p) + eta
     assign(kept, where(is_second, kept, p))
     distance = rho / (norm(scale * g, over="model") + 1e-12)
-    only_when(is_second, origin=kept, otherwise=p + distance * scale**2 * g)
+    only_when(is_second, origin=kept, otherwise=p + distance * scale**2 * g, phases=2)
     evaluate(where(equal(step % 2, 1), kept, p))
     return g

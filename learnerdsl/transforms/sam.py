@@ -52,6 +52,7 @@ def sam(p, g, rho=0.05):
     kept = state("kept", init=p)
     is_second = equal(step % 2, 0)
     assign(kept, where(is_second, kept, p))
-    only_when(is_second, origin=kept, otherwise=p + rho / (norm(g, over="model") + 1e-12) * g)
+    moved = p + rho / (norm(g, over="model") + 1e-12) * g
+    only_when(is_second, origin=kept, otherwise=moved, phases=2)
     evaluate(where(equal(step % 2, 1), kept, p))
     return g

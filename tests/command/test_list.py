@@ -5,6 +5,7 @@ import json
 import pytest
 from rich.console import Console
 from rich.text import Text
+from support.problems import OF_MATRICES
 from support.tiers import FEW, FEW_TRANSFORMS
 
 from learnerdsl import learners, transforms
@@ -42,9 +43,7 @@ def names(found):
 
 
 def test_filters_keep_what_is_asked_for(run_json):
-    assert names(run_json("list", "--matrix")) == {
-        *("adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap")
-    }
+    assert names(run_json("list", "--matrix")) == OF_MATRICES
     assert names(
         run_json("list", "--states", "0", "--no-matrix", "--passes", "1", "--sort", "year")
     ) == {*("noisy_sgd", "sgd", "sign_sgd")}

@@ -12,7 +12,7 @@ import learnerdsl as ld
 from learnerdsl.learners import adam, noisy_sgd, schedule_free_sgd
 
 QUICK = {"adam", "prodigy", "adafactor", "sophia"}
-DRAWN = {"gravity", "noisy_sgd"}
+DRAWN = {"apollo_low_rank", "apollo_mini", "dion", "gravity", "noisy_sgd"}
 EXACT = sorted(RULES.keys() - DRAWN)
 
 

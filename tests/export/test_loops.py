@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from support.exported_loops import InC, InNumba, Inputs
+from support.problems import OF_MATRICES
 from support.tiers import FEW, REPRESENTATIVES, slow
 
 import learnerdsl as ld
@@ -21,16 +22,16 @@ OF_AXES = frozenset(
         "adamp",
         "adatam",
         "came",
+        "mano",
         "nero",
         "racs",
         "ranger",
+        "rmnp",
         "sgdp",
+        "sinkgd",
         "sm3",
         "tam",
     ]
-)
-OF_MATRICES = frozenset(
-    ["adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"]
 )
 OF_SHAPES = frozenset({"adafactor_bv"})
 """Builtins that treat matrices as values along axes, and others element by element."""

@@ -1,34 +1,68 @@
-"""What schedule-free learners have beside the battery: averages to evaluate a model with."""
+"""What learners that average inside have beside the battery: averages to evaluate a model with."""
 
 import numpy as np
 import pytest
-from support.families import TRUSTED
 from support.families.libraries import run_optax
+from support.families.schedule_free import TRUSTED as OF_THEIR_PACKAGE
 from support.problems import assert_same_path, hyperparameters, problem, trajectory
+from support.references import REFERENCES
 
 from learnerdsl import learners
 
-NAMES = sorted(name for name in learners.__all__ if name.startswith("schedule_free"))
+OTHERS = ("gpa_adamw", "schedule_free_plus")
+
+
+def shown_averages(name, start, gradients, hypers, backend):
+    """The evaluation parameters after each update of the learner."""
+    learner = getattr(learners, name)([p.copy() for p in start], backend=backend)
+    shown = []
+    for grads, hyper in zip(gradients, hypers, strict=True):
+        extras = {n: hyper[n] for n in learner.extras}
+        for n in hyper.keys() - extras:
+            learner.hyperparameters[n] = hyper[n]
+        learner.update(grads, **extras)
+        shown.append(list(learner.evaluation_parameters().values()))
+    return shown
 
 
 @pytest.mark.parametrize("backend", ["cpu", "numpy"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(OF_THEIR_PACKAGE))
 def test_evaluation_parameters_are_those_of_the_mode_eval(name, backend):
     rng, start, gradients = problem(name, 1.0)
     hypers = hyperparameters(name, rng, weight_lr_power=2.0)
     averages = []
-    TRUSTED[name](start, gradients, hypers, averages=averages)
-    learner = getattr(learners, name)([p.copy() for p in start], backend=backend)
-    shown = []
-    for grads, hyper in zip(gradients, hypers, strict=True):
-        for n, value in hyper.items():
-            learner.hyperparameters[n] = value
-        learner.update(grads)
-        shown.append(list(learner.evaluation_parameters().values()))
+    OF_THEIR_PACKAGE[name](start, gradients, hypers, averages=averages)
+    shown = shown_averages(name, start, gradients, hypers, backend)
     assert_same_path(1e-9, start, averages, shown)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_evaluation_parameters_of_schedule_free_plus_are_x_of_its_reference(backend):
+    name = "schedule_free_plus"
+    rng, start, gradients = problem(name, 1.0)
+    hypers = hyperparameters(name, rng)  # sf_beta differs from step to step, as it may
+    params, state, averages = [p.copy() for p in start], {}, []
+    for t, (grads, hyper) in enumerate(zip(gradients, hypers, strict=True), 1):
+        REFERENCES[name](params, grads, state, t, **hyper)
+        averages.append([x.copy() for x in state["x"]])
+    assert_same_path(1e-9, start, averages, shown_averages(name, start, gradients, hypers, backend))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_evaluation_parameters_of_gpa_adamw_are_a_mean_of_the_weights_of_adamw(backend):
+    rng, start, gradients = problem("gpa_adamw", 1.0)
+    hypers = hyperparameters("gpa_adamw", rng, weight_decay=0.0)
+    adamw = [{n: h[n] for n in ("lr", "beta1", "beta2", "eps", "weight_decay")} for h in hypers]
+    averages, x = [], start
+    for hyper, z in zip(hypers, trajectory("adamw", start, gradients, adamw), strict=True):
+        share = hyper["mu_x"]
+        x = [share * a + (1 - share) * b for a, b in zip(x, z, strict=True)]
+        averages.append(x)
+    shown = shown_averages("gpa_adamw", start, gradients, hypers, backend)
+    assert_same_path(1e-9, start, averages, shown)
+
+
+@pytest.mark.parametrize("name", sorted({*OF_THEIR_PACKAGE, *OTHERS}))
 def test_evaluation_parameters_are_the_start_before_the_first_update(name):
     _, start, _ = problem(name, 1.0)
     learner = getattr(learners, name)([p.copy() for p in start])

@@ -41,6 +41,7 @@ TRANSFORM_RANGES = {
     "noise_eta": (0.01, 0.1),
     "noise_gamma": (0.5, 0.6),
     "noise_std": (0.01, 0.1),
+    "eta": (0.01, 0.2),
     "grokfast_alpha": (0.5, 0.9),
     "grokfast_lamb": (0.5, 2.0),
     "magma_beta": (0.5, 0.9),
@@ -49,8 +50,26 @@ TRANSFORM_RANGES = {
     "mechanic_decay": (0.01, 0.1),
     "mechanic_init": (0.01, 0.01),
     "mechanic_eps": (1e-8, 1e-6),
+    "hyperball_eps": (1e-12, 1e-9),
+    "outward": (0.3, 0.7),
+    "inward": (0.8, 1.2),
+    "pinned_decay": (0.1, 0.5),
+    "pin_eps": (1e-9, 1e-7),
+    "floor": (0.5, 2.0),
+    "row_floor": (0.5, 2.0),
+    "ahead": (0.1, 0.5),
+    "ahead_decay": (0.5, 0.9),
+    "tail_steps": (2.0, 5.0),
+    "tail_share": (0.3, 0.7),
 }
-OPTIONS = {"k": 3, "mechanic_betas": 3, "swa_start": 3, "swa_every": 2, "sync_period": 4}
+OPTIONS = {
+    "k": 3,
+    "mechanic_betas": 3,
+    "swa_start": 3,
+    "swa_every": 2,
+    "sync_period": 4,
+    "tail_start": 3,
+}
 
 
 def chain_of(name, rule_name):

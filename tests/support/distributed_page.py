@@ -7,6 +7,7 @@ tests/torch/test_distributed_page.py fails when it is stale.
 from pathlib import Path
 
 from learnerdsl import learners
+from support.problems import takes_vectors
 
 PAGE = Path(__file__).parents[2] / "docs" / "distributed.md"
 MARK = (
@@ -18,7 +19,7 @@ SHAPES = {"a vector": (8,), "a matrix": (8, 6)}
 def exchanges(name, shape):
     """Return what a learner exchanges for a tensor of this shape, as a few words."""
     rule = getattr(learners, name)
-    if name == "muon" and len(shape) < 2:
+    if len(shape) < 2 and not takes_vectors(name):
         return "only matrices"
     found = rule.collectives(shape=shape)
     words = []

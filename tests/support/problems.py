@@ -34,6 +34,15 @@ SCALAR_EXTRAS = {"loss": (1.0, 2.0)}
 ARRAY_EXTRAS = {"hessian_diag": (0.1, 2.0)}
 EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
+OF_MATRICES = frozenset(
+    {
+        *("adamuon", "apollo_low_rank", "apollo_mini", "aurora", "dion", "muon"),
+        *("muon_optax", "muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo"),
+        *("normuon", "polargrad", "scion", "shampoo", "soap", "swan"),
+    }
+)
+"""Builtins with functions of matrices."""
+
 
 def fitted(name, shapes):
     """The shapes, or ones like them that the rule is made for; also as values of a dict."""
@@ -41,6 +50,11 @@ def fitted(name, shapes):
     if isinstance(shapes, dict):
         return {key: fit(shape) for key, shape in shapes.items()}
     return tuple(fit(shape) for shape in shapes)
+
+
+def takes_vectors(name):
+    """Whether a rule takes tensors of any number of axes."""
+    return fitted(name, ((7,),)) == ((7,),)
 
 
 def hyperparameters(name, rng, shapes=SHAPES, steps=STEPS, **fixed):

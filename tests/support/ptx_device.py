@@ -8,6 +8,7 @@ import contextlib
 import numpy as np
 import pytest
 
+from support.problems import OF_MATRICES
 from support.ptx_machine import Machine, Memory
 
 pytest.importorskip("numba_cuda", reason="kernels for CUDA are compiled by numba-cuda")
@@ -20,9 +21,7 @@ CAPABILITY = (9, 0)
 MACHINES = {}
 """Kernel -> what runs it: kernels live as long as the process."""
 
-FUNCTIONS_OF_MATRICES = (
-    *("adamuon", "muon", "muon_optax", "muon_with_adamw", "scion", "shampoo", "soap"),
-)
+FUNCTIONS_OF_MATRICES = sorted(OF_MATRICES)
 """Rules that need a library which the interpreter cannot be: tested in the simulator."""
 
 

@@ -18,6 +18,7 @@ from torch.distributed.tensor.parallel import (
 import learnerdsl.torch as ldt
 from learnerdsl import ArrayError, DtypeError, learners
 from learnerdsl.torch.interface import class_name
+from support.problems import takes_vectors
 from support.processes import spawn
 
 TOLERANCE = 1e-10
@@ -147,8 +148,8 @@ def builtins(mesh, shard, names, tolerance=TOLERANCE):
     faults = []
     for name in names:
         cls, make = getattr(ldt, class_name(name)), network
-        if name == "muon":
-            cls, make = ldt.optimizer_class(learners.muon), matrices
+        if not takes_vectors(name):
+            cls, make = ldt.optimizer_class(getattr(learners, name)), matrices
         try:
             rule = getattr(learners, name).trace(shape=(2, 3))
             alone, parts = make(), shard(make(), mesh)

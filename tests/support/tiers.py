@@ -41,8 +41,18 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("adamuon", "muon_optax", "muon_with_adamw", "scion"),  # as muon
-        *("adafactor_bv", "adafactor_optax"),  # as adafactor
+        *("apollo_low_rank", "apollo_mini"),  # as muon and racs
+        *(
+            "adamuon",
+            "aurora",
+            "dion",
+            "mano",
+            "muon_optax",
+            "muon_plus",
+            "muon_squared",
+        ),  # as muon
+        *("muon_with_adamw", "muown", "namo", "normuon", "polargrad", "scion", "swan"),  # as muon
+        *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw
     }

@@ -67,6 +67,28 @@ def add_decayed_weights(params, grads, state, t, *, coupled_decay):
     return [g + coupled_decay * p for p, g in zip(params, grads, strict=True)]
 
 
+def perturbed(params, grads, state, t, rho, sizes):
+    """Move at odd updates, along gradients times `sizes`; return the gradients at even ones."""
+    if t % 2 == 0:
+        for p, kept in zip(params, state["kept"], strict=True):
+            p[...] = kept
+        return grads
+    state["kept"] = [p.copy() for p in params]
+    scaled = [s * g for s, g in zip(sizes, grads, strict=True)]
+    norm = total_norm(scaled) + 1e-12
+    for p, s, g in zip(params, sizes, scaled, strict=True):
+        p[...] = p + rho * s * g / norm
+    return None
+
+
+def sam(params, grads, state, t, *, rho):
+    return perturbed(params, grads, state, t, rho, [1.0] * len(params))
+
+
+def asam(params, grads, state, t, *, rho, eta):
+    return perturbed(params, grads, state, t, rho, [np.abs(p) + eta for p in params])
+
+
 def zero_nans(params, grads, state, t):
     return [np.where(np.isnan(g), 0.0, g) for g in grads]
 
@@ -87,6 +109,18 @@ def orthograd(params, grads, state, t):
         o = g - np.sum(p * g) / (np.sum(p * p) + 1e-30) * p
         size, left = np.linalg.norm(g.ravel()), np.linalg.norm(o.ravel())
         result.append(np.zeros(g.shape) if left <= 1e-6 * size else o * (size / (left + 1e-30)))
+    return result
+
+
+def equilibrate_rows(params, grads, state, t):
+    result = []
+    for g in grads:
+        if g.ndim < 2:
+            result.append(g)
+            continue
+        rows = np.sqrt(np.sum(g * g, axis=-1, keepdims=True))
+        total = np.sqrt(np.sum(g * g, axis=(-2, -1), keepdims=True))
+        result.append(g / rows * total / np.sqrt(g.shape[-2]))
     return result
 
 
@@ -213,3 +247,79 @@ def project_max_norm(params, new, grads, state, t, *, largest_norm):
 
 def soft_threshold(params, new, grads, state, t, *, lr, l1):
     return [np.sign(n) * np.maximum(np.abs(n) - lr * l1, 0.0) for n in new]
+
+
+def hyperball(params, new, grads, state, t, *, lr, hyperball_eps):
+    result = []
+    for p, n in zip(params, new, strict=True):
+        radius, d = np.linalg.norm(p.ravel()), n - p
+        q = p + lr * radius * d / max(np.linalg.norm(d.ravel()), hyperball_eps)
+        result.append(q * radius / max(np.linalg.norm(q.ravel()), hyperball_eps))
+    return result
+
+
+def radial_brake(params, new, grads, state, t, *, outward, inward):
+    result = []
+    for p, n in zip(params, new, strict=True):
+        unit = p / max(np.linalg.norm(p.ravel()), 1e-300)
+        length = np.vdot(unit, n - p)
+        across = n - p - length * unit
+        result.append(p + across + (outward if length > 0 else inward) * length * unit)
+    return result
+
+
+def radius_pin(params, new, grads, state, t, *, lr, pinned_decay, pin_eps):
+    result = []
+    for p, n in zip(params, new, strict=True):
+        before = max(np.linalg.norm(p.ravel()), pin_eps)
+        wanted = max(before + np.vdot(p, n - p) / before, pin_eps)
+        pinned = n * (wanted / max(np.linalg.norm(n.ravel()), pin_eps))
+        shrinking = np.sign(n - p) * np.sign(p) < 0
+        result.append(np.where(shrinking, (1 - lr * pinned_decay) * pinned, pinned))
+    return result
+
+
+def update_floor(params, new, grads, state, t, *, lr, floor):
+    result = []
+    for p, n in zip(params, new, strict=True):
+        least, length = lr * floor * np.linalg.norm(p.ravel()), np.linalg.norm((n - p).ravel())
+        result.append(p + (n - p) * (least / length) if length < least else n)
+    return result
+
+
+def row_update_floor(params, new, grads, state, t, *, lr, row_floor):
+    result = []
+    for p, n in zip(params, new, strict=True):
+        if p.ndim < 2:
+            rows = update_floor([p], [n], grads, state, t, lr=lr, floor=row_floor)
+            result.append(rows[0])
+            continue
+        rows = [
+            update_floor([a], [b], grads, state, t, lr=lr, floor=row_floor)[0]
+            for a, b in zip(p, n, strict=True)
+        ]
+        result.append(np.array(rows).reshape(p.shape))
+    return result
+
+
+def ema_nesterov(params, new, grads, state, t, *, ahead, ahead_decay):
+    reached = state.get("reached", params)
+    means = state.get("movement", [0.0 * p for p in params])
+    state["movement"] = [
+        ahead_decay * m + (1 - ahead_decay) * (n - w)
+        for m, n, w in zip(means, new, reached, strict=True)
+    ]
+    state["reached"] = new
+    return [n + ahead * m for n, m in zip(new, state["movement"], strict=True)]
+
+
+def tail_ema(params, new, grads, state, t, *, tail_start, tail_steps, tail_share):
+    del tail_share  # of what is evaluated
+    if t <= tail_start:
+        state["tail_average"] = new
+    else:
+        averages = state["tail_average"]
+        state["tail_average"] = [
+            (1 - 1 / tail_steps) * a + n / tail_steps for a, n in zip(averages, new, strict=True)
+        ]
+    return new

@@ -17,6 +17,7 @@ NAMES = transforms.__all__
 PASSES = {
     "adaptive_clip": 2,
     "apply_if_finite": 2,
+    "asam": 2,
     "cautious": 2,
     "centralize": 2,
     "clip_by_block_rms": 2,
@@ -25,14 +26,29 @@ PASSES = {
     "clip_grad_norm": 2,
     "magma": 2,
     "mechanic": 2,
+    "equilibrate_rows": 2,
+    "hyperball": 3,
     "normalize_by_global_norm": 2,
     "orthograd": 3,
     "project_l2_ball": 2,
     "project_max_norm": 2,
+    "sam": 2,
+    "radial_brake": 2,
+    "radius_pin": 2,
+    "row_update_floor": 2,
     "scale_by_block_rms": 2,
     "trust_ratio": 2,
+    "update_floor": 2,
 }
-STATES = {"ema": "average", "swa": "swa_average", "lookahead": "slow"}
+STATES = {
+    "ema": "average",
+    "ema_nesterov": "movement",
+    "lookahead": "slow",
+    "sam": "kept",
+    "asam": "kept",
+    "swa": "swa_average",
+    "tail_ema": "tail_average",
+}
 
 
 @pytest.mark.parametrize("rule", RULES)

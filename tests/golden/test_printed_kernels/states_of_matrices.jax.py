@@ -68,19 +68,22 @@ def soap_tensor(
     left_new = one_minus_shampoo_beta * matmul(g_whole, g_whole.mT) + shampoo_beta * left
     right_new = one_minus_shampoo_beta * matmul(g_whole.mT, g_whole) + shampoo_beta * right
     product = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
-    diagonal = when(
+    diagonal_2 = when(
         ((step - 1) % 10 == 0) & (step > 1),
         lambda: whole(jnp.eye(p.shape[-2], dtype=p.dtype) * matmul(left_basis.mT, product)),
     )
-    by_left = when(((step - 1) % 10 == 0) & (step > 1), lambda: whole(abs(eigenvectors(diagonal))))
+    by_left = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: whole(abs(eigenvectors(diagonal_2))),
+    )
     product_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
-    diagonal_2 = when(
+    diagonal_3 = when(
         ((step - 1) % 10 == 0) & (step > 1),
         lambda: whole(jnp.eye(p.shape[-1], dtype=p.dtype) * matmul(right_basis.mT, product_2)),
     )
     by_right = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(abs(eigenvectors(diagonal_2))),
+        lambda: whole(abs(eigenvectors(diagonal_3))),
     )
     ordered = when(
         ((step - 1) % 10 == 0) & (step > 1),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.chains import RANDOM
+from support.problems import takes_vectors
 from support.teams import Parts, ThreadTeam, in_threads
 from support.tiers import few
 
@@ -58,13 +59,13 @@ def error(rule, shapes, axes, size, **options):
 
 @pytest.mark.parametrize("name", few(learners.__all__))
 def test_parts_of_rows_are_updated_as_whole_tensors(name):
-    shapes = {"weight": (7, 6), "other": (2, 5)} if name == "muon" else SHAPES
+    shapes = {"weight": (7, 6), "other": (2, 5)} if not takes_vectors(name) else SHAPES
     assert error(getattr(learners, name), shapes, axes_for(shapes, 0), 2) < 1e-10
 
 
 @pytest.mark.parametrize("name", few([n for n in learners.__all__ if n not in DRAWS]))
 def test_parts_of_columns_are_updated_as_whole_tensors(name):
-    shapes = {"weight": (7, 6), "other": (2, 5)} if name == "muon" else SHAPES
+    shapes = {"weight": (7, 6), "other": (2, 5)} if not takes_vectors(name) else SHAPES
     assert error(getattr(learners, name), shapes, axes_for(shapes, 1), 3) < 1e-10
 
 
@@ -72,7 +73,7 @@ def test_parts_of_columns_are_updated_as_whole_tensors(name):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("name", learners.__all__)
 def test_parts_of_several_chunks_are_updated_as_whole_tensors(name, axis):
-    shapes = {"weight": (130, 70)} if name == "muon" else LARGE
+    shapes = {"weight": (130, 70)} if not takes_vectors(name) else LARGE
     rule = getattr(learners, name)
     if name in DRAWS and axis:
         with pytest.raises(ld.ArrayError, match="shard along the first axis"):

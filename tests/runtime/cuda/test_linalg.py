@@ -5,6 +5,7 @@ import pytest
 from support.battery import RULES
 from support.ptx_device import FUNCTIONS_OF_MATRICES
 
+from learnerdsl.expr import array_shape
 from learnerdsl.ir import Rank
 from learnerdsl.kernels import linalg
 from learnerdsl.runtime.cpu import engine
@@ -25,12 +26,10 @@ def xp():
 
 def values(program, rng):
     """A matrix for every array that the functions of a rule may meet; squares are symmetric."""
-    rows, cols = SHAPE
-    lengths = {"rows": rows, "cols": cols}
     found = {}
     for symbol, domain in program.kernel.domains.items():
         if domain.rank >= Rank.ELEMENT:
-            shape = tuple(lengths[side] for side in domain.sides)
+            shape = array_shape(domain.sides, SHAPE)
             value = rng.uniform(0, 1, shape)
             value = value @ value.T if shape[0] == shape[1] else value
             found[str(symbol)] = value / np.linalg.norm(value)

@@ -23,7 +23,7 @@ def _pieces(array: np.ndarray, to_elements: bool) -> list:
     return list(np.ndindex(array.shape[:-2]))
 
 
-def _in_pieces(run, params, gradients, hypers, to_elements=False):
+def in_pieces(run, params, gradients, hypers, to_elements=False):
     """Run a library on every matrix of every stack as a tensor of its own."""
     places = [(k, i) for k, p in enumerate(params) for i in _pieces(p, to_elements)]
 
@@ -45,7 +45,7 @@ def _torch_muon(params, gradients, hypers):
     torch = pytest.importorskip("torch")
     run = partial(run_torch, "Muon", same, module="torch.optim._muon")
     with mock.patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):
-        return _in_pieces(run, params, gradients, hypers)
+        return in_pieces(run, params, gradients, hypers)
 
 
 def _muon_with_adamw(params, gradients, hypers):
@@ -110,7 +110,7 @@ def _scion(params, gradients, hypers):
     in_float64 = partial(library.zero_power_via_newton_schulz_5, dtype=torch.float64)
     run = partial(run_torch, "SCION", _without_eps, module="pytorch_optimizer", foreach=False)
     with mock.patch.object(library, "zero_power_via_newton_schulz_5", in_float64):
-        return _in_pieces(run, params, gradients, hypers)
+        return in_pieces(run, params, gradients, hypers)
 
 
 def _without_eps(hyper):
@@ -137,12 +137,12 @@ def _soap(params, gradients, hypers):
     library = pytest.importorskip("pytorch_optimizer.optimizer.soap")
     run = partial(run_torch, "SOAP", torch_names, module="pytorch_optimizer")
     with mock.patch.object(library, "torch", _Float64(torch)):
-        return _in_pieces(run, params, gradients, hypers)
+        return in_pieces(run, params, gradients, hypers)
 
 
 def _shampoo_of_pieces(params, gradients, hypers):
     run = partial(run_torch, "Shampoo", _shampoo, module="pytorch_optimizer")
-    return _in_pieces(run, params, gradients, hypers, to_elements=True)
+    return in_pieces(run, params, gradients, hypers, to_elements=True)
 
 
 TRUSTED = {
@@ -177,7 +177,7 @@ PASSES = {
 }
 
 
-def _of_matrices(shape: tuple[int, ...]) -> tuple[int, ...]:
+def of_matrices(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Vectors are refused."""
     return (1,) * (2 - len(shape)) + shape
 
@@ -190,7 +190,7 @@ def _of_square(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:-2], side, side)
 
 
-SHAPES = {"muon": _of_matrices, "soap": _of_square}
+SHAPES = {"muon": of_matrices, "soap": _of_square}
 
 _NEWTON_SCHULZ = "small singular values, and so their errors, grow by up to 3.4445**5"
 ROUNDING = {

@@ -7,15 +7,16 @@ def _swap(a):
     return np.swapaxes(a, -1, -2)
 
 
-def _orthogonal(u, eps, is_added=False):
-    """Five quintic Newton-Schulz iterations with the coefficients of Jordan."""
+def _orthogonal(u, eps, is_added=False, steps=5, coefficients=(3.4445, -4.7750, 2.0315)):
+    """Quintic Newton-Schulz iterations, usually five with the coefficients of Jordan."""
+    a1, a3, a5 = coefficients
     size = np.sqrt(np.sum(u * u, axis=(-2, -1), keepdims=True))
     x = u / (size + eps if is_added else np.maximum(size, eps))
     is_tall = u.shape[-2] > u.shape[-1]
     x = _swap(x) if is_tall else x
-    for _ in range(5):
+    for _ in range(steps):
         a = x @ _swap(x)
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        x = a1 * x + (a3 * a + a5 * a @ a) @ x
     return _swap(x) if is_tall else x
 
 
