@@ -16,6 +16,7 @@ import sympy
 import learnerdsl as ld
 from learnerdsl.learners import adam_uncorrected, adamw, muon
 from learnerdsl.schedules import Schedule, linear, power_cool, product
+from learnerdsl.transforms import hyperball
 
 VECTOR_ROLES = ("gains", "proj_bias", "bias")
 
@@ -136,27 +137,27 @@ MUON = {"ns_steps": rules.NS_STEPS, "ns_coefficients": rules.CONVERGING}
 def muon_h(steps: int = 3325) -> Entry:
     """#5, 3325 steps: Muon on the hyperball, lr 0.018, which falls from the start."""
     given = {**MUON, "lr": cooled(0.018, steps, 1), "weight_decay": 0.0}
-    rule = ld.chain(muon, rules.hyperball)
+    rule = ld.chain(muon, hyperball)
     return with_adamw(5, 3325, steps, rule, given, scales=SPREAD)
 
 
 def normuon_h(steps: int = 3275) -> Entry:
     """#8, 3250 steps of 3275: NorMuon on the hyperball, lr 0.018, momentum and beta2 0.95."""
-    rule = ld.chain(rules.normuon_of_short_side, rules.hyperball)
+    rule = ld.chain(rules.normuon_of_short_side, hyperball)
     given = {"lr": cooled(0.018, steps, 1)}
     return with_adamw(8, 3250, steps, rule, given, scales=SPREAD)
 
 
 def kl_soap_h(steps: int = 3125) -> Entry:
     """#19, 3125 steps: KL-SOAP on the hyperball, lr 0.018, betas 0.95 and 0.9, Shampoo's 0.9."""
-    rule = ld.chain(rules.kl_soap, rules.hyperball)
+    rule = ld.chain(rules.kl_soap, hyperball)
     given = {"lr": cooled(0.018, steps, 1)}
     return with_adamw(19, 3125, steps, rule, given, scales=SPREAD)
 
 
 def soap_h(steps: int = 3125) -> Entry:
     """#27, 3125 steps: SOAP on the hyperball, lr 0.018, betas 0.95 and 0.9, a power of 1.25."""
-    rule = ld.chain(rules.soap_uncorrected, rules.hyperball)
+    rule = ld.chain(rules.soap_uncorrected, hyperball)
     given = {"lr": cooled(0.018, steps * 3200 // 3125, 1, 1.25)}
     return with_adamw(27, 3125, steps, rule, given, scales=SPREAD)
 

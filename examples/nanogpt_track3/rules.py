@@ -24,14 +24,6 @@ def nesterov(g, momentum):
     return let("u", (1 - momentum) * g + momentum * assign(m, momentum * m + (1 - momentum) * g))
 
 
-@ld.transform(place="after")
-def hyperball(p, new, lr=ld.shared, ball_eps=1e-10):
-    """Turn by a step of `lr` times the length of the weights, and keep that length."""
-    length, move = let("length", norm(p)), let("move", new - p)
-    moved = let("moved", p + lr * length / maximum(norm(move), ball_eps) * move)
-    return moved * length / maximum(norm(moved), ball_eps)
-
-
 @ld.rule
 def normuon_of_short_side(p, g, lr=0.018, momentum=0.95, beta2=0.95, eps=1e-10):
     """NorMuon with a mean square for each row, or for each column of a wide matrix."""
