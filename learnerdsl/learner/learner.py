@@ -37,12 +37,7 @@ from learnerdsl.learner.hyperparameters import (
 from learnerdsl.learner.inspectable import Inspectable
 from learnerdsl.learner.observed import watched
 from learnerdsl.learner.precision import precisions_for
-from learnerdsl.learner.reshaping import (
-    Reshape,
-    as_seen,
-    refuse_rows_of_reshaped,
-    seen_shapes,
-)
+from learnerdsl.learner.reshaping import Reshape, as_seen, refuse_rows_of_reshaped, seen_shapes
 from learnerdsl.learner.resumable import Resumable
 from learnerdsl.learner.stored import Stored
 from learnerdsl.learner.undoing import Undoer, Undoing
@@ -193,8 +188,8 @@ class Learner(Resumable, Undoing, Inspectable):
         self._frozen = {name: every[name] for name in every if grouping.is_frozen(name)}
         given = {name: array for name, array in every.items() if name not in self._frozen}
         self._parameters = {name: array_of(array) for name, array in given.items()}
-        self._seen = seen_shapes(reshape, {n: tuple(p.shape) for n, p in given.items()})
-        self._backend = choose_backend(backend, given, self._seen)
+        seen = seen_shapes(reshape, {n: tuple(p.shape) for n, p in given.items()})
+        self._backend = choose_backend(backend, given, seen)
         self._names = list(self._parameters)
         is_device = self._backend.name == "cuda"
         if isinstance(rule, (list, tuple)):
@@ -246,10 +241,10 @@ class Learner(Resumable, Undoing, Inspectable):
         self._check = check("gradient")
         self._is_choosing = False
         self._may_be_absent = False  # not known
-        seen = None if self._seen is None else list(self._seen.values())
-        self._extras = ExtraInputs(
-            self._rule, self._names, self._is_mapping, check, self._frozen, seen
-        )
+        shapes = list(self._backend.shapes.values())
+        self._seen = None if self._made_of["reshape"] is None else shapes
+        own = self._names, self._is_mapping, check, self._frozen, self._seen
+        self._extras = ExtraInputs(self._rule, *own)
         # Gradients in a sequence have the places of all parameters, frozen ones too.
         has_gaps = bool(self._frozen) and not self._is_mapping
         self._expected = -1 if has_gaps else len(self._names)
@@ -428,10 +423,8 @@ class Learner(Resumable, Undoing, Inspectable):
             changed = list(range(len(arrays)))
             checked = self._check.check(changed, arrays)
         rows = {k: a.indices for k, a in enumerate(arrays) if isinstance(a, RowSparse)}
-        seen = None if self._seen is None else list(self._seen.values())
+        refuse_rows_of_reshaped(self._names, rows, self._seen, self._check.shapes)
         for k in rows:
-            if seen is not None and seen[k] != self._check.shapes[k]:
-                refuse_rows_of_reshaped(self._names[k])
             check_takes_rows(self._rules[k], self._names[k], self._precisions[k].has_blocks)
             if self._watch is not None:
                 self._watch.refuse_rows(self._names[k])
@@ -441,8 +434,8 @@ class Learner(Resumable, Undoing, Inspectable):
             rows |= dict.fromkeys(absent, NO_ROWS)
         # Forget first: if an exception interrupts, the next update binds every array again.
         self._bound.forget()
-        arrays_seen = as_seen(checked.arrays, changed, seen)
-        self._engine.bind(1, changed, arrays_seen, checked.addresses)
+        seen = as_seen(checked.arrays, changed, self._seen)
+        self._engine.bind(1, changed, seen, checked.addresses)
         self._engine.select_rows(rows)
         self._bound.keep(arrays, changed, checked)
         return absent

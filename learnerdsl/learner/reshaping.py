@@ -1,7 +1,7 @@
 """Let a rule see parameters in other shapes, such as a kernel of a convolution as a matrix."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from learnerdsl.errors import ArrayError
@@ -33,6 +33,12 @@ def seen_shapes(reshape: Reshape | None, shapes: Mapping[Name, Shape]) -> dict[N
         )
         raise ArrayError(msg)
     return {name: _seen(reshape(name, shape), name, shape) for name, shape in shapes.items()}
+
+
+def seen_shape(reshape: Reshape | None, name: Name, shape: Sequence[int]) -> Shape:
+    """Return the shape in which a rule sees one parameter; see `seen_shapes`."""
+    own = {name: tuple(shape)}
+    return (seen_shapes(reshape, own) or own)[name]
 
 
 def _seen(given: Any, name: Name, shape: Shape) -> Shape:
@@ -74,10 +80,24 @@ def as_seen(
     ]
 
 
-def refuse_rows_of_reshaped(name: Name) -> None:
-    """Raise as a gradient of rows does not name those of the matrix that a rule sees."""
-    msg = (
-        f"Parameter {name!r} is seen in another shape, so a RowSparse gradient does not name its "
-        "rows; give a dense gradient, or leave reshape out for it."
-    )
-    raise ArrayError(msg)
+def refuse_rows_of_reshaped(
+    names: Sequence[Name],
+    indices: Iterable[int],
+    seen: Sequence[Shape] | None,
+    shapes: Sequence[Shape],
+) -> None:
+    """Raise for a gradient of rows if these are not the rows of the matrix that a rule sees.
+
+    Args:
+        names: the names of all parameters.
+        indices: the numbers of those that have such a gradient.
+        seen: the shapes in which rules see parameters; None if that is their own.
+        shapes: the shapes of the parameters.
+    """
+    for k in indices:
+        if seen is not None and seen[k] != shapes[k]:
+            msg = (
+                f"Parameter {names[k]!r} is seen in another shape, so a RowSparse gradient does "
+                "not name its rows; give a dense gradient, or leave reshape out for it."
+            )
+            raise ArrayError(msg)

@@ -11,7 +11,7 @@ from learnerdsl.errors import CheckpointError, HyperparameterError, LearnerError
 from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
-from learnerdsl.learner.reshaping import Reshape, seen_shapes
+from learnerdsl.learner.reshaping import Reshape, seen_shape
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Choice, Interface, is_schedule, value_of
@@ -174,9 +174,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if named and len(set(named)) == len(named) == count:
             names = group["param_names"]
         for name, tensor in zip(names, group["params"], strict=True):
-            shape = tuple(tensor.shape)
-            seen = seen_shapes(self._arguments["reshape"], {name: shape})
-            yield Member(tensor, name, number, seen[name] if seen else shape)
+            shape = seen_shape(self._arguments["reshape"], name, tensor.shape)
+            yield Member(tensor, name, number, shape)
 
     @with_hooks
     def step(
@@ -343,8 +342,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             choice = self.interface.chosen(group)
             self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
-            members = self._in_group(group, 0)
-            has_sums |= any(spans_model(choice.traced(member.shape)) for member in members)
+            has_sums |= any(spans_model(choice.traced(m.shape)) for m in self._in_group(group, 0))
         if has_sums:
             refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
             return [list(range(len(self.param_groups)))]
@@ -456,10 +454,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for key, value in found["state"].items()
         }
         for number, group in enumerate(found["param_groups"]):
-            for name, value in group.items():
-                if is_schedule(value):
-                    group[name] = None
-            group.update(self._progress_of(number))
+            schedules = {name: None for name, value in group.items() if is_schedule(value)}
+            group.update({**schedules, **self._progress_of(number)})
         return found
 
     @_outside_graphs

@@ -24,7 +24,7 @@ from learnerdsl.expr import (
 )
 from learnerdsl.tracing.context import Trace, tracing_now
 
-Sides = tuple[str, str]
+Sides = tuple[str | int, str | int]
 
 
 class Orientation(NamedTuple):
@@ -66,7 +66,7 @@ def orientation(x: Any, names: str) -> Orientation:
         known[line.value] = _sides(own, known)
     sides = _sides(value, known)
     if sides not in (("rows", "cols"), ("cols", "rows")):
-        what = f"a matrix of {' by '.join(sides)}" if sides else "no matrix"
+        what = f"a matrix of {' by '.join(map(str, sides))}" if sides else "no matrix"
         msg = (
             f"orthogonalize({brief(value)}) needs a matrix with the shape of the parameter, or the "
             f"transpose of one, but this is {what}."
@@ -77,7 +77,7 @@ def orientation(x: Any, names: str) -> Orientation:
 
 
 def _sides(value: Any, known: Mapping[Any, Sides | None]) -> Sides | None:
-    """Return the sides of a matrix, "rows" or "cols" each; None for what is no matrix."""
+    """Return the sides of a matrix: "rows", "cols" or numbers; None for what is no matrix."""
     if value in known:
         return known[value]
     if isinstance(value, MatrixState):

@@ -82,8 +82,8 @@ def reduced(a, kind, axes):
 
 def known(result, *operands):
     """Return a result that is NaN where it, or an operand, is not finite."""
-    is_known = True
-    for matrices in (*operands, result):
+    is_known = torch.isfinite(result).all(-1, keepdim=True).all(-2, keepdim=True)
+    for matrices in operands:
         is_known = is_known & torch.isfinite(matrices).all(-1, keepdim=True).all(-2, keepdim=True)
     return torch.where(is_known, result, float("nan"))
 
