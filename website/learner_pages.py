@@ -28,6 +28,9 @@ def _sentence(name: str) -> str:
     return (getattr(learners, name).__doc__ or "").strip().splitlines()[0]
 
 
+NOT_YET = "It has not been run on them yet: `python -m benchmarks.gallery` does so."
+
+
 def _page(name: str) -> str:
     """Return the page of one learner."""
     rule = getattr(learners, name)
@@ -37,8 +40,7 @@ def _page(name: str) -> str:
         "## What it is for",
         _described(rule.__doc__ or ""),
         "## On the problems of the gallery",
-        _curves(name),
-        _scores(name),
+        *([_curves(name), _scores(name)] if name in results()["learners"] else [NOT_YET]),
         "## Who judges it",
         judges()[name],
     ]

@@ -40,8 +40,9 @@ def test_links_lead_within_the_site(page, link, expected):
     assert within_site(link, page) == expected
 
 
-def test_every_learner_has_a_judge_and_results_on_every_problem():
-    assert set(judges()) == set(learners.__all__) == set(results()["learners"])
+def test_every_learner_has_a_judge_and_nearly_all_have_results_on_every_problem():
+    # A learner may wait for the next run of benchmarks/gallery.py, and its page says so.
+    assert set(judges()) == set(learners.__all__) >= set(results()["learners"])
     assert all(set(own) == set(PROBLEMS) for own in results()["learners"].values())
 
 
@@ -59,9 +60,9 @@ def test_results_are_complete_and_consistent():
 
 def test_learners_are_ranked_by_their_scores():
     order = ranked()
-    assert sorted(order) == sorted(learners.__all__)
-    of_matrices = [name for name in learners.__all__ if not takes_vectors(name)]
-    assert sorted(order[-len(of_matrices) :]) == of_matrices  # which no problem has
+    assert sorted(order) == sorted(results()["learners"])
+    of_matrices = [name for name in order if not takes_vectors(name)]
+    assert order[-len(of_matrices) :] == of_matrices  # which no problem has
     first, last = (
         np.mean([s for p in PROBLEMS if (s := score(name, p)) is not None])
         for name in (order[0], order[-len(of_matrices) - 1])
