@@ -47,6 +47,7 @@ UNTRUSTED = {
 SHAPES = dict.fromkeys(TRUSTED.keys() | UNTRUSTED.keys(), of_matrices)
 _NEWTON_SCHULZ = "small singular values, and so their errors, grow by up to 3.4445**5"
 ROUNDING = {
+    "aurora": (20, "small singular values, and so their errors, grow by up to 2**12, twice"),
     "muon_squared": (10, _NEWTON_SCHULZ),
     "namo": (10, _NEWTON_SCHULZ),
     "polargrad": (20, "small singular values, and so their errors, grow by up to 2**12"),

@@ -167,9 +167,9 @@ def aurora(params, grads, state, t, *, lr, momentum, weight_decay, beta, eps):
 
 def _level(tall, beta, eps):
     """A nearly orthogonal matrix with rows nearly alike."""
-    first = np.diag(1 / np.maximum(_length(tall, 1)[:, 0], eps)) @ tall
-    squares = np.maximum(np.sum(_polar(first) ** 2, axis=1), eps**2)
-    return _polar(np.diag((tall.shape[1] / tall.shape[0] / squares) ** beta) @ first)
+    first = tall / np.maximum(_length(tall, 1), eps)
+    squares = np.maximum(np.sum(_polar(first) ** 2, axis=1, keepdims=True), eps**2)
+    return _polar((tall.shape[1] / tall.shape[0] / squares) ** beta * first)
 
 
 def muown(
