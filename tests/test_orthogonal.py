@@ -118,7 +118,7 @@ def test_the_last_triple_is_repeated(given, steps, triples):
         ({"coefficients": "polar_express_5"}, lambda n: 1.02 * n),
         ({"coefficients": "polar_express_5", "safety": 1}, lambda n: n),
     ],
-    ids=str,
+    ids=["eps", "added", "both", "polar_express", "polar_express_5", "not safe"],
 )
 def test_what_the_matrix_is_divided_by(options, divisor):
     g = np.random.default_rng(2).standard_normal((3, 4))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.references import track3
+from support import track3_by_hand as track3
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples/nanogpt_track3"

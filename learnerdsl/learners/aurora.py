@@ -70,6 +70,7 @@ def aurora(
     """
     refuse_vectors("aurora", p)
     iterations = {"steps": whole_from(0, "ns_steps", ns_steps), "coefficients": ns_coefficients}
+    count = whole_from(1, "passes", passes)
     u = running_mean(g, momentum, nesterov)
     rows, cols = shape(p)[-2:]
     if rows == cols:
@@ -78,7 +79,7 @@ def aurora(
         long, short = (-2, -1) if rows > cols else (-1, -2)
         x = None
         scale = 1 / maximum(norm(u, axis=short), eps)
-        for number in range(1, whole_from(1, "passes", passes) + 1):
+        for number in range(1, count + 1):
             if x is not None:
                 squares = maximum(sum(x**2, axis=short), eps**2)
                 share = size(p, axis=short) / size(p, axis=long)

@@ -5,7 +5,6 @@ from learnerdsl import (
     combine,
     let,
     matmul,
-    ndim,
     norm,
     normal,
     orthonormal,
@@ -16,12 +15,13 @@ from learnerdsl import (
     state,
     transpose,
 )
+from learnerdsl.learners._muon_parts import refuse_vectors
 from learnerdsl.options import whole_from
 
 
 def _directions(p, rank):
     """Return the sides of the directions: as many as `rank`, or as the shorter side is long."""
-    rows, cols = shape(p)[-2:] if ndim(p) > 1 else (1, 1)
+    rows, cols = shape(p)[-2:]
     if rank:
         return "cols", max(1, min(rank, rows, cols))
     return "cols", "rows" if rows < cols else "cols"
@@ -73,6 +73,7 @@ def dion(p, g, lr=0.01, mu=0.95, weight_decay=0.01, eps=1e-8, rank=0):
         Ahn et al., [Dion: Distributed Orthonormalized Updates](https://arxiv.org/abs/2504.05295),
         2025.
     """
+    refuse_vectors("dion", p)
     sides = _directions(p, whole_from(0, "rank", rank))
     m, q = state("m"), state("q", init=normal(shape=sides), shape=sides)
     b = let("b", m + g)
