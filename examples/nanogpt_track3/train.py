@@ -21,7 +21,7 @@ from entries import ENTRIES, Entry
 from torch import Tensor, nn
 from torch.nn import functional
 
-import learnerdsl.torch as ldt
+import learnerdsl as ld
 
 HEADER = 256
 """Numbers of four bytes before the tokens of a file: a magic number, a version, a count, zeros."""
@@ -218,34 +218,21 @@ def drawn(seed: int, sequences: int, size: Size) -> Iterator[Minibatch]:
 # Training.
 
 
-def optimizer_of(model: Gpt, entry: Entry) -> torch.optim.Optimizer:
-    """Return an optimizer with a rule for each role of a parameter."""
-    roles = {entry.role(name, tuple(p.shape)) for name, p in model.named_parameters()}
-    rules = {role: rule for role, rule in entry.rules.items() if role in roles}
-    arguments = {}
-    for role in rules:
-        given = dict(entry.arguments[role])
-        if "beta1" in given:  # torch's optimizers have both in one argument
-            given["betas"] = given.pop("beta1"), given.pop("beta2")
-        arguments[role] = given
-    made = ldt.optimizer_class(
-        rules, name="Track3", choose=lambda name, p: entry.role(name or "", tuple(p.shape))
-    )
-    return made(model.named_parameters(), **arguments)
-
-
 @torch.no_grad()
-def validation_loss(model: Gpt, optimizer, minibatch: Minibatch, part: int, device: str) -> float:
+def validation_loss(
+    model: Gpt, learner: ld.Learner, minibatch: Minibatch, part: int, device: str
+) -> float:
     """Return the mean loss per token with the weights that the entry evaluates with."""
-    kept = {p: p.detach().clone() for p in model.parameters()}
-    for p, value in optimizer.evaluation_parameters().items():
-        p.copy_(value)
+    params = dict(model.named_parameters())
+    kept = {name: p.detach().clone() for name, p in params.items()}
+    for name, value in learner.evaluation_parameters().items():
+        params[str(name)].copy_(torch.as_tensor(value, device=device))
     total = sum(
         float(model(tokens.to(device), following.to(device)))
         for tokens, following in zip(*(one.split(part) for one in minibatch), strict=True)
     )
-    for p, value in kept.items():
-        p.copy_(value)
+    for name, value in kept.items():
+        params[name].copy_(value)
     return total / minibatch[1].numel()
 
 
@@ -259,21 +246,22 @@ def train(entry: Entry, size: Size, stop: int, data: Path | None, device: str, e
         validation = next(minibatches(data, "val", size.validation, size.context))
     model = Gpt(size).to(device)
     initialize(model, entry)
-    optimizer = optimizer_of(model, entry)
+    params = dict(model.named_parameters())
+    learner = entry.learner(params)  # on a GPU too, which the classes of learnerdsl.torch refuse
     if device != "cpu":
         model.compile(dynamic=False)
     began = time.perf_counter()
     for k in range(stop + 1):
         if k % every == 0 or k == stop:
-            loss = validation_loss(model, optimizer, validation, size.part, device)
+            loss = validation_loss(model, learner, validation, size.part, device)
             seconds = time.perf_counter() - began
             print(f"step {k}: validation loss {loss:.4f}, {seconds:.0f} s", flush=True)
         if k == stop:
             return
         for tokens, following in zip(*(x.split(size.part) for x in next(training)), strict=True):
             model(tokens.to(device), following.to(device)).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        learner.update({name: p.grad for name, p in params.items()})
+        model.zero_grad()
 
 
 def main() -> None:
