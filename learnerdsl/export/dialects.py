@@ -163,10 +163,6 @@ class TorchPrinter(ArrayPrinter):
         """Return a matrix of the parameter's dtype, filled with a value."""
         return f"({self.parameter}.new_zeros({shape}) + ({value}))"
 
-    def empty(self, shape: str) -> str:
-        """Return an array of the parameter's dtype, whose values do not count."""
-        return f"{self.parameter}.new_empty({shape})"
-
     def identity(self, side: Side) -> str:
         """Return an identity matrix of the length of a side."""
         p = self.parameter

@@ -257,17 +257,15 @@ class ArrayPrinter(NamespacePrinter):
         if isinstance(expr, Filled):
             return self.filled_matrix(self(expr.args[0]), self.shape_of(expr.sides()))
         self.used.add(expr.name)
-        return f"{expr.name}({', '.join((*map(self, expr.operands), *expr.literals))})"
+        literals = (text.replace("'", '"') for text in expr.literals)
+        return f"{expr.name}({', '.join((*map(self, expr.operands), *literals))})"
 
     def drawn_matrix(self, expr: MatrixDraw) -> str:
         """Return a random matrix."""
-        self.used.add(expr.distribution)
-        like = self.empty(self.shape_of(expr.sides))
-        return f"{expr.distribution}({like}, {expr.stream}, {', '.join(map(self, expr.places))})"
-
-    def empty(self, shape: str) -> str:
-        """Return an array of the parameter's dtype, whose values do not count."""
-        return f"{self.xp}.empty({shape}, {self.parameter}.dtype)"
+        self.used |= {expr.distribution, "empty"}
+        lengths = ", ".join(map(self.length_of, expr.sides))
+        places = ", ".join(map(self, expr.places))
+        return f"{expr.distribution}(empty({self.parameter}, {lengths}), {expr.stream}, {places})"
 
     def identity(self, side: Side) -> str:
         """Return an identity matrix of the length of a side."""

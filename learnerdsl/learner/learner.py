@@ -188,7 +188,7 @@ class Learner(Resumable, Undoing, Inspectable):
         self._frozen = {name: every[name] for name in every if grouping.is_frozen(name)}
         given = {name: array for name, array in every.items() if name not in self._frozen}
         self._parameters = {name: array_of(array) for name, array in given.items()}
-        seen = seen_shapes(reshape, {n: tuple(p.shape) for n, p in given.items()})
+        seen = seen_shapes(reshape, given)
         self._backend = choose_backend(backend, given, seen)
         self._names = list(self._parameters)
         is_device = self._backend.name == "cuda"

@@ -13,13 +13,13 @@ Shape = tuple[int, ...]
 Reshape = Callable[[Any, Shape], Sequence[int] | None]
 
 
-def seen_shapes(reshape: Reshape | None, shapes: Mapping[Name, Shape]) -> dict[Name, Shape] | None:
+def seen_shapes(reshape: Reshape | None, arrays: Mapping[Name, Any]) -> dict[Name, Shape] | None:
     """Return the shape in which a rule sees each parameter; None if all stay as they are.
 
     Args:
         reshape: a function of name and shape that returns a shape, with -1 for a length that
             follows from the others, or None for the parameter's own.
-        shapes: name -> shape of a parameter.
+        arrays: name -> parameter, or its shape.
 
     Raises:
         ArrayError: it is no function, or returned a shape of another number of elements.
@@ -32,6 +32,7 @@ def seen_shapes(reshape: Reshape | None, shapes: Mapping[Name, Shape]) -> dict[N
             "reshape=lambda name, shape: (shape[0], -1) if len(shape) == 4 else None."
         )
         raise ArrayError(msg)
+    shapes = {name: tuple(getattr(array, "shape", array)) for name, array in arrays.items()}
     return {name: _seen(reshape(name, shape), name, shape) for name, shape in shapes.items()}
 
 

@@ -63,7 +63,7 @@ def test_filters_keep_what_is_asked_for(run_json):
     [
         (["zzzz"], "Nothing has 'zzzz' in name, summary, paper or family."),
         (["--transforms", "clip_by_globel_norm"], "; did you mean clip_by_global_norm"),
-        (["ema_", "weight_decay"], "Nothing has 'ema_'"),
+        (["ema_of", "weight_decay"], "Nothing has 'ema_of'"),
         (["clip_by_global_norm"], "No learner fits; --transforms lists clip_by_global_norm."),
         (["lion", "--matrix"], "No learner fits all of this; leave something out."),
     ],

@@ -68,7 +68,7 @@ def test_a_file_with_one_rule_needs_no_name_of_it(run, rules):
 
 MISTAKES = [
     (["show", "adma"], "There is no builtin 'adma'; did you mean adam or"),
-    (["show", "adamm"], "There is no builtin 'adamm'; did you mean adam"),
+    (["show", "adamm"], "There is no builtin 'adamm'; did you mean madam or adam"),
     (["show", "zzzzzzz"], "learnerdsl list shows all"),
     (["show", "adam+nothing_such"], "There is no builtin 'nothing_such'"),
     (["show", "no.py:x"], "There is no file no.py"),
@@ -85,9 +85,9 @@ MISTAKES = [
         ["show", "adam", "--loop", "--target", "jax"],
         "JAX has no loops or number types of states here",
     ),
-    (["compare", "adam", "adamm"], "did you mean adam"),
+    (["compare", "adam", "adamm"], "did you mean madam or adam"),
     (["compare", "adam", "lion", "--states", "v=int8"], "v"),
-    (["export", "adamm", "numpy"], "did you mean adam"),
+    (["export", "adamm", "numpy"], "did you mean madam or adam"),
     (["export", "muon", "c"], "learnerdsl export muon numpy or learnerdsl export muon torch."),
     (["export", "adafactor", "numba"], "or --shape 8 for tensors of that kind"),
     (["export", "adam", "c", "--dtype", "bfloat16"], "write --dtype float32 or --dtype float64."),

@@ -42,6 +42,11 @@ def normal(p, stream, seed, step, number):
     return np.asarray(radius * np.cos(2.0 * np.pi * fraction(c, d)), dtype=p.dtype)
 
 
+def empty(p, rows, cols):
+    """Return matrices of another size beside those of p, whose values do not count."""
+    return np.empty((*p.shape[:-2], rows, cols), p.dtype)
+
+
 def eigh(a):
     """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
     is_finite = np.isfinite(a).all((-2, -1))[..., None]

@@ -44,6 +44,11 @@ def normal(p, stream, seed, step, number):
     return (radius * torch.cos(2.0 * math.pi * fraction(c, d))).to(p.dtype)
 
 
+def empty(p, rows, cols):
+    """Return matrices of another size beside those of p, whose values do not count."""
+    return p.new_empty((*p.shape[:-2], rows, cols))
+
+
 def eigh(a):
     """Return eigenvalues and eigenvectors of symmetric matrices; NaN for those with NaN."""
     is_finite = torch.isfinite(a).all(-1).all(-1)[..., None]
