@@ -109,7 +109,7 @@ def test_further_arguments_of_a_transform_have_usable_defaults():
     def four(p, new, g, share):
         return new
 
-    def listed(p, g, share=(1, 2)):
+    def listed(p, g, share=("a", "b")):
         return g
 
     def taken(p, g, seed=1.0):

@@ -37,7 +37,7 @@ def test_a_name_that_is_taken_is_refused(name):
     refused(rule, f"The name {name!r} is used twice in rule rule", "choose another for this state")
 
 
-@pytest.mark.parametrize("shape", ["row", "Element", None, ("rows", "cols"), (1.0,), ["tensor"]])
+@pytest.mark.parametrize("shape", ["row", "Element", None, (1.0,), ["tensor"]])
 def test_a_state_of_unknown_shape_is_refused_with_the_known_ones(shape):
     def rule(p, g, lr=0.1):
         a = ld.state("a", shape=shape)
