@@ -49,6 +49,11 @@ def inverse_root(a, order):
     return (vectors * powers[..., None, :]) @ vectors.mT
 
 
+def empty(p, rows, cols):
+    """Return matrices of another size beside those of p, whose values do not count."""
+    return jnp.empty((*p.shape[:-2], rows, cols), p.dtype)
+
+
 def reduced(a, kind, axes):
     """Return a reduction of matrices, which keeps the axes; the norm is the root of a sum."""
     axes = tuple(range(-a.ndim, 0)) if axes is None else axes
