@@ -1,30 +1,10 @@
 """Find how a matrix of a rule lies: as the parameter, or transposed."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import sympy
-
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import (
-    ExtraArray,
-    GradientSymbol,
-    Identity,
-    LetValue,
-    MatMul,
-    MatrixFunction,
-    MatrixState,
-    Named,
-    ParameterSymbol,
-    Position,
-    Reduction,
-    StateSymbol,
-    Transpose,
-    brief,
-)
+from learnerdsl.expr import brief, sides_of
 from learnerdsl.tracing.context import Trace, tracing_now
-
-Sides = tuple[str | int, str | int]
 
 
 class Orientation(NamedTuple):
@@ -60,11 +40,7 @@ def orientation(x: Any, names: str) -> Orientation:
         )
         raise RuleError(msg)
     value = trace_now.expression(x)
-    known: dict[Any, Sides | None] = {}
-    for line in trace_now.lines:
-        own = line.expression if isinstance(line.value, LetValue) else line.target
-        known[line.value] = _sides(own, known)
-    sides = _sides(value, known)
+    sides = sides_of(value)
     if sides not in (("rows", "cols"), ("cols", "rows")):
         what = f"a matrix of {' by '.join(map(str, sides))}" if sides else "no matrix"
         msg = (
@@ -74,39 +50,6 @@ def orientation(x: Any, names: str) -> Orientation:
         raise RuleError(msg)
     trace_now.asked = True
     return Orientation(sides == ("cols", "rows"), trace_now.shape, _suffix(trace_now, names))
-
-
-def _sides(value: Any, known: Mapping[Any, Sides | None]) -> Sides | None:
-    """Return the sides of a matrix: "rows", "cols" or numbers; None for what is no matrix."""
-    if value in known:
-        return known[value]
-    if isinstance(value, MatrixState):
-        return value.shape[0], value.shape[1]
-    if isinstance(value, sympy.Symbol):
-        return ("rows", "cols") if _is_of_elements(value) else None
-    if isinstance(value, Identity):
-        return value.side, value.side
-    if isinstance(value, Reduction):
-        return None
-    found = [sides for sides in (_sides(a, known) for a in _operands(value)) if sides]
-    if not found:
-        return None
-    if isinstance(value, Transpose):
-        return found[0][1], found[0][0]
-    return (found[0][0], found[-1][1]) if isinstance(value, MatMul) else found[0]
-
-
-def _operands(value: Any) -> tuple[Any, ...]:
-    """Return the arguments that say what shape a value has."""
-    is_whole = isinstance(value, MatrixFunction) and not isinstance(value, MatMul)
-    return value.args[:1] if is_whole else value.args
-
-
-def _is_of_elements(symbol: Any) -> bool:
-    """Return whether a symbol has a value for each element of the parameter."""
-    if isinstance(symbol, StateSymbol):
-        return symbol.shape == "element"
-    return isinstance(symbol, (ParameterSymbol, GradientSymbol, ExtraArray, Named, Position))
 
 
 def _suffix(trace_now: Trace, name: str) -> str:
