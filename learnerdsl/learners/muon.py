@@ -3,16 +3,14 @@
 from learnerdsl import (
     RuleError,
     assign,
-    let,
-    maximum,
     ndim,
     orthogonalize,
     rule,
-    size,
     sqrt,
     state,
     step,
 )
+from learnerdsl.learners._muon_parts import running_mean, step_length
 from learnerdsl.options import whole_from
 
 
@@ -24,19 +22,9 @@ def _iterations(ns_steps, ns_coefficients, ns_gram):
 
 def _muon_step(p, g, lr, momentum, weight_decay, eps, nesterov, adjust_lr_fn, **iterations):
     """Return the update of a matrix, which both rules share."""
-    m = state("m")
-    m_new = assign(m, momentum * m + (1 - momentum) * g)
-    u = let("u", momentum * m_new + (1 - momentum) * g) if nesterov else m_new
+    u = running_mean(g, momentum, nesterov)
     x = orthogonalize(u, eps=eps, **iterations)
-    rows, cols = size(p, axis=-2), size(p, axis=-1)
-    if adjust_lr_fn == "original":
-        scale = sqrt(maximum(1, rows / cols))
-    elif adjust_lr_fn == "match_rms_adamw":
-        scale = 0.2 * sqrt(maximum(rows, cols))
-    else:
-        msg = f"adjust_lr_fn={adjust_lr_fn!r} is not known; write 'original' or 'match_rms_adamw'."
-        raise RuleError(msg)
-    return assign(p, p - lr * (weight_decay * p + scale * x))
+    return assign(p, p - lr * (weight_decay * p + step_length(p, adjust_lr_fn) * x))
 
 
 @rule
