@@ -341,8 +341,8 @@ class Learner(Resumable, Undoing, Inspectable):
         The parameters, the states, the step count and the number of samples become those before
         the update, and schedules follow. A rule for this is derived from the rule of the learner,
         by solving its assignments for the old values (`rule.inverse()` shows it), and compiled like
-        any rule, so it takes the time of an update and no copy of anything. To take back several
-        updates, pass their gradients from the last to the first.
+        any rule, so it takes little more than the time of an update, and no copy of anything. To
+        take back several updates, pass their gradients from the last to the first.
 
         The result is not bitwise what was there before. An error in a state is divided by what the
         state was multiplied by, such as $\beta_1$, so it grows with each update that is taken back,
