@@ -34,6 +34,11 @@ def wide(value: Any) -> Any:
     return value if isinstance(value, (int, float)) else jnp.asarray(value, jnp.float64)
 
 
+def empty(p: Any, rows: int, cols: int) -> Any:
+    """Return matrices of another size beside those of a tensor, whose values do not count."""
+    return jnp.empty((*p.shape[:-2], rows, cols), p.dtype)
+
+
 # Derivatives that are not finite count as 0, so that what a choice leaves out adds no NaN to the
 # gradient of a loss by a hyperparameter. The rules of derivatives run where the caller
 # differentiates, outside of the context in which the code was traced.

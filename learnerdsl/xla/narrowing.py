@@ -9,6 +9,7 @@ import sympy
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
     AxisSize,
+    MatrixDraw,
     Named,
     Power,
     Reduction,
@@ -69,8 +70,8 @@ class Narrowing:
         return self._found[node]
 
     def _bare(self, node: Any) -> Any:
-        if not node.args:
-            return node
+        if not node.args or isinstance(node, MatrixDraw):
+            return node  # rounding would join the whole numbers of a draw: seed and step
         is_scalar = self.body.is_scalar(node)
         if not is_scalar and isinstance(node, (sympy.Add, sympy.Mul)):
             node = self.collected(node)

@@ -35,7 +35,7 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *LINEAR_ALGEBRA,
-        *("matmul", "normal", "power"),
+        *("empty", "matmul", "normal", "power"),
         *("cast", "either", "quotient", "root", "rounded", "size", "times", "uniform", "when"),
         *("where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
