@@ -6,7 +6,7 @@ from typing import Any
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import Reduction, nodes, rebuilt, replaced
+from learnerdsl.expr import Reduction, nodes, rebuilt, replaced, symbols_in
 from learnerdsl.tracing.definition import Rule
 
 
@@ -72,12 +72,20 @@ def _model_states(rule: Rule) -> list[tuple[Any, Any]]:
 def _new_model_states(rule: Rule) -> dict[Any, Any]:
     """Return the new values of model-wide states, in terms of inputs and numbered reductions."""
     numbers = _numbered(rule, values(rule))
-    resolved: dict[Any, Any] = {}
-    for line in rule.lines:
-        value = replaced(line.expression, numbers, rebuilt)
-        resolved[line.value] = replaced(value, resolved, rebuilt)
     new = {line.target: line.value for line in rule.lines}
-    return {state: resolved[new[state]] for state, _ in _model_states(rule)}
+    states = {state: new[state] for state, _ in _model_states(rule)}
+    # Only what they are computed from: the iterations of a function of matrices, written out as one
+    # expression, have so many paths that SymPy does not finish comparing them.
+    own: list[tuple[Any, Any]] = []
+    needed = set(states.values())
+    for line in reversed(rule.lines):
+        if line.value in needed:
+            own.append((line.value, replaced(line.expression, numbers, rebuilt)))
+            needed |= symbols_in(own[-1][1])
+    resolved: dict[Any, Any] = {}
+    for symbol, value in reversed(own):
+        resolved[symbol] = replaced(value, resolved, rebuilt)
+    return {state: resolved[symbol] for state, symbol in states.items()}
 
 
 def _numbered(rule: Rule, expressions: list[sympy.Expr]) -> dict[Any, sympy.Symbol]:

@@ -286,3 +286,20 @@ def test_a_parameter_that_the_rule_cannot_update_is_named():
 
     with pytest.raises(ld.RuleError, match=r"Parameter 'bias' of shape \(3,\)"):
         rule({"weight": np.ones((2, 3)), "bias": np.ones(3)})
+
+
+def test_values_with_more_paths_than_could_be_compared_have_variants():
+    """Fifty lines that use the one before twice have 2**50 paths, which a comparison would walk."""
+
+    @ld.rule
+    def rule(p, g, lr=0.1):
+        count = ld.state("count", shape="model")
+        x = g / (1 if ld.ndim(p) < 2 else 2)
+        for k in range(50):
+            x = ld.let(f"x{k}", ld.tanh(x) + x**2)
+        return ld.combine([ld.assign(count, count + 1), ld.assign(p, p - lr * x)])
+
+    params = [np.ones(3), np.ones((2, 2))]
+    learner = rule(params, backend="numpy")
+    learner.update([np.zeros(3), np.ones((2, 2))])
+    assert learner.model_state["count"] == 1
