@@ -47,11 +47,19 @@ class Inputs:
 
 @dataclass
 class Hold:
-    """Whether the members after `only_when` act, and the step that they see."""
+    """Whether the members after `only_when` act, and what they see.
+
+    Attributes:
+        flag: 1 in updates where they act, 0 in others.
+        step: the step as they see it.
+        updates: the number of updates in which they acted.
+        rest: the parameter after an update in which they do not act.
+    """
 
     flag: Value
     step: Value
     updates: Value
+    rest: Value
 
 
 @dataclass
@@ -65,11 +73,12 @@ class Run:
         new: state -> new value.
         starts: state -> start value.
         targets: id of a value that `assign` accepts -> name of the state and its old value.
-        parameter: the value of the parameter.
+        parameter: the value of the parameter, as the current member sees it.
         assigned: new value of the parameter.
         evaluation: argument of `evaluate`.
         public: name in the current member -> name in the chain.
         conditions: conditions of `only_when` so far; None if it cannot be called now.
+        places: "origin" and "otherwise" of `only_when`, where they were given.
         hold: the hold that an earlier member set.
         is_held: whether `assign` of the parameter is held back as well.
         draws: number of random numbers so far.
@@ -91,6 +100,7 @@ class Run:
     evaluation: Any = None
     public: Callable[[str], str] = field(default=lambda name: name)
     conditions: list[Value] | None = None
+    places: dict[str, Value] = field(default_factory=dict[str, Value])
     hold: Hold | None = None
     is_held: bool = True
     draws: int = 0

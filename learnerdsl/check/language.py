@@ -118,7 +118,7 @@ def assign(target: Any, value: Any) -> Value:
     if target is run.parameter:
         new = _conformed(given, run.shape, "The parameter")
         if run.hold is not None and run.is_held:
-            new = where(run.hold.flag > 0, new, target)
+            new = where(run.hold.flag > 0, new, run.hold.rest)
         run.assigned = new
         return _shown(run, target, new)
     if id(target) not in run.targets:
@@ -174,8 +174,9 @@ def combine(assigns: Iterable[Any]) -> list[Any]:
     return list(assigns)
 
 
-def only_when(condition: Any) -> None:
+def only_when(condition: Any, origin: Any = None, otherwise: Any = None, phases: int = 1) -> None:
     """Let the later members of a chain act only where a condition holds."""
+    del phases
     run = running_now("only_when(...)")
     if run.conditions is None:
         msg = (
@@ -184,6 +185,9 @@ def only_when(condition: Any) -> None:
         )
         raise RuleError(msg)
     run.conditions.append(where(as_truth(condition), 1.0, 0.0))
+    for name, value in (("origin", origin), ("otherwise", otherwise)):
+        if value is not None:
+            run.places[name] = _conformed(as_value(value), run.shape, f"{name}= of only_when")
 
 
 def ndim(x: Any) -> int:

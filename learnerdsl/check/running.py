@@ -108,7 +108,7 @@ class OnArrays:
                 inputs = (new, gradient)[: len(member.inputs) - 1]
                 new = as_value(function(run.parameter, *inputs, **arguments))
         if not run.is_held and run.hold is not None:
-            new = where(run.hold.flag > 0, new, run.parameter)
+            new = where(run.hold.flag > 0, new, run.hold.rest)
         run.assigned = new
 
 
@@ -116,17 +116,29 @@ def _mapped(
     run: Run, member: Member, function: Any, gradient: Value, arguments: Mapping[str, Any]
 ) -> Value:
     """Call a transform before the rule, take over its `only_when`, return the new gradient."""
-    run.conditions = []
+    run.conditions, run.places = [], {}
     result = as_value(function(run.parameter, gradient, **arguments))
     conditions, run.conditions = run.conditions, None
     if conditions:
-        name = member.public(f"{member.name}_updates")
-        updates = Value(0.0 if run.mode == "start" else run.inputs.states[name])
-        flag = Value(1.0) if run.hold is None else run.hold.flag
-        for condition in conditions:
-            flag = flag * condition
-        run.starts[name] = Value(0.0)
-        run.new[name] = updates + flag
-        run.hold = Hold(flag, updates + 1, updates)
+        _hold(run, member, conditions)
     passed_on = Value(result.number, result.bound, result.is_array, uses_gradient=True)
     return gradient if result is gradient else passed_on
+
+
+def _hold(run: Run, member: Member, conditions: Sequence[Value]) -> None:
+    """Hold back the members after a transform, which called `only_when`."""
+    name = member.public(f"{member.name}_updates")
+    updates = Value(0.0 if run.mode == "start" else run.inputs.states[name])
+    outer = run.hold
+    flag = Value(1.0) if outer is None else outer.flag
+    for condition in conditions:
+        flag = flag * condition
+    run.starts[name] = Value(0.0)
+    run.new[name] = updates + flag
+    origin = run.places.get("origin", run.parameter)
+    moved = run.places.get("otherwise", origin)
+    rest = moved if outer is None else where(outer.flag > 0, moved, outer.rest)
+    run.hold = Hold(flag, updates + 1, updates, rest)
+    if run.mode == "evaluate" and "origin" in run.places and run.evaluation is not None:
+        origin = run.evaluation  # where the rule left the parameter, which has been moved since
+    run.parameter = origin

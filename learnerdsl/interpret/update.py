@@ -174,6 +174,8 @@ def _by_state(rules: list[Rule], parameters: Sequence[Any], value: Any, xp: Any)
             own[k] = value(k, spec)
             if shape != "tensor":
                 own[k] = _like(own[k], parameter, xp, spec.symbol)
+            elif np.ndim(own[k]):  # a reduction of a matrix, which has kept its axes
+                own[k] = own[k].reshape(())
     return states
 
 

@@ -136,6 +136,16 @@ def test_members_of_a_chain_that_are_held_back_are_judged():
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize(
+    "members",
+    [(accumulate, transforms.sam, learners.sgd), (transforms.asam, learners.schedule_free_sgd)],
+    ids=["held twice", "shown where the rule left it"],
+)
+def test_members_that_see_another_parameter_are_judged(members):
+    report = ld.check(ld.chain(*members), updates=6)
+    assert report.ok, str(report)
+
+
 def test_hyperparameters_options_and_parameters_are_those_that_are_given():
     params = {"w": np.linspace(-1, 1, 6).reshape(2, 3), "b": np.ones(3)}
     before = params["w"].copy()
