@@ -34,6 +34,9 @@ from learnerdsl.expr.decompositions import orthonormal as orthonormal
 from learnerdsl.expr.decompositions import solve as solve
 from learnerdsl.expr.decompositions import solve_triangular as solve_triangular
 from learnerdsl.expr.decompositions import trace as trace
+from learnerdsl.expr.filling import filled as filled
+from learnerdsl.expr.filling import may_be_narrower as may_be_narrower
+from learnerdsl.expr.filling import with_whole_operands as with_whole_operands
 from learnerdsl.expr.functions import ELEMENTARY as ELEMENTARY
 from learnerdsl.expr.functions import Draw as Draw
 from learnerdsl.expr.functions import NormalDraw as NormalDraw
@@ -65,7 +68,6 @@ from learnerdsl.expr.matrices import MatrixLeaf as MatrixLeaf
 from learnerdsl.expr.matrices import MatrixReduction as MatrixReduction
 from learnerdsl.expr.matrices import Misfit as Misfit
 from learnerdsl.expr.matrices import Transpose as Transpose
-from learnerdsl.expr.matrices import filled as filled
 from learnerdsl.expr.matrices import identity as identity
 from learnerdsl.expr.matrices import matmul as matmul
 from learnerdsl.expr.matrices import scaled_product as scaled_product

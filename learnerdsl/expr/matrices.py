@@ -7,7 +7,7 @@ sides of length 1 broadcast.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import sympy
@@ -17,7 +17,6 @@ from sympy.printing.pretty.stringpict import prettyForm
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression
 from learnerdsl.expr.graph import nodes
-from learnerdsl.expr.nodes import Where
 from learnerdsl.expr.sides import (
     PARAMETER_SIDES,
     NoMatrix,
@@ -324,39 +323,21 @@ class MatrixDraw(MatrixLeaf):
         return f"{self.distribution}_{self.stream}(shape={self.sides!r})"
 
 
-def sides_of(value: Any, at_least: bool = False) -> Sides | None:
+def sides_of(value: Any) -> Sides | None:
     """Return the sides of a value of the rule that is being traced; None if it is no matrix.
 
     Of matrices that do not fit, the result is None as well: the compiler says what is wrong.
-
-    Args:
-        value: an expression.
-        at_least: whether a choice has the sides of its narrower branch, as only that one may be
-            computed.
     """
     root = expression(value)
     named = known_sides.get() or {}
     found: dict[Any, Sides | None] = {}
     for node in nodes([root]):
-        own = _sides_of_node(node, found, named)
-        if at_least and isinstance(node, Where):
-            branches = [found[branch] for branch in (node.then, node.otherwise)]
-            own = next((branch for branch in branches if branch != own), own)
-        found[node] = own
+        found[node] = sides_of_node(node, found, named)
     return found[root]
 
 
-def filled(value: Any, wanted: Sides | None) -> Any:
-    """Return a value that is to be a matrix of these sides, filled if it may be narrower."""
-    own = sides_of(value)
-    if wanted is None or (own or wanted) == PARAMETER_SIDES:
-        return value  # sweeps fill values with the parameter's shape
-    if own is not None and broadcast(own, wanted) != wanted:
-        return value  # the compiler says that it does not fit
-    return value if sides_of(value, at_least=True) == wanted else Filled(value, *wanted)
-
-
-def _sides_of_node(node: Any, found: Mapping[Any, Any], named: Mapping[Any, Sides]) -> Sides | None:
+def sides_of_node(node: Any, found: Mapping[Any, Any], named: Mapping[Any, Sides]) -> Sides | None:
+    """Return the sides of a node; `found` has those of its arguments, `named` those of lets."""
     if isinstance(node, sympy.Symbol):
         is_array = isinstance(node, _ARRAYS) or getattr(node, "shape", "") == "element"
         own = node.shape if isinstance(node, MatrixState) else None
@@ -371,7 +352,12 @@ def _sides_of_node(node: Any, found: Mapping[Any, Any], named: Mapping[Any, Side
             return None
     if isinstance(node, NoMatrix):
         return None
-    own = [found[a] for a in node.args if found[a] is not None]
+    return joined_sides([found[argument] for argument in node.args])
+
+
+def joined_sides(given: Sequence[Sides | None]) -> Sides | None:
+    """Return the sides of values combined element by element; None if none is a matrix."""
+    own = [one for one in given if one is not None]
     joined: Sides | None = own[0] if own else None
     for other in own[1:]:
         joined = None if joined is None else broadcast(joined, other)

@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     StateSymbol,
     adopted,
     expression,
+    with_whole_operands,
 )
 from learnerdsl.tracing.definition import Assignment, StateSpec
 
@@ -42,6 +43,7 @@ class Trace:
         writers: the function that wrote each of them.
         adopted: SymPy node -> the same in nodes of the language.
         sides: value with a name that is a matrix -> its sides.
+        narrower: those of which only a part may be computed, as a number is filled in elsewhere.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
@@ -61,10 +63,12 @@ class Trace:
         self.writers: list[str] = []
         self.adopted: dict[Any, Any] = {}
         self.sides: dict[Any, Sides] = {}
+        self.narrower: set[Any] = set()
 
     def expression(self, value: Any) -> sympy.Expr:
         """Return `value` as an expression made of nodes of the language."""
-        return adopted(expression(value), self.adopted)
+        own = adopted(expression(value), self.adopted)
+        return with_whole_operands(own, self.narrower)
 
     @property
     def ndim(self) -> int:

@@ -38,6 +38,7 @@ from learnerdsl.expr import (
     equal,
     filled,
     has,
+    may_be_narrower,
     model_size,
     nodes,
     position,
@@ -120,7 +121,7 @@ def state(
         return symbol
     trace_now.states.append(StateSpec(symbol, sympy.S.Zero, storage))
     old = LetValue(trace_now.take_name(f"{symbol.name}_old", "state"), trace_now.name)
-    _record_sides(trace_now, old, symbol)
+    _record_sides(trace_now, old, symbol, symbol)
     trace_now.lines.append(Assignment(old, old, where(equal(step, 1), start, symbol)))
     trace_now.old_values[old] = symbol
     return old
@@ -168,11 +169,13 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
     return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
 
 
-def _record_sides(trace_now: Trace, named: Named, value: Any) -> None:
-    """Let reductions of a value that has a name know whether it is a matrix, and its sides."""
-    own = sides_of(value)
+def _record_sides(trace_now: Trace, named: Named, like: Any, value: Any) -> None:
+    """Let functions of a value that has a name know whether it is a matrix, and its sides."""
+    own = sides_of(like)
     if own is not None:
         trace_now.sides[named] = own
+        if may_be_narrower(value, trace_now.narrower):
+            trace_now.narrower.add(named)
 
 
 def _require_matrix(trace_now: Trace, what: str) -> None:
@@ -359,7 +362,7 @@ def assign(target: Any, value: Any) -> NewValue:
     trace_now.names.add(name)
     new = NewValue(name, trace_now.name)
     own = trace_now.expression(filled(value, sides_of(target)))
-    _record_sides(trace_now, new, target)
+    _record_sides(trace_now, new, target, own)
     trace_now.lines.append(Assignment(target, new, own, place=place_of_caller()))
     return new
 
@@ -384,7 +387,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
         raise RuleError(msg)
     symbol = LetValue(trace_now.take_name(name, "let"), trace_now.name)
     value = trace_now.expression(filled(value, sides_of(value)))
-    _record_sides(trace_now, symbol, value)
+    _record_sides(trace_now, symbol, value, value)
     rounded = dtype == "parameter"
     trace_now.lines.append(Assignment(symbol, symbol, value, rounded, place_of_caller()))
     return symbol
