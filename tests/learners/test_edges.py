@@ -14,6 +14,7 @@ STEPS = 4
 BACKENDS = ["cpu", "numpy"]
 
 MOVES_AT_RATE_0 = {
+    "muown": "weights are written as lengths times directions, which rounds them",
     "muon_with_adamw": "vectors have a rate of their own, adamw_lr",
     "nero": "weights are made to keep their constraints, as the reference does when it is made",
     "rprop": "lr is where step sizes start, and these are step_min at least, as in torch",

@@ -44,7 +44,18 @@ UNTRUSTED = {
     "polargrad": f"{_BY_HAND} polar_grad.py of timlautk/polargrad, with the same iterations",
     "rmnp": f"{_BY_HAND} rmnp/rmnp.py of Dominator-Index/RMNP in float64",
 }
-SHAPES = dict.fromkeys(TRUSTED.keys() | UNTRUSTED.keys(), of_matrices)
+
+
+def _of_rows_that_turn(shape):
+    """Rows of one weight have one direction: what would turn them is rounding."""
+    *others, cols = of_matrices(shape)
+    return (*others, 2 if cols == 1 else cols)
+
+
+SHAPES = {
+    **dict.fromkeys(TRUSTED.keys() | UNTRUSTED.keys(), of_matrices),
+    "muown": _of_rows_that_turn,
+}
 _NEWTON_SCHULZ = "small singular values, and so their errors, grow by up to 3.4445**5"
 ROUNDING = {
     "aurora": (20, "small singular values, and so their errors, grow by up to 2**12, twice"),
