@@ -24,7 +24,7 @@ FAMILIES = {
         adamuon apollo_low_rank apollo_mini aurora dion mano muon muon_optax muon_plus
         muon_squared muon_with_adamw muown namo normuon polargrad rmnp scion shampoo soap swan
     """,
-    "curvature": "sophia",
+    "curvature": "lbfgs sophia",
     "no rate": """
         cocob dadapt_adagrad dadapt_adamw dadapt_adan dadapt_lion dadapt_sgd dog dowg l_dog prodigy
         prodigy_official

@@ -64,6 +64,7 @@ from learnerdsl.learners.kate import kate
 from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
+from learnerdsl.learners.lbfgs import lbfgs
 from learnerdsl.learners.lion import lion
 from learnerdsl.learners.madam import madam
 from learnerdsl.learners.madgrad import madgrad
@@ -203,6 +204,7 @@ __all__ = [
     "laprop",
     "lars",
     "lars_timm",
+    "lbfgs",
     "lion",
     "madam",
     "madgrad",

@@ -260,6 +260,7 @@ NAMES = {
     "lamb": "LAMB",
     "laprop": "LaProp",
     "lars": "LARS",
+    "lbfgs": "LBFGS",
     "madam": "MAdam",
     "madgrad": "MADGRAD",
     "mars": "MARS",
