@@ -61,6 +61,8 @@ from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
 from learnerdsl.learners.kate import kate
+from learnerdsl.learners.kl_shampoo import kl_shampoo
+from learnerdsl.learners.kl_soap import kl_soap
 from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
@@ -197,6 +199,8 @@ __all__ = [
     "grams",
     "gravity",
     "kate",
+    "kl_shampoo",
+    "kl_soap",
     "l_dog",
     "lamb",
     "lamb_timm",

@@ -2,11 +2,20 @@
 
 from learnerdsl import (
     assign,
+    eigenvectors,
     equal,
+    let,
     matmul,
+    maximum,
+    mean,
+    minimum,
+    orthonormal,
+    size,
+    sqrt,
     state,
     step,
     transpose,
+    where,
 )
 from learnerdsl.options import whole_from
 
@@ -45,3 +54,47 @@ def out_of(q, x):
 def is_due(every):
     """Return whether bases turn in this update: each `every` updates after the first."""
     return equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
+
+
+def eigenvalues_of_bases(initial_eigenvalue):
+    """Return the states of the eigenvalues in KL-Shampoo, of the rows and of the columns."""
+    return [
+        state(f"{name}_eigenvalues", init=initial_eigenvalue, shape=side)
+        for name, side in SIDES.items()
+    ]
+
+
+def kl_factors(p, g, q, eigenvalues, turned, beta, max_inverse_root, every):
+    """Return the updates of KL-Shampoo: of matrices whitened by each other, eigenvalues and bases.
+
+    Args:
+        p: the parameter.
+        g: its gradient.
+        q: the bases of the rows and of the columns.
+        eigenvalues: the states of `eigenvalues_of_bases`.
+        turned: the gradient in the bases.
+        beta: share of matrices and eigenvalues that is kept.
+        max_inverse_root: of an eigenvalue; but at most the length of the side, and at least 10.
+        every: number of updates from one turn of the bases to the next; the first sets them.
+    """
+    is_first, due = equal(step, 1), is_due(every)
+    by_cols = let("by_cols", matmul(g, q[1]) / sqrt(eigenvalues[1]))
+    by_rows = let("by_rows", matmul(transpose(q[0]), g) / sqrt(eigenvalues[0]))
+    whitened = matmul(by_cols, transpose(by_cols)), matmul(transpose(by_rows), by_rows)
+    lengths, plain = (size(p, axis=-2), size(p, axis=-1)), grams(g)
+    means = [where(is_first, plain[k], whitened[k]) / lengths[1 - k] for k in range(2)]
+    s_new = running_means(squares(), beta, means)
+    diagonals = (
+        mean(turned**2 / eigenvalues[1], axis=-1),
+        mean(turned**2 / eigenvalues[0], axis=-2),
+    )
+    results = []
+    for k in range(2):
+        least = 1 / maximum(10, minimum(lengths[k], max_inverse_root)) ** 2
+        mixed = maximum(beta * eigenvalues[k] + (1 - beta) * diagonals[k], least)
+        turn = where(due, orthonormal(matmul(s_new[k], q[k])), q[k])
+        results += [
+            assign(eigenvalues[k], where(is_first, eigenvalues[k], mixed)),
+            assign(q[k], where(is_first, eigenvectors(s_new[k]), turn)),
+        ]
+    return results

@@ -18,6 +18,8 @@ WIDE = {
     "racs",
     "shampoo",
     "sm3",
+    "kl_shampoo",
+    "kl_soap",
     "soap",
     "adagc",
     "adamp",
