@@ -116,6 +116,7 @@ from learnerdsl.learners.sign_sgd import sign_sgd, signum
 from learnerdsl.learners.sinkgd import sinkgd
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
+from learnerdsl.learners.soap_muon import soap_muon
 from learnerdsl.learners.sophia import sophia
 from learnerdsl.learners.sparse_adam import sparse_adam
 from learnerdsl.learners.srmm import srmm
@@ -271,6 +272,7 @@ __all__ = [
     "sinkgd",
     "sm3",
     "soap",
+    "soap_muon",
     "sophia",
     "sparse_adam",
     "srmm",

@@ -1,9 +1,11 @@
 """What Shampoo, SOAP and their relatives share: matrices of the rows and of the columns."""
 
 from learnerdsl import (
+    abs,
     assign,
     eigenvectors,
     equal,
+    identity,
     let,
     matmul,
     maximum,
@@ -54,6 +56,34 @@ def out_of(q, x):
 def is_due(every):
     """Return whether bases turn in this update: each `every` updates after the first."""
     return equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
+
+
+def turned_bases(matrices, q, v, v_now, every):
+    """Return the updates of bases and of the mean squares in them, whose order follows.
+
+    The first bases are eigenvectors. Later ones are a step of power iteration away from those
+    before, after their columns were sorted by the estimated eigenvalues.
+    """
+    due = is_due(every)
+
+    def order(gram, q, side):
+        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
+        diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
+        return where(due, abs(eigenvectors(diagonal)), identity(side))
+
+    def basis(gram, q, order):
+        """Return the new basis."""
+        by_power = orthonormal(matmul(matmul(gram, q), order))
+        return where(equal(step, 1), eigenvectors(gram), where(due, by_power, q))
+
+    by_left = let("by_left", order(matrices[0], q[0], "rows"))
+    by_right = let("by_right", order(matrices[1], q[1], "cols"))
+    ordered = into((by_left, by_right), v_now)
+    return [
+        assign(v, where(due, ordered, v_now)),
+        assign(q[0], basis(matrices[0], q[0], by_left)),
+        assign(q[1], basis(matrices[1], q[1], by_right)),
+    ]
 
 
 def eigenvalues_of_bases(initial_eigenvalue):

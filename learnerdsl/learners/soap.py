@@ -1,31 +1,25 @@
 """SOAP: Adam in the eigenbasis of Shampoo's matrices."""
 
 from learnerdsl import (
-    abs,
     assign,
     combine,
-    eigenvectors,
     equal,
-    identity,
     let,
-    matmul,
     maximum,
     ndim,
-    orthonormal,
     rule,
     sqrt,
     state,
     step,
-    transpose,
     where,
 )
 from learnerdsl.learners._kronecker_parts import (
     grams,
     into,
-    is_due,
     out_of,
     running_means,
     squares,
+    turned_bases,
 )
 
 
@@ -106,27 +100,5 @@ def soap(
     u = out_of(q, let("scaled", into(q, m_new) / (sqrt(v_now) + eps)))
     p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
-    left_new, right_new = running_means(matrices, shampoo_beta, grams(g))
-    due = is_due(every)
-
-    def order(gram, q, side):
-        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
-        diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
-        return where(due, abs(eigenvectors(diagonal)), identity(side))
-
-    def basis(gram, q, order):
-        """Return the new basis: eigenvectors at first, then a step of power iteration."""
-        by_power = orthonormal(matmul(matmul(gram, q), order))
-        return where(is_first, eigenvectors(gram), where(due, by_power, q))
-
-    by_left = let("by_left", order(left_new, q[0], "rows"))
-    by_right = let("by_right", order(right_new, q[1], "cols"))
-    ordered = into((by_left, by_right), v_now)
-    return combine(
-        [
-            p_new,
-            assign(v, where(due, ordered, v_now)),
-            assign(q[0], basis(left_new, q[0], by_left)),
-            assign(q[1], basis(right_new, q[1], by_right)),
-        ]
-    )
+    matrices_new = running_means(matrices, shampoo_beta, grams(g))
+    return combine([p_new, *turned_bases(matrices_new, q, v, v_now, every)])

@@ -21,6 +21,7 @@ WIDE = {
     "kl_shampoo",
     "kl_soap",
     "soap",
+    "soap_muon",
     "adagc",
     "adamp",
     "sgd_sai",

@@ -6,7 +6,7 @@ from support.references import REFERENCES
 
 from learnerdsl import learners
 
-RARE = ["kl_shampoo", "kl_soap"]
+RARE = ["kl_shampoo", "kl_soap", "soap_muon"]
 
 
 @pytest.mark.parametrize("every", [1, 3])

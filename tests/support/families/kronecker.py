@@ -6,6 +6,7 @@ _BY_HAND = "in no library that can be installed; the reference was compared by h
 UNTRUSTED = {
     "kl_shampoo": f"{_BY_HAND} optim/kl_opt.py of yorkerlin/KL-Methods in float64",
     "kl_soap": f"{_BY_HAND} optim/kl_opt.py of yorkerlin/KL-Methods in float64",
+    "soap_muon": f"{_BY_HAND} result 44 of track 3, but for the norm that divides",
 }
 
 
@@ -27,7 +28,8 @@ _EIGENVALUES = {"initial_eigenvalue": (0.05, 0.5), "max_inverse_root": (5.0, 20.
 RANGES = {
     "kl_shampoo": _EIGENVALUES,
     "kl_soap": {**_EIGENVALUES, "shampoo_beta": (0.8, 0.95)},
+    "soap_muon": {"beta2": (0.8, 0.95), "shampoo_beta": (0.8, 0.95)},
 }
 _TURNED = "eigenvectors turn by the error over the distance of the eigenvalues"
-ROUNDING = {"kl_shampoo": (20, _TURNED), "kl_soap": (20, _TURNED)}
-PASSES = {"kl_shampoo": 3, "kl_soap": 2}
+ROUNDING = {"kl_shampoo": (20, _TURNED), "kl_soap": (20, _TURNED), "soap_muon": (20, _TURNED)}
+PASSES = {"kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3}
