@@ -38,6 +38,7 @@ from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.asgo import asgo
 from learnerdsl.learners.aurora import aurora
 from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.bcos import bcos
@@ -176,6 +177,7 @@ __all__ = [
     "apollo_low_rank",
     "apollo_mini",
     "asgd",
+    "asgo",
     "aurora",
     "avagrad",
     "bcos",

@@ -282,7 +282,9 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
     ("name", "option", "value", "least"),
     [
         ("aida", "k", -1, 0),
+        ("asgo", "every", 0, 1),
         ("aurora", "passes", 0, 1),
+        ("kl_soap", "every", 0, 1),
         ("muon", "ns_steps", -1, 0),
         ("padam", "roots", -1, 0),
         ("ranger", "k", 0, 1),

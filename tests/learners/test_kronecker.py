@@ -1,12 +1,13 @@
 """What the relatives of Shampoo and SOAP do every few updates, and what they agree with."""
 
+import numpy as np
 import pytest
 from support.problems import assert_same_path, hyperparameters, problem
 from support.references import REFERENCES
 
 from learnerdsl import learners
 
-RARE = ["kl_shampoo", "kl_soap", "soap_muon"]
+RARE = ["asgo", "kl_shampoo", "kl_soap", "soap_muon"]
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -26,3 +27,14 @@ def test_bases_and_roots_that_are_renewed_rarely_follow_the_reference(name, ever
         assert learner.update(grads)
         actual.append([p.copy() for p in params])
     assert_same_path(1e-9, start, expected, actual)
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3)], ids=str)
+def test_steps_of_asgo_without_memory_are_orthogonal_and_as_long_as_those_of_adamw(shape):
+    weights, g = np.zeros(shape), np.random.default_rng(8).standard_normal(shape)
+    learner = learners.asgo([weights], lr=0.1, beta1=0.0, beta2=0.0)
+    assert learner.update([g])
+    values = np.linalg.svd(weights, compute_uv=False)
+    np.testing.assert_allclose(values, 0.1 * 0.2 * np.sqrt(8), rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt(np.mean(weights**2)), 0.1 * 0.2, rtol=1e-6)
+    assert np.sum(weights * g) < 0

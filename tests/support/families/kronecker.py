@@ -4,6 +4,7 @@ from support.families.matrices import of_matrices
 
 _BY_HAND = "in no library that can be installed; the reference was compared by hand with"
 UNTRUSTED = {
+    "asgo": f"{_BY_HAND} optimizers/asgo.py of infinity-stars/ASGO, given an exact root",
     "kl_shampoo": f"{_BY_HAND} optim/kl_opt.py of yorkerlin/KL-Methods in float64",
     "kl_soap": f"{_BY_HAND} optim/kl_opt.py of yorkerlin/KL-Methods in float64",
     "soap_muon": f"{_BY_HAND} result 44 of track 3, but for the norm that divides",
@@ -23,7 +24,21 @@ def _of_square_matrices(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*stack, side, cols if len(shape) < 2 and cols in RESHAPED else side)
 
 
-SHAPES = dict.fromkeys(UNTRUSTED, _of_square_matrices)
+def _of_oblong_matrices(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Vectors are refused; nearly square matrices of chance are nearly singular."""
+    *stack, rows, cols = of_matrices(shape)
+    if len(shape) < 2:
+        return (rows, cols)
+    side = min(rows, cols)
+    return (*stack, side, 2 * side) if rows <= cols else (*stack, 2 * side, side)
+
+
+SHAPES = {
+    "asgo": _of_oblong_matrices,
+    "kl_shampoo": _of_square_matrices,
+    "kl_soap": _of_square_matrices,
+    "soap_muon": _of_square_matrices,
+}
 _EIGENVALUES = {"initial_eigenvalue": (0.05, 0.5), "max_inverse_root": (5.0, 20.0)}
 RANGES = {
     "kl_shampoo": _EIGENVALUES,
@@ -31,5 +46,11 @@ RANGES = {
     "soap_muon": {"beta2": (0.8, 0.95), "shampoo_beta": (0.8, 0.95)},
 }
 _TURNED = "eigenvectors turn by the error over the distance of the eigenvalues"
-ROUNDING = {"kl_shampoo": (20, _TURNED), "kl_soap": (20, _TURNED), "soap_muon": (20, _TURNED)}
-PASSES = {"kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3}
+_POWER = "errors of small eigenvalues grow by the inverse root"
+ROUNDING = {
+    "asgo": (20, _POWER),
+    "kl_shampoo": (20, _TURNED),
+    "kl_soap": (20, _TURNED),
+    "soap_muon": (20, _TURNED),
+}
+PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3}
