@@ -23,7 +23,7 @@ FAMILIES = {
     "matrix": """
         adamuon apollo_low_rank apollo_mini asgo aurora dion kl_shampoo kl_soap mano muon muon_optax
         muon_plus muon_squared muon_with_adamw muown namo normuon polargrad rmnp scion shampoo soap
-        soap_muon swan
+        soap_muon splus swan
     """,
     "curvature": "sophia",
     "no rate": """

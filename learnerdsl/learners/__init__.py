@@ -120,6 +120,7 @@ from learnerdsl.learners.soap import soap
 from learnerdsl.learners.soap_muon import soap_muon
 from learnerdsl.learners.sophia import sophia
 from learnerdsl.learners.sparse_adam import sparse_adam
+from learnerdsl.learners.splus import splus
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
@@ -277,6 +278,7 @@ __all__ = [
     "soap_muon",
     "sophia",
     "sparse_adam",
+    "splus",
     "srmm",
     "stable_adamw",
     "stable_spam",

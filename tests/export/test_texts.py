@@ -22,6 +22,7 @@ WIDE = {
     "kl_soap",
     "soap",
     "soap_muon",
+    "splus",
     "adagc",
     "adamp",
     "sgd_sai",

@@ -291,6 +291,7 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
         ("shampoo", "every", 0, 1),
         ("soap", "every", -1, 1),
         ("sophia", "update_interval", 0, 1),
+        ("splus", "every", 0, 1),
     ],
 )
 def test_a_count_that_cannot_be_is_refused(name, option, value, least):

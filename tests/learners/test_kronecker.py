@@ -38,3 +38,19 @@ def test_steps_of_asgo_without_memory_are_orthogonal_and_as_long_as_those_of_ada
     np.testing.assert_allclose(values, 0.1 * 0.2 * np.sqrt(8), rtol=1e-6)
     np.testing.assert_allclose(np.sqrt(np.mean(weights**2)), 0.1 * 0.2, rtol=1e-6)
     assert np.sum(weights * g) < 0
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+def test_evaluation_parameters_of_splus_are_the_averages_of_its_reference(backend):
+    rng, start, gradients = problem("splus", 1.0)
+    hyper = hyperparameters("splus", rng, steps=1)[0]
+    by_hand, state = [p.copy() for p in start], {}
+    learner = learners.splus([p.copy() for p in start], backend=backend, every=4, **hyper)
+    for p, shown in zip(start, learner.evaluation_parameters().values(), strict=True):
+        np.testing.assert_array_equal(p, shown)
+    for t, grads in enumerate(gradients, 1):
+        REFERENCES["splus"](by_hand, grads, state, t, 4, **hyper)
+        assert learner.update(grads)
+    shown = learner.evaluation_parameters().values()
+    for expected, own in zip(state["evaluated"], shown, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-9, atol=1e-12)

@@ -1,7 +1,24 @@
 """Relatives of Shampoo and SOAP: matrices of rows and of columns that precondition a gradient."""
 
-from support.families.matrices import of_matrices
+from functools import partial
+from unittest import mock
 
+import pytest
+
+from support.families.libraries import run_torch, torch_names
+from support.families.matrices import in_pieces, of_matrices, of_square
+
+
+def _splus(params, gradients, hypers, every=100):
+    """That of pytorch_optimizer, but that it finds eigenvectors in float64."""
+    torch = pytest.importorskip("torch")
+    fixed = {"module": "pytorch_optimizer", "foreach": False, "inverse_steps": every}
+    run = partial(run_torch, "SPlus", torch_names, **fixed)
+    with mock.patch.object(torch.Tensor, "float", torch.Tensor.double):
+        return in_pieces(run, params, gradients, hypers)
+
+
+TRUSTED = {"splus": _splus}
 _BY_HAND = "in no library that can be installed; the reference was compared by hand with"
 UNTRUSTED = {
     "asgo": f"{_BY_HAND} optimizers/asgo.py of infinity-stars/ASGO, given an exact root",
@@ -38,9 +55,11 @@ SHAPES = {
     "kl_shampoo": _of_square_matrices,
     "kl_soap": _of_square_matrices,
     "soap_muon": _of_square_matrices,
+    "splus": of_square,
 }
 _EIGENVALUES = {"initial_eigenvalue": (0.05, 0.5), "max_inverse_root": (5.0, 20.0)}
 RANGES = {
+    "splus": {"ema_rate": (0.9, 0.99), "nonstandard_constant": (0.001, 0.1)},
     "kl_shampoo": _EIGENVALUES,
     "kl_soap": {**_EIGENVALUES, "shampoo_beta": (0.8, 0.95)},
     "soap_muon": {"beta2": (0.8, 0.95), "shampoo_beta": (0.8, 0.95)},
@@ -52,5 +71,6 @@ ROUNDING = {
     "kl_shampoo": (20, _TURNED),
     "kl_soap": (20, _TURNED),
     "soap_muon": (20, _TURNED),
+    "splus": (20, _TURNED),
 }
-PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3}
+PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3, "splus": 2}
