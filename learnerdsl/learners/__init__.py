@@ -38,6 +38,7 @@ from learnerdsl.learners.ano import ano
 from learnerdsl.learners.apollo import apollo
 from learnerdsl.learners.apollo_low_rank import apollo_low_rank, apollo_mini
 from learnerdsl.learners.asgd import asgd
+from learnerdsl.learners.asgo import asgo
 from learnerdsl.learners.aurora import aurora
 from learnerdsl.learners.avagrad import avagrad
 from learnerdsl.learners.bcos import bcos
@@ -61,6 +62,8 @@ from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
 from learnerdsl.learners.kate import kate
+from learnerdsl.learners.kl_shampoo import kl_shampoo
+from learnerdsl.learners.kl_soap import kl_soap
 from learnerdsl.learners.lamb import lamb, lamb_timm
 from learnerdsl.learners.laprop import laprop
 from learnerdsl.learners.lars import lars, lars_timm
@@ -115,8 +118,10 @@ from learnerdsl.learners.sign_sgd import sign_sgd, signum
 from learnerdsl.learners.sinkgd import sinkgd
 from learnerdsl.learners.sm3 import sm3
 from learnerdsl.learners.soap import soap
+from learnerdsl.learners.soap_muon import soap_muon
 from learnerdsl.learners.sophia import sophia
 from learnerdsl.learners.sparse_adam import sparse_adam
+from learnerdsl.learners.splus import splus
 from learnerdsl.learners.srmm import srmm
 from learnerdsl.learners.stable_adamw import stable_adamw
 from learnerdsl.learners.stable_spam import stable_spam
@@ -174,6 +179,7 @@ __all__ = [
     "apollo_low_rank",
     "apollo_mini",
     "asgd",
+    "asgo",
     "aurora",
     "avagrad",
     "bcos",
@@ -198,6 +204,8 @@ __all__ = [
     "grams",
     "gravity",
     "kate",
+    "kl_shampoo",
+    "kl_soap",
     "l_dog",
     "lamb",
     "lamb_timm",
@@ -269,8 +277,10 @@ __all__ = [
     "sinkgd",
     "sm3",
     "soap",
+    "soap_muon",
     "sophia",
     "sparse_adam",
+    "splus",
     "srmm",
     "stable_adamw",
     "stable_spam",

@@ -12,9 +12,9 @@ from learnerdsl import (
     sqrt,
     state,
     step,
-    transpose,
     where,
 )
+from learnerdsl.learners._kronecker_parts import grams, squares
 from learnerdsl.options import whole_from
 
 
@@ -64,14 +64,11 @@ def shampoo(p, g, lr=1e-3, weight_decay=0.0, eps=1e-6, every=1):
     if ndim(p) < 2:
         total = state("total", init=eps)
         return assign(p, p - lr * g / sqrt(assign(total, total + g**2)))
-    left = state("left", init=eps * identity("rows"), shape=("rows", "rows"))
-    right = state("right", init=eps * identity("cols"), shape=("cols", "cols"))
-    left_power = inverse_root(assign(left, left + matmul(g, transpose(g))), 4)
-    right_power = inverse_root(assign(right, right + matmul(transpose(g), g)), 4)
+    starts = eps * identity("rows"), eps * identity("cols")
+    sums, own = squares("", starts), grams(g)
+    powers = [inverse_root(assign(sums[k], sums[k] + own[k]), 4) for k in range(2)]
     if whole_from(1, "every", every) != 1:
         is_due = equal((step - 1) % every, 0)
-        left_root = state("left_root", shape=("rows", "rows"))
-        right_root = state("right_root", shape=("cols", "cols"))
-        left_power = assign(left_root, where(is_due, left_power, left_root))
-        right_power = assign(right_root, where(is_due, right_power, right_root))
-    return assign(p, p - lr * matmul(matmul(left_power, g), right_power))
+        roots = squares("_root")
+        powers = [assign(roots[k], where(is_due, powers[k], roots[k])) for k in range(2)]
+    return assign(p, p - lr * matmul(matmul(powers[0], g), powers[1]))

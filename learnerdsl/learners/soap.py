@@ -1,25 +1,26 @@
 """SOAP: Adam in the eigenbasis of Shampoo's matrices."""
 
 from learnerdsl import (
-    abs,
     assign,
     combine,
-    eigenvectors,
     equal,
-    identity,
     let,
-    matmul,
     maximum,
     ndim,
-    orthonormal,
     rule,
     sqrt,
     state,
     step,
-    transpose,
     where,
 )
-from learnerdsl.options import whole_from
+from learnerdsl.learners._kronecker_parts import (
+    grams,
+    into,
+    out_of,
+    running_means,
+    squares,
+    turned_bases,
+)
 
 
 @rule
@@ -93,37 +94,11 @@ def soap(
         u = m_new / (sqrt(v_new) + eps)
         return assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
-    squares = {"left": ("rows", "rows"), "right": ("cols", "cols")}
-    left, right = (state(name, shape=shape) for name, shape in squares.items())
-    q_left, q_right = (state(f"{name}_basis", shape=shape) for name, shape in squares.items())
-    turned = let("turned", matmul(matmul(transpose(q_left), g), q_right))
+    matrices, q = squares(), squares("_basis")
+    turned = let("turned", into(q, g))
     v_now = let("v_now", where(is_first, v, beta2 * v + (1 - beta2) * turned**2))
-    scaled = matmul(matmul(transpose(q_left), m_new), q_right) / (sqrt(v_now) + eps)
-    u = matmul(matmul(q_left, let("scaled", scaled)), transpose(q_right))
+    u = out_of(q, let("scaled", into(q, m_new) / (sqrt(v_now) + eps)))
     p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
-    left_new = assign(left, shampoo_beta * left + (1 - shampoo_beta) * matmul(g, transpose(g)))
-    right_new = assign(right, shampoo_beta * right + (1 - shampoo_beta) * matmul(transpose(g), g))
-    is_due = equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
-
-    def order(gram, q, side):
-        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
-        diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
-        return where(is_due, abs(eigenvectors(diagonal)), identity(side))
-
-    def basis(gram, q, order):
-        """Return the new basis: eigenvectors at first, then a step of power iteration."""
-        by_power = orthonormal(matmul(matmul(gram, q), order))
-        return where(is_first, eigenvectors(gram), where(is_due, by_power, q))
-
-    by_left = let("by_left", order(left_new, q_left, "rows"))
-    by_right = let("by_right", order(right_new, q_right, "cols"))
-    ordered = matmul(matmul(transpose(by_left), v_now), by_right)
-    return combine(
-        [
-            p_new,
-            assign(v, where(is_due, ordered, v_now)),
-            assign(q_left, basis(left_new, q_left, by_left)),
-            assign(q_right, basis(right_new, q_right, by_right)),
-        ]
-    )
+    matrices_new = running_means(matrices, shampoo_beta, grams(g))
+    return combine([p_new, *turned_bases(matrices_new, q, v, v_now, every)])

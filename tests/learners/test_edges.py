@@ -283,13 +283,16 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
     ("name", "option", "value", "least"),
     [
         ("aida", "k", -1, 0),
+        ("asgo", "every", 0, 1),
         ("aurora", "passes", 0, 1),
+        ("kl_soap", "every", 0, 1),
         ("muon", "ns_steps", -1, 0),
         ("padam", "roots", -1, 0),
         ("ranger", "k", 0, 1),
         ("shampoo", "every", 0, 1),
         ("soap", "every", -1, 1),
         ("sophia", "update_interval", 0, 1),
+        ("splus", "every", 0, 1),
     ],
 )
 def test_a_count_that_cannot_be_is_refused(name, option, value, least):

@@ -11,6 +11,7 @@ OPTIONS = {
     "adashift": ({"keep_num": 1}, {"keep_num": 3}),
     "lamb_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),
     "lars_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),
+    "splus": ({"every": 3},),
     "normuon": ({"nesterov": True, "adjust_lr_fn": "original"},),
 }
 CASES = [(name, options) for name, choices in OPTIONS.items() for options in choices]

@@ -182,7 +182,7 @@ def of_matrices(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (1,) * (2 - len(shape)) + shape
 
 
-def _of_square(shape: tuple[int, ...]) -> tuple[int, ...]:
+def of_square(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Eigenvectors of a null space, or of eigenvalues close to each other, are arbitrary."""
     if len(shape) < 2:
         return shape
@@ -190,7 +190,7 @@ def _of_square(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:-2], side, side)
 
 
-SHAPES = {"muon": of_matrices, "soap": _of_square}
+SHAPES = {"muon": of_matrices, "soap": of_square}
 
 _NEWTON_SCHULZ = "small singular values, and so their errors, grow by up to 3.4445**5"
 ROUNDING = {

@@ -1,4 +1,4 @@
-"""Shampoo and SOAP; tensors of more than two axes are stacks of matrices."""
+"""Shampoo, SOAP and SOAP-Muon; tensors of more than two axes are stacks of matrices."""
 
 import numpy as np
 
@@ -72,3 +72,48 @@ def soap(params, grads, state, t, *, lr, beta1, beta2, shampoo_beta, eps, weight
                     v = v[rows][:, columns]
                 state["bases"][k, index] = left, right
             state["m"][k][index], state["v"][k][index] = m, v
+
+
+def _orthogonalized(x):
+    """The polynomial 2 s - 1.5 s^3 + 0.5 s^5 of the singular values, 12 times."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    s = s / max(np.linalg.norm(s), 1e-7)
+    for _ in range(12):
+        s = 2 * s - 1.5 * s**3 + 0.5 * s**5
+    return (u * s) @ vt
+
+
+def soap_muon(
+    params, grads, state, t, every=1, *, lr, momentum, beta2, shampoo_beta, eps, weight_decay
+):
+    """Result 44 of the third track of modded-nanogpt: SOAP of the momentum, then Muon."""
+    kept = state.setdefault("kept", {})
+    for k, (p, g) in enumerate(zip(params, grads, strict=True)):
+        for index in np.ndindex(p.shape[:-2]):
+            own = g[index]
+            if not own.size:
+                continue
+            if t == 1:
+                zero = np.zeros(own.shape)
+                kept[k, index] = {"m": zero, "v": zero, "left": 0.0, "right": 0.0}
+            s = kept[k, index]
+            s["m"] = s["m"] + (1 - momentum) * (own - s["m"])
+            u = own + momentum * (s["m"] - own)
+            if t > 1:
+                turned = s["q_left"].T @ u @ s["q_right"]
+                s["v"] = beta2 * s["v"] + (1 - beta2) * turned**2
+                scaled = turned / np.sqrt(np.maximum(s["v"], eps**2))
+                u = s["q_left"] @ scaled @ s["q_right"].T
+            rows, cols = own.shape
+            step = max(1, rows / cols) ** 0.5 * _orthogonalized(u)
+            p[index] = p[index] * (1 - lr * weight_decay) - lr * step
+            s["left"] = shampoo_beta * s["left"] + (1 - shampoo_beta) * own @ own.T
+            s["right"] = shampoo_beta * s["right"] + (1 - shampoo_beta) * own.T @ own
+            if t == 1:
+                for side in ("left", "right"):
+                    s[f"q_{side}"] = np.linalg.eigh(s[side])[1][:, ::-1]
+            elif (t - 1) % every == 0:
+                s["q_left"], order = _by_power(s["left"], s["q_left"])
+                s["v"] = s["v"][order]
+                s["q_right"], order = _by_power(s["right"], s["q_right"])
+                s["v"] = s["v"][:, order]
