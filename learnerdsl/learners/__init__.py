@@ -44,6 +44,7 @@ from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
+from learnerdsl.learners.conda import conda
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adamw import dadapt_adamw
 from learnerdsl.learners.dadapt_adan import dadapt_adan
@@ -179,6 +180,7 @@ __all__ = [
     "came",
     "cautious_adamw",
     "cocob",
+    "conda",
     "dadapt_adagrad",
     "dadapt_adamw",
     "dadapt_adan",

@@ -41,6 +41,7 @@ LIBRARIES = {
     "asgd": "torch.optim.ASGD",
     "came": "came_pytorch.CAME",
     "cautious_adamw": "timm.optim.AdamWLegacy",
+    "conda": "pytorch_optimizer.Conda",
     "dadapt_adamw": "optax.contrib.dadapt_adamw",
     "diffgrad": "pytorch_optimizer.DiffGrad",
     "dog": "optax.contrib.dog",

@@ -36,8 +36,8 @@ EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
 OF_MATRICES = frozenset(
     {
-        *("adamuon", "apollo_low_rank", "apollo_mini", "aurora", "dion", "muon"),
-        *("muon_optax", "muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo"),
+        *("adamuon", "apollo_low_rank", "apollo_mini", "aurora", "conda", "dion"),
+        *("muon", "muon_optax", "muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo"),
         *("normuon", "polargrad", "scion", "shampoo", "soap", "swan"),
     }
 )
