@@ -58,6 +58,7 @@ from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.galore_adamw import galore_adamw
 from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
@@ -195,6 +196,7 @@ __all__ = [
     "focus",
     "fromage",
     "ftrl",
+    "galore_adamw",
     "gpa_adamw",
     "grams",
     "gravity",

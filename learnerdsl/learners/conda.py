@@ -1,13 +1,7 @@
 """Conda: Adam whose second moments are those of the momentum's singular directions."""
 
-from learnerdsl import assign, let, ndim, rule, sqrt, state, step, where
-from learnerdsl.learners._projection_parts import (
-    is_renewed,
-    is_tall,
-    projected,
-    projected_back,
-    singular_vectors,
-)
+from learnerdsl import assign, let, ndim, rule, sqrt, state, step
+from learnerdsl.learners._projection_parts import projected, projected_back, singular_basis
 
 
 @rule
@@ -75,9 +69,7 @@ def conda(
     if ndim(p) < 2:
         v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
         return assign(p, (1 - lr * weight_decay) * (p - rate * m_new / (sqrt(v_new) + eps)))
-    side = "cols" if is_tall(p) else "rows"
-    old = state("basis", shape=(side, side))
-    u = assign(old, where(is_renewed(update_proj_gap), singular_vectors(m_new, p), old))
+    u = singular_basis(m_new, p, update_proj_gap)
     v_new = assign(v, beta2 * v + (1 - beta2) * projected(g, u, p) ** 2)
     turned = let("turned", projected(m_new, u, p) / (sqrt(v_new) + eps))
     return assign(p, (1 - lr * weight_decay) * (p - rate * scale * projected_back(turned, u, p)))

@@ -1,4 +1,4 @@
-"""Rules that turn or project matrices by their singular vectors: Conda."""
+"""Rules that turn or project matrices by their singular vectors: Conda, GaLore."""
 
 from functools import partial
 from unittest import mock
@@ -9,15 +9,27 @@ from support.families.libraries import torch_names
 from support.families.matrices import Float64, in_pieces
 
 
-def _projecting(optimizer, params, gradients, hypers, update_proj_gap=2000):
-    """That of pytorch_optimizer, in float64 and with updates counted from 0, as the authors do."""
+def _projecting(optimizer, params, gradients, hypers, rank=128, update_proj_gap=2000):
+    """That of pytorch_optimizer in float64.
+
+    It counts updates from 0, as the authors do, and singular vectors keep their signs.
+    """
     torch = pytest.importorskip("torch")
     library = pytest.importorskip("pytorch_optimizer.optimizer.utils.galore")
     project = library.GaLoreProjector.project
-    fixed = {"update_proj_gap": update_proj_gap, "projection_type": "std"}
+    update = library.GaLoreProjector.update_ortho_matrix
+    fixed = {"rank": rank, "update_proj_gap": update_proj_gap, "projection_type": "std"}
 
     def from_0(projector, x, t, *others):
         return project(projector, x, t - 1, *others)
+
+    def with_signs(projector, x, from_random_matrix):
+        before = projector.ortho_matrix
+        update(projector, x, from_random_matrix)
+        if before is not None:
+            along = 1 if x.size(0) >= x.size(1) else 0
+            dots = (before * projector.ortho_matrix).sum(along, keepdim=True)
+            projector.ortho_matrix = torch.where(dots < 0, -1.0, 1.0) * projector.ortho_matrix
 
     def run(params, gradients, hypers):
         tensors = [torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in params]
@@ -37,13 +49,17 @@ def _projecting(optimizer, params, gradients, hypers, update_proj_gap=2000):
     with (
         mock.patch.object(library, "torch", Float64(torch)),
         mock.patch.object(library.GaLoreProjector, "project", from_0),
+        mock.patch.object(library.GaLoreProjector, "update_ortho_matrix", with_signs),
     ):
         return in_pieces(run, params, gradients, hypers)
 
 
-TRUSTED = {"conda": partial(_projecting, "Conda")}
-RANGES = {"conda": {"scale": (0.2, 1.0)}}
-PASSES = {"conda": 2}
+TRUSTED = {
+    "conda": partial(_projecting, "Conda"),
+    "galore_adamw": partial(_projecting, "GaLore"),
+}
+RANGES = {name: {"scale": (0.2, 1.0)} for name in TRUSTED}
+PASSES = {"conda": 2, "galore_adamw": 1}
 
 
 def _narrow(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -51,5 +67,7 @@ def _narrow(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:-2], min(shape[-2], 16), min(shape[-1], 12)) if len(shape) > 1 else shape
 
 
-SHAPES = {"conda": _narrow}
-ROUNDING = {"conda": (20, "singular vectors turn by the error over the distance of the values")}
+SHAPES = dict.fromkeys(TRUSTED, _narrow)
+ROUNDING = dict.fromkeys(
+    TRUSTED, (20, "singular vectors turn by the error over the distance of the values")
+)
