@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from learnerdsl.expr import eigenvalues as eigenvalues
     from learnerdsl.expr import eigenvectors as eigenvectors
     from learnerdsl.expr import equal as equal
+    from learnerdsl.expr import first_columns as first_columns
     from learnerdsl.expr import identity as identity
     from learnerdsl.expr import inverse as inverse
     from learnerdsl.expr import inverse_root as inverse_root
@@ -139,6 +140,7 @@ _HOMES = {
         "eigenvalues",
         "eigenvectors",
         "equal",
+        "first_columns",
         "identity",
         "inverse",
         "inverse_root",

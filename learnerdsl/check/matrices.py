@@ -119,6 +119,15 @@ def diagonal_matrix(v: Any) -> Value:
     return _result(np.where(is_on, x.number, 0), np.where(is_on, x.bound, 0), x)
 
 
+def first_columns(a: Any, count: int) -> Value:
+    """Return the first columns; those that there are not are 0."""
+    x = _matrix(a)
+    more = max(0, count - x.number.shape[-1])
+    widths = [(0, 0)] * (x.number.ndim - 1) + [(0, more)]
+    number, bound = (np.pad(v, widths)[..., :count] for v in (x.number, x.bound))
+    return _result(number, bound, x)
+
+
 def trace(a: Any) -> Value:
     """Return the sum of the diagonal."""
     return reductions.sum(diagonal(a), axis=-2)

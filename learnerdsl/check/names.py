@@ -38,8 +38,8 @@ _OF_TENSORS = {
         name: getattr(matrices, name)
         for name in (
             *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors"),
-            *("identity", "inverse", "inverse_root", "matmul", "orthonormal", "solve"),
-            *("solve_triangular", "trace", "transpose"),
+            *("first_columns", "identity", "inverse", "inverse_root", "matmul", "orthonormal"),
+            *("solve", "solve_triangular", "trace", "transpose"),
         )
     },
 }

@@ -35,8 +35,8 @@ CUDA_FUNCTIONS = tuple(
 """Functions that generated code for CUDA may import, in the order of the import."""
 
 LINEAR_ALGEBRA = (
-    *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors", "inverse"),
-    *("drawn", "inverse_root", "orthonormal", "reduced", "solve", "solve_triangular"),
+    *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors", "first_columns"),
+    *("drawn", "inverse", "inverse_root", "orthonormal", "reduced", "solve", "solve_triangular"),
 )
 """Functions of matrices that no array library has in this form."""
 MATRIX_FUNCTIONS = (

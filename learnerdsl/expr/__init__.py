@@ -18,6 +18,7 @@ from learnerdsl.expr.decompositions import Diagonal as Diagonal
 from learnerdsl.expr.decompositions import DiagonalMatrix as DiagonalMatrix
 from learnerdsl.expr.decompositions import Eigenvalues as Eigenvalues
 from learnerdsl.expr.decompositions import Eigenvectors as Eigenvectors
+from learnerdsl.expr.decompositions import FirstColumns as FirstColumns
 from learnerdsl.expr.decompositions import Inverse as Inverse
 from learnerdsl.expr.decompositions import InverseRoot as InverseRoot
 from learnerdsl.expr.decompositions import Orthonormal as Orthonormal
@@ -28,6 +29,7 @@ from learnerdsl.expr.decompositions import diagonal as diagonal
 from learnerdsl.expr.decompositions import diagonal_matrix as diagonal_matrix
 from learnerdsl.expr.decompositions import eigenvalues as eigenvalues
 from learnerdsl.expr.decompositions import eigenvectors as eigenvectors
+from learnerdsl.expr.decompositions import first_columns as first_columns
 from learnerdsl.expr.decompositions import inverse as inverse
 from learnerdsl.expr.decompositions import inverse_root as inverse_root
 from learnerdsl.expr.decompositions import orthonormal as orthonormal

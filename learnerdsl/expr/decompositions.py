@@ -4,15 +4,18 @@ None raises an exception in the middle of an update. Where there is no result, a
 matrix of a stack are NaN: where an entry is not finite, or the matrix singular.
 """
 
+import operator
 from typing import Any
 
 import sympy
 from sympy.core.symbol import Str
+from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr.functions import expression
 from learnerdsl.expr.matrices import MatrixFunction, MatrixReduction, Misfit
 from learnerdsl.expr.sides import Sides
+from learnerdsl.expr.textual import called
 
 
 class InverseRoot(MatrixFunction):
@@ -141,6 +144,41 @@ class DiagonalMatrix(MatrixFunction):
         return Sides((own[0][0], own[0][0]))
 
 
+class FirstColumns(MatrixFunction):
+    """The first columns of a matrix."""
+
+    name = "first_columns"
+    is_decomposition = False
+
+    def __new__(cls, a: Any, count: Any) -> "FirstColumns":
+        """Build the node; `count` is a whole number above 0."""
+        return sympy.Expr.__new__(cls, expression(a), Str(str(count)))
+
+    @property
+    def columns(self) -> int:
+        """How many columns the result has."""
+        return int(str(self.args[1]))
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """How many columns."""
+        return (str(self.columns),)
+
+    def sides(self, *own: Sides) -> Sides:
+        """Return the rows of the argument, and the number of columns."""
+        rows, cols = own[0]
+        if isinstance(cols, int) and cols < self.columns:
+            msg = f"takes {self}, which has {cols} columns; write {cols} or less."
+            raise Misfit(msg)
+        return Sides((rows, self.columns))
+
+    def _latex(self, printer: Any) -> str:
+        return rf"{self._operand(printer, self.args[0])}_{{:,\,1{{:}}{self.columns}}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        return called(printer, self.name, (self.args[0], prettyForm(str(self.columns))))
+
+
 def inverse_root(a: Any, order: Any) -> sympy.Expr:
     r"""Return $A^{-1/k}$ of a symmetric, positive semidefinite matrix, from its eigenvalues.
 
@@ -237,6 +275,31 @@ def diagonal(a: Any) -> sympy.Expr:
 def diagonal_matrix(v: Any) -> sympy.Expr:
     """Return the diagonal matrix (..., n, n) with the entries of a column (..., n, 1)."""
     return DiagonalMatrix(v)
+
+
+def first_columns(a: Any, count: int) -> sympy.Expr:
+    """Return the first columns of a matrix, such as eigenvectors of the largest eigenvalues.
+
+    Args:
+        a: a matrix (..., n, m).
+        count: how many columns, a whole number above 0 that is known when the rule is traced, such
+            as an option. The result is (..., n, count); if there are fewer columns, the others are
+            0.
+
+    Raises:
+        RuleError: `count` is something else.
+    """
+    try:
+        number = 0 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        number = 0
+    if number < 1:
+        msg = (
+            f"first_columns(..., {count!r}) is not defined; write a whole number above 0 that is "
+            "known when the rule is traced, such as an option."
+        )
+        raise RuleError(msg)
+    return FirstColumns(a, number)
 
 
 def trace(a: Any) -> sympy.Expr:

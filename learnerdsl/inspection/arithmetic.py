@@ -14,6 +14,7 @@ from learnerdsl.expr import (
     Eigenvalues,
     Eigenvectors,
     Filled,
+    FirstColumns,
     Identity,
     Inverse,
     InverseRoot,
@@ -58,7 +59,8 @@ def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, i
 
 _CLASSES = (
     *(MatMul, Transpose, MatrixReduction, Filled, Diagonal, DiagonalMatrix, Orthonormal, Inverse),
-    *(InverseRoot, Eigenvectors, Eigenvalues, Cholesky, Solve, SolveTriangular, Identity),
+    *(InverseRoot, Eigenvectors, Eigenvalues, Cholesky, Solve, SolveTriangular, FirstColumns),
+    Identity,
 )
 _FUNCTIONS = {cls.__name__.lower() for cls in _CLASSES}
 

@@ -13,6 +13,7 @@ from learnerdsl.expr import (
     Eigenvalues,
     Eigenvectors,
     Filled,
+    FirstColumns,
     Identity,
     Inverse,
     MatMul,
@@ -120,6 +121,15 @@ def _diagonal(expr: Any, values: Sequence[Any], xp: Any) -> Any:
     return xp.where(is_on_diagonal, value, xp.zeros(np.shape(value), dtype=value.dtype))
 
 
+def _first_columns(expr: FirstColumns, values: Sequence[Any], xp: Any) -> Any:
+    """Return the first columns, put one by one into a matrix of zeros."""
+    (value,) = values
+    columns = [value[..., :, k, None] for k in range(min(expr.columns, np.shape(value)[-1]))]
+    more = expr.columns - len(columns)
+    zeros = xp.zeros((*np.shape(value)[:-1], more), dtype=value.dtype)
+    return xp.concatenate((*columns, zeros), -1)
+
+
 _FACTORIZED = {
     Inverse: np.linalg.inv,
     Cholesky: np.linalg.cholesky,
@@ -175,6 +185,7 @@ _OF_VALUES = {
     Orthonormal: _basis,
     Diagonal: _diagonal,
     DiagonalMatrix: _diagonal,
+    FirstColumns: _first_columns,
     **dict.fromkeys(_FACTORIZED, _factorized),
 }
 

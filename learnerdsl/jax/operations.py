@@ -235,6 +235,13 @@ def diagonal_matrix(v: Any) -> Any:
     return jnp.where(jnp.eye(v.shape[-2], dtype=bool), unsplit(v), 0)
 
 
+def first_columns(a: Any, count: int) -> Any:
+    """Return the first columns (..., n, count); those that there are not are 0."""
+    a = unsplit(a)
+    more = max(0, count - a.shape[-1])
+    return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
+
+
 def _known(result: Any, *operands: Any) -> Any:
     """Return a result that is NaN where it, or an operand, is not finite."""
     is_known: Any = True

@@ -105,6 +105,14 @@ def diagonal_matrix(v: Any, xp: Any = np) -> Any:
     return xp.where(xp.eye(v.shape[-2], dtype=bool), v, xp.zeros_like(v))
 
 
+def first_columns(a: Any, count: int, xp: Any = np) -> Any:
+    """Return the first columns (..., n, count); those that there are not are 0."""
+    more = count - a.shape[-1]
+    if more > 0:
+        a = xp.concatenate([a, xp.zeros((*a.shape[:-1], more), dtype=a.dtype)], axis=-1)
+    return a[..., :count].copy()
+
+
 def _finite_or(a: Any, other: float, xp: Any) -> Any:
     """Return matrices, those that are not finite filled with a number."""
     is_finite = xp.isfinite(a).all((-2, -1), keepdims=True)

@@ -45,6 +45,7 @@ from learnerdsl.learners.bcos import bcos
 from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
+from learnerdsl.learners.conda import conda
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adamw import dadapt_adamw
 from learnerdsl.learners.dadapt_adan import dadapt_adan
@@ -58,6 +59,7 @@ from learnerdsl.learners.fadam import fadam
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
+from learnerdsl.learners.galore_adamw import galore_adamw
 from learnerdsl.learners.gpa_adamw import gpa_adamw
 from learnerdsl.learners.grams import grams
 from learnerdsl.learners.gravity import gravity
@@ -186,6 +188,7 @@ __all__ = [
     "came",
     "cautious_adamw",
     "cocob",
+    "conda",
     "dadapt_adagrad",
     "dadapt_adamw",
     "dadapt_adan",
@@ -200,6 +203,7 @@ __all__ = [
     "focus",
     "fromage",
     "ftrl",
+    "galore_adamw",
     "gpa_adamw",
     "grams",
     "gravity",

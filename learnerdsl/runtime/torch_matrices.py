@@ -142,6 +142,11 @@ class TorchMatrices:
         """Return diagonal matrices of columns (..., n, 1)."""
         return self.torch.diag_embed(v[..., 0])
 
+    def first_columns(self, a: Any, count: int) -> Any:
+        """Return the first columns (..., n, count); those that there are not are 0."""
+        more = max(0, count - a.shape[-1])
+        return self.torch.nn.functional.pad(a, (0, more))[..., :count].clone()
+
     def _known(self, result: Any, *operands: Any) -> Any:
         """Return a result that is NaN where it, or an operand, is not finite.
 

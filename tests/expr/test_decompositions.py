@@ -27,6 +27,8 @@ def factorizing(p, g, lr=0.1):
     y = ld.solve_triangular(root, g) + ld.solve_triangular(ld.transpose(root), p, lower=False)
     z = ld.solve(left_new, y) + ld.matmul(ld.inverse(gram), g)
     spread_new = ld.assign(spread, spread / 2 + ld.eigenvalues(gram) / ld.trace(gram))
+    main = ld.first_columns(gram, 2)
+    gram = gram + ld.matmul(main, ld.transpose(main))
     scaled = ld.matmul(ld.diagonal_matrix(ld.sqrt(ld.diagonal(gram))), z * spread_new)
     basis = ld.let("basis", ld.orthonormal(q))
     turned = basis * ld.sign(ld.sum(basis * q, axis=-2))
@@ -104,6 +106,12 @@ FUNCTIONS = {
         lambda a, b: ld.diagonal_matrix(ld.diagonal(a)),
         lambda a, b: np.diag(np.diag(a)),
         SQUARE,
+    ),
+    "first_columns": (lambda a, b: ld.first_columns(b, 1), lambda a, b: b[:, :1], ("rows", 1)),
+    "more_columns": (
+        lambda a, b: ld.first_columns(b, 3),
+        lambda a, b: np.pad(b, ((0, 0), (0, 1))),
+        ("rows", 3),
     ),
 }
 """Name -> the function, what it is in NumPy, and the shape of the result."""
@@ -201,6 +209,7 @@ def test_a_basis_has_orthonormal_columns_and_zeros_for_those_that_are_too_many(s
         ("solve_triangular", (GOOD, RIGHT, True)),
         ("solve_triangular", (GOOD, RIGHT, False)),
         ("diagonal_matrix", (RIGHT[:, :1],)),
+        *(("first_columns", (RIGHT, count)) for count in (1, 2, 4)),
         *(("reduced", (RIGHT, kind, (-1,))) for kind in ("sum", "mean", "norm", "max", "prod")),
         ("reduced", (RIGHT, "min", None)),
     ],
@@ -224,6 +233,12 @@ BAD = {
     "it must be a column": lambda p, g: ld.diagonal_matrix(p),
     "transpose the second": lambda p, g: ld.solve(ld.identity("cols"), p),
     "write True or False": lambda p, g: ld.solve_triangular(ld.identity("rows"), p, lower=0),
+    "which has 2 columns; write 2 or less": lambda p, g: (
+        p * ld.sum(ld.first_columns(ld.first_columns(p, 2), 3))
+    ),
+    "first_columns\\(..., 0\\) is not defined": lambda p, g: ld.first_columns(p, 0),
+    "first_columns\\(..., 'rows'\\) is not defined": lambda p, g: ld.first_columns(p, "rows"),
+    "first_columns\\(..., True\\) is not defined": lambda p, g: ld.first_columns(p, True),
     "which is not a matrix": lambda p, g: ld.cholesky(ld.norm(p)),
 }
 

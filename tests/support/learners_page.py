@@ -41,6 +41,8 @@ LIBRARIES = {
     "asgd": "torch.optim.ASGD",
     "came": "came_pytorch.CAME",
     "cautious_adamw": "timm.optim.AdamWLegacy",
+    "conda": "pytorch_optimizer.Conda",
+    "galore_adamw": "pytorch_optimizer.GaLore",
     "dadapt_adamw": "optax.contrib.dadapt_adamw",
     "diffgrad": "pytorch_optimizer.DiffGrad",
     "dog": "optax.contrib.dog",

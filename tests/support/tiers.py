@@ -41,7 +41,7 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("apollo_low_rank", "apollo_mini"),  # as muon and racs
+        *("apollo_low_rank", "apollo_mini", "conda", "galore_adamw"),  # as muon and racs
         *("asgo", "kl_shampoo", "kl_soap", "soap_muon", "splus"),  # as soap
         *(
             "adamuon",

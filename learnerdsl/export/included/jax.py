@@ -114,3 +114,9 @@ def diagonal(a):
 def diagonal_matrix(v):
     """Return diagonal matrices of columns (..., n, 1)."""
     return jnp.where(jnp.eye(v.shape[-2], dtype=bool), v, 0)
+
+
+def first_columns(a, count):
+    """Return the first columns (..., n, count); those that there are not are 0."""
+    more = max(0, count - a.shape[-1])
+    return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]

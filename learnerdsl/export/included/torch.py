@@ -137,3 +137,9 @@ def diagonal(a):
 def diagonal_matrix(v):
     """Return diagonal matrices of columns (..., n, 1)."""
     return torch.diag_embed(v[..., 0])
+
+
+def first_columns(a, count):
+    """Return the first columns (..., n, count); those that there are not are 0."""
+    more = max(0, count - a.shape[-1])
+    return torch.nn.functional.pad(a, (0, more))[..., :count]

@@ -121,12 +121,12 @@ def _shampoo(hyper):
     return {"matrix_eps" if name == "eps" else name: value for name, value in hyper.items()}
 
 
-class _Float64:
-    """torch, but that what SOAP casts to float32 stays in float64."""
+class Float64:
+    """torch, but that what a library casts to float32 stays in float64."""
 
     def __init__(self, torch):
         self.torch = torch
-        self.float32 = torch.float64
+        self.float32 = self.float = torch.float64
 
     def __getattr__(self, name):
         return getattr(self.torch, name)
@@ -136,7 +136,7 @@ def _soap(params, gradients, hypers):
     torch = pytest.importorskip("torch")
     library = pytest.importorskip("pytorch_optimizer.optimizer.soap")
     run = partial(run_torch, "SOAP", torch_names, module="pytorch_optimizer")
-    with mock.patch.object(library, "torch", _Float64(torch)):
+    with mock.patch.object(library, "torch", Float64(torch)):
         return in_pieces(run, params, gradients, hypers)
 
 
