@@ -123,11 +123,13 @@ class InPacks:
         arguments = [name for access in self.reads for name in access.names]
         arguments += self.factors()
         arguments += [*(["i"] if self.draws else []), *self.scalars]
+        groups = grouped(arguments)
+        taken = [line for name, own in groups if own for line in assignment(own, name)]
         return [
             "@element",
-            *call(f"def {self.element}", arguments, ":"),
+            *call(f"def {self.element}", [name for name, _ in groups], ":"),
             f'{INDENT}"""What pass {self.level} does to an element."""',
-            *indented(body),
+            *indented([*taken, *body]),
             f"{INDENT}return {', '.join(results)}",
         ]
 
@@ -215,7 +217,8 @@ class InPacks:
         arguments += self.scalars
         results = [self.result(stem, lane) for stem, _ in self.stores]
         results += [self.lane(stem, lane) for _, stem in self.reduced]
-        return call(f"{', '.join(results)} = {self.element}", arguments)
+        texts = [f"({', '.join(own)})" if own else name for name, own in grouped(arguments)]
+        return call(f"{', '.join(results)} = {self.element}", texts)
 
     def lane(self, stem: str, lane: int | None) -> str:
         """Return the name of a value in a lane of a pack, or of a single element (None)."""
@@ -227,6 +230,18 @@ class InPacks:
     def result(self, stem: str, lane: int | None) -> str:
         """Return the name of a value to store; `new_` precedes the name of one that was loaded."""
         return self.lane(f"new_{stem}" if stem in self.loaded else stem, lane)
+
+
+MOST = 30
+"""Most arguments of a call; with more, Python passes them as one tuple, which Numba refuses."""
+
+
+def grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
+    """Return arguments as (name, none), or, if they are too many, as (name, those in a tuple)."""
+    if len(arguments) <= MOST:
+        return [(name, []) for name in arguments]
+    groups = [arguments[k : k + MOST] for k in range(0, len(arguments), MOST)]
+    return [(f"arguments_{k}", own) for k, own in enumerate(groups, 1)]
 
 
 def call(head: str, arguments: list[str], end: str = "") -> Lines:

@@ -88,7 +88,10 @@ class _Numpy(Frame):
         entries.append(("tensors", "tensors"))
         if model:
             texts = [(spec.symbol.name, text) for spec, text in model]
-            entries.append(("model", "{" + ", ".join(f'"{n}": {t}' for n, t in texts) + "}"))
+            own = dict_of("model = ", texts, 4)
+            if len(own) > 1:
+                before += own
+            entries.append(("model", "model" if len(own) > 1 else own[0].removeprefix("model = ")))
         return [
             *call_of("def init", ["params", *self.defaults(self.hypers_of_starts())], ":"),
             f'{INDENT}"""Return the state before the first update of a dict of arrays."""',

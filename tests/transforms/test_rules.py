@@ -8,7 +8,7 @@ from support.tiers import one_of_each
 import learnerdsl as ld
 from learnerdsl import learners, transforms
 
-RINGS = {"adashift"}
+RINGS = {"adashift", "lbfgs"}
 """Rules that keep rings of past values, which cannot be held back."""
 accumulate = ld.renamed(transforms.accumulate, k="micro_steps")
 ema = ld.renamed(transforms.ema, average="ema_average", decay="ema_decay")
