@@ -22,8 +22,8 @@ FAMILIES = {
     """,
     "matrix": """
         adamuon apollo_low_rank apollo_mini asgo aurora dion kl_shampoo kl_soap mano muon muon_optax
-        muon_plus muon_squared muon_with_adamw muown namo normuon polargrad rmnp scion shampoo soap
-        soap_muon splus swan
+        muon_plus muon_squared muon_with_adamw muown namo normuon polargrad psgd_kron rmnp
+        scion shampoo soap soap_muon splus swan
     """,
     "curvature": "sophia",
     "no rate": """

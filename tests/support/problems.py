@@ -39,7 +39,7 @@ OF_MATRICES = frozenset(
         *("adamuon", "apollo_low_rank", "apollo_mini", "asgo", "aurora", "dion", "kl_shampoo"),
         *("kl_soap", "muon", "muon_optax", "muon_plus", "muon_squared", "muon_with_adamw"),
         *("muown", "namo", "normuon", "polargrad", "scion", "shampoo", "soap", "soap_muon"),
-        *("splus", "swan"),
+        *("psgd_kron", "splus", "swan"),
     }
 )
 """Builtins with functions of matrices."""
