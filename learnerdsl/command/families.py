@@ -23,7 +23,7 @@ FAMILIES = {
     "matrix": """
         adamuon apollo_low_rank apollo_mini asgo aurora conda dion galore_adamw kl_shampoo kl_soap
         mano muon muon_optax muon_plus muon_squared muon_with_adamw muown namo normuon polargrad
-        rmnp scion shampoo soap soap_muon splus swan
+        psgd_kron rmnp scion shampoo soap soap_muon splus swan
     """,
     "curvature": "lbfgs sophia",
     "no rate": """

@@ -97,6 +97,7 @@ from learnerdsl.learners.pnm import adapnm, pnm
 from learnerdsl.learners.polargrad import polargrad
 from learnerdsl.learners.polyak_sgd import polyak_sgd
 from learnerdsl.learners.prodigy import prodigy, prodigy_official
+from learnerdsl.learners.psgd_kron import psgd_kron
 from learnerdsl.learners.qhadam import qhadam
 from learnerdsl.learners.qhm import qhm
 from learnerdsl.learners.racs import racs
@@ -252,6 +253,7 @@ __all__ = [
     "polyak_sgd",
     "prodigy",
     "prodigy_official",
+    "psgd_kron",
     "qhadam",
     "qhm",
     "racs",

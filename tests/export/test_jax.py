@@ -12,7 +12,7 @@ import learnerdsl as ld
 from learnerdsl.learners import adam, noisy_sgd, schedule_free_sgd
 
 QUICK = {"adam", "prodigy", "adafactor", "sophia"}
-DRAWN = {"apollo_low_rank", "apollo_mini", "dion", "gravity", "noisy_sgd"}
+DRAWN = {"apollo_low_rank", "apollo_mini", "dion", "gravity", "noisy_sgd", "psgd_kron"}
 EXACT = sorted(RULES.keys() - DRAWN)
 
 

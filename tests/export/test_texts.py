@@ -21,6 +21,7 @@ WIDE = {
     "kl_shampoo",
     "kl_soap",
     "soap",
+    "psgd_kron",
     "soap_muon",
     "splus",
     "adagc",

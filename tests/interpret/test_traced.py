@@ -138,9 +138,11 @@ def assert_traced_as_interpreted(run, xp=jnp):
 
 
 QUICK = {"lamb", "prodigy", "sophia"}
+IN_NUMPY = {"psgd_kron"}
+"""Rules with systems of equations, which the oracle solves in NumPy, matrix by matrix."""
 
 
-@pytest.mark.parametrize("name", few(BUILTINS, QUICK))
+@pytest.mark.parametrize("name", few([n for n in BUILTINS if n not in IN_NUMPY], QUICK))
 def test_builtin_goes_its_way_in_one_trace(name):
     assert_traced_as_interpreted(Run(RULES[name]))
 

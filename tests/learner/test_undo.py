@@ -74,7 +74,7 @@ INVERTIBLE = tuple(
     """
     a2grad accsgd acprop adabelief adafactor_bv adagrad_optax adahessian adam adam_keras adam_mini
     adam_uncorrected adamc adamg adamod adams_momentum adamuon adamw adanorm adatam ademamix aggmo
-    aida alig aurora came cautious_adamw exadam gpa_adamw grams kate laprop lars lars_timm lion
+    aida alig asgo aurora came cautious_adamw exadam gpa_adamw grams kate laprop lars lars_timm lion
     madam madgrad momentum_sgd msvag muon muon_optax muon_plus muon_squared muon_with_adamw nadamw
     nadamw_timm nesterov noisy_sgd normuon padam pnm polargrad polyak_sgd qhm radam radam_optax
     rmnp rmsprop_centered rmsprop_momentum rmsprop_optax scion sgd sgd_keras sgd_sai sgdw sign_sgd

@@ -292,6 +292,7 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
         ("muon", "ns_steps", -1, 0),
         ("padam", "roots", -1, 0),
         ("ranger", "k", 0, 1),
+        ("psgd_kron", "balance_every", 0, 1),
         ("shampoo", "every", 0, 1),
         ("soap", "every", -1, 1),
         ("sophia", "update_interval", 0, 1),

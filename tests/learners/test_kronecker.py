@@ -7,17 +7,19 @@ from support.references import REFERENCES
 
 from learnerdsl import learners
 
-RARE = ["asgo", "kl_shampoo", "kl_soap", "soap_muon"]
+RARE = [(name, "every") for name in ("asgo", "kl_shampoo", "kl_soap", "soap_muon")]
+RARE += [("psgd_kron", "balance_every")]
+STARTS = {"initial_eigenvalue", "precond_init_scale"}
 
 
 @pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("name", RARE)
-def test_bases_and_roots_that_are_renewed_rarely_follow_the_reference(name, every):
+@pytest.mark.parametrize(("name", "option"), RARE, ids=lambda own: str(own))
+def test_what_is_done_every_few_updates_follows_the_reference(name, option, every):
     rng, start, gradients = problem(name, 1.0)
     hypers = hyperparameters(name, rng)
     by_hand, params = [p.copy() for p in start], [p.copy() for p in start]
-    first = {n: v for n, v in hypers[0].items() if n == "initial_eigenvalue"}
-    learner = getattr(learners, name)(params, every=every, **first)
+    first = {n: v for n, v in hypers[0].items() if n in STARTS}
+    learner = getattr(learners, name)(params, **{option: every}, **first)
     state, expected, actual = {}, [], []
     for t, (grads, hyper) in enumerate(zip(gradients, hypers, strict=True), 1):
         REFERENCES[name](by_hand, grads, state, t, every, **hyper)

@@ -38,8 +38,8 @@ OF_MATRICES = frozenset(
     {
         *("adamuon", "apollo_low_rank", "apollo_mini", "asgo", "aurora", "conda", "dion"),
         *("galore_adamw", "kl_shampoo", "kl_soap", "muon", "muon_optax", "muon_plus"),
-        *("muon_squared", "muon_with_adamw", "muown", "namo", "normuon", "polargrad", "scion"),
-        *("shampoo", "soap", "soap_muon", "splus", "swan"),
+        *("muon_squared", "muon_with_adamw", "muown", "namo", "normuon", "polargrad"),
+        *("psgd_kron", "scion", "shampoo", "soap", "soap_muon", "splus", "swan"),
     }
 )
 """Builtins with functions of matrices."""

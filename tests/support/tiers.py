@@ -43,6 +43,7 @@ COSTLY = frozenset(
     {
         *("apollo_low_rank", "apollo_mini", "conda", "galore_adamw"),  # as muon and racs
         *("asgo", "kl_shampoo", "kl_soap", "soap_muon", "splus"),  # as soap
+        "psgd_kron",  # as soap and apollo_low_rank
         *(
             "adamuon",
             "aurora",

@@ -1,12 +1,15 @@
 """Relatives of Shampoo and SOAP: matrices of rows and of columns that precondition a gradient."""
 
+import math
 from functools import partial
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
-from support.families.libraries import run_torch, torch_names
-from support.families.matrices import in_pieces, of_matrices, of_square
+from support.families.libraries import run_torch, timm_module, torch_names
+from support.families.matrices import in_pieces, of_matrices, of_square, pieces_of
+from support.references.psgd_kron import _noise
 
 
 def _splus(params, gradients, hypers, every=100):
@@ -18,7 +21,56 @@ def _splus(params, gradients, hypers, every=100):
         return in_pieces(run, params, gradients, hypers)
 
 
-TRUSTED = {"splus": _splus}
+def _psgd_kron(params, gradients, hypers, balance_every=100):
+    """timm's in float64, with our random numbers, and balanced when ours is, not by chance."""
+    torch = pytest.importorskip("torch")
+    library = timm_module("kron")
+    now = {"t": 0}
+
+    def noise():
+        for k, p in enumerate(params):
+            drawn = _noise(p.shape, now["t"], k).copy()
+            yield from (torch.tensor(drawn[place]) for place in pieces_of(p, to_elements=False))
+
+    def run(pieces, gradients, hypers):
+        tensors = [torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in pieces]
+        learner = library.Kron(tensors, decoupled_decay=True)
+        learner.rng = SimpleNamespace(random=lambda: float(now["t"] % balance_every != 0))
+        path = []
+        for now["t"], (grads, hyper) in enumerate(zip(gradients, hypers, strict=True), 1):
+            learner.param_groups[0].update(_of_timm(hyper))
+            for tensor, g in zip(tensors, grads, strict=True):
+                tensor.grad = torch.tensor(g, dtype=torch.float64)
+            drawn = noise()
+            with mock.patch.object(torch, "randn", lambda *_, draws=drawn, **__: next(draws)):
+                learner.step()
+            path.append([t.detach().numpy().copy() for t in tensors])
+        return path
+
+    def solved(x, a):
+        return torch.linalg.solve_triangular(a, x, upper=True, left=False)
+
+    with (
+        mock.patch.object(library, "has_dynamo", False),
+        mock.patch.object(library, "has_opt_einsum", True),
+        mock.patch.object(library, "_solve_triangular_right", solved),
+    ):
+        return in_pieces(run, params, gradients, hypers)
+
+
+def _of_timm(hyper):
+    """The schedule of the probability as a function of the updates done."""
+    own = dict(hyper)
+    least, decay, start = (own.pop(n) for n in ("min_prob", "prob_decay", "flat_start"))
+    schedule = partial(_probability, least, decay, start)
+    return {**own, "preconditioner_update_probability": schedule}
+
+
+def _probability(least, decay, start, done):
+    return min(1.0, max(least, math.exp(-decay * (done - start))))
+
+
+TRUSTED = {"psgd_kron": _psgd_kron, "splus": _splus}
 _BY_HAND = "in no library that can be installed; the reference was compared by hand with"
 UNTRUSTED = {
     "asgo": f"{_BY_HAND} optimizers/asgo.py of infinity-stars/ASGO, given an exact root",
@@ -59,6 +111,13 @@ SHAPES = {
 }
 _EIGENVALUES = {"initial_eigenvalue": (0.05, 0.5), "max_inverse_root": (5.0, 20.0)}
 RANGES = {
+    "psgd_kron": {
+        "precond_lr": (0.05, 0.3),
+        "precond_init_scale": (0.5, 2.0),
+        "min_prob": (0.2, 0.5),
+        "prob_decay": (0.05, 0.2),
+        "flat_start": (2.0, 8.0),
+    },
     "splus": {"ema_rate": (0.9, 0.99), "nonstandard_constant": (0.001, 0.1)},
     "kl_shampoo": _EIGENVALUES,
     "kl_soap": {**_EIGENVALUES, "shampoo_beta": (0.8, 0.95)},
@@ -73,4 +132,4 @@ ROUNDING = {
     "soap_muon": (20, _TURNED),
     "splus": (20, _TURNED),
 }
-PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "soap_muon": 3, "splus": 2}
+PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "psgd_kron": 3, "soap_muon": 3, "splus": 2}

@@ -16,7 +16,7 @@ from support.families.libraries import (
 )
 
 
-def _pieces(array: np.ndarray, to_elements: bool) -> list:
+def pieces_of(array: np.ndarray, to_elements: bool) -> list:
     """Indices of the matrices of a stack; of a vector as a whole, or of each of its elements."""
     if array.ndim < 2:
         return list(np.ndindex(array.shape)) if to_elements else [()]
@@ -25,7 +25,7 @@ def _pieces(array: np.ndarray, to_elements: bool) -> list:
 
 def in_pieces(run, params, gradients, hypers, to_elements=False):
     """Run a library on every matrix of every stack as a tensor of its own."""
-    places = [(k, i) for k, p in enumerate(params) for i in _pieces(p, to_elements)]
+    places = [(k, i) for k, p in enumerate(params) for i in pieces_of(p, to_elements)]
 
     def split(arrays: Arrays) -> Arrays:
         pieces = [np.array(arrays[k][i]) for k, i in places]
