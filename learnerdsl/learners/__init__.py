@@ -55,6 +55,7 @@ from learnerdsl.learners.dion import dion
 from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
+from learnerdsl.learners.fira import fira
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
@@ -193,6 +194,7 @@ __all__ = [
     "dowg",
     "exadam",
     "fadam",
+    "fira",
     "focus",
     "fromage",
     "ftrl",

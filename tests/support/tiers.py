@@ -41,7 +41,7 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("apollo_low_rank", "apollo_mini", "conda", "galore_adamw"),  # as muon and racs
+        *("apollo_low_rank", "apollo_mini", "conda", "fira", "galore_adamw"),  # as muon and racs
         *(
             "adamuon",
             "aurora",
