@@ -21,9 +21,9 @@ FAMILIES = {
         adafactor adafactor_bv adafactor_optax adam_mini came racs sinkgd sm3
     """,
     "matrix": """
-        adamuon apollo_low_rank apollo_mini aurora conda dion fira galore_adamw mano muon
-        muon_optax muon_plus muon_squared muon_with_adamw muown namo normuon polargrad rmnp scion
-        shampoo soap swan
+        adamuon apollo_low_rank apollo_mini aurora conda cosmos dion fira galore_adamw mano
+        muon muon_optax muon_plus muon_squared muon_with_adamw muown namo normuon polargrad rmnp
+        scion shampoo soap swan
     """,
     "curvature": "sophia",
     "no rate": """

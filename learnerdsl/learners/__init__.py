@@ -45,6 +45,7 @@ from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.conda import conda
+from learnerdsl.learners.cosmos import cosmos
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adamw import dadapt_adamw
 from learnerdsl.learners.dadapt_adan import dadapt_adan
@@ -183,6 +184,7 @@ __all__ = [
     "cautious_adamw",
     "cocob",
     "conda",
+    "cosmos",
     "dadapt_adagrad",
     "dadapt_adamw",
     "dadapt_adan",

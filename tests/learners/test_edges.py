@@ -284,6 +284,7 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
         ("aida", "k", -1, 0),
         ("aurora", "passes", 0, 1),
         ("conda", "update_proj_gap", 0, 1),
+        ("cosmos", "rank", 0, 1),
         ("galore_adamw", "rank", 0, 1),
         ("galore_adamw", "update_proj_gap", 0, 1),
         ("muon", "ns_steps", -1, 0),

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from support.references import REFERENCES
 
 from learnerdsl import learners
 
@@ -141,3 +142,26 @@ def test_what_fira_adds_grows_by_at_most_1_percent():
     np.testing.assert_allclose(growth[1:3], 1.01, rtol=1e-6)
     assert max(growth) < 1.01 + 1e-6
     assert growth[-1] < 0.5
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_cosmos_of_few_directions_follows_its_reference(shape, rank):
+    gradients = list(np.random.default_rng(9).standard_normal((20, *shape)))
+    settings = {"lr": 0.1, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1}
+    settings |= {"gamma": 0.3, "lr_ratio": 0.5, "rank": rank}
+    _, p = trained("cosmos", gradients, **settings)
+    expected, state = np.zeros(shape), {}
+    for t, g in enumerate(gradients, 1):
+        REFERENCES["cosmos"]([expected], [g], state, t, **settings)
+    np.testing.assert_allclose(p, expected, rtol=0, atol=1e-10)
+
+
+def test_steps_of_cosmos_have_one_length_and_what_is_outside_of_the_directions():
+    g = np.random.default_rng(10).standard_normal((6, 4))
+    _, p = trained("cosmos", [g], lr=0.1, lr_ratio=0.5, rank=1, gamma=0.0)
+    np.testing.assert_allclose(np.sqrt(np.mean(p**2)), 0.05, rtol=1e-6)
+    assert np.linalg.matrix_rank(p) == 1
+    _, p = trained("cosmos", [g], lr=0.1, lr_ratio=0.5, rank=1, gamma=0.5)
+    np.testing.assert_allclose(np.sqrt(np.mean(p**2)), 0.05, rtol=1e-6)
+    assert np.linalg.matrix_rank(p) == 4

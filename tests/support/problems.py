@@ -36,7 +36,8 @@ EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
 OF_MATRICES = frozenset(
     {
-        *("adamuon", "apollo_low_rank", "apollo_mini", "aurora", "conda", "dion"),
+        *("adamuon", "apollo_low_rank", "apollo_mini", "aurora", "conda", "cosmos"),
+        "dion",
         *("fira", "galore_adamw"),
         *("muon", "muon_optax", "muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo"),
         *("normuon", "polargrad", "scion", "shampoo", "soap", "swan"),

@@ -41,7 +41,8 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("apollo_low_rank", "apollo_mini", "conda", "fira", "galore_adamw"),  # as muon and racs
+        *("apollo_low_rank", "apollo_mini", "conda", "cosmos", "fira"),  # as muon and racs
+        "galore_adamw",
         *(
             "adamuon",
             "aurora",
