@@ -46,6 +46,7 @@ from learnerdsl.learners.came import came
 from learnerdsl.learners.cautious_adamw import cautious_adamw
 from learnerdsl.learners.cocob import cocob
 from learnerdsl.learners.conda import conda
+from learnerdsl.learners.cosmos import cosmos
 from learnerdsl.learners.dadapt_adagrad import dadapt_adagrad
 from learnerdsl.learners.dadapt_adamw import dadapt_adamw
 from learnerdsl.learners.dadapt_adan import dadapt_adan
@@ -56,6 +57,7 @@ from learnerdsl.learners.dion import dion
 from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
+from learnerdsl.learners.fira import fira
 from learnerdsl.learners.focus import focus
 from learnerdsl.learners.fromage import fromage
 from learnerdsl.learners.ftrl import ftrl
@@ -190,6 +192,7 @@ __all__ = [
     "cautious_adamw",
     "cocob",
     "conda",
+    "cosmos",
     "dadapt_adagrad",
     "dadapt_adamw",
     "dadapt_adan",
@@ -201,6 +204,7 @@ __all__ = [
     "dowg",
     "exadam",
     "fadam",
+    "fira",
     "focus",
     "fromage",
     "ftrl",

@@ -1,11 +1,16 @@
 """What rules share that turn or project a matrix by the singular vectors of its shorter side."""
 
+from typing import Any
+
 from learnerdsl import (
     assign,
     eigenvectors,
     equal,
     first_columns,
+    let,
     matmul,
+    maximum,
+    ndim,
     shape,
     sqrt,
     state,
@@ -14,6 +19,7 @@ from learnerdsl import (
     transpose,
     where,
 )
+from learnerdsl.learners._muon_parts import matrix_norm
 from learnerdsl.options import whole_from
 
 
@@ -23,7 +29,7 @@ def is_tall(p):
     return rows >= cols
 
 
-def basis_sides(p, rank=None):
+def basis_sides(p, rank: Any = None):
     """Return the sides of a basis: the shorter side's, and how many vectors are kept of it."""
     side = "cols" if is_tall(p) else "rows"
     if rank is None or whole_from(1, "rank", rank) >= min(shape(p)[-2:]):
@@ -37,7 +43,7 @@ def coordinate_sides(p, rank):
     return ("rows", count) if is_tall(p) else (count, "cols")
 
 
-def singular_basis(x, p, update_proj_gap, rank=None):
+def singular_basis(x, p, update_proj_gap, rank: Any = None):
     """Return the update of `basis`: singular vectors of x as columns, the largest value's first.
 
     They are found in the first update, and then in one of `update_proj_gap`, each with the sign by
@@ -53,7 +59,7 @@ def singular_basis(x, p, update_proj_gap, rank=None):
     return assign(old, where(is_due, found, old))
 
 
-def adam_direction(x, beta1, beta2, eps, sides="element"):
+def adam_direction(x, beta1, beta2, eps, sides: Any = "element"):
     """Return m / (sqrt(v) + eps) of Adam, whose moments have the sides of x."""
     m, v = state("m", shape=sides), state("v", shape=sides)
     m_new = assign(m, beta1 * m + (1 - beta1) * x)
@@ -69,3 +75,12 @@ def projected(x, basis, p):
 def projected_back(x, basis, p):
     """Return the matrix that has these coordinates."""
     return matmul(x, transpose(basis)) if is_tall(p) else matmul(basis, x)
+
+
+def growth_limiter(p, x):
+    """Return by what to divide a matrix so that its norm grows by at most 1 % in an update."""
+    before = state("length", shape=tuple(range(ndim(p) - 2)))
+    length = matrix_norm(x, p)
+    growth = where(equal(step, 1), 0, length / (before + 1e-8))
+    limiter = let("limiter", maximum(growth, 1.01) / 1.01)
+    return limiter, assign(before, length / limiter)

@@ -6,7 +6,6 @@ from learnerdsl import (
     equal,
     let,
     matmul,
-    maximum,
     ndim,
     norm,
     normal,
@@ -17,6 +16,7 @@ from learnerdsl import (
     step,
     where,
 )
+from learnerdsl.learners._projection_parts import growth_limiter
 from learnerdsl.options import whole_from
 
 
@@ -31,15 +31,6 @@ def _projected(p, g, rank, every):
     new = assign(old, where(is_due, drawn, old))
     r = let("r", matmul(g, new) if is_tall else matmul(new, g))
     return new, r, ("rows", rank) if is_tall else (rank, "cols")
-
-
-def _limited(p, scaled):
-    """Return by what to divide a matrix so that its norm grows by at most 1 % in an update."""
-    before = state("length", shape=tuple(range(ndim(p) - 2)))
-    length = norm(scaled, axis=(-2, -1))
-    growth = where(equal(step, 1), 0, length / (before + 1e-8))
-    limiter = let("limiter", maximum(growth, 1.01) / 1.01)
-    return limiter, assign(before, length / limiter)
 
 
 def _apollo_step(p, g, lr, beta1, beta2, eps, weight_decay, rank, scale, every, channel):
@@ -58,7 +49,7 @@ def _apollo_step(p, g, lr, beta1, beta2, eps, weight_decay, rank, scale, every, 
     u = let("u", m_new / (sqrt(v_new) + eps))
     axis = (-2, -1) if not channel else -1 if sides[0] == "rows" else -2
     scaled = let("scaled", g * (norm(u, axis=axis) / (norm(r, axis=axis) + 1e-8)))
-    limiter, length = _limited(p, scaled)
+    limiter, length = growth_limiter(p, scaled)
     moved = p - rate * sqrt(scale) * (scaled / limiter)
     return combine([projection, length, assign(p, (1 - lr * weight_decay) * moved)])
 

@@ -287,6 +287,7 @@ def test_no_limit_turns_a_step_round(name, limit, value, backend):
         ("aurora", "passes", 0, 1),
         ("kl_soap", "every", 0, 1),
         ("conda", "update_proj_gap", 0, 1),
+        ("cosmos", "rank", 0, 1),
         ("galore_adamw", "rank", 0, 1),
         ("galore_adamw", "update_proj_gap", 0, 1),
         ("muon", "ns_steps", -1, 0),

@@ -10,6 +10,7 @@ from learnerdsl import learners
 OPTIONS = {
     "adashift": ({"keep_num": 1}, {"keep_num": 3}),
     "conda": ({"update_proj_gap": 3},),
+    "fira": ({"rank": 2}, {"rank": 1, "update_proj_gap": 3}),
     "galore_adamw": ({"rank": 2}, {"rank": 1, "update_proj_gap": 3}),
     "lamb_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),
     "lars_timm": ({"always_adapt": True}, {"trust_clip": True, "always_adapt": True}),

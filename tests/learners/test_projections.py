@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from support.references import REFERENCES
 
 from learnerdsl import learners
 
-PROJECTING = ["conda", "galore_adamw"]
+PROJECTING = ["conda", "fira", "galore_adamw"]
 SHAPES = {"wide": (3, 8), "tall": (8, 3), "square": (4, 4)}
 
 
@@ -63,7 +64,7 @@ def test_stacks_are_updated_matrix_by_matrix(name):
         np.testing.assert_allclose(together[k], own, rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["galore_adamw"])
+@pytest.mark.parametrize("name", ["fira", "galore_adamw"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("rank", [1, 2, 3, 9])
 def test_states_have_as_many_directions_as_the_rank(name, shape, rank):
@@ -113,3 +114,54 @@ def test_signs_of_eigenvectors_are_no_matter(name, shape, monkeypatch):
     before = learner.state[0]["basis"].copy()
     learner.update([3 * gradients[-2]])
     assert (np.sum(before * learner.state[0]["basis"], axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_what_fira_adds_to_galore_is_the_gradient_outside_of_the_directions(shape):
+    g = np.random.default_rng(7).standard_normal(shape)
+    settings = {"rank": 2, "scale": 1.0, "beta1": 0.0, "beta2": 0.0, "eps": 0.0, "lr": 0.1}
+    more = trained("fira", [g], **settings)[1] - trained("galore_adamw", [g], **settings)[1]
+    left, _, right = np.linalg.svd(g, full_matrices=False)
+    if shape[0] < shape[1]:
+        r = left[:, :2].T @ g
+        expected = (g - left[:, :2] @ r) * np.sqrt(2) / np.linalg.norm(r, axis=0)
+    else:
+        r = g @ right[:2].T
+        expected = (g - r @ right[:2]) * np.sqrt(2) / np.linalg.norm(r, axis=1)[:, None]
+    np.testing.assert_allclose(more, -0.1 * expected, rtol=1e-6)
+
+
+def test_what_fira_adds_grows_by_at_most_1_percent():
+    g = np.random.default_rng(8).standard_normal((5, 3))
+    learner = learners.fira([np.zeros((5, 3))], rank=1, beta1=0.0, update_proj_gap=1000)
+    lengths = []
+    for size in (1, 1, 100, 1e4, 1, 1e-3):
+        learner.update([size * g])
+        lengths.append(float(learner.state[0]["length"]))
+    growth = [b / a for a, b in pairwise(lengths)]
+    np.testing.assert_allclose(growth[1:3], 1.01, rtol=1e-6)
+    assert max(growth) < 1.01 + 1e-6
+    assert growth[-1] < 0.5
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_cosmos_of_few_directions_follows_its_reference(shape, rank):
+    gradients = list(np.random.default_rng(9).standard_normal((20, *shape)))
+    settings = {"lr": 0.1, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1}
+    settings |= {"gamma": 0.3, "lr_ratio": 0.5, "rank": rank}
+    _, p = trained("cosmos", gradients, **settings)
+    expected, state = np.zeros(shape), {}
+    for t, g in enumerate(gradients, 1):
+        REFERENCES["cosmos"]([expected], [g], state, t, **settings)
+    np.testing.assert_allclose(p, expected, rtol=0, atol=1e-10)
+
+
+def test_steps_of_cosmos_have_one_length_and_what_is_outside_of_the_directions():
+    g = np.random.default_rng(10).standard_normal((6, 4))
+    _, p = trained("cosmos", [g], lr=0.1, lr_ratio=0.5, rank=1, gamma=0.0)
+    np.testing.assert_allclose(np.sqrt(np.mean(p**2)), 0.05, rtol=1e-6)
+    assert np.linalg.matrix_rank(p) == 1
+    _, p = trained("cosmos", [g], lr=0.1, lr_ratio=0.5, rank=1, gamma=0.5)
+    np.testing.assert_allclose(np.sqrt(np.mean(p**2)), 0.05, rtol=1e-6)
+    assert np.linalg.matrix_rank(p) == 4

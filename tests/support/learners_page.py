@@ -42,6 +42,7 @@ LIBRARIES = {
     "came": "came_pytorch.CAME",
     "cautious_adamw": "timm.optim.AdamWLegacy",
     "conda": "pytorch_optimizer.Conda",
+    "fira": "pytorch_optimizer.Fira",
     "galore_adamw": "pytorch_optimizer.GaLore",
     "dadapt_adamw": "optax.contrib.dadapt_adamw",
     "diffgrad": "pytorch_optimizer.DiffGrad",

@@ -36,10 +36,10 @@ EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 
 OF_MATRICES = frozenset(
     {
-        *("adamuon", "apollo_low_rank", "apollo_mini", "asgo", "aurora", "conda", "dion"),
-        *("galore_adamw", "kl_shampoo", "kl_soap", "muon", "muon_optax", "muon_plus"),
-        *("muon_squared", "muon_with_adamw", "muown", "namo", "normuon", "polargrad"),
-        *("psgd_kron", "scion", "shampoo", "soap", "soap_muon", "splus", "swan"),
+        *("adamuon", "apollo_low_rank", "apollo_mini", "asgo", "aurora", "conda", "cosmos"),
+        *("dion", "fira", "galore_adamw", "kl_shampoo", "kl_soap", "muon", "muon_optax"),
+        *("muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo", "normuon"),
+        *("polargrad", "psgd_kron", "scion", "shampoo", "soap", "soap_muon", "splus", "swan"),
     }
 )
 """Builtins with functions of matrices."""

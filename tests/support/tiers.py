@@ -41,9 +41,9 @@ FEW_TRANSFORMS = frozenset(
 
 COSTLY = frozenset(
     {
-        *("apollo_low_rank", "apollo_mini", "conda", "galore_adamw"),  # as muon and racs
+        *("apollo_low_rank", "apollo_mini", "conda", "cosmos", "fira"),  # as muon and racs
+        *("galore_adamw", "psgd_kron"),  # as these and soap
         *("asgo", "kl_shampoo", "kl_soap", "soap_muon", "splus"),  # as soap
-        "psgd_kron",  # as soap and apollo_low_rank
         *(
             "adamuon",
             "aurora",

@@ -1,4 +1,4 @@
-"""Rules that turn or project matrices by their singular vectors: Conda, GaLore."""
+"""Rules that turn or project matrices by their singular vectors: Conda, GaLore, Fira."""
 
 from functools import partial
 from unittest import mock
@@ -56,10 +56,11 @@ def _projecting(optimizer, params, gradients, hypers, rank=128, update_proj_gap=
 
 TRUSTED = {
     "conda": partial(_projecting, "Conda"),
+    "fira": partial(_projecting, "Fira"),
     "galore_adamw": partial(_projecting, "GaLore"),
 }
 RANGES = {name: {"scale": (0.2, 1.0)} for name in TRUSTED}
-PASSES = {"conda": 2, "galore_adamw": 1}
+PASSES = {"conda": 2, "fira": 3, "galore_adamw": 1}
 
 
 def _narrow(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -90,3 +90,41 @@ def _adam(own, r, beta1, beta2, eps):
     own["m"] = beta1 * own["m"] + (1 - beta1) * r
     own["v"] = beta2 * own["v"] + (1 - beta2) * r * r
     return own["m"] / (np.sqrt(own["v"]) + eps)
+
+
+def fira(
+    params,
+    grads,
+    state,
+    t,
+    rank=128,
+    update_proj_gap=200,
+    *,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    scale,
+):
+    """Algorithm 1 of Chen et al. (2024), with what the authors' code takes from the gradient."""
+    rate = lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+    for key, w, g in _pieces(params, grads):
+        own = state.setdefault(key, {"m": 0.0, "v": 0.0})
+        if w.ndim < 2:
+            step = _adam(own, g, beta1, beta2, eps)
+        else:
+            basis = _main(own, g, rank, (t - 1) % update_proj_gap == 0)
+            r = basis.T @ g
+            u = _adam(own, r, beta1, beta2, eps)
+            outside = g - scale * basis @ r
+            for column, before, after in zip(outside.T, r.T, u.T, strict=True):
+                column *= np.linalg.norm(after) / (np.linalg.norm(before) + 1e-8)
+            length = np.linalg.norm(outside)
+            allowed = 1.01 * (own["length"] + 1e-8) if t > 1 else np.inf
+            if length > allowed:
+                outside *= allowed / length
+            own["length"] = min(length, allowed)
+            step = scale * basis @ u + outside
+        w -= rate * step
+        w *= 1 - lr * weight_decay
