@@ -5,7 +5,7 @@ import re
 import pytest
 
 from learnerdsl import learners
-from learnerdsl.expr import Draw
+from learnerdsl.expr import Draw, MatrixState
 from support.problems import fitted
 from support.tiers import FEW, REPRESENTATIVES
 
@@ -16,8 +16,10 @@ def structure(name):
     for shape in fitted(name, ((), (7,), (7, 5), (3, 4, 2))):
         program = getattr(learners, name).program("cpu", "float32", shape=shape)
         kernel = program.kernel
-        found |= {f"{len(program.levels)} levels", f"rows of axes {program.layout.row_axes}"}
-        found |= {f"{type(s).__name__} over {kernel.domains[s]}" for s in kernel.states}
+        count = len(program.levels)
+        found |= {f"{count if count < 6 else 'many'} levels"}
+        found |= {f"rows of axes {program.layout.row_axes}"}
+        found |= {f"{type(s).__name__} over {domain_of(kernel, s)}" for s in kernel.states}
         found |= {f"extra of {type(extra).__name__}" for extra in program.rule.extras}
         for block in kernel.blocks:
             found |= {f"{r.monoid.name} over {kernel.domains.get(r.symbol)}" for r in block.reduces}
@@ -26,6 +28,14 @@ def structure(name):
         if any(level.matrix for level in program.levels):
             found.add("functions of matrices")
     return found
+
+
+def domain_of(kernel, state):
+    """What a state has values for; of the sides of a matrix, whether they are one."""
+    if not isinstance(state, MatrixState):
+        return kernel.domains[state]
+    first, second = state.shape
+    return f"matrix ({'square' if first == second else 'oblong'})"
 
 
 @pytest.mark.slow

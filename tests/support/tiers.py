@@ -10,7 +10,8 @@ REPRESENTATIVES = frozenset(
         *("adafactor", "came", "sm3", "adam_mini", "nero", "racs"),  # rows, columns, axes
         *("tam", "adamp"),  # variants for other shapes
         *("adashift", "adai", "amsgrad"),  # rings, and parts that differ from step to step
-        *("muon", "shampoo", "soap"),  # functions of matrices
+        *("muon", "shampoo", "soap", "swan"),  # functions of matrices, in few passes and many
+        "apollo_mini",  # matrices of other sides than the parameter's
         *("noisy_sgd", "sgd_sai", "sophia", "schedule_free_adamw"),  # draws, starts, extras, means
     }
 )
