@@ -232,15 +232,16 @@ class InPacks:
         return self.lane(f"new_{stem}" if stem in self.loaded else stem, lane)
 
 
-MOST = 30
+MOST_ARGUMENTS = 30
 """Most arguments of a call; with more, Python passes them as one tuple, which Numba refuses."""
 
 
 def grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
     """Return arguments as (name, none), or, if they are too many, as (name, those in a tuple)."""
-    if len(arguments) <= MOST:
+    if len(arguments) <= MOST_ARGUMENTS:
         return [(name, []) for name in arguments]
-    groups = [arguments[k : k + MOST] for k in range(0, len(arguments), MOST)]
+    starts = range(0, len(arguments), MOST_ARGUMENTS)
+    groups = [arguments[k : k + MOST_ARGUMENTS] for k in starts]
     return [(f"arguments_{k}", own) for k, own in enumerate(groups, 1)]
 
 

@@ -83,6 +83,7 @@ LIBRARIES = {
     "splus": "pytorch_optimizer.SPlus",
     "stable_adamw": "pytorch_optimizer.StableAdamW",
     "stable_spam": "pytorch_optimizer.StableSPAM",
+    "lbfgs": "torch.optim.LBFGS",
     "yogi": "optax.yogi",
 }
 """The library of a rule, where the runner of its family does not say."""
