@@ -11,8 +11,12 @@ from learnerdsl.ir import Kernel, Rank
 from learnerdsl.kernels.encodings import NAMES as ENCODINGS
 from learnerdsl.monoids import MONOIDS
 
+EXACT_SUMS = ("accumulate_square", "accumulate_times")
+"""Functions of the CPU that add a square or a product of what was float32."""
+
 _OF_KERNELS = (
     *ENCODINGS,
+    *EXACT_SUMS,
     *("block_scratch", "float_of", "int16_array", "int32", "int8_array", "uint16_array"),
     *("low_word", "uint32", "uint8_array"),
     *(monoid.hot for monoid in MONOIDS.values()),
@@ -30,7 +34,10 @@ _BY_BLOCKS = (
     *("tensor_vectors", "thread", "threads"),
 )
 CUDA_FUNCTIONS = tuple(
-    sorted({*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {m.hot for m in MONOIDS.values()}, key=str.lower)
+    sorted(
+        {*KERNEL_FUNCTIONS, *_BY_BLOCKS} - {*EXACT_SUMS, *(m.hot for m in MONOIDS.values())},
+        key=str.lower,
+    )
 )
 """Functions that generated code for CUDA may import, in the order of the import."""
 

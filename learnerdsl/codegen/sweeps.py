@@ -5,11 +5,19 @@ from collections.abc import Set
 import sympy
 
 from learnerdsl.codegen.printer import Printer
-from learnerdsl.codegen.text import INDENT, Text, indented, symbols_of, widened
+from learnerdsl.codegen.text import (
+    INDENT,
+    Text,
+    exact_factors,
+    indented,
+    symbols_of,
+    widened,
+)
 from learnerdsl.codegen.workers import Workers
 from learnerdsl.expr import Draw
 from learnerdsl.ir import Block, Reduce
 from learnerdsl.layout import Vector
+from learnerdsl.monoids import SUM
 
 
 def print_in_order(text: Text, block: Block, level: int, workers: Workers) -> list[str]:
@@ -115,6 +123,10 @@ class Totals:
         if reduce.symbol in self.in_memory:
             place = f"{self.text.names.arrays[reduce.symbol]}[i]"
             return [reduce.monoid.joined_into(place, value)]
+        factors = exact_factors(reduce, self.printer) if reduce.monoid is SUM else []
+        name = self.text.names.values[reduce.symbol]
+        if factors and (added := self.workers.added(name, factors)):
+            return [f"{name} = {added}"]
         return self.join(reduce, value)
 
     def _add_in_block(self, reduce: Reduce) -> list[str]:

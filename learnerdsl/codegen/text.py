@@ -128,6 +128,23 @@ def widened(reduce: Reduce, printer: Printer) -> str:
     return printer.as_double(printer(expression))
 
 
+def exact_factors(reduce: Reduce, printer: Printer) -> list[str]:
+    """Return the factors, in float64, of a square (one) or product (two) that float64 holds.
+
+    That is one of float32 values. Of anything else, return nothing.
+    """
+    expression = reduce.expression
+    if printer.dtype != "float32" or expression.is_number:
+        return []
+    if isinstance(expression, sympy.Pow) and expression.exp == 2:
+        return [printer.as_double(printer(expression.base))]
+    factors = expression.args if isinstance(expression, sympy.Mul) else ()
+    is_plain = all(not (f.is_number or isinstance(f, sympy.Pow)) for f in factors)
+    if len(factors) != 2 or not is_plain:
+        return []
+    return [printer.as_double(printer(f)) for f in sorted(factors, key=printer.rank)]
+
+
 def _widened_factor(factor: Any, printer: Printer) -> str:
     """Return a factor in float64."""
     if printer.dtype == "float64":

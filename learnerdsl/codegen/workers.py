@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from learnerdsl.codegen.naming import EXACT_SUMS
 from learnerdsl.codegen.text import indented
 from learnerdsl.monoids import Monoid
 
@@ -36,6 +37,10 @@ class Workers(Protocol):
         """Return the text that joins a value to the total of a thread in a loop over elements."""
         ...
 
+    def added(self, total: str, factors: list[str]) -> str:
+        """Return the text that adds an exact square or product, or "" if `joined` does as well."""
+        ...
+
     def loses_nan(self, monoid: Monoid) -> bool:
         """Return whether `joined` drops NaN, so that the loop has to record it."""
         ...
@@ -67,6 +72,11 @@ class OneThread:
     def joined(self, monoid: Monoid, total: str, value: str) -> str:
         """Return a call of the function that LLVM turns into vector instructions."""
         return f"{monoid.hot}({total}, {value})"
+
+    def added(self, total: str, factors: list[str]) -> str:
+        """Return a call of a function that becomes one instruction."""
+        name = EXACT_SUMS[len(factors) - 1]
+        return f"{name}({', '.join([total, *factors])})"
 
     def loses_nan(self, monoid: Monoid) -> bool:
         """Return whether that function drops NaN."""
@@ -118,6 +128,11 @@ class Threads:
     def joined(self, monoid: Monoid, total: str, value: str) -> str:
         """Return an operation that propagates NaN."""
         return monoid.joined(total, value)
+
+    def added(self, total: str, factors: list[str]) -> str:
+        """Return nothing."""
+        del total, factors
+        return ""
 
     def loses_nan(self, monoid: Monoid) -> bool:
         """Return False."""

@@ -12,6 +12,18 @@ def accumulate(total, value):
     """Return the sum; only additions made here may be reordered, so that loops become vectors."""
     return total + value
 ''',
+    "accumulate_square": '''
+@njit(error_model="numpy", fastmath={"reassoc", "contract"})
+def accumulate_square(total, value):
+    """Return the sum of the total and a square, which is exact for what was float32."""
+    return total + value * value
+''',
+    "accumulate_times": '''
+@njit(error_model="numpy", fastmath={"reassoc", "contract"})
+def accumulate_times(total, a, b):
+    """Return the sum of the total and a product, which is exact for what was float32."""
+    return total + a * b
+''',
     "accumulate_product": '''
 @njit(error_model="numpy", fastmath={"reassoc"})
 def accumulate_product(total, value):

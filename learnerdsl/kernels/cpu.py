@@ -146,6 +146,14 @@ if config.DISABLE_JIT:
         """Return the sum of both."""
         return total + value
 
+    def accumulate_square(total: float, value: float) -> float:
+        """Return the sum of the total and the square of the value."""
+        return total + value * value
+
+    def accumulate_times(total: float, a: float, b: float) -> float:
+        """Return the sum of the total and the product of the others."""
+        return total + a * b
+
     def accumulate_product(total: float, value: float) -> float:
         """Return the product of both."""
         return total * value
@@ -160,17 +168,30 @@ if config.DISABLE_JIT:
 
 else:
 
+    def _code(generate: Callable[..., Any], count: int) -> tuple[Any, Any]:
+        """Return the signature of a function of float64 numbers, and what generates its code."""
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            return generate(builder, *args)
+
+        return types.float64(*[types.float64] * count), code
+
     def _of_numbers(generate: Callable[[Any, Any, Any], Any]) -> Any:
         """Return an intrinsic of two float64 numbers that LLVM can vectorise."""
 
         def join(typing_context: Any, total: Any, value: Any) -> Any:
             del typing_context, total, value
+            return _code(generate, 2)
 
-            def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                del context, signature
-                return generate(builder, *args)
+        return intrinsic(join)
 
-            return types.float64(types.float64, types.float64), code
+    def _of_three(generate: Callable[[Any, Any, Any, Any], Any]) -> Any:
+        """Return one of three numbers."""
+
+        def join(typing_context: Any, total: Any, a: Any, b: Any) -> Any:
+            del typing_context, total, a, b
+            return _code(generate, 3)
 
         return intrinsic(join)
 
@@ -183,9 +204,16 @@ else:
 
         return _of_numbers(generate)
 
+    def _with_product(builder: Any, total: Any, a: Any, b: Any) -> Any:
+        """Add a product of what was float32: it is exact, so one instruction rounds as two do."""
+        product = builder.fmul(a, b, flags=("contract",))
+        return builder.fadd(total, product, flags=("reassoc", "contract"))
+
     # `reassoc` lets LLVM reorder these sums and products, which it needs to vectorise a loop.
     # Callers of `larger` and `smaller` check for NaN themselves.
     accumulate = _of_numbers(lambda builder, a, b: builder.fadd(a, b, flags=("reassoc",)))
+    accumulate_square = _of_numbers(lambda builder, a, b: _with_product(builder, a, b, b))
+    accumulate_times = _of_three(_with_product)
     accumulate_product = _of_numbers(lambda builder, a, b: builder.fmul(a, b, flags=("reassoc",)))
     larger = _chosen(">")
     smaller = _chosen("<")

@@ -4,7 +4,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
 from learnerdsl.kernels.cpu import (
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -22,7 +22,7 @@ def clipped_ema_pass_1(arrays, model, tensor, start, grad_start, count, sums):
     sum_1 = 0.0
     for i in range(count):
         g_i = g[i]
-        sum_1 = accumulate(sum_1, float64(g_i)**2)
+        sum_1 = accumulate_square(sum_1, float64(g_i))
     sums[0] = sum_1
 
 

@@ -4,7 +4,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
 from learnerdsl.kernels.cpu import (
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -59,8 +59,8 @@ def lamb_lookahead_pass_1(arrays, model, tensor, start, grad_start, count, sums)
         v_new = one_minus_beta2 * g_i**2 + beta2 * v_i
         # u <- weight_decay*p + m_new/((1 - beta1**step)*(eps + sqrt(v_new/(1 - beta2**step))))
         u = weight_decay * p_i + c2 * m_new / (eps + sqrt(c1 * v_new))
-        sum_1 = accumulate(sum_1, float64(p_i)**2)
-        sum_2 = accumulate(sum_2, float64(u)**2)
+        sum_1 = accumulate_square(sum_1, float64(p_i))
+        sum_2 = accumulate_square(sum_2, float64(u))
         m[i] = m_new
         v[i] = v_new
     sums[0] = sum_1

@@ -6,7 +6,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 import numpy as np
 
 from learnerdsl.kernels.cpu import (
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -42,7 +42,7 @@ def muon_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         m_new = t1 + momentum * m_i
         # u <- g*(1 - momentum) + momentum*m_new
         u = t1 + momentum * m_new
-        sum_1 = accumulate(sum_1, float64(u)**2)
+        sum_1 = accumulate_square(sum_1, float64(u))
         m[i] = m_new
     sums[0] = sum_1
 

@@ -5,7 +5,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 
 from learnerdsl.kernels.cpu import (
     abs,
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -32,7 +32,7 @@ def largest_gradients_pass_1(arrays, model, tensor, start, grad_start, count, su
         max_1_i = float64(abs(g_i))
         max_1 = larger(max_1, max_1_i)
         max_1_nan |= max_1_i != max_1_i
-        sum_2 = accumulate(sum_2, float64(g_i)**2)
+        sum_2 = accumulate_square(sum_2, float64(g_i))
     sums[0] = nan if max_1_nan else max_1
     sums[1] = sum_2
 

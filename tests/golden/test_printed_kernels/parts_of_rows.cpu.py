@@ -4,7 +4,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
 from learnerdsl.kernels.cpu import (
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -45,7 +45,7 @@ def adam_mini_pass_1(arrays, model, tensor, start, grad_start, count, sums):
             m_i = m[i]
             # m <- g*(1 - beta1) + beta1*m
             m_new = one_minus_beta1 * g_i + beta1 * m_i
-            sum_1_i = accumulate(sum_1_i, float64(g_i)**2)
+            sum_1_i = accumulate_square(sum_1_i, float64(g_i))
             m[i] = m_new
         sum_1[here] = sum_1_i
 

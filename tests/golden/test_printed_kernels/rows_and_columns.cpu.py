@@ -5,7 +5,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 
 from learnerdsl.kernels.cpu import (
     abs,
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -62,8 +62,8 @@ def adafactor_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         for i in range(axis1):
             p_i = p[i]
             g_i = g[i]
-            sum_1 = accumulate(sum_1, float64(p_i)**2)
-            sum_2_i = accumulate(sum_2_i, float64(g_i)**2)
+            sum_1 = accumulate_square(sum_1, float64(p_i))
+            sum_2_i = accumulate_square(sum_2_i, float64(g_i))
             sum_3[i] += float64(g_i)**2
         sum_2[here] = sum_2_i
     sums[0] = sum_1
@@ -151,7 +151,7 @@ def adafactor_pass_2(arrays, model, tensor, start, grad_start, count, sums):
             c1_i = c1[i]
             # u <- g/sqrt(Max(col_new*row_new/Max(sum_4/rows, least), least**2))
             u = g_i / sqrt(maximum(c1_i * row_new_i, c2))
-            sum_5 = accumulate(sum_5, float64(u)**2)
+            sum_5 = accumulate_square(sum_5, float64(u))
     sums[1] = sum_5
 
 

@@ -6,6 +6,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 from learnerdsl.kernels.cpu import (
     abs,
     accumulate,
+    accumulate_times,
     element_pass,
     float32,
     float32_array,
@@ -52,7 +53,7 @@ def prodigy_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         p0_i = p0[i]
         # s <- g*a*d/d0 + sqrt(beta2)*s
         s_new = c1 * s_i + c2 * g_i
-        sum_1 = accumulate(sum_1, float64(g_i) * float64(p0_i - p_i))
+        sum_1 = accumulate_times(sum_1, float64(g_i), float64(p0_i - p_i))
         sum_2 = accumulate(sum_2, float64(abs(s_new)))
         s[i] = s_new
     sums[0] = sum_1

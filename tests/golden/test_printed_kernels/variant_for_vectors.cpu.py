@@ -4,7 +4,7 @@ Written by learnerdsl; changes are lost. A pass sees one chunk of one tensor.
 """
 
 from learnerdsl.kernels.cpu import (
-    accumulate,
+    accumulate_square,
     element_pass,
     float32,
     float32_array,
@@ -40,7 +40,7 @@ def came_pass_1(arrays, model, tensor, start, grad_start, count, sums):
         v_new = one_minus_beta2 * (eps1 + g_i**2) + beta2 * v_i
         # u <- g/sqrt(v_new)
         u = g_i / sqrt(v_new)
-        sum_1 = accumulate(sum_1, float64(u)**2)
+        sum_1 = accumulate_square(sum_1, float64(u))
         v[i] = v_new
     sums[0] = sum_1
 
