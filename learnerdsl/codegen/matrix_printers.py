@@ -24,6 +24,7 @@ from learnerdsl.expr import (
     Side,
     Sides,
     Transpose,
+    has,
     scaled_product,
 )
 from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank
@@ -179,6 +180,8 @@ class MatrixPrinter(NamespacePrinter):
 
     def is_choice_of_python(self, condition: Any) -> bool:
         """Return whether a condition is one for the whole matrix."""
+        if has(condition, MatrixLeaf):
+            return False
         return all(self.kernel.domains[s].rank < Rank.ELEMENT for s in condition.free_symbols)
 
     def condition(self, expr: sympy.Basic) -> str:

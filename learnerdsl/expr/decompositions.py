@@ -73,7 +73,6 @@ class Solve(MatrixFunction):
 
     name = "solve"
     text = r"{0}^{{-1}} \, {1}"
-    needs_no_brackets = (MatrixFunction,)
 
     @property
     def matrices(self) -> tuple[Any, ...]:

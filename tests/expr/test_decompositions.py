@@ -251,3 +251,16 @@ def test_what_does_not_fit_is_refused(message):
 
     with pytest.raises(ld.RuleError, match=message):
         bad([np.ones((3, 4))])
+
+
+def test_the_matrix_of_equations_is_in_brackets_where_an_exponent_would_not_be_its_own():
+    @ld.rule
+    def rule(p, g, lr=0.1):
+        q = ld.state("q", shape=("rows", "rows"), init=ld.identity("rows"))
+        by_transpose = ld.solve(ld.transpose(q), g)
+        by_product = ld.solve(ld.matmul(q, q), g)
+        return ld.combine([ld.assign(q, q), ld.assign(p, p - lr * by_transpose - by_product)])
+
+    text = rule.latex()
+    assert r"\left(q_{t-1}^\top\right)^{-1} \, g_t" in text
+    assert r"\left(q_{t-1} \, q_{t-1}\right)^{-1} \, g_t" in text

@@ -86,3 +86,21 @@ def test_whole_matrices_stay_as_they_are():
     assert not [
         node for node in nodes(line.expression for line in lines) if isinstance(node, Filled)
     ]
+
+
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("kind", ["identity", "draw", "state"])
+def test_matrices_decide_entry_by_entry(kind, backend):
+    @ld.rule
+    def rule(p, g, lr=1.0):
+        q = ld.state("q", shape=("cols", "cols"), init=ld.identity("cols"))
+        choose = {"identity": ld.identity("cols"), "draw": ld.uniform(shape=("cols", "cols")) - 2}
+        gram = ld.matmul(ld.transpose(g), g)
+        q_new = ld.assign(q, ld.where(choose.get(kind, q) > 0, gram, -1))
+        return ld.combine([ld.assign(p, p), q_new])
+
+    g = np.array([[1.0, 2.0], [3.0, 4.0]])
+    learner = rule([np.ones((2, 2))], backend=backend)
+    learner.update([g])
+    expected = np.full((2, 2), -1.0) if kind == "draw" else np.where(np.eye(2) > 0, g.T @ g, -1)
+    np.testing.assert_array_equal(learner.state[0]["q"], expected)
