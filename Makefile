@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 HOURS ?= 0.1
 
-.PHONY: demo test test-all test-slow test-stacks test-site test-tiny test-pythons test-gpu check types
+.PHONY: demo test test-all test-slow test-costly test-stacks test-site test-tiny test-pythons test-gpu check types
 .PHONY: docs bench fuzz clean
 
 demo: $(VENV)/.demo
@@ -25,12 +25,17 @@ test: check types
 	$(call run_tests,not slow)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
 
-test-all: test test-slow
+test-all: test test-slow test-costly
 
 # What test leaves out.
 test-slow: $(VENV)/.test
-	$(call run_tests,slow)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/simulator
+	$(call run_tests,slow and not costly)
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not costly" tests/simulator
+
+# What both leave out: on targets besides the CPU, builtins that are made as others are.
+test-costly: $(VENV)/.test
+	$(call run_tests,costly)
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m costly tests/simulator
 
 # What people train with, in an environment of its own. DeepSpeed and torchao are left out, and their
 # tests skipped, where they do not install within two minutes. In one process, as the ranks of two tests

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 from support.exported import RULES
-from support.tiers import slow
+from support.tiers import few_of_targets
 
 from learnerdsl.export import FORMATS
 from learnerdsl.learners import adafactor, adam, sgd
 
 QUICK = ("adam", "prodigy", "asgd")
 ARRAYS = ("numpy", "torch", "jax")
-NAMES = [name if name in QUICK else slow(name) for name in sorted(RULES)]
+NAMES = few_of_targets(sorted(RULES), QUICK)
 WIDE = {
     "racs",
     "shampoo",

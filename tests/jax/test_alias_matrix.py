@@ -6,12 +6,12 @@ import numpy as np
 import optax
 import pytest
 from support.optax_rules import TRAINED, extras_of, made, parabola, rosenbrock
-from support.tiers import slow
+from support.tiers import few_of_targets
 
 import learnerdsl.jax as ldj
 
 QUICK = {"adam", "lamb", "adafactor_optax", "polyak_sgd"}
-NAMES = [n if n in QUICK else slow(n) for n in TRAINED]
+NAMES = few_of_targets(TRAINED, QUICK)
 STEPS = 10_000
 ONLY_PARABOLA = {"sign_sgd", "signum"}
 """Their steps do not get smaller, so that they need a schedule for Rosenbrock's function."""

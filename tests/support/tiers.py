@@ -1,4 +1,8 @@
-"""Which cases `make test` runs; the others are marked slow, and `make test-all` runs all."""
+"""Which cases `make test` runs; the others are marked slow, and `make test-slow` runs them.
+
+Those of costly builtins on targets besides the CPU are marked costly, too, and are left to
+`make test-costly`: they print and compile what those of the representatives do.
+"""
 
 import pytest
 
@@ -78,6 +82,17 @@ def few(names, quick=FEW):
     return [name if name in quick else slow(name) for name in names]
 
 
+def slow_on_targets(name, *values):
+    """Make a slow case of a target, which is costly as well if the builtin is."""
+    marks = [pytest.mark.slow, *([pytest.mark.costly] if name in COSTLY else [])]
+    return pytest.param(name, *values, marks=marks)
+
+
+def few_of_targets(names, quick=FEW):
+    """Mark the names slow that are not among the few, and costly if they are."""
+    return [name if name in quick else slow_on_targets(name) for name in names]
+
+
 def in_both_dtypes(names):
     """Pair names with dtypes; what is costly is slow, and float64 but for few representatives."""
     return [
@@ -104,7 +119,7 @@ def in_float32_alone(names, quick):
     For tests of seconds each, where float64 differs in the types alone.
     """
     return [
-        (name, dtype) if dtype == "float32" and name in quick else slow(name, dtype)
+        (name, dtype) if dtype == "float32" and name in quick else slow_on_targets(name, dtype)
         for name in names
         for dtype in ("float32", "float64")[: 1 + (name in REPRESENTATIVES)]
     ]
