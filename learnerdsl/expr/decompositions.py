@@ -74,6 +74,11 @@ class Solve(MatrixFunction):
     name = "solve"
     text = r"{0}^{{-1}} \, {1}"
 
+    def is_bare(self, argument: Any) -> bool:
+        """Return whether an argument needs no brackets: B as in a product, A if it is a symbol."""
+        is_b = argument is self.args[1] and isinstance(argument, MatrixFunction)
+        return is_b or super().is_bare(argument)
+
     @property
     def matrices(self) -> tuple[Any, ...]:
         """A and B."""

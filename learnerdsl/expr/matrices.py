@@ -89,11 +89,14 @@ class MatrixFunction(sympy.Expr):
     def _latex(self, printer: Any) -> str:
         return self.text.format(*(self._operand(printer, a) for a in self.operands))
 
+    def is_bare(self, argument: Any) -> bool:
+        """Return whether an argument needs no brackets in LaTeX."""
+        return argument.is_Atom or isinstance(argument, self.needs_no_brackets)
+
     def _operand(self, printer: Any, argument: Any) -> str:
         """Return the LaTeX text of an argument, in parentheses if it needs them."""
         text = printer.doprint(argument)
-        is_bare = argument.is_Atom or isinstance(argument, self.needs_no_brackets)
-        return text if is_bare else rf"\left({text}\right)"
+        return text if self.is_bare(argument) else rf"\left({text}\right)"
 
     def _pretty(self, printer: Any) -> Any:
         return called(printer, self.name, self.operands)

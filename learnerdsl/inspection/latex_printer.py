@@ -333,8 +333,7 @@ class RulePrinter(LatexPrinter):
 
     def _operand(self, argument: Any, function: MatrixFunction) -> str:
         text = self._print(argument)
-        is_bare = argument.is_Atom or isinstance(argument, function.needs_no_brackets)
-        return text if is_bare else in_brackets(text)
+        return text if function.is_bare(argument) else in_brackets(text)
 
     def _print_Identity(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, expr: Identity
