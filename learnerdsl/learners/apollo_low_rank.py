@@ -10,43 +10,34 @@ from learnerdsl import (
     norm,
     normal,
     rule,
-    shape,
     sqrt,
     state,
     step,
     where,
 )
-from learnerdsl.learners._projection_parts import growth_limiter
+from learnerdsl.learners._projection_parts import adam_direction, growth_limiter, is_tall
 from learnerdsl.options import whole_from
 
 
 def _projected(p, g, rank, every):
     """Return a random projection of the gradient along its shorter side, and its two sides."""
-    rows, cols = shape(p)[-2:]
-    is_tall = rows >= cols
-    own = ("cols", rank) if is_tall else (rank, "rows")
+    own = ("cols", rank) if is_tall(p) else (rank, "rows")
     old = state("projection", shape=own)
     is_due = equal((step - 1) % whole_from(1, "every", every), 0)
     drawn = normal(shape=own) / sqrt(whole_from(1, "rank", rank))
     new = assign(old, where(is_due, drawn, old))
-    r = let("r", matmul(g, new) if is_tall else matmul(new, g))
-    return new, r, ("rows", rank) if is_tall else (rank, "cols")
+    r = let("r", matmul(g, new) if is_tall(p) else matmul(new, g))
+    return new, r, ("rows", rank) if is_tall(p) else (rank, "cols")
 
 
 def _apollo_step(p, g, lr, beta1, beta2, eps, weight_decay, rank, scale, every, channel):
     """Return the update, which both rules share."""
     rate = lr * sqrt(1 - beta2**step) / (1 - beta1**step)
     if ndim(p) < 2:
-        m, v = state("m"), state("v")
-        m_new = assign(m, beta1 * m + (1 - beta1) * g)
-        v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
-        u = m_new / (sqrt(v_new) + eps)
+        u = adam_direction(g, beta1, beta2, eps)
         return assign(p, (1 - lr * weight_decay) * (p - rate * u))
     projection, r, sides = _projected(p, g, rank, every)
-    m, v = state("m", shape=sides), state("v", shape=sides)
-    m_new = assign(m, beta1 * m + (1 - beta1) * r)
-    v_new = assign(v, beta2 * v + (1 - beta2) * r**2)
-    u = let("u", m_new / (sqrt(v_new) + eps))
+    u = let("u", adam_direction(r, beta1, beta2, eps, sides))
     axis = (-2, -1) if not channel else -1 if sides[0] == "rows" else -2
     scaled = let("scaled", g * (norm(u, axis=axis) / (norm(r, axis=axis) + 1e-8)))
     limiter, length = growth_limiter(p, scaled)
