@@ -119,15 +119,14 @@ class Totals:
         """Return the statements that add an element."""
         if reduce.block and reduce.symbol not in self.in_memory:
             return self._add_in_block(reduce)
-        value = widened(reduce, self.printer)
         if reduce.symbol in self.in_memory:
             place = f"{self.text.names.arrays[reduce.symbol]}[i]"
-            return [reduce.monoid.joined_into(place, value)]
+            return [reduce.monoid.joined_into(place, widened(reduce, self.printer))]
         factors = exact_factors(reduce, self.printer) if reduce.monoid is SUM else []
         name = self.text.names.values[reduce.symbol]
         if factors and (added := self.workers.added(name, factors)):
             return [f"{name} = {added}"]
-        return self.join(reduce, value)
+        return self.join(reduce, widened(reduce, self.printer))
 
     def _add_in_block(self, reduce: Reduce) -> list[str]:
         """Return the statements that add an element to the sum of a block of elements."""

@@ -119,8 +119,8 @@ def widened(reduce: Reduce, printer: Printer) -> str:
     expression = reduce.expression
     if printer.dtype == "float64" or expression.is_number:
         return _widened_factor(expression, printer)
-    if isinstance(expression, sympy.Pow) and expression.exp == 2:
-        return printer.square_of(printer.as_double(printer(expression.base)))
+    if factors := exact_factors(reduce, printer):
+        return " * ".join(factors) if len(factors) == 2 else printer.square_of(factors[0])
     if isinstance(expression, sympy.Mul) and not any(map(is_reciprocal, expression.args)):
         factors = sorted((a for a in expression.args if a != -1), key=printer.rank)
         sign = "-" if expression.args.count(-1) % 2 else ""  # passes may leave several
