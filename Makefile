@@ -32,7 +32,7 @@ test-slow: $(VENV)/.test
 	$(call run_tests,slow and not costly)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not costly" tests/simulator
 
-# What both leave out: on targets besides the CPU, builtins that are made as others are.
+# What both leave out: in tests of shared parts, most builtins that are made as others are.
 test-costly: $(VENV)/.test
 	$(call run_tests,costly)
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m costly tests/simulator

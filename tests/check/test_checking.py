@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import sympy
-from support.tiers import FEW_TRANSFORMS, few
+from support.tiers import FEW_TRANSFORMS, few, few_of_shared
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -15,7 +15,7 @@ from learnerdsl.transforms import accumulate, clip_by_global_norm, ema
 THIRD = sympy.Rational(1, 3)
 
 
-@pytest.mark.parametrize("name", few(learners.__all__))
+@pytest.mark.parametrize("name", few_of_shared(learners.__all__))
 def test_builtin_is_computed_as_its_function_says(name):
     ld.check(getattr(learners, name), updates=4).raise_if_wrong()
 

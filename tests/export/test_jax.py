@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from support.exported import RULES, Problem, loaded
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 import learnerdsl as ld
 from learnerdsl.learners import adam, noisy_sgd, schedule_free_sgd
@@ -21,7 +21,7 @@ def exported(rule):
     return getattr(loaded(rule.export("jax")), rule.name)
 
 
-@pytest.mark.parametrize("name", few_of_targets(EXACT, QUICK))
+@pytest.mark.parametrize("name", few_of_shared(EXACT, QUICK))
 def test_jitted_transformation_follows_the_oracle(name):
     problem = Problem(RULES[name], shapes=((), (5, 3), (2, 3, 4)), steps=5)
     expected, _ = problem.path_of_rule()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.exported_loops import InC, InNumba, Inputs
 from support.problems import OF_MATRICES
-from support.tiers import FEW, REPRESENTATIVES, slow
+from support.tiers import FEW, REPRESENTATIVES, costly, slow, slow_for_shared
 
 import learnerdsl as ld
 from learnerdsl import learners
@@ -52,16 +52,18 @@ QUICK_IN_NUMBA = frozenset({"adam", "adashift", "prodigy", "sophia"})
 
 
 def cases(languages):
-    """A language, a builtin and a dtype: both dtypes for representatives, one for the others."""
+    """A builtin, a language and a dtype: both dtypes for representatives, one for the others."""
     found = []
     for name in NAMES:
         for language, dtype in languages.items():
             is_quick = name in FEW and (language == "c" or name in QUICK_IN_NUMBA)
-            found.append((language, name, dtype) if is_quick else slow(language, name, dtype))
+            own = (name, language, dtype)
+            found.append(own if is_quick else slow_for_shared(*own))
         for language, dtype in languages.items():
             if name in REPRESENTATIVES:
                 other = "float64" if dtype == "float32" else "float32"
-                found.append(slow(language, name, other))
+                left = slow if name in FEW else costly
+                found.append(left(name, language, other))
     return found
 
 
@@ -122,7 +124,7 @@ def near(found, wanted, scale, dtype):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=BOUNDS[dtype] * scale)
 
 
-@pytest.mark.parametrize(("language", "name", "dtype"), cases({"c": "float32", "numba": "float64"}))
+@pytest.mark.parametrize(("name", "language", "dtype"), cases({"c": "float32", "numba": "float64"}))
 def test_export_of_a_builtin_does_what_its_learner_does(language, name, dtype, tmp_path):
     rule = getattr(learners, name)
     text = rule.export(language, dtype, shape=SHAPES[0])

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from support.exported import RULES, Problem, loaded
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 import learnerdsl as ld
 from learnerdsl.learners import adam, asgd, muon, schedule_free_sgd
@@ -15,7 +15,7 @@ from learnerdsl.transforms import clip_by_global_norm
 CLOSE = 1e-12
 
 
-@pytest.mark.parametrize("name", few_of_targets(sorted(RULES)))
+@pytest.mark.parametrize("name", few_of_shared(sorted(RULES)))
 def test_file_follows_the_oracle(name):
     problem = Problem(RULES[name])
     module = loaded(RULES[name].export("numpy"))

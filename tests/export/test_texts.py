@@ -6,14 +6,14 @@ import sys
 
 import pytest
 from support.exported import RULES
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 from learnerdsl.export import FORMATS
 from learnerdsl.learners import adafactor, adam, sgd
 
 QUICK = ("adam", "prodigy", "asgd")
 ARRAYS = ("numpy", "torch", "jax")
-NAMES = few_of_targets(sorted(RULES), QUICK)
+NAMES = few_of_shared(sorted(RULES), QUICK)
 WIDE = {
     "racs",
     "shampoo",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from support.exported import RULES, Problem, loaded
-from support.tiers import few_of_targets, slow
+from support.tiers import few_of_shared, slow
 
 import learnerdsl as ld
 from learnerdsl.export.torch import class_name
@@ -20,7 +20,7 @@ def exported(rule):
     return getattr(loaded(rule.export("torch")), class_name(rule.name))
 
 
-@pytest.mark.parametrize("name", few_of_targets(sorted(RULES)))
+@pytest.mark.parametrize("name", few_of_shared(sorted(RULES)))
 def test_class_follows_the_oracle(name):
     problem = Problem(RULES[name])
     expected, _ = problem.path_of_rule()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.battery import BUILTINS, RULES
 from support.problems import EXTRAS, assert_same_path, fitted, hyperparameters
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 import learnerdsl as ld
 from learnerdsl.interpret import evaluation_parameters, initial_states, interpret, philox
@@ -142,7 +142,7 @@ IN_NUMPY = {"psgd_kron"}
 """Rules with systems of equations, which the oracle solves in NumPy, matrix by matrix."""
 
 
-@pytest.mark.parametrize("name", few_of_targets([n for n in BUILTINS if n not in IN_NUMPY], QUICK))
+@pytest.mark.parametrize("name", few_of_shared([n for n in BUILTINS if n not in IN_NUMPY], QUICK))
 def test_builtin_goes_its_way_in_one_trace(name):
     assert_traced_as_interpreted(Run(RULES[name]))
 

@@ -6,12 +6,12 @@ import numpy as np
 import optax
 import pytest
 from support.optax_rules import TRAINED, extras_of, made, parabola, rosenbrock
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 import learnerdsl.jax as ldj
 
 QUICK = {"adam", "lamb", "adafactor_optax", "polyak_sgd"}
-NAMES = few_of_targets(TRAINED, QUICK)
+NAMES = few_of_shared(TRAINED, QUICK)
 STEPS = 10_000
 ONLY_PARABOLA = {"sign_sgd", "signum"}
 """Their steps do not get smaller, so that they need a schedule for Rosenbrock's function."""

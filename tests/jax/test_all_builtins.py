@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 from support.traced import Run
 
 from learnerdsl import learners
@@ -17,7 +17,7 @@ FLOAT32 = 3.0
 """Times the error of the oracle in float32, which the order of a few sums may exceed."""
 
 
-@pytest.mark.parametrize("name", few_of_targets(learners.__all__, QUICK))
+@pytest.mark.parametrize("name", few_of_shared(learners.__all__, QUICK))
 def test_float64_follows_the_oracle(name):
     run = Run(getattr(learners, name), np.float64)
     with jax.enable_x64(True):
@@ -26,7 +26,7 @@ def test_float64_follows_the_oracle(name):
     assert run.error(path, run.oracle(np.float64), rounding=2) <= 1e-12
 
 
-@pytest.mark.parametrize("name", few_of_targets(learners.__all__, QUICK_IN_FLOAT32))
+@pytest.mark.parametrize("name", few_of_shared(learners.__all__, QUICK_IN_FLOAT32))
 def test_float32_is_as_near_as_the_oracle_in_float32(name):
     run = Run(getattr(learners, name), np.float32)
     path, traces = run.path()

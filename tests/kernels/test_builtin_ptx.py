@@ -7,7 +7,7 @@ import pytest
 from support.battery import BUILTINS
 from support.problems import fitted
 from support.ptx_text import CAPABILITIES, element_loops, in_double, ptx_for_all
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 from learnerdsl import LearnerError, learners
 from learnerdsl.expr import Draw
@@ -36,7 +36,7 @@ def draws(block):
     return any(item.expression.has(Draw) for item in (*block.computes, *block.reduces))
 
 
-@pytest.mark.parametrize("name", few_of_targets(BUILTINS))
+@pytest.mark.parametrize("name", few_of_shared(BUILTINS))
 def test_builtin_compiles_for_every_capability_as_memory_wants_it(name):
     for program in programs(name):
         module = load_kernels(program)

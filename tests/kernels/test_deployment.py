@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.kept_kernels import EXPECTED, RULES, new_learner, result_of
-from support.tiers import slow
+from support.tiers import costly, slow
 
 import learnerdsl as ld
 
@@ -159,8 +159,10 @@ def warm(tmp_path_factory):
     return path
 
 
-def check_flips(seed, warm, tmp_path):
-    """Flip one bit of every file; the next process repairs them."""
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, *(costly(seed) for seed in range(2, 40))])
+def test_a_flipped_bit_in_every_file_changes_no_result(seed, warm, tmp_path):
+    """The next process repairs the files."""
     chosen = random.Random(seed)
     kernels = tmp_path / "kernels"
     shutil.copytree(warm, kernels)
@@ -171,18 +173,6 @@ def check_flips(seed, warm, tmp_path):
     assert finish(start(LEARNERDSL_CACHE_DIR=kernels)) == (kernels, "")
     for path in sorted(warm.glob("*.py")):
         assert (kernels / path.name).read_bytes() == path.read_bytes()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_flipped_bit_in_every_file_changes_no_result(seed, warm, tmp_path):
-    check_flips(seed, warm, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 40))
-def test_flipped_bits_change_no_result(seed, warm, tmp_path):
-    check_flips(seed, warm, tmp_path)
 
 
 KILLED = """

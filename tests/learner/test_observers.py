@@ -8,7 +8,7 @@ import pytest
 from support.battery import BUILTINS, RULES, update_once
 from support.problems import fitted
 from support.small_rules import BACKENDS, descent, every_state, gradients, parameters, train
-from support.tiers import FEW_TRANSFORMS, few_of_targets, slow
+from support.tiers import FEW_TRANSFORMS, few_of_shared, slow
 
 import learnerdsl as ld
 from learnerdsl import transforms
@@ -68,7 +68,7 @@ def assert_observed(learner, seen, last, rtol=1e-12):
     assert learner.history.steps.tolist() == list(range(1, len(seen) + 1))
 
 
-@pytest.mark.parametrize("name", few_of_targets(BUILTINS))
+@pytest.mark.parametrize("name", few_of_shared(BUILTINS))
 def test_builtin_observes_what_numpy_and_the_oracle_see(name):
     found = []
     for backend in BACKENDS:

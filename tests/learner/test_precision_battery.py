@@ -11,7 +11,7 @@ from support import ROOT
 from support.battery import BUILTINS, RULES, TOLERANCE
 from support.families import ROUNDING
 from support.precisions import CHOICES, arguments, both, copied, differences, numpy_type
-from support.tiers import FEW, REPRESENTATIVES, slow
+from support.tiers import FEW, REPRESENTATIVES, costly, slow, slow_for_shared
 
 FIRST = {
     "adam": ("bfloat16 parameters", "8-bit states", "stochastic 8 bits", "kahan"),
@@ -32,7 +32,8 @@ IN_PYTHON = ("adam", "lamb", "adafactor", "adashift")
 def cases():
     """Return every choice for few builtins, some for representatives, and one for each other.
 
-    Which ones follows from the name. The structures of sweeps are those of the few.
+    Which ones follows from the name. The structures of sweeps are those of the few, for which a
+    third of the choices runs in CI.
     """
     found = []
     for name in BUILTINS:
@@ -40,8 +41,10 @@ def cases():
         apart = 1 if name in FEW else 4 if name in REPRESENTATIVES else len(CHOICES)
         own = [*list(CHOICES)[number % apart :: apart], *FIRST.get(name, ())]
         own = dict.fromkeys(own)
-        quick = FIRST.get(name, ())
-        found += [(name, choice) if choice in quick else slow(name, choice) for choice in own]
+        quick, in_ci = FIRST.get(name, ()), list(CHOICES)[number % 3 :: 3]
+        for choice in own:
+            left = costly if name in FEW and choice not in in_ci else slow_for_shared
+            found.append((name, choice) if choice in quick else left(name, choice))
     return found
 
 

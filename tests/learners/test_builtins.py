@@ -22,7 +22,7 @@ from support.problems import (
     trajectory,
 )
 from support.references import REFERENCES
-from support.tiers import in_both_dtypes, in_float32, one_of_each
+from support.tiers import REPRESENTATIVES, few_of_shared, in_both_dtypes, in_float32, one_of_each
 
 import learnerdsl as ld
 from learnerdsl import learners
@@ -67,7 +67,7 @@ def test_compiled_rule_follows_the_oracle(name, dtype):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", one_of_each(sorted(RULES)))
+@pytest.mark.parametrize("name", few_of_shared(sorted(RULES), REPRESENTATIVES))
 def test_nonfinite_gradients_propagate_as_in_numpy(name, bad):
     ends = []
     for backend in ("cpu", "numpy"):
@@ -111,7 +111,7 @@ def test_states_have_their_shape_and_the_dtype_of_the_parameter(name, dtype):
             assert array.dtype == (np.float64 if symbols[state].shape == "tensor" else dtype)
 
 
-@pytest.mark.parametrize("name", one_of_each(BUILTINS))
+@pytest.mark.parametrize("name", few_of_shared(BUILTINS, REPRESENTATIVES))
 def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
     rng = np.random.default_rng(13)
     shapes = fitted(name, {"w": (3, 4), "b": (5,)})
@@ -131,7 +131,7 @@ def test_saved_and_resumed_run_is_bitwise_the_same(name, tmp_path):
         np.testing.assert_array_equal(whole[n], parted[n])
 
 
-@pytest.mark.parametrize("name", one_of_each(BUILTINS))
+@pytest.mark.parametrize("name", few_of_shared(BUILTINS, REPRESENTATIVES))
 def test_every_hyperparameter_takes_a_schedule(name):
     names = [str(symbol) for symbol in RULES[name].trace().hyperparameters]
     (shape,) = fitted(name, ((7,),))
@@ -147,7 +147,7 @@ def test_every_hyperparameter_takes_a_schedule(name):
     np.testing.assert_array_equal(plain, scheduled)
 
 
-@pytest.mark.parametrize("name", one_of_each(sorted(RULES)))
+@pytest.mark.parametrize("name", few_of_shared(sorted(RULES), REPRESENTATIVES))
 def test_serial_and_parallel_launches_agree_bitwise(name):
     rng = np.random.default_rng(5)
     shapes = fitted(name, ((70_001,), (3,), (200, 100)))

@@ -6,7 +6,7 @@ from support.battery import BUILTINS, RULES, extra_values, start_values, variant
 from support.problems import EXTRAS, fitted, hyperparameters
 from support.rules import clipped_adamw_ema
 from support.small_rules import BACKENDS, contents, descent, every_state, gradients, parameters
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 
 import learnerdsl as ld
 from learnerdsl.learners import adamw, sophia
@@ -55,7 +55,7 @@ def counts_steps_in_the_model(name):
 COUNTING = [name for name in BUILTINS if counts_steps_in_the_model(name)]
 
 
-@pytest.mark.parametrize("name", few_of_targets(sorted({*BUILTINS} - {*COUNTING})))
+@pytest.mark.parametrize("name", few_of_shared(sorted({*BUILTINS} - {*COUNTING})))
 def test_builtins_leave_parameters_out_as_the_oracle_does(name):
     (found, learner), (expected, oracle) = (run(name, ABSENT, backend) for backend in BACKENDS)
     for own, wanted in zip(found, expected, strict=True):

@@ -1,8 +1,12 @@
 """Which cases `make test` runs; the others are marked slow, and `make test-slow` runs them.
 
-Those of costly builtins on targets besides the CPU are marked costly, too, and are left to
-`make test-costly`: they print and compile what those of the representatives do.
+A test of a builtin's own mathematics runs there for every builtin. A test of a part that builtins
+share, such as a target, runs for the representatives, which have every structure that a builtin
+has, and for one in ten of the others. What is left is marked costly, too, and runs before a
+release: `make test-costly`.
 """
+
+import zlib
 
 import pytest
 
@@ -66,10 +70,18 @@ COSTLY = frozenset(
 )
 """Builtins of seconds each, which are made as representatives are."""
 
+SHARE = 10
+"""Of so many builtins that are no representatives, one runs in tests of shared parts."""
+
 
 def slow(*values):
     """Make a case that only `make test-all` runs."""
     return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def costly(*values):
+    """Make a case that runs before a release."""
+    return pytest.param(*values, marks=[pytest.mark.slow, pytest.mark.costly])
 
 
 def one_of_each(names):
@@ -82,15 +94,23 @@ def few(names, quick=FEW):
     return [name if name in quick else slow(name) for name in names]
 
 
-def slow_on_targets(name, *values):
-    """Make a slow case of a target, which is costly as well if the builtin is."""
-    marks = [pytest.mark.slow, *([pytest.mark.costly] if name in COSTLY else [])]
-    return pytest.param(name, *values, marks=marks)
+def is_costly(name):
+    """Whether tests of shared parts leave a builtin to `make test-costly`.
+
+    It follows from the name, so that a new builtin changes nothing for the others.
+    """
+    is_in_share = zlib.crc32(name.encode()) % SHARE == 0 and name not in COSTLY
+    return name not in REPRESENTATIVES and not is_in_share
 
 
-def few_of_targets(names, quick=FEW):
-    """Mark the names slow that are not among the few, and costly if they are."""
-    return [name if name in quick else slow_on_targets(name) for name in names]
+def slow_for_shared(name, *values):
+    """Make a slow case of a builtin in a test of a shared part, which may be costly as well."""
+    return costly(name, *values) if is_costly(name) else slow(name, *values)
+
+
+def few_of_shared(names, quick=FEW):
+    """Mark the names slow that are not among the few, and most of those costly."""
+    return [name if name in quick else slow_for_shared(name) for name in names]
 
 
 def in_both_dtypes(names):
@@ -105,21 +125,19 @@ def in_both_dtypes(names):
 
 
 def in_float32(names, quick=REPRESENTATIVES):
-    """Pair names with dtypes; all but the quick ones in float32 are slow."""
+    """Pair names with dtypes; all but the quick ones in float32 are slow, and many costly."""
     return [
-        (name, dtype) if dtype == "float32" and name in quick else slow(name, dtype)
+        (name, dtype) if dtype == "float32" and name in quick else slow_for_shared(name, dtype)
         for name in names
         for dtype in ("float32", "float64")
     ]
 
 
 def in_float32_alone(names, quick):
-    """Pair names with float32, and representatives with float64 too; all but the quick are slow.
+    """Pair names with float32; all but the quick ones are slow. Add float64 for few: costly.
 
     For tests of seconds each, where float64 differs in the types alone.
     """
-    return [
-        (name, dtype) if dtype == "float32" and name in quick else slow_on_targets(name, dtype)
-        for name in names
-        for dtype in ("float32", "float64")[: 1 + (name in REPRESENTATIVES)]
-    ]
+    wide = [costly(name, "float64") for name in names if name in FEW]
+    narrow = [(n, "float32") if n in quick else slow_for_shared(n, "float32") for n in names]
+    return narrow + wide

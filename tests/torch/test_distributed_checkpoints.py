@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from support.tiers import few_of_targets
+from support.tiers import few_of_shared
 from support.torch_models import backward, extras_of, network, weights
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -59,7 +59,7 @@ def untouched(model):
     return found
 
 
-@pytest.mark.parametrize("name", few_of_targets(learners.__all__))
+@pytest.mark.parametrize("name", few_of_shared(learners.__all__))
 def test_training_resumes_bitwise_for_all_options(name):
     model = matrices()
     optimizer = optimizer_of(name, model)

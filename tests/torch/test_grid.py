@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.tiers import slow
+from support.tiers import costly, slow
 from support.torch_grid import (
     BY_AXES,
     GRID,
@@ -31,12 +31,15 @@ SPARSE_COMPLEX_DIFFERS = {"Adagrad", "SparseAdam"}
 """Adagrad of torch squares complex numbers as pairs, but not sparse ones; SparseAdam has none."""
 
 
-def cases(grid, dtypes, without_complex=BY_AXES, quick=GRID):
-    """Pair each class, its arguments and the number types; the last arguments are quick."""
+def cases(grid, dtypes, without_complex=BY_AXES, quick=GRID, left=slow):
+    """Pair each class, its arguments and the number types; the last arguments are quick.
+
+    The number types after the first are marked as `left` does.
+    """
     return [
         (name, arguments, dtype)
         if name in quick and arguments is rows[-1] and dtype is dtypes[0]
-        else slow(name, arguments, dtype)
+        else (slow if dtype is dtypes[0] else left)(name, arguments, dtype)
         for name, rows in grid.items()
         for arguments in rows
         for dtype in dtypes
@@ -79,7 +82,9 @@ def test_class_gives_the_weights_of_torch_for_sparse_gradients(name, arguments, 
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "dtype"), cases(DENSE, NARROW, quick={"Adam", "Adafactor"}), ids=str
+    ("name", "arguments", "dtype"),
+    cases(DENSE, NARROW, quick={"Adam", "Adafactor"}, left=costly),
+    ids=str,
 )
 def test_narrow_parameters_are_those_of_float32_rounded_once(name, arguments, dtype):
     """Each update gives the weights of torch in float32 from the same weights, rounded."""

@@ -5,7 +5,7 @@ import pytest
 from support.chains import RANDOM
 from support.problems import takes_vectors
 from support.teams import Parts, ThreadTeam, in_threads
-from support.tiers import few, few_of_targets
+from support.tiers import few, few_of_shared, slow_for_shared
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -57,21 +57,20 @@ def error(rule, shapes, axes, size, **options):
     return max(np.abs(found[n] - whole[n]).max() / (moved[n] or 1) for n in shapes)
 
 
-@pytest.mark.parametrize("name", few_of_targets(learners.__all__))
+@pytest.mark.parametrize("name", few_of_shared(learners.__all__))
 def test_parts_of_rows_are_updated_as_whole_tensors(name):
     shapes = {"weight": (7, 6), "other": (2, 5)} if not takes_vectors(name) else SHAPES
     assert error(getattr(learners, name), shapes, axes_for(shapes, 0), 2) < 1e-10
 
 
-@pytest.mark.parametrize("name", few_of_targets([n for n in learners.__all__ if n not in DRAWS]))
+@pytest.mark.parametrize("name", few_of_shared([n for n in learners.__all__ if n not in DRAWS]))
 def test_parts_of_columns_are_updated_as_whole_tensors(name):
     shapes = {"weight": (7, 6), "other": (2, 5)} if not takes_vectors(name) else SHAPES
     assert error(getattr(learners, name), shapes, axes_for(shapes, 1), 3) < 1e-10
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("name", learners.__all__)
+@pytest.mark.parametrize("name", [slow_for_shared(name) for name in learners.__all__])
 def test_parts_of_several_chunks_are_updated_as_whole_tensors(name, axis):
     shapes = {"weight": (130, 70)} if not takes_vectors(name) else LARGE
     rule = getattr(learners, name)
