@@ -64,6 +64,7 @@ HIDDEN = {
     "normuon_h": lambda _: track3.Muon(rate_of(0.018, 1), beta2=0.95),
     "kl_soap_h": lambda _: track3.KlSoapH(rate_of(0.018, 1)),
     "soap_h": lambda _: track3.SoapH(rate_of(0.018, 1, STEPS * 3200 // 3125, 1.25)),
+    "psgd": lambda name: track3.Psgd(rate_of(0.025, 1), list(shapes("psgd")).index(name)),
     "shampoo": lambda _: track3.Shampoo(rate_of(0.0015, 0.7)),
     "muown": lambda name: track3.Muown(
         rate_of(0.00325, 0.7, power=0.9),
@@ -81,12 +82,17 @@ OTHERS = {
 }
 
 
+def late(peak, steps=STEPS):
+    return lambda k: peak * (1 - 0.9 * max(0.0, (k - steps // 2) / (steps - steps // 2)))
+
+
 def optimizer(entry, name, shape):
     if len(shape) == 2 and name.startswith("blocks."):
         return HIDDEN[entry](name)
     rates, share, power, warm_up, decay = OTHERS.get(entry, (BASE, 0.4, 1.0, 1, 0.0))
     peak = rates[2] if len(shape) == 1 else rates[0] if name.startswith("embed") else rates[1]
-    return track3.Adam(rate_of(peak, share, STEPS, power, warm_up), (0.8, 0.95), decay)
+    rate = late(peak) if entry == "psgd" else rate_of(peak, share, STEPS, power, warm_up)
+    return track3.Adam(rate, (0.8, 0.95), decay)
 
 
 def of_record(name, shape):

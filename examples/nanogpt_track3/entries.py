@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import psgd as of_psgd
 import record
 import rules
 import sympy
 
 import learnerdsl as ld
 from learnerdsl.learners import adam_uncorrected, adamw, muon
-from learnerdsl.schedules import Schedule, linear, power_cool, product
+from learnerdsl.schedules import Schedule, constant, join, linear, power_cool, product
 from learnerdsl.transforms import hyperball
 
 VECTOR_ROLES = ("gains", "proj_bias", "bias")
@@ -162,6 +163,20 @@ def soap_h(steps: int = 3125) -> Entry:
     return with_adamw(27, 3125, steps, rule, given, scales=SPREAD)
 
 
+def psgd(steps: int = 3400) -> Entry:
+    """#33, 3375 steps of 3400: PSGD on the hyperball, lr 0.025, momentum 0.95, precond_lr 1.
+
+    The other rates stay for half of the steps, and fall to a tenth.
+    """
+
+    def rate(peak: float) -> Schedule:
+        half = steps // 2
+        return join([constant(peak), linear(peak, 0.1 * peak, steps - half)], [half])
+
+    rule, given = ld.chain(of_psgd.psgd, hyperball), {"lr": cooled(0.025, steps, 1)}
+    return with_adamw(33, 3375, steps, rule, given, schedule=rate, scales=SPREAD)
+
+
 def shampoo(steps: int = 4150) -> Entry:
     """#21, 4100 steps of 4150: Shampoo to the power -1/4, lr 0.0015, decay 0.2, roots each 5."""
 
@@ -246,6 +261,7 @@ ENTRIES: dict[str, Callable[..., Entry]] = {
         normuon_h,
         kl_soap_h,
         soap_h,
+        psgd,
         shampoo,
         muown,
         record_46,

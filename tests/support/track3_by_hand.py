@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from support.references.noisy_sgd import _normal
+
 Array = np.ndarray
 
 
@@ -219,6 +221,46 @@ class Muown:
         done = min(k / (self.steps - 1), 1.0) ** 1.2
         self.v_norm = self.start + done * (self.target - self.start)
         return self.lengths * v / np.sqrt((v * v).sum(axis=1, keepdims=True))
+
+
+class Psgd:
+    """PSGD on the hyperball, with the random numbers of the learner with the seed 0.
+
+    Args:
+        rate: the learning rate of each update.
+        tensor: the number of the parameter in its learner.
+    """
+
+    def __init__(self, rate: Callable[[int], float], tensor: int):
+        self.rate, self.tensor, self.m = rate, tensor, 0.0
+        self.q: list[Array] = []
+
+    def drawn(self, shape: tuple[int, ...], k: int, stream: int) -> Array:
+        count = int(np.prod(shape))
+        return _normal(count, stream=stream, seed=0, step=k + 1, tensor=self.tensor).reshape(shape)
+
+    def learn(self, u: Array, probe: Array) -> None:
+        largest = [np.abs(factor).max() for factor in self.q]
+        ratio = np.sqrt(largest[1] / largest[0])
+        self.q = [self.q[0] * ratio, self.q[1] / ratio]
+        a = self.q[0] @ u @ self.q[1].T
+        b = np.linalg.inv(self.q[0]).T @ probe @ np.linalg.inv(self.q[1])
+        for side, (x, y) in enumerate([(a, b), (a.T, b.T)]):
+            both = x @ x.T + y @ y.T
+            vector = both @ both[:, (both**2).sum(axis=0).argmax()]
+            length = fro(both @ vector) / fro(vector)
+            self.q[side] = self.q[side] - np.triu(x @ x.T - y @ y.T) / length @ self.q[side]
+
+    def move(self, p: Array, g: Array, k: int) -> Array:
+        if k == 0:
+            start = max(float((g**4).mean()), 1e-24) ** (-1 / 32)
+            self.q = [start * np.eye(n) for n in g.shape]
+        self.m = 0.95 * self.m + 0.05 * g
+        m = self.m / (1 - 0.95 ** (k + 1))
+        nu, probe = (self.drawn(p.shape, k, stream) for stream in (1, 2))
+        self.learn(m + 2.0**-23 * np.abs(m) * nu, probe)
+        left, right = (factor.T @ factor for factor in self.q)
+        return on_ball(p, left @ m @ right, self.rate(k))
 
 
 def fourth(x: Array) -> float:
