@@ -3,6 +3,7 @@
 from learnerdsl import (
     abs,
     assign,
+    diagonal_matrix,
     eigenvectors,
     equal,
     identity,
@@ -16,6 +17,7 @@ from learnerdsl import (
     sqrt,
     state,
     step,
+    sum,
     transpose,
     where,
 )
@@ -68,8 +70,8 @@ def turned_bases(matrices, q, v, v_now, every):
 
     def order(gram, q, side):
         """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
-        diagonal = matmul(transpose(q), matmul(gram, q)) * identity(side)
-        return where(due, abs(eigenvectors(diagonal)), identity(side))
+        values = transpose(sum(q * matmul(gram, q), axis=-2))
+        return where(due, abs(eigenvectors(diagonal_matrix(values))), identity(side))
 
     def basis(gram, q, order):
         """Return the new basis."""

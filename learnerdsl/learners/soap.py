@@ -16,6 +16,7 @@ from learnerdsl import (
 from learnerdsl.learners._kronecker_parts import (
     grams,
     into,
+    is_due,
     out_of,
     running_means,
     squares,
@@ -37,9 +38,9 @@ def soap(
 ):
     r"""SOAP: Adam whose second moments are kept in the slowly turning eigenbasis of the gradient.
 
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2) (Q_L^\top g\, Q_R)^2 \qquad
-    u = Q_L \frac{Q_L^\top m\, Q_R}{\sqrt{v} + \epsilon} Q_R^\top$$
+    $$h = Q_L^\top g\, Q_R \qquad m \leftarrow \beta_1 m + (1 - \beta_1)\, h \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, h^2 \qquad
+    u = Q_L \frac{m}{\sqrt{v} + \epsilon} Q_R^\top$$
 
     $$p \leftarrow (1 - \eta\lambda)
     \left(p - \eta \frac{\sqrt{1 - \beta_2^{t-1}}}{1 - \beta_1^{t-1}}\, u\right) \qquad
@@ -49,11 +50,12 @@ def soap(
     $$\text{every 10 steps:} \quad Q_L \leftarrow \mathrm{qr}(L\, Q_L P_L) \qquad
     Q_R \leftarrow \mathrm{qr}(R\, Q_R P_R) \qquad v \leftarrow P_L^\top v\, P_R$$
 
-    where $P$ orders the columns by their estimated eigenvalues $\mathrm{diag}(Q^\top L\, Q)$. The
-    first update only takes the eigenvectors of $L$ and $R$ for $Q$ and moves nothing. Learns in
-    fewer steps than AdamW, but each step costs more. Follows the authors' code and
-    `pytorch_optimizer.SOAP` (which have a $Q$ for each axis of tensors with more than two axes;
-    here such tensors are stacks of matrices). Vectors have no $Q$ and are updated by Adam.
+    where $P$ orders the columns by their estimated eigenvalues $\mathrm{diag}(Q^\top L\, Q)$, and
+    $m$ turns from the old bases into the new ones. The first update only takes the eigenvectors of
+    $L$ and $R$ for $Q$ and moves nothing. Learns in fewer steps than AdamW, but each step costs
+    more. Follows the authors' code and `pytorch_optimizer.SOAP` (which have a $Q$ for each axis of
+    tensors with more than two axes; here such tensors are stacks of matrices, and which keep $m$
+    out of the bases). Vectors have no $Q$ and are updated by Adam.
 
     Args:
         p: the parameter.
@@ -66,8 +68,8 @@ def soap(
         weight_decay: decoupled weight decay $\lambda$.
         every: number of steps from one update of $Q$ to the next.
 
-    State variables: `m` and `v`; of matrices also `left`, `right` and their bases `left_basis`,
-        `right_basis`.
+    State variables: `m` and `v`, in the bases; of matrices also `left`, `right` and their bases
+        `left_basis`, `right_basis`.
 
     Example:
         >>> import numpy as np
@@ -86,19 +88,22 @@ def soap(
     """
     m, v = state("m"), state("v")
     is_first = equal(step, 1)
-    m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
     t = maximum(step - 1, 1)
     rate = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
     if ndim(p) < 2:
+        m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
         v_new = assign(v, where(is_first, v, beta2 * v + (1 - beta2) * g**2))
         u = m_new / (sqrt(v_new) + eps)
         return assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
     matrices, q = squares(), squares("_basis")
     turned = let("turned", into(q, g))
+    m_now = let("m_now", where(is_first, m, beta1 * m + (1 - beta1) * turned))
     v_now = let("v_now", where(is_first, v, beta2 * v + (1 - beta2) * turned**2))
-    u = out_of(q, let("scaled", into(q, m_new) / (sqrt(v_now) + eps)))
+    u = out_of(q, let("scaled", m_now / (sqrt(v_now) + eps)))
     p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - rate * u)))
 
     matrices_new = running_means(matrices, shampoo_beta, grams(g))
-    return combine([p_new, *turned_bases(matrices_new, q, v, v_now, every)])
+    v_new, *q_new = turned_bases(matrices_new, q, v, v_now, every)
+    m_new = assign(m, where(is_due(every), into(q_new, out_of(q, m_now)), m_now))
+    return combine([p_new, m_new, v_new, *q_new])

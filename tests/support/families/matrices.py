@@ -173,7 +173,6 @@ PASSES = {
     "muon_with_adamw": 3,
     "scion": 3,
     "shampoo": 2,
-    "soap": 2,
 }
 
 
