@@ -60,6 +60,11 @@ def is_due(every):
     return equal((step - 1) % whole_from(1, "every", every), 0) & (step > 1)
 
 
+def follow(q, q_new, x, every):
+    """Return a matrix that is given in the bases q, in the new bases."""
+    return where(is_due(every), into(q_new, out_of(q, x)), x)
+
+
 def turned_bases(matrices, q, v, v_now, every):
     """Return the updates of bases and of the mean squares in them, whose order follows.
 

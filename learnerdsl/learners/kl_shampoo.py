@@ -3,6 +3,7 @@
 from learnerdsl import assign, combine, equal, let, rule, sqrt, state, step, where
 from learnerdsl.learners._kronecker_parts import (
     eigenvalues_of_bases,
+    follow,
     into,
     kl_factors,
     out_of,
@@ -26,29 +27,30 @@ def kl_shampoo(
 ):
     r"""KL-Shampoo: the gradient whitened by two matrices that agree with each other.
 
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    u = Q_a \frac{Q_a^\top m\, Q_b}{\sqrt{\lambda_a \lambda_b^\top} + \epsilon} Q_b^\top \qquad
+    $$h = Q_a^\top g\, Q_b \qquad m \leftarrow \beta_1 m + (1 - \beta_1)\, h \qquad
+    u = Q_a \frac{m}{\sqrt{\lambda_a \lambda_b^\top} + \epsilon} Q_b^\top \qquad
     p \leftarrow (1 - \eta\omega) (p - \eta u)$$
 
     $$S_a \leftarrow \beta_2 S_a + \frac{1 - \beta_2}{d_b}\, g\, S_b^{-1} g^\top \qquad
     S_b \leftarrow \beta_2 S_b + \frac{1 - \beta_2}{d_a}\, g^\top S_a^{-1} g$$
 
     $$\lambda_a \leftarrow \beta_2 \lambda_a + \frac{1 - \beta_2}{d_b}
-    \left(Q_a^\top g\, Q_b\right)^2 \lambda_b^{-1} \qquad
+    h^2 \lambda_b^{-1} \qquad
     \lambda_b \leftarrow \beta_2 \lambda_b + \frac{1 - \beta_2}{d_a}
-    \left(Q_b^\top g^\top Q_a\right)^2 \lambda_a^{-1}$$
+    \left(h^\top\right)^2 \lambda_a^{-1}$$
 
     $$\text{every 10 steps:} \quad Q_a \leftarrow \mathrm{qr}(S_a Q_a) \qquad
     Q_b \leftarrow \mathrm{qr}(S_b Q_b)$$
 
-    with $S^{-1} = Q\, \mathrm{diag}(1 / \lambda)\, Q^\top$ of the last update. $S_a$ and $S_b$ are
-    the covariance of rows and that of columns of the normal distribution that is nearest to the
-    gradients, by the divergence of Kullback and Leibler. The first update takes the eigenvectors of
-    $g g^\top$ and $g^\top g$ for $Q$ and moves nothing. Needs no Adam beside it, so it has one
-    state of the parameter's shape less than `soap`; the paper trains language models with it in
-    fewer steps. For matrices with at most some thousand rows and columns; a step costs more than
-    one of `adamw`. Follows the authors' `KLOpt`, which computes in bfloat16. It refuses vectors;
-    tensors of more than two axes, which have a $Q$ for each axis there, are stacks of matrices.
+    with $S^{-1} = Q\, \mathrm{diag}(1 / \lambda)\, Q^\top$ of the last update; $m$ turns with the
+    bases. $S_a$ and $S_b$ are the covariance of rows and that of columns of the normal distribution
+    that is nearest to the gradients, by the divergence of Kullback and Leibler. The first update
+    takes the eigenvectors of $g g^\top$ and $g^\top g$ for $Q$ and moves nothing. Needs no Adam
+    beside it, so it has one state of the parameter's shape less than `soap`; the paper trains
+    language models with it in fewer steps. For matrices with at most some thousand rows and
+    columns; a step costs more than one of `adamw`. Follows the authors' `KLOpt`, which computes in
+    bfloat16. It refuses vectors; tensors of more than two axes, which have a $Q$ for each axis
+    there, are stacks of matrices.
 
     Args:
         p: the parameter, a matrix.
@@ -63,8 +65,9 @@ def kl_shampoo(
             it is their number, but not less than 10.
         every: number of steps from one update of $Q$ to the next.
 
-    State variables: `m`; `left` and `right`, the matrices $S_a$ and $S_b$; `left_basis` and
-        `right_basis`, their bases $Q$; `left_eigenvalues` and `right_eigenvalues`, $\lambda$.
+    State variables: `m`, in the bases; `left` and `right`, the matrices $S_a$ and $S_b$;
+        `left_basis` and `right_basis`, their bases $Q$; `left_eigenvalues` and `right_eigenvalues`,
+        $\lambda$.
 
     Example:
         >>> import numpy as np
@@ -87,9 +90,10 @@ def kl_shampoo(
     q, eigenvalues = squares("_basis"), eigenvalues_of_bases(initial_eigenvalue)
     is_first, turned = equal(step, 1), let("turned", into(q, g))
     m = state("m")
-    m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
-    scaled = into(q, m_new) / (sqrt(eigenvalues[0] * eigenvalues[1]) + eps)
+    m_now = let("m_now", where(is_first, m, beta1 * m + (1 - beta1) * turned))
+    scaled = m_now / (sqrt(eigenvalues[0] * eigenvalues[1]) + eps)
     u = out_of(q, let("scaled", scaled))
     p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - lr * u)))
     factors = kl_factors(p, g, q, eigenvalues, turned, beta2, max_inverse_root, every)
-    return combine([p_new, *factors])
+    m_new = assign(m, follow(q, factors[1::2], m_now, every))
+    return combine([p_new, m_new, *factors])

@@ -3,6 +3,7 @@
 from learnerdsl import assign, combine, equal, let, rule, sqrt, state, step, where
 from learnerdsl.learners._kronecker_parts import (
     eigenvalues_of_bases,
+    follow,
     into,
     kl_factors,
     out_of,
@@ -27,9 +28,9 @@ def kl_soap(
 ):
     r"""KL-SOAP: SOAP whose two matrices are each whitened by the other.
 
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad
-    v \leftarrow \beta_2 v + (1 - \beta_2) (Q_a^\top g\, Q_b)^2 \qquad
-    u = Q_a \frac{Q_a^\top m\, Q_b}{\sqrt{v} + \epsilon} Q_b^\top$$
+    $$h = Q_a^\top g\, Q_b \qquad m \leftarrow \beta_1 m + (1 - \beta_1)\, h \qquad
+    v \leftarrow \beta_2 v + (1 - \beta_2)\, h^2 \qquad
+    u = Q_a \frac{m}{\sqrt{v} + \epsilon} Q_b^\top$$
 
     $$p \leftarrow (1 - \eta\omega) (p - \eta u) \qquad
     S_a \leftarrow \beta S_a + \frac{1 - \beta}{d_b}\, g\, S_b^{-1} g^\top \qquad
@@ -39,12 +40,12 @@ def kl_soap(
     Q_b \leftarrow \mathrm{qr}(S_b Q_b)$$
 
     with $S^{-1} = Q\, \mathrm{diag}(1 / \lambda)\, Q^\top$ and the eigenvalues $\lambda$ of
-    `kl_shampoo`. The first update takes the eigenvectors of $g g^\top$ and $g^\top g$ for $Q$ and
-    moves nothing. For matrices with at most some thousand rows and columns. In the paper it takes
-    fewer steps than `soap`, and `kl_shampoo`, with less memory, fewer still. Follows the authors'
-    `KLOpt`, which computes in bfloat16, corrects no means and keeps $m$ in the bases; that is the
-    same $m$. It refuses vectors; tensors of more than two axes, which have a $Q$ for each axis
-    there, are stacks of matrices.
+    `kl_shampoo`. $m$ turns from the old bases into the new ones. The first update takes the
+    eigenvectors of $g g^\top$ and $g^\top g$ for $Q$ and moves nothing. For matrices with at most
+    some thousand rows and columns. In the paper it takes fewer steps than `soap`, and `kl_shampoo`,
+    with less memory, fewer still. Follows the authors' `KLOpt`, which computes in bfloat16 and
+    corrects no means. It refuses vectors; tensors of more than two axes, which have a $Q$ for each
+    axis there, are stacks of matrices.
 
     Args:
         p: the parameter, a matrix.
@@ -59,8 +60,9 @@ def kl_soap(
         max_inverse_root: the largest $1 / \sqrt{\lambda}$, as in `kl_shampoo`.
         every: number of steps from one update of $Q$ to the next.
 
-    State variables: `m` and `v`; `left` and `right`, the matrices $S_a$ and $S_b$; `left_basis` and
-        `right_basis`, their bases $Q$; `left_eigenvalues` and `right_eigenvalues`, $\lambda$.
+    State variables: `m` and `v`, in the bases; `left` and `right`, the matrices $S_a$ and $S_b$;
+        `left_basis` and `right_basis`, their bases $Q$; `left_eigenvalues` and `right_eigenvalues`,
+        $\lambda$.
 
     Example:
         >>> import numpy as np
@@ -81,9 +83,10 @@ def kl_soap(
     q, eigenvalues = squares("_basis"), eigenvalues_of_bases(initial_eigenvalue)
     is_first, turned = equal(step, 1), let("turned", into(q, g))
     m, v = state("m"), state("v")
-    m_new = assign(m, where(is_first, m, beta1 * m + (1 - beta1) * g))
+    m_now = let("m_now", where(is_first, m, beta1 * m + (1 - beta1) * turned))
     v_new = assign(v, where(is_first, v, beta2 * v + (1 - beta2) * turned**2))
-    u = out_of(q, let("scaled", into(q, m_new) / (sqrt(v_new) + eps)))
+    u = out_of(q, let("scaled", m_now / (sqrt(v_new) + eps)))
     p_new = assign(p, where(is_first, p, (1 - lr * weight_decay) * (p - lr * u)))
     factors = kl_factors(p, g, q, eigenvalues, turned, shampoo_beta, max_inverse_root, every)
-    return combine([p_new, *factors])
+    m_new = assign(m, follow(q, factors[1::2], m_now, every))
+    return combine([p_new, m_new, *factors])

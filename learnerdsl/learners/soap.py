@@ -14,9 +14,9 @@ from learnerdsl import (
     where,
 )
 from learnerdsl.learners._kronecker_parts import (
+    follow,
     grams,
     into,
-    is_due,
     out_of,
     running_means,
     squares,
@@ -105,5 +105,4 @@ def soap(
 
     matrices_new = running_means(matrices, shampoo_beta, grams(g))
     v_new, *q_new = turned_bases(matrices_new, q, v, v_now, every)
-    m_new = assign(m, where(is_due(every), into(q_new, out_of(q, m_now)), m_now))
-    return combine([p_new, m_new, v_new, *q_new])
+    return combine([p_new, assign(m, follow(q, q_new, m_now, every)), v_new, *q_new])

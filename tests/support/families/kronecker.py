@@ -132,4 +132,4 @@ ROUNDING = {
     "soap_muon": (20, _TURNED),
     "splus": (20, _TURNED),
 }
-PASSES = {"asgo": 3, "kl_shampoo": 3, "kl_soap": 2, "psgd_kron": 3, "soap_muon": 3, "splus": 2}
+PASSES = {"asgo": 3, "kl_shampoo": 2, "kl_soap": 2, "psgd_kron": 3, "soap_muon": 3, "splus": 2}
