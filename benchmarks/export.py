@@ -1,11 +1,13 @@
 """Time of exported loops beside that of the learner: `python -m benchmarks.export`.
 
 The learner, the export to Numba and, where there is a compiler, the export to C update the same
-number of elements in turns, in one process. Each has arrays of its own.
+number of elements in random turns, in one process. Each has arrays of its own. The turns are
+random, as who follows itself finds a part of its arrays in the cache.
 """
 
 import argparse
 import ctypes
+import random
 import shutil
 import statistics
 import subprocess
@@ -45,8 +47,7 @@ def line(updates: dict[str, Update], rounds: int) -> str:
     """Return the medians of some rounds, in which every update runs once, as text."""
     times: dict[str, list[float]] = {name: [] for name in updates}
     for step in range(1, rounds + 4):
-        names = list(updates)
-        for name in names if step % 2 else reversed(names):
+        for name in random.sample(list(updates), len(updates)):
             start = perf_counter()
             updates[name](step)
             times[name].append(perf_counter() - start)
