@@ -223,6 +223,7 @@ def lay_out(kernel: Kernel, precision: Precision) -> Layout:
             tensor_number,
             *sizes,
             *parts,
+            *(s for s in kernel.extras if kernel.domains[s] == Domain.TENSOR),
             *_row(kernel, Domain.TENSOR, reduces),
         ),
         reduces=reduces,
@@ -275,7 +276,7 @@ def _row_axes(kernel: Kernel) -> tuple[int, ...]:
 def _vectors(
     kernel: Kernel, reduces: tuple[Reduce, ...], row_axes: tuple[int, ...]
 ) -> Iterator[Vector]:
-    """Yield the axis arrays: states, reductions over axes, and values computed from them."""
+    """Yield the axis arrays: extras, states, reductions over axes, and values from them."""
     domains = kernel.domains
     in_loops = {
         symbol
@@ -283,9 +284,9 @@ def _vectors(
         for item in (*block.computes, *block.reduces)
         for symbol in item.expression.free_symbols
     }
-    for state in kernel.states:
-        if domains[state].rank == Rank.VECTOR:
-            yield Vector(state, domains[state].axes, is_wide=False)
+    for given in (*kernel.extras, *kernel.states):
+        if domains[given].rank == Rank.VECTOR:
+            yield Vector(given, domains[given].axes, is_wide=False)
     for reduce in reduces:
         axes = domains[reduce.symbol].axes
         if axes:

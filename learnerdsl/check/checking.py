@@ -102,11 +102,10 @@ def _judged(
     found = judges.start()
     shapes = [p.shape for p in judges.parameters]
     dtype = str(judges.parameters[0].dtype)
-    declared = {extra.name: extra.shape for extra in judges.rules[0].extras}
     for update in range(updates):
         scale = inputs.SCALES[update % len(inputs.SCALES)]
         gradients = inputs.gradients(shapes, dtype, rng, scale, nonfinite)
-        given = inputs.extras(declared, judges.parameters, rng)
+        given = inputs.extras(judges.rules, judges.parameters, rng)
         found += judges.update(gradients, 1 + update % 3, given)
         if judges.rules[0].evaluation is not None:
             found += judges.evaluation()

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from learnerdsl.tracing import Rule
+
 SHAPES = ((), (5,), (3, 4), (2, 3, 4))
 """Shapes of the parameters where none are given: a number, a vector, a matrix, a stack of them."""
 
@@ -45,19 +47,40 @@ def gradients(
 
 
 def extras(
-    declared: Mapping[str, str], arrays: Sequence[np.ndarray], rng: np.random.Generator
+    rules: Sequence[Rule], arrays: Sequence[np.ndarray], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Draw the extra inputs of an update.
+    """Draw the extra inputs of an update: name -> number, or a value for each tensor or None.
 
     Args:
-        declared: name -> "model" for a number or "element" for arrays.
+        rules: the rule of each tensor.
         arrays: the parameters.
         rng: source of random numbers.
     """
     given: dict[str, Any] = {}
-    for name, shape in declared.items():
-        if shape == "model":
+    for name in dict.fromkeys(extra.name for rule in rules for extra in rule.extras):
+        of_each = [next((e for e in rule.extras if e.name == name), None) for rule in rules]
+        if of_each[0] is not None and of_each[0].shape == "model":
             given[name] = float(abs(rng.normal()) + 0.1)
         else:
-            given[name] = [np.asarray(rng.normal(size=a.shape), a.dtype) for a in arrays]
+            pairs = zip(of_each, arrays, strict=True)
+            given[name] = [None if e is None else _drawn(e, a, rng) for e, a in pairs]
     return given
+
+
+def _drawn(extra: Any, array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw an extra input of one tensor."""
+    shape = array.shape if extra.shape == "element" else extra.array_shape(array.shape)
+    return np.asarray(rng.normal(size=shape), array.dtype)
+
+
+def filled_extras(
+    rules: Sequence[Rule], arrays: Sequence[np.ndarray], value: float
+) -> dict[str, Any]:
+    """Return extra inputs as `extras` draws them, with one value everywhere."""
+    drawn = extras(rules, arrays, np.random.default_rng(0))
+    return {
+        name: value
+        if isinstance(given, float)
+        else [None if own is None else np.full_like(own, value) for own in given]
+        for name, given in drawn.items()
+    }

@@ -12,6 +12,7 @@ import numpy as np
 
 from learnerdsl.check.comparison import Deviation, deviation
 from learnerdsl.check.context import Inputs
+from learnerdsl.check.inputs import filled_extras
 from learnerdsl.check.running import OnArrays
 from learnerdsl.check.values import Precision, Value
 from learnerdsl.define import UpdateRule
@@ -137,9 +138,7 @@ class Judges:
 
     def no_extras(self) -> dict[str, Any]:
         """Return placeholders for the extras, which evaluation parameters do not depend on."""
-        declared = self.rules[0].extras
-        nothing = [np.full_like(p, np.nan) for p in self.parameters]
-        return {e.name: np.nan if e.shape == "model" else nothing for e in declared}
+        return filled_extras(self.rules, self.parameters, np.nan)
 
     def level(self) -> None:
         """Copy the parameters and states of the compiled learner to the oracle."""
@@ -161,7 +160,7 @@ class Judges:
             rows: Any = g.indices if isinstance(g, RowSparse) else ...
             states = {n: np.array(a[rows]) if a.ndim else a for n, a in self.states(k).items()}
             arrays = {
-                n: float(v) if isinstance(v, float) else np.array(v[k][rows])
+                n: v if isinstance(v, float) else self.own_extra(k, n, v[k], rows)
                 for n, v in extras.items()
             }
             found.append(
@@ -171,7 +170,7 @@ class Judges:
                     gradient=np.array(g.values if isinstance(g, RowSparse) else g),
                     states={} if starting else states,
                     hyperparameters=self.hyperparameters(k),
-                    extras=self.no_extras_of(p) if starting else arrays,
+                    extras=self.no_extras_of(k) if starting else arrays,
                     clock=self.clock,
                     positions=np.arange(p.size).reshape(p.shape)[rows],
                 )
@@ -181,11 +180,27 @@ class Judges:
             one.clock = {**self.clock, "model_size": total}
         return found
 
-    def no_extras_of(self, parameter: np.ndarray) -> dict[str, Any]:
+    def own_extra(self, tensor: int, name: str, value: Any, rows: Any) -> Any:
+        """Return an extra of one tensor as its function takes it.
+
+        A value over some axes gets length 1 along the others, so that it broadcasts.
+        """
+        symbol = next((e for e in self.rules[tensor].extras if e.name == name), None)
+        if symbol is None or symbol.shape == "tensor":
+            return None if symbol is None else float(value)
+        if symbol.shape == "element":
+            return np.array(value[rows])
+        shape = self.parameters[tensor].shape
+        kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
+        return np.reshape(value, kept)
+
+    def no_extras_of(self, tensor: int) -> dict[str, Any]:
         """Return the placeholders for the extras of one tensor."""
-        declared = self.rules[0].extras
-        ones = np.ones_like(parameter)
-        return {e.name: 1.0 if e.shape == "model" else ones for e in declared}
+        ones = filled_extras(self.rules, self.parameters, 1.0)
+        return {
+            n: v if isinstance(v, float) else self.own_extra(tensor, n, v[tensor], ...)
+            for n, v in ones.items()
+        }
 
     def states(self, tensor: int) -> dict[str, Any]:
         """Return the states of a tensor and the model-wide states."""

@@ -156,7 +156,7 @@ def let(name: str, value: Any, dtype: str | None = None) -> Value:
     return Value(number, bound, one.is_array).computed_as(one)
 
 
-def extra(name: str, shape: str | None = None) -> Value:
+def extra(name: str, shape: str | tuple[int, ...] | None = None) -> Value:
     """Return an extra input of the update."""
     del shape
     run = running_now("extra(...)")

@@ -38,8 +38,7 @@ def slopes(judges: Judges, rng: np.random.Generator) -> list[Mismatch]:
     shapes = [p.shape for p in judges.parameters]
     dtype = str(judges.kind.dtype)
     gradients = seeded.gradients(shapes, dtype, rng, 1.0, nonfinite=False)
-    declared = {extra.name: extra.shape for extra in judges.rules[0].extras}
-    extras = seeded.extras(declared, judges.parameters, rng)
+    extras = seeded.extras(judges.rules, judges.parameters, rng)
     judges.clock["step"] += 1
     every = judges.inputs(gradients, extras)
     judges.clock["step"] -= 1
@@ -135,7 +134,8 @@ def _derivatives(rule: Rule, inputs: Inputs, what: str) -> Iterator[tuple[str, V
         state = inputs.states[symbol.name]
         symbols[symbol] = Value(state, is_array=symbol.shape not in ("tensor", "model"))
     for symbol in rule.extras:
-        symbols[symbol] = Value(inputs.extras[symbol.name], is_array=symbol.shape == "element")
+        is_array = symbol.shape not in ("tensor", "model")
+        symbols[symbol] = Value(inputs.extras[symbol.name], is_array=is_array)
     clock = {name: Value(number) for name, number in inputs.clock.items()}
     sizes = {s: Value(float(inputs.parameter.size)) for s in _free(rule) if str(s) == "size"}
     symbols |= {s: clock[str(s)] for s in _free(rule) if str(s) in clock and s not in symbols}

@@ -12,6 +12,7 @@ import sympy
 
 from learnerdsl.export.request import Variant
 from learnerdsl.expr import (
+    AxisExtra,
     AxisState,
     Clock,
     Draw,
@@ -24,6 +25,7 @@ from learnerdsl.expr import (
     Power,
     Reduction,
     StateSymbol,
+    TensorExtra,
     TensorScalar,
     Transpose,
     Where,
@@ -122,9 +124,9 @@ class Body:
         return frozenset().union(*(below[argument] for argument in node.args))
 
     def _axes_of_symbol(self, symbol: Any) -> Axes:
-        if isinstance(symbol, (Hyperparameter, Clock, TensorScalar, ExtraScalar)):
+        if isinstance(symbol, (Hyperparameter, Clock, TensorScalar, TensorExtra, ExtraScalar)):
             return frozenset()
-        if isinstance(symbol, AxisState) and not isinstance(symbol, MatrixState):
+        if isinstance(symbol, (AxisState, AxisExtra)) and not isinstance(symbol, MatrixState):
             return frozenset(symbol.shape)
         is_scalar = isinstance(symbol, StateSymbol) and symbol.shape in ("tensor", "model")
         return frozenset() if is_scalar else self.element

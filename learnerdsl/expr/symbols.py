@@ -45,21 +45,61 @@ class Hyperparameter(RuleSymbol):
     __slots__ = ()
 
 
-class ExtraScalar(RuleSymbol):
-    """A number that every update receives besides the gradients, such as the loss."""
+class ExtraSymbol(RuleSymbol):
+    """A value that every update receives besides the gradients; subclasses say of what shape."""
+
+    __slots__ = ()
+    shape: Any
+
+
+class ExtraScalar(ExtraSymbol):
+    """A number for the model, such as the loss."""
 
     __slots__ = ()
     shape = "model"
 
 
-class ExtraArray(RuleSymbol):
-    """An array of the parameter's shape that every update receives besides the gradient."""
+class ExtraArray(ExtraSymbol):
+    """An array of the parameter's shape."""
 
     __slots__ = ()
     shape = "element"
 
 
-ExtraSymbol = ExtraScalar | ExtraArray
+class TensorExtra(ExtraSymbol):
+    """A number for each parameter tensor."""
+
+    __slots__ = ()
+    shape = "tensor"
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (), the shape of a number."""
+        del parameter
+        return ()
+
+
+class AxisExtra(ExtraSymbol):
+    """An array with one value for each index of some axes; `shape` is the tuple of these axes."""
+
+    __slots__ = ("shape",)
+    shape: Any
+
+    def __new__(cls, name: str, owner: str, shape: tuple[int, ...]) -> Any:
+        """Create the symbol."""
+        symbol = super().__new__(cls, name, owner)
+        symbol.shape = shape
+        return symbol
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the lengths of the axes."""
+        return tuple(parameter[axis] for axis in self.shape)
+
+    def __getnewargs_ex__(self) -> Any:
+        """Return the arguments with which pickle rebuilds the symbol."""
+        return (self.name, self.owner, self.shape), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.shape)
 
 
 class StateSymbol(RuleSymbol):

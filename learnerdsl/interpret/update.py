@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, MatrixState, RingState, StateSymbol, tensor_size
+from learnerdsl.expr import CLOCK, ExtraSymbol, MatrixState, RingState, StateSymbol, tensor_size
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
@@ -79,7 +79,8 @@ def interpret(
         xp: array namespace. Numbers among the arguments may also be its arrays of the shape ().
         positions: for each tensor, the indices of its elements in the whole tensor, if it is only
             a part of one; random numbers depend on them.
-        extras: name -> number, or list with an array for each tensor.
+        extras: name -> number, or list with an array or a number for each tensor, None where its
+            rule has no such extra.
         numbers: for each tensor, its number in the model, if the model has more tensors; random
             numbers depend on it.
         products: for each tensor, how its matrices are multiplied, if not in full; see `Precision`.
@@ -89,10 +90,7 @@ def interpret(
     """
     each = _of_each(rules, len(parameters))
     symbols = _symbol_values(each, parameters, gradients, states, hyperparameters, clock, xp)
-    for extra in each[0].extras:
-        value = (extras or {})[extra.name]
-        is_number = extra.shape == "model"
-        symbols[extra] = [_scalar(value, xp)] * len(each) if is_number else list(value)
+    _put_extras(symbols, each, parameters, extras or {}, xp)
     evaluate = _evaluation(each, symbols, parameters, xp, values)
     evaluate.positions, evaluate.numbers = positions, numbers
     if products is not None:
@@ -217,6 +215,25 @@ def _symbol_values(
     return symbols
 
 
+def _put_extras(
+    symbols: dict[Any, list[Any]],
+    rules: list[Rule],
+    parameters: Sequence[Any],
+    extras: Mapping[str, Any],
+    xp: Any,
+) -> None:
+    """Add the extra inputs to the values of symbols."""
+    for k, rule in enumerate(rules):
+        for extra in rule.extras:
+            value = extras[extra.name]
+            one = value if extra.shape == "model" else value[k]
+            if extra.shape in ("model", "tensor"):
+                own = _scalar(one, xp)
+            else:
+                own = _kept(extra, one, parameters[k].ndim)
+            symbols.setdefault(extra, [MISSING] * len(rules))[k] = own
+
+
 def _scalar(value: Any, xp: Any) -> Any:
     """Return a number as a float, and one of another library, which may be traced, in float64."""
     if isinstance(value, (int, float, np.number, np.ndarray)):
@@ -224,8 +241,8 @@ def _scalar(value: Any, xp: Any) -> Any:
     return xp.asarray(value, dtype=xp.float64)
 
 
-def _kept(symbol: StateSymbol, value: Any, ndim: int) -> Any:
-    """Return a state over some axes with the other axes as length 1, so that it broadcasts."""
+def _kept(symbol: StateSymbol | ExtraSymbol, value: Any, ndim: int) -> Any:
+    """Return a value over some axes with the other axes as length 1, so that it broadcasts."""
     axes = symbol.shape
     if not isinstance(axes, tuple) or isinstance(symbol, MatrixState):
         return value

@@ -1,34 +1,35 @@
 """Read what an update gets besides gradients: extra inputs, and the size of the minibatch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from learnerdsl.errors import HyperparameterError
-from learnerdsl.expr import ExtraArray, minibatch_size, samples
+from learnerdsl.errors import ArrayError, HyperparameterError
+from learnerdsl.expr import AxisExtra, ExtraScalar, TensorExtra, minibatch_size, samples
 from learnerdsl.jax.programs import Model
 from learnerdsl.tracing import Rule
 
 
 def extra_inputs(
-    rule: Rule, tree: Any, given: Mapping[str, Any]
+    rules: Sequence[Rule], tree: Any, given: Mapping[str, Any]
 ) -> tuple[dict[Any, list[Any]], dict[Any, Any]]:
-    """Return the extra inputs of a rule: symbol -> an array for each leaf, and symbol -> number.
+    """Return the extra inputs of rules: symbol -> a value for each leaf, and symbol -> number.
 
     Args:
-        rule: a traced rule.
+        rules: the different traced rules of the parameters.
         tree: the structure of the parameters.
-        given: the extra arguments of an update. Those that the rule does not have are for others.
-            The `value` of optax is the `loss` of a rule.
+        given: the extra arguments of an update. Those that no rule has are for others. The `value`
+            of optax is the `loss` of a rule.
 
     Raises:
         HyperparameterError: one is missing.
     """
     arrays: dict[Any, list[Any]] = {}
     scalars: dict[Any, Any] = {}
-    for symbol in rule.extras:
+    wanted = {symbol: rule for rule in reversed(rules) for symbol in rule.extras}
+    for symbol, rule in wanted.items():
         name = symbol.name
         value = given.get(name)
         if value is None and name == "loss":
@@ -39,12 +40,50 @@ def extra_inputs(
                 f"update(updates, state, params, {name}=...)."
             )
             raise HyperparameterError(msg)
-        if isinstance(symbol, ExtraArray):
+        if not isinstance(symbol, ExtraScalar):
             arrays[symbol] = tree.flatten_up_to(value)
         else:
             with jax.enable_x64(True):
                 scalars[symbol] = jnp.asarray(value, jnp.float64)
     return arrays, scalars
+
+
+def extras_of_tensor(
+    rule: Rule, name: str, shape: tuple[int, ...], values: Mapping[Any, Any]
+) -> dict[Any, Any]:
+    """Return those of the extra inputs of a parameter that its rule has: symbol -> value.
+
+    A value over some axes gets length 1 along the others, so that it broadcasts.
+
+    Args:
+        rule: the rule of the parameter.
+        name: its path in the tree, for error messages.
+        shape: the shape in which the rule sees it.
+        values: symbol -> its value for this leaf; None where there is none.
+
+    Raises:
+        ArrayError: one is missing or has another shape than the rule asks for.
+    """
+    found: dict[Any, Any] = {}
+    for symbol in rule.extras:
+        if isinstance(symbol, ExtraScalar):
+            continue
+        value = values[symbol]
+        if not isinstance(symbol, (TensorExtra, AxisExtra)):
+            found[symbol] = value if jnp.shape(value) == shape else jnp.reshape(value, shape)
+            continue
+        wanted = symbol.array_shape(shape)
+        if value is None or jnp.shape(value) != wanted:
+            given = "is missing" if value is None else f"has shape {jnp.shape(value)}"
+            msg = f"The {symbol.name} of {name!r} {given}, but its rule asks for shape {wanted}."
+            raise ArrayError(msg)
+        with jax.enable_x64(True):
+            own = jnp.asarray(value)
+        if isinstance(symbol, AxisExtra):
+            kept = (n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
+            own = own.reshape(tuple(kept))
+        found[symbol] = own
+    return found
 
 
 def of_minibatch(model: Model, seen: Any, given: Mapping[str, Any]) -> dict[Any, Any]:

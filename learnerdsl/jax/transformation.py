@@ -17,7 +17,7 @@ from learnerdsl.expr import minibatch_size, model_size, seed, step
 from learnerdsl.jax.checks import checked_axes, checked_reshape, checked_storages, checked_sums
 from learnerdsl.jax.choosing import Choice, Chosen, OneRule, choice_of
 from learnerdsl.jax.grouping import Groups
-from learnerdsl.jax.inputs import extra_inputs, of_minibatch
+from learnerdsl.jax.inputs import extra_inputs, extras_of_tensor, of_minibatch
 from learnerdsl.jax.placing import check_axes, scalars_on_mesh, size
 from learnerdsl.jax.programs import Model
 from learnerdsl.jax.settings import Settings, using
@@ -179,7 +179,8 @@ class _Maker:
         with using(self.settings):
             check_axes(self.name)
         shared = self.shared(own, state.count)
-        arrays, scalars = extra_inputs(own.model.rule, own.tree, extras)
+        rules = [variant.rule for variant in own.model.program.variants]
+        arrays, scalars = extra_inputs(rules, own.tree, extras)
         with self.tracing():
             batch = of_minibatch(own.model, state.model.get(SAMPLES), extras)
             done = Update(
@@ -190,7 +191,7 @@ class _Maker:
                 [{**values(), **scalars, **batch} for values in shared],
                 own.trained(own.states_of(state)),
                 state.model,
-                own.by_place({s: own.seen(v) for s, v in arrays.items()}),
+                own.extras(arrays),
             )
             done.run()
             kinds = [g.dtype for g in own.trained(gradients)]
@@ -236,7 +237,7 @@ class _Maker:
         }
         shapes = list((seen_shapes(self.reshape, own) or own).values())
         chosen = self.choice.rules_for(names, shapes, [n for n in numbers if n is not None])
-        return _Tensors(leaves, tree, places, chosen, shapes)
+        return _Tensors(leaves, tree, places, names, chosen, shapes)
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -275,6 +276,7 @@ class _Tensors:
         leaves: the parameters.
         tree: how to make the tree of them.
         places: the numbers of those that are trained.
+        names: the paths of these.
         chosen: the rules of these.
         shapes: the shapes in which the rules see them.
     """
@@ -282,6 +284,7 @@ class _Tensors:
     leaves: list[Any]
     tree: Any
     places: list[int]
+    names: list[str]
     chosen: Chosen
     shapes: list[tuple[int, ...]]
 
@@ -307,9 +310,13 @@ class _Tensors:
         """Return arrays of the trained parameters in the shapes that these have."""
         return list(map(_reshaped, values, [p.shape for p in self.trained(self.leaves)]))
 
-    def by_place(self, values: Mapping[Any, Sequence[Any]]) -> list[dict[Any, Any]]:
-        """Return for each trained parameter, key -> its value."""
-        return [{key: own[k] for key, own in values.items()} for k in range(len(self.places))]
+    def extras(self, values: Mapping[Any, Sequence[Any]]) -> list[dict[Any, Any]]:
+        """Return for each trained parameter, symbol -> value of the extra inputs that it has."""
+        found: list[dict[Any, Any]] = []
+        for k, (place, shape) in enumerate(zip(self.places, self.shapes, strict=True)):
+            own = {symbol: value[place] for symbol, value in values.items()}
+            found.append(extras_of_tensor(self.model.of(k).rule, self.names[k], shape, own))
+        return found
 
     def filled(self, values: Sequence[Any], others: Sequence[Any]) -> Any:
         """Return a tree of values of the trained parameters, and of other values for the rest."""

@@ -29,7 +29,7 @@ class Update:
         shared: for each group, symbol -> value of hyperparameters, clock and scalar extras.
         states: for each parameter, name -> value of a state; arrays or scalars.
         numbers: name -> value of a state of the model.
-        extras: for each parameter, symbol -> value of an extra array.
+        extras: for each parameter, symbol -> value of an extra of its own.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class Update:
         """Return the values of a tensor before the update."""
         rule, dtype = self.model.of(k).rule, self.elements[k].dtype
         values: Values = {rule.gradient: gradient.astype(dtype), tensor_number: k}
-        values |= {symbol: value.astype(dtype) for symbol, value in extras.items()}
+        for symbol, value in extras.items():
+            is_number = symbol.shape == "tensor"
+            values[symbol] = wide(value) if is_number else value.astype(dtype)
         for spec in rule.states:
             symbol = spec.symbol
             if symbol.shape == "tensor":

@@ -26,7 +26,7 @@ from learnerdsl.learner.checks import (
     refuse_later_start,
     rules_for,
 )
-from learnerdsl.learner.extras import ExtraInputs
+from learnerdsl.learner.extras import ExtraInputs, refuse_divided
 from learnerdsl.learner.groups import check_some_are_trained, grouped, matching
 from learnerdsl.learner.hyperparameters import (
     GroupViews,
@@ -198,6 +198,8 @@ class Learner(Resumable, Undoing, Inspectable):
         self._rules, self._watch = watched(observe, traced, self._backend.shapes, is_device)
         self._rule = self._rules[0]
         check_variants(self._rules)
+        pairs = zip(self._rules, self._backend.shards, strict=True)
+        refuse_divided([own for own, shard in pairs if shard])
         kinds = self._backend.kinds
         self._choices: dict[str, Any] = {
             "states": states,
@@ -244,7 +246,7 @@ class Learner(Resumable, Undoing, Inspectable):
         shapes = list(self._backend.shapes.values())
         self._seen = None if self._made_of["reshape"] is None else shapes
         own = self._names, self._is_mapping, check, self._frozen, self._seen
-        self._extras = ExtraInputs(self._rule, *own)
+        self._extras = ExtraInputs(self._rules, shapes, *own)
         # Gradients in a sequence have the places of all parameters, frozen ones too.
         has_gaps = bool(self._frozen) and not self._is_mapping
         self._expected = -1 if has_gaps else len(self._names)
@@ -273,8 +275,9 @@ class Learner(Resumable, Undoing, Inspectable):
                 they are. Schedules follow the learner's `step_count`, which counts every update,
                 even one without any gradient.
             minibatch_size: number of samples in the minibatch, for rules that use it.
-            extras: the other inputs that the rule declares by `extra(name)`, such as `loss=0.7`:
-                numbers, or arrays in the same form as the gradients.
+            extras: the other inputs that the rule declares by `extra(name)`, such as `loss=0.7`: a
+                number for the model; or numbers or arrays for the parameters, of the shape that the
+                rule asks for, in the same form as the gradients.
 
         On a GPU the update is queued on the current stream of the arrays' library. Nothing waits
         for it, except with `nonfinite="raise"`.

@@ -150,6 +150,13 @@ class Engine(Protocol):
         """Set the value of a scalar extra for the next updates."""
         ...
 
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Set an extra of one tensor for the next updates: a number, or an array over some axes.
+
+        The engine keeps a copy of the array, which has the shape that the extra asks for.
+        """
+        ...
+
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Restrict the next updates to some rows.
 

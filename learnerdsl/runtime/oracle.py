@@ -46,6 +46,8 @@ class NumpyEngine(HostStates):
         columns = range(1, 2 + len(self.array_extras))
         self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}
         self.extras: dict[str, float] = {}
+        small = {e.name for one in rules for e in one.extras if e.shape not in ("model", "element")}
+        self.values: dict[str, list[Any]] = {name: [None] * len(parameters) for name in small}
         self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]
         self.clock = np.zeros((count, 3))
@@ -87,6 +89,11 @@ class NumpyEngine(HostStates):
         """Store the value."""
         self.extras[name] = value
 
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Store a number, or a copy of an array in the dtype of the parameter's arithmetic."""
+        kind = self.precisions[tensor].arithmetic
+        self.values[name][tensor] = np.array(value, kind) if np.ndim(value) else float(value)
+
     def select_rows(self, rows: Mapping[int, np.ndarray]) -> None:
         """Store the rows."""
         self.rows = dict(rows)
@@ -98,10 +105,11 @@ class NumpyEngine(HostStates):
             for k in tensors
         ]
 
-    def selected_extras(self, tensors: Sequence[int]) -> dict[str, list[np.ndarray]]:
-        """Return the extras that are arrays, restricted to the selected rows."""
+    def selected_extras(self, tensors: Sequence[int]) -> dict[str, list[Any]]:
+        """Return the extras with a value for each tensor; arrays like them, of selected rows."""
         named = enumerate(self.array_extras, 2)
-        return {n: self.selected(self.inputs[k], tensors) for k, n in named}
+        of_each = {n: [values[k] for k in tensors] for n, values in self.values.items()}
+        return {**of_each, **{n: self.selected(self.inputs[k], tensors) for k, n in named}}
 
     def borrow_states(self, lender: Any) -> None:
         """Keep the states in the memory of another engine."""

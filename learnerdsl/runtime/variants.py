@@ -62,6 +62,10 @@ class Variant(Protocol):
         """Set the value of a scalar extra."""
         ...
 
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Set an extra of one tensor; see `Engine`."""
+        ...
+
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Set the hyperparameter number `index` of a group."""
         ...
@@ -178,6 +182,11 @@ class MixedEngine(Generic[V]):
     def set_extra(self, name: str, value: float) -> None:
         """Set it in the first engine, which shares its rows with the others."""
         self.first.set_extra(name, value)
+
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Set an extra of a tensor in its engine."""
+        engine, index = self.place[tensor]
+        engine.set_value(name, index, value)
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Set the number of updates of all tensors and the number of samples seen."""

@@ -146,8 +146,8 @@ class Rule:
     @cached_property
     def needs_whole_tensors(self) -> bool:
         """Whether an update needs all rows of a tensor, because it uses axes or past values."""
-        states = [spec.symbol for spec in self.states]
-        has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in states)
+        given = (*self.extras, *(spec.symbol for spec in self.states))
+        has_axes = any(isinstance(s.shape, tuple) or isinstance(s, RingState) for s in given)
         return has_axes or uses_axes(line.expression for line in self.lines)
 
     @cached_property

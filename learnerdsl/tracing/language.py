@@ -13,6 +13,7 @@ from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     PARAMETER_SIDES,
     STATE_SHAPES,
+    AxisExtra,
     AxisState,
     Draw,
     ExtraArray,
@@ -30,6 +31,7 @@ from learnerdsl.expr import (
     Reduction,
     RuleSymbol,
     StateSymbol,
+    TensorExtra,
     TensorScalar,
     UniformDraw,
     array_shape,
@@ -143,30 +145,36 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
         return MatrixState(trace_now.take_name(name, "state"), trace_now.name, own)
     if isinstance(shape, str) and shape in STATE_SHAPES:
         return STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
-    axes: Any = shape
-    if shape in ("rows", "cols"):
-        _require_matrix(trace_now, f"State {name!r} of shape {shape!r}")
-        left_out = trace_now.ndim - (1 if shape == "rows" else 2)
-        axes = tuple(a for a in range(trace_now.ndim) if a != left_out)
-    if not isinstance(axes, tuple) or not all(type(axis) is int for axis in axes):
+    kept = _kept_axes(trace_now, f"State {name!r}", shape)
+    if kept is None:
         known = ", ".join((*STATE_SHAPES, "rows", "cols"))
         msg = (
             f"State {name!r} cannot have shape {shape!r}; write one of {known}, a tuple of axes, "
             "or two sides of a matrix such as ('rows', 'rows') or ('cols', 4)."
         )
         raise RuleError(msg)
+    if len(kept) == trace_now.ndim:
+        return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
+    return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
+
+
+def _kept_axes(trace_now: Trace, what: str, shape: Any) -> tuple[int, ...] | None:
+    """Return the axes of a state or an extra, counted from 0; None if its shape names none."""
+    axes: Any = shape
+    if shape in ("rows", "cols"):
+        _require_matrix(trace_now, f"{what} of shape {shape!r}")
+        left_out = trace_now.ndim - (1 if shape == "rows" else 2)
+        axes = tuple(a for a in range(trace_now.ndim) if a != left_out)
+    if not isinstance(axes, tuple) or not all(type(axis) is int for axis in axes):
+        return None
     ndim = trace_now.ndim
     if any(not -ndim <= axis < ndim for axis in axes):
         msg = (
-            f"State {name!r} has the axes {shape!r}, but a tensor with {ndim} axes does not have "
-            "all "
+            f"{what} has the axes {shape!r}, but a tensor with {ndim} axes does not have all "
             f"of them; write axes from {-ndim} to {ndim - 1}."
         )
         raise RuleError(msg)
-    kept = tuple(sorted({axis % ndim for axis in axes}))
-    if len(kept) == ndim:
-        return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
-    return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
+    return tuple(sorted({axis % ndim for axis in axes}))
 
 
 def _record_sides(trace_now: Trace, named: Named, like: Any, value: Any) -> None:
@@ -259,30 +267,34 @@ EXTRA_SHAPES = {"loss": "model", "hessian_diag": "element"}
 """Default shapes of the extras with well-known names."""
 
 
-def extra(name: str, shape: str | None = None) -> ExtraSymbol:
+def extra(name: str, shape: str | tuple[int, ...] | None = None) -> ExtraSymbol:
     """Declare an input of every update besides the gradients, and return its symbol.
 
     A rule with `extra("loss")` is updated by `learner.update(gradients, loss=0.7)`, one with
-    `extra("hessian_diag")` by `learner.update(gradients, hessian_diag=arrays)`.
+    `extra("hessian_diag")` by `learner.update(gradients, hessian_diag=arrays)`, and one with
+    `extra("max_logit", shape=(0,))` by `learner.update(gradients, max_logit={"q": array})`, where
+    the array has a value for each index of the first axis of `q`.
+
+    Values other than "model" come in the form of the gradients: a dict, or a sequence with one
+    for each parameter. Every update needs them for each parameter that it updates and whose rule
+    declares the extra; other parameters are left out of a dict, and have None in a sequence.
+    Checkpoints do not hold extras.
 
     Args:
         name: a Python identifier: the name of the argument of `update`.
-        shape: "model" for a number, or "element" for arrays with the shapes of the parameters, in
-            the same form as the gradients. May be left out for "loss" and "hessian_diag".
+        shape: what the extra has one value for, as with `state`. "model": the whole learner, a
+            number. "tensor": each parameter, a number. "element": each element, an array with the
+            shape of the parameter. "rows" (all axes but the last), "cols" (all axes but the second
+            to last) or a tuple of axes: each index of those axes. May be left out for "loss",
+            which is "model", and "hessian_diag", which is "element".
 
     Raises:
-        RuleError: the name is taken or is not an identifier, or the shape is missing or unknown.
+        RuleError: the name is taken or is not an identifier, the shape is missing or unknown, or
+            the parameter does not have its axes.
     """
     trace_now = tracing_now("extra(...)")
     if shape is None and isinstance(name, str):
         shape = EXTRA_SHAPES.get(name)
-    kinds: dict[Any, type[ExtraSymbol]] = {"model": ExtraScalar, "element": ExtraArray}
-    if not isinstance(shape, str) or shape not in kinds:
-        msg = (
-            f"extra({name!r}) cannot have shape {shape!r}; write shape='model' for a number, or "
-            "shape='element' for arrays like the parameters."
-        )
-        raise RuleError(msg)
     if name in UPDATE_ARGUMENTS:
         msg = (
             f"An extra cannot be called {name!r}, because every update has an argument of that "
@@ -290,9 +302,29 @@ def extra(name: str, shape: str | None = None) -> ExtraSymbol:
             "choose another."
         )
         raise RuleError(msg)
-    symbol = kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
+    symbol = _extra_symbol(trace_now, name, "tensor" if shape == () else shape)
     trace_now.extras.append(symbol)
     return symbol
+
+
+def _extra_symbol(trace_now: Trace, name: str, shape: Any) -> ExtraSymbol:
+    """Return the symbol of an extra; negative axes are counted from 0."""
+    kinds: dict[Any, type[ExtraSymbol]] = {
+        kind.shape: kind for kind in (ExtraScalar, TensorExtra, ExtraArray)
+    }
+    if isinstance(shape, str) and shape in kinds:
+        return kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
+    kept = _kept_axes(trace_now, f"extra({name!r})", shape)
+    if kept is None:
+        msg = (
+            f"extra({name!r}) cannot have shape {shape!r}; write shape='model' for a number, "
+            "'tensor' for one for each parameter, 'element' for arrays like the parameters, or "
+            "'rows', 'cols' or a tuple of axes for a value for each index of those."
+        )
+        raise RuleError(msg)
+    if len(kept) == trace_now.ndim:
+        return ExtraArray(trace_now.take_name(name, "extra"), trace_now.name)
+    return AxisExtra(trace_now.take_name(name, "extra"), trace_now.name, kept)
 
 
 def evaluate(value: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from learnerdsl.export.statements import Body, Statement, Sum
 from learnerdsl.expr import (
+    AxisExtra,
     AxisSize,
     AxisState,
     Draw,
@@ -161,7 +162,8 @@ def has_matrices(body: Body) -> bool:
 
 def has_axes(body: Body) -> bool:
     """Return whether values belong to axes of the parameter, or to matrices."""
-    if any(isinstance(spec.symbol, AxisState) for spec in body.rule.states):
+    given = (*body.rule.extras, *(spec.symbol for spec in body.rule.states))
+    if any(isinstance(symbol, (AxisExtra, AxisState)) for symbol in given):
         return True
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
     kinds = (AxisSize, MatrixLeaf, MatrixFunction)

@@ -124,14 +124,13 @@ def _judge(recipe, outcome):
     else:
         judges = Judges(rule, params, groups=groups, seed=seed)
     found = judges.start()
-    declared = {e.name: e.shape for e in judges.rules[0].extras}
     for update in range(recipe.updates):
         gradients = seeded.gradients(recipe.shapes, dtype, rng, recipe.scale, False)
         if choice:
             gradients = given(gradients, choice.gradients, judges.memory, update)
         if recipe.is_sparse:
             gradients = [_sparse(g, rng) for g in gradients]
-        extras = seeded.extras(declared, params, rng)
+        extras = seeded.extras(judges.rules, params, rng)
         found += judges.update(gradients, 1 + update, extras)
         judges.learner.hyperparameters["lr"] = judges.oracle.hyperparameters["lr"] = 0.25
         found += judges.evaluation()

@@ -346,6 +346,14 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         """Write the value into every model row."""
         self.model_rows[:, self.extra_slot(name)] = value
 
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Write the value into the tensor's row, or into its axis array."""
+        slot = self.value_slot(name)
+        if slot is None:
+            self.memory.vectors[tensor][name][...] = value
+        else:
+            self.tensor_rows[tensor, slot] = value
+
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Write the value into the model rows of the group."""
         self.model_rows[self.rows_of(group), self.hyperparameter_slot(index)] = value

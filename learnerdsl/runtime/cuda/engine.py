@@ -66,6 +66,8 @@ class CudaEngine(ReadsGradients, DeviceStates):
         }
         self.outcomes = self.keep(np.zeros(OUTCOMES)) if work.check_finite else 0
         self.inputs_changed = self.addresses_changed = False
+        self.unsent: set[str] = set()
+        self.values: dict[tuple[str, int], np.ndarray] = {}
         self.sent = self.inputs.copy()
         self.spare: Any = None
         self.has_rows: bool | None = False
@@ -136,7 +138,7 @@ class CudaEngine(ReadsGradients, DeviceStates):
             bounds = np.ascontiguousarray(self.bounds_of(chunks), np.int64)
             self.device.upload(at.bounds, bounds, stream)
             if not np.array_equal(before, self.tensor_rows[:, TENSOR_SIZE]):
-                self._put_sizes(stream)
+                self._put_column(TENSOR_SIZE, stream)
         self.plan_launches()
 
     def plan_launches(self) -> None:
@@ -152,13 +154,13 @@ class CudaEngine(ReadsGradients, DeviceStates):
             self.rooms[name] = room, memory
         return memory.address
 
-    def _put_sizes(self, stream: int) -> None:
-        """Write the sizes of the tensors into their rows on the device."""
-        sizes = np.ascontiguousarray(self.tensor_rows[:, TENSOR_SIZE])
-        address = self._room("sizes", sizes.nbytes)
-        self.device.upload(address, sizes, stream)
-        width, count = self.tensor_rows.shape[1], len(sizes)
-        words = Words((address, self.at.tensor_rows, width, 0, count))
+    def _put_column(self, slot: int, stream: int) -> None:
+        """Write a slot of all tensor rows, such as the sizes, into the rows on the device."""
+        values = np.ascontiguousarray(self.tensor_rows[:, slot])
+        address = self._room(f"slot {slot}", values.nbytes)
+        self.device.upload(address, values, stream)
+        width, count = self.tensor_rows.shape[1], len(values)
+        words = Words((address, self.at.tensor_rows, width, slot, count))
         kernel = builtin_kernels.put_column
         launch = Launch(kernel, self.device.load(kernel), -(-count // THREADS), words)
         self.device.launch(launch, stream)
@@ -210,6 +212,27 @@ class CudaEngine(ReadsGradients, DeviceStates):
         """Set the value of a scalar extra."""
         self._set_input(slice(None), self.extra_slot(name), value)
 
+    def set_value(self, name: str, tensor: int, value: Any) -> None:
+        """Keep a number or an array of a tensor, which is sent if it has changed."""
+        own = np.array(value, np.float64)
+        if not np.array_equal(self.values.get((name, tensor), ()), own):
+            self.unsent.add(name)
+            self.values[name, tensor] = own
+
+    def _put_values(self, stream: int) -> None:
+        """Send the changed extras of tensors to their places on the device."""
+        for name in self.unsent:
+            slot = self.value_slot(name)
+            for k, value in ((k, v) for (n, k), v in self.values.items() if n == name):
+                if slot is None:
+                    address, _, kind = self.places[k][name]
+                    self.device.upload(address, np.ascontiguousarray(value, kind), stream)
+                else:
+                    self.tensor_rows[k, slot] = value
+            if slot is not None:
+                self._put_column(slot, stream)
+        self.unsent.clear()
+
     def set_hyperparameter(self, group: int, index: int, value: float) -> None:
         """Set the value of a group's hyperparameter."""
         self._set_input(group, self.hyperparameter_slot(index), value)
@@ -240,6 +263,8 @@ class CudaEngine(ReadsGradients, DeviceStates):
             self.device.upload(self.at.inputs, self.inputs, stream)
             self.sent = self.inputs.copy()
             self.inputs_changed = False
+        if self.unsent:
+            self._put_values(stream)
         # A replay of a graph sends the addresses that were captured.
         if self.addresses_changed or self.was_captured:
             self.device.upload(self.at.addresses, self.addresses, stream)
@@ -254,10 +279,10 @@ class CudaEngine(ReadsGradients, DeviceStates):
         count = len(self.program.rule.hyperparameters)
         first = self.hyperparameter_slot(0) - FIRST_INPUT
         differs = np.delete(self.inputs != self.sent, np.s_[first : first + count], axis=1)
-        if not self.has_run or differs.any():
+        if not self.has_run or differs.any() or self.unsent:
             msg = (
                 "Before capturing a CUDA graph, call learner.update(...) once with the same "
-                "minibatch_size and loss: a replay cannot send new ones. (Hyperparameters are "
+                "minibatch_size, loss and other extras: a replay cannot send new ones. (Hyperparameters are "
                 "sent by learner.refresh().)"
             )
             raise LearnerError(msg)

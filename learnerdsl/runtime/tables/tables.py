@@ -200,6 +200,12 @@ class Tables:
         """Return the slot of a scalar extra in a model row."""
         return [symbol.name for symbol in self.program.layout.model].index(name)
 
+    def value_slot(self, name: str) -> int | None:
+        """Return the slot of an extra in a tensor row; None if it is an axis array."""
+        names = {extra.name: extra for extra in self.program.kernel.extras}
+        slots = self.program.layout.tensor
+        return slots.index(names[name]) if names[name] in slots else None
+
     def hyperparameter_slot(self, index: int) -> int:
         """Return the slot of a hyperparameter in a model row: they follow the clock."""
         return len(CLOCK) + index
