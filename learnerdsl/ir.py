@@ -21,6 +21,7 @@ import sympy
 from learnerdsl.errors import InternalError, RuleError
 from learnerdsl.expr import (
     PARAMETER_SIDES,
+    AxisExtra,
     MatrixFunction,
     MatrixLeaf,
     Misfit,
@@ -250,8 +251,12 @@ class Kernel:
 
     @property
     def arrays(self) -> tuple[sympy.Symbol, ...]:
-        """The arrays with one value per element, in the order of the address table's columns."""
-        others = [s for s in (*self.extras, *self.states) if self.domains.get(s) == Domain.ELEMENT]
+        """The arrays with one value per element, in the order of the address table's columns.
+
+        Extras that are arrays of the caller come before those that engines keep copies of.
+        """
+        extras = sorted(self.extras, key=lambda e: isinstance(e, AxisExtra))
+        others = [s for s in (*extras, *self.states) if self.domains.get(s) == Domain.ELEMENT]
         return (self.parameter, self.gradient, *others, *self.temporaries)
 
     @property

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 import sympy
 
-from learnerdsl.expr import CLOCK, AxisSize, StateSymbol, TensorScalar, tensor_number, tensor_size
+from learnerdsl.expr import (
+    CLOCK,
+    AxisExtra,
+    AxisSize,
+    StateSymbol,
+    TensorScalar,
+    tensor_number,
+    tensor_size,
+)
 from learnerdsl.ir import Block, Domain, Kernel, Rank, Reduce
 from learnerdsl.monoids import SUM, Monoid
 from learnerdsl.storage import (
@@ -187,6 +195,11 @@ class Layout:
         """Return the column of the second array of an array."""
         owners = [companion.symbol for companion in self.companions]
         return len(self.columns) + owners.index(array)
+
+    @property
+    def owned(self) -> tuple[sympy.Symbol, ...]:
+        """The arrays of engines: states, and extras over axes that happen to be all axes."""
+        return tuple(s for s in self.arrays if isinstance(s, (AxisExtra, StateSymbol)))
 
     @property
     def element_states(self) -> tuple[sympy.Symbol, ...]:

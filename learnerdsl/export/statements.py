@@ -126,6 +126,8 @@ class Body:
     def _axes_of_symbol(self, symbol: Any) -> Axes:
         if isinstance(symbol, (Hyperparameter, Clock, TensorScalar, TensorExtra, ExtraScalar)):
             return frozenset()
+        if isinstance(symbol, AxisExtra) and len(symbol.shape) == self.rule.ndim:
+            return self.element
         if isinstance(symbol, (AxisState, AxisExtra)) and not isinstance(symbol, MatrixState):
             return frozenset(symbol.shape)
         is_scalar = isinstance(symbol, StateSymbol) and symbol.shape in ("tensor", "model")

@@ -326,8 +326,7 @@ class Members:
         if torch.get_num_threads() != self.thread_count:
             self.thread_count = torch.get_num_threads()
             self.engine.use_num_threads(self.thread_count)
-        own = {name: self._extra(value) for name, value in extras.items()}
-        self.learner.update(given, minibatch_size, **own)
+        self.learner.update(given, minibatch_size, **self._extras(extras))
         if self.divided:
             # The learner counts the versions of their parts, autograd those of the DTensors.
             torch.autograd.graph.increment_version(self.divided)
@@ -336,11 +335,16 @@ class Members:
         else:
             self.show_steps()
 
+    def check_extras(self, extras: Mapping[str, Any]) -> None:
+        """Raise if the next update would refuse these extras."""
+        absent = [k for k, tensor in enumerate(self.tensors) if tensor.grad is None]
+        if len(absent) < len(self.tensors):
+            self.learner._extras.checked(self._extras(extras), absent)
+
     def undo(self, extras: Mapping[str, Any], minibatch_size: Any) -> None:
         """Take back the last update, by the gradients that the parameters have."""
         gradients = [tensor.grad for tensor in self.tensors]
-        own = {name: self._extra(value) for name, value in extras.items()}
-        self.learner.undo(self._named(gradients), minibatch_size, **own)
+        self.learner.undo(self._named(gradients), minibatch_size, **self._extras(extras))
         self.show()
 
     @torch.no_grad()
@@ -350,16 +354,27 @@ class Members:
         values = [layout.gradient(gradient) for layout, gradient in pairs]
         return dict(zip(self.names, values, strict=True))
 
-    def _extra(self, value: Any) -> Any:
-        """Return an extra as the learner takes it: a number, or arrays by name."""
+    def _extras(self, extras: Mapping[str, Any]) -> dict[str, Any]:
+        """Return extras as the learner takes them: numbers, and arrays by name."""
+        small = self.learner._extras.wanted
+        return {name: self._extra(value, name in small) for name, value in extras.items()}
+
+    def _extra(self, value: Any, is_small: bool) -> Any:
+        """Return an extra as the learner takes it; if it is small, not like the parameters."""
         if not isinstance(value, Mapping):
-            return value.detach() if isinstance(value, torch.Tensor) else value
+            return _detached(value)
         found: dict[Any, Any] = {}
         for member, layout in zip(self.members, self.layouts, strict=True):
             for key in (member.tensor, member.name):
                 if key in value:
-                    found[member.name] = layout.gradient(value[key])
+                    own = value[key]
+                    found[member.name] = _detached(own) if is_small else layout.gradient(own)
         return found
+
+
+def _detached(value: Any) -> Any:
+    """Return a tensor without its graph; anything else as it is."""
+    return value.detach() if isinstance(value, torch.Tensor) else value
 
 
 def _states_of_elements(rule: Rule) -> set[str]:

@@ -196,8 +196,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 gradients before, as it may be called more than once.
             minibatch_size: number of samples in the minibatch, for rules that use it.
             extras: the other inputs that the rule declares by `extra(name)`: numbers, or tensors
-                in a dict by parameter, or by name if the optimizer was given names. The `loss` may
-                also be what the closure returns.
+                (numbers, if it has one for each parameter) in a dict by parameter, or by name if
+                the optimizer was given names. The `loss` may also be what the closure returns.
 
         Returns:
             What the closure returned, when it was called first.
@@ -272,8 +272,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for members in self._members:
                 members.obey()
                 members.learner.check_undo(minibatch_size)
-            for members in self._members:
-                members.undo(extras, minibatch_size)
+            for members, given in self._extras_of(None, extras):
+                members.undo(given, minibatch_size)
 
     @_outside_graphs
     def _update(self, result: Any, minibatch_size: float, extras: dict[str, Any]) -> None:
@@ -285,12 +285,29 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 self._arrange()
             if not unscale(self, (p for group in self.param_groups for p in group["params"])):
                 return
-            for members in self._members:
-                names = members.learner.extras
-                given = extras
-                if result is not None and "loss" in names and "loss" not in extras:
-                    given = {**extras, "loss": result}
+            each = self._extras_of(result, extras)
+            if extras and len(each) > 1:  # else one could refuse after another was updated
+                for members, given in each:
+                    members.check_extras(given)
+            for members, given in each:
                 members.update(given, minibatch_size)
+
+    def _extras_of(self, result: Any, extras: dict[str, Any]) -> list[tuple[Members, Any]]:
+        """Return the extras of each learner: those that it has, and those that none has.
+
+        Args:
+            result: what the closure returned, which may be the loss; None if there was none.
+            extras: name -> value.
+        """
+        known = {name for members in self._members for name in members.learner.extras}
+        found: list[tuple[Members, Any]] = []
+        for members in self._members:
+            names = members.learner.extras
+            given = {n: v for n, v in extras.items() if n in names or n not in known}
+            if result is not None and "loss" in names and "loss" not in extras:
+                given["loss"] = result
+            found.append((members, given))
+        return found
 
     @property
     def _step_supports_amp_scaling(self) -> bool:

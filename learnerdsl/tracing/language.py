@@ -322,8 +322,6 @@ def _extra_symbol(trace_now: Trace, name: str, shape: Any) -> ExtraSymbol:
             "'rows', 'cols' or a tuple of axes for a value for each index of those."
         )
         raise RuleError(msg)
-    if len(kept) == trace_now.ndim:
-        return ExtraArray(trace_now.take_name(name, "extra"), trace_now.name)
     return AxisExtra(trace_now.take_name(name, "extra"), trace_now.name, kept)
 
 

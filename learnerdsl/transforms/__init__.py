@@ -31,6 +31,7 @@ from learnerdsl.transforms.perturb import perturb
 from learnerdsl.transforms.project_box import project_box
 from learnerdsl.transforms.project_l2_ball import project_l2_ball
 from learnerdsl.transforms.project_max_norm import project_max_norm
+from learnerdsl.transforms.qk_clip import qk_clip
 from learnerdsl.transforms.radial_brake import radial_brake
 from learnerdsl.transforms.radius_pin import radius_pin
 from learnerdsl.transforms.sam import sam
@@ -74,6 +75,7 @@ __all__ = [
     "project_box",
     "project_l2_ball",
     "project_max_norm",
+    "qk_clip",
     "radial_brake",
     "radius_pin",
     "row_update_floor",

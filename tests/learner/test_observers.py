@@ -82,7 +82,7 @@ def test_builtin_observes_what_numpy_and_the_oracle_see(name):
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in FEW_TRANSFORMS else slow(n) for n in transforms.__all__]
+    "name", [n if n in FEW_TRANSFORMS else slow(n) for n in transforms.__all__ if n != "qk_clip"]
 )
 def test_chain_observes_what_numpy_sees(name):
     transform = getattr(transforms, name)

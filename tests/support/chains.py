@@ -51,6 +51,8 @@ TRANSFORM_RANGES = {
     "mechanic_init": (0.01, 0.01),
     "mechanic_eps": (1e-8, 1e-6),
     "hyperball_eps": (1e-12, 1e-9),
+    "qk_tau": (50.0, 200.0),
+    "qk_alpha": (0.3, 1.0),
     "outward": (0.3, 0.7),
     "inward": (0.8, 1.2),
     "pinned_decay": (0.1, 0.5),
@@ -70,6 +72,14 @@ OPTIONS = {
     "sync_period": 4,
     "tail_start": 3,
 }
+
+
+def extras_of(name, params, t=0):
+    """What an update with a transform takes besides the gradients."""
+    if name != "qk_clip":
+        return {}
+    rng = np.random.default_rng(t)
+    return {"max_logit": [np.array(rng.uniform(1, 400, p.shape[0]), p.dtype) for p in params]}
 
 
 def chain_of(name, rule_name):
@@ -94,6 +104,7 @@ def hyperparameters(chain, rng, steps=STEPS):
 def problem(name, rule_name, dtype=np.float64, shapes=SHAPES):
     """Parameters, gradients and hyperparameters of a run."""
     rng = np.random.default_rng([11, *name.encode(), *rule_name.encode()])
+    shapes = [s for s in shapes if s or name != "qk_clip"]
     params = [np.array(rng.standard_normal(s), dtype) for s in shapes]
     gradients = [[np.array(rng.standard_normal(s), dtype) for s in shapes] for _ in range(STEPS)]
     if name in ("zero_nans", "apply_if_finite"):
@@ -107,10 +118,10 @@ def follow(name, rule_name, start, gradients, hypers, **arguments):
     params = [p.copy() for p in start]
     learner = chain_of(name, rule_name)(params, **options_of(name), **arguments)
     path = []
-    for one, values in zip(gradients, hypers, strict=True):
+    for t, (one, values) in enumerate(zip(gradients, hypers, strict=True), 1):
         for hyper, value in values.items():
             learner.hyperparameters[hyper] = value
-        learner.update(one)
+        learner.update(one, **extras_of(name, params, t))
         states = [a.copy() for states in learner.state.values() for a in states.values()]
         path.append(([p.copy() for p in params], states))
     return path, learner
@@ -121,7 +132,7 @@ def follow_by_hand(name, rule_name, start, gradients, hypers):
     transform = getattr(references, name)
     params, state, rule_state, updates, path = [p.copy() for p in start], {}, {}, 0, []
     for t, (one, values) in enumerate(zip(gradients, hypers, strict=True), 1):
-        own = _taken(transform, {**values, **options_of(name)})
+        own = _taken(transform, {**values, **options_of(name), **extras_of(name, params, t)})
         grads = one
         if "new" not in inspect.signature(transform).parameters:
             grads = transform(params, one, state, t, **own)

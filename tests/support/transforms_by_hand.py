@@ -258,6 +258,14 @@ def hyperball(params, new, grads, state, t, *, lr, hyperball_eps):
     return result
 
 
+def qk_clip(params, new, grads, state, t, *, max_logit, qk_tau, qk_alpha):
+    result = []
+    for n, logits in zip(new, max_logit, strict=True):
+        heads = [w * min(1.0, qk_tau / s) ** qk_alpha for w, s in zip(n, logits, strict=True)]
+        result.append(np.array(heads).reshape(n.shape))
+    return result
+
+
 def radial_brake(params, new, grads, state, t, *, outward, inward):
     result = []
     for p, n in zip(params, new, strict=True):

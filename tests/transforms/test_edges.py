@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from support.chains import chain_of
+from support.chains import chain_of, extras_of
 
 import learnerdsl as ld
 from learnerdsl import transforms
@@ -75,17 +75,18 @@ def test_a_limit_that_a_schedule_takes_below_zero_stops_and_does_not_reverse(bac
 @pytest.mark.parametrize("name", transforms.__all__)
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_a_transform_stays_a_number_without_gradients_and_weights(name, rule):
-    shapes = [(3, 2), (4,), (), (1,), (0,), (3, 0)]
+    shapes = [(3, 2), (4,), (1,), (0,), (3, 0), *([()] if name != "qk_clip" else [])]
     for size, weight in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1e-30, 1.0), (1e30, 1e-30)):
         params = [np.full(shape, weight) for shape in shapes]
         learner = chain_of(name, rule)(params, backend="numpy")
         for _ in range(5):
-            learner.update([np.full(shape, size) for shape in shapes])
+            gradients = [np.full(shape, size) for shape in shapes]
+            learner.update(gradients, **extras_of(name, params))
         assert all(np.isfinite(p).all() for p in params)
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(transforms.__all__) - {"fixed_weight_decay", "perturb"})
+    "name", sorted(set(transforms.__all__) - {"fixed_weight_decay", "perturb", "qk_clip"})
 )
 def test_weights_within_all_limits_stay_at_a_rate_of_0(name):
     params = [np.full((3, 2), 0.25), np.full(4, 0.125)]

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from support import transforms_by_hand as references
-from support.chains import RANDOM, RULES, chain_of, follow, follow_by_hand, problem
+from support.chains import RANDOM, RULES, chain_of, extras_of, follow, follow_by_hand, problem
 from support.coins import coins_of
 from support.tiers import FEW_TRANSFORMS, few, slow
 
@@ -88,7 +88,7 @@ def test_values_that_are_not_finite_propagate_as_in_numpy(name, bad):
         gradients = [np.linspace(1, 2, 40, dtype=np.float32), np.ones(2, np.float32)]
         gradients[0][[0, 17, 39]] = bad
         for _ in range(2):
-            learner.update(gradients)
+            learner.update(gradients, **extras_of(name, params))
         ends.append([*params, *(a for s in learner.state.values() for a in s.values())])
     for compiled, oracle in zip(*ends, strict=True):
         np.testing.assert_array_equal(np.isnan(compiled), np.isnan(oracle))
@@ -106,7 +106,7 @@ def test_serial_and_parallel_launches_agree_bitwise(name):
         learner = chain_of(name, "sgd")(params)
         learner._engine.use_threads(is_parallel)
         for _ in range(2):
-            learner.update(gradients)
+            learner.update(gradients, **extras_of(name, params))
         ends.append(params)
     for serial, parallel in zip(*ends, strict=True):
         np.testing.assert_array_equal(serial, parallel)
@@ -126,7 +126,7 @@ def test_transform_composes_with_every_kind_of_rule(name):
             continue
         weights = np.ones(5)
         chain = ld.chain(*(before if transform.place == "before" else after))
-        assert chain([weights]).update([np.ones(5)])
+        assert chain([weights]).update([np.ones(5)], **extras_of(name, [weights]))
         assert np.isfinite(weights).all()
 
 

@@ -350,7 +350,8 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         """Write the value into the tensor's row, or into its axis array."""
         slot = self.value_slot(name)
         if slot is None:
-            self.memory.vectors[tensor][name][...] = value
+            held = {**self.memory.vectors[tensor], **self.memory.held[tensor]}
+            held[name][...] = value
         else:
             self.tensor_rows[tensor, slot] = value
 

@@ -39,7 +39,7 @@ class Memory:
         self.parameters = parameters
         self.layout = layout = program.layout
         self.count = len(parameters)
-        own = (*layout.element_states, *program.kernel.temporaries)
+        own = (*layout.owned, *program.kernel.temporaries)
         self.given = given = len(layout.arrays) - len(own)
         described = [list(self._described(own, p.shape)) for p in parameters]
         self.arena = Arena(parameters, described, given)

@@ -282,8 +282,8 @@ class CudaEngine(ReadsGradients, DeviceStates):
         if not self.has_run or differs.any() or self.unsent:
             msg = (
                 "Before capturing a CUDA graph, call learner.update(...) once with the same "
-                "minibatch_size, loss and other extras: a replay cannot send new ones. (Hyperparameters are "
-                "sent by learner.refresh().)"
+                "minibatch_size, loss and other extras: a replay cannot send new ones. "
+                "(Hyperparameters are sent by learner.refresh().)"
             )
             raise LearnerError(msg)
         # Send them even if they have not changed: updates between replays may change them.

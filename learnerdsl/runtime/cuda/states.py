@@ -107,7 +107,7 @@ class DeviceStates(WholeUpdates, Tables):
     def _described(self, k: int, shape: tuple[int, ...]) -> Iterator[tuple[str, Any, Any]]:
         """Yield (name, shape, dtype) of the arrays of a tensor."""
         kernel, layout = self.program.kernel, self.program.layout
-        for symbol in (*layout.element_states, *kernel.temporaries):
+        for symbol in (*layout.owned, *kernel.temporaries):
             yield symbol.name, shape, layout.storages[symbol].numpy
         for vector in layout.vectors:
             kind = layout.storages[vector.symbol].numpy
