@@ -92,6 +92,17 @@ def test_chains_of_parts_are_updated_as_whole_tensors(name):
     assert error(rule, SHAPES, axes_for(SHAPES, axis), 2) < 1e-10
 
 
+def test_extras_of_tensors_and_axes_are_refused_where_processes_hold_parts():
+    rule = ld.chain(learners.sgd, transforms.qk_clip)
+    with pytest.raises(
+        ld.LearnerError, match=r"max_logit, an extra of shape \(0,\), but processes"
+    ):
+        Parts(rule, {"q": np.ones((4, 3))}, {"q": 0}, 2).train([])
+    updates = [({"q": np.zeros((4, 3))}, {"max_logit": {"q": np.full(4, 400.0)}})]
+    whole, _ = Parts(rule, {"q": np.ones((4, 3))}, {"q": None}, 2, lr=0.1).train(updates)
+    np.testing.assert_array_equal(whole["q"], np.full((4, 3), 0.5))
+
+
 @pytest.mark.parametrize("name", ["adam", "lion", "noisy_sgd"])
 def test_rules_that_treat_elements_alike_give_bitwise_the_same(name):
     rule = getattr(learners, name)
