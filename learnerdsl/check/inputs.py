@@ -1,6 +1,6 @@
 """Draw parameters, gradients and extras to judge a rule with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,8 +69,7 @@ def extras(
 
 def _drawn(extra: Any, array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw an extra input of one tensor."""
-    shape = array.shape if extra.shape == "element" else extra.array_shape(array.shape)
-    return np.asarray(rng.normal(size=shape), array.dtype)
+    return np.asarray(rng.normal(size=extra.array_shape(array.shape)), array.dtype)
 
 
 def filled_extras(

@@ -118,8 +118,8 @@ from learnerdsl.expr.sides import length as length
 from learnerdsl.expr.sides import sides as sides
 from learnerdsl.expr.symbols import CLOCK as CLOCK
 from learnerdsl.expr.symbols import STATE_SHAPES as STATE_SHAPES
-from learnerdsl.expr.symbols import AxisSize as AxisSize
 from learnerdsl.expr.symbols import AxisExtra as AxisExtra
+from learnerdsl.expr.symbols import AxisSize as AxisSize
 from learnerdsl.expr.symbols import AxisState as AxisState
 from learnerdsl.expr.symbols import Clock as Clock
 from learnerdsl.expr.symbols import ExtraArray as ExtraArray
@@ -139,8 +139,8 @@ from learnerdsl.expr.symbols import Position as Position
 from learnerdsl.expr.symbols import RingState as RingState
 from learnerdsl.expr.symbols import RuleSymbol as RuleSymbol
 from learnerdsl.expr.symbols import StateSymbol as StateSymbol
-from learnerdsl.expr.symbols import TensorScalar as TensorScalar
 from learnerdsl.expr.symbols import TensorExtra as TensorExtra
+from learnerdsl.expr.symbols import TensorScalar as TensorScalar
 from learnerdsl.expr.symbols import TensorState as TensorState
 from learnerdsl.expr.symbols import minibatch_size as minibatch_size
 from learnerdsl.expr.symbols import model_size as model_size

@@ -51,6 +51,10 @@ class ExtraSymbol(RuleSymbol):
     __slots__ = ()
     shape: Any
 
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the array for a parameter of this shape."""
+        return parameter
+
 
 class ExtraScalar(ExtraSymbol):
     """A number for the model, such as the loss."""

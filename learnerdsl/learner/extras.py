@@ -182,7 +182,7 @@ class ExtraInputs:
                 continue
             what = f"{name} of {parameter!r}"
             if k not in wanted:
-                msg = f"There is a {what}, but its rule takes none; leave it out, or write None."
+                msg = f"The {what} is given, but its rule takes none; leave it out, or write None."
                 raise UnknownNameError(msg)
             shape = wanted[k]
             found[k] = self.number(f"The {what}", value) if shape is None else _array(what, value)
@@ -211,9 +211,15 @@ def _wanted(
     return found
 
 
-def refuse_divided(rules: Sequence[Rule]) -> None:
-    """Raise for an extra of another shape than the parameters', where processes hold parts."""
-    for rule in _distinct(rules):
+def refuse_divided(rules: Sequence[Rule], shards: Sequence[Any]) -> None:
+    """Raise for an extra of single tensors or of axes whose parameter is held in parts.
+
+    Args:
+        rules: the traced rule of each parameter.
+        shards: what part of a tensor each parameter is; None if it is whole.
+    """
+    divided = [rule for rule, shard in zip(rules, shards, strict=True) if shard]
+    for rule in _distinct(divided):
         for extra in rule.extras:
             if extra.shape not in _OF_ALL:
                 msg = (
@@ -225,7 +231,7 @@ def refuse_divided(rules: Sequence[Rule]) -> None:
 
 
 def _leaves(given: Mapping[Any, Any], path: str = "") -> Iterator[tuple[Any, Any]]:
-    """Yield (path, value): numbers in dicts in dicts, which `flattened` does not take for arrays."""
+    """Yield (path, value), also of numbers, which `flattened` does not take for arrays."""
     for key, value in given.items():
         own = f"{path}.{key}" if path else key
         if isinstance(value, Mapping):

@@ -177,8 +177,7 @@ class Learner(Resumable, Undoing, Inspectable):
         # compiles the rule and allocates the states.
         check_choice("nonfinite", nonfinite, NONFINITE)
         check_choice("missing", missing, MISSING)
-        self._missing = missing
-        self._nonfinite = nonfinite
+        self._missing, self._nonfinite = missing, nonfinite
         self._seed = checked_seed(seed)
         params = flattened(params)
         self._is_mapping = isinstance(params, Mapping)
@@ -198,8 +197,7 @@ class Learner(Resumable, Undoing, Inspectable):
         self._rules, self._watch = watched(observe, traced, self._backend.shapes, is_device)
         self._rule = self._rules[0]
         check_variants(self._rules)
-        pairs = zip(self._rules, self._backend.shards, strict=True)
-        refuse_divided([own for own, shard in pairs if shard])
+        refuse_divided(self._rules, self._backend.shards)
         kinds = self._backend.kinds
         self._choices: dict[str, Any] = {
             "states": states,

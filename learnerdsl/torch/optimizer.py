@@ -285,11 +285,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 self._arrange()
             if not unscale(self, (p for group in self.param_groups for p in group["params"])):
                 return
-            each = self._extras_of(result, extras)
-            if extras and len(each) > 1:  # else one could refuse after another was updated
-                for members, given in each:
-                    members.check_extras(given)
-            for members, given in each:
+            for members, given in self._extras_of(result, extras):
                 members.update(given, minibatch_size)
 
     def _extras_of(self, result: Any, extras: dict[str, Any]) -> list[tuple[Members, Any]]:
@@ -307,6 +303,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             if result is not None and "loss" in names and "loss" not in extras:
                 given["loss"] = result
             found.append((members, given))
+        if len(found) > 1 and (extras or known):
+            for members, given in found:  # else one could refuse after another was updated
+                members.check_extras(given)
         return found
 
     @property

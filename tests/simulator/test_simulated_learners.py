@@ -165,3 +165,33 @@ def test_parameters_of_the_simulator_are_recognised():
     learner.update({n: on_device(g) for n, g in gradients(descent(parameters("dict")), 0).items()})
     with pytest.raises(ld.ArrayError, match="memory of the host"):
         learner.update(parameters("dict"))
+
+
+def test_simulated_extras_of_tensors_and_axes_follow_the_oracle():
+    @ld.rule
+    def scaled(p, g, lr=0.1):
+        rate = ld.extra("rate", shape="tensor") * ld.extra("first", shape=(0,))
+        if ld.ndim(p) > 1:
+            rate = rate + ld.extra("of_cols", shape="cols")
+        return ld.assign(p, p - lr * rate * g)
+
+    shapes, rng = ((7, 5), (2, 3, 4), (6,)), np.random.default_rng(0)
+
+    def draw(of):
+        return [None if of(s) is None else rng.standard_normal(of(s)) for s in shapes]
+
+    start = draw(lambda s: s)
+    params, twins = [on_device(p) for p in start], [p.copy() for p in start]
+    learner, oracle = scaled(params), scaled(twins, backend="numpy")
+    for step in range(3):
+        gradients = draw(lambda s: s)
+        extras = {
+            "rate": [float(r) for r in rng.standard_normal(3)],
+            "first": draw(lambda s: s[:1]),
+            "of_cols": draw(lambda s: (*s[:-2], s[-1]) if len(s) > 1 else None),
+        }
+        given = {**extras, "first": [on_device(a) for a in extras["first"]]} if step else extras
+        learner.update([on_device(g) for g in gradients], **given)
+        oracle.update(gradients, **extras)
+    for p, twin in zip(params, twins, strict=True):
+        np.testing.assert_allclose(copy_to_host(p), twin, rtol=1e-13, atol=1e-14)
