@@ -17,7 +17,7 @@ from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.interface import Choice, Interface, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
-from learnerdsl.torch.members import MODEL, Member, Members
+from learnerdsl.torch.members import MODEL, Member, Members, extras_of_each
 from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
 from learnerdsl.torch.ranks import is_distributed
 from learnerdsl.torch.scaling import unscale
@@ -272,7 +272,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for members in self._members:
                 members.obey()
                 members.learner.check_undo(minibatch_size)
-            for members, given in self._extras_of(None, extras):
+            for members, given in extras_of_each(self._members, None, extras):
                 members.undo(given, minibatch_size)
 
     @_outside_graphs
@@ -285,28 +285,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 self._arrange()
             if not unscale(self, (p for group in self.param_groups for p in group["params"])):
                 return
-            for members, given in self._extras_of(result, extras):
+            for members, given in extras_of_each(self._members, result, extras):
                 members.update(given, minibatch_size)
-
-    def _extras_of(self, result: Any, extras: dict[str, Any]) -> list[tuple[Members, Any]]:
-        """Return the extras of each learner: those that it has, and those that none has.
-
-        Args:
-            result: what the closure returned, which may be the loss; None if there was none.
-            extras: name -> value.
-        """
-        known = {name for members in self._members for name in members.learner.extras}
-        found: list[tuple[Members, Any]] = []
-        for members in self._members:
-            names = members.learner.extras
-            given = {n: v for n, v in extras.items() if n in names or n not in known}
-            if result is not None and "loss" in names and "loss" not in extras:
-                given["loss"] = result
-            found.append((members, given))
-        if len(found) > 1 and (extras or known):
-            for members, given in found:  # else one could refuse after another was updated
-                members.check_extras(given)
-        return found
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
