@@ -254,7 +254,7 @@ def _storages(
     own = STORAGES[precision.arithmetic]
     states = {state: precision.state(state.name) for state in kernel.states}
     return {
-        **dict.fromkeys(kernel.arrays, own),
+        **dict.fromkeys((*kernel.arrays, *kernel.extras), own),
         **{v.symbol: STORAGES["float64"] if v.is_wide else own for v in vectors},
         **states,
         kernel.parameter: STORAGES[precision.parameter],

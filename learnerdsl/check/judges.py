@@ -16,6 +16,7 @@ from learnerdsl.check.inputs import filled_extras
 from learnerdsl.check.running import OnArrays
 from learnerdsl.check.values import Precision, Value
 from learnerdsl.define import UpdateRule
+from learnerdsl.expr import MatrixExtra
 from learnerdsl.learner import Learner
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.tracing import Rule
@@ -190,6 +191,8 @@ class Judges:
             return None if symbol is None else float(value)
         if symbol.shape == "element":
             return np.array(value[rows])
+        if isinstance(symbol, MatrixExtra):
+            return np.array(value)
         shape = self.parameters[tensor].shape
         kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
         return np.reshape(value, kept)

@@ -158,10 +158,11 @@ def let(name: str, value: Any, dtype: str | None = None) -> Value:
 
 def extra(name: str, shape: str | tuple[int, ...] | None = None) -> Value:
     """Return an extra input of the update."""
-    del shape
     run = running_now("extra(...)")
     given = run.inputs.extras[run.public(name)]
-    return Value(given, is_array=isinstance(given, np.ndarray))
+    value = Value(given, is_array=isinstance(given, np.ndarray))
+    value.is_matrix = as_sides(shape) is not None
+    return value
 
 
 def evaluate(value: Any) -> None:

@@ -18,6 +18,7 @@ from learnerdsl.expr import (
     Draw,
     ExtraScalar,
     Hyperparameter,
+    MatrixExtra,
     MatrixFunction,
     MatrixLeaf,
     MatrixState,
@@ -126,9 +127,11 @@ class Body:
     def _axes_of_symbol(self, symbol: Any) -> Axes:
         if isinstance(symbol, (Hyperparameter, Clock, TensorScalar, TensorExtra, ExtraScalar)):
             return frozenset()
+        if isinstance(symbol, (MatrixExtra, MatrixState)):
+            return self.element
         if isinstance(symbol, AxisExtra) and len(symbol.shape) == self.rule.ndim:
             return self.element
-        if isinstance(symbol, (AxisState, AxisExtra)) and not isinstance(symbol, MatrixState):
+        if isinstance(symbol, (AxisState, AxisExtra)):
             return frozenset(symbol.shape)
         is_scalar = isinstance(symbol, StateSymbol) and symbol.shape in ("tensor", "model")
         return frozenset() if is_scalar else self.element

@@ -129,6 +129,7 @@ from learnerdsl.expr.symbols import GradientSymbol as GradientSymbol
 from learnerdsl.expr.symbols import GradientValue as GradientValue
 from learnerdsl.expr.symbols import Hyperparameter as Hyperparameter
 from learnerdsl.expr.symbols import LetValue as LetValue
+from learnerdsl.expr.symbols import MatrixExtra as MatrixExtra
 from learnerdsl.expr.symbols import MatrixState as MatrixState
 from learnerdsl.expr.symbols import ModelState as ModelState
 from learnerdsl.expr.symbols import Named as Named

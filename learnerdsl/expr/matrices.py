@@ -27,6 +27,7 @@ from learnerdsl.expr.sides import (
 )
 from learnerdsl.expr.symbols import (
     GradientSymbol,
+    MatrixExtra,
     MatrixState,
     ParameterSymbol,
     Position,
@@ -343,7 +344,7 @@ def sides_of_node(node: Any, found: Mapping[Any, Any], named: Mapping[Any, Sides
     """Return the sides of a node; `found` has those of its arguments, `named` those of lets."""
     if isinstance(node, sympy.Symbol):
         is_array = isinstance(node, _ARRAYS) or getattr(node, "shape", "") == "element"
-        own = node.shape if isinstance(node, MatrixState) else None
+        own = node.shape if isinstance(node, (MatrixExtra, MatrixState)) else None
         return own or named.get(node) or (PARAMETER_SIDES if is_array else None)
     if isinstance(node, MatrixLeaf):
         return node.sides

@@ -88,7 +88,7 @@ class AxisExtra(ExtraSymbol):
     __slots__ = ("shape",)
     shape: Any
 
-    def __new__(cls, name: str, owner: str, shape: tuple[int, ...]) -> Any:
+    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
         """Create the symbol."""
         symbol = super().__new__(cls, name, owner)
         symbol.shape = shape
@@ -104,6 +104,16 @@ class AxisExtra(ExtraSymbol):
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.shape)
+
+
+class MatrixExtra(AxisExtra):
+    """A matrix of other sides for each matrix of the parameter; its `shape` is `Sides`."""
+
+    __slots__ = ()
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (..., n, m), where n and m are the lengths of the sides."""
+        return array_shape(self.shape, parameter)
 
 
 class StateSymbol(RuleSymbol):

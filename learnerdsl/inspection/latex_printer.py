@@ -27,7 +27,7 @@ from learnerdsl.expr import (
     Where,
     nodes,
 )
-from learnerdsl.expr.symbols import Clock, ExtraArray, TensorScalar
+from learnerdsl.expr.symbols import Clock, ExtraSymbol, TensorScalar
 
 _OWN_NAMES = frozenset(
     ["arccos", "arcsin", "arctan", "cos", "cosh", "exp", "log", "sin", "sinh", "tan", "tanh"]
@@ -79,7 +79,9 @@ class Widths:
             return bool(node.axes)
         if isinstance(node, StateSymbol):
             return node.shape not in ("tensor", "model")
-        kinds = (Draw, MatrixFunction, MatrixLeaf, ParameterSymbol, GradientSymbol, ExtraArray)
+        if isinstance(node, ExtraSymbol):
+            return node.shape not in ("tensor", "model")
+        kinds = (Draw, MatrixFunction, MatrixLeaf, ParameterSymbol, GradientSymbol)
         return isinstance(node, kinds) or any(self._wide[argument] for argument in node.args)
 
 

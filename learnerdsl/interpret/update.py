@@ -9,7 +9,15 @@ import numpy as np
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import CLOCK, ExtraSymbol, MatrixState, RingState, StateSymbol, tensor_size
+from learnerdsl.expr import (
+    CLOCK,
+    ExtraSymbol,
+    MatrixExtra,
+    MatrixState,
+    RingState,
+    StateSymbol,
+    tensor_size,
+)
 from learnerdsl.interpret.evaluation import MISSING, Evaluation
 from learnerdsl.tracing import Rule, model_reductions, shown, starts, values
 
@@ -244,7 +252,7 @@ def _scalar(value: Any, xp: Any) -> Any:
 def _kept(symbol: StateSymbol | ExtraSymbol, value: Any, ndim: int) -> Any:
     """Return a value over some axes with the other axes as length 1, so that it broadcasts."""
     axes = symbol.shape
-    if not isinstance(axes, tuple) or isinstance(symbol, MatrixState):
+    if not isinstance(axes, tuple) or isinstance(symbol, (MatrixExtra, MatrixState)):
         return value
     sizes = dict(zip(axes, value.shape, strict=True))
     return value.reshape(tuple(sizes.get(axis, 1) for axis in range(ndim)))

@@ -7,7 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from learnerdsl.errors import ArrayError, HyperparameterError
-from learnerdsl.expr import AxisExtra, ExtraScalar, TensorExtra, minibatch_size, samples
+from learnerdsl.expr import (
+    AxisExtra,
+    ExtraScalar,
+    MatrixExtra,
+    TensorExtra,
+    minibatch_size,
+    samples,
+)
+from learnerdsl.jax.placing import whole
 from learnerdsl.jax.programs import Model
 from learnerdsl.tracing import Rule
 
@@ -79,7 +87,9 @@ def extras_of_tensor(
             raise ArrayError(msg)
         with jax.enable_x64(True):
             own = jnp.asarray(value)
-        if isinstance(symbol, AxisExtra):
+        if isinstance(symbol, MatrixExtra):
+            own = whole(own)
+        elif isinstance(symbol, AxisExtra):
             kept = (n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
             own = own.reshape(tuple(kept))
         found[symbol] = own

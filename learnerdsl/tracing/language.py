@@ -23,6 +23,7 @@ from learnerdsl.expr import (
     Hyperparameter,
     LetValue,
     MatrixDraw,
+    MatrixExtra,
     MatrixState,
     Named,
     NewValue,
@@ -285,8 +286,9 @@ def extra(name: str, shape: str | tuple[int, ...] | None = None) -> ExtraSymbol:
         shape: what the extra has one value for, as with `state`. "model": the whole learner, a
             number. "tensor": each parameter, a number. "element": each element, an array with the
             shape of the parameter. "rows" (all axes but the last), "cols" (all axes but the second
-            to last) or a tuple of axes: each index of those axes. May be left out for "loss",
-            which is "model", and "hessian_diag", which is "element".
+            to last) or a tuple of axes: each index of those axes. ("rows", "rows"), ("cols", 4) or
+            two other sides: a matrix for each matrix of the last two axes. May be left out for
+            "loss", which is "model", and "hessian_diag", which is "element".
 
     Raises:
         RuleError: the name is taken or is not an identifier, the shape is missing or unknown, or
@@ -314,12 +316,19 @@ def _extra_symbol(trace_now: Trace, name: str, shape: Any) -> ExtraSymbol:
     }
     if isinstance(shape, str) and shape in kinds:
         return kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
+    own = as_sides(shape)
+    if own is not None:
+        _require_matrix(trace_now, f"extra({name!r}) of shape {own}")
+        if own != PARAMETER_SIDES:
+            return MatrixExtra(trace_now.take_name(name, "extra"), trace_now.name, own)
+        shape = tuple(range(trace_now.ndim))
     kept = _kept_axes(trace_now, f"extra({name!r})", shape)
     if kept is None:
         msg = (
             f"extra({name!r}) cannot have shape {shape!r}; write shape='model' for a number, "
-            "'tensor' for one for each parameter, 'element' for arrays like the parameters, or "
-            "'rows', 'cols' or a tuple of axes for a value for each index of those."
+            "'tensor' for one for each parameter, 'element' for arrays like the parameters, "
+            "'rows', 'cols' or a tuple of axes for a value for each index of those, or two sides "
+            "of a matrix such as ('rows', 'rows')."
         )
         raise RuleError(msg)
     return AxisExtra(trace_now.take_name(name, "extra"), trace_now.name, kept)

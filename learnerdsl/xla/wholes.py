@@ -12,6 +12,7 @@ import sympy
 
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
+    MatrixExtra,
     MatrixFunction,
     MatrixLeaf,
     MatrixState,
@@ -78,7 +79,7 @@ class _Gathering:
         """Replace the statements."""
         taken = {_without_transpose(a) for f in self.functions for a in f.args}
         own = {a for a in taken if a.is_Symbol and not self.body.is_scalar(a)}
-        operands = {a for a in own if not isinstance(a, MatrixState)}
+        operands = {a for a in own if not isinstance(a, (MatrixExtra, MatrixState))}
         elementwise = self.elementwise(operands)
         computed = {s.symbol for s in self.body.statements}
         for statement in self.body.statements:
@@ -145,7 +146,9 @@ class _Gathering:
         """Return whether a value is computed from matrices that are whole."""
         known = set(self.whole.values())
         return all(
-            symbol in known or isinstance(symbol, MatrixState) or self.body.is_scalar(symbol)
+            symbol in known
+            or isinstance(symbol, (MatrixExtra, MatrixState))
+            or self.body.is_scalar(symbol)
             for symbol in _outside([expression])
         )
 

@@ -319,7 +319,7 @@ SHAPES_OF_EXTRAS = {
     "nothing": (None, "cannot have shape None"),
     "axis": ((2,), r"has the axes \(2,\), but a tensor with 2 axes does not have all"),
     "fraction": ((0.5,), r"cannot have shape \(0\.5,\)"),
-    "sides": (("rows", "rows"), r"cannot have shape \('rows', 'rows'\)"),
+    "side": (("rows", "depth"), "A side of a matrix cannot be 'depth'"),
 }
 
 

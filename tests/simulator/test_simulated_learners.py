@@ -195,3 +195,25 @@ def test_simulated_extras_of_tensors_and_axes_follow_the_oracle():
         oracle.update(gradients, **extras)
     for p, twin in zip(params, twins, strict=True):
         np.testing.assert_allclose(copy_to_host(p), twin, rtol=1e-13, atol=1e-14)
+
+
+def test_simulated_extras_that_are_matrices_follow_the_oracle():
+    @ld.rule
+    def between(p, g):
+        left, right = ld.extra("left", shape=("rows", "rows")), ld.extra("right", shape=("cols", 2))
+        return ld.assign(
+            p, p - ld.matmul(left, ld.matmul(g, ld.matmul(right, ld.transpose(right))))
+        )
+
+    shapes, rng = ((7, 5), (2, 3, 4)), np.random.default_rng(0)
+    start = [rng.standard_normal(s) for s in shapes]
+    params, twins = [on_device(p) for p in start], [p.copy() for p in start]
+    learner, oracle = between(params), between(twins, backend="numpy")
+    for _ in range(2):
+        gradients = [rng.standard_normal(s) for s in shapes]
+        left = [rng.standard_normal((*s[:-2], s[-2], s[-2])) for s in shapes]
+        right = [rng.standard_normal((*s[:-2], s[-1], 2)) for s in shapes]
+        learner.update([on_device(g) for g in gradients], left=left, right=right)
+        oracle.update(gradients, left=left, right=right)
+    for p, twin in zip(params, twins, strict=True):
+        np.testing.assert_allclose(copy_to_host(p), twin, rtol=1e-12, atol=1e-12)

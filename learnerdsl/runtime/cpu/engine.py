@@ -347,11 +347,12 @@ class CpuEngine(ReadsGradients, Absences, HostStates):
         self.model_rows[:, self.extra_slot(name)] = value
 
     def set_value(self, name: str, tensor: int, value: Any) -> None:
-        """Write the value into the tensor's row, or into its axis array."""
+        """Write the value into the tensor's row, or into an array of the engine."""
         slot = self.value_slot(name)
         if slot is None:
-            held = {**self.memory.vectors[tensor], **self.memory.held[tensor]}
-            held[name][...] = value
+            memory = self.memory
+            places = (memory.vectors[tensor], memory.held[tensor], memory.matrices[tensor])
+            next(own for own in places if name in own)[name][...] = value
         else:
             self.tensor_rows[tensor, slot] = value
 

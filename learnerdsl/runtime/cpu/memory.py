@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import MatrixState, RingState
+from learnerdsl.expr import MatrixExtra, MatrixState, RingState
 from learnerdsl.interpret.codecs import decode, decode_parameter
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.slots import STEP
@@ -75,8 +75,8 @@ class Memory:
         names = {symbol.name for symbol in self.narrow}
         found = {name: array for name, array in self.held[k].items() if name not in names}
         found[kernel.parameter.name] = self.parameters[k]
-        for symbol in kernel.states:
-            if isinstance(symbol, MatrixState):
+        for symbol in (*kernel.extras, *kernel.states):
+            if isinstance(symbol, (MatrixExtra, MatrixState)):
                 shape = symbol.array_shape(self.tables.shapes[k])
                 found[symbol.name] = np.zeros(shape, self.layout.storages[symbol].numpy)
         return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.errors import InternalError, LearnerError
-from learnerdsl.expr import MatrixState, RingState
+from learnerdsl.expr import MatrixExtra, MatrixState, RingState
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.cuda import THREADS, lanes_among
 from learnerdsl.kernels.slots import SAMPLES, STEP
@@ -112,8 +112,8 @@ class DeviceStates(WholeUpdates, Tables):
         for vector in layout.vectors:
             kind = layout.storages[vector.symbol].numpy
             yield vector.symbol.name, self.shape_of_vector(vector, k), kind
-        for symbol in kernel.states:
-            if isinstance(symbol, MatrixState):
+        for symbol in (*kernel.extras, *kernel.states):
+            if isinstance(symbol, (MatrixExtra, MatrixState)):
                 yield symbol.name, symbol.array_shape(shape), layout.storages[symbol].numpy
         for companion in layout.companions:
             yield companion.key, companion.array_shape(shape), companion.numpy

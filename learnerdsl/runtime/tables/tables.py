@@ -201,7 +201,7 @@ class Tables:
         return [symbol.name for symbol in self.program.layout.model].index(name)
 
     def value_slot(self, name: str) -> int | None:
-        """Return the slot of an extra in a tensor row; None if it is an axis array."""
+        """Return the slot of an extra in a tensor row; None if it is an array."""
         names = {extra.name: extra for extra in self.program.kernel.extras}
         slots = self.program.layout.tensor
         return slots.index(names[name]) if names[name] in slots else None
