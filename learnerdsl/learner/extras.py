@@ -166,8 +166,8 @@ class ExtraInputs:
         given = dict(_leaves(flattened(given))) if isinstance(given, Mapping) else given
         check_form(name, given, self.is_mapping)
         named = {n: v for n, v in named_arrays(given, name).items() if n not in self.frozen}
-        wanted = self.wanted[name]
-        unknown = [n for n in named if n not in self.parameters]
+        wanted, known = self.wanted[name], set(self.parameters)
+        unknown = [n for n in named if n not in known]
         needed = [n for k, n in enumerate(self.parameters) if k in wanted and k not in absent]
         missing = [n for n in needed if named.get(n) is None]
         if unknown or missing:

@@ -304,16 +304,19 @@ def extra(name: str, shape: str | tuple[int, ...] | None = None) -> ExtraSymbol:
             "choose another."
         )
         raise RuleError(msg)
-    symbol = _extra_symbol(trace_now, name, "tensor" if shape == () else shape)
+    symbol = _extra_symbol(trace_now, name, shape)
     trace_now.extras.append(symbol)
     return symbol
 
 
-def _extra_symbol(trace_now: Trace, name: str, shape: Any) -> ExtraSymbol:
-    """Return the symbol of an extra; negative axes are counted from 0."""
+def _extra_symbol(trace_now: Trace, name: str, given: Any) -> ExtraSymbol:
+    """Return the symbol of an extra of the shape `given`; negative axes are counted from 0."""
     kinds: dict[Any, type[ExtraSymbol]] = {
         kind.shape: kind for kind in (ExtraScalar, TensorExtra, ExtraArray)
     }
+    # Other objects, such as arrays, may not be comparable with words and tuples.
+    shape: Any = given if isinstance(given, (str, tuple)) else None
+    shape = "tensor" if shape == () else shape
     if isinstance(shape, str) and shape in kinds:
         return kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
     own = as_sides(shape)
@@ -325,7 +328,7 @@ def _extra_symbol(trace_now: Trace, name: str, shape: Any) -> ExtraSymbol:
     kept = _kept_axes(trace_now, f"extra({name!r})", shape)
     if kept is None:
         msg = (
-            f"extra({name!r}) cannot have shape {shape!r}; write shape='model' for a number, "
+            f"extra({name!r}) cannot have shape {given!r}; write shape='model' for a number, "
             "'tensor' for one for each parameter, 'element' for arrays like the parameters, "
             "'rows', 'cols' or a tuple of axes for a value for each index of those, or two sides "
             "of a matrix such as ('rows', 'rows')."

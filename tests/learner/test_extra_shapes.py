@@ -317,6 +317,8 @@ def test_traced_rules_with_them_are_pickled():
 SHAPES_OF_EXTRAS = {
     "word": ("row", "write shape='model' for a number, 'tensor' for one for each parameter"),
     "nothing": (None, "cannot have shape None"),
+    "array": (np.ma.zeros(3), "cannot have shape masked_array"),
+    "set": (({1},), r"cannot have shape \(\{1\},\)"),
     "axis": ((2,), r"has the axes \(2,\), but a tensor with 2 axes does not have all"),
     "fraction": ((0.5,), r"cannot have shape \(0\.5,\)"),
     "side": (("rows", "depth"), "A side of a matrix cannot be 'depth'"),
