@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from learnerdsl.expr import orthonormal as orthonormal
     from learnerdsl.expr import pi as pi
     from learnerdsl.expr import prod as prod
+    from learnerdsl.expr import put_rows as put_rows
     from learnerdsl.expr import samples as samples
     from learnerdsl.expr import sides as sides
     from learnerdsl.expr import size as size
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
     from learnerdsl.expr import solve_triangular as solve_triangular
     from learnerdsl.expr import step as step
     from learnerdsl.expr import sum as sum
+    from learnerdsl.expr import take_rows as take_rows
+    from learnerdsl.expr import top_rows as top_rows
     from learnerdsl.expr import trace as trace
     from learnerdsl.expr import transpose as transpose
     from learnerdsl.expr import where as where
@@ -158,6 +161,7 @@ _HOMES = {
         "orthonormal",
         "pi",
         "prod",
+        "put_rows",
         "samples",
         "sides",
         "size",
@@ -165,6 +169,8 @@ _HOMES = {
         "solve_triangular",
         "step",
         "sum",
+        "take_rows",
+        "top_rows",
         "trace",
         "transpose",
         "where",

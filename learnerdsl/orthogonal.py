@@ -120,7 +120,7 @@ def orthogonalize(
     two axes the matrices are those of the last two.
 
     Args:
-        x: a matrix with the shape of the parameter, or the transpose of one.
+        x: a matrix, of the parameter's shape or of any sides.
         steps: number of iterations.
         coefficients: $(a, b, c)$; a sequence of them, one for each iteration, whose last one is
             repeated; or the name of published ones: "muon" (Jordan's, always the same),
@@ -138,7 +138,7 @@ def orthogonalize(
 
     Raises:
         HyperparameterError: `steps` is no whole number, or `coefficients` are none of these.
-        RuleError: `x` has not the shape of the parameter, or that has less than two axes.
+        RuleError: `x` is no matrix, or the parameter has less than two axes.
 
     >>> import learnerdsl as ld
     >>> import numpy as np
@@ -155,8 +155,7 @@ def orthogonalize(
     published = _published(coefficients)
     triples = _checked(steps, published.triples)
     lies = orientation(x, "x_0")
-    u = transpose(x) if lies.is_transposed else x
-    length = norm(u) if len(lies.shape) == 2 else norm(u, axis=(-2, -1))
+    length = norm(x) if len(lies.shape) == 2 else norm(x, axis=(-2, -1))
     factor = published.safety if safety is None else safety
     length = length if as_number(factor) == 1 else factor * length
     divisor = length + eps if eps_is_added else maximum(length, eps)
@@ -166,14 +165,14 @@ def orthogonalize(
 
     short, long = sorted(lies.shape[-2:])
     is_tall = lies.shape[-2] > lies.shape[-1]
-    y = named("x_0", u / divisor)
+    y = named("x_0", x / divisor)
     if is_tall:
         y = named("x_0_transposed", transpose(y))
     if gram and long >= WORTHWHILE * short:
-        y = _by_gram(y, triples, identity("cols" if is_tall else "rows"), named)
+        y = _by_gram(y, triples, identity(lies.sides[1 if is_tall else 0]), named)
     else:
         y = _by_steps(y, triples, named)
-    return transpose(y) if is_tall != lies.is_transposed else y
+    return transpose(y) if is_tall else y
 
 
 def _by_steps(x: Any, triples: Sequence[Triple], named: Callable[[str, Any], Any]) -> Any:

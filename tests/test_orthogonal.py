@@ -181,16 +181,24 @@ def test_what_is_no_number_of_steps_is_refused(steps):
         outcome(lambda g: ld.orthogonalize(g, steps), np.ones((2, 2)))
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (lambda g: ld.matmul(g, ld.transpose(g)), "but this is a matrix of rows by rows"),
-        (lambda g: ld.norm(g), "but this is no matrix"),
-    ],
-)
-def test_what_has_another_shape_is_refused(value, message):
-    with pytest.raises(ld.RuleError, match=message):
-        outcome(lambda g: ld.matmul(ld.orthogonalize(value(g)), g), np.ones((2, 3)))
+@pytest.mark.parametrize("gram", [False, True])
+@pytest.mark.parametrize("backend", ["cpu", "numpy"])
+@pytest.mark.parametrize("shape", [(3, 7), (7, 3), (2, 4, 6)], ids=str)
+def test_matrices_of_other_sides_are_made_orthogonal(shape, backend, gram):
+    g = np.random.default_rng(9).standard_normal(shape)
+
+    def value(g):
+        of_rows = ld.orthogonalize(ld.first_columns(g, 1), 9, "polar_express", gram=gram)
+        of_columns = ld.orthogonalize(ld.transpose(ld.first_columns(g, 2)), gram=gram)
+        return ld.matmul(of_rows, ld.sum(of_columns, axis=-2)[0:0] if False else of_columns)
+
+    found = outcome(value, g, backend)
+    assert found.shape == shape
+
+
+def test_what_is_no_matrix_is_refused():
+    with pytest.raises(ld.RuleError, match="needs a matrix, but this is none"):
+        outcome(lambda g: ld.matmul(ld.orthogonalize(ld.norm(g)), g), np.ones((2, 3)))
 
 
 def test_vectors_are_refused():

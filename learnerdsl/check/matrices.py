@@ -9,7 +9,7 @@ import numpy as np
 from learnerdsl.check import reductions
 from learnerdsl.check.context import running_now
 from learnerdsl.check.values import WIDE, Value, as_value, cast, precision
-from learnerdsl.expr import length
+from learnerdsl.expr import Sides, length
 from learnerdsl.tracing import Orientation
 
 _TRIALS = 3
@@ -128,6 +128,57 @@ def first_columns(a: Any, count: int) -> Value:
     return _result(number, bound, x)
 
 
+def top_rows(scores: Any, count: int) -> Value:
+    """Return the numbers of the largest scores; the bound is infinite where rounding decides."""
+    x = _matrix(scores)
+    number, bound = x.number[..., 0], x.bound[..., 0]
+    turned = np.argsort(number[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    order = number.shape[-1] - 1 - turned
+    size, reach = (np.take_along_axis(v, order, -1) for v in (number, bound))
+    reach = reach[..., :-1] + reach[..., 1:]
+    with np.errstate(all="ignore"):
+        may_swap = (reach > 0) & ~(size[..., :-1] - size[..., 1:] > reach)
+    edge = np.zeros((*order.shape[:-1], 1), bool)
+    is_doubtful = np.concatenate([may_swap, edge], -1) | np.concatenate([edge, may_swap], -1)
+    chosen, doubtful = (v[..., :count, None] for v in (order, is_doubtful))
+    return _result(chosen.astype(WIDE), np.where(doubtful, np.inf, 0.0), x)
+
+
+def take_rows(a: Any, indices: Any) -> Value:
+    """Return rows of a matrix, NaN for those that there are not."""
+    x, chosen = _matrix(a), _matrix(indices)
+    places, wholes = _with_places(x, chosen)
+    number, bound = (np.take_along_axis(whole, places, -2) for whole in wholes)
+    return _result(number, np.where(chosen.bound > 0, np.inf, bound), x, chosen)
+
+
+def put_rows(a: Any, indices: Any, rows: Any) -> Value:
+    """Return a matrix with other rows; those for rows that there are not are left out."""
+    x, chosen, new = _matrix(a), _matrix(indices), _matrix(rows)
+    places, wholes = _with_places(x, chosen)
+    for whole, own in zip(wholes, (new.number, new.bound), strict=True):
+        np.put_along_axis(whole, places, own, -2)
+    number, bound = (whole[..., :-1, :] for whole in wholes)
+    is_doubtful = (chosen.bound > 0).any((-2, -1), keepdims=True)
+    return _result(number, np.where(is_doubtful, np.inf, bound), x, chosen, new)
+
+
+def _with_places(x: Value, chosen: Value) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the places of rows, and number and bound with one more row for what is none."""
+    count, cols = x.number.shape[-2:]
+    is_row = (chosen.number >= 0) & (chosen.number < count)
+    places = np.where(is_row, chosen.number, count).astype(int)
+    outer = places.shape[:-2]
+    wholes = [
+        np.concatenate(
+            [np.broadcast_to(v, (*outer, count, cols)), np.full((*outer, 1, cols), np.nan, WIDE)],
+            -2,
+        )
+        for v in (x.number, x.bound)
+    ]
+    return places, wholes
+
+
 def trace(a: Any) -> Value:
     """Return the sum of the diagonal."""
     return reductions.sum(diagonal(a), axis=-2)
@@ -147,10 +198,10 @@ def _one_by_one(function: Callable[..., Any], *stacks: np.ndarray) -> np.ndarray
 
 
 def orientation(x: Any, names: str) -> Orientation:
-    """Return how a matrix lies; that of a square parameter lies as the parameter does."""
+    """Return how a matrix lies."""
     del names
-    shape = running_now("orthogonalize(...)").shape
-    return Orientation(_matrix(x).number.shape != shape, shape)
+    shape = _matrix(x).number.shape
+    return Orientation(Sides(shape[-2:]), shape)
 
 
 def _matrix(value: Any) -> Value:

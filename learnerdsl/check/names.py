@@ -39,7 +39,8 @@ _OF_TENSORS = {
         for name in (
             *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors"),
             *("first_columns", "identity", "inverse", "inverse_root", "matmul", "orthonormal"),
-            *("solve", "solve_triangular", "trace", "transpose"),
+            *("put_rows", "solve", "solve_triangular", "take_rows", "top_rows", "trace"),
+            "transpose",
         )
     },
 }

@@ -107,6 +107,12 @@ from learnerdsl.expr.reductions import prod as prod
 from learnerdsl.expr.reductions import size as size
 from learnerdsl.expr.reductions import sum as sum
 from learnerdsl.expr.reductions import written as written
+from learnerdsl.expr.rows import PutRows as PutRows
+from learnerdsl.expr.rows import TakeRows as TakeRows
+from learnerdsl.expr.rows import TopRows as TopRows
+from learnerdsl.expr.rows import put_rows as put_rows
+from learnerdsl.expr.rows import take_rows as take_rows
+from learnerdsl.expr.rows import top_rows as top_rows
 from learnerdsl.expr.sides import PARAMETER_SIDES as PARAMETER_SIDES
 from learnerdsl.expr.sides import Side as Side
 from learnerdsl.expr.sides import Sides as Sides

@@ -152,6 +152,7 @@ class FirstColumns(MatrixFunction):
     """The first columns of a matrix."""
 
     name = "first_columns"
+    text = r"{{{0}}}_{{:,\,1{{:}}{1}}}"
     is_decomposition = False
 
     def __new__(cls, a: Any, count: Any) -> "FirstColumns":
@@ -175,9 +176,6 @@ class FirstColumns(MatrixFunction):
             msg = f"takes {self}, which has {cols} columns; write {cols} or less."
             raise Misfit(msg)
         return Sides((rows, self.columns))
-
-    def _latex(self, printer: Any) -> str:
-        return rf"{self._operand(printer, self.args[0])}_{{:,\,1{{:}}{self.columns}}}"
 
     def _pretty(self, printer: Any) -> Any:
         return called(printer, self.name, (self.args[0], prettyForm(str(self.columns))))

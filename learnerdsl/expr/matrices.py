@@ -49,6 +49,7 @@ class MatrixFunction(sympy.Expr):
     is_real = True
     name: ClassVar[str]
     text: ClassVar[str]
+    """Its LaTeX text, with places for `operands` and then for `literals`."""
     needs_no_brackets: ClassVar[tuple[type, ...]] = ()
     is_decomposition: ClassVar[bool] = True
     """Whether a library factorizes a matrix for it, which takes long and makes a host wait."""
@@ -88,7 +89,7 @@ class MatrixFunction(sympy.Expr):
         return sympy.Expr.__new__(cls, *(expression(a) for a in arguments))
 
     def _latex(self, printer: Any) -> str:
-        return self.text.format(*(self._operand(printer, a) for a in self.operands))
+        return self.text.format(*(self._operand(printer, a) for a in self.operands), *self.literals)
 
     def is_bare(self, argument: Any) -> bool:
         """Return whether an argument needs no brackets in LaTeX."""

@@ -110,11 +110,16 @@ known_sides: ContextVar[Mapping[Any, Sides] | None] = ContextVar(
 """The sides of the values of the traced rule that have names and are matrices."""
 
 
+known_shape: ContextVar[tuple[int, ...] | None] = ContextVar("learnerdsl_known_shape", default=None)
+"""The shape of the parameter that the rule is traced for."""
+
+
 @contextmanager
-def knowing(found: Mapping[Any, Sides]) -> Iterator[None]:
-    """Let `sides_of` know the sides of values with names."""
-    token = known_sides.set(found)
+def knowing(found: Mapping[Any, Sides], shape: tuple[int, ...]) -> Iterator[None]:
+    """Let `sides_of` know the sides of values with names, and functions the parameter's shape."""
+    token, own = known_sides.set(found), known_shape.set(shape)
     try:
         yield
     finally:
         known_sides.reset(token)
+        known_shape.reset(own)

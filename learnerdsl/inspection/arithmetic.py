@@ -22,8 +22,11 @@ from learnerdsl.expr import (
     MatrixFunction,
     MatrixReduction,
     Orthonormal,
+    PutRows,
     Solve,
     SolveTriangular,
+    TakeRows,
+    TopRows,
     Transpose,
     length,
 )
@@ -60,6 +63,7 @@ def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, i
 _CLASSES = (
     *(MatMul, Transpose, MatrixReduction, Filled, Diagonal, DiagonalMatrix, Orthonormal, Inverse),
     *(InverseRoot, Eigenvectors, Eigenvalues, Cholesky, Solve, SolveTriangular, FirstColumns),
+    *(TopRows, TakeRows, PutRows),
     Identity,
 )
 _FUNCTIONS = {cls.__name__.lower() for cls in _CLASSES}

@@ -318,7 +318,7 @@ class RulePrinter(LatexPrinter):
         return f"{head} {self.factor(expr.argument)}"
 
     def _print_MatrixFunction(self, expr: MatrixFunction) -> str:
-        return expr.text.format(*(self._operand(a, expr) for a in expr.operands))
+        return expr.text.format(*(self._operand(a, expr) for a in expr.operands), *expr.literals)
 
     _print_MatMul = _print_Transpose = _print_MatrixFunction  # SymPy has nodes of these names
 

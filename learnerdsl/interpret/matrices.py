@@ -21,9 +21,12 @@ from learnerdsl.expr import (
     MatrixState,
     Orthonormal,
     ParameterSymbol,
+    PutRows,
     Solve,
     SolveTriangular,
     StateSymbol,
+    TakeRows,
+    TopRows,
     Transpose,
     array_shape,
     length,
@@ -143,10 +146,7 @@ def _factorized(expr: Any, values: Sequence[Any], xp: Any) -> Any:
     own = [np.asarray(value) for value in values]
     if isinstance(expr, SolveTriangular):
         own[0] = (np.tril if expr.is_lower else np.triu)(own[0])
-    outer = np.broadcast_shapes(*(value.shape[:-2] for value in own))
-    count = math.prod(outer)
-    wide = (np.broadcast_to(value, (*outer, *value.shape[-2:])) for value in own)
-    stacks = [value.reshape(count, *value.shape[-2:]) for value in wide]
+    outer, stacks = _stacks(own)
     found = np.full_like(stacks[-1], np.nan)
     for k, matrices in enumerate(zip(*stacks, strict=True)):
         if all(np.isfinite(matrix).all() for matrix in matrices):
@@ -157,6 +157,40 @@ def _factorized(expr: Any, values: Sequence[Any], xp: Any) -> Any:
     finite = np.isfinite(found).all((-2, -1), keepdims=True)
     whole = np.where(finite, found, np.nan).reshape(*outer, *found.shape[-2:])
     return xp.asarray(whole, dtype=values[0].dtype)
+
+
+def _stacks(own: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[np.ndarray]]:
+    """Return the shape of a stack of matrices, and stacks with one axis for it."""
+    outer = np.broadcast_shapes(*(value.shape[:-2] for value in own))
+    wide = (np.broadcast_to(value, (*outer, *value.shape[-2:])) for value in own)
+    return outer, [value.reshape(math.prod(outer), *value.shape[-2:]) for value in wide]
+
+
+def _top_rows(expr: TopRows, values: Sequence[Any], xp: Any) -> Any:
+    """Return the numbers of the largest scores, of each column by itself; NaN is the largest."""
+    (scores,) = values
+    outer, (stack,) = _stacks([np.asarray(scores)])
+    found = np.empty((len(stack), expr.count, 1))
+    for k, column in enumerate(stack):
+        of = [(np.isnan(score), 0.0 if np.isnan(score) else score) for score in column[:, 0]]
+        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.count]
+    return xp.asarray(found.reshape(*outer, expr.count, 1), dtype=scores.dtype)
+
+
+def _exchanged(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return rows of matrices, or matrices with other rows, row by row."""
+    outer, stacks = _stacks([np.asarray(value) for value in values])
+    whole, indices = stacks[:2]
+    is_put = isinstance(expr, PutRows)
+    shape = whole.shape if is_put else (*indices.shape[:2], whole.shape[-1])
+    found = whole.copy() if is_put else np.full(shape, np.nan)
+    for k, place in np.ndindex(indices.shape[:2]):
+        index = indices[k, place, 0]
+        if 0 <= index < whole.shape[1] and is_put:
+            found[k, int(index)] = stacks[2][k, place]
+        elif 0 <= index < whole.shape[1]:
+            found[k, place] = whole[k, int(index)]
+    return xp.asarray(found.reshape(*outer, *shape[1:]), dtype=values[0].dtype)
 
 
 def _reduced(expr: MatrixReduction, values: Sequence[Any], xp: Any) -> Any:
@@ -186,6 +220,9 @@ _OF_VALUES = {
     Diagonal: _diagonal,
     DiagonalMatrix: _diagonal,
     FirstColumns: _first_columns,
+    TopRows: _top_rows,
+    TakeRows: _exchanged,
+    PutRows: _exchanged,
     **dict.fromkeys(_FACTORIZED, _factorized),
 }
 

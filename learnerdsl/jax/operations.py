@@ -242,6 +242,36 @@ def first_columns(a: Any, count: int) -> Any:
     return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
 
 
+def top_rows(scores: Any, count: int) -> Any:
+    """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
+    scores = unsplit(scores)
+    order = jnp.argsort(scores[..., 0], axis=-1, stable=True, descending=True)
+    return order[..., :count, None].astype(scores.dtype)
+
+
+def take_rows(a: Any, indices: Any) -> Any:
+    """Return rows of matrices; NaN for those that there are not."""
+    a, places = _with_places(a, indices)
+    return jnp.take_along_axis(a, places, -2, mode="fill", fill_value=jnp.nan)
+
+
+def put_rows(a: Any, indices: Any, rows: Any) -> Any:
+    """Return matrices with other rows; those for rows that there are not are left out."""
+    a, places = _with_places(a, indices)
+    return jnp.put_along_axis(a, places, unsplit(rows), -2, inplace=False, mode="drop")
+
+
+def _with_places(a: Any, indices: Any) -> tuple[Any, Any]:
+    """Return matrices and the places of rows, beyond the end for those that there are not."""
+    a, indices = unsplit(a), unsplit(indices)
+    count = a.shape[-2]
+    is_row = (indices >= 0) & (indices < count)
+    places = jnp.where(is_row, indices, count).astype(int)
+    outer = jnp.broadcast_shapes(a.shape[:-2], places.shape[:-2])
+    wide = jnp.broadcast_to(a, (*outer, *a.shape[-2:]))
+    return wide, jnp.broadcast_to(places, (*outer, places.shape[-2], a.shape[-1]))
+
+
 def _known(result: Any, *operands: Any) -> Any:
     """Return a result that is NaN where it, or an operand, is not finite."""
     is_known: Any = True

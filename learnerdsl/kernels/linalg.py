@@ -113,6 +113,49 @@ def first_columns(a: Any, count: int, xp: Any = np) -> Any:
     return a[..., :count].copy()
 
 
+def top_rows(scores: Any, count: int, xp: Any = np) -> Any:
+    """Return the numbers (..., count, 1) of the largest scores (..., n, 1), the largest first.
+
+    The order of equal scores is that of the rows; NaN is larger than all.
+    """
+    # From the last to the first, so that what is turned around afterwards is still in order.
+    turned = scores[..., ::-1, 0]
+    order = xp.argsort(turned, axis=-1, kind="stable")[..., ::-1]
+    return (scores.shape[-2] - 1 - order[..., :count, None]).astype(scores.dtype)
+
+
+def take_rows(a: Any, indices: Any, xp: Any = np) -> Any:
+    """Return rows (..., k, m) of matrices (..., n, m); NaN for those that there are not."""
+    outer, (whole, numbers) = _stacked(xp, a, indices)
+    rows, cols = a.shape[-2:]
+    found = xp.full((len(whole), indices.shape[-2], cols), np.nan, dtype=a.dtype)
+    if rows:
+        is_row = (numbers >= 0) & (numbers < rows)
+        places = xp.where(is_row, numbers, 0)[..., 0].astype(np.int64)
+        own = whole[xp.arange(len(whole))[:, None], places]
+        found = xp.where(is_row, own, found)
+    return found.reshape(*outer, *found.shape[-2:])
+
+
+def put_rows(a: Any, indices: Any, rows: Any, xp: Any = np) -> Any:
+    """Return matrices with other rows; those for rows that there are not are left out."""
+    outer, (whole, numbers, new) = _stacked(xp, a, indices, rows)
+    count, cols = a.shape[-2:]
+    found = xp.empty((len(whole), count + 1, cols), dtype=a.dtype)  # the last takes what is no row
+    found[:, :count] = whole
+    is_row = (numbers >= 0) & (numbers < count)
+    places = xp.where(is_row, numbers, count)[..., 0].astype(np.int64)
+    found[xp.arange(len(whole))[:, None], places] = new
+    return found[:, :count].copy().reshape(*outer, count, cols)
+
+
+def _stacked(xp: Any, *operands: Any) -> tuple[tuple[int, ...], list[Any]]:
+    """Return the shape of a stack of matrices, and operands as stacks with one axis for it."""
+    outer = np.broadcast_shapes(*(own.shape[:-2] for own in operands))
+    wide = [xp.broadcast_to(own, (*outer, *own.shape[-2:])) for own in operands]
+    return outer, [own.reshape(math.prod(outer), *own.shape[-2:]) for own in wide]
+
+
 def _finite_or(a: Any, other: float, xp: Any) -> Any:
     """Return matrices, those that are not finite filled with a number."""
     is_finite = xp.isfinite(a).all((-2, -1), keepdims=True)

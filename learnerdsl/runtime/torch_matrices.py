@@ -147,6 +147,33 @@ class TorchMatrices:
         more = max(0, count - a.shape[-1])
         return self.torch.nn.functional.pad(a, (0, more))[..., :count].clone()
 
+    def top_rows(self, scores: Any, count: int) -> Any:
+        """Return the numbers of the largest scores as columns; see `linalg.top_rows`."""
+        # A device may sort by bits, where -0 is not 0.
+        order = self.torch.argsort(scores[..., 0] + 0.0, -1, descending=True, stable=True)
+        return order[..., :count, None].to(scores.dtype)
+
+    def take_rows(self, a: Any, indices: Any) -> Any:
+        """Return rows (..., k, m) of matrices (..., n, m); NaN for those that there are not."""
+        outer = self.torch.broadcast_shapes(a.shape[:-2], indices.shape[:-2])
+        rows, cols = a.shape[-2:]
+        if not rows:
+            return a.new_full((*outer, indices.shape[-2], cols), np.nan)
+        is_row = (indices >= 0) & (indices < rows)
+        places = self.torch.where(is_row, indices, 0).long().expand(*outer, -1, cols)
+        found = a.expand(*outer, rows, cols).gather(-2, places)
+        return self.torch.where(is_row, found, self.torch.full_like(found, np.nan))
+
+    def put_rows(self, a: Any, indices: Any, rows: Any) -> Any:
+        """Return matrices with other rows; those for rows that there are not are left out."""
+        outer = self.torch.broadcast_shapes(*(own.shape[:-2] for own in (a, indices, rows)))
+        count, cols = a.shape[-2:]
+        found = a.new_empty(*outer, count + 1, cols)  # the last takes what is no row
+        found[..., :count, :] = a
+        is_row = (indices >= 0) & (indices < count)
+        places = self.torch.where(is_row, indices, count).long().expand(*outer, -1, cols)
+        return found.scatter_(-2, places, rows.expand(*outer, -1, cols))[..., :count, :].clone()
+
     def _known(self, result: Any, *operands: Any) -> Any:
         """Return a result that is NaN where it, or an operand, is not finite.
 

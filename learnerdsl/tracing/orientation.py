@@ -1,9 +1,9 @@
-"""Find how a matrix of a rule lies: as the parameter, or transposed."""
+"""Find the shape of a matrix of a rule, for functions that work on its shorter side."""
 
 from typing import Any, NamedTuple
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import brief, sides_of
+from learnerdsl.expr import Sides, array_shape, brief, sides_of
 from learnerdsl.tracing.context import Trace, tracing_now
 
 
@@ -11,13 +11,13 @@ class Orientation(NamedTuple):
     """How a matrix lies.
 
     Attributes:
-        is_transposed: whether it has the shape of the transposed parameter.
-        shape: that of the parameter.
+        sides: what gives its rows and its columns.
+        shape: its shape, with the axes of a stack.
         suffix: what makes the names of values new, where a function that names some is called for
             the second time; "" for the first.
     """
 
-    is_transposed: bool
+    sides: Sides
     shape: tuple[int, ...]
     suffix: str = ""
 
@@ -26,7 +26,7 @@ def orientation(x: Any, names: str) -> Orientation:
     """Return how a matrix of the rule that is being traced lies.
 
     Args:
-        x: an expression with the shape of the parameter or of its transpose.
+        x: an expression that is a matrix.
         names: the first name that the caller gives to a value.
 
     Raises:
@@ -41,15 +41,14 @@ def orientation(x: Any, names: str) -> Orientation:
         raise RuleError(msg)
     value = trace_now.expression(x)
     sides = sides_of(value)
-    if sides not in (("rows", "cols"), ("cols", "rows")):
-        what = f"a matrix of {' by '.join(map(str, sides))}" if sides else "no matrix"
+    if sides is None:
         msg = (
-            f"orthogonalize({brief(value)}) needs a matrix with the shape of the parameter, or the "
-            f"transpose of one, but this is {what}."
+            f"orthogonalize({brief(value)}) needs a matrix, but this is none; write a value with "
+            "the shape of the parameter, or another matrix."
         )
         raise RuleError(msg)
-    trace_now.asked = True
-    return Orientation(sides == ("cols", "rows"), trace_now.shape, _suffix(trace_now, names))
+    shape = array_shape(sides, trace_now.shape)
+    return Orientation(sides, shape, _suffix(trace_now, names))
 
 
 def _suffix(trace_now: Trace, name: str) -> str:

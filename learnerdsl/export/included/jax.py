@@ -120,3 +120,30 @@ def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])
     return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
+
+
+def top_rows(scores, count):
+    """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
+    order = jnp.argsort(scores[..., 0], axis=-1, stable=True, descending=True)
+    return order[..., :count, None].astype(scores.dtype)
+
+
+def places_of(indices, rows):
+    """Return the places of rows, beyond the end for those that there are not."""
+    return jnp.where((indices >= 0) & (indices < rows), indices, rows).astype(int)
+
+
+def take_rows(a, indices):
+    """Return rows of matrices; NaN for those that there are not."""
+    places = places_of(indices, a.shape[-2])
+    places = jnp.broadcast_to(places, (*places.shape[:-1], a.shape[-1]))
+    a = jnp.broadcast_to(a, (*places.shape[:-2], *a.shape[-2:]))
+    return jnp.take_along_axis(a, places, -2, mode="fill", fill_value=jnp.nan)
+
+
+def put_rows(a, indices, rows):
+    """Return matrices with other rows; those for rows that there are not are left out."""
+    places = places_of(indices, a.shape[-2])
+    places = jnp.broadcast_to(places, (*places.shape[:-1], a.shape[-1]))
+    a = jnp.broadcast_to(a, (*places.shape[:-2], *a.shape[-2:]))
+    return jnp.put_along_axis(a, places, rows, -2, inplace=False, mode="drop")

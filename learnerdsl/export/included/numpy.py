@@ -144,3 +144,33 @@ def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])
     return np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
+
+
+def top_rows(scores, count):
+    """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
+    order = np.argsort(scores[..., ::-1, 0], axis=-1, kind="stable")[..., ::-1]
+    return (scores.shape[-2] - 1 - order[..., :count, None]).astype(scores.dtype)
+
+
+def places_of(indices, rows):
+    """Return the places of rows, and one after the last for those that there are not."""
+    return np.where((indices >= 0) & (indices < rows), indices, rows).astype(int)
+
+
+def with_row(a, value, outer):
+    """Return matrices with one more row, which is filled with a number."""
+    a = np.broadcast_to(a, (*outer, *a.shape[-2:]))
+    return np.concatenate([a, np.full_like(a, value, shape=(*outer, 1, a.shape[-1]))], -2)
+
+
+def take_rows(a, indices):
+    """Return rows of matrices; NaN for those that there are not."""
+    own = with_row(a, np.nan, indices.shape[:-2])
+    return np.take_along_axis(own, places_of(indices, a.shape[-2]), -2)
+
+
+def put_rows(a, indices, rows):
+    """Return matrices with other rows; those for rows that there are not are left out."""
+    own = with_row(a, 0, indices.shape[:-2])
+    np.put_along_axis(own, places_of(indices, a.shape[-2]), rows, -2)
+    return own[..., :-1, :]

@@ -143,3 +143,35 @@ def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])
     return torch.nn.functional.pad(a, (0, more))[..., :count]
+
+
+def top_rows(scores, count):
+    """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
+    order = torch.argsort(scores[..., 0] + 0.0, -1, descending=True, stable=True)
+    return order[..., :count, None].to(scores.dtype)
+
+
+def places_of(indices, a):
+    """Return the places of rows, and one after the last for those that there are not."""
+    rows = a.shape[-2]
+    places = torch.where((indices >= 0) & (indices < rows), indices, rows).long()
+    return places.expand(*places.shape[:-1], a.shape[-1])
+
+
+def with_row(a, value, outer):
+    """Return matrices with one more row, which is filled with a number."""
+    a = a.expand(*outer, *a.shape[-2:])
+    return torch.cat([a, a.new_full((*outer, 1, a.shape[-1]), value)], -2)
+
+
+def take_rows(a, indices):
+    """Return rows of matrices; NaN for those that there are not."""
+    own = with_row(a, float("nan"), indices.shape[:-2])
+    return own.gather(-2, places_of(indices, a))
+
+
+def put_rows(a, indices, rows):
+    """Return matrices with other rows; those for rows that there are not are left out."""
+    own = with_row(a, 0.0, indices.shape[:-2])
+    places = places_of(indices, a)
+    return own.scatter(-2, places, rows.expand(places.shape))[..., :-1, :]
