@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from learnerdsl.expr import top_rows as top_rows
     from learnerdsl.expr import trace as trace
     from learnerdsl.expr import transpose as transpose
+    from learnerdsl.expr import tril as tril
+    from learnerdsl.expr import triu as triu
     from learnerdsl.expr import where as where
     from learnerdsl.fit import RateSearch as RateSearch
     from learnerdsl.fit import lr_finder as lr_finder
@@ -173,6 +175,8 @@ _HOMES = {
         "top_rows",
         "trace",
         "transpose",
+        "tril",
+        "triu",
         "where",
     ),
     "learnerdsl.fit": ("RateSearch", "lr_finder", "minimize", "minimize_method", "plot"),

@@ -11,11 +11,6 @@ FLOAT32_EPS = 2.0**-23
 SIDES = {"left": "rows", "right": "cols"}
 
 
-def upper(side):
-    """Return ones on and above the diagonal: where this transposed factor has entries."""
-    return ld.sign(transpose(ld.cholesky(ld.identity(side) + 1)))
-
-
 def spectral_norm(a, side):
     """Return a bound from below: a step of power iteration from the longest column."""
     scale = let(f"{side}_scale", ld.max(abs(a)))
@@ -52,7 +47,7 @@ def psgd(p, g, lr=0.025, precond_lr=1.0, momentum=0.95):
     for own, side, (x, y) in zip(q, SIDES.values(), pairs, strict=True):
         up = let(f"{side}_up", matmul(x, transpose(x)))
         down = let(f"{side}_down", matmul(y, transpose(y)))
-        slope = upper(side) * (up - down) / spectral_norm(let(f"{side}_both", up + down), side)
+        slope = ld.triu(up - down) / spectral_norm(let(f"{side}_both", up + down), side)
         learned.append(own - precond_lr * matmul(let(f"{side}_slope", slope), own))
 
     left, right = (assign(old, new) for old, new in zip(stored, learned, strict=True))

@@ -119,6 +119,18 @@ def diagonal_matrix(v: Any) -> Value:
     return _result(np.where(is_on, x.number, 0), np.where(is_on, x.bound, 0), x)
 
 
+def tril(a: Any) -> Value:
+    """Return the lower triangle."""
+    x = _matrix(a)
+    return _result(np.tril(x.number), np.tril(x.bound), x)
+
+
+def triu(a: Any) -> Value:
+    """Return the upper triangle."""
+    x = _matrix(a)
+    return _result(np.triu(x.number), np.triu(x.bound), x)
+
+
 def first_columns(a: Any, count: int) -> Value:
     """Return the first columns; those that there are not are 0."""
     x = _matrix(a)

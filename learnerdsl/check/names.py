@@ -40,7 +40,7 @@ _OF_TENSORS = {
             *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors"),
             *("first_columns", "identity", "inverse", "inverse_root", "matmul", "orthonormal"),
             *("put_rows", "solve", "solve_triangular", "take_rows", "top_rows", "trace"),
-            "transpose",
+            *("transpose", "tril", "triu"),
         )
     },
 }

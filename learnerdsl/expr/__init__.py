@@ -24,6 +24,8 @@ from learnerdsl.expr.decompositions import InverseRoot as InverseRoot
 from learnerdsl.expr.decompositions import Orthonormal as Orthonormal
 from learnerdsl.expr.decompositions import Solve as Solve
 from learnerdsl.expr.decompositions import SolveTriangular as SolveTriangular
+from learnerdsl.expr.decompositions import Tril as Tril
+from learnerdsl.expr.decompositions import Triu as Triu
 from learnerdsl.expr.decompositions import cholesky as cholesky
 from learnerdsl.expr.decompositions import diagonal as diagonal
 from learnerdsl.expr.decompositions import diagonal_matrix as diagonal_matrix
@@ -36,6 +38,8 @@ from learnerdsl.expr.decompositions import orthonormal as orthonormal
 from learnerdsl.expr.decompositions import solve as solve
 from learnerdsl.expr.decompositions import solve_triangular as solve_triangular
 from learnerdsl.expr.decompositions import trace as trace
+from learnerdsl.expr.decompositions import tril as tril
+from learnerdsl.expr.decompositions import triu as triu
 from learnerdsl.expr.filling import filled as filled
 from learnerdsl.expr.filling import may_be_narrower as may_be_narrower
 from learnerdsl.expr.filling import with_whole_operands as with_whole_operands

@@ -148,6 +148,25 @@ class DiagonalMatrix(MatrixFunction):
         return Sides((own[0][0], own[0][0]))
 
 
+class Tril(MatrixFunction):
+    """The lower triangle of a matrix, with its diagonal."""
+
+    name = "tril"
+    text = r"\mathrm{{tril}}\,{0}"
+    is_decomposition = False
+
+    def sides(self, *own: Sides) -> Sides:
+        """Return the sides of the matrix."""
+        return own[0]
+
+
+class Triu(Tril):
+    """The upper triangle of a matrix, with its diagonal."""
+
+    name = "triu"
+    text = r"\mathrm{{triu}}\,{0}"
+
+
 class FirstColumns(MatrixFunction):
     """The first columns of a matrix."""
 
@@ -277,6 +296,16 @@ def diagonal(a: Any) -> sympy.Expr:
 def diagonal_matrix(v: Any) -> sympy.Expr:
     """Return the diagonal matrix (..., n, n) with the entries of a column (..., n, 1)."""
     return DiagonalMatrix(v)
+
+
+def tril(a: Any) -> sympy.Expr:
+    """Return a matrix (..., n, m) with zeros above its diagonal, as `numpy.tril`."""
+    return Tril(a)
+
+
+def triu(a: Any) -> sympy.Expr:
+    """Return a matrix (..., n, m) with zeros below its diagonal, as `numpy.triu`."""
+    return Triu(a)
 
 
 def first_columns(a: Any, count: int) -> sympy.Expr:

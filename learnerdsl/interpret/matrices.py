@@ -28,6 +28,8 @@ from learnerdsl.expr import (
     TakeRows,
     TopRows,
     Transpose,
+    Tril,
+    Triu,
     array_shape,
     length,
 )
@@ -122,6 +124,11 @@ def _diagonal(expr: Any, values: Sequence[Any], xp: Any) -> Any:
         return xp.diagonal(value, 0, -2, -1)[..., None]
     is_on_diagonal = xp.eye(np.shape(value)[-2], dtype=bool)
     return xp.where(is_on_diagonal, value, xp.zeros(np.shape(value), dtype=value.dtype))
+
+
+def _triangle(expr: Any, values: Sequence[Any], xp: Any) -> Any:
+    """Return the lower or the upper triangle of matrices."""
+    return (xp.triu if isinstance(expr, Triu) else xp.tril)(values[0])
 
 
 def _first_columns(expr: FirstColumns, values: Sequence[Any], xp: Any) -> Any:
@@ -220,6 +227,8 @@ _OF_VALUES = {
     Diagonal: _diagonal,
     DiagonalMatrix: _diagonal,
     FirstColumns: _first_columns,
+    Tril: _triangle,
+    Triu: _triangle,
     TopRows: _top_rows,
     TakeRows: _exchanged,
     PutRows: _exchanged,

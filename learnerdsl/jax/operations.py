@@ -235,6 +235,16 @@ def diagonal_matrix(v: Any) -> Any:
     return jnp.where(jnp.eye(v.shape[-2], dtype=bool), unsplit(v), 0)
 
 
+def tril(a: Any) -> Any:
+    """Return lower triangles."""
+    return jnp.tril(unsplit(a))
+
+
+def triu(a: Any) -> Any:
+    """Return upper triangles."""
+    return jnp.triu(unsplit(a))
+
+
 def first_columns(a: Any, count: int) -> Any:
     """Return the first columns (..., n, count); those that there are not are 0."""
     a = unsplit(a)

@@ -105,6 +105,16 @@ def diagonal_matrix(v: Any, xp: Any = np) -> Any:
     return xp.where(xp.eye(v.shape[-2], dtype=bool), v, xp.zeros_like(v))
 
 
+def tril(a: Any, xp: Any = np) -> Any:
+    """Return lower triangles."""
+    return xp.tril(a)
+
+
+def triu(a: Any, xp: Any = np) -> Any:
+    """Return upper triangles."""
+    return xp.triu(a)
+
+
 def first_columns(a: Any, count: int, xp: Any = np) -> Any:
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = count - a.shape[-1]

@@ -3,7 +3,6 @@
 from learnerdsl import (
     abs,
     assign,
-    cholesky,
     clip,
     combine,
     equal,
@@ -25,17 +24,13 @@ from learnerdsl import (
     step,
     sum,
     transpose,
+    triu,
     where,
 )
 from learnerdsl.learners._kronecker_parts import SIDES, squares
 from learnerdsl.options import whole_from
 
 TINY = 1.17549435e-38
-
-
-def _upper(side):
-    """Return ones on and above the diagonal: where this transposed factor has entries."""
-    return sign(transpose(cholesky(identity(side) + 1)))
 
 
 def _lower_bound(s, side):
@@ -83,7 +78,7 @@ def _learned(q, m_hat, precond_lr, due, balances):
         of_gradient = let(f"{side}_of_gradient", where(due, matmul(x, transpose(x)), none))
         of_noise = let(f"{side}_of_noise", where(due, matmul(y, transpose(y)), none))
         length = _lower_bound(let(f"{side}_both", of_gradient + of_noise), side) + TINY
-        slope = let(f"{side}_slope", _upper(side) * (of_gradient - of_noise) / length)
+        slope = let(f"{side}_slope", triu(of_gradient - of_noise) / length)
         moved = now[k] - precond_lr * matmul(slope, now[k])
         results.append(assign(q[k], where(due, moved, now[k])))
     return results

@@ -150,7 +150,11 @@ def run(current: Trace, writer: Callable[..., Any], function: Callable[[], Any])
     """
     token, recording = current_trace.set(current), written.set(current.model_reductions)
     try:
-        with within_depth(current.name), operators_of_rules(), knowing(current.sides, current.shape):
+        with (
+            within_depth(current.name),
+            operators_of_rules(),
+            knowing(current.sides, current.shape),
+        ):
             result = function()
             new = len(current.model_reductions) - len(current.writers)
             current.writers += [f"{writer.__module__}.{own_name(writer)}"] * new

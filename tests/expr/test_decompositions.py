@@ -34,6 +34,7 @@ def factorizing(p, g, lr=0.1):
     turned = basis * ld.sign(ld.sum(basis * q, axis=-2))
     q_new = ld.assign(q, turned + ld.transpose(scaled) / 9)
     kept = ld.matmul(ld.matmul(scaled, turned), ld.transpose(q_new))
+    kept = kept + ld.matmul(ld.tril(gram), g) / 9 - ld.matmul(ld.triu(gram), p) / 9
     return ld.assign(p, p - lr * (kept + scaled / 4))
 
 
@@ -107,6 +108,8 @@ FUNCTIONS = {
         lambda a, b: np.diag(np.diag(a)),
         SQUARE,
     ),
+    "tril": (lambda a, b: ld.tril(a), lambda a, b: np.tril(a), SQUARE),
+    "triu": (lambda a, b: ld.triu(a), lambda a, b: np.triu(a), SQUARE),
     "first_columns": (lambda a, b: ld.first_columns(b, 1), lambda a, b: b[:, :1], ("rows", 1)),
     "more_columns": (
         lambda a, b: ld.first_columns(b, 3),
@@ -209,6 +212,7 @@ def test_a_basis_has_orthonormal_columns_and_zeros_for_those_that_are_too_many(s
         ("solve_triangular", (GOOD, RIGHT, True)),
         ("solve_triangular", (GOOD, RIGHT, False)),
         ("diagonal_matrix", (RIGHT[:, :1],)),
+        *((name, (RIGHT,)) for name in ("tril", "triu")),
         *(("first_columns", (RIGHT, count)) for count in (1, 2, 4)),
         *(("reduced", (RIGHT, kind, (-1,))) for kind in ("sum", "mean", "norm", "max", "prod")),
         ("reduced", (RIGHT, "min", None)),
