@@ -166,7 +166,8 @@ def take_rows(a: Any, indices: Any) -> Value:
 
 def put_rows(a: Any, indices: Any, rows: Any) -> Value:
     """Return a matrix with other rows; those for rows that there are not are left out."""
-    x, chosen, new = _matrix(a), _matrix(indices), _matrix(rows)
+    x, chosen, new = _matrix(a), _matrix(indices), as_value(rows)
+    new = new if new.is_array else cast(new)
     places, wholes = _with_places(x, chosen)
     for whole, own in zip(wholes, (new.number, new.bound), strict=True):
         np.put_along_axis(whole, places, own, -2)

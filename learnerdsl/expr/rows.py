@@ -11,6 +11,7 @@ from sympy.core.symbol import Str
 from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
+from learnerdsl.expr.filling import filled
 from learnerdsl.expr.functions import expression
 from learnerdsl.expr.matrices import MatrixFunction, Misfit, sides_of
 from learnerdsl.expr.sides import Sides, known_shape, length
@@ -29,22 +30,22 @@ class TopRows(MatrixFunction):
         return sympy.Expr.__new__(cls, expression(scores), Str(str(count)))
 
     @property
-    def count(self) -> int:
+    def chosen(self) -> int:
         """How many rows are chosen."""
         return int(str(self.args[1]))
 
     @property
     def literals(self) -> tuple[str, ...]:
         """How many rows."""
-        return (str(self.count),)
+        return (str(self.chosen),)
 
     def sides(self, *own: Sides) -> Sides:
         """Return the sides of a column with one number for each chosen row."""
         _check_column(self, "scores", own[0])
-        return Sides((self.count, 1))
+        return Sides((self.chosen, 1))
 
     def _pretty(self, printer: Any) -> Any:
-        return called(printer, self.name, (self.args[0], prettyForm(str(self.count))))
+        return called(printer, self.name, (self.args[0], prettyForm(str(self.chosen))))
 
 
 class TakeRows(MatrixFunction):
@@ -123,7 +124,7 @@ def top_rows(scores: Any, count: int) -> sympy.Expr:
     ... def largest_row(p, g, lr=1.0):
     ...     turned = ld.transpose(g)
     ...     chosen = ld.top_rows(ld.sum(ld.abs(turned), axis=-1), 1)
-    ...     kept = ld.put_rows(turned, chosen, 0 * ld.take_rows(turned, chosen))
+    ...     kept = ld.put_rows(turned, chosen, 0)
     ...     return ld.assign(p, p - lr * (g - ld.transpose(kept)))
     >>> weights = np.zeros((2, 3))
     >>> largest_row([weights]).update([np.array([[1.0, 5.0, 2.0], [1.0, -5.0, 2.0]])])
@@ -142,8 +143,8 @@ def top_rows(scores: Any, count: int) -> sympy.Expr:
             "when the rule is traced, such as an option or max(1, shape(p)[-2] // 4)."
         )
         raise RuleError(msg)
-    own, shape = sides_of(scores), known_shape.get()
-    if own is not None and shape is not None and length(own[0], shape) < number:
+    own, shape = sides_of(scores), known_shape.get() or ()
+    if own is not None and len(shape) > 1 and length(own[0], shape) < number:
         rows = length(own[0], shape)
         msg = f"top_rows(..., {number}) of {rows} rows is not defined; write {rows} or less."
         raise RuleError(msg)
@@ -168,6 +169,8 @@ def put_rows(a: Any, indices: Any, rows: Any) -> sympy.Expr:
         a: a matrix (..., n, m).
         indices: a column (..., k, 1) of different whole numbers from 0 to n - 1. A row for a number
             that no row of `a` has is left out.
-        rows: the new rows (..., k, m).
+        rows: the new rows (..., k, m), or a number that fills them.
     """
-    return PutRows(a, indices, rows)
+    own, places = sides_of(a), sides_of(indices)
+    wanted = Sides((places[0], own[1])) if own is not None and places is not None else None
+    return PutRows(a, indices, filled(rows, wanted))

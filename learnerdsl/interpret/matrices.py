@@ -177,11 +177,11 @@ def _top_rows(expr: TopRows, values: Sequence[Any], xp: Any) -> Any:
     """Return the numbers of the largest scores, of each column by itself; NaN is the largest."""
     (scores,) = values
     outer, (stack,) = _stacks([np.asarray(scores)])
-    found = np.empty((len(stack), expr.count, 1))
+    found = np.empty((len(stack), expr.chosen, 1))
     for k, column in enumerate(stack):
         of = [(np.isnan(score), 0.0 if np.isnan(score) else score) for score in column[:, 0]]
-        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.count]
-    return xp.asarray(found.reshape(*outer, expr.count, 1), dtype=scores.dtype)
+        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.chosen]
+    return xp.asarray(found.reshape(*outer, expr.chosen, 1), dtype=scores.dtype)
 
 
 def _exchanged(expr: Any, values: Sequence[Any], xp: Any) -> Any:

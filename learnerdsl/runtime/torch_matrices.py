@@ -158,7 +158,7 @@ class TorchMatrices:
     def top_rows(self, scores: Any, count: int) -> Any:
         """Return the numbers of the largest scores as columns; see `linalg.top_rows`."""
         # A device may sort by bits, where -0 is not 0.
-        order = self.torch.argsort(scores[..., 0] + 0.0, -1, descending=True, stable=True)
+        order = self.torch.argsort(scores[..., 0] + 0.0, dim=-1, descending=True, stable=True)
         return order[..., :count, None].to(scores.dtype)
 
     def take_rows(self, a: Any, indices: Any) -> Any:

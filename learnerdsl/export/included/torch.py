@@ -157,7 +157,7 @@ def first_columns(a, count):
 
 def top_rows(scores, count):
     """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
-    order = torch.argsort(scores[..., 0] + 0.0, -1, descending=True, stable=True)
+    order = torch.argsort(scores[..., 0] + 0.0, dim=-1, descending=True, stable=True)
     return order[..., :count, None].to(scores.dtype)
 
 
