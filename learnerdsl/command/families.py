@@ -21,9 +21,9 @@ FAMILIES = {
         adafactor adafactor_bv adafactor_optax adam_mini came racs sinkgd sm3
     """,
     "matrix": """
-        adamuon apollo_low_rank apollo_mini asgo aurora conda cosmos dion fira galore_adamw
+        adamuon apollo_low_rank apollo_mini asgo aurora conda cosmos dion dion2 fira galore_adamw
         kl_shampoo kl_soap mano muon muon_optax muon_plus muon_squared muon_with_adamw muown namo
-        normuon polargrad psgd_kron rmnp scion shampoo soap soap_muon splus swan
+        nordion2 normuon polargrad psgd_kron rmnp scion shampoo soap soap_muon splus swan
     """,
     "curvature": "lbfgs sophia",
     "no rate": """

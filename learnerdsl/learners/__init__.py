@@ -54,6 +54,7 @@ from learnerdsl.learners.dadapt_lion import dadapt_lion
 from learnerdsl.learners.dadapt_sgd import dadapt_sgd
 from learnerdsl.learners.diffgrad import diffgrad
 from learnerdsl.learners.dion import dion
+from learnerdsl.learners.dion2 import dion2
 from learnerdsl.learners.dog import dog, dowg, l_dog
 from learnerdsl.learners.exadam import exadam
 from learnerdsl.learners.fadam import fadam
@@ -89,6 +90,7 @@ from learnerdsl.learners.nadamw import nadamw, nadamw_timm
 from learnerdsl.learners.namo import namo
 from learnerdsl.learners.nero import nero
 from learnerdsl.learners.noisy_sgd import noisy_sgd
+from learnerdsl.learners.nordion2 import nordion2
 from learnerdsl.learners.normuon import normuon
 from learnerdsl.learners.novograd import novograd, novograd_timm
 from learnerdsl.learners.optimistic_adam_v2 import optimistic_adam_v2
@@ -200,6 +202,7 @@ __all__ = [
     "dadapt_sgd",
     "diffgrad",
     "dion",
+    "dion2",
     "dog",
     "dowg",
     "exadam",
@@ -245,6 +248,7 @@ __all__ = [
     "nero",
     "nesterov",
     "noisy_sgd",
+    "nordion2",
     "normuon",
     "novograd",
     "novograd_timm",

@@ -1,6 +1,24 @@
-"""What the relatives of Muon share: what they refuse, momentum, and the length of steps."""
+"""What the relatives of Muon share: what they refuse, momentum, rows, and the length of steps."""
 
-from learnerdsl import RuleError, assign, let, maximum, ndim, norm, size, sqrt, state
+from learnerdsl import (
+    HyperparameterError,
+    RuleError,
+    abs,
+    assign,
+    let,
+    maximum,
+    ndim,
+    norm,
+    put_rows,
+    shape,
+    size,
+    sqrt,
+    state,
+    sum,
+    take_rows,
+    top_rows,
+    transpose,
+)
 
 
 def refuse_vectors(name, p):
@@ -41,3 +59,56 @@ def step_length(p, adjust_lr_fn):
         return 0.2 * sqrt(maximum(rows, cols))
     msg = f"adjust_lr_fn={adjust_lr_fn!r} is not known; write 'original' or 'match_rms_adamw'."
     raise RuleError(msg)
+
+
+def spectral_length(p, adjust_lr):
+    """Return the factor of an orthogonal matrix by its sides, as Dion's authors have it."""
+    rows, cols = size(p, axis=-2), size(p, axis=-1)
+    if adjust_lr == "spectral_norm":
+        return sqrt(rows / cols)
+    if adjust_lr == "rms_norm":
+        return 0.2 * sqrt(maximum(rows, cols))
+    if adjust_lr == "none":
+        return 1
+    msg = f"adjust_lr={adjust_lr!r} is not known; write 'spectral_norm', 'rms_norm' or 'none'."
+    raise RuleError(msg)
+
+
+def share_of(length, fraction):
+    """Return how many lines a fraction (numerator, denominator) of them are: at least one."""
+    is_pair = isinstance(fraction, tuple) and len(fraction) == 2
+    part, whole = fraction if is_pair else (0, 0)
+    if not 0 < part <= whole or part % 1 or whole % 1:
+        msg = (
+            f"fraction={fraction!r} must be two whole numbers, of which the first is not the "
+            "larger one, such as (1, 4) for a quarter."
+        )
+        raise HyperparameterError(msg)
+    return max(1, -(-length * int(part) // int(whole)))
+
+
+def largest_lines(b, p, fraction, is_by_columns=False):
+    """Choose the rows, or columns, of `b` with the largest sums of magnitudes.
+
+    Returns:
+        A function that takes these lines of a matrix as rows, and one that puts rows there. If all
+        lines are chosen, they return the whole matrix as it lies.
+    """
+    length = shape(p)[-1 if is_by_columns else -2]
+    count = share_of(length, fraction)
+    if count >= length:
+        return (lambda x: x), (lambda x, rows: rows)
+    across = transpose(abs(b))
+    norms = sum(across, axis=-1) if is_by_columns else transpose(sum(across, axis=-2))
+    chosen = let("chosen", top_rows(norms, count))
+
+    def turned(x):
+        return transpose(x) if is_by_columns else x
+
+    def taken(x):
+        return take_rows(turned(x), chosen)
+
+    def with_rows(x, rows):
+        return turned(put_rows(turned(x), chosen, rows))
+
+    return taken, with_rows

@@ -272,6 +272,7 @@ NAMES = {
     "msvag": "MSVAG",
     "nadam": "NAdam",
     "nadamw": "NAdamW",
+    "nordion2": "NorDion2",
     "novograd": "NovoGrad",
     "padam": "PAdam",
     "pid": "PID",

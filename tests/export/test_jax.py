@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.exported import RULES, Problem, loaded
+from support.exported import RULES, Problem, loaded, of_file
 from support.tiers import few_of_shared
 
 import learnerdsl as ld
@@ -16,17 +16,17 @@ DRAWN = {"apollo_low_rank", "apollo_mini", "dion", "gravity", "noisy_sgd", "psgd
 EXACT = sorted(RULES.keys() - DRAWN)
 
 
-def exported(rule):
+def exported(rule, **options):
     """The function of an exported file that makes a transformation."""
-    return getattr(loaded(rule.export("jax")), rule.name)
+    return getattr(loaded(rule.export("jax", **options)), rule.name)
 
 
 @pytest.mark.parametrize("name", few_of_shared(EXACT, QUICK))
 def test_jitted_transformation_follows_the_oracle(name):
-    problem = Problem(RULES[name], shapes=((), (5, 3), (2, 3, 4)), steps=5)
+    problem, options = of_file(name, shapes=((), (5, 3), (2, 3, 4)), steps=5)
     expected, _ = problem.path_of_rule()
     with jax.enable_x64(True):
-        path, _ = problem.path_of_jax(exported(RULES[name])())
+        path, _ = problem.path_of_jax(exported(RULES[name], **options)())
     assert problem.error(path, expected) <= 1e-12
 
 

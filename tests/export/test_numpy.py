@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from support.exported import RULES, Problem, loaded
+from support.exported import RULES, Problem, loaded, of_file
 from support.tiers import few_of_shared
 
 import learnerdsl as ld
@@ -17,8 +17,8 @@ CLOSE = 1e-12
 
 @pytest.mark.parametrize("name", few_of_shared(sorted(RULES)))
 def test_file_follows_the_oracle(name):
-    problem = Problem(RULES[name])
-    module = loaded(RULES[name].export("numpy"))
+    problem, options = of_file(name)
+    module = loaded(RULES[name].export("numpy", **options))
     expected, learner = problem.path_of_rule()
     path, state = problem.path_of_numpy(module)
     assert problem.error(path, expected) <= CLOSE

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from support.exported import RULES
+from support.exported import ONE_SHAPE, RULES
 from support.tiers import few_of_shared
 
 from learnerdsl.export import FORMATS
@@ -40,7 +40,8 @@ WIDE = {
 @pytest.mark.parametrize("name", NAMES)
 def test_file_is_formatted(name, format, tmp_path):
     path = tmp_path / "exported.py"
-    text = RULES[name].export(format)
+    shape = {"shape": ONE_SHAPE[name]} if name in ONE_SHAPE else {}
+    text = RULES[name].export(format, **shape)
     path.write_text(text)
     command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100"]
     if name not in WIDE:

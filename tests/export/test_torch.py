@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from support.exported import RULES, Problem, loaded
+from support.exported import RULES, Problem, loaded, of_file
 from support.tiers import few_of_shared, slow
 
 import learnerdsl as ld
@@ -15,16 +15,16 @@ from learnerdsl.learners import adam, adamw, prodigy, schedule_free_sgd
 CLOSE = 1e-12
 
 
-def exported(rule):
+def exported(rule, **options):
     """The class of an exported file."""
-    return getattr(loaded(rule.export("torch")), class_name(rule.name))
+    return getattr(loaded(rule.export("torch", **options)), class_name(rule.name))
 
 
 @pytest.mark.parametrize("name", few_of_shared(sorted(RULES)))
 def test_class_follows_the_oracle(name):
-    problem = Problem(RULES[name])
+    problem, options = of_file(name)
     expected, _ = problem.path_of_rule()
-    path, _ = problem.path_of_torch(exported(RULES[name]))
+    path, _ = problem.path_of_torch(exported(RULES[name], **options))
     assert problem.error(path, expected) <= CLOSE
 
 

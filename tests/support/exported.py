@@ -12,6 +12,8 @@ from support.problems import ARRAY_EXTRAS, SCALAR_EXTRAS, fitted
 
 SHAPES = ((), (6,), (5, 3), (3, 5), (2, 3, 4))
 STEPS = 7
+ONE_SHAPE = {"dion2": (9, 6), "nordion2": (9, 6)}
+"""Builtins that count rows when they are traced: a file of them is for one shape, such as this."""
 
 
 def loaded(text, name="exported"):
@@ -124,3 +126,11 @@ class Problem:
 
 
 RULES = {name: getattr(learners, name) for name in learners.__all__}
+
+
+def of_file(name, **given):
+    """A problem that a file of a builtin can solve, and the options to export it with."""
+    if name not in ONE_SHAPE:
+        return Problem(RULES[name], **given), {}
+    shape = ONE_SHAPE[name]
+    return Problem(RULES[name], **{**given, "shapes": (shape,)}), {"shape": shape}

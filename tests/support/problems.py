@@ -37,9 +37,19 @@ EXTRAS = (*SCALAR_EXTRAS, *ARRAY_EXTRAS)
 OF_MATRICES = frozenset(
     {
         *("adamuon", "apollo_low_rank", "apollo_mini", "asgo", "aurora", "conda", "cosmos"),
-        *("dion", "fira", "galore_adamw", "kl_shampoo", "kl_soap", "muon", "muon_optax"),
-        *("muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo", "normuon"),
-        *("polargrad", "psgd_kron", "scion", "shampoo", "soap", "soap_muon", "splus", "swan"),
+        *("dion", "dion2", "fira", "galore_adamw", "kl_shampoo", "kl_soap", "muon", "muon_optax"),
+        *("muon_plus", "muon_squared", "muon_with_adamw", "muown", "namo", "nordion2"),
+        *(
+            "normuon",
+            "polargrad",
+            "psgd_kron",
+            "scion",
+            "shampoo",
+            "soap",
+            "soap_muon",
+            "splus",
+            "swan",
+        ),
     }
 )
 """Builtins with functions of matrices."""

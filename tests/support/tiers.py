@@ -57,12 +57,14 @@ COSTLY = frozenset(
             "adamuon",
             "aurora",
             "dion",
+            "dion2",
             "mano",
             "muon_optax",
             "muon_plus",
             "muon_squared",
         ),  # as muon
-        *("muon_with_adamw", "muown", "namo", "normuon", "polargrad", "scion", "swan"),  # as muon
+        *("muon_with_adamw", "muown", "namo", "nordion2", "normuon"),  # as muon
+        *("polargrad", "scion", "swan"),  # as muon
         *("adafactor_bv", "adafactor_optax", "sinkgd"),  # as adafactor
         *("adatam", "ranger", "sgdp"),  # as tam and adamp
         *("mars_adamw", "mars_lion"),  # as stable_adamw

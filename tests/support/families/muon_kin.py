@@ -36,11 +36,13 @@ TRUSTED = {"normuon": _normuon}
 _BY_HAND = "in no library that can be installed; the reference was compared by hand with"
 UNTRUSTED = {
     "aurora": f"{_BY_HAND} src/aurora.py of tilde-research/aurora-release",
+    "dion2": f"{_BY_HAND} dion2.py of microsoft/dion in float64: 20 steps agree to 3e-14",
     "mano": f"{_BY_HAND} the core that the README of the authors' repository has",
     "muon_plus": f"{_BY_HAND} utils/optim/muon_plus.py of K1seki221/MuonPlus",
     "muon_squared": f"{_BY_HAND} the record of 2026-05-01 in track 3 of modded-nanogpt",
     "muown": f"{_BY_HAND} kcc-lion/muown, and with decay with NVIDIA's Emerging-Optimizers",
     "namo": f"{_BY_HAND} src/namo.py of minxin-zhg/namo where its bounds of 1 do not act",
+    "nordion2": f"{_BY_HAND} nordion2.py of microsoft/dion in float64: 20 steps agree to 3e-14",
     "polargrad": f"{_BY_HAND} polar_grad.py of timlautk/polargrad, with the same iterations",
     "rmnp": f"{_BY_HAND} rmnp/rmnp.py of Dominator-Index/RMNP in float64",
 }
@@ -57,18 +59,25 @@ SHAPES = {
     "muown": _of_rows_that_turn,
 }
 ROUNDING = {
+    **dict.fromkeys(("dion2", "nordion2"), NEWTON_SCHULZ),
     **dict.fromkeys(("muon_plus", "muon_squared", "muown", "namo", "normuon"), NEWTON_SCHULZ),
     "aurora": (40, "small singular values, and so their errors, grow by up to 2**12, twice"),
     "polargrad": (40, "small singular values, and so their errors, grow by up to 2**12"),
 }
-RANGES = {"aurora": {"beta": (0.3, 0.7)}}
+RANGES = {
+    "aurora": {"beta": (0.3, 0.7)},
+    "dion2": {"mu": (0.8, 0.99)},
+    "nordion2": {"mu": (0.8, 0.99)},
+}
 PASSES = {
     "aurora": 7,
+    "dion2": 2,
     "mano": 4,
     "muon_plus": 5,
     "muon_squared": 3,
     "muown": 5,
     "namo": 3,
+    "nordion2": 2,
     "normuon": 5,
     "polargrad": 4,
     "rmnp": 2,
