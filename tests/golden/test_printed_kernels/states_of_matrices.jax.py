@@ -3,12 +3,14 @@
 import jax.numpy as jnp
 
 from learnerdsl.jax.operations import (
+    diagonal_matrix,
     eigenvectors,
     either,
     matmul,
     orthonormal,
     power,
     quotient,
+    reduced,
     root,
     when,
     where,
@@ -56,34 +58,25 @@ def soap_tensor(
     step,
 ):
     g_whole = whole(g)
-    m_new = where(step == 1, m, one_minus_beta1 * g_whole + beta1 * m)
-    m_new_whole = whole(m_new)
     turned = matmul(matmul(left_basis.mT, g_whole), right_basis)
+    m_now = where(step == 1, m, one_minus_beta1 * turned + beta1 * m)
+    m_now_whole = whole(m_now)
     v_now = where(step == 1, v, one_minus_beta2 * turned**2 + beta2 * v)
     v_now_whole = whole(v_now)
-    part_2 = quotient(1, eps + root(v_now_whole))
-    scaled = whole(part_2 * matmul(matmul(left_basis.mT, m_new_whole), right_basis))
+    scaled = whole(quotient(m_now_whole, eps + root(v_now_whole)))
     u = matmul(matmul(left_basis, scaled), right_basis.mT)
     change = where(step == 1, 0, factor_2 * (-factor * u) + minus_lr_weight_decay * p)
     left_new = one_minus_shampoo_beta * matmul(g_whole, g_whole.mT) + shampoo_beta * left
     right_new = one_minus_shampoo_beta * matmul(g_whole.mT, g_whole) + shampoo_beta * right
     product = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
-    diagonal_2 = when(
-        ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(jnp.eye(p.shape[-2], dtype=p.dtype) * matmul(left_basis.mT, product)),
-    )
     by_left = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(abs(eigenvectors(diagonal_2))),
+        lambda: whole(abs(eigenvectors(diagonal_matrix(reduced(whole(product * left_basis), "sum", (-2,)).mT)))),
     )
     product_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
-    diagonal_3 = when(
-        ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(jnp.eye(p.shape[-1], dtype=p.dtype) * matmul(right_basis.mT, product_2)),
-    )
     by_right = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(abs(eigenvectors(diagonal_3))),
+        lambda: whole(abs(eigenvectors(diagonal_matrix(reduced(whole(product_2 * right_basis), "sum", (-2,)).mT)))),
     )
     ordered = when(
         ((step - 1) % 10 == 0) & (step > 1),
@@ -99,6 +92,7 @@ def soap_tensor(
         lambda: eigenvectors(left_new),
         lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power, left_basis),
     )
+    left_basis_new_whole = whole(left_basis_new)
     by_power_2 = when(
         ((step - 1) % 10 == 0) & (step > 1),
         lambda: orthonormal(matmul(product_2, by_right)),
@@ -108,7 +102,17 @@ def soap_tensor(
         lambda: eigenvectors(right_new),
         lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power_2, right_basis),
     )
-    return m_new, change, left_new, right_new, v_new, left_basis_new, right_basis_new
+    right_basis_new_whole = whole(right_basis_new)
+    x = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: matmul(matmul(left_basis, m_now_whole), right_basis.mT),
+    )
+    m_new = either(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: matmul(matmul(left_basis_new_whole.mT, x), right_basis_new_whole),
+        lambda: m_now,
+    )
+    return change, left_new, right_new, v_new, left_basis_new, right_basis_new, m_new
 
 
 def soap_tensor_start(p):
