@@ -167,37 +167,42 @@ class Triu(Tril):
     text = r"\mathrm{{triu}}\,{0}"
 
 
-class FirstColumns(MatrixFunction):
-    """The first columns of a matrix."""
+class Counted(MatrixFunction):
+    """A function of a matrix and of how many rows or columns the result has."""
 
-    name = "first_columns"
-    text = r"{{{0}}}_{{:,\,1{{:}}{1}}}"
     is_decomposition = False
 
-    def __new__(cls, a: Any, count: Any) -> "FirstColumns":
-        """Build the node; `count` is a whole number above 0."""
-        return sympy.Expr.__new__(cls, expression(a), Str(str(count)))
+    def __new__(cls, a: Any, number: Any) -> Any:
+        """Build the node; `number` is a whole number above 0."""
+        return sympy.Expr.__new__(cls, expression(a), Str(str(number)))
 
     @property
-    def columns(self) -> int:
-        """How many columns the result has."""
+    def number(self) -> int:
+        """How many rows or columns the result has."""
         return int(str(self.args[1]))
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """How many columns."""
-        return (str(self.columns),)
+        """The number."""
+        return (str(self.number),)
+
+    def _pretty(self, printer: Any) -> Any:
+        return called(printer, self.name, (self.args[0], prettyForm(str(self.number))))
+
+
+class FirstColumns(Counted):
+    """The first columns of a matrix."""
+
+    name = "first_columns"
+    text = r"{{{0}}}_{{:,\,1{{:}}{1}}}"
 
     def sides(self, *own: Sides) -> Sides:
         """Return the rows of the argument, and the number of columns."""
         rows, cols = own[0]
-        if isinstance(cols, int) and cols < self.columns:
+        if isinstance(cols, int) and cols < self.number:
             msg = f"takes {self}, which has {cols} columns; write {cols} or less."
             raise Misfit(msg)
-        return Sides((rows, self.columns))
-
-    def _pretty(self, printer: Any) -> Any:
-        return called(printer, self.name, (self.args[0], prettyForm(str(self.columns))))
+        return Sides((rows, self.number))
 
 
 def inverse_root(a: Any, order: Any) -> sympy.Expr:

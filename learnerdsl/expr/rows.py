@@ -7,45 +7,24 @@ import operator
 from typing import Any
 
 import sympy
-from sympy.core.symbol import Str
-from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
+from learnerdsl.expr.decompositions import Counted
 from learnerdsl.expr.filling import filled
-from learnerdsl.expr.functions import expression
 from learnerdsl.expr.matrices import MatrixFunction, Misfit, sides_of
 from learnerdsl.expr.sides import Sides, known_shape, length
-from learnerdsl.expr.textual import called
 
 
-class TopRows(MatrixFunction):
+class TopRows(Counted):
     """The numbers of the rows that have the largest scores, the largest first."""
 
     name = "top_rows"
     text = r"\mathrm{{top}}_{{{1}}}\,{0}"
-    is_decomposition = False
-
-    def __new__(cls, scores: Any, count: Any) -> "TopRows":
-        """Build the node; `count` is a whole number above 0."""
-        return sympy.Expr.__new__(cls, expression(scores), Str(str(count)))
-
-    @property
-    def chosen(self) -> int:
-        """How many rows are chosen."""
-        return int(str(self.args[1]))
-
-    @property
-    def literals(self) -> tuple[str, ...]:
-        """How many rows."""
-        return (str(self.chosen),)
 
     def sides(self, *own: Sides) -> Sides:
         """Return the sides of a column with one number for each chosen row."""
         _check_column(self, "scores", own[0])
-        return Sides((self.chosen, 1))
-
-    def _pretty(self, printer: Any) -> Any:
-        return called(printer, self.name, (self.args[0], prettyForm(str(self.chosen))))
+        return Sides((self.number, 1))
 
 
 class TakeRows(MatrixFunction):

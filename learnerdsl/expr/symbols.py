@@ -45,6 +45,30 @@ class Hyperparameter(RuleSymbol):
     __slots__ = ()
 
 
+class OverAxes(RuleSymbol):
+    """A symbol with one value for each index of some axes; `shape` is the tuple of these axes."""
+
+    __slots__ = ("shape",)
+    shape: Any
+
+    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
+        """Create the symbol."""
+        symbol = super().__new__(cls, name, owner)
+        symbol.shape = shape
+        return symbol
+
+    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the lengths of the axes."""
+        return tuple(parameter[axis] for axis in self.shape)
+
+    def __getnewargs_ex__(self) -> Any:
+        """Return the arguments with which pickle rebuilds the symbol."""
+        return (self.name, self.owner, self.shape), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.shape)
+
+
 class ExtraSymbol(RuleSymbol):
     """A value that every update receives besides the gradients; subclasses say of what shape."""
 
@@ -82,28 +106,10 @@ class TensorExtra(ExtraSymbol):
         return ()
 
 
-class AxisExtra(ExtraSymbol):
-    """An array with one value for each index of some axes; `shape` is the tuple of these axes."""
+class AxisExtra(OverAxes, ExtraSymbol):
+    """An extra with one value for each index of some axes."""
 
-    __slots__ = ("shape",)
-    shape: Any
-
-    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
-        """Create the symbol."""
-        symbol = super().__new__(cls, name, owner)
-        symbol.shape = shape
-        return symbol
-
-    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the lengths of the axes."""
-        return tuple(parameter[axis] for axis in self.shape)
-
-    def __getnewargs_ex__(self) -> Any:
-        """Return the arguments with which pickle rebuilds the symbol."""
-        return (self.name, self.owner, self.shape), {}
-
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.shape)
+    __slots__ = ()
 
 
 class MatrixExtra(AxisExtra):
@@ -152,28 +158,10 @@ class ModelState(TensorState):
     shape = "model"
 
 
-class AxisState(StateSymbol):
-    """A state with one value for each index of some axes; `shape` is the tuple of these axes."""
+class AxisState(OverAxes, StateSymbol):
+    """A state with one value for each index of some axes."""
 
-    __slots__ = ("shape",)
-    shape: Any
-
-    def __new__(cls, name: str, owner: str, shape: tuple[Any, ...]) -> Any:
-        """Create the symbol."""
-        symbol = super().__new__(cls, name, owner)
-        symbol.shape = shape
-        return symbol
-
-    def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the lengths of the state's axes."""
-        return tuple(parameter[axis] for axis in self.shape)
-
-    def __getnewargs_ex__(self) -> Any:
-        """Return the arguments with which pickle rebuilds the symbol."""
-        return (self.name, self.owner, self.shape), {}
-
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.shape)
+    __slots__ = ()
 
 
 class RingState(StateSymbol):

@@ -134,8 +134,8 @@ def _triangle(expr: Any, values: Sequence[Any], xp: Any) -> Any:
 def _first_columns(expr: FirstColumns, values: Sequence[Any], xp: Any) -> Any:
     """Return the first columns, put one by one into a matrix of zeros."""
     (value,) = values
-    columns = [value[..., :, k, None] for k in range(min(expr.columns, np.shape(value)[-1]))]
-    more = expr.columns - len(columns)
+    columns = [value[..., :, k, None] for k in range(min(expr.number, np.shape(value)[-1]))]
+    more = expr.number - len(columns)
     zeros = xp.zeros((*np.shape(value)[:-1], more), dtype=value.dtype)
     return xp.concatenate((*columns, zeros), -1)
 
@@ -177,11 +177,11 @@ def _top_rows(expr: TopRows, values: Sequence[Any], xp: Any) -> Any:
     """Return the numbers of the largest scores, of each column by itself; NaN is the largest."""
     (scores,) = values
     outer, (stack,) = _stacks([np.asarray(scores)])
-    found = np.empty((len(stack), expr.chosen, 1))
+    found = np.empty((len(stack), expr.number, 1))
     for k, column in enumerate(stack):
         of = [(np.isnan(score), 0.0 if np.isnan(score) else score) for score in column[:, 0]]
-        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.chosen]
-    return xp.asarray(found.reshape(*outer, expr.chosen, 1), dtype=scores.dtype)
+        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.number]
+    return xp.asarray(found.reshape(*outer, expr.number, 1), dtype=scores.dtype)
 
 
 def _exchanged(expr: Any, values: Sequence[Any], xp: Any) -> Any:
