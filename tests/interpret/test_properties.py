@@ -209,7 +209,7 @@ def test_compiled_rule_equals_its_interpretation(dtype, recipe):
 
 
 @pytest.mark.slow
-@settings(FEW, max_examples=20)
+@settings(FEW, max_examples=12)
 @given(recipe=recipes())
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compiled_rule_equals_its_interpretation_in_many_examples(dtype, recipe):

@@ -32,8 +32,8 @@ IN_PYTHON = ("adam", "lamb", "adafactor", "adashift")
 def cases():
     """Return every choice for few builtins, some for representatives, and one for each other.
 
-    Which ones follows from the name. The structures of sweeps are those of the few, for which a
-    third of the choices runs in CI.
+    Which ones follows from the name. The structures of sweeps are those of the few. Of few and
+    representatives a third of the choices runs in CI.
     """
     found = []
     for name in BUILTINS:
@@ -43,7 +43,8 @@ def cases():
         own = dict.fromkeys(own)
         quick, in_ci = FIRST.get(name, ()), list(CHOICES)[number % 3 :: 3]
         for choice in own:
-            left = costly if name in FEW and choice not in in_ci else slow_for_shared
+            is_left = name in REPRESENTATIVES and choice not in in_ci
+            left = costly if is_left else slow_for_shared
             found.append((name, choice) if choice in quick else left(name, choice))
     return found
 

@@ -34,17 +34,19 @@ SPARSE_COMPLEX_DIFFERS = {"Adagrad", "SparseAdam"}
 def cases(grid, dtypes, without_complex=BY_AXES, quick=GRID, left=slow):
     """Pair each class, its arguments and the number types; the last arguments are quick.
 
-    The number types after the first are marked as `left` does.
+    Others are marked as `left` does, but for the last arguments in the first number type.
     """
-    return [
-        (name, arguments, dtype)
-        if name in quick and arguments is rows[-1] and dtype is dtypes[0]
-        else (slow if dtype is dtypes[0] else left)(name, arguments, dtype)
-        for name, rows in grid.items()
-        for arguments in rows
-        for dtype in dtypes
-        if not dtype.is_complex or name not in without_complex
-    ]
+    found = []
+    for name, rows in grid.items():
+        for arguments in rows:
+            for dtype in dtypes:
+                case = (name, arguments, dtype)
+                is_first = arguments is rows[-1] and dtype is dtypes[0]
+                if is_first and name in quick:
+                    found.append(case)
+                elif not dtype.is_complex or name not in without_complex:
+                    found.append((slow if is_first else left)(*case))
+    return found
 
 
 NARROW = (torch.bfloat16, torch.float16)
