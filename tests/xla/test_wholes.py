@@ -25,8 +25,8 @@ def test_what_is_computed_element_by_element_stays_split():
     found = marked("soap")
     assert found["g_whole"] == "g"
     assert found["v_now_whole"] == "v_now"
-    assert found["m_new_whole"] == "m_new"
-    assert not found.keys() & {"m_new", "v_now", "v_new", "left_new", "right_new"}
+    assert found["m_now_whole"] == "m_now"
+    assert not found.keys() & {"m_now", "m_new", "v_now", "v_new", "left_new", "right_new"}
 
 
 def test_a_matrix_that_only_products_use_is_made_whole_where_it_is_computed():
