@@ -1,9 +1,9 @@
 """Which cases `make test` runs; the others are marked slow, and `make test-slow` runs them.
 
 A test of a builtin's own mathematics runs there for every builtin. A test of a part that builtins
-share, such as a target, runs for the representatives, which have every structure that a builtin
-has, and for one in ten of the others. What is left is marked costly, too, and runs before a
-release: `make test-costly`.
+share, such as a target, runs for few builtins and for half of the representatives, which have
+every structure that a builtin has. What is left is marked costly, too, and runs before a release:
+`make test-costly`.
 """
 
 import zlib
@@ -72,9 +72,6 @@ COSTLY = frozenset(
 )
 """Builtins of seconds each, which are made as representatives are."""
 
-SHARE = 10
-"""Of so many builtins that are no representatives, one runs in tests of shared parts."""
-
 
 def slow(*values):
     """Make a case that only `make test-all` runs."""
@@ -101,8 +98,8 @@ def is_costly(name):
 
     It follows from the name, so that a new builtin changes nothing for the others.
     """
-    is_in_share = zlib.crc32(name.encode()) % SHARE == 0 and name not in COSTLY
-    return name not in REPRESENTATIVES and not is_in_share
+    is_in_half = name in REPRESENTATIVES and zlib.crc32(name.encode()) % 2 == 0
+    return name not in FEW and not is_in_half
 
 
 def slow_for_shared(name, *values):
