@@ -9,12 +9,8 @@ import sympy
 from learnerdsl.codegen.operations import count_operations
 from learnerdsl.expr import (
     Cholesky,
-    Diagonal,
-    DiagonalMatrix,
     Eigenvalues,
     Eigenvectors,
-    Filled,
-    FirstColumns,
     Identity,
     Inverse,
     InverseRoot,
@@ -22,12 +18,8 @@ from learnerdsl.expr import (
     MatrixFunction,
     MatrixReduction,
     Orthonormal,
-    PutRows,
     Solve,
     SolveTriangular,
-    TakeRows,
-    TopRows,
-    Transpose,
     length,
 )
 from learnerdsl.ir import Block, Domain, Kernel, Rank
@@ -60,13 +52,14 @@ def flops_of_matrices(kernel: Kernel, block: Block, shape: Shape) -> dict[str, i
     return {kind: batch * flops for kind, flops in found.items()}
 
 
-_CLASSES = (
-    *(MatMul, Transpose, MatrixReduction, Filled, Diagonal, DiagonalMatrix, Orthonormal, Inverse),
-    *(InverseRoot, Eigenvectors, Eigenvalues, Cholesky, Solve, SolveTriangular, FirstColumns),
-    *(TopRows, TakeRows, PutRows),
-    Identity,
-)
-_FUNCTIONS = {cls.__name__.lower() for cls in _CLASSES}
+def _names(cls: type) -> Iterator[str]:
+    """Yield the names by which operations of a class and its subclasses are counted."""
+    yield cls.__name__.lower()
+    for own in cls.__subclasses__():
+        yield from _names(own)
+
+
+_FUNCTIONS = {*_names(MatrixFunction), *_names(Identity)}
 
 
 def _sides(kernel: Kernel, value: Any, shape: Shape) -> tuple[int, int]:
