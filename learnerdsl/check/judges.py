@@ -16,7 +16,7 @@ from learnerdsl.check.inputs import filled_extras
 from learnerdsl.check.running import OnArrays
 from learnerdsl.check.values import Precision, Value
 from learnerdsl.define import UpdateRule
-from learnerdsl.expr import MatrixExtra
+from learnerdsl.expr import AxisExtra
 from learnerdsl.learner import Learner
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.tracing import Rule
@@ -189,13 +189,9 @@ class Judges:
         symbol = next((e for e in self.rules[tensor].extras if e.name == name), None)
         if symbol is None or symbol.shape == "tensor":
             return None if symbol is None else float(value)
-        if symbol.shape == "element":
+        if not isinstance(symbol, AxisExtra):
             return np.array(value[rows])
-        if isinstance(symbol, MatrixExtra):
-            return np.array(value)
-        shape = self.parameters[tensor].shape
-        kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
-        return np.reshape(value, kept)
+        return np.reshape(value, symbol.broadcast_shape(self.parameters[tensor].shape))
 
     def no_extras_of(self, tensor: int) -> dict[str, Any]:
         """Return the placeholders for the extras of one tensor."""

@@ -304,12 +304,20 @@ def diagonal_matrix(v: Any) -> sympy.Expr:
 
 
 def tril(a: Any) -> sympy.Expr:
-    """Return a matrix (..., n, m) with zeros above its diagonal, as `numpy.tril`."""
+    """Return a matrix with zeros above its diagonal, as `numpy.tril`.
+
+    Args:
+        a: a matrix (..., n, m). The result has the same shape and dtype.
+    """
     return Tril(a)
 
 
 def triu(a: Any) -> sympy.Expr:
-    """Return a matrix (..., n, m) with zeros below its diagonal, as `numpy.triu`."""
+    """Return a matrix with zeros below its diagonal, as `numpy.triu`.
+
+    Args:
+        a: a matrix (..., n, m). The result has the same shape and dtype.
+    """
     return Triu(a)
 
 
@@ -325,17 +333,22 @@ def first_columns(a: Any, count: int) -> sympy.Expr:
     Raises:
         RuleError: `count` is something else.
     """
+    return FirstColumns(a, checked_count("first_columns", count, "an option"))
+
+
+def checked_count(function: str, count: Any, example: str) -> int:
+    """Return how many rows or columns a function is asked for; raise unless it is above 0."""
     try:
         number = 0 if isinstance(count, bool) else operator.index(count)
     except TypeError:
         number = 0
     if number < 1:
         msg = (
-            f"first_columns(..., {count!r}) is not defined; write a whole number above 0 that is "
-            "known when the rule is traced, such as an option."
+            f"{function}(..., {count!r}) is not defined; write a whole number above 0 that is "
+            f"known when the rule is traced, such as {example}."
         )
         raise RuleError(msg)
-    return FirstColumns(a, number)
+    return number
 
 
 def trace(a: Any) -> sympy.Expr:

@@ -3,13 +3,12 @@
 Where the others of `decompositions` are made of numbers alone, these go by the order of rows.
 """
 
-import operator
 from typing import Any
 
 import sympy
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr.decompositions import Counted
+from learnerdsl.expr.decompositions import Counted, checked_count
 from learnerdsl.expr.filling import filled
 from learnerdsl.expr.matrices import MatrixFunction, Misfit, sides_of
 from learnerdsl.expr.sides import Sides, known_shape, length
@@ -112,16 +111,7 @@ def top_rows(scores: Any, count: int) -> sympy.Expr:
     array([[ 0., -5.,  0.],
            [ 0.,  5.,  0.]])
     """
-    try:
-        number = 0 if isinstance(count, bool) else operator.index(count)
-    except TypeError:
-        number = 0
-    if number < 1:
-        msg = (
-            f"top_rows(..., {count!r}) is not defined; write a whole number above 0 that is known "
-            "when the rule is traced, such as an option or max(1, shape(p)[-2] // 4)."
-        )
-        raise RuleError(msg)
+    number = checked_count("top_rows", count, "an option or max(1, shape(p)[-2] // 4)")
     own, shape = sides_of(scores), known_shape.get() or ()
     if own is not None and len(shape) > 1 and length(own[0], shape) < number:
         rows = length(own[0], shape)
@@ -137,6 +127,9 @@ def take_rows(a: Any, indices: Any) -> sympy.Expr:
         a: a matrix (..., n, m).
         indices: a column (..., k, 1) of whole numbers from 0 to n - 1. The result is (..., k, m); a
             number that no row has gives a row of NaN.
+
+    Raises:
+        RuleError: `indices` are no column.
     """
     return TakeRows(a, indices)
 
@@ -149,6 +142,9 @@ def put_rows(a: Any, indices: Any, rows: Any) -> sympy.Expr:
         indices: a column (..., k, 1) of different whole numbers from 0 to n - 1. A row for a number
             that no row of `a` has is left out.
         rows: the new rows (..., k, m), or a number that fills them.
+
+    Raises:
+        RuleError: `indices` are no column, or there are not as many new rows as indices.
     """
     own, places = sides_of(a), sides_of(indices)
     wanted = Sides((places[0], own[1])) if own is not None and places is not None else None

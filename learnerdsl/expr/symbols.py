@@ -61,6 +61,10 @@ class OverAxes(RuleSymbol):
         """Return the lengths of the axes."""
         return tuple(parameter[axis] for axis in self.shape)
 
+    def broadcast_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the lengths of the axes, and 1 for the others of a parameter of this shape."""
+        return tuple(n if axis in self.shape else 1 for axis, n in enumerate(parameter))
+
     def __getnewargs_ex__(self) -> Any:
         """Return the arguments with which pickle rebuilds the symbol."""
         return (self.name, self.owner, self.shape), {}
@@ -116,6 +120,10 @@ class MatrixExtra(AxisExtra):
     """A matrix of other sides for each matrix of the parameter; its `shape` is `Sides`."""
 
     __slots__ = ()
+
+    def broadcast_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the matrices, which do not broadcast."""
+        return self.array_shape(parameter)
 
     def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
         """Return (..., n, m), where n and m are the lengths of the sides."""
@@ -198,6 +206,10 @@ class MatrixState(AxisState):
     """
 
     __slots__ = ()
+
+    def broadcast_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the matrices, which do not broadcast."""
+        return self.array_shape(parameter)
 
     def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
         """Return (..., n, m), where n and m are the lengths of the sides."""

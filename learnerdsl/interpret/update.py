@@ -11,6 +11,7 @@ import sympy
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
     CLOCK,
+    AxisState,
     ExtraSymbol,
     MatrixExtra,
     MatrixState,
@@ -206,11 +207,7 @@ def _symbol_values(
         for spec in rule.states:
             if spec.symbol.name in states:
                 value = states[spec.symbol.name]
-                one = value if spec.symbol.shape == "model" else value[k]
-                if spec.symbol.shape in ("model", "tensor"):
-                    own = _scalar(one, xp)
-                else:
-                    own = _kept(spec.symbol, one, parameters[k].ndim)
+                own = _of_tensor(spec.symbol, value, k, parameters[k].ndim, xp)
                 if spec.symbol not in symbols:
                     symbols[spec.symbol] = [MISSING] * count
                 symbols[spec.symbol][k] = own
@@ -233,12 +230,7 @@ def _put_extras(
     """Add the extra inputs to the values of symbols."""
     for k, rule in enumerate(rules):
         for extra in rule.extras:
-            value = extras[extra.name]
-            one = value if extra.shape == "model" else value[k]
-            if extra.shape in ("model", "tensor"):
-                own = _scalar(one, xp)
-            else:
-                own = _kept(extra, one, parameters[k].ndim)
+            own = _of_tensor(extra, extras[extra.name], k, parameters[k].ndim, xp)
             symbols.setdefault(extra, [MISSING] * len(rules))[k] = own
 
 
@@ -247,6 +239,14 @@ def _scalar(value: Any, xp: Any) -> Any:
     if isinstance(value, (int, float, np.number, np.ndarray)):
         return float(value)
     return xp.asarray(value, dtype=xp.float64)
+
+
+def _of_tensor(symbol: StateSymbol | ExtraSymbol, value: Any, k: int, ndim: int, xp: Any) -> Any:
+    """Return the value that a state or an extra has for tensor `k`, which has `ndim` axes."""
+    one = value if symbol.shape == "model" else value[k]
+    if symbol.shape in ("model", "tensor"):
+        return _scalar(one, xp)
+    return _kept(symbol, one, ndim)
 
 
 def _kept(symbol: StateSymbol | ExtraSymbol, value: Any, ndim: int) -> Any:
@@ -266,10 +266,9 @@ def _like(value: Any, parameter: Any, xp: Any, symbol: StateSymbol | None = None
     if symbol is None or symbol.shape == "element":
         return xp.broadcast_to(array, shape) if tuple(array.shape) != shape else array
     wanted = symbol.array_shape(shape)
-    is_matrix = isinstance(symbol, MatrixState)
-    kept = tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
+    kept = symbol.broadcast_shape(shape) if isinstance(symbol, AxisState) else wanted
     try:
-        return xp.reshape(xp.broadcast_to(array, wanted if is_matrix else kept), wanted)
+        return xp.reshape(xp.broadcast_to(array, kept), wanted)
     except ValueError:
         msg = (
             f"State {symbol.name} of {symbol.owner} has the shape {wanted}, but its start value "

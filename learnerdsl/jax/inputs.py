@@ -90,8 +90,7 @@ def extras_of_tensor(
         if isinstance(symbol, MatrixExtra):
             own = whole(own)
         elif isinstance(symbol, AxisExtra):
-            kept = (n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
-            own = own.reshape(tuple(kept))
+            own = own.reshape(symbol.broadcast_shape(shape))
         found[symbol] = own
     return found
 

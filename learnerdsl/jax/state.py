@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import sympy
 
 from learnerdsl.errors import ArrayError, DtypeError
-from learnerdsl.expr import MatrixState, StateSymbol, Where
+from learnerdsl.expr import AxisState, MatrixState, StateSymbol, Where
 from learnerdsl.jax.placing import filled, on_mesh
 from learnerdsl.jax.programs import Model
 from learnerdsl.tracing import Rule
@@ -125,11 +125,7 @@ def _placed(
 
 def kept_shape(symbol: StateSymbol, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a state; axes that it does not range over have length 1."""
-    if symbol.shape == "element":
-        return shape
-    if isinstance(symbol, MatrixState):
-        return symbol.array_shape(shape)
-    return tuple(n if axis in symbol.shape else 1 for axis, n in enumerate(shape))
+    return symbol.broadcast_shape(shape) if isinstance(symbol, AxisState) else shape
 
 
 def is_whole(rule: Rule, state: StateSymbol) -> bool:

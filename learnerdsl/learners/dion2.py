@@ -1,4 +1,4 @@
-r"""Dion2: the momentum's largest rows made orthogonal."""
+"""Dion2: the momentum's largest rows made orthogonal."""
 
 from learnerdsl import assign, combine, let, orthogonalize, rule, shape, state
 from learnerdsl.learners._muon_parts import largest_lines, refuse_vectors, spectral_length

@@ -1,4 +1,4 @@
-r"""NorDion2: Dion2 with a second moment for each row."""
+"""NorDion2: Dion2 with a second moment for each row."""
 
 from learnerdsl import (
     assign,
