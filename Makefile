@@ -12,30 +12,31 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart.py
 
 # In two processes, as LLVM never gives back the memory of a kernel that it has compiled. They share
-# the machine code on disk.
+# the machine code on disk. A failure is shown at once, so that a run that is cut short names it.
+PYTEST := $(BIN)/python -m pytest --instafail -n $(WORKERS)
 BATTERIES := tests/check tests/learner tests/learners tests/stacks tests/torch tests/transforms
 define run_tests
 export LEARNERDSL_CACHE_DIR=$${LEARNERDSL_CACHE_DIR:-$(CURDIR)/$(VENV)/cache} && \
-$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES) && \
-$(BIN)/python -m pytest -n $(WORKERS) -m "$(1)" $(BATTERIES:%=--ignore=%)
+$(PYTEST) -m "$(1)" $(BATTERIES) && \
+$(PYTEST) -m "$(1)" $(BATTERIES:%=--ignore=%)
 endef
 
 # CUDA is tested without a GPU: its PTX runs on the CPU, and a second process simulates it.
 test: check types
 	$(call run_tests,not slow)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests/simulator
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "not slow" tests/simulator
 
 test-all: test test-slow test-costly
 
 # What test leaves out.
 test-slow: $(VENV)/.test
 	$(call run_tests,slow and not costly)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not costly" tests/simulator
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "slow and not costly" tests/simulator
 
 # What both leave out: in tests of shared parts, most builtins that are made as others are.
 test-costly: $(VENV)/.test
 	$(call run_tests,costly)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(WORKERS) -m costly tests/simulator
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m costly tests/simulator
 
 # What people train with, in an environment of its own. DeepSpeed and torchao are left out, and their
 # tests skipped, where they do not install within two minutes. In one process, as the ranks of two tests
