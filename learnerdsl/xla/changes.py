@@ -73,8 +73,9 @@ def _product_minus_parameter(expression: Any, body: Body) -> Any:
     if factor is not None:
         return _product(factor - 1, p)
     terms = expression.args if isinstance(expression, sympy.Mul) else ()
-    inner = [a for a in terms if isinstance(a, sympy.Add) and p in a.args]
-    others = [a for a in terms if a not in inner]
+    written = [_definition(a, body) if isinstance(a, Named) else a for a in terms]
+    inner = [a for a in written if isinstance(a, sympy.Add) and p in a.args]
+    others = [a for a, own in zip(terms, written, strict=True) if own not in inner]
     if len(inner) != 1 or not all(map(body.is_scalar, others)):
         return None
     rest = sympy.Add(*(a for a in inner[0].args if a != p), evaluate=False)
