@@ -52,7 +52,7 @@ def lbfgs(p, g, lr=1.0, history_size=10):
         >>> learner = lbfgs([weights])
         >>> for _ in range(12):
         ...     _ = learner.update([hessian @ weights])
-        >>> bool(abs(weights).max() < 1e-6)
+        >>> bool(np.abs(weights).max() < 1e-6)
         True
 
     References:
