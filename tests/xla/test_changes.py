@@ -16,7 +16,7 @@ def test_most_builtins_have_an_expression_of_the_update():
     texts = {n: getattr(learners, n).source("jax", shape=SHAPE) for n in learners.__all__}
     subtracted = {n for n, text in texts.items() if "change = p_new - p\n" in text}
     assert subtracted == {
-        *("accsgd", "cocob", "ftrl", "muown", "nero"),  # the new value is not the old one and a step
+        *("accsgd", "cocob", "ftrl", "muown", "nero"),  # it is not the old one and a step
         *("dion2", "nordion2"),  # rows are put into others
         *("focus", "ranger"),  # averages of the old value decide
     }
