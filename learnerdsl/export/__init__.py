@@ -36,7 +36,7 @@ _TEXTS = ("latex", "markdown")
 def _refuse_extras(format: str, request: Request) -> None:
     """Raise for an extra of another shape than "model" and "element"."""
     for extra in (e for variant in request.variants for e in variant.rule.extras):
-        if extra.shape not in ("model", "element"):
+        if not extra.is_common:
             msg = (
                 f"{request.name} takes {extra.name}, an extra of shape {extra.shape!r}, which an "
                 f"export to {format!r} cannot have; export to {' or '.join(map(repr, _TEXTS))}, "

@@ -74,10 +74,16 @@ class OverAxes(RuleSymbol):
 
 
 class ExtraSymbol(RuleSymbol):
-    """A value that every update receives besides the gradients; subclasses say of what shape."""
+    """A value that every update receives besides the gradients; subclasses say of what shape.
+
+    Attributes:
+        shape: the shape, as a rule writes it.
+        is_common: whether all rules of a learner must have it alike.
+    """
 
     __slots__ = ()
     shape: Any
+    is_common = False
 
     def array_shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the array for a parameter of this shape."""
@@ -89,6 +95,7 @@ class ExtraScalar(ExtraSymbol):
 
     __slots__ = ()
     shape = "model"
+    is_common = True
 
 
 class ExtraArray(ExtraSymbol):
@@ -96,6 +103,7 @@ class ExtraArray(ExtraSymbol):
 
     __slots__ = ()
     shape = "element"
+    is_common = True
 
 
 class TensorExtra(ExtraSymbol):

@@ -26,9 +26,6 @@ from learnerdsl.runtime.engine import Engine
 from learnerdsl.storage import PARAMETER_TYPES
 from learnerdsl.tracing import Rule
 
-_OF_ALL = ("model", "element")
-"""The shapes of extras that all rules of a learner have alike."""
-
 
 @dataclass(frozen=True)
 class CheckedExtras:
@@ -74,7 +71,7 @@ class ExtraInputs:
         self.rule_name = rules[0].name
         self.is_mapping = is_mapping
         self.parameters = list(parameters)
-        common = [extra for extra in rules[0].extras if extra.shape in _OF_ALL]
+        common = [extra for extra in rules[0].extras if extra.is_common]
         self.scalars = [extra.name for extra in common if extra.shape == "model"]
         arrays = [extra.name for extra in common if extra.shape == "element"]
         self.columns = {name: column for column, name in enumerate(arrays, 2)}
@@ -205,7 +202,7 @@ def _wanted(
     found: dict[str, dict[int, tuple[int, ...] | None]] = {}
     for k, (rule, shape) in enumerate(zip(rules, shapes, strict=True)):
         for extra in rule.extras:
-            if extra.shape not in _OF_ALL:
+            if not extra.is_common:
                 own = None if extra.shape == "tensor" else extra.array_shape(shape)
                 found.setdefault(extra.name, {})[k] = own
     return found
@@ -221,7 +218,7 @@ def refuse_divided(rules: Sequence[Rule], shards: Sequence[Any]) -> None:
     divided = [rule for rule, shard in zip(rules, shards, strict=True) if shard]
     for rule in _distinct(divided):
         for extra in rule.extras:
-            if extra.shape not in _OF_ALL:
+            if not extra.is_common:
                 msg = (
                     f"{rule.name} takes {extra.name}, an extra of shape {extra.shape!r}, but "
                     "processes hold parts of the parameters; give the learner whole tensors, or "

@@ -46,7 +46,7 @@ class NumpyEngine(HostStates):
         columns = range(1, 2 + len(self.array_extras))
         self.inputs = {k: [np.empty(0)] * len(parameters) for k in columns}
         self.extras: dict[str, float] = {}
-        small = {e.name for one in rules for e in one.extras if e.shape not in ("model", "element")}
+        small = {e.name for one in rules for e in one.extras if not e.is_common}
         self.values: dict[str, list[Any]] = {name: [None] * len(parameters) for name in small}
         self.threads = "numpy"
         self.hyperparameters = [dict[str, float]() for _ in range(count)]

@@ -178,9 +178,8 @@ def _listed(sums: list[tuple[str, str]]) -> str:
 
 def _check_extras(first: Rule, other: Rule) -> None:
     """Raise unless both rules have the same extra inputs, but for those of single tensors."""
-    common = ("model", "element")
     own, theirs = (
-        [(e.name, e.shape) for e in rule.extras if e.shape in common] for rule in (first, other)
+        [(e.name, e.shape) for e in rule.extras if e.is_common] for rule in (first, other)
     )
     if own != theirs:
         listed = [", ".join(name for name, _ in extras) or "none" for extras in (own, theirs)]

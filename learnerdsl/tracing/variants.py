@@ -104,7 +104,7 @@ def _operations(rule: Rule) -> list[Any]:
 
 
 _SHARED = {
-    "extras": lambda rule: [e for e in rule.extras if e.shape in ("model", "element")],
+    "extras": lambda rule: [e for e in rule.extras if e.is_common],
     "reductions over the model": _operations,
     "states of the model": _model_states,
     "new values of states of the model": _new_model_states,
