@@ -141,6 +141,7 @@ def test_compiled_rule_over_axes_equals_its_interpretation(dtype, recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.costly
 @settings(FEW, max_examples=30)
 @given(recipe=recipes())
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

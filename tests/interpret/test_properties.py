@@ -209,6 +209,7 @@ def test_compiled_rule_equals_its_interpretation(dtype, recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.costly
 @settings(FEW, max_examples=12)
 @given(recipe=recipes())
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -210,10 +210,10 @@ def test_a_process_that_dies_while_it_writes_leaves_nothing_wrong(
 
 
 @can_kill
-@pytest.mark.slow
-def test_processes_killed_at_any_moment_leave_nothing_wrong(tmp_path):
+@pytest.mark.parametrize("count", [slow(6), costly(30)])
+def test_processes_killed_at_any_moment_leave_nothing_wrong(count, tmp_path):
     chosen = random.Random(0)
-    for _ in range(30):
+    for _ in range(count):
         kernels = tmp_path / f"kernels {chosen.randrange(4)}"
         process = start(LEARNERDSL_CACHE_DIR=kernels)
         time.sleep(chosen.uniform(0.5, 4))

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from numba import cuda
-from support.narrow import CASES, MORE, OF_MATRICES, assert_stored_alike, run
+from support.narrow import CASES, HALF_A_MINUTE_EACH, MORE, OF_MATRICES, assert_stored_alike, run
 
 import learnerdsl as ld
 from learnerdsl.learners import adam, lion
@@ -18,7 +18,7 @@ def on_device(array):
     return cuda.to_device(np.array(array))
 
 
-@pytest.mark.parametrize("case", [*CASES, *MORE, *OF_MATRICES], ids=str)
+@pytest.mark.parametrize("case", [*CASES, *MORE, *HALF_A_MINUTE_EACH, *OF_MATRICES], ids=str)
 def test_narrow_arrays_are_stored_as_the_oracle_does(case):
     learner, oracle = run(case, on_device, "cuda"), run(case, np.copy, "numpy")
     assert_stored_alike(learner, oracle)

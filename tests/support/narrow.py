@@ -7,7 +7,7 @@ import numpy as np
 from learnerdsl import learners
 from learnerdsl.runtime.arrays.interop import copy_to_host
 from learnerdsl.storage import STORAGES
-from support.tiers import slow
+from support.tiers import costly, slow
 
 EIGHT = {"m": "int8", "v": "uint8"}
 BY_AXES = {"row": "bfloat16", "col": "float16", "v": "bfloat16"}
@@ -45,18 +45,20 @@ CASES = (
 MORE = (
     Case("adam", "bfloat16", {}),
     Case("adam", "float16", {"states": "float16"}),
-    Case("adam", "float32", {"states": EIGHT}),
     Case("adam", "float64", {"states": "float32"}, "float32"),
     Case("adam", "bfloat16", {"master": "float32"}),
     Case("adam", "bfloat16", {"master": "split16"}),
-    Case("adam", "bfloat16", {"master": "split8", **STOCHASTIC}),
     Case("adam", "float16", {"master": "kahan"}),
+    Case("adashift", "bfloat16", {"states": "bfloat16"}),
+    Case("noisy_sgd", "bfloat16", STOCHASTIC),
+)
+HALF_A_MINUTE_EACH = (
+    Case("adam", "float32", {"states": EIGHT}),
+    Case("adam", "bfloat16", {"master": "split8", **STOCHASTIC}),
     Case("adam", "float16", {"master": "float32", "states": EIGHT}),
     Case("lamb", "bfloat16", {"states": EIGHT, **STOCHASTIC}),
     Case("lamb", "float16", STOCHASTIC),
-    Case("adashift", "bfloat16", {"states": "bfloat16"}),
     Case("adashift", "float32", {"states": "int8"}),
-    Case("noisy_sgd", "bfloat16", STOCHASTIC),
     Case("came", "bfloat16", {"states": "bfloat16"}, shapes=MATRICES),
 )
 OF_MATRICES = (
@@ -66,7 +68,7 @@ OF_MATRICES = (
     Case("soap", "bfloat16", {"master": "split16", "states": "bfloat16"}, shapes=MATRICES),
     Case("shampoo", "bfloat16", {"master": "split8"}, "float32", shapes=MATRICES),
 )
-TIERED = (*CASES, *map(slow, MORE))
+TIERED = (*CASES, *map(slow, MORE), *map(costly, HALF_A_MINUTE_EACH))
 
 
 def run(case, place, backend, steps=2):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.families import SHAPES
 from support.rules import clipped_adamw_ema, largest_gradients, my_rmsprop
-from support.tiers import few, one_of_each
+from support.tiers import few_of_shared, one_of_each
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -124,7 +124,7 @@ def test_many_rows_in_runs_longer_than_a_chunk():
 
 
 @pytest.mark.parametrize("backend", ["cpu", "numpy"])
-@pytest.mark.parametrize("name", few(sorted(WHOLE - MORE - SHAPES.keys())))
+@pytest.mark.parametrize("name", few_of_shared(sorted(WHOLE - MORE - SHAPES.keys())))
 def test_rules_of_whole_tensors_refuse_rows(name, backend, problem):
     params, gradients = problem
     learner = RULES[name](params, backend=backend)
