@@ -14,7 +14,8 @@ demo: $(VENV)/.demo
 # In two processes, as LLVM never gives back the memory of a kernel that it has compiled. They share
 # the machine code on disk. A failure is shown at once, so that a run that is cut short names it.
 # A worker that has nothing left takes tests of the other, as some take minutes.
-PYTEST := $(BIN)/python -m pytest --instafail -n $(WORKERS) --dist worksteal
+# With UNTIL, seconds since 1970, what has not begun by then is skipped, and counted.
+PYTEST := $(BIN)/python -m pytest --instafail -n $(WORKERS) --dist worksteal $(UNTIL:%=--until %)
 BATTERIES := tests/check tests/learner tests/learners tests/stacks tests/torch tests/transforms
 define run_tests
 export LEARNERDSL_CACHE_DIR=$${LEARNERDSL_CACHE_DIR:-$(CURDIR)/$(VENV)/cache} && \

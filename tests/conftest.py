@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write golden files again")
+    parser.addoption(
+        "--until", type=float, help="skip what has not begun at this time, in seconds since 1970"
+    )
+
+
+def pytest_runtest_setup(item):
+    """Skip a test for which no time is left, so that what ran is reported."""
+    until = item.config.getoption("--until")
+    if until is not None and time.time() > until:
+        pytest.skip("no time is left; see --until")
 
 
 def pytest_collection_modifyitems(items):
