@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import sympy
-from support.tiers import FEW_TRANSFORMS, few, few_of_shared
+from support.tiers import FEW_TRANSFORMS, few_of_shared
 
 import learnerdsl as ld
 from learnerdsl import learners, transforms
@@ -20,7 +20,7 @@ def test_builtin_is_computed_as_its_function_says(name):
     ld.check(getattr(learners, name), updates=4).raise_if_wrong()
 
 
-@pytest.mark.parametrize("name", few(transforms.__all__, FEW_TRANSFORMS))
+@pytest.mark.parametrize("name", few_of_shared(transforms.__all__, FEW_TRANSFORMS))
 def test_transform_in_a_chain_is_computed_as_its_function_says(name):
     transform = getattr(transforms, name)
     for rule in (learners.sgd, learners.adam):

@@ -76,7 +76,7 @@ LARGE = ((70_001,), (200, 100), (5,))
 
 
 @pytest.mark.parametrize("choice", [slow(c) if "16" in c else c for c in CHOICES])
-@pytest.mark.parametrize("name", ["adam", slow("lamb"), slow("adashift")])
+@pytest.mark.parametrize("name", ["adam", slow("lamb"), costly("adashift")])
 def test_large_tensors_follow_the_oracle(name, choice):
     tolerance = ROUNDING.get(name, (1, ""))[0] * TOLERANCE["float32"]
     for step, own, oracle, before in both(name, choice, 2, LARGE):
@@ -84,7 +84,7 @@ def test_large_tensors_follow_the_oracle(name, choice):
 
 
 @pytest.mark.parametrize("choice", [c if "stochastic" in c else slow(c) for c in CHOICES])
-@pytest.mark.parametrize("name", ["adam", slow("lamb"), slow("adashift")])
+@pytest.mark.parametrize("name", ["adam", slow("lamb"), costly("adashift")])
 def test_serial_and_parallel_launches_agree_bitwise(name, choice):
     dtype, given = arguments(RULES[name], choice)
     ends = []
@@ -104,7 +104,7 @@ FALLING = ("bfloat16 parameters", "8-bit states", "split16", "kahan", "stochasti
 
 
 @pytest.mark.parametrize("choice", [c if c in FALLING else slow(c) for c in CHOICES])
-@pytest.mark.parametrize("name", ["adam", slow("lion"), slow("lamb"), slow("yogi")])
+@pytest.mark.parametrize("name", ["adam", costly("lion"), slow("lamb"), costly("yogi")])
 def test_nonfinite_gradients_reach_the_same_places_as_in_the_oracle(name, choice):
     dtype, given = arguments(RULES[name], choice)
     for bad in (np.nan, np.inf, -np.inf, 1e30):

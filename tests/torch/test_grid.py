@@ -25,6 +25,7 @@ BOUNDS = {
     torch.complex128: 1e-12,
 }
 """The largest difference in parts of the movement."""
+NARROWER = (torch.float32, torch.complex64)
 BFLOAT16_PRODUCTS = 0.05
 """The same for Muon, whose products torch rounds to bfloat16."""
 SPARSE_COMPLEX_DIFFERS = {"Adagrad", "SparseAdam"}
@@ -34,7 +35,8 @@ SPARSE_COMPLEX_DIFFERS = {"Adagrad", "SparseAdam"}
 def cases(grid, dtypes, without_complex=BY_AXES, quick=GRID, left=slow):
     """Pair each class, its arguments and the number types; the last arguments are quick.
 
-    Others are marked as `left` does, but for the last arguments in the first number type.
+    Others are marked as `left` does, but for the last arguments in the first number type. What a
+    type of 32 bits is besides the last arguments is costly, as 64 bits tell more.
     """
     found = []
     for name, rows in grid.items():
@@ -45,7 +47,8 @@ def cases(grid, dtypes, without_complex=BY_AXES, quick=GRID, left=slow):
                 if is_first and name in quick:
                     found.append(case)
                 elif not dtype.is_complex or name not in without_complex:
-                    found.append((slow if is_first else left)(*case))
+                    is_left = dtype in NARROWER and arguments is not rows[-1]
+                    found.append((slow if is_first else costly if is_left else left)(*case))
     return found
 
 
