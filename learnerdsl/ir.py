@@ -25,6 +25,7 @@ from learnerdsl.expr import (
     MatrixFunction,
     MatrixLeaf,
     Misfit,
+    NarrowDraw,
     Reduction,
     Sides,
     broadcast,
@@ -298,6 +299,8 @@ class Kernel:
             return self.domains[expression]
         if isinstance(expression, MatrixLeaf):
             return Domain.of_sides(expression.sides)
+        if isinstance(expression, NarrowDraw) and expression.axes:
+            return Domain.of_axes(expression.axes, self.ndim)
         if isinstance(expression, MatrixFunction):
             return self._domain_of_function(expression)
         if isinstance(expression, Reduction):

@@ -21,7 +21,7 @@ _OF_KERNELS = (
     *("low_word", "uint32", "uint8_array"),
     *(monoid.hot for monoid in MONOIDS.values()),
     *("element_pass", "float32", "float32_array", "float64", "float64_array", "inf"),
-    *("int64", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
+    *("int64", "key_of", "maximum", "minimum", "model_scalars", "nan", "normal_float32"),
     *("normal_float64", "random_key", "tensor_scalars", "uniform_float32", "uniform_float64"),
 )
 KERNEL_FUNCTIONS = tuple(sorted((*_OF_KERNELS, *(row.name for row in FUNCTIONS if row.cpu))))

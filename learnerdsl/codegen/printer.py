@@ -13,7 +13,7 @@ import sympy
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.elementary import BY_NODE
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import And, Comparison, Draw, Maximum, Minimum, Not, Or, Where
+from learnerdsl.expr import And, Comparison, Draw, Maximum, Minimum, NarrowDraw, Not, Or, Where
 
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
 _LARGEST = 1024
@@ -83,10 +83,18 @@ class Printer:
         if isinstance(expr, Draw):
             arguments = ["key", self.position, str(expr.stream)]
             return self.called(f"{expr.distribution}_{self.dtype}", arguments)
+        if isinstance(expr, NarrowDraw):
+            # A loop over the indices of axes counts them by `k`.
+            arguments = [self.key(expr.places), "k" if expr.axes else "0", str(expr.stream)]
+            return self.called(f"{expr.distribution}_float64", arguments)
         if expr.func in BY_NODE:
             return self.called(BY_NODE[expr.func].name, [self(a) for a in expr.args])
         msg = f"no text for {expr.func} in {expr}"
         raise InternalError(msg)
+
+    def key(self, places: Sequence[sympy.Basic]) -> str:
+        """Return the key of random numbers for seed, step and number of a tensor."""
+        return f"key_of({', '.join(map(self, places))})"
 
     def called(self, name: str, arguments: Sequence[str]) -> str:
         """Return the call of a function."""

@@ -231,7 +231,7 @@ class CLoops:
         if self.fields:
             found.append(f"const {self.prefix}_hyperparameters *{qualifier}hyper")
         found += ["const uint64_t seed"] if loops.draws else []
-        found += ["const uint64_t number"] if loops.draws and not of_model else []
+        found += ["const uint64_t number"] if loops.needs_number and not of_model else []
         return [*found, *(["double *scratch"] if self.kept else [])]
 
     def declaration(self) -> list[str]:
@@ -262,7 +262,9 @@ class CLoops:
             notes.append(f"{self.value(step)}: the number of this update, counted from 1.")
         notes += [f"{name}: the length of an axis." for name in self.sizes.values()]
         if loops.draws:
-            notes.append("seed, number: of the random numbers, and of the tensor.")
+            is_given = loops.needs_number and not loops.of_model
+            also, other = (", number", ", and of the tensor") if is_given else ("", "")
+            notes.append(f"seed{also}: of the random numbers{other}.")
         if self.kept:
             notes.append(f"scratch: room for {len(self.kept)} values for each tensor.")
         lines = [line for note in notes for line in wrapped(note, WIDTH - 3)]
@@ -297,7 +299,7 @@ class CLoops:
             if s in self.live
         ]
         lines += self._sizes()
-        if loops.draws and not loops.of_model:
+        if loops.draws_elements and not loops.of_model:
             lines.append(self._key("number"))
         return lines
 

@@ -143,6 +143,11 @@ class CPrinter(Printer):
         own = "fabs" if name == "abs" else name
         return f"{own}{self.suffix}({', '.join(arguments)})"
 
+    def key(self, places: Sequence[sympy.Basic]) -> str:
+        """Return the key of random numbers."""
+        self.helpers["key"] = None
+        return f"{self.prefix}_{super().key(places)}"
+
     def _helper(self, name: str, arguments: Sequence[str], suffix: str) -> str:
         self.helpers[f"{name}{suffix}"] = None
         return f"{self.prefix}_{name}{suffix}({', '.join(arguments)})"

@@ -220,7 +220,17 @@ class Loops:
     @cached_property
     def draws(self) -> bool:
         """Whether the rule draws random numbers."""
+        return self.draws_elements or seed in self.used
+
+    @cached_property
+    def draws_elements(self) -> bool:
+        """Whether sweeps draw random numbers."""
         return any(draws_in(block) for block in self.kernel.passes)
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether random numbers depend on the number of a tensor."""
+        return self.draws_elements or tensor_number in self.used
 
     @cached_property
     def arrays(self) -> tuple[sympy.Symbol, ...]:
@@ -275,7 +285,7 @@ class Loops:
     def clock(self) -> tuple[Clock, ...]:
         """The numbers of the clock that a caller passes."""
         needed = set(self.used)
-        if self.draws or self.rings:
+        if self.draws_elements or self.rings:
             needed.add(step)
         if self.draws:
             needed.add(seed)

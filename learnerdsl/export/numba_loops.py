@@ -99,7 +99,7 @@ class NumbaLoops:
         """The arguments with a default."""
         pairs = [(self.value(s), d) for s, d in self.loops.hyperparameters if d is not None]
         seeds = ["seed"] if self.loops.draws else []
-        seeds += [self.tensor] if self.loops.draws and not self.loops.of_model else []
+        seeds += [self.tensor] if self.loops.needs_number and not self.loops.of_model else []
         own = [self.value(s) for s in self.loops.clock if s.name in seeds]
         own += [name for name in seeds if name == self.tensor]
         return [*(f"{name}={default!r}" for name, default in pairs), *(f"{n}=0" for n in own)]
@@ -198,10 +198,10 @@ class NumbaLoops:
 
     def key(self, number: str) -> list[str]:
         """Return the statement that makes the key of a tensor's random numbers, if it draws."""
-        if not self.loops.draws:
+        if not self.loops.draws_elements:
             return []
         seed = next(self.value(s) for s in self.loops.clock if s.name == "seed")
-        return [f"key = random_key({seed}, {self.value(step)}, {number})"]
+        return [f"key = key_of({seed}, {self.value(step)}, {number})"]
 
     def head(self) -> list[str]:
         """Return the first line of the function that a user calls."""
@@ -252,7 +252,8 @@ class NumbaLoops:
             if s in self.by_tensor
         ]
         if loops.draws:
-            number = [] if loops.of_model else [f"{self.tensor}: of the tensor; others draw others"]
+            is_given = loops.needs_number and not loops.of_model
+            number = [f"{self.tensor}: of the tensor; others draw others"] * is_given
             notes += ["seed: of the random numbers", *number]
         return [
             f'"""{what}',

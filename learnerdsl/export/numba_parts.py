@@ -54,9 +54,9 @@ def minimum(a, b):
     """Return the smaller number; NaN if one is NaN."""
     return a if (a < b) | (a != a) else b
 ''',
-    "random_key": f'''
+    "key_of": f'''
 {_INLINE}
-def random_key(seed, step, tensor):
+def key_of(seed, step, tensor):
     """Return the key of a tensor's random numbers: seed (two words), step, number of the tensor."""
     seed, step, tensor = uint64(seed), uint64(step), uint64(tensor)
     word = uint64(0xFFFFFFFF)

@@ -24,6 +24,7 @@ from learnerdsl.expr import (
     MatrixFunction,
     MatrixLeaf,
     MatrixState,
+    NarrowDraw,
     Not,
     Or,
     Power,
@@ -158,8 +159,8 @@ class ArrayPrinter(NamespacePrinter):
             return self.reduction(expr)
         if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr)
-        if isinstance(expr, Draw):
-            return self.draw(expr)
+        if isinstance(expr, (Draw, NarrowDraw)):
+            return self.draw(expr) if isinstance(expr, Draw) else self.narrow_draw(expr)
         if expr.func in BY_NODE:
             return self.function(BY_NODE[expr.func].name, list(expr.args))
         return super().call(expr)
@@ -293,12 +294,27 @@ class ArrayPrinter(NamespacePrinter):
         arguments = ", ".join(self.names[symbol] for symbol in places)
         return f"{expr.distribution}({self.parameter}, {expr.stream}, {arguments})"
 
+    def narrow_draw(self, expr: NarrowDraw) -> str:
+        """Return a random number for the model or a tensor, or those for the indices of axes."""
+        self.used.add(expr.distribution)
+        like = self.doubles(self.shape_over(expr.axes) if expr.axes else "()")
+        *places, number = expr.places
+        of = str(number) if number.is_Integer else self(number)
+        return f"{expr.distribution}({like}, {expr.stream}, {', '.join(map(self, places))}, {of})"
+
+    def doubles(self, shape: str) -> str:
+        """Return an array of float64 whose values do not count."""
+        return f"{self.xp}.empty({shape}, dtype={self.xp}.float64)"
+
     def state_shape(self, symbol: StateSymbol) -> str:
         """Return the shape of a state's array; axes that it does not range over have length 1."""
-        p, ndim = self.parameter, self.body.rule.ndim or 0
         if isinstance(symbol, MatrixState):
             return self.shape_of(symbol.shape)
-        axes = tuple(symbol.shape)
+        return self.shape_over(tuple(symbol.shape))
+
+    def shape_over(self, axes: tuple[int, ...]) -> str:
+        """Return the shape of an array over some axes; the others have length 1."""
+        p, ndim = self.parameter, self.body.rule.ndim or 0
         if axes == (0,) and not self.from_last:
             return f"({p}.shape[0],) + (1,) * ({p}.ndim - 1)"
         if self.from_last and axes == tuple(range(ndim - 1)):

@@ -23,6 +23,7 @@ from learnerdsl.expr import (
     MatrixLeaf,
     MatrixState,
     Named,
+    NarrowDraw,
     Power,
     Reduction,
     StateSymbol,
@@ -117,6 +118,8 @@ class Body:
             return self.axes[node] if node in self.axes else self._axes_of_symbol(node)
         if isinstance(node, (Draw, MatrixLeaf, MatrixFunction)):
             return self.element
+        if isinstance(node, NarrowDraw):
+            return frozenset(node.axes)
         if isinstance(node, Reduction):
             if not node.axes:
                 return frozenset()
@@ -330,7 +333,7 @@ def _with_names(own: list[Statement], body: Body, hints: Mapping[Any, str]) -> l
 
 def _is_worth_a_name(node: Any, body: Body) -> bool:
     """Return whether a value that occurs twice is computed once."""
-    if isinstance(node, (Draw, Reduction)):
+    if isinstance(node, (Draw, NarrowDraw, Reduction)):
         return True
     if not isinstance(node, sympy.Expr) or not node.args:
         return False
@@ -356,7 +359,7 @@ def _name_of(node: Any) -> str:
         squared: Any = node.base.argument if isinstance(node.base, Reduction) else sympy.S.Zero
         is_norm = squared.is_Pow and squared.base.is_Symbol
         return f"norm_{squared.base}" if is_norm else "root"
-    if isinstance(node, Draw):
+    if isinstance(node, (Draw, NarrowDraw)):
         return "noise"
     return "product" if isinstance(node, MatrixFunction) else "part"
 

@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     MatrixReduction,
     Maximum,
     Minimum,
+    NarrowDraw,
     ParameterSymbol,
     Power,
     Reduction,
@@ -75,7 +76,7 @@ class Widths:
         return self._wide[root]
 
     def _is_wide(self, node: Any) -> bool:
-        if isinstance(node, Reduction):
+        if isinstance(node, (NarrowDraw, Reduction)):
             return bool(node.axes)
         if isinstance(node, StateSymbol):
             return node.shape not in ("tensor", "model")
@@ -342,8 +343,10 @@ class RulePrinter(LatexPrinter):
     ) -> str:
         return rf"I_{{\mathrm{{{expr.side}}}}}"
 
-    def _print_Draw(self, expr: Draw) -> str:
+    def _print_Draw(self, expr: Draw | NarrowDraw) -> str:
         return self.names[expr]
+
+    _print_NarrowDraw = _print_Draw
 
 
 def over(reduction: Reduction) -> str:

@@ -11,8 +11,8 @@ from learnerdsl.expr import (
     CLOCK,
     AxisSize,
     Draw,
+    NarrowDraw,
     NewValue,
-    NormalDraw,
     RingState,
     StateSymbol,
     nodes,
@@ -27,7 +27,7 @@ from learnerdsl.tracing import Rule
 Line = tuple[str, str, str]
 """An equation in LaTeX: its left side, "=" or "is distributed as", and its right side."""
 
-_DISTRIBUTIONS = {True: r"\mathcal{N}(0, 1)", False: r"\mathcal{U}(0, 1)"}
+_DISTRIBUTIONS = {"normal": r"\mathcal{N}(0, 1)", "uniform": r"\mathcal{U}(0, 1)"}
 
 
 class _Pretty(PrettyPrinter):
@@ -50,7 +50,7 @@ def latex_lines(rule: Rule) -> list[Line]:
     names = _Names(rule, given)
     printer = RulePrinter(names.of, Widths((own.symbol, own.expression) for own in given))
     found: list[Line] = [
-        (names.of[draw], r"\sim", _DISTRIBUTIONS[isinstance(draw, NormalDraw)])
+        (names.of[draw], r"\sim", _DISTRIBUTIONS[draw.distribution])
         for draw in names.draws
     ]
     for own in given:
@@ -81,13 +81,14 @@ class _Names:
         if rule.evaluation is not None:
             roots.append(rule.evaluation)
         every = dict.fromkeys(nodes(roots))
-        self.draws = sorted((n for n in every if isinstance(n, Draw)), key=lambda n: n.stream)
+        draws = [n for n in every if isinstance(n, (Draw, NarrowDraw))]
+        self.draws = sorted(draws, key=lambda n: (n.stream, _range_of(n)))
         self.of: dict[Any, str] = {symbol: self._named(symbol) for symbol in self.symbols}
         for own in given:
             if isinstance(own.symbol, NewValue):
                 self.of[own.symbol] = self.letter(own.target).at(self.time)
         noise = next(n for n in (r"\xi", r"\zeta", r"\mathrm{noise}") if n not in self._bases())
-        self.of |= {draw: f"{noise}_{draw.stream}" for draw in self.draws}
+        self.of |= {draw: f"{noise}_{draw.stream}{_range_of(draw)}" for draw in self.draws}
 
     def _symbols(self, given: list[Equation]) -> Iterator[Any]:
         rule = self.rule
@@ -122,6 +123,14 @@ class _Names:
             symbol: self.letter(symbol).at(f"{self.time}-{lag}" if lag else self.time)
             for symbol, lag in lags.items()
         }
+
+
+def _range_of(draw: Draw | NarrowDraw) -> str:
+    """Return an upper index that says what there is one random number for; "" for an element."""
+    if isinstance(draw, Draw):
+        return ""
+    where = rf"axis}}\,{', '.join(map(str, draw.axes))}" if draw.axes else f"{draw.shape}}}"
+    return rf"^{{\mathrm{{{where}}}"
 
 
 def _public(symbol: Any) -> str:

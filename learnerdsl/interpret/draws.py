@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import Draw, MatrixDraw
+from learnerdsl.expr import Draw, MatrixDraw, NarrowDraw
 from learnerdsl.interpret.philox import philox
 
 
 def drawn(
-    expr: Draw | MatrixDraw,
+    expr: Draw | MatrixDraw | NarrowDraw,
     parameter: Any,
     positions: Any,
     seed: Any,

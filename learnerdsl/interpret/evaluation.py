@@ -11,6 +11,7 @@ import sympy
 from learnerdsl.elementary import BY_NODE, DEFINED
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
+    NUMBER_OF_MODEL,
     And,
     AxisSize,
     Comparison,
@@ -21,6 +22,7 @@ from learnerdsl.expr import (
     MatrixLeaf,
     Maximum,
     Minimum,
+    NarrowDraw,
     Not,
     Or,
     Power,
@@ -109,6 +111,8 @@ class Evaluation:
             return [] if node.over == "model" else node.args[:1]
         if isinstance(node, (Draw, MatrixLeaf)):
             return [node.places[1]] if isinstance(node, MatrixDraw) else []
+        if isinstance(node, NarrowDraw):
+            return [node.places[1]]
         if isinstance(node, MatrixFunction):
             return node.operands
         if not isinstance(node, Where) or node.condition not in self.known[k]:
@@ -132,7 +136,7 @@ class Evaluation:
             return float(expr)
         if isinstance(expr, Reduction):
             return self.reduce(expr, k)
-        if isinstance(expr, (Draw, MatrixDraw)):
+        if isinstance(expr, (Draw, MatrixDraw, NarrowDraw)):
             return self.draw(expr, k)
         if isinstance(expr, (MatrixFunction, MatrixLeaf)):
             return self.matrix(expr, k)
@@ -193,7 +197,7 @@ class Evaluation:
         values = [self(argument, k) for argument in self.needed(expr, k)]
         return matrix_function(expr, values, self.parameters[k], self.xp, self.products[k])
 
-    def draw(self, expr: Draw | MatrixDraw, k: int) -> Any:
+    def draw(self, expr: Draw | MatrixDraw | NarrowDraw, k: int) -> Any:
         """Return the random numbers of tensor `k`, computed by Philox4x32-10."""
         like, count = self.parameters[k], self.symbols[step][k]
         positions = None if self.positions is None else self.positions[k]
@@ -202,6 +206,11 @@ class Evaluation:
             like, positions = self.xp.zeros(shape, dtype=like.dtype), None
             count = self(expr.places[1], k)
         number = k if self.numbers is None else self.numbers[k]
+        if isinstance(expr, NarrowDraw):
+            shape = expr.shape_in(np.shape(like))
+            like, positions = self.xp.zeros(shape, dtype=self.xp.float64), None
+            count = self(expr.places[1], k)
+            number = NUMBER_OF_MODEL if expr.shape == "model" else number
         return drawn(expr, like, positions, self.symbols[seed][k], count, number, self.xp)
 
     def finite(self, value: Any) -> Any:

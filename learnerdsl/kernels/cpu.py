@@ -136,9 +136,10 @@ def cos_of_turns(x: Any) -> Any:
     return math.cos(2.0 * math.pi * x)
 
 
-random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
+key_of, random_key, *_uniforms, normal_float32, normal_float64 = random_functions(
     njit(**INLINE), log, cos_of_turns
 )
+uniform_float32, uniform_float64 = _uniforms
 
 if config.DISABLE_JIT:
 

@@ -196,9 +196,10 @@ def lanes_for(width: Any) -> Any:
     return _lanes_among(width, threads())
 
 
-random_key, uniform_float32, uniform_float64, normal_float32, normal_float64 = random_functions(
+key_of, random_key, *_uniforms, normal_float32, normal_float64 = random_functions(
     device, cuda_math.log, cos_of_turns
 )
+uniform_float32, uniform_float64 = _uniforms
 
 
 def element(function: Callable[..., Any]) -> Any:

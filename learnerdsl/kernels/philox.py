@@ -17,8 +17,8 @@ WORD = np.uint64(0xFFFFFFFF)
 
 def random_functions(
     inline: Callable[[Any], Any], log: Callable[[Any], Any], cos_of_turns: Callable[[Any], Any]
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Return `random_key`, and the uniform and normal functions of float32 and float64.
+) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Return `key_of`, `random_key`, and the uniform and normal functions of float32 and float64.
 
     Args:
         inline: decorator that makes a function callable in kernels.
@@ -27,15 +27,15 @@ def random_functions(
     """
 
     @inline
+    def key_of(seed: Any, step: Any, number: Any) -> Any:
+        """Return the key of random numbers: seed (two words), step, number of the tensor."""
+        seed, step, number = np.uint64(seed), np.uint64(step), np.uint64(number)
+        return seed & WORD, seed >> np.uint64(32), step & WORD, number & WORD
+
+    @inline
     def random_key(model: Any, tensor: Any) -> Any:
-        """Return the key of a tensor's random numbers: seed (two words), step, tensor number."""
-        seed, step = np.uint64(model[SEED]), np.uint64(model[STEP])
-        return (
-            seed & WORD,
-            seed >> np.uint64(32),
-            step & WORD,
-            np.uint64(tensor[TENSOR_NUMBER]) & WORD,
-        )
+        """Return the key of the random numbers of a tensor's elements."""
+        return key_of(model[SEED], model[STEP], tensor[TENSOR_NUMBER])
 
     @inline
     def philox(key: Any, position: Any, stream: Any) -> Any:
@@ -78,4 +78,5 @@ def random_functions(
         """Return a standard normal random number, rounded from float64."""
         return np.float32(normal_float64(key, position, stream))
 
-    return random_key, uniform_float32, uniform_float64, normal_float32, normal_float64
+    uniforms, normals = (uniform_float32, uniform_float64), (normal_float32, normal_float64)
+    return key_of, random_key, *uniforms, *normals

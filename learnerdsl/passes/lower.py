@@ -20,6 +20,7 @@ from learnerdsl.expr import (
     Less,
     MatrixFunction,
     Named,
+    NarrowDraw,
     NotEqual,
     Power,
     Reduction,
@@ -137,6 +138,10 @@ class _Lowering:
             bare, MatrixFunction
         ):
             self.of_matrices.add(bare)
+        if isinstance(bare, NarrowDraw):
+            # A loop draws numbers over axes, and it ranges over these axes alone.
+            whose = "model_" if bare.shape == "model" else ""
+            return self.named(bare, f"{whose}{bare.distribution}_{bare.stream}")
         return self.named(bare) if self.needs_a_name(node, bare) else bare
 
     def reduced(self, bare: Any) -> sympy.Symbol:
@@ -163,11 +168,11 @@ class _Lowering:
         self.sizes[bare] = size, depth
         return (is_shared and size > _SHORT) or depth > _SHALLOW
 
-    def named(self, bare: Any) -> Any:
+    def named(self, bare: Any, name: str = "") -> Any:
         """Return a symbol for a value or a condition; add a block that computes it."""
         is_value = isinstance(bare, sympy.Expr)
-        self.parts += 1
-        symbol = Named(f"part_{self.parts}", self.rule.name)
+        self.parts += not name
+        symbol = Named(name or f"part_{self.parts}", self.rule.name)
         value = bare if is_value else Where(bare, sympy.S.One, sympy.S.Zero)
         self.blocks.append(Block(None, computes=(Compute(symbol, value),)))
         return symbol if is_value else NotEqual(symbol, sympy.S.Zero)

@@ -22,6 +22,7 @@ from learnerdsl.expr import (
     Maximum,
     Minimum,
     ModelState,
+    NarrowDraw,
     ParameterSymbol,
     Position,
     Power,
@@ -161,7 +162,7 @@ def uses_axes(expressions: Iterable[sympy.Basic]) -> bool:
     """Return whether the meaning of some expressions depends on the axes of the tensors."""
 
     def is_one(node: Any) -> bool:
-        axes = isinstance(node, Reduction) and node.axes
+        axes = isinstance(node, (NarrowDraw, Reduction)) and node.axes
         return bool(axes) or isinstance(node, (AxisSize, MatrixFunction, MatrixLeaf))
 
     return any(is_one(node) for node in nodes(expressions))
@@ -332,6 +333,7 @@ _KNOWN_NODES = (
     BooleanAtom,
     Reduction,
     Draw,
+    NarrowDraw,
     Str,
     sympy.Tuple,
 )

@@ -38,7 +38,8 @@ class Trace:
         old_values: symbol for the old value of a state that starts from the gradient -> the state.
         extras: declared extra inputs.
         evaluation: expression of the evaluation parameters, if declared.
-        draws: number of random draws so far.
+        draws: number of random draws so far, without those of the model.
+        draws_of_model: number of random draws of the model so far.
         model_reductions: reductions over the model in the order in which they were written.
         writers: the function that wrote each of them.
         adopted: SymPy node -> the same in nodes of the language.
@@ -59,6 +60,7 @@ class Trace:
         self.extras: list[ExtraSymbol] = []
         self.evaluation: sympy.Expr | None = None
         self.draws = 0
+        self.draws_of_model = 0
         self.model_reductions: list[Reduction] = []
         self.writers: list[str] = []
         self.adopted: dict[Any, Any] = {}

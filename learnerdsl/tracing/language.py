@@ -11,6 +11,7 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
+    NUMBER_OF_MODEL,
     PARAMETER_SIDES,
     STATE_SHAPES,
     AxisExtra,
@@ -26,6 +27,7 @@ from learnerdsl.expr import (
     MatrixExtra,
     MatrixState,
     Named,
+    NarrowDraw,
     NewValue,
     NormalDraw,
     ParameterSymbol,
@@ -78,7 +80,7 @@ def state(
         init: start value: a number, or an expression of the parameter, hyperparameters and sizes,
             evaluated when the learner is made and by `reset`. If it uses the gradient, it is
             evaluated at the first update and is the old value there: `state("last", init=g)`. So
-            is one with a random matrix, `normal(shape=...)`. A
+            is one with random numbers of another shape, `normal(shape=...)`. A
             scalar state may start from reductions: `state("d", init=1e-6 * norm(p),
             shape="tensor")`.
         shape: what the state has one value for. "element": each element of the parameter, in its
@@ -130,7 +132,8 @@ def state(
     return old
 
 
-_OF_UPDATES = (GradientSymbol, MatrixDraw)
+_RANDOM = (MatrixDraw, NarrowDraw)
+_OF_UPDATES = (GradientSymbol, *_RANDOM)
 """What a start value cannot use before the first update."""
 
 
@@ -241,7 +244,7 @@ def _check_start(name: str, start: sympy.Expr, shape: Any) -> None:
     if isinstance(shape, tuple):
         shape = "element"
     known = (ParameterSymbol, GradientSymbol, Hyperparameter, TensorScalar)
-    kept = {model_size, *symbols_in(*(n for n in nodes([start]) if isinstance(n, MatrixDraw)))}
+    kept = {model_size, *symbols_in(*(n for n in nodes([start]) if isinstance(n, _RANDOM)))}
     foreign = [s for s in symbols_in(start) if not isinstance(s, known) and s not in kept]
     narrow = {"element": (), "tensor": (Reduction,), "model": (_over_model,)}[shape]
     outside = start
@@ -442,49 +445,85 @@ def normal(shape: Any = "element") -> sympy.Expr:
     learner's `seed`, the step, and the indices of the tensor and the element. So they are the same
     for any number of threads, and after resuming.
 
+    With another `shape` there are fewer numbers, and all elements of a tensor, of the model, or of
+    a row get the same one: `where(uniform(shape="tensor") < 0.5, g, 0)` leaves out whole tensors by
+    chance. Such a number is a function of the seed, the step, the index of the tensor and that of
+    the row, so processes that hold parts of a tensor draw the same. It is a scalar in float64 as
+    all scalars are (two float32 parameters and two float64 ones draw equal numbers), and is rounded
+    to the dtype of the elements where it meets them.
+
     Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
     https://doi.org/10.1145/2063384.2063405, 2011.
 
     Args:
-        shape: "element" for a number for each element; or two sides, such as ("cols", 4), for a
-            matrix for each matrix of the parameter, with a number for each entry. A state of that
-            shape may start from it: `state("q", init=normal(shape=("cols", 4)), shape=("cols", 4))`
-            has it at the first update.
+        shape: what there is one number for, as with `state`. "element": each element, in the dtype
+            of the parameter. "tensor": each parameter. "model": the whole learner; of rules that
+            `by_parameter` joins, the first such calls give one number, the second ones another.
+            "rows" (all axes but the last), "cols" (all axes but the second to last) or a tuple of
+            axes: each index of those axes. Two sides, such as ("cols", 4): each entry of a matrix,
+            for each matrix of the parameter; write `sides(4, 4)` where both are numbers. A state of
+            the same shape may start from all but the numbers of elements:
+            `state("q", init=normal(shape=("cols", 4)), shape=("cols", 4))` has it at the first
+            update.
 
     Raises:
-        RuleError: the shape is another one.
+        RuleError: the shape is another one, or the parameter does not have its axes.
     """
     return _drawn(NormalDraw, shape)
 
 
 def uniform(shape: Any = "element") -> sympy.Expr:
-    """Return a random number from [0, 1), distributed uniformly; see `normal`."""
+    """Return a random number from [0, 1), distributed uniformly; see `normal`.
+
+    That of an element has the 24 or 53 bits that its dtype holds, one of another shape has 53: in
+    float32, rounding makes one in 2**25 of them 1.
+    """
     return _drawn(UniformDraw, shape)
 
 
 def _drawn(kind: type[Draw], shape: Any) -> sympy.Expr:
-    """Return a random number for each element, or for each entry of matrices."""
+    """Return a random number for each of what a shape has values for."""
     what = f"{kind.distribution}(...)"
-    is_pair = isinstance(shape, tuple) and len(shape) == 2
-    own = PARAMETER_SIDES if shape == "element" else sides(*shape) if is_pair else None
+    trace_now = tracing_now(what)
+    own = PARAMETER_SIDES if isinstance(shape, str) and shape == "element" else as_sides(shape)
     if own is None:
+        axes = _axes_of_draw(trace_now, what, shape)
+        is_full = isinstance(axes, tuple) and len(axes) == len(trace_now.shape) > 0
+        if not is_full:
+            return _narrow_draw(trace_now, kind.distribution, axes)
+    if own in (None, PARAMETER_SIDES):
+        trace_now.draws += 1
+        return kind(position, trace_now.draws)
+    _require_matrix(trace_now, f"{what} of shape {own}")
+    trace_now.draws += 1
+    return MatrixDraw(kind.distribution, trace_now.draws, seed, step, tensor_number, *own)
+
+
+def _axes_of_draw(trace_now: Trace, what: str, shape: Any) -> tuple[int, ...] | None:
+    """Return the axes that random numbers differ along; None for a number of the whole model."""
+    is_word = isinstance(shape, str)
+    if is_word and shape in ("tensor", "model"):
+        return () if shape == "tensor" else None
+    if isinstance(shape, tuple) and not shape:
+        return ()
+    kept = _kept_axes(trace_now, what, shape) if is_word or isinstance(shape, tuple) else None
+    if kept is None:
         msg = (
-            f"{what} cannot have shape {shape!r}; write 'element' or two sides of a matrix such as "
-            "('cols', 4)."
+            f"{what} cannot have shape {shape!r}; write 'element', 'tensor', 'model', 'rows', "
+            "'cols', a tuple of axes, or two sides of a matrix such as ('cols', 4)."
         )
         raise RuleError(msg)
-    if own == PARAMETER_SIDES:
-        return kind(position, _next_stream(what))
-    trace_now = tracing_now(what)
-    _require_matrix(trace_now, f"{what} of shape {own}")
-    return MatrixDraw(kind.distribution, _next_stream(what), seed, step, tensor_number, *own)
+    return kept
 
 
-def _next_stream(what: str) -> int:
-    """Count a call that draws random numbers, and return its number."""
-    trace_now = tracing_now(what)
+def _narrow_draw(trace_now: Trace, kind: str, axes: tuple[int, ...] | None) -> sympy.Expr:
+    """Return a random number for the model, a tensor, or each index of axes."""
+    if axes is None:
+        # By themselves: a variant with other draws of tensors has the same numbers of the model.
+        trace_now.draws_of_model += 1
+        return NarrowDraw(kind, trace_now.draws_of_model, seed, step, NUMBER_OF_MODEL)
     trace_now.draws += 1
-    return trace_now.draws
+    return NarrowDraw(kind, trace_now.draws, seed, step, tensor_number, *axes)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from learnerdsl.expr import (
     Reduction,
     model_size,
     nodes,
+    tensor_number,
     tensor_size,
 )
 from learnerdsl.tracing.definition import Rule
@@ -20,7 +21,8 @@ from learnerdsl.tracing.definition import Rule
 def depends_on_place(expression: sympy.Basic) -> bool:
     """Return whether the value for an element depends on other elements, or on where it is."""
     kinds = (AxisSize, Draw, MatrixFunction, MatrixLeaf, Reduction)
-    sizes = (tensor_size, model_size)
+    # A part that counts as a tensor of its own has another number, with other random numbers.
+    sizes = (tensor_size, tensor_number, model_size)
     return any(isinstance(node, kinds) or node in sizes for node in nodes([expression]))
 
 

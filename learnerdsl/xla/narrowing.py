@@ -11,6 +11,7 @@ from learnerdsl.expr import (
     AxisSize,
     MatrixDraw,
     Named,
+    NarrowDraw,
     Power,
     Reduction,
     Where,
@@ -70,7 +71,7 @@ class Narrowing:
         return self._found[node]
 
     def _bare(self, node: Any) -> Any:
-        if not node.args or isinstance(node, MatrixDraw):
+        if not node.args or isinstance(node, (MatrixDraw, NarrowDraw)):
             return node  # rounding would join the whole numbers of a draw: seed and step
         is_scalar = self.body.is_scalar(node)
         if not is_scalar and isinstance(node, (sympy.Add, sympy.Mul)):
