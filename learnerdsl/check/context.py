@@ -81,7 +81,8 @@ class Run:
         places: "origin" and "otherwise" of `only_when`, where they were given.
         hold: the hold that an earlier member set.
         is_held: whether `assign` of the parameter is held back as well.
-        draws: number of random numbers so far.
+        draws: number of random numbers so far, without those of the model.
+        draws_of_model: number of random numbers of the model so far.
         reductions: number of reductions over the model so far.
         rings: for each ring the names of its values, the newest first.
         alive: keeps values alive, because `targets` identifies them by id.
@@ -104,6 +105,7 @@ class Run:
     hold: Hold | None = None
     is_held: bool = True
     draws: int = 0
+    draws_of_model: int = 0
     reductions: int = 0
     rings: list[list[str]] = field(default_factory=list)
     pending: Any = None

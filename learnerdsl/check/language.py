@@ -9,8 +9,12 @@ from learnerdsl.check.context import Run, running_now
 from learnerdsl.check.functions import equal, where
 from learnerdsl.check.values import SCALAR_UNIT, WIDE, Value, as_truth, as_value, cast
 from learnerdsl.errors import LearnerError, RuleError
-from learnerdsl.expr import array_shape, as_sides
+from learnerdsl.expr import NUMBER_OF_MODEL, array_shape, as_sides
 from learnerdsl.interpret import philox
+
+
+_SCALARS = "tensor", "model", ()
+"""Shapes of scalars."""
 
 
 class Ring:
@@ -75,7 +79,7 @@ def _declared(run: Run, public: str, start: Value, shape: Any) -> Value:
 def _kept_shape(run: Run, shape: Any) -> tuple[int, ...] | None:
     """Return the shape of a state's array, with size 1 for the axes it lacks; None for scalars."""
     own = run.shape
-    if shape in ("tensor", "model", ()):
+    if shape in _SCALARS:
         return None
     if shape == "element":
         return own
@@ -204,43 +208,63 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def normal(shape: Any = "element") -> Value:
-    """Draw a standard normal number for each element, or each entry of a matrix."""
+    """Draw a standard normal number for each element, or for each of what `shape` says."""
     words, run = _words("normal()", shape)
     u = _fraction(words[0], words[1])
     v = _fraction(words[2], words[3])
     radius = np.sqrt(-2.0 * np.log(1.0 - u))
     drawn = radius * np.cos(2.0 * np.pi * v)
     # The angle and the argument of the logarithm are reduced in float64.
-    bound = 16 * SCALAR_UNIT * radius + run.kind.unit * np.abs(drawn)
-    return _of_shape(Value(drawn, bound, True), shape)
+    return _of_shape(drawn, 16 * SCALAR_UNIT * radius + _rounding(run, drawn, shape), shape)
 
 
 def uniform(shape: Any = "element") -> Value:
-    """Draw a uniform number from [0, 1) for each element, or each entry of a matrix."""
+    """Draw a number from [0, 1) for each element, or for each of what `shape` says."""
     words, run = _words("uniform()", shape)
-    if run.kind.dtype.itemsize == 4:
-        number = (words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24
-    else:
+    if _is_narrow(run, shape):
         number = _fraction(words[0], words[1])
-    return _of_shape(Value(number, is_array=True), shape)
+        return _of_shape(number, _rounding(run, number, shape), shape)
+    if run.kind.dtype.itemsize == 4:
+        return _of_shape((words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24, 0.0, shape)
+    return _of_shape(_fraction(words[0], words[1]), 0.0, shape)
 
 
-def _of_shape(drawn: Value, shape: Any) -> Value:
-    """Mark a random matrix, from which states start at the first update."""
-    drawn.is_matrix = drawn.uses_gradient = shape != "element"
+def _is_narrow(run: Run, shape: Any) -> bool:
+    """Return whether random numbers are drawn in float64: fewer than there are elements."""
+    if as_sides(shape) is not None or shape == "element":
+        return False
+    return isinstance(shape, str) or len({a % len(run.shape) for a in shape}) < len(run.shape)
+
+
+def _rounding(run: Run, drawn: Any, shape: Any) -> Any:
+    """Return how far numbers may be from those of a kernel that rounds them to its dtype."""
+    return run.kind.unit * np.abs(drawn) * (shape not in _SCALARS)
+
+
+def _of_shape(number: Any, bound: Any, shape: Any) -> Value:
+    """Return random numbers; of other shapes than "element", states start at the first update."""
+    drawn = Value(number, bound, shape not in _SCALARS)
+    drawn.is_matrix = as_sides(shape) is not None
+    drawn.uses_gradient = shape != "element"
     return drawn
 
 
 def _words(what: str, shape: Any) -> tuple[list[Any], Run]:
     run = running_now(what)
-    run.draws += 1
-    inputs = run.inputs
-    own = run.shape if shape == "element" else array_shape(shape, run.shape)
-    position = inputs.positions
+    of_model = shape == "model"
+    run.draws += not of_model
+    run.draws_of_model += of_model
+    stream, number = run.draws, run.inputs.tensor
+    if of_model:
+        stream, number = run.draws_of_model, NUMBER_OF_MODEL
+    position, step = run.inputs.positions, run.inputs.clock["step"]
     if position is None or shape != "element":
+        own = _kept_shape(run, shape) or ()
         position = np.arange(int(np.prod(own))).reshape(own)
-    seed, step = int(inputs.clock["seed"]), int(inputs.clock["step"])
-    return philox(np.asarray(position, np.uint64), run.draws, seed, step, inputs.tensor), run
+    if _is_narrow(run, shape):
+        step = run.step.number
+    seed = int(run.inputs.clock["seed"])
+    return philox(np.asarray(position, np.uint64), stream, seed, int(step), number), run
 
 
 def _fraction(high: Any, low: Any) -> Any:
