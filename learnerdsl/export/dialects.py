@@ -8,13 +8,23 @@ import sympy
 from learnerdsl.codegen.printer import ATOM
 from learnerdsl.export.printer import ArrayPrinter
 from learnerdsl.export.statements import Body
-from learnerdsl.expr import AxisSize, Draw, Maximum, Reduction, Side, step, symbols_in
+from learnerdsl.expr import (
+    AxisSize,
+    Draw,
+    Maximum,
+    NarrowDraw,
+    Reduction,
+    Side,
+    step,
+    symbols_in,
+)
 
 
 class NumpyPrinter(ArrayPrinter):
     """A printer in NumPy."""
 
     xp = "np"
+    double = "np.float64"
     wide = "dtype=np.float64"
     functions: ClassVar[Mapping[str, str]] = {
         "acos": "np.arccos({})",
@@ -31,6 +41,7 @@ class JaxPrinter(ArrayPrinter):
     """A printer in jax.numpy, of code that JAX traces."""
 
     xp = "jnp"
+    double = "float"
     wide = "dtype=float"
     functions: ClassVar[Mapping[str, str]] = {
         "acos": "jnp.arccos({})",
@@ -75,6 +86,7 @@ class TorchPrinter(ArrayPrinter):
     """
 
     xp = "torch"
+    double = "torch.float64"
     wide = "dtype=torch.float64"
     axis_word = "dim"
     keep_word = "keepdim"
@@ -112,6 +124,11 @@ class TorchPrinter(ArrayPrinter):
     def of_tensor(self, name: str, arguments: list[Any]) -> str:
         """Return a call of a function of tensors for one of Python's numbers."""
         return f"torch.{name}(torch.tensor({self(arguments[0])}, dtype=torch.float64))"
+
+    def narrow_draw(self, expr: NarrowDraw) -> str:
+        """Return random numbers; one for the model or a tensor is drawn on the host."""
+        text = super().narrow_draw(expr)
+        return text if expr.axes else f"{text}.item()"
 
     def choice(self, expr: Any) -> str:
         """Return a choice; a number that is chosen for an element gets the parameter's dtype."""

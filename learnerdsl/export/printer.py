@@ -63,6 +63,8 @@ class ArrayPrinter(NamespacePrinter):
     functions: ClassVar[Mapping[str, str]] = {}
     axis_word: ClassVar[str] = "axis"
     keep_word: ClassVar[str] = "keepdims"
+    double: ClassVar[str]
+    """The dtype of scalars."""
     wide: ClassVar[str]
     """Arguments of a sum over a tensor that make it exact."""
 
@@ -297,24 +299,20 @@ class ArrayPrinter(NamespacePrinter):
     def narrow_draw(self, expr: NarrowDraw) -> str:
         """Return a random number for the model or a tensor, or those for the indices of axes."""
         self.used.add(expr.distribution)
-        like = self.doubles(self.shape_over(expr.axes) if expr.axes else "()")
+        like = f"{self.xp}.empty((), dtype={self.double})"
+        if expr.axes:
+            self.used.add("along")
+            like = f"along({', '.join([self.parameter, *map(str, map(self.axis, expr.axes))])})"
         *places, number = expr.places
         of = str(number) if number.is_Integer else self(number)
         return f"{expr.distribution}({like}, {expr.stream}, {', '.join(map(self, places))}, {of})"
 
-    def doubles(self, shape: str) -> str:
-        """Return an array of float64 whose values do not count."""
-        return f"{self.xp}.empty({shape}, dtype={self.xp}.float64)"
-
     def state_shape(self, symbol: StateSymbol) -> str:
         """Return the shape of a state's array; axes that it does not range over have length 1."""
+        p, ndim = self.parameter, self.body.rule.ndim or 0
         if isinstance(symbol, MatrixState):
             return self.shape_of(symbol.shape)
-        return self.shape_over(tuple(symbol.shape))
-
-    def shape_over(self, axes: tuple[int, ...]) -> str:
-        """Return the shape of an array over some axes; the others have length 1."""
-        p, ndim = self.parameter, self.body.rule.ndim or 0
+        axes = tuple(symbol.shape)
         if axes == (0,) and not self.from_last:
             return f"({p}.shape[0],) + (1,) * ({p}.ndim - 1)"
         if self.from_last and axes == tuple(range(ndim - 1)):

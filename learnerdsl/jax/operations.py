@@ -34,6 +34,12 @@ def wide(value: Any) -> Any:
     return value if isinstance(value, (int, float)) else jnp.asarray(value, jnp.float64)
 
 
+def along(p: Any, *axes: int) -> Any:
+    """Return an array over some axes of a tensor, in float64; its values do not count."""
+    kept = {axis % p.ndim for axis in axes}
+    return jnp.empty([n if k in kept else 1 for k, n in enumerate(p.shape)], jnp.float64)
+
+
 def empty(p: Any, rows: int, cols: int) -> Any:
     """Return matrices of another size beside those of a tensor, whose values do not count."""
     return jnp.empty((*p.shape[:-2], rows, cols), p.dtype)

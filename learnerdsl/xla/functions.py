@@ -14,6 +14,7 @@ from learnerdsl.expr import (
     MatrixLeaf,
     Maximum,
     Minimum,
+    NarrowDraw,
     Position,
     Reduction,
     Where,
@@ -167,4 +168,5 @@ def has_axes(body: Body) -> bool:
         return True
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
     kinds = (AxisSize, MatrixLeaf, MatrixFunction)
-    return any(isinstance(n, kinds) or (isinstance(n, Reduction) and n.axes) for n in nodes(roots))
+    over_axes = (NarrowDraw, Reduction)
+    return any(isinstance(n, kinds) or (isinstance(n, over_axes) and n.axes) for n in nodes(roots))

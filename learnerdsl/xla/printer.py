@@ -35,7 +35,7 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *LINEAR_ALGEBRA,
-        *("empty", "matmul", "normal", "power"),
+        *("along", "empty", "matmul", "normal", "power"),
         *("cast", "either", "quotient", "root", "rounded", "size", "times", "uniform", "when"),
         *("where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
@@ -53,6 +53,8 @@ class XlaPrinter(JaxPrinter):
         is_guarded: whether a choice may leave the value out, so that no derivative in it may be
             infinite: a cotangent of 0 times infinity is NaN.
     """
+
+    double = "jnp.float64"
 
     def __init__(self, names: Mapping[Any, str], body: Body, is_guarded: bool) -> None:
         super().__init__(names, body, from_last=True)

@@ -49,6 +49,12 @@ def inverse_root(a, order):
     return (vectors * powers[..., None, :]) @ vectors.mT
 
 
+def along(p, *axes):
+    """Return an array over some axes of p, the others of length 1; its values do not count."""
+    kept = {axis % p.ndim for axis in axes}
+    return jnp.empty([n if k in kept else 1 for k, n in enumerate(p.shape)], p.dtype)
+
+
 def empty(p, rows, cols):
     """Return matrices of another size beside those of p, whose values do not count."""
     return jnp.empty((*p.shape[:-2], rows, cols), p.dtype)

@@ -42,6 +42,12 @@ def normal(p, stream, seed, step, number):
     return np.asarray(radius * np.cos(2.0 * np.pi * fraction(c, d)), dtype=p.dtype)
 
 
+def along(p, *axes):
+    """Return an array of float64 over some axes of p, the others of length 1; its values do not count."""
+    kept = {axis % p.ndim for axis in axes}
+    return np.empty([n if k in kept else 1 for k, n in enumerate(p.shape)])
+
+
 def empty(p, rows, cols):
     """Return matrices of another size beside those of p, whose values do not count."""
     return np.empty((*p.shape[:-2], rows, cols), p.dtype)

@@ -44,6 +44,13 @@ def normal(p, stream, seed, step, number):
     return (radius * torch.cos(2.0 * math.pi * fraction(c, d))).to(p.dtype)
 
 
+def along(p, *axes):
+    """Return an array of float64 over some axes of p, the others of length 1; its values do not count."""
+    kept = {axis % p.ndim for axis in axes}
+    shape = [n if k in kept else 1 for k, n in enumerate(p.shape)]
+    return p.new_empty(shape, dtype=torch.float64)
+
+
 def empty(p, rows, cols):
     """Return matrices of another size beside those of p, whose values do not count."""
     return p.new_empty((*p.shape[:-2], rows, cols))
