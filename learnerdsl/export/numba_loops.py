@@ -290,9 +290,9 @@ class NumbaLoops:
             arguments = [
                 *self._arrays_of(level),
                 *map(self.value, inputs),
-                *self._key_of(level, self.tensor),
+                *self._key_of(level, self.tensor, inputs),
             ]
-            blocks = [*(self.key(self.tensor) if self._key_of(level, "") else []), *blocks]
+            blocks = [*(self.key(self.tensor) if self._key_of(level, "", inputs) else []), *blocks]
             blocks.insert(0, f'"""{about} of a tensor."""')
             head = _called(f"def {self.function('tensor', k)}(", arguments, "):")
             end = _returned([*map(self.value, outputs)]) if outputs else []
@@ -303,11 +303,12 @@ class NumbaLoops:
     def _arrays_of(self, level: Level) -> list[str]:
         return once(map(self._argument, level.element.arrays)) if level.element else []
 
-    def _key_of(self, level: Level, number: str) -> list[str]:
-        """Return what a tensor's function makes the key of random numbers of, besides the step."""
+    def _key_of(self, level: Level, number: str, inputs: Sequence[sympy.Symbol]) -> list[str]:
+        """Return what a tensor's function makes the key of random numbers of, besides `inputs`."""
         if not level.element or not draws_in(level.element):
             return []
-        return [next(self.value(s) for s in self.loops.clock if s.name == "seed"), number]
+        seeds = [self.value(s) for s in self.loops.clock if s.name == "seed" and s not in inputs]
+        return [*seeds, number]
 
     def model_ends(self, level: Level) -> tuple[list[sympy.Symbol], list[sympy.Symbol]]:
         """Return (scalars that the model's function of a level takes, those that it returns)."""
@@ -383,7 +384,8 @@ class NumbaLoops:
         body: list[str] = []
         if level.element or outputs:
             arrays = [f"{name}[k]" for name in self._arrays_of(level)]
-            arguments = [*arrays, *map(self.place, inputs), *self._key_of(level, "k")]
+            key = self._key_of(level, "k", inputs)
+            arguments = [*arrays, *map(self.place, inputs), *key]
 
             def target(s):
                 return f"{self.value(s)}_of_k" if s in total else self._kept(s)

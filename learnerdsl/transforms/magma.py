@@ -1,6 +1,6 @@
 """Magma: updates of whole tensors dropped by chance, and damped where the gradient turns."""
 
-from learnerdsl import assign, equal, exp, let, norm, prod, state, sum, transform, uniform, where
+from learnerdsl import assign, equal, exp, let, norm, state, sum, transform, uniform, where
 
 
 @transform(place="after")
@@ -17,7 +17,7 @@ def magma(p, new, g, magma_beta=0.9, magma_tau=2.0, alignment_beta=0.9):
     update. For Adam and its relatives on transformers, whose states see every gradient: it acts as
     a penalty of curvature. Leave out embeddings, as the authors do; a model of few tensors, such as
     a regression, is only slowed down. Follows `pytorch_optimizer.Magma` with `moment_key=None`: $m$
-    is a mean of its own, not that of the rule. The coin is the parity of one toss for each element.
+    is a mean of its own, not that of the rule.
 
     Args:
         p: the parameter before the update.
@@ -54,6 +54,5 @@ def magma(p, new, g, magma_beta=0.9, magma_tau=2.0, alignment_beta=0.9):
     cosine = let("cosine", where(equal(lengths, 0), 0, sum(m_new * g) / lengths))
     target = 1 / (1 + exp(-cosine / magma_tau))
     alignment_new = assign(alignment, alignment_beta * alignment + (1 - alignment_beta) * target)
-    # A product of signs is exact in any order and number type; a sum of draws would not be.
-    coin = let("coin", where(prod(where(uniform() < 0.5, -1, 1)) > 0, 1, 0))
+    coin = let("coin", where(uniform(shape="tensor") < 0.5, 1, 0))
     return p + coin * alignment_new * (new - p)
