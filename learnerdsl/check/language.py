@@ -12,7 +12,6 @@ from learnerdsl.errors import LearnerError, RuleError
 from learnerdsl.expr import NUMBER_OF_MODEL, array_shape, as_sides
 from learnerdsl.interpret import philox
 
-
 _SCALARS = "tensor", "model", ()
 """Shapes of scalars."""
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import sympy
 
-from learnerdsl import expr
+from learnerdsl import expr, tracing
 from learnerdsl.check import derivative, language, matrices, reductions
 from learnerdsl.check import functions as f
 from learnerdsl.check.symbolic import CLOCK_VALUES
 from learnerdsl.check.values import Value, as_value
 from learnerdsl.elementary import FUNCTIONS
 from learnerdsl.tracing import composition, orientation
-from learnerdsl.tracing import language as symbolic_language
 
 _LANGUAGE = {
     name: getattr(language, name)
@@ -105,7 +104,7 @@ def _table() -> dict[int, Any]:
     for name, own in {**_OF_ELEMENTS, **_OF_TENSORS}.items():
         table[id(getattr(expr, name))] = own
     for name, own in _LANGUAGE.items():
-        table[id(getattr(symbolic_language, name))] = own
+        table[id(getattr(tracing, name))] = own
     table[id(composition.only_when)] = language.only_when
     table[id(orientation)] = matrices.orientation
     table |= {id(symbol): value for symbol, value in CLOCK_VALUES.items()}

@@ -40,11 +40,11 @@ from learnerdsl.expr.decompositions import solve_triangular as solve_triangular
 from learnerdsl.expr.decompositions import trace as trace
 from learnerdsl.expr.decompositions import tril as tril
 from learnerdsl.expr.decompositions import triu as triu
+from learnerdsl.expr.draws import NUMBER_OF_MODEL as NUMBER_OF_MODEL
+from learnerdsl.expr.draws import NarrowDraw as NarrowDraw
 from learnerdsl.expr.filling import filled as filled
 from learnerdsl.expr.filling import may_be_narrower as may_be_narrower
 from learnerdsl.expr.filling import with_whole_operands as with_whole_operands
-from learnerdsl.expr.draws import NUMBER_OF_MODEL as NUMBER_OF_MODEL
-from learnerdsl.expr.draws import NarrowDraw as NarrowDraw
 from learnerdsl.expr.functions import ELEMENTARY as ELEMENTARY
 from learnerdsl.expr.functions import Draw as Draw
 from learnerdsl.expr.functions import NormalDraw as NormalDraw

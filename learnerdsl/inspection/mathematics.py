@@ -50,8 +50,7 @@ def latex_lines(rule: Rule) -> list[Line]:
     names = _Names(rule, given)
     printer = RulePrinter(names.of, Widths((own.symbol, own.expression) for own in given))
     found: list[Line] = [
-        (names.of[draw], r"\sim", _DISTRIBUTIONS[draw.distribution])
-        for draw in names.draws
+        (names.of[draw], r"\sim", _DISTRIBUTIONS[draw.distribution]) for draw in names.draws
     ]
     for own in given:
         printer.target = own.target

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.expr import Draw, MatrixDraw, NarrowDraw
+from learnerdsl.expr import NUMBER_OF_MODEL, Draw, MatrixDraw, NarrowDraw, array_shape
 from learnerdsl.interpret.philox import philox
 
 
@@ -19,7 +19,9 @@ def drawn(
     number: int,
     xp: Any,
 ) -> Any:
-    """Return a random number for each element of a tensor, in its dtype.
+    """Return a random number for each of what a draw has values for.
+
+    Those of elements and entries of matrices have the dtype of the parameter, others float64.
 
     Args:
         expr: the draw.
@@ -30,19 +32,26 @@ def drawn(
         number: number of the tensor in the model.
         xp: array namespace.
     """
-    own = xp
+    dtype, is_single, own = parameter.dtype, parameter.dtype.itemsize == 4, xp
+    if isinstance(expr, NarrowDraw):
+        dtype, is_single = xp.float64, False
+        number = NUMBER_OF_MODEL if expr.shape == "model" else number
     if isinstance(seed, float) and isinstance(step, float):
         # Not every namespace has uint64, so only numbers that are traced need it there.
         seed, step, own = int(seed), int(step), np
-    if positions is None:
+    if positions is None or not isinstance(expr, Draw):
         shape = np.shape(parameter)
+        if isinstance(expr, MatrixDraw):
+            shape = array_shape(expr.sides, shape)
+        elif isinstance(expr, NarrowDraw):
+            shape = expr.shape_in(shape)
         positions = own.arange(math.prod(shape), dtype=own.uint64).reshape(shape)
     words = philox(own.asarray(positions, dtype=own.uint64), expr.stream, seed, step, number, own)
     if expr.distribution == "uniform":
-        values = _uniform(words, parameter.dtype.itemsize == 4, own)
+        values = _uniform(words, is_single, own)
     else:
         values = _normal(words, own)
-    return xp.asarray(values, dtype=parameter.dtype)
+    return xp.asarray(values, dtype=dtype)
 
 
 def _uniform(words: Sequence[Any], is_single: bool, xp: Any) -> Any:

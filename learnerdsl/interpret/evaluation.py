@@ -11,7 +11,6 @@ import sympy
 from learnerdsl.elementary import BY_NODE, DEFINED
 from learnerdsl.errors import InternalError
 from learnerdsl.expr import (
-    NUMBER_OF_MODEL,
     And,
     AxisSize,
     Comparison,
@@ -28,7 +27,6 @@ from learnerdsl.expr import (
     Power,
     Reduction,
     Where,
-    array_shape,
     scaled_product,
     seed,
     step,
@@ -109,10 +107,8 @@ class Evaluation:
             return [] if line is None else [line.expression]
         if isinstance(node, Reduction):
             return [] if node.over == "model" else node.args[:1]
-        if isinstance(node, (Draw, MatrixLeaf)):
-            return [node.places[1]] if isinstance(node, MatrixDraw) else []
-        if isinstance(node, NarrowDraw):
-            return [node.places[1]]
+        if isinstance(node, (Draw, MatrixLeaf, NarrowDraw)):
+            return [node.places[1]] if isinstance(node, (MatrixDraw, NarrowDraw)) else []
         if isinstance(node, MatrixFunction):
             return node.operands
         if not isinstance(node, Where) or node.condition not in self.known[k]:
@@ -199,19 +195,11 @@ class Evaluation:
 
     def draw(self, expr: Draw | MatrixDraw | NarrowDraw, k: int) -> Any:
         """Return the random numbers of tensor `k`, computed by Philox4x32-10."""
-        like, count = self.parameters[k], self.symbols[step][k]
+        count = self.symbols[step][k] if isinstance(expr, Draw) else self(expr.places[1], k)
         positions = None if self.positions is None else self.positions[k]
-        if isinstance(expr, MatrixDraw):
-            shape = array_shape(expr.sides, np.shape(like))
-            like, positions = self.xp.zeros(shape, dtype=like.dtype), None
-            count = self(expr.places[1], k)
         number = k if self.numbers is None else self.numbers[k]
-        if isinstance(expr, NarrowDraw):
-            shape = expr.shape_in(np.shape(like))
-            like, positions = self.xp.zeros(shape, dtype=self.xp.float64), None
-            count = self(expr.places[1], k)
-            number = NUMBER_OF_MODEL if expr.shape == "model" else number
-        return drawn(expr, like, positions, self.symbols[seed][k], count, number, self.xp)
+        own = self.symbols[seed][k]
+        return drawn(expr, self.parameters[k], positions, own, count, number, self.xp)
 
     def finite(self, value: Any) -> Any:
         """Return whether a value is neither NaN nor infinite."""

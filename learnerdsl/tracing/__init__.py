@@ -7,6 +7,8 @@ from learnerdsl.tracing.definition import HyperDefault as HyperDefault
 from learnerdsl.tracing.definition import OptionValue as OptionValue
 from learnerdsl.tracing.definition import Rule as Rule
 from learnerdsl.tracing.definition import StateSpec as StateSpec
+from learnerdsl.tracing.draws import normal as normal
+from learnerdsl.tracing.draws import uniform as uniform
 from learnerdsl.tracing.inverse import Inverse as Inverse
 from learnerdsl.tracing.inverse import inverse as inverse
 from learnerdsl.tracing.joined import joined as joined
@@ -17,10 +19,8 @@ from learnerdsl.tracing.language import evaluate as evaluate
 from learnerdsl.tracing.language import extra as extra
 from learnerdsl.tracing.language import let as let
 from learnerdsl.tracing.language import ndim as ndim
-from learnerdsl.tracing.language import normal as normal
 from learnerdsl.tracing.language import shape as shape
 from learnerdsl.tracing.language import state as state
-from learnerdsl.tracing.language import uniform as uniform
 from learnerdsl.tracing.members import PLACES as PLACES
 from learnerdsl.tracing.members import Member as Member
 from learnerdsl.tracing.members import chained as chained

@@ -11,12 +11,10 @@ import sympy
 
 from learnerdsl.errors import RuleError
 from learnerdsl.expr import (
-    NUMBER_OF_MODEL,
     PARAMETER_SIDES,
     STATE_SHAPES,
     AxisExtra,
     AxisState,
-    Draw,
     ExtraArray,
     ExtraScalar,
     ExtraSymbol,
@@ -29,14 +27,12 @@ from learnerdsl.expr import (
     Named,
     NarrowDraw,
     NewValue,
-    NormalDraw,
     ParameterSymbol,
     Reduction,
     RuleSymbol,
     StateSymbol,
     TensorExtra,
     TensorScalar,
-    UniformDraw,
     array_shape,
     as_sides,
     brief,
@@ -46,16 +42,12 @@ from learnerdsl.expr import (
     may_be_narrower,
     model_size,
     nodes,
-    position,
     rebuilt,
     replaced,
-    seed,
-    sides,
     sides_of,
     sides_of_own,
     step,
     symbols_in,
-    tensor_number,
     where,
 )
 from learnerdsl.storage import STORAGES
@@ -143,13 +135,13 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
         shape = "tensor"
     own = as_sides(shape)
     if own is not None:
-        _require_matrix(trace_now, f"State {name!r} of shape {own}")
+        require_matrix(trace_now, f"State {name!r} of shape {own}")
         if own == PARAMETER_SIDES:
             return StateSymbol(trace_now.take_name(name, "state"), trace_now.name)
         return MatrixState(trace_now.take_name(name, "state"), trace_now.name, own)
     if isinstance(shape, str) and shape in STATE_SHAPES:
         return STATE_SHAPES[shape](trace_now.take_name(name, "state"), trace_now.name)
-    kept = _kept_axes(trace_now, f"State {name!r}", shape)
+    kept = kept_axes(trace_now, f"State {name!r}", shape)
     if kept is None:
         known = ", ".join((*STATE_SHAPES, "rows", "cols"))
         msg = (
@@ -162,11 +154,11 @@ def _state_symbol(trace_now: Trace, name: str, shape: Any) -> StateSymbol:
     return AxisState(trace_now.take_name(name, "state"), trace_now.name, kept)
 
 
-def _kept_axes(trace_now: Trace, what: str, shape: Any) -> tuple[int, ...] | None:
+def kept_axes(trace_now: Trace, what: str, shape: Any) -> tuple[int, ...] | None:
     """Return the axes of a state or an extra, counted from 0; None if its shape names none."""
     axes: Any = shape
     if shape in ("rows", "cols"):
-        _require_matrix(trace_now, f"{what} of shape {shape!r}")
+        require_matrix(trace_now, f"{what} of shape {shape!r}")
         left_out = trace_now.ndim - (1 if shape == "rows" else 2)
         axes = tuple(a for a in range(trace_now.ndim) if a != left_out)
     if not isinstance(axes, tuple) or not all(type(axis) is int for axis in axes):
@@ -190,7 +182,8 @@ def _record_sides(trace_now: Trace, named: Named, like: Any, value: Any) -> None
             trace_now.narrower.add(named)
 
 
-def _require_matrix(trace_now: Trace, what: str) -> None:
+def require_matrix(trace_now: Trace, what: str) -> None:
+    """Raise a RuleError about `what` if the tensor that a rule is traced for is no matrix."""
     if trace_now.ndim < 2:
         msg = (
             f"{what} needs a tensor with at least 2 axes, but this one has {trace_now.ndim}; "
@@ -324,11 +317,11 @@ def _extra_symbol(trace_now: Trace, name: str, given: Any) -> ExtraSymbol:
         return kinds[shape](trace_now.take_name(name, "extra"), trace_now.name)
     own = as_sides(shape)
     if own is not None:
-        _require_matrix(trace_now, f"extra({name!r}) of shape {own}")
+        require_matrix(trace_now, f"extra({name!r}) of shape {own}")
         if own != PARAMETER_SIDES:
             return MatrixExtra(trace_now.take_name(name, "extra"), trace_now.name, own)
         shape = tuple(range(trace_now.ndim))
-    kept = _kept_axes(trace_now, f"extra({name!r})", shape)
+    kept = kept_axes(trace_now, f"extra({name!r})", shape)
     if kept is None:
         msg = (
             f"extra({name!r}) cannot have shape {given!r}; write shape='model' for a number, "
@@ -436,94 +429,6 @@ def let(name: str, value: Any, dtype: str | None = None) -> LetValue:
     rounded = dtype == "parameter"
     trace_now.lines.append(Assignment(symbol, symbol, value, rounded, place_of_caller()))
     return symbol
-
-
-def normal(shape: Any = "element") -> sympy.Expr:
-    """Return a standard normal random number, a different one for each element, step and call.
-
-    The numbers are counter-based (Philox4x32-10 and Box-Muller in float64): functions of the
-    learner's `seed`, the step, and the indices of the tensor and the element. So they are the same
-    for any number of threads, and after resuming.
-
-    With another `shape` there are fewer numbers, and all elements of a tensor, of the model, or of
-    a row get the same one: `where(uniform(shape="tensor") < 0.5, g, 0)` leaves out whole tensors by
-    chance. Such a number is a function of the seed, the step, the index of the tensor and that of
-    the row, so processes that hold parts of a tensor draw the same. It is a scalar in float64 as
-    all scalars are (two float32 parameters and two float64 ones draw equal numbers), and is rounded
-    to the dtype of the elements where it meets them.
-
-    Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
-    https://doi.org/10.1145/2063384.2063405, 2011.
-
-    Args:
-        shape: what there is one number for, as with `state`. "element": each element, in the dtype
-            of the parameter. "tensor": each parameter. "model": the whole learner; of rules that
-            `by_parameter` joins, the first such calls give one number, the second ones another.
-            "rows" (all axes but the last), "cols" (all axes but the second to last) or a tuple of
-            axes: each index of those axes. Two sides, such as ("cols", 4): each entry of a matrix,
-            for each matrix of the parameter; write `sides(4, 4)` where both are numbers. A state of
-            the same shape may start from all but the numbers of elements:
-            `state("q", init=normal(shape=("cols", 4)), shape=("cols", 4))` has it at the first
-            update.
-
-    Raises:
-        RuleError: the shape is another one, or the parameter does not have its axes.
-    """
-    return _drawn(NormalDraw, shape)
-
-
-def uniform(shape: Any = "element") -> sympy.Expr:
-    """Return a random number from [0, 1), distributed uniformly; see `normal`.
-
-    That of an element has the 24 or 53 bits that its dtype holds, one of another shape has 53: in
-    float32, rounding makes one in 2**25 of them 1.
-    """
-    return _drawn(UniformDraw, shape)
-
-
-def _drawn(kind: type[Draw], shape: Any) -> sympy.Expr:
-    """Return a random number for each of what a shape has values for."""
-    what = f"{kind.distribution}(...)"
-    trace_now = tracing_now(what)
-    own = PARAMETER_SIDES if isinstance(shape, str) and shape == "element" else as_sides(shape)
-    if own is None:
-        axes = _axes_of_draw(trace_now, what, shape)
-        is_full = isinstance(axes, tuple) and len(axes) == len(trace_now.shape) > 0
-        if not is_full:
-            return _narrow_draw(trace_now, kind.distribution, axes)
-    if own in (None, PARAMETER_SIDES):
-        trace_now.draws += 1
-        return kind(position, trace_now.draws)
-    _require_matrix(trace_now, f"{what} of shape {own}")
-    trace_now.draws += 1
-    return MatrixDraw(kind.distribution, trace_now.draws, seed, step, tensor_number, *own)
-
-
-def _axes_of_draw(trace_now: Trace, what: str, shape: Any) -> tuple[int, ...] | None:
-    """Return the axes that random numbers differ along; None for a number of the whole model."""
-    is_word = isinstance(shape, str)
-    if is_word and shape in ("tensor", "model"):
-        return () if shape == "tensor" else None
-    if isinstance(shape, tuple) and not shape:
-        return ()
-    kept = _kept_axes(trace_now, what, shape) if is_word or isinstance(shape, tuple) else None
-    if kept is None:
-        msg = (
-            f"{what} cannot have shape {shape!r}; write 'element', 'tensor', 'model', 'rows', "
-            "'cols', a tuple of axes, or two sides of a matrix such as ('cols', 4)."
-        )
-        raise RuleError(msg)
-    return kept
-
-
-def _narrow_draw(trace_now: Trace, kind: str, axes: tuple[int, ...] | None) -> sympy.Expr:
-    """Return a random number for the model, a tensor, or each index of axes."""
-    if axes is None:
-        # By themselves: a variant with other draws of tensors has the same numbers of the model.
-        trace_now.draws_of_model += 1
-        return NarrowDraw(kind, trace_now.draws_of_model, seed, step, NUMBER_OF_MODEL)
-    trace_now.draws += 1
-    return NarrowDraw(kind, trace_now.draws, seed, step, tensor_number, *axes)
 
 
 @dataclass(frozen=True)

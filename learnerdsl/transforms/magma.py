@@ -39,10 +39,10 @@ def magma(p, new, g, magma_beta=0.9, magma_tau=2.0, alignment_beta=0.9):
         >>> for _ in range(4):
         ...     _ = learner.update([np.array([3, 0, -4], np.float32)])
         ...     print(weights.round(3))
-        [0.904 1.    1.096]
-        [0.811 1.    1.189]
-        [0.811 1.    1.189]
-        [0.811 1.    1.189]
+        [1. 1. 1.]
+        [1. 1. 1.]
+        [0.91 1.   1.09]
+        [0.823 1.    1.177]
 
     References:
         Joo et al., [On Surprising Effectiveness of Masking Updates in Adaptive

@@ -151,12 +151,6 @@ def test_the_function_on_arrays_agrees():
     ld.check(sketched, dtype="both", updates=3).raise_if_wrong()
 
 
-@pytest.mark.parametrize("shape", ["rows", ("cols",), 3, ("cols", "cols", 2), None], ids=str)
-def test_other_shapes_are_refused(shape):
-    with pytest.raises(ld.RuleError, match="write 'element' or two sides of a matrix"):
-        drawn(lambda: ld.normal(shape=shape), (3, 4), "element")
-
-
 def test_vectors_have_no_random_matrices():
     @ld.rule
     def rule(p, g):

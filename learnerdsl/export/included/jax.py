@@ -50,7 +50,7 @@ def inverse_root(a, order):
 
 
 def along(p, *axes):
-    """Return an array over some axes of p, the others of length 1; its values do not count."""
+    """Return an array over some axes of p, whose values do not count."""
     kept = {axis % p.ndim for axis in axes}
     return jnp.empty([n if k in kept else 1 for k, n in enumerate(p.shape)], p.dtype)
 

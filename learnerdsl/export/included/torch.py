@@ -45,7 +45,7 @@ def normal(p, stream, seed, step, number):
 
 
 def along(p, *axes):
-    """Return an array of float64 over some axes of p, the others of length 1; its values do not count."""
+    """Return an array of float64 over some axes of p, whose values do not count."""
     kept = {axis % p.ndim for axis in axes}
     shape = [n if k in kept else 1 for k, n in enumerate(p.shape)]
     return p.new_empty(shape, dtype=torch.float64)
