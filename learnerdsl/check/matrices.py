@@ -140,7 +140,7 @@ def first_columns(a: Any, count: int) -> Value:
     return _result(number, bound, x)
 
 
-def top_rows(scores: Any, count: int) -> Value:
+def top_rows(scores: Any, count: int | None = None) -> Value:
     """Return the numbers of the largest scores; the bound is infinite where rounding decides."""
     x = _matrix(scores)
     number, bound = x.number[..., 0], x.bound[..., 0]

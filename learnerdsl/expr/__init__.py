@@ -113,6 +113,7 @@ from learnerdsl.expr.reductions import prod as prod
 from learnerdsl.expr.reductions import size as size
 from learnerdsl.expr.reductions import sum as sum
 from learnerdsl.expr.reductions import written as written
+from learnerdsl.expr.rows import AllRows as AllRows
 from learnerdsl.expr.rows import PutRows as PutRows
 from learnerdsl.expr.rows import TakeRows as TakeRows
 from learnerdsl.expr.rows import TopRows as TopRows

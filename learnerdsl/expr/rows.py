@@ -26,6 +26,19 @@ class TopRows(Counted):
         return Sides((self.number, 1))
 
 
+class AllRows(MatrixFunction):
+    """The numbers of all rows, that with the largest score first."""
+
+    name = "top_rows"
+    text = r"\mathrm{{order}}\,{0}"
+    is_decomposition = False
+
+    def sides(self, *own: Sides) -> Sides:
+        """Return the sides of the scores."""
+        _check_column(self, "scores", own[0])
+        return own[0]
+
+
 class TakeRows(MatrixFunction):
     """Some rows of a matrix."""
 
@@ -80,7 +93,7 @@ def _check_column(function: Any, what: str, own: Sides) -> None:
         raise Misfit(msg)
 
 
-def top_rows(scores: Any, count: int) -> sympy.Expr:
+def top_rows(scores: Any, count: int | None = None) -> sympy.Expr:
     r"""Return the numbers of the rows with the largest scores, the largest first.
 
     Of rows with the same score the upper one comes first. NaN counts as larger than all numbers,
@@ -90,8 +103,9 @@ def top_rows(scores: Any, count: int) -> sympy.Expr:
         scores: a column (..., n, 1), such as `ld.sum(ld.abs(x), axis=-1)` of a matrix `x` that does
             not have the parameter's shape.
         count: how many rows, a whole number from 1 to n that is known when the rule is traced, such
-            as `max(1, ld.shape(p)[-2] // 4)`. The result is (..., count, 1), counted from 0, with
-            the parameter's dtype: float32 has all whole numbers up to $2^{24}$.
+            as `max(1, ld.shape(p)[-2] // 4)`; None for all rows, which sorts them. The result is
+            (..., count, 1), counted from 0, with the parameter's dtype: float32 has all whole
+            numbers up to $2^{24}$.
 
     Raises:
         RuleError: `count` is something else, or more than there are rows.
@@ -111,6 +125,8 @@ def top_rows(scores: Any, count: int) -> sympy.Expr:
     array([[ 0., -5.,  0.],
            [ 0.,  5.,  0.]])
     """
+    if count is None:
+        return AllRows(scores)
     number = checked_count("top_rows", count, "an option or max(1, shape(p)[-2] // 4)")
     own, shape = sides_of(scores), known_shape.get() or ()
     if own is not None and len(shape) > 1 and length(own[0], shape) < number:

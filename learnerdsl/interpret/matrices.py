@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.expr import (
+    AllRows,
     Cholesky,
     Diagonal,
     DiagonalMatrix,
@@ -173,15 +174,16 @@ def _stacks(own: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[np.ndarray
     return outer, [value.reshape(math.prod(outer), *value.shape[-2:]) for value in wide]
 
 
-def _top_rows(expr: TopRows, values: Sequence[Any], xp: Any) -> Any:
+def _top_rows(expr: AllRows | TopRows, values: Sequence[Any], xp: Any) -> Any:
     """Return the numbers of the largest scores, of each column by itself; NaN is the largest."""
     (scores,) = values
     outer, (stack,) = _stacks([np.asarray(scores)])
-    found = np.empty((len(stack), expr.number, 1))
+    number = expr.number if isinstance(expr, TopRows) else stack.shape[1]
+    found = np.empty((len(stack), number, 1))
     for k, column in enumerate(stack):
         of = [(np.isnan(score), 0.0 if np.isnan(score) else score) for score in column[:, 0]]
-        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: expr.number]
-    return xp.asarray(found.reshape(*outer, expr.number, 1), dtype=scores.dtype)
+        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[:number]
+    return xp.asarray(found.reshape(*outer, number, 1), dtype=scores.dtype)
 
 
 def _exchanged(expr: Any, values: Sequence[Any], xp: Any) -> Any:
@@ -229,6 +231,7 @@ _OF_VALUES = {
     FirstColumns: _first_columns,
     Tril: _triangle,
     Triu: _triangle,
+    AllRows: _top_rows,
     TopRows: _top_rows,
     TakeRows: _exchanged,
     PutRows: _exchanged,

@@ -258,7 +258,7 @@ def first_columns(a: Any, count: int) -> Any:
     return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
 
 
-def top_rows(scores: Any, count: int) -> Any:
+def top_rows(scores: Any, count: int | None = None) -> Any:
     """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
     scores = unsplit(scores)
     order = jnp.argsort(scores[..., 0], axis=-1, stable=True, descending=True)

@@ -123,10 +123,10 @@ def first_columns(a: Any, count: int, xp: Any = np) -> Any:
     return a[..., :count].copy()
 
 
-def top_rows(scores: Any, count: int, xp: Any = np) -> Any:
+def top_rows(scores: Any, count: int | None = None, xp: Any = np) -> Any:
     """Return the numbers (..., count, 1) of the largest scores (..., n, 1), the largest first.
 
-    The order of equal scores is that of the rows; NaN is larger than all.
+    Without a count these are the numbers of all rows. The order of equal scores is that of the rows; NaN is larger than all.
     """
     # From the last to the first, so that what is turned around afterwards is still in order.
     turned = scores[..., ::-1, 0]
@@ -138,12 +138,13 @@ def take_rows(a: Any, indices: Any, xp: Any = np) -> Any:
     """Return rows (..., k, m) of matrices (..., n, m); NaN for those that there are not."""
     outer, (whole, numbers) = _stacked(xp, a, indices)
     rows, cols = a.shape[-2:]
-    found = xp.full((len(whole), indices.shape[-2], cols), np.nan, dtype=a.dtype)
-    if rows:
-        is_row = (numbers >= 0) & (numbers < rows)
-        places = xp.where(is_row, numbers, 0)[..., 0].astype(np.int64)
-        own = whole[xp.arange(len(whole))[:, None], places]
-        found = xp.where(is_row, own, found)
+    if not rows:
+        return xp.full((*outer, indices.shape[-2], cols), np.nan, dtype=a.dtype)
+    is_row = (numbers >= 0) & (numbers < rows)
+    places = xp.where(is_row, numbers, 0)[..., 0].astype(np.int64)
+    found = whole[xp.arange(len(whole))[:, None], places]
+    if xp is not np or not is_row.all():  # a device would have to wait for this answer
+        found = xp.where(is_row, found, xp.full_like(found, np.nan))
     return found.reshape(*outer, *found.shape[-2:])
 
 

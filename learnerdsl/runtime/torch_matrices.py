@@ -155,8 +155,8 @@ class TorchMatrices:
         more = max(0, count - a.shape[-1])
         return self.torch.nn.functional.pad(a, (0, more))[..., :count].clone()
 
-    def top_rows(self, scores: Any, count: int) -> Any:
-        """Return the numbers of the largest scores as columns; see `linalg.top_rows`."""
+    def top_rows(self, scores: Any, count: int | None = None) -> Any:
+        """Return the numbers of the largest scores, or of all; see `linalg.top_rows`."""
         # A device may sort by bits, where -0 is not 0.
         order = self.torch.argsort(scores[..., 0] + 0.0, dim=-1, descending=True, stable=True)
         return order[..., :count, None].to(scores.dtype)

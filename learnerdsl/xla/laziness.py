@@ -9,10 +9,14 @@ from typing import Any
 
 from learnerdsl.export.statements import Body, Statement
 from learnerdsl.expr import (
+    AllRows,
     MatMul,
     MatrixDraw,
     MatrixFunction,
     Not,
+    PutRows,
+    TakeRows,
+    TopRows,
     Where,
     nodes,
     symbols_in,
@@ -23,12 +27,16 @@ Need = tuple[Any, bool]
 """A condition, and whether it must hold or must not."""
 
 
+_SLOW = (AllRows, MatMul, PutRows, TakeRows, TopRows)
+"""Functions of matrices that sort, gather or multiply."""
+
+
 def is_slow(expression: Any) -> bool:
-    """Return whether an expression has products, decompositions or draws of matrices."""
+    """Return whether an expression has decompositions or draws of matrices, or what is `_SLOW`."""
     if any(isinstance(node, MatrixDraw) for node in nodes([expression])):
         return True
     functions = (n for n in nodes([expression]) if isinstance(n, MatrixFunction))
-    return any(isinstance(n, MatMul) or n.is_decomposition for n in functions)
+    return any(isinstance(n, _SLOW) or n.is_decomposition for n in functions)
 
 
 def is_lazy(expression: Any, body: Body) -> bool:

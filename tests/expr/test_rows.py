@@ -82,6 +82,16 @@ def test_the_largest_come_first_the_upper_of_equal_ones_and_nan_before_all(targe
         np.testing.assert_array_equal(own[:, 0], expected)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_a_count_all_rows_are_ordered(target):
+    g = np.stack([in_column(*scores, *(-np.inf,) * (5 - len(scores))) for scores, _ in ORDERS])
+    found = outcome(lambda p, g: ld.top_rows(column(g)), ("rows", 1), np.zeros(g.shape), g, target)
+    assert found.shape == (len(ORDERS), 5, 1)
+    for own, (_, expected) in zip(found[..., 0], ORDERS, strict=True):
+        np.testing.assert_array_equal(own[:3], expected)
+        np.testing.assert_array_equal(np.sort(own), np.arange(5))
+
+
 @pytest.mark.parametrize("is_float32", [False, True])
 @pytest.mark.parametrize(("scores", "expected"), ORDERS, ids=str)
 def test_pytorch_has_the_order_of_numpy(scores, expected, is_float32):
@@ -93,6 +103,9 @@ def test_pytorch_has_the_order_of_numpy(scores, expected, is_float32):
     found = namespace.top_rows(torch.tensor(stack), 3).numpy()
     np.testing.assert_array_equal(found, both)
     assert found.dtype == both.dtype == own.dtype
+    every = linalg.top_rows(stack)
+    np.testing.assert_array_equal(namespace.top_rows(torch.tensor(stack)).numpy(), every)
+    np.testing.assert_array_equal(every[:, :3], both)
 
 
 P = np.random.default_rng(4).standard_normal((2, 5, 3))
@@ -167,6 +180,36 @@ def test_a_number_fills_rows(target):
     np.testing.assert_array_equal(found, with_own(P[:1], ORDER[:1], [1.5])[0])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_columns_are_ordered_as_rows_of_the_transpose(target):
+    def ordered(p, g):
+        by_norm = ld.top_rows(ld.sum(ld.transpose(g) ** 2, axis=-1))
+        return ld.transpose(ld.take_rows(ld.transpose(p), by_norm))
+
+    found = outcome(ordered, ("rows", "cols"), P, G, target)
+    for k in range(2):
+        order = np.argsort(-np.sum(G[k] ** 2, axis=0))
+        np.testing.assert_array_equal(found[k], P[k][:, order])
+
+
+@ld.rule
+def in_order_of_size(p, g, lr=0.1):
+    """A step for the rows by their places in the order of their sizes."""
+    sizes = ld.transpose(ld.sum(ld.transpose(g**2), axis=-2))
+    order = ld.let("order", ld.top_rows(sizes))
+    sorted_rows = ld.take_rows(g, order)
+    return ld.assign(p, p - lr * ld.put_rows(g, order, sorted_rows * (1 + order)))
+
+
+def test_all_rows_on_arrays_agree():
+    ld.check(in_order_of_size, dtype="both", updates=4).raise_if_wrong()
+
+
+def test_latex_and_text_say_that_all_rows_are_ordered():
+    assert r"\mathrm{order}\," in in_order_of_size.latex(shape=(4, 3))
+    assert "order = top_rows⎝transpose" in in_order_of_size.pretty(shape=(4, 3))
+
+
 @ld.rule
 def of_larger_rows(p, g, lr=0.1):
     """A step for the two rows whose sums have become the largest."""
@@ -225,6 +268,7 @@ BAD = {
     "takes scores of rows by cols in top_rows.*they must be a column": lambda p, g: ld.take_rows(
         p, ld.top_rows(p, 2)
     ),
+    "takes scores of rows by cols in top_rows\\(p\\); they must": lambda p, g: ld.top_rows(p) + p,
     "takes indices of rows by cols in take_rows": lambda p, g: ld.take_rows(p, g),
     "takes indices of rows by cols in put_rows": lambda p, g: ld.put_rows(p, g, g),
     "puts rows of rows by cols in put_rows.*they must be 2 by cols": lambda p, g: ld.put_rows(

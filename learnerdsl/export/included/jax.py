@@ -138,7 +138,7 @@ def first_columns(a, count):
     return jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
 
 
-def top_rows(scores, count):
+def top_rows(scores, count=None):
     """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
     order = jnp.argsort(scores[..., 0], axis=-1, stable=True, descending=True)
     return order[..., :count, None].astype(scores.dtype)

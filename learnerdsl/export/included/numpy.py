@@ -162,7 +162,7 @@ def first_columns(a, count):
     return np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
 
 
-def top_rows(scores, count):
+def top_rows(scores, count=None):
     """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
     order = np.argsort(scores[..., ::-1, 0], axis=-1, kind="stable")[..., ::-1]
     return (scores.shape[-2] - 1 - order[..., :count, None]).astype(scores.dtype)

@@ -162,7 +162,7 @@ def first_columns(a, count):
     return torch.nn.functional.pad(a, (0, more))[..., :count]
 
 
-def top_rows(scores, count):
+def top_rows(scores, count=None):
     """Return the numbers of the largest scores as columns, the largest first; NaN is largest."""
     order = torch.argsort(scores[..., 0] + 0.0, dim=-1, descending=True, stable=True)
     return order[..., :count, None].to(scores.dtype)
