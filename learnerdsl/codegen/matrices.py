@@ -103,25 +103,25 @@ def _needed_later(text: Text, block: Block) -> set[sympy.Basic]:
     return {load.symbol for other in others for load in other.loads}
 
 
-def _views(text: Text, block: Block) -> dict[sympy.Basic, set[sympy.Basic]]:
-    """Map each symbol to the states and parameters whose memory its value may alias."""
-    changing = {text.kernel.parameter, *text.kernel.states}
-    found: dict[sympy.Basic, set[sympy.Basic]] = {}
+def _views(text: Text, block: Block) -> dict[sympy.Basic, set[tuple[Any, bool]]]:
+    """Map each symbol to the memory that its value may alias.
 
-    def of(expr: Any) -> set[sympy.Basic]:
+    That is the memory of states and parameters, each with whether it is transposed.
+    """
+    changing = {text.kernel.parameter, *text.kernel.states}
+    found: dict[sympy.Basic, set[tuple[Any, bool]]] = {}
+
+    def of(expr: Any) -> set[tuple[Any, bool]]:
         if expr.is_Symbol:
-            return found.get(expr, {expr} & changing)
+            return found.get(expr, {(own, False) for own in {expr} & changing})
         if isinstance(expr, Transpose):
-            return of(expr.args[0])
+            return {(own, not is_turned) for own, is_turned in of(expr.args[0])}
         if isinstance(expr, Where):
             return of(expr.then) | of(expr.otherwise)
         return set()
 
     targets = {store.value: store.target for b in text.kernel.blocks for store in b.stores}
     for compute in block.computes:
-        views = of(compute.expression)
-        if not compute.expression.has(Transpose):
-            # A state that keeps its value is stored to the memory that it aliases, unchanged.
-            views -= {targets.get(compute.symbol)}
-        found[compute.symbol] = views
+        # A state that keeps its value is stored to the memory that it aliases, unchanged.
+        found[compute.symbol] = of(compute.expression) - {(targets.get(compute.symbol), False)}
     return found

@@ -1,12 +1,9 @@
 """What Shampoo, SOAP and their relatives share: matrices of the rows and of the columns."""
 
 from learnerdsl import (
-    abs,
     assign,
-    diagonal_matrix,
     eigenvectors,
     equal,
-    identity,
     let,
     matmul,
     maximum,
@@ -18,6 +15,8 @@ from learnerdsl import (
     state,
     step,
     sum,
+    take_rows,
+    top_rows,
     transpose,
     where,
 )
@@ -71,26 +70,16 @@ def turned_bases(matrices, q, v, v_now, every):
     The first bases are eigenvectors. Later ones are a step of power iteration away from those
     before, after their columns were sorted by the estimated eigenvalues.
     """
-    due = is_due(every)
-
-    def order(gram, q, side):
-        """Return a matrix that sorts columns when multiplied: a diagonal matrix's eigenvectors."""
-        values = transpose(sum(q * matmul(gram, q), axis=-2))
-        return where(due, abs(eigenvectors(diagonal_matrix(values))), identity(side))
-
-    def basis(gram, q, order):
-        """Return the new basis."""
-        by_power = orthonormal(matmul(matmul(gram, q), order))
-        return where(equal(step, 1), eigenvectors(gram), where(due, by_power, q))
-
-    by_left = let("by_left", order(matrices[0], q[0], "rows"))
-    by_right = let("by_right", order(matrices[1], q[1], "cols"))
-    ordered = into((by_left, by_right), v_now)
-    return [
-        assign(v, where(due, ordered, v_now)),
-        assign(q[0], basis(matrices[0], q[0], by_left)),
-        assign(q[1], basis(matrices[1], q[1], by_right)),
-    ]
+    due, sorted_v, bases = is_due(every), v_now, []
+    for k, side in enumerate(SIDES):
+        power = matmul(matrices[k], q[k])
+        order = let(f"{side}_order", top_rows(transpose(sum(q[k] * power, axis=-2))))
+        by_power = orthonormal(transpose(take_rows(transpose(power), order)))
+        new = where(equal(step, 1), eigenvectors(matrices[k]), where(due, by_power, q[k]))
+        bases.append(assign(q[k], new))
+        # The rows of v, and then its columns.
+        sorted_v = transpose(take_rows(sorted_v, order))
+    return [assign(v, where(due, sorted_v, v_now)), *bases]
 
 
 def eigenvalues_of_bases(initial_eigenvalue):

@@ -13,10 +13,11 @@ from learnerdsl.kernels.cpu import (
     sqrt,
 )
 from learnerdsl.kernels.linalg import (
-    diagonal_matrix,
     eigenvectors,
     orthonormal,
     reduced,
+    take_rows,
+    top_rows,
 )
 
 
@@ -82,17 +83,17 @@ def soap_matrices_1(matrices, model, tensor):
     # right <- shampoo_beta*right + (1 - shampoo_beta)*matmul(transpose(g), g)
     right_new = one_minus_shampoo_beta * np.matmul(t3, g_i) + shampoo_beta * right
     part_1 = (np.matmul(left_new, left_basis) if c3 > 0.0 else None)
-    # by_left <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...)), identity('rows'))
-    by_left = (np.abs(eigenvectors(diagonal_matrix(np.swapaxes(reduced(part_1 * left_basis, 'sum', (-2,)), -1, -2)))) if c3 > 0.0 else None)
-    part_2 = (np.matmul(right_new, right_basis) if c3 > 0.0 else None)
-    # by_right <- where((Mod(step - 1, 10) == 0) & (step > 1), Abs(eigenvectors(...)), identity('cols'))
-    by_right = (np.abs(eigenvectors(diagonal_matrix(np.swapaxes(reduced(part_2 * right_basis, 'sum', (-2,)), -1, -2)))) if c3 > 0.0 else None)
-    # v <- where((Mod(step - 1, 10) == 0) & (step > 1), matmul(matmul(..., v_now), by_right), v_now)
-    v_new = (np.matmul(np.matmul(np.swapaxes(by_left, -1, -2), v_now), by_right) if c3 > 0.0 else v_now)
+    # left_order <- top_rows(transpose(sum(left_basis*part_1, axis=-2)))
+    left_order = (top_rows(np.swapaxes(reduced(part_1 * left_basis, 'sum', (-2,)), -1, -2)) if c3 > 0.0 else None)
     # left_basis <- where(step == 1, eigenvectors(left_new), where(..., ..., left_basis))
-    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.matmul(part_1, by_left)) if c3 > 0.0 else left_basis))
+    left_basis_new = (eigenvectors(left_new) if step == 1.0 else (orthonormal(np.swapaxes(take_rows(np.swapaxes(part_1, -1, -2), left_order), -1, -2)) if c3 > 0.0 else left_basis))
+    part_2 = (np.matmul(right_new, right_basis) if c3 > 0.0 else None)
+    # right_order <- top_rows(transpose(sum(right_basis*part_2, axis=-2)))
+    right_order = (top_rows(np.swapaxes(reduced(part_2 * right_basis, 'sum', (-2,)), -1, -2)) if c3 > 0.0 else None)
     # right_basis <- where(step == 1, eigenvectors(right_new), where(..., ..., right_basis))
-    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.matmul(part_2, by_right)) if c3 > 0.0 else right_basis))
+    right_basis_new = (eigenvectors(right_new) if step == 1.0 else (orthonormal(np.swapaxes(take_rows(np.swapaxes(part_2, -1, -2), right_order), -1, -2)) if c3 > 0.0 else right_basis))
+    # v <- where((Mod(..., 10) == 0) & (step > 1), transpose(...), v_now)
+    v_new = (np.swapaxes(take_rows(np.swapaxes(take_rows(v_now, left_order), -1, -2), right_order), -1, -2) if c3 > 0.0 else v_now)
     # m <- where((Mod(..., 10) == 0) & (step > 1), matmul(..., right_basis_new), m_now)
     m_new = (np.matmul(np.matmul(np.swapaxes(left_basis_new, -1, -2), np.matmul(np.matmul(left_basis, m_now), np.swapaxes(right_basis, -1, -2))), right_basis_new) if c3 > 0.0 else m_now)
     matrices['left_basis_new'] = left_basis_new

@@ -3,7 +3,6 @@
 import jax.numpy as jnp
 
 from learnerdsl.jax.operations import (
-    diagonal_matrix,
     eigenvectors,
     either,
     matmul,
@@ -12,6 +11,8 @@ from learnerdsl.jax.operations import (
     quotient,
     reduced,
     root,
+    take_rows,
+    top_rows,
     when,
     where,
     whole,
@@ -68,24 +69,14 @@ def soap_tensor(
     change = where(step == 1, 0, factor_2 * (-factor * u) + minus_lr_weight_decay * p)
     left_new = one_minus_shampoo_beta * matmul(g_whole, g_whole.mT) + shampoo_beta * left
     right_new = one_minus_shampoo_beta * matmul(g_whole.mT, g_whole) + shampoo_beta * right
-    product = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
-    by_left = when(
+    power_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(left_new, left_basis))
+    left_order = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(abs(eigenvectors(diagonal_matrix(reduced(whole(product * left_basis), "sum", (-2,)).mT)))),
+        lambda: top_rows(reduced(whole(power_2 * left_basis), "sum", (-2,)).mT),
     )
-    product_2 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
-    by_right = when(
-        ((step - 1) % 10 == 0) & (step > 1),
-        lambda: whole(abs(eigenvectors(diagonal_matrix(reduced(whole(product_2 * right_basis), "sum", (-2,)).mT)))),
-    )
-    ordered = when(
-        ((step - 1) % 10 == 0) & (step > 1),
-        lambda: matmul(matmul(by_left.mT, v_now_whole), by_right),
-    )
-    v_new = where(((step - 1) % 10 == 0) & (step > 1), ordered, v_now)
     by_power = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: orthonormal(matmul(product, by_left)),
+        lambda: orthonormal(take_rows(power_2.mT, left_order).mT),
     )
     left_basis_new = either(
         step == 1,
@@ -93,9 +84,14 @@ def soap_tensor(
         lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power, left_basis),
     )
     left_basis_new_whole = whole(left_basis_new)
+    power_3 = when(((step - 1) % 10 == 0) & (step > 1), lambda: matmul(right_new, right_basis))
+    right_order = when(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: top_rows(reduced(whole(power_3 * right_basis), "sum", (-2,)).mT),
+    )
     by_power_2 = when(
         ((step - 1) % 10 == 0) & (step > 1),
-        lambda: orthonormal(matmul(product_2, by_right)),
+        lambda: orthonormal(take_rows(power_3.mT, right_order).mT),
     )
     right_basis_new = either(
         step == 1,
@@ -103,6 +99,11 @@ def soap_tensor(
         lambda: where(((step - 1) % 10 == 0) & (step > 1), by_power_2, right_basis),
     )
     right_basis_new_whole = whole(right_basis_new)
+    v_new = either(
+        ((step - 1) % 10 == 0) & (step > 1),
+        lambda: take_rows(take_rows(v_now_whole, left_order).mT, right_order).mT,
+        lambda: v_now,
+    )
     x = when(
         ((step - 1) % 10 == 0) & (step > 1),
         lambda: matmul(matmul(left_basis, m_now_whole), right_basis.mT),
@@ -112,7 +113,7 @@ def soap_tensor(
         lambda: matmul(matmul(left_basis_new_whole.mT, x), right_basis_new_whole),
         lambda: m_now,
     )
-    return change, left_new, right_new, v_new, left_basis_new, right_basis_new, m_new
+    return change, left_new, right_new, left_basis_new, right_basis_new, v_new, m_new
 
 
 def soap_tensor_start(p):
