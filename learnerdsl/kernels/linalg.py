@@ -5,11 +5,13 @@ The argument `xp` is NumPy, or a library with NumPy's names.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.kernels import lapack
 from learnerdsl.kernels.random_matrices import distributed, words
 
 # Elementary functions that NumPy lacks.
@@ -30,8 +32,9 @@ def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
     roots, vectors = decomposed(a, xp)
     largest = xp.max(xp.abs(roots), axis=-1, keepdims=True, initial=0)
     least = np.finfo(roots.dtype).eps * largest
-    powers = xp.maximum(roots, least) ** (-1.0 / order)
-    return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
+    halves = vectors * xp.maximum(roots, least)[..., None, :] ** (-0.5 / order)
+    # Of a product with the own transpose, BLAS computes only a half.
+    return xp.matmul(halves, xp.swapaxes(halves, -1, -2))
 
 
 def eigenvectors(a: Any, xp: Any = np) -> Any:
@@ -42,24 +45,13 @@ def eigenvectors(a: Any, xp: Any = np) -> Any:
 def decomposed(a: Any, xp: Any = np) -> tuple[Any, Any]:
     """Return ascending eigenvalues (..., n) and eigenvectors; NaN if a matrix is not finite."""
     is_finite = xp.asarray(xp.isfinite(a).all((-2, -1)))
-    diagonal = xp.diagonal(a, axis1=-2, axis2=-1)
-    if is_finite.all() and xp.count_nonzero(a) == xp.count_nonzero(diagonal):
-        return _of_diagonal(diagonal, xp)
     if is_finite.all():
-        roots, vectors = xp.linalg.eigh(a)
+        roots, vectors = _library(xp).eigh(a)
         return roots, vectors
-    roots, vectors = xp.linalg.eigh(xp.where(is_finite[..., None, None], a, 0))
+    roots, vectors = _library(xp).eigh(xp.where(is_finite[..., None, None], a, 0))
     roots[~is_finite] = np.nan
     vectors[~is_finite] = np.nan
     return roots, vectors
-
-
-def _of_diagonal(diagonal: Any, xp: Any) -> tuple[Any, Any]:
-    """Return what `decomposed` does for diagonal matrices, by sorting: SOAP orders bases so."""
-    order = xp.argsort(diagonal, axis=-1)
-    places = xp.arange(diagonal.shape[-1])
-    vectors = places[:, None] == order[..., None, :]
-    return xp.take_along_axis(diagonal, order, axis=-1), vectors.astype(diagonal.dtype)
 
 
 def eigenvalues(a: Any, xp: Any = np) -> Any:
@@ -69,7 +61,8 @@ def eigenvalues(a: Any, xp: Any = np) -> Any:
 
 def orthonormal(a: Any, xp: Any = np) -> Any:
     """Return Q of the QR decomposition; columns after the first n are 0."""
-    basis = xp.linalg.qr(_finite_or(a, 0, xp))[0]
+    safe = _finite_or(a, 0, xp)
+    basis = lapack.basis(safe) if xp is np else xp.linalg.qr(safe)[0]
     if a.shape[-1] > a.shape[-2]:
         basis = xp.concatenate([basis, xp.zeros_like(a[..., a.shape[-2] :])], axis=-1)
     return _known(basis, xp, a)
@@ -77,22 +70,24 @@ def orthonormal(a: Any, xp: Any = np) -> Any:
 
 def inverse(a: Any, xp: Any = np) -> Any:
     """Return inverses; NaN for matrices that are singular or not finite."""
-    return _each(xp.linalg.inv, xp, a)
+    return _each(_library(xp).inv, xp, a)
 
 
 def cholesky(a: Any, xp: Any = np) -> Any:
     """Return lower triangular factors; NaN where a matrix is not positive definite or finite."""
-    return _each(xp.linalg.cholesky, xp, a)
+    return _each(_library(xp).cholesky, xp, a)
 
 
 def solve(a: Any, b: Any, xp: Any = np) -> Any:
     """Return the solutions X of A X = B; NaN where A is singular, or A or B not finite."""
-    return _each(xp.linalg.solve, xp, a, b)
+    return _each(_library(xp).solve, xp, a, b)
 
 
 def solve_triangular(a: Any, b: Any, lower: bool, xp: Any = np) -> Any:
     """Return the solutions X of A X = B, where A is triangular; see `solve`."""
-    return solve((xp.tril if lower else xp.triu)(a), b, xp)
+    own = (xp.tril if lower else xp.triu)(a)
+    by_host = partial(lapack.solve_triangular, lower=lower)
+    return _each(by_host if xp is np else xp.linalg.solve, xp, own, b)
 
 
 def diagonal(a: Any, xp: Any = np) -> Any:
@@ -126,7 +121,8 @@ def first_columns(a: Any, count: int, xp: Any = np) -> Any:
 def top_rows(scores: Any, count: int | None = None, xp: Any = np) -> Any:
     """Return the numbers (..., count, 1) of the largest scores (..., n, 1), the largest first.
 
-    Without a count these are the numbers of all rows. The order of equal scores is that of the rows; NaN is larger than all.
+    Without a count these are the numbers of all rows. The order of equal scores is that of the
+    rows; NaN is larger than all.
     """
     # From the last to the first, so that what is turned around afterwards is still in order.
     turned = scores[..., ::-1, 0]
@@ -167,9 +163,16 @@ def _stacked(xp: Any, *operands: Any) -> tuple[tuple[int, ...], list[Any]]:
     return outer, [own.reshape(math.prod(outer), *own.shape[-2:]) for own in wide]
 
 
+def _library(xp: Any) -> Any:
+    """Return what decomposes matrices, under the names of `numpy.linalg`."""
+    return lapack if xp is np else xp.linalg
+
+
 def _finite_or(a: Any, other: float, xp: Any) -> Any:
     """Return matrices, those that are not finite filled with a number."""
     is_finite = xp.isfinite(a).all((-2, -1), keepdims=True)
+    if xp is np and is_finite.all():
+        return a  # a device would have to wait for this answer
     return xp.where(is_finite, a, xp.full_like(a, other))
 
 
@@ -178,6 +181,8 @@ def _known(result: Any, xp: Any, *operands: Any) -> Any:
     is_known: Any = True
     for matrices in (*operands, result):
         is_known = is_known & xp.isfinite(matrices).all((-2, -1), keepdims=True)
+    if xp is np and is_known.all():
+        return result
     return xp.where(is_known, result, xp.full_like(result, np.nan))
 
 

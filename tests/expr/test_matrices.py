@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from support.rules_of_matrices import RULES, barriers, newton_schulz, preconditi
 from support.tiers import slow
 
 import learnerdsl as ld
-from learnerdsl.kernels.linalg import decomposed
 
 SHAPES = [
     ((7, 5),),
@@ -374,13 +372,3 @@ def test_what_only_due_steps_use_is_computed_in_these_alone():
     ends = [run(every_third, [(4, 6)], backend=backend, steps=7) for backend in ("cpu", "numpy")]
     for compiled, oracle in zip(*ends, strict=True):
         np.testing.assert_allclose(compiled, oracle, atol=1e-9)
-
-
-@pytest.mark.parametrize("diagonal", [[3.0, -1.0, 2.0, 0.0], [[1.0, 2.0], [2.0, 1.0]], [5.0]])
-def test_diagonal_matrices_are_decomposed_by_sorting(diagonal):
-    matrices = np.array(diagonal)[..., None] * np.eye(len(np.array(diagonal).T))
-    with mock.patch("numpy.linalg.eigh", side_effect=AssertionError):
-        roots, vectors = decomposed(matrices)
-    expected = np.linalg.eigh(matrices)
-    np.testing.assert_array_equal(roots, expected[0])
-    np.testing.assert_array_equal(vectors, np.abs(expected[1]))
