@@ -32,9 +32,8 @@ def inverse_root(a: Any, order: float, xp: Any = np) -> Any:
     roots, vectors = decomposed(a, xp)
     largest = xp.max(xp.abs(roots), axis=-1, keepdims=True, initial=0)
     least = np.finfo(roots.dtype).eps * largest
-    halves = vectors * xp.maximum(roots, least)[..., None, :] ** (-0.5 / order)
-    # Of a product with the own transpose, BLAS computes only a half.
-    return xp.matmul(halves, xp.swapaxes(halves, -1, -2))
+    powers = xp.maximum(roots, least) ** (-1.0 / order)
+    return xp.matmul(vectors * powers[..., None, :], xp.swapaxes(vectors, -1, -2))
 
 
 def eigenvectors(a: Any, xp: Any = np) -> Any:
