@@ -34,7 +34,9 @@ class Reader:
         self.parameters = objects_of(tensors)
         kinds = [tensor.dtype for tensor in tensors]
         places = [tensor.data_ptr() for tensor in tensors]
-        self.own = Forms(self.function, samples_of(kinds), self.shapes, self.strides, places=places)
+        self.device = tensors[0]
+        forms = self.function, samples_of(kinds), self.shapes, self.strides
+        self.own = Forms(*forms, places=places, device=self.device)
         # A view of the imaginary part of a conjugate is negated lazily. Its strides are at least
         # 2, which matters only for more than one element.
         self.lazy = [k for k, t in enumerate(tensors) if layouts[k].is_complex or t.numel() == 1]
@@ -50,7 +52,8 @@ class Reader:
         names_nonfinite = learner._nonfinite == "raise"
         if not learner._engine.takes_addresses or names_nonfinite or not is_plain:
             return None
-        return cls(tensors, layouts, learner) if function_of(torch.Tensor) else None
+        made = cls(tensors, layouts, learner) if function_of(torch.Tensor) else None
+        return made if made is not None and made.is_current() else None
 
     def expect(self, kinds: Sequence[torch.dtype]) -> None:
         """Expect gradients of these types as the learner sees them."""
@@ -58,7 +61,8 @@ class Reader:
         pairs = zip(kinds, self.layouts, strict=True)
         types = [kind.to_complex() if layout.is_complex else kind for kind, layout in pairs]
         taken = self.learner._check.bounds[:-1]
-        self.forms = Forms(self.function, samples_of(types), self.shapes, self.strides, taken)
+        forms = self.function, samples_of(types), self.shapes, self.strides
+        self.forms = Forms(*forms, taken, device=self.device)
         self.all_there = Addresses(self.forms.addresses, ())
 
     def is_current(self) -> bool:

@@ -8,6 +8,7 @@ from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.arrays.interop import host_array
 from learnerdsl.runtime.arrays.sparse import RowSparse
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage
+from learnerdsl.torch.devices import is_on_gpu, refuse_device
 from learnerdsl.torch.ranks import divided_as, is_distributed, like, local_of
 from learnerdsl.torch.whole import refuse_flattened
 from learnerdsl.tracing import Rule
@@ -30,6 +31,7 @@ class Layout:
         refuse_unusable(parameter, what)
         refuse_flattened(parameter, rule, what)
         self.parameter = parameter
+        self.is_on_gpu = is_on_gpu(parameter)
         self.is_distributed = is_distributed(parameter)
         parameter = local_of(parameter)
         strides, axes = parameter.stride(), range(parameter.dim())
@@ -77,7 +79,8 @@ class Layout:
         if tensor.is_sparse and tensor.sparse_dim():
             return self._rows(tensor)
         tensor = tensor.to_dense() if tensor.is_sparse else tensor
-        return self.view(tensor.resolve_conj().resolve_neg())
+        view = self.view(tensor.resolve_conj().resolve_neg())
+        return view.contiguous() if self.is_on_gpu else view
 
     def _rows(self, tensor: torch.Tensor) -> RowSparse:
         """Return the rows of a sparse gradient."""
@@ -93,7 +96,10 @@ class Layout:
         if tensor.sparse_dim() > 1:
             indices = indices.unique()
             values = tensor.to_dense()[indices]
-        array = host_array(self.view(values.resolve_conj()), "A sparse gradient")
+        values = self.view(values.resolve_conj())
+        if self.is_on_gpu:
+            return RowSparse(indices.cpu().numpy(), values.contiguous(), tuple(self.shape))
+        array = host_array(values, "A sparse gradient")
         return RowSparse(indices.numpy(), array, tuple(self.shape))
 
     def restored(self, tensor: torch.Tensor, is_of_elements: bool) -> torch.Tensor:
@@ -129,12 +135,7 @@ def is_narrow(parameter: torch.Tensor) -> bool:
 
 def refuse_unusable(parameter: torch.Tensor, what: str) -> None:
     """Raise if a parameter cannot be updated by this front end."""
-    if parameter.device.type != "cpu":
-        msg = (
-            f"{what} is on the device {parameter.device}, but these optimizers work in the memory "
-            "of the host; on an NVIDIA GPU, make a learner: rule(dict(model.named_parameters()))."
-        )
-        raise ArrayError(msg)
+    refuse_device(parameter, what)
     if parameter.is_conj() or parameter.is_neg():
         msg = (
             f"{what} is a lazy conjugate or negative, so it cannot be updated in place; create it "

@@ -16,8 +16,10 @@ from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.learner.precision import multiplies
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.absent import state_of_steps
+from learnerdsl.runtime.arrays.interop import as_tensor, copy_to_host
 from learnerdsl.runtime.shards import Piece
 from learnerdsl.storage import PARAMETER_REST
+from learnerdsl.torch.devices import is_on_gpu, refuse_capture, states_of
 from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
@@ -81,6 +83,7 @@ class Members:
         self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
         self.of_elements = list(map(_states_of_elements, traced))
         self.divided = list(filter(is_distributed, self.tensors))
+        self.is_on_gpu = is_on_gpu(self.tensors[0])
         rules = joined(traced)
         self.names = [member.name for member in members]
         views = self._views(arguments["states"])
@@ -118,7 +121,7 @@ class Members:
         states = [spec.symbol for rule in distinct for spec in rule.states]
         self.has_rings = any(isinstance(symbol, RingState) for symbol in states)
         self.has_one_clock = any(map(state_of_steps, distinct))
-        self.steps = torch.zeros(len(members), dtype=torch.float32)
+        self.steps = torch.zeros(len(members), dtype=torch.float32, device="cpu")
         self.step_array = self.steps.numpy()
         self.known_steps = self.step_array.tobytes()
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
@@ -158,8 +161,19 @@ class Members:
         return {name: value_of(group, source, what) for name, source in sources.items()}
 
     def is_current(self) -> bool:
-        """Return whether parameters have the memory and type, and groups the choice, of before."""
+        """Return whether parameters have the memory and type, and groups the choice, of before.
+
+        On a GPU, it is false, too, if the parameters do not all take part in the next update, or
+        another step was written into their states.
+        """
+        if self.is_on_gpu and not self._has_all_gradients():
+            return False
         return self._has_memory() and self._has_choice()
+
+    def _has_all_gradients(self) -> bool:
+        """Return whether all parameters have gradients, and the steps that the learner knows."""
+        is_known = self.step_array.tobytes() == self.known_steps
+        return is_known and all(map(is_not, [t.grad for t in self.tensors], repeat(None)))
 
     def _has_memory(self) -> bool:
         """Return whether parameters have the memory and type of before."""
@@ -185,7 +199,7 @@ class Members:
 
     def pieces(self) -> list[Pieces]:
         """Return the arrays of the states of each parameter."""
-        states = self.engine.states
+        states = states_of(self.engine) if self.is_on_gpu else _on_host(self.engine.states)
         interfaces = [self.interface.of(group) for group in self.groups]
         return [
             Pieces(
@@ -250,6 +264,9 @@ class Members:
     def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
         """Return the weights to evaluate the model with: parameter -> weights."""
         found: Any = self.learner.evaluation_parameters()
+        if self.is_on_gpu:
+            arrays = {name: as_tensor(copy_to_host(array)) for name, array in found.items()}
+            found = {m.name: arrays[m.name].to(m.tensor.device) for m in self.members}
         return {
             member.tensor: layout.restored(found[member.name], True)
             for member, layout in zip(self.members, self.layouts, strict=True)
@@ -316,6 +333,8 @@ class Members:
 
     def update(self, extras: Mapping[str, Any], minibatch_size: Any) -> None:
         """Do one update by the gradients that the parameters have."""
+        if self.is_on_gpu:
+            refuse_capture(self.interface.name)
         self.obey()
         gradients = [tensor.grad for tensor in self.tensors]
         if not any(map(is_not, gradients, repeat(None))):
@@ -323,7 +342,7 @@ class Members:
         given: Any = None if self.reader is None else self.reader.read(gradients)
         if given is None:
             given = self._named(gradients)
-        if torch.get_num_threads() != self.thread_count:
+        if not self.is_on_gpu and torch.get_num_threads() != self.thread_count:
             self.thread_count = torch.get_num_threads()
             self.engine.use_num_threads(self.thread_count)
         self.learner.update(given, minibatch_size, **self._extras(extras))
@@ -398,6 +417,14 @@ def extras_of_each(
         for members, given in found:
             members.check_extras(given)
     return found
+
+
+def _on_host(states: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return tensors in the memory of arrays: name -> one for each parameter, or None."""
+    return {
+        name: [None if array is None else as_tensor(array) for array in arrays]
+        for name, arrays in states.items()
+    }
 
 
 def _detached(value: Any) -> Any:

@@ -13,13 +13,14 @@ from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
 from learnerdsl.learner.reshaping import Reshape, seen_shape
 from learnerdsl.numbers import as_number, quoted
+from learnerdsl.torch.devices import refuse_several_devices
 from learnerdsl.torch.hooks import with_hooks
-from learnerdsl.torch.interface import Choice, Interface, is_schedule, value_of
-from learnerdsl.torch.layouts import Layout, is_narrow, storage_of
+from learnerdsl.torch.interface import Interface, is_schedule, value_of
+from learnerdsl.torch.layouts import Layout, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
+from learnerdsl.torch.making import Maker
 from learnerdsl.torch.members import MODEL, Member, Members, extras_of_each
 from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
-from learnerdsl.torch.ranks import is_distributed
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
@@ -160,6 +161,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for member in self._in_group(group, 0):
             rule = choice.traced(member.shape)
             Layout(member.tensor, rule, f"Parameter {member.name!r}")
+        refuse_several_devices(self.interface.name, self.param_groups)
 
     def _in_group(self, group: dict[str, Any], number: int) -> Iterator[Member]:
         """Yield the parameters of a group, which has this number in its learner."""
@@ -311,23 +313,32 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 of a state of the whole model -> why. None for states that need not be complete.
             is_early: whether to include parameters that may get a gradient.
         """
+        refuse_several_devices(self.interface.name, self.param_groups)
         progress = [self._progress_of(number) for number in range(len(self.param_groups))]
         given: dict[Any, Any] = dict(self.state)
         made: list[Members] = []
         for numbers in self._learners():
             own = [progress[number] for number in numbers]
             known = max(own, key=lambda one: one.get("step_count", -1))
-            members = self._make(numbers, given, is_early)
-            found = members.misfits(given, known) if members and misfits is not None else {}
+            new = self._make(numbers, given, misfits, is_early)
+            loaded_into = () if misfits is None else new
+            found = {k: why for m in loaded_into for k, why in m.misfits(given, known).items()}
             if found and misfits is not None:
                 misfits |= found
                 given = {key: value for key, value in given.items() if key not in found}
                 known = {key: value for key, value in known.items() if key not in found}
-                members = self._make(numbers, given, is_early)
-            if members is not None:
+                new = self._make(numbers, given, misfits, is_early)
+            for members in new:
                 members.take(given, known)
-                made.append(members)
+            made += new
         self._adopt(made, given)
+
+    def _make(
+        self, numbers: list[int], given: Mapping[Any, Any], misfits: Any, is_early: bool
+    ) -> list[Members]:
+        """Make the learners of the groups with these numbers; see `_arrange`."""
+        own = self.interface, self.param_groups, self._in_group, self._arguments
+        return Maker(*own, given, is_early, misfits is not None).make(numbers)
 
     def _learners(self) -> list[list[int]]:
         """Return the numbers of the groups of each learner."""
@@ -343,46 +354,6 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
             return [list(range(len(self.param_groups)))]
         return list(chosen.values())
-
-    def _make(self, numbers: list[int], given: Mapping[Any, Any], is_early: bool) -> Members | None:
-        """Make the learner of the groups with these numbers; None if none needs one yet."""
-        groups: list[dict[str, Any]] = []
-        members: list[Member] = []
-        for group in (self.param_groups[number] for number in numbers):
-            own = [
-                member
-                for member in self._in_group(group, len(groups))
-                if member.tensor.grad is not None
-                or given.get(member.tensor)
-                # Processes must have the same tensors, whatever gradients each of them has.
-                or ((is_early or is_distributed(member.tensor)) and member.tensor.requires_grad)
-            ]
-            if own:
-                groups.append(group)
-                members += own
-        if not members:
-            return None
-        choices = [self.interface.chosen(group) for group in groups]
-        arguments = self._arguments_for(members, choices)
-        return Members(self.interface, choices, groups, members, arguments)
-
-    def _arguments_for(
-        self, members: Sequence[Member], choices: Sequence[Choice]
-    ) -> dict[str, Any]:
-        """Return the arguments of one of several learners: only what its parameters can have."""
-        arguments = dict(self._arguments)
-        if any(is_narrow(p) for group in self.param_groups for p in group["params"]):
-            has_narrow = any(is_narrow(member.tensor) for member in members)
-            arguments["master"] = arguments["master"] if has_narrow else None
-        rules = [choices[member.group].traced(member.shape) for member in members]
-        specs = [spec for rule in {id(r): r for r in rules}.values() for spec in rule.states]
-        states = arguments["states"]
-        if isinstance(states, Mapping):
-            known = {spec.public for spec in specs}
-            arguments["states"] = {name: kind for name, kind in states.items() if name in known}
-        elif not any(spec.symbol.shape == "element" for spec in specs):
-            arguments["states"] = None
-        return arguments
 
     def _adopt(self, made: list[Members], given: Mapping[Any, Any]) -> None:
         """Use these learners, and show their states."""
@@ -408,9 +379,13 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Return what the learner of a group knows besides states."""
         group = self.param_groups[number]
         present = set(map(id, group["params"]))
-        for members in self._members:
-            if not present.isdisjoint(map(id, members.tensors)):
-                return members.progress()
+        found = [
+            members.progress()
+            for members in self._members
+            if not present.isdisjoint(map(id, members.tensors))
+        ]
+        if found:
+            return max(found, key=lambda one: one["step_count"])
         return {n: v for n, v in group.items() if self._is_progress(n)}
 
     def _is_progress(self, name: str) -> bool:

@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 
+from learnerdsl.torch.devices import divide
+
 
 def unscale(optimizer: Any, parameters: Iterable[torch.Tensor]) -> bool:
     """Divide the gradients, in place, by the scale that a GradScaler has set.
 
     Args:
         optimizer: it may have the attributes `grad_scale`, a number of shape (), and `found_inf`,
-            which is above 0 if a gradient holds NaN or infinity.
+            which is above 0 if a gradient holds NaN or infinity. On a GPU the host waits for it.
         parameters: those with these gradients.
 
     Returns:
@@ -23,7 +25,5 @@ def unscale(optimizer: Any, parameters: Iterable[torch.Tensor]) -> bool:
     scale = getattr(optimizer, "grad_scale", None)
     if scale is not None:
         with torch.no_grad():
-            for gradient in (p.grad for p in parameters):
-                if gradient is not None:
-                    gradient.div_(scale)
+            divide([p.grad for p in parameters if p.grad is not None], scale)
     return True

@@ -6,12 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from learnerdsl.errors import CheckpointError
 from learnerdsl.numbers import as_number
-from learnerdsl.runtime.arrays.interop import as_tensor
 from learnerdsl.storage import PARAMETER_REST
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import write
@@ -78,8 +76,8 @@ class Pieces:
         names: name of a state in the rule -> its name in the optimizer.
         expanded: states that have an axis of length 1 more in the optimizer.
         layout: how the learner sees the parameter.
-        arrays: name of an array -> the memory that updates use. The names are those of states, and
-            `<state>.scale` for second arrays.
+        tensors: name of an array -> a tensor in the memory that updates use. The names are those of
+            states, and `<state>.scale` for second arrays.
         of_elements: the names of those with a value for each element.
     """
 
@@ -88,13 +86,13 @@ class Pieces:
         names: Mapping[str, str],
         expanded: Mapping[str, int],
         layout: Layout,
-        arrays: Mapping[str, np.ndarray],
+        tensors: Mapping[str, torch.Tensor],
         of_elements: Collection[str],
     ) -> None:
         self.names = names
         self.shown: dict[str, torch.Tensor] = {}
-        for name, array in arrays.items():
-            tensor = layout.restored(as_tensor(array), name in of_elements)
+        for name, own in tensors.items():
+            tensor = layout.restored(own, name in of_elements)
             if name in expanded:
                 tensor = tensor.unsqueeze(expanded[name])
             self.shown[public_name(name, names)] = tensor

@@ -14,7 +14,6 @@ from support.ptx_instructions import LOGICAL, TYPES, Array, Unsupported, decode
 from support.ptx_module import (
     INTERVAL,
     LOCAL,
-    MEMORY,
     MODULE,
     OPERAND,
     SHARED,
@@ -300,7 +299,7 @@ class Block(Kernel):
         for variable, row, value in zip(self.arguments, self.given, given, strict=True):
             row[:] = variable.packed(value)
         for name in ("global", "generic"):
-            self.spaces[name][MEMORY >> 40] = (memory, MEMORY)
+            self.spaces[name].update(memory.windows())
         for space in (memory, self.module.variables):
             space.watch(min(self.widths))
         self.names["%nctaid.x"][:] = grid

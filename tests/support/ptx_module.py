@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike
 from support.ptx_instructions import TYPES, Array, Unsupported
 
 # Where the spaces of memory are; 32 bits are enough for an address in .shared or in .local.
-MEMORY, MODULE, SHARED, LOCAL = (top << 40 for top in (0x7F, 0x7E, 0x7D, 0x7C))
+# Those besides MEMORY are above all addresses of the host.
+MEMORY, MODULE, SHARED, LOCAL = (top << 40 for top in (0x7F, 0xFE, 0xFD, 0xFC))
 WINDOW = 1 << 28
 # An access is known by its interval between barriers, plus the number of its thread.
 INTERVAL = 1 << 20
@@ -134,6 +135,10 @@ class Memory(Space):
     def __init__(self) -> None:
         super().__init__(MEMORY)
         self.kinds: dict[int, tuple[tuple[int, ...], DTypeLike]] = {}
+
+    def windows(self) -> dict[int, tuple[Space, int]]:
+        """The first bits of addresses -> the space that has them, and its base."""
+        return {MEMORY >> 40: (self, MEMORY)}
 
     def place(self, array: Array, align: int = 256, offset: int = 0) -> int:
         """Copies an array to `offset` bytes after an aligned address; returns the address."""

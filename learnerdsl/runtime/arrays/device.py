@@ -24,6 +24,7 @@ from learnerdsl.runtime.arrays.interop import (
     is_on_device,
     is_simulated,
     library_of,
+    tensor_dtype,
 )
 from learnerdsl.runtime.arrays.sparse import RowSparse, values_of
 from learnerdsl.storage import PARAMETER_TYPES, STORAGES, Storage, number_type
@@ -251,9 +252,17 @@ class DeviceGradientCheck(GradientCheck):
         self.type_names = list(types)
         self.itemsizes = [STORAGES[name].itemsize for name in types]
         self.typestrs = [BFLOAT16 if n == "bfloat16" else np.dtype(n).str for n in types]
+        self._expected: list[Any] = []
         # PyTorch has one object for each dtype, so comparing identities is enough.
         self.tensor_dtypes: list[Any] = [None] * len(types)
         self.adopted = list(self.given)
+
+    @property
+    def expected(self) -> list[Any]:
+        """The types that arrays should have, as PyTorch names them; another list if they change."""
+        if not self._expected:
+            self._expected = [tensor_dtype(name) for name in self.type_names]
+        return self._expected
 
     def check(self, indices: Sequence[int], gradients: Sequence[Any]) -> Checked:
         """Return the gradients and their addresses; see `GradientCheck.check`."""

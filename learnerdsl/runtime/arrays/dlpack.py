@@ -57,7 +57,8 @@ class Field(IntEnum):
     ADDRESSES = 9  # uint64 (tensors): read, or expected
     IS_FIXED = 10  # whether addresses are expected
     IS_THERE = 11  # uint8 (tensors)
-    FIELDS = 12
+    DEVICE = 12  # word 1 of every tensor: where their memory is
+    FIELDS = 13
 
 
 @lru_cache
@@ -85,10 +86,15 @@ def objects_of(tensors: Sequence[Any]) -> np.ndarray:
 
 def number_of_type(function: int, tensor: Any) -> int:
     """Return the upper half of word 2 of a tensor: a number for its dtype."""
+    return words_of(function, tensor)[2] >> 32
+
+
+def words_of(function: int, tensor: Any) -> Sequence[int]:
+    """Return the description of a tensor, six words."""
     words = (ctypes.c_uint64 * 6)()
     describe = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)(function)
     describe(tensor, ctypes.addressof(words))
-    return words[2] >> 32
+    return words
 
 
 class Forms:
@@ -102,6 +108,7 @@ class Forms:
         taken: sorted bounds of memory that the tensors must not overlap: start, end, start, end
             and so on.
         places: the address of each tensor; None if it may change.
+        device: a tensor on the device where all have to be; None for the memory of the host.
 
     Attributes:
         addresses: the addresses that `read` has found (tensors,), uint64.
@@ -116,6 +123,7 @@ class Forms:
         strides: Sequence[Sequence[int]],
         taken: Sequence[int] = (),
         places: Sequence[int] | None = None,
+        device: Any = None,
     ) -> None:
         count = len(shapes)
         self.frame = np.zeros(Field.FIELDS, np.uint64)
@@ -150,6 +158,7 @@ class Forms:
             self.frame[field] = table.ctypes.data
         self.frame[Field.BOUNDS] = len(taken)
         self.frame[Field.IS_FIXED] = places is not None
+        self.frame[Field.DEVICE] = HOST if device is None else words_of(function, device)[1]
         self.run = reader()
 
     def read(self, objects: np.ndarray) -> int:
@@ -223,7 +232,7 @@ def read_all(frame: Any, objects: Any) -> int:
             continue
         if _describe(frame[Field.FUNCTION], objects[k], frame[Field.WORDS]) != 0:
             return UNUSUAL
-        is_right = words[1] == HOST and words[2] == kinds[k]
+        is_right = words[1] == frame[Field.DEVICE] and words[2] == kinds[k]
         if not is_right or not _has_form(words, first[k], first[k + 1], axes):
             return UNUSUAL
         address = words[0] + words[5]

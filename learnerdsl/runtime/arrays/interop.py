@@ -34,11 +34,16 @@ def is_on_device(array: Any) -> bool:
     if isinstance(array, np.ndarray):
         return False
     if hasattr(array, "data_ptr"):
-        return bool(array.is_cuda)
+        return is_on_gpu(array)
     if hasattr(array, "__cuda_array_interface__") or is_simulated(array):
         return True
     kind = getattr(array, "__dlpack_device__", None)
     return kind is not None and kind()[0] in _CUDA_KINDS
+
+
+def is_on_gpu(tensor: Any) -> bool:
+    """Return whether a tensor of PyTorch is in the memory of a GPU."""
+    return bool(tensor.is_cuda)
 
 
 def is_simulated(array: Any) -> bool:
@@ -186,11 +191,28 @@ def converted(array: Any, dtype: str) -> Any:
 def stream_of(array: Any, device: int) -> int:
     """Return the current stream of the array's library; 0 is the default stream."""
     library = library_of(array)
-    if library == "torch":
-        return sys.modules["torch"].cuda.current_stream(device).cuda_stream
     if library == "cupy":
         return sys.modules["cupy"].cuda.get_current_stream().ptr
+    if library == "torch" or is_tensor(array):
+        return sys.modules["torch"].cuda.current_stream(device).cuda_stream
     return 0
+
+
+def allocator_beside(array: Any) -> Callable[[tuple[int, ...], np.dtype[Any]], Any] | None:
+    """Return a function that makes zeroed tensors on the device of a tensor of PyTorch.
+
+    It takes a shape and a dtype of NumPy, and uses the memory that PyTorch manages. For arrays of
+    other libraries, return None.
+    """
+    if not is_tensor(array):
+        return None
+    device = array.device
+
+    def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        torch = sys.modules["torch"]
+        return torch.zeros(shape, dtype=tensor_dtype(dtype.name), device=device)
+
+    return allocate
 
 
 def torch_if_installed() -> ModuleType | None:

@@ -11,7 +11,7 @@ from learnerdsl.errors import LearnerError
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
-from learnerdsl.runtime.arrays.interop import stream_of
+from learnerdsl.runtime.arrays.interop import allocator_beside, stream_of
 from learnerdsl.runtime.backends import compile_each, engine_of
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
@@ -54,6 +54,7 @@ class CudaBackend:
         self.device = device or device_number(max(ordinal, 0))
         first = next(iter(parameters.values()))
         self.stream = functools.partial(stream_of, first, ordinal)
+        self.allocate = allocator_beside(first)
 
     def check(
         self, what: str, states: Sequence[Span], takes_rows: bool = True
@@ -112,7 +113,8 @@ class CudaBackend:
 
         def make(program: Program, own: list[int]) -> CudaEngine:
             own_places = [places[k] for k in own]
-            engine = CudaEngine(program, work.only(own), own_places, self.device, self.stream)
+            where = self.device, self.stream, self.allocate
+            engine = CudaEngine(program, work.only(own), own_places, *where)
             if engine.matrix_stages:
                 views = [as_view(engine, p, self.shapes[n]) for n, p in self.parameters.items()]
                 first = next(iter(self.parameters.values()))

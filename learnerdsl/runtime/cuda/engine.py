@@ -19,7 +19,7 @@ from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Device, DeviceView, Launch, Words
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, Scheduler
 from learnerdsl.runtime.cuda.matrix_stage import MatrixStage
-from learnerdsl.runtime.cuda.states import DeviceStates
+from learnerdsl.runtime.cuda.states import Allocate, DeviceStates
 from learnerdsl.runtime.engine import Outcome, ReadsGradients
 from learnerdsl.runtime.tables.units import scalars_of
 from learnerdsl.runtime.work import Work
@@ -46,6 +46,7 @@ class CudaEngine(ReadsGradients, DeviceStates):
         parameters: places of their arrays, to update in place.
         device: the device that the arrays are on.
         stream: returns the current stream.
+        allocate: makes the arrays of states; None to put them into memory of the driver.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class CudaEngine(ReadsGradients, DeviceStates):
         parameters: Sequence[Place],
         device: Device,
         stream: Callable[[], int],
+        allocate: Allocate | None = None,
     ) -> None:
-        super().__init__(program, work, parameters, device, stream)
+        super().__init__(program, work, parameters, device, stream, allocate)
         self.gradient_kind = program.precision.gradient
         self.load(program)
         self.matrix_stages = {
@@ -202,6 +204,18 @@ class CudaEngine(ReadsGradients, DeviceStates):
         if not np.array_equal(self.addresses[indices, column], new):
             self.addresses_changed = True
             self.addresses[indices, column] = new
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether only kernels read gradients; functions of matrices need arrays."""
+        return not self.matrix_stages
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Use the gradients at these addresses; see `Engine.bind`."""
+        new = addresses.astype(np.int64)
+        if not np.array_equal(self.addresses[:, 1], new):
+            self.addresses_changed = True
+            self.addresses[:, 1] = new
 
     def _set_input(self, group: int | slice, slot: int, value: float) -> None:
         if np.any(self.inputs[group, slot - FIRST_INPUT] != value):

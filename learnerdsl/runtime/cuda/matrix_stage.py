@@ -58,13 +58,14 @@ class MatrixStage:
             self.matrices = earlier[0].matrices
         is_narrow = engine.program.kernel.parameter in self.narrow
         readable = (np.float32, np.float64)
-        for matrices, own, parameter in zip(self.matrices, engine.places, parameters, strict=True):
+        every = zip(self.matrices, engine.places, engine.owners, parameters, strict=True)
+        for matrices, own, owners, parameter in every:
             if not is_narrow:
                 matrices[name] = namespace.array(parameter)
             for key, place in own.items():
                 if place[2] in readable:
                     view = DeviceView(engine.device, engine.arena, *place)
-                    matrices.setdefault(key, namespace.array(view))
+                    matrices.setdefault(key, namespace.array(owners.get(key, view)))
         self.model_rows, self.tensor_rows = (
             namespace.array(DeviceView(engine.device, engine, address, rows.shape, np.float64))
             for address, rows in (

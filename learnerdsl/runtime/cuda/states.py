@@ -19,6 +19,9 @@ from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_co
 from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.runtime.work import Work
 
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], Any]
+"""Returns a zeroed array of this shape and dtype on the device, with an address `data_ptr()`."""
+
 
 def groups_of_threads(width: int) -> int:
     """Return the number of groups of threads in a block that share a row: each has a part."""
@@ -26,30 +29,41 @@ def groups_of_threads(width: int) -> int:
 
 
 class WholeUpdates:
-    """The part of the interface for skipped tensors, for an engine that never skips any."""
+    """The part of the interface for skipped tensors, for an engine that skips all or none.
+
+    Attributes:
+        missed: number of updates that skipped all tensors, which the device has not counted.
+    """
 
     sizes: Any
     step_count: Any
+    missed: Any
+
+    def miss(self, missed: int) -> None:
+        """Let the device count from a step that is so much less than `step_count`."""
+        raise NotImplementedError
 
     @property
     def tensor_steps(self) -> float | list[float]:
         """The number of updates of each tensor, which is the same for all."""
-        return self.step_count
+        return self.step_count - self.missed
 
     @property
     def missed_steps(self) -> list[int]:
         """For each tensor, the number of updates that skipped it."""
-        return [0] * len(self.sizes)
+        return [self.missed] * len(self.sizes)
 
     @missed_steps.setter
     def missed_steps(self, missed: Sequence[int]) -> None:
-        """Raise if an update skipped a tensor."""
-        if any(missed):
+        """Set the number of updates that skipped each tensor; raise if it is not the same."""
+        if len(set(missed)) > 1:
             msg = (
                 "Some parameters had no gradient in earlier updates and have done fewer steps, but "
                 "on a GPU all parameters must have done the same number."
             )
             raise LearnerError(msg)
+        if missed[0] != self.missed:
+            self.miss(missed[0])
 
     def launch_without(self, absent: Sequence[int]) -> Any:
         """Raise; the check of gradients refuses None before this is called."""
@@ -63,9 +77,13 @@ class DeviceStates(WholeUpdates, Tables):
     Attributes:
         at: addresses of the tables.
         places: for each tensor, name -> (address, shape, dtype) of its arrays on the device.
+        owners: for each tensor, name -> array of the parameters' library, for the states that are
+            in memory of that library.
+        rows: the same for the tensor rows; None if the device's own memory has them.
         inputs: inputs of an update from the host (groups, inputs), float64.
         addresses: the address table (tensors, columns), uint64.
-        steps_begun: number of updates started, as known without waiting for the device.
+        steps_begun: number of updates started, as known without waiting for the device, and as
+            the device counts them.
         was_captured: whether a CUDA graph holds an update; the host cannot count its replays.
     """
 
@@ -76,16 +94,20 @@ class DeviceStates(WholeUpdates, Tables):
         parameters: Sequence[Place],
         device: Device,
         stream: Callable[[], int],
+        allocate: Allocate | None = None,
     ) -> None:
         super().__init__(program, work, groups_of_threads)
         self.device = device
         self.stream = stream
+        self.allocate = allocate
         self.check_finite = work.check_finite
         self.inputs = self.model_rows[:, FIRST_INPUT : FIRST_INPUT + input_count(self)].copy()
         self.at = DeviceTables()
         self.kept: list[Any] = []
-        self.steps_begun = 0
+        self.steps_begun = self.missed = 0
         self.was_captured = False
+        self.rows: Any = None
+        self.owners: list[dict[str, Any]] = [{} for _ in parameters]
         self.places = self._place_arrays(parameters)
         self.addresses = self._tabulate_addresses(parameters)
         self._place_tables()
@@ -93,16 +115,29 @@ class DeviceStates(WholeUpdates, Tables):
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Allocate the arrays of each tensor: name -> (address, shape, dtype)."""
         places: list[dict[str, tuple[int, Any, Any]]] = []
+        names = self._kept_names() if self.allocate is not None else set[str]()
         end = 0
         for k, parameter in enumerate(parameters):
             own: dict[str, tuple[int, Any, Any]] = {}
             for name, shape, kind in self._described(k, parameter.shape):
                 own[name] = end, shape, kind
+                if self.allocate is not None and name in names:
+                    self.owners[k][name] = self.allocate(shape, kind)
+                    continue
                 end += -(-math.prod(shape) * kind.itemsize // ALIGNMENT) * ALIGNMENT
             places.append(own)
         self.arena = self.device.allocate(end)
         base = self.arena.address
-        return [{n: (base + start, *rest) for n, (start, *rest) in p.items()} for p in places]
+        for own, owners in zip(places, self.owners, strict=True):
+            for name, (start, shape, kind) in own.items():
+                at = owners[name].data_ptr() if name in owners else base + start
+                own[name] = at, shape, kind
+        return places
+
+    def _kept_names(self) -> set[str]:
+        """Return the names of the arrays that an update leaves for the next one."""
+        keys = {companion.key for companion in self.program.layout.companions}
+        return {symbol.name for symbol in self.program.kernel.states} | keys
 
     def _described(self, k: int, shape: tuple[int, ...]) -> Iterator[tuple[str, Any, Any]]:
         """Yield (name, shape, dtype) of the arrays of a tensor."""
@@ -142,7 +177,7 @@ class DeviceStates(WholeUpdates, Tables):
         """Copy all tables except those of the chunks to the device."""
         at = self.at
         at.model_rows = self.keep(self.model_rows)
-        at.tensor_rows = self.keep(self.tensor_rows)
+        at.tensor_rows = self._place_rows()
         at.groups = self.keep(self.groups)
         at.addresses = self.keep(self.addresses)
         at.inputs = self.keep(self.inputs)
@@ -156,6 +191,16 @@ class DeviceStates(WholeUpdates, Tables):
             if len(tiles):
                 at.vectors[level] = self.keep(table), self.keep(tiles), len(tiles)
         self._start_vectors()
+
+    def _place_rows(self) -> int:
+        """Copy the tensor rows, which may hold states, to the device; return their address."""
+        if self.allocate is None or not self.tensor_rows.size:
+            return self.keep(self.tensor_rows)
+        self.rows = self.allocate(self.tensor_rows.shape, self.tensor_rows.dtype)
+        address = self.rows.data_ptr()
+        with self.device.activate():
+            self.device.upload(address, self.tensor_rows, self.stream())
+        return address
 
     def _address_of(self, tensor: int, vector: Vector) -> int:
         return self.places[tensor][vector.symbol.name][0]
@@ -211,6 +256,11 @@ class DeviceStates(WholeUpdates, Tables):
     @property
     def step_count(self) -> int:
         """The number of updates done; waits for the device if only the device knows."""
+        return self.device_steps + self.missed
+
+    @property
+    def device_steps(self) -> int:
+        """The number of updates done as the device counts them, on which rings depend."""
         if self.check_finite or self.was_captured:
             # The device may have refused updates, or a graph may have replayed some.
             known = int(self.read_model_rows()[0, STEP])
@@ -218,10 +268,16 @@ class DeviceStates(WholeUpdates, Tables):
             return known
         return self.steps_begun
 
+    def miss(self, missed: int) -> None:
+        """Let the device count from a step that is so much less than `step_count`."""
+        own = self.step_count - missed
+        self.write_model_rows({STEP: own})
+        self.steps_begun, self.missed = own, missed
+
     @property
     def planned_steps(self) -> int:
         """The number of updates before the next one; does not wait if none can be refused."""
-        return self.step_count if self.check_finite else self.steps_begun
+        return self.step_count if self.check_finite else self.steps_begun + self.missed
 
     @property
     def samples(self) -> float:
@@ -231,7 +287,7 @@ class DeviceStates(WholeUpdates, Tables):
 
     def set_clock(self, step_count: int, samples: float) -> None:
         """Set the number of updates done and the number of samples seen."""
-        self.steps_begun = step_count
+        self.steps_begun, self.missed = step_count, 0
         self.write_model_rows({STEP: step_count, SAMPLES: samples})
         with self.device.activate():
             self.device.upload(self.at.pending, np.zeros(len(self.model_rows)), self.stream())
@@ -251,6 +307,7 @@ class DeviceStates(WholeUpdates, Tables):
         columns = [*(symbol.name for symbol in layout.columns), *keys]
         names = {*(symbol.name for symbol in kernel.states), *keys}
         for k, (lender, number) in enumerate(holders):
+            self.owners[k] = lender.owners[number]
             for name in names & self.places[k].keys():
                 self.places[k][name] = lender.places[number][name]
                 if name in columns:
@@ -287,28 +344,51 @@ class DeviceStates(WholeUpdates, Tables):
     @property
     def states(self) -> dict[str, list[Any]]:
         """The states: name -> an array on the device, or a NumPy scalar, for each tensor."""
-        return self._states(lambda place: DeviceView(self.device, self.arena, *place))
+        return self._states(self._view)
 
     def read_states(self) -> dict[str, list[Any]]:
         """Return copies of the states as NumPy arrays."""
-        return self._states(lambda place: self.read(*place))
+        return self._states(lambda k, name: self.read(*self.places[k][name]))
+
+    def _view(self, k: int, name: str) -> DeviceView:
+        """Return an array of tensor `k`, which keeps its memory."""
+        owner = self.owners[k].get(name, self.arena)
+        return DeviceView(self.device, owner, *self.places[k][name])
+
+    def owned_states(self) -> dict[str, list[Any]]:
+        """Return the states as arrays of the library that allocated their memory.
+
+        A state with one value per tensor is an array without axes. Nothing waits for the device.
+        """
+        slots, states = self.program.layout.tensor, self.program.kernel.states
+        found = self._states(lambda k, name: self.owners[k][name], self.tensor_rows)
+        for symbol in (s for s in states if s in slots):
+            column = slots.index(symbol)
+            found[symbol.name] = [self.rows[k, column] for k in range(len(self.sizes))]
+        return found
 
     def _read_tensor_rows(self) -> np.ndarray:
         return self.read(self.at.tensor_rows, self.tensor_rows.shape, np.float64)
 
-    def _states(self, of: Callable[[tuple[int, Any, Any]], Any]) -> dict[str, list[Any]]:
+    def _states(self, of: Callable[[int, str], Any], rows: Any = None) -> dict[str, list[Any]]:
+        """Return what `of` gives for each tensor and the name of the array that holds a state.
+
+        Scalars are those of the given tensor rows, or are read from the device.
+        """
         layout, kernel = self.program.layout, self.program.kernel
-        has_scalars = not set(kernel.states).isdisjoint(layout.tensor)
-        rows = self._read_tensor_rows() if has_scalars else self.tensor_rows
+        if rows is None:
+            has_scalars = not set(kernel.states).isdisjoint(layout.tensor)
+            rows = self._read_tensor_rows() if has_scalars else self.tensor_rows
+        tensors = range(len(self.places))
         states: dict[str, list[Any]] = {}
         for symbol, held in self.holders().items():
             if symbol in layout.tensor:
                 column = rows[:, layout.tensor.index(symbol)]
                 states[symbol.name] = [np.array(value) for value in column]
             elif kernel.domains[symbol].rank != Rank.MODEL:
-                states[symbol.name] = [of(own[held.name]) for own in self.places]
+                states[symbol.name] = [of(k, held.name) for k in tensors]
         for key, held in self.companion_keys():
-            states[key] = [of(own[held]) for own in self.places]
+            states[key] = [of(k, held) for k in tensors]
         return states
 
     def companion_keys(self) -> list[tuple[str, str]]:
@@ -321,7 +401,7 @@ class DeviceStates(WholeUpdates, Tables):
         """Map each state to the one whose memory holds its value now; those of a ring rotate."""
         rings = [s for s in self.program.layout.element_states if isinstance(s, RingState)]
         held: dict[Any, Any] = {s: s for s in self.program.kernel.states}
-        step = self.step_count if rings else 0
+        step = self.device_steps if rings else 0
         for symbol in rings:
             base = rings.index(symbol) + 1 - symbol.lag
             held[symbol] = rings[base + (step + 1 - symbol.lag) % symbol.length]

@@ -111,9 +111,14 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
 
     def count_steps(self) -> None:
         """Copy the first engine's step count to all: it decides which memory a ring uses."""
-        step_count = self.first.step_count
+        device_steps = self.first.device_steps
         for engine in self.engines[1:]:
-            engine.steps_begun = step_count
+            engine.steps_begun = device_steps
+
+    def owned_states(self) -> dict[str, list[Any]]:
+        """Return the states as arrays of the library that allocated their memory."""
+        self.count_steps()
+        return self.gather([engine.owned_states() for engine in self.engines])
 
     def state_spans(self) -> list[tuple[int, int, int]]:
         """Return the memory of each state array: first byte, end, number of its tensor."""
@@ -168,6 +173,26 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
     def step_count(self) -> int:
         """The number of updates done."""
         return self.first.step_count
+
+    @property
+    def missed(self) -> int:
+        """The number of updates that skipped all tensors."""
+        return self.first.missed
+
+    def miss(self, missed: int) -> None:
+        """Let all engines count from a step that is so much less than `step_count`."""
+        for engine in self.engines:
+            engine.miss(missed)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether the engines of all variants take addresses."""
+        return all(engine.takes_addresses for engine in self.engines)
+
+    def bind_addresses(self, addresses: np.ndarray) -> None:
+        """Pass each address to the engine of its tensor."""
+        for engine, own in zip(self.engines, self.members, strict=True):
+            engine.bind_addresses(addresses[list(own)])
 
     @property
     def planned_steps(self) -> int:

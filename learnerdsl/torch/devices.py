@@ -1,0 +1,92 @@
+"""Parameters on a GPU: which can be updated there, and what optimizers do not do there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from learnerdsl.errors import ArrayError, LearnerError
+from learnerdsl.runtime.arrays.interop import is_on_device
+
+_torch: Any = torch
+
+
+def is_on_gpu(tensor: torch.Tensor) -> bool:
+    """Return whether the memory of a tensor is that of an NVIDIA GPU."""
+    return is_on_device(tensor) and not _torch.version.hip
+
+
+def refuse_device(parameter: torch.Tensor, what: str) -> None:
+    """Raise unless a parameter is in memory that these optimizers can update."""
+    if is_on_gpu(parameter):
+        if hasattr(parameter, "device_mesh"):
+            msg = (
+                f"{what} is a DTensor on a GPU, but these optimizers update parts of tensors on "
+                "the CPU alone; on GPUs use DistributedDataParallel, which keeps tensors whole, or "
+                "shard the model on the CPU, with the backend gloo."
+            )
+            raise ArrayError(msg)
+    elif is_on_device(parameter) or parameter.device.type != "cpu":
+        maker = ", of AMD" if is_on_device(parameter) else ""
+        msg = (
+            f"{what} is on the device {parameter.device}{maker}, but these optimizers work on the "
+            "CPU and on NVIDIA GPUs; make the optimizer of parameters that are there."
+        )
+        raise ArrayError(msg)
+
+
+def refuse_several_devices(name: str, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Raise unless all parameters are on one GPU, or all are on the host.
+
+    Args:
+        name: name of the class.
+        groups: the groups of an optimizer.
+    """
+    devices = {p.device if is_on_gpu(p) else None for group in groups for p in group["params"]}
+    if len(devices) > 1:
+        listed = " and ".join(sorted("the CPU" if d is None else str(d) for d in devices))
+        msg = (
+            f"Parameters of {name} are on {listed}, but an optimizer updates those of one device; "
+            "move the whole model there before, or make an optimizer for each device: "
+            f"{name}([p for p in model.parameters() if p.device == device])."
+        )
+        raise ArrayError(msg)
+
+
+def is_capturing() -> bool:
+    """Return whether a CUDA graph is being captured on the current stream of torch."""
+    return torch.cuda.is_current_stream_capturing()
+
+
+def refuse_capture(name: str) -> None:
+    """Raise if a CUDA graph is being captured, whose replays an optimizer could not count.
+
+    Args:
+        name: name of the class.
+    """
+    if is_capturing():
+        msg = (
+            f"{name} cannot be part of a CUDA graph, as it would not notice that a replay does a "
+            "step. Leave optimizer.step() out of the graph, or capture the update of a learner: "
+            "rule(dict(model.named_parameters()))."
+        )
+        raise LearnerError(msg)
+
+
+def states_of(engine: Any) -> dict[str, list[Any]]:
+    """Return the states of an engine on a GPU as tensors: name -> one for each parameter, or None.
+
+    They are the memory that updates use.
+    """
+    return engine.owned_states()
+
+
+def divide(gradients: Sequence[torch.Tensor], scale: Any) -> None:
+    """Divide gradients by a number, in place; dense ones on a GPU in one launch."""
+    dense = [g for g in gradients if g.layout == torch.strided and is_on_gpu(g)]
+    if dense:
+        _torch._foreach_div_(dense, scale)
+    known = set(map(id, dense))
+    for gradient in gradients:
+        if id(gradient) not in known:
+            gradient.div_(scale)

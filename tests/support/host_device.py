@@ -1,0 +1,120 @@
+"""A device that runs PTX on the memory of the host: tensors of torch stand for those of a GPU.
+
+The address of a tensor is its address on the device. What a GPU would do later is done at once.
+"""
+
+import contextlib
+import ctypes
+
+import numpy as np
+import pytest
+
+from learnerdsl.runtime.arrays import interop
+from learnerdsl.runtime.cuda import backend
+from learnerdsl.torch import devices
+from support.ptx_device import Place, PtxDevice
+from support.ptx_machine import Memory, MemoryFault
+from support.ptx_module import Space
+
+ALIGNMENT = 256
+TOPS = range(1, 0x80)
+SIZE = 1 << 40
+
+
+class Window(Space):
+    """All addresses with the same first bits, whether there is memory or not."""
+
+    def __init__(self, base):
+        super().__init__(base)
+        content = (ctypes.c_uint8 * SIZE).from_address(base)
+        self.data = np.frombuffer(content, np.uint8)
+
+    def watch(self, unit):
+        """Nothing is kept of who reads and writes: other tests look for races."""
+
+    def check(self, offsets, width, line):
+        if (offsets & (width - 1)).any():
+            raise MemoryFault(f"not aligned to {width} bytes: {line}")
+
+
+WINDOWS = {top: (Window(top << 40), top << 40) for top in TOPS}
+
+
+class HostMemory(Memory):
+    """The memory of this process."""
+
+    def windows(self):
+        return WINDOWS
+
+
+class HostDevice(PtxDevice):
+    """See `PtxDevice`; it counts what waits for it, and notes the streams of launches.
+
+    Attributes:
+        stream: number of the current stream.
+        waits: how often the host has waited.
+        streams: the stream of each launch.
+        is_there: whether tensors are taken for those of this device.
+        captures: whether a CUDA graph is being captured.
+    """
+
+    def __init__(self, threads=32):
+        super().__init__(threads)
+        self.memory = HostMemory()
+        self.stream = 7
+        self.waits = 0
+        self.streams = []
+        self.is_there = True
+        self.captures = False
+        self.on_host = set()
+
+    def allocate(self, nbytes):
+        memory = np.zeros(nbytes + ALIGNMENT, np.uint8)
+        start = memory.ctypes.data
+        place = Place(start + -start % ALIGNMENT)
+        place.memory = memory
+        return place
+
+    def bytes_at(self, address, nbytes):
+        return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
+
+    def launch(self, launch, stream):
+        self.streams.append(stream)
+        words = [int(word) for word in launch.words.values]
+        if launch.blocks:
+            self.launched.append(launch.kernel.name)
+            machine = launch.handle
+            machine.launch(None, launch.blocks, self.threads, words, self.memory, races=False)
+
+    def download(self, array, address, stream):
+        self.waits += 1
+        super().download(array, address, stream)
+
+    def synchronize(self):
+        self.waits += 1
+
+    def leave(self, *tensors):
+        """These tensors stay in the memory of the host."""
+        self.on_host |= {t.data_ptr() for t in tensors}
+
+    def has(self, tensor):
+        """Whether a tensor is taken for one of this device."""
+        return self.is_there and tensor.data_ptr() not in self.on_host
+
+    @contextlib.contextmanager
+    def away(self):
+        """Inside it, all tensors are in the memory of the host."""
+        self.is_there = False
+        yield
+        self.is_there = True
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A device that all tensors of torch are taken to be on."""
+    device = HostDevice()
+    monkeypatch.setattr(interop, "is_on_gpu", device.has)
+    monkeypatch.setattr(backend, "device_number", lambda ordinal: device)
+    monkeypatch.setattr(backend, "stream_of", lambda array, ordinal: device.stream)
+    monkeypatch.setattr(devices, "is_capturing", lambda: device.captures)
+    return device
