@@ -146,6 +146,17 @@ def of_torch(name: str, **arguments: Any) -> Optimizer:
     return make
 
 
+def of_class(name: str, **arguments: Any) -> Optimizer:
+    """A class of learnerdsl.torch."""
+
+    def make(parameters: Tensors) -> Step:
+        import learnerdsl.torch as ldt
+
+        return getattr(ldt, name)(parameters, **arguments).step
+
+    return make
+
+
 def torch_full_step(parameters: Tensors) -> Step:
     """Three calls: clip_grad_norm_, fused AdamW, and _foreach_lerp_ of the average."""
     import torch
@@ -255,6 +266,16 @@ CASES = (
     ),
     small("adam, 1,000 x 1,000", small_tensors, kept),
     small("adam, 1,000 x 1,000, new gradients", small_tensors, renewed),
+    GpuCase(
+        "ldt.Adam, 1,000 x 1,000, new gradients",
+        small_tensors,
+        (
+            GpuPeer(OURS, renewed(of_class("Adam"))),
+            GpuPeer(FUSED, renewed(of_torch("Adam", fused=True))),
+        ),
+        {FUSED: 1},
+        times_host=True,
+    ),
     GpuCase(
         "clip + adamw + ema, GPT-2",
         gpt2,
