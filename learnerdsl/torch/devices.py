@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from learnerdsl.errors import ArrayError, LearnerError
-from learnerdsl.runtime.arrays.interop import is_on_device
+from learnerdsl.runtime.arrays.interop import as_tensor, is_on_device
 
 _torch: Any = torch
 
@@ -74,11 +74,16 @@ def refuse_capture(name: str) -> None:
 
 
 def states_of(engine: Any) -> dict[str, list[Any]]:
-    """Return the states of an engine on a GPU as tensors: name -> one for each parameter, or None.
+    """Return the states of an engine as tensors: name -> one for each parameter, or None.
 
-    They are the memory that updates use.
+    They are in the memory that updates use.
     """
-    return engine.owned_states()
+    if hasattr(engine, "owned_states"):
+        return engine.owned_states()
+    return {
+        name: [None if array is None else as_tensor(array) for array in arrays]
+        for name, arrays in engine.states.items()
+    }
 
 
 def divide(gradients: Sequence[torch.Tensor], scale: Any) -> None:

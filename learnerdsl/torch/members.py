@@ -24,6 +24,7 @@ from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
+from learnerdsl.torch.scaling import Door
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
 from learnerdsl.tracing import Rule, joined
 
@@ -62,7 +63,10 @@ class Members:
 
     Attributes:
         states: parameter -> its states, as the optimizer shows them.
+        door: what lets a GPU leave out updates, from the first `close` on.
     """
+
+    door: Door | None = None
 
     def __init__(
         self,
@@ -199,7 +203,7 @@ class Members:
 
     def pieces(self) -> list[Pieces]:
         """Return the arrays of the states of each parameter."""
-        states = states_of(self.engine) if self.is_on_gpu else _on_host(self.engine.states)
+        states = states_of(self.engine)
         interfaces = [self.interface.of(group) for group in self.groups]
         return [
             Pieces(
@@ -287,8 +291,26 @@ class Members:
 
     def show_steps(self) -> None:
         """Write the step of each parameter into `states`."""
+        if self.door is not None:
+            self.door.count()
+            return
         self.step_array[:] = self.engine.tensor_steps
         self.known_steps = self.step_array.tobytes()
+
+    @property
+    def can_close(self) -> bool:
+        """Whether a GPU can leave out an update by itself."""
+        is_free = self.is_on_gpu and self.engine.takes_addresses
+        return is_free and not self.engine.check_finite
+
+    def close(self, found: Any) -> None:
+        """Let the GPU leave out the next update if a number is above 0; None stands for 0."""
+        if self.door is None and found is not None:
+            self.door = Door(self.engine, len(self.members))
+            self.steps = self.door.steps
+            self.show()
+        if self.door is not None:
+            self.door.close(found)
 
     def obey(self) -> None:
         """Take over what was written into the steps and into the groups since the last update."""
@@ -417,14 +439,6 @@ def extras_of_each(
         for members, given in found:
             members.check_extras(given)
     return found
-
-
-def _on_host(states: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """Return tensors in the memory of arrays: name -> one for each parameter, or None."""
-    return {
-        name: [None if array is None else as_tensor(array) for array in arrays]
-        for name, arrays in states.items()
-    }
 
 
 def _detached(value: Any) -> Any:

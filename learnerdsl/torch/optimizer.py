@@ -285,7 +285,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 if all(p.grad is None for group in self.param_groups for p in group["params"]):
                     return
                 self._arrange()
-            if not unscale(self, (p for group in self.param_groups for p in group["params"])):
+            parameters = (p for group in self.param_groups for p in group["params"])
+            if not unscale(self, parameters, self._members):
                 return
             for members, given in extras_of_each(self._members, result, extras):
                 members.update(given, minibatch_size)

@@ -220,7 +220,7 @@ def shifted(x: Any, y: Any) -> None:
 
 @pytest.mark.parametrize("by", [-100, 1, 10**9])
 def test_a_load_outside_of_a_buffer_is_a_fault(by: int) -> None:
-    with pytest.raises(MemoryFault, match="not in one buffer with all of its 8 bytes"):
+    with pytest.raises(MemoryFault, match=r"not in one buffer|in no space"):
         called(shifted, np.ones(64), np.full(64, float(by)), races=False)
 
 

@@ -181,6 +181,15 @@ def test_copies_continue(how, gpu):
 
 
 @ld.rule
+def by_axes(p, g, lr=0.1):
+    """A norm of the model, and another rate for matrices, which makes variants of the rule."""
+    v = ld.state("v")
+    rate = lr * 2 if ld.ndim(p) > 1 else lr
+    v_new = ld.assign(v, 0.9 * v + g / (1 + ld.norm(g, over="model")))
+    return ld.assign(p, p - rate * v_new / ld.sqrt(ld.step))
+
+
+@ld.rule
 def slowing(p, g, lr=0.1):
     """Steps that get smaller by a state of the model."""
     n = ld.state("n", shape="model")
@@ -399,6 +408,48 @@ def test_a_scaler_leaves_out_infinite_gradients(gpu):
     assert distance(ends[0][0], ends[1][0]) < 1e-6
     assert ends[0][1:] == ends[1][1:]
     assert ends[0][1] == [3.0] * 4
+
+
+@pytest.mark.parametrize("made", [ldt.AdamW, by_axes.torch], ids=["one engine", "two engines"])
+def test_the_gpu_leaves_out_an_update_while_the_host_goes_on(made, gpu):
+    model, other = network(), network()
+    optimizer, judge = (made(m.named_parameters(), lr=0.01) for m in (model, other))
+    train(model, optimizer, 2)
+    for k, found in enumerate((0.0, 1.0, 0.0, 1.0, None)):
+        backward(model, 2 + k)
+        optimizer.found_inf = None if found is None else torch.tensor(found)
+        optimizer.grad_scale = torch.tensor(4.0)
+        for p in model.parameters():
+            p.grad *= 4
+        before = gpu.waits
+        optimizer.step()
+        assert gpu.waits == before or k == 0
+    with gpu.away():
+        train(other, judge, 3)
+        train(other, judge, 1, first=4)
+        train(other, judge, 1, first=6)
+    assert distance(model, other) < 1e-6
+    assert [float(s["step"]) for s in optimizer.state.values()] == [5.0] * 4
+    saved = copy.deepcopy(optimizer.state_dict())
+    assert saved["param_groups"][0]["step_count"] == 5
+    # Steps go on from there, also those of which gradients are missing.
+    backward(model, 7)
+    model[0].bias.grad = None
+    optimizer.found_inf = optimizer.grad_scale = None
+    optimizer.step()
+    steps = [float(optimizer.state[p]["step"]) for p in model.parameters()]
+    assert steps == [6.0, 5.0, 6.0, 6.0]
+
+
+def test_rules_with_functions_of_matrices_wait_for_the_scaler(matrices, gpu):
+    model = torch.nn.Linear(6, 3, bias=False)
+    optimizer = ldt.Muon(model.parameters(), lr=0.1)
+    train(model, optimizer, 1)
+    before = weights(model)
+    optimizer.found_inf = torch.tensor(1.0)
+    train(model, optimizer, 1)
+    assert torch.equal(weights(model), before)
+    assert float(optimizer.state[model.weight]["step"]) == 1.0
 
 
 def test_updates_with_nan_are_skipped_and_not_counted(gpu):

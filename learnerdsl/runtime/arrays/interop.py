@@ -193,7 +193,7 @@ def stream_of(array: Any, device: int) -> int:
     library = library_of(array)
     if library == "cupy":
         return sys.modules["cupy"].cuda.get_current_stream().ptr
-    if library == "torch" or is_tensor(array):
+    if library == "torch" or any(kind.__module__ == "torch" for kind in type(array).__mro__):
         return sys.modules["torch"].cuda.current_stream(device).cuda_stream
     return 0
 

@@ -79,7 +79,9 @@ class DeviceStates(WholeUpdates, Tables):
         places: for each tensor, name -> (address, shape, dtype) of its arrays on the device.
         owners: for each tensor, name -> array of the parameters' library, for the states that are
             in memory of that library.
-        rows: the same for the tensor rows; None if the device's own memory has them.
+        rows: the same for the tensor rows, and `clock_rows` for the model rows; None if they are in
+            memory of the driver.
+        guarded: a float64 on the device that refuses updates unless it is 0; None if there is none.
         inputs: inputs of an update from the host (groups, inputs), float64.
         addresses: the address table (tensors, columns), uint64.
         steps_begun: number of updates started, as known without waiting for the device, and as
@@ -107,6 +109,8 @@ class DeviceStates(WholeUpdates, Tables):
         self.steps_begun = self.missed = 0
         self.was_captured = False
         self.rows: Any = None
+        self.clock_rows: Any = None
+        self.guarded: Any = None
         self.owners: list[dict[str, Any]] = [{} for _ in parameters]
         self.places = self._place_arrays(parameters)
         self.addresses = self._tabulate_addresses(parameters)
@@ -176,8 +180,8 @@ class DeviceStates(WholeUpdates, Tables):
     def _place_tables(self) -> None:
         """Copy all tables except those of the chunks to the device."""
         at = self.at
-        at.model_rows = self.keep(self.model_rows)
-        at.tensor_rows = self._place_rows()
+        at.model_rows, self.clock_rows = self._place_rows(self.model_rows)
+        at.tensor_rows, self.rows = self._place_rows(self.tensor_rows)
         at.groups = self.keep(self.groups)
         at.addresses = self.keep(self.addresses)
         at.inputs = self.keep(self.inputs)
@@ -192,15 +196,14 @@ class DeviceStates(WholeUpdates, Tables):
                 at.vectors[level] = self.keep(table), self.keep(tiles), len(tiles)
         self._start_vectors()
 
-    def _place_rows(self) -> int:
-        """Copy the tensor rows, which may hold states, to the device; return their address."""
-        if self.allocate is None or not self.tensor_rows.size:
-            return self.keep(self.tensor_rows)
-        self.rows = self.allocate(self.tensor_rows.shape, self.tensor_rows.dtype)
-        address = self.rows.data_ptr()
+    def _place_rows(self, rows: np.ndarray) -> tuple[int, Any]:
+        """Copy rows of scalars to the device; return their address, and the array that owns it."""
+        if self.allocate is None or not rows.size:
+            return self.keep(rows), None
+        owner = self.allocate(rows.shape, rows.dtype)
         with self.device.activate():
-            self.device.upload(address, self.tensor_rows, self.stream())
-        return address
+            self.device.upload(owner.data_ptr(), rows, self.stream())
+        return owner.data_ptr(), owner
 
     def _address_of(self, tensor: int, vector: Vector) -> int:
         return self.places[tensor][vector.symbol.name][0]
@@ -261,12 +264,17 @@ class DeviceStates(WholeUpdates, Tables):
     @property
     def device_steps(self) -> int:
         """The number of updates done as the device counts them, on which rings depend."""
-        if self.check_finite or self.was_captured:
+        if self.may_refuse or self.was_captured:
             # The device may have refused updates, or a graph may have replayed some.
             known = int(self.read_model_rows()[0, STEP])
-            self.steps_begun = known if self.check_finite else max(known, self.steps_begun)
+            self.steps_begun = known if self.may_refuse else max(known, self.steps_begun)
             return known
         return self.steps_begun
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the device decides if an update is done."""
+        return self.check_finite or self.guarded is not None
 
     def miss(self, missed: int) -> None:
         """Let the device count from a step that is so much less than `step_count`."""
@@ -277,7 +285,7 @@ class DeviceStates(WholeUpdates, Tables):
     @property
     def planned_steps(self) -> int:
         """The number of updates before the next one; does not wait if none can be refused."""
-        return self.step_count if self.check_finite else self.steps_begun + self.missed
+        return self.step_count if self.may_refuse else self.steps_begun + self.missed
 
     @property
     def samples(self) -> float:

@@ -33,10 +33,25 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
             self.gates = [self.prepared(builtin_kernels.add_up, found, len(self.engines), gate)]
             for engine in self.engines:
                 engine.at.gate = gate
+        self.plan_joins()
+        self.replan()
+
+    def plan_joins(self) -> None:
+        """Plan the launches that combine reductions over the model between the engines."""
         self.joins = [
             [self.join(monoid, places) for monoid, places in slots] for _, slots in self.meetings
         ]
-        self.replan()
+
+    def guard(self) -> tuple[Any, Any]:
+        """Refuse updates unless a float64 on the device is 0; see `CudaEngine.guard`."""
+        is_new = self.first.guarded is None
+        gate, clock = self.first.guard()
+        if is_new:
+            for engine in self.engines[1:]:
+                engine.guard(gate)
+            self.plan_joins()
+            self.replan()
+        return gate, clock
 
     def prepared(self, kernel: Any, *words: int) -> Launch:
         """Return a launch of one block."""

@@ -232,6 +232,8 @@ def test_the_stream_is_that_of_the_library(monkeypatch):
         monkeypatch.setitem(backends.importlib.sys.modules, library, SimpleNamespace(cuda=cuda))
         array = type("Array", (), {"__module__": f"{library}.core"})()
         assert stream_of(array, 0) == expected
+    base = type("Tensor", (), {"__module__": "torch"})
+    assert stream_of(type("Own", (base,), {"__module__": "mine"})(), 0) == 77
 
 
 def test_numba_cuda_that_is_missing_is_named(monkeypatch):
