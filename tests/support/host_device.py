@@ -8,9 +8,12 @@ import ctypes
 
 import numpy as np
 import pytest
+import torch
 
 from learnerdsl.runtime.arrays import interop
 from learnerdsl.runtime.cuda import backend
+from learnerdsl.runtime.cuda.device import DeviceView
+from learnerdsl.runtime.torch_matrices import TorchMatrices
 from learnerdsl.torch import devices
 from support.ptx_device import Place, PtxDevice
 from support.ptx_machine import Memory, MemoryFault
@@ -118,3 +121,16 @@ def gpu(monkeypatch):
     monkeypatch.setattr(backend, "stream_of", lambda array, ordinal: device.stream)
     monkeypatch.setattr(devices, "is_capturing", lambda: device.captures)
     return device
+
+
+@pytest.fixture
+def matrices(monkeypatch):
+    """Functions of matrices take tensors of the host for those of a GPU."""
+    plain = TorchMatrices.array
+
+    def array(self, view):
+        is_view = isinstance(view, DeviceView)
+        return plain(self, torch.from_numpy(view.in_simulator()) if is_view else view)
+
+    monkeypatch.setattr(TorchMatrices, "array", array)
+    monkeypatch.setattr(TorchMatrices, "on_stream", lambda self, stream: torch.no_grad())
