@@ -288,3 +288,35 @@ def test_a_graph_of_a_step_is_refused(gpu):
     with pytest.raises(ld.LearnerError, match=r"AdamW cannot be part of a CUDA graph, .* replay"):
         optimizer.step()
     assert len(gpu.launched) == launched
+
+
+def test_states_that_are_asked_for_before_there_are_gradients_begin_at_zero(gpu):
+    model, other = network(), network()
+    optimizer, judge = ldt.AdamW(model.parameters()), torch.optim.AdamW(other.parameters())
+    assert bool(optimizer.state)
+    assert len(optimizer.state) == 4
+    assert not optimizer.state[model[0].bias]["exp_avg"].any()
+    for k in range(3):
+        for trained, own in ((model, optimizer), (other, judge)):
+            backward(trained, k)
+            trained[0].bias.grad = None if k == 0 else trained[0].bias.grad
+            own.step()
+    assert distance(model, other) < 1e-6
+    assert float(optimizer.state[model[0].bias]["step"]) == 2.0
+
+
+def test_what_does_not_fit_begins_anew(gpu):
+    model = network()
+    optimizer = ldt.AdamW(model.named_parameters())
+    train(model, optimizer, 2)
+    saved = optimizer.state_dict()
+    saved["state"][1]["exp_avg"] = torch.zeros(7)
+    other = network()
+    again = ldt.AdamW(other.named_parameters())
+    with pytest.raises(ld.CheckpointError, match=r"'0\.bias' has shape \(7,"):
+        again.load_state_dict(saved)
+    assert list(again.load_state_dict(saved, strict=False).misfits) == ["0.bias"]
+    steps = [again.state[p].get("step", 0) for p in other.parameters()]
+    assert list(map(float, steps)) == [2.0, 0.0, 2.0, 2.0]
+    train(other, again, 1, first=2)
+    assert [float(again.state[p]["step"]) for p in other.parameters()] == [3.0, 1.0, 3.0, 3.0]
