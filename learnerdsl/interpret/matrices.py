@@ -177,29 +177,38 @@ def _stacks(own: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[np.ndarray
 def _top_rows(expr: AllRows | TopRows, values: Sequence[Any], xp: Any) -> Any:
     """Return the numbers of the largest scores, of each column by itself; NaN is the largest."""
     (scores,) = values
-    outer, (stack,) = _stacks([np.asarray(scores)])
-    number = expr.number if isinstance(expr, TopRows) else stack.shape[1]
-    found = np.empty((len(stack), number, 1))
-    for k, column in enumerate(stack):
-        of = [(np.isnan(score), 0.0 if np.isnan(score) else score) for score in column[:, 0]]
-        found[k, :, 0] = sorted(range(len(of)), key=of.__getitem__, reverse=True)[:number]
-    return xp.asarray(found.reshape(*outer, number, 1), dtype=scores.dtype)
+    is_nan = xp.isnan(scores)
+    # The last key decides first. Rows that are equal by both stay in order.
+    order = xp.lexsort((-xp.where(is_nan, 0, scores), ~is_nan), axis=-2)
+    number = expr.number if isinstance(expr, TopRows) else scores.shape[-2]
+    return xp.asarray(order[..., :number, :], dtype=scores.dtype)
 
 
-def _exchanged(expr: Any, values: Sequence[Any], xp: Any) -> Any:
-    """Return rows of matrices, or matrices with other rows, row by row."""
-    outer, stacks = _stacks([np.asarray(value) for value in values])
-    whole, indices = stacks[:2]
-    is_put = isinstance(expr, PutRows)
-    shape = whole.shape if is_put else (*indices.shape[:2], whole.shape[-1])
-    found = whole.copy() if is_put else np.full(shape, np.nan)
-    for k, place in np.ndindex(indices.shape[:2]):
-        index = indices[k, place, 0]
-        if 0 <= index < whole.shape[1] and is_put:
-            found[k, int(index)] = stacks[2][k, place]
-        elif 0 <= index < whole.shape[1]:
-            found[k, place] = whole[k, int(index)]
-    return xp.asarray(found.reshape(*outer, *shape[1:]), dtype=values[0].dtype)
+def _taken(expr: TakeRows, values: Sequence[Any], xp: Any) -> Any:
+    """Return rows of matrices; NaN for those that there are not."""
+    del expr
+    whole, indices = values
+    outer = np.broadcast_shapes(np.shape(whole)[:-2], np.shape(indices)[:-2])
+    whole, indices = (xp.broadcast_to(a, (*outer, *np.shape(a)[-2:])) for a in values)
+    rows, cols = np.shape(whole)[-2:]
+    if not rows:
+        return xp.full((*np.shape(indices)[:-1], cols), np.nan, dtype=whole.dtype)
+    is_row = (indices >= 0) & (indices < rows)
+    places = xp.asarray(xp.where(is_row, indices, 0), dtype=int)
+    found = xp.take_along_axis(whole, places, axis=-2)
+    return xp.asarray(xp.where(is_row, found, np.nan), dtype=whole.dtype)
+
+
+def _put(expr: PutRows, values: Sequence[Any], xp: Any) -> Any:
+    """Return matrices with other rows, which are put in one by one."""
+    del expr
+    found, indices, rows = values
+    numbers = xp.arange(np.shape(found)[-2])[:, None]
+    for k in range(np.shape(indices)[-2]):
+        one = slice(k, k + 1)
+        is_place = numbers == xp.floor(indices[..., one, :])
+        found = xp.where(is_place, rows[..., one, :], found)
+    return xp.asarray(found, dtype=values[0].dtype)
 
 
 def _reduced(expr: MatrixReduction, values: Sequence[Any], xp: Any) -> Any:
@@ -233,8 +242,8 @@ _OF_VALUES = {
     Triu: _triangle,
     AllRows: _top_rows,
     TopRows: _top_rows,
-    TakeRows: _exchanged,
-    PutRows: _exchanged,
+    TakeRows: _taken,
+    PutRows: _put,
     **dict.fromkeys(_FACTORIZED, _factorized),
 }
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.battery import BUILTINS, RULES
+from support.families import ROUNDING
+from support.families.matrices import NEWTON_SCHULZ
 from support.problems import EXTRAS, assert_same_path, fitted, hyperparameters
 from support.tiers import few_of_shared
 
@@ -131,7 +133,9 @@ def assert_traced_as_interpreted(run, xp=jnp):
             np.testing.assert_allclose(b, a, rtol=0, atol=1e-11 * np.max(np.abs(a), initial=0.0))
     narrow = run.traced_path(np.float32, xp)
     assert {p.dtype for params, _ in narrow for p in params} == {np.dtype(np.float32)}
-    limit = 2 * error(run.path(np.float32), expected)
+    # Iterations that raise errors by hundreds raise those of the two ways by different numbers.
+    is_raised = ROUNDING.get(run.rules[0].name) == NEWTON_SCHULZ
+    limit = (10 if is_raised else 2) * error(run.path(np.float32), expected)
     largest = np.max([[np.max(np.abs(p)) for p in params] for params, _ in expected], axis=0)
     limit += 4 * np.spacing(largest.astype(np.float32))
     assert (error(narrow, expected) <= limit).all()
