@@ -120,9 +120,10 @@ def learners_in_threads(seed, count):
 
     work(0)
     alone = ends[0].copy()
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(count)]
+    ends = [None] * count
+    threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(timeout=120)
     return [f"thread {k}" for k, end in enumerate(ends) if not np.array_equal(end, alone)]
