@@ -37,12 +37,20 @@ def pytest_runtest_setup(item):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the examples of builtins slow, but for those of few representatives."""
+    """Mark the examples of builtins slow, but for those of few representatives.
+
+    Those of the classes for PyTorch repeat these, so they are costly.
+    """
+    few = {name.replace("_", "") for name in FEW}
     for item in items:
-        if item.path.parent.name == "learners" and item.path.parent.parent.name == "learnerdsl":
-            name = item.name.rpartition(".")[2]
-            if name not in FEW:
-                item.add_marker(pytest.mark.slow)
+        folder, name = item.path.parent, item.name.rpartition(".")[2]
+        is_class = folder.name == "torch" and item.path.name == "__init__.py"
+        if folder.parent.name != "learnerdsl" or not (is_class or folder.name == "learners"):
+            continue
+        if name.replace("_", "").lower() not in few:
+            item.add_marker(pytest.mark.slow)
+            if is_class:
+                item.add_marker(pytest.mark.costly)
 
 
 @pytest.fixture
