@@ -195,6 +195,8 @@ SHAPES = {"muon": of_matrices, "soap": of_square}
 NEWTON_SCHULZ = (10, "small singular values, and so their errors, grow by up to 3.4445**5 = 485")
 ROUNDING = {
     **dict.fromkeys(("adamuon", "muon", "muon_with_adamw", "muon_optax", "scion"), NEWTON_SCHULZ),
-    "shampoo": (20, "errors of small eigenvalues grow by the inverse roots"),
+    # PyTorch's LAPACK, which decomposes large matrices once it is imported, strays 5 times as far
+    # as NumPy's in float32: 26 times the tolerance.
+    "shampoo": (60, "errors of small eigenvalues grow by the inverse roots"),
     "soap": (20, "eigenvectors turn by the error over the distance of the eigenvalues"),
 }
