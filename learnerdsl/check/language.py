@@ -220,12 +220,12 @@ def normal(shape: Any = "element") -> Value:
 def uniform(shape: Any = "element") -> Value:
     """Draw a number from [0, 1) for each element, or for each of what `shape` says."""
     words, run = _words("uniform()", shape)
-    if _is_narrow(run, shape):
+    is_narrow = _is_narrow(run, shape)
+    if run.kind.dtype.itemsize == 4 and not is_narrow:
+        number = (words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24
+    else:
         number = _fraction(words[0], words[1])
-        return _of_shape(number, _rounding(run, number, shape), shape)
-    if run.kind.dtype.itemsize == 4:
-        return _of_shape((words[0] >> np.uint64(8)).astype(np.float64) * 2.0**-24, 0.0, shape)
-    return _of_shape(_fraction(words[0], words[1]), 0.0, shape)
+    return _of_shape(number, _rounding(run, number, shape) if is_narrow else 0.0, shape)
 
 
 def _is_narrow(run: Run, shape: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Random numbers of which a tensor has fewer than elements: one, or one for each index of axes."""
+"""Random numbers that name their seed, step and tensor: all but those of elements."""
 
 from typing import Any
 
@@ -11,7 +11,29 @@ NUMBER_OF_MODEL = 2**32 - 1
 """What stands for the number of the tensor in a random number of the model; no tensor has it."""
 
 
-class NarrowDraw(sympy.Expr):
+class PlacedDraw(sympy.Expr):
+    """What random numbers that name their seed, step and tensor have in common.
+
+    The arguments of the node begin with the distribution, the number of the draw, and these three.
+    """
+
+    @property
+    def distribution(self) -> str:
+        """What it is drawn from, "normal" or "uniform"."""
+        return str(self.args[0])
+
+    @property
+    def stream(self) -> int:
+        """Number of the draw within its rule; those of the model are counted by themselves."""
+        return int(self.args[1])  # type: ignore[arg-type]
+
+    @property
+    def places(self) -> tuple[Any, ...]:
+        """Seed, step and tensor number."""
+        return self.args[2:5]
+
+
+class NarrowDraw(PlacedDraw):
     """A random number for the model, for a tensor, or for each index of some axes, in float64."""
 
     is_commutative = True
@@ -29,21 +51,6 @@ class NarrowDraw(sympy.Expr):
         return sympy.Expr.__new__(cls, Str(str(kind)), *map(expression, others))
 
     @property
-    def distribution(self) -> str:
-        """What it is drawn from, "normal" or "uniform"."""
-        return str(self.args[0])
-
-    @property
-    def stream(self) -> int:
-        """Number of the draw within its rule; those of the model are counted by themselves."""
-        return int(self.args[1])  # type: ignore[arg-type]
-
-    @property
-    def places(self) -> tuple[Any, ...]:
-        """Seed, step and tensor number."""
-        return self.args[2:5]
-
-    @property
     def axes(self) -> tuple[int, ...]:
         """The axes that it has a number for each index of; none for a scalar."""
         return tuple(int(axis) for axis in self.args[5:])  # type: ignore[arg-type]
@@ -59,10 +66,15 @@ class NarrowDraw(sympy.Expr):
         sizes = enumerate(parameter)
         return tuple(n if k in self.axes else 1 for k, n in sizes) if self.axes else ()
 
+    @property
+    def upper_index(self) -> str:
+        """The shape, as an upper index in LaTeX."""
+        where = rf"axis}}\,{', '.join(map(str, self.axes))}" if self.axes else f"{self.shape}}}"
+        return rf"^{{\mathrm{{{where}}}"
+
     def _latex(self, printer: Any) -> str:
         del printer
-        where = rf"axis}}\,{', '.join(map(str, self.axes))}" if self.axes else f"{self.shape}}}"
-        return rf"\mathrm{{{self.distribution}}}_{{{self.stream}}}^{{\mathrm{{{where}}}"
+        return rf"\mathrm{{{self.distribution}}}_{{{self.stream}}}{self.upper_index}"
 
     def _pretty(self, printer: Any) -> Any:
         return printer._print(sympy.Symbol(str(self)))

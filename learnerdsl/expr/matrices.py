@@ -15,6 +15,7 @@ from sympy.core.symbol import Str
 from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
+from learnerdsl.expr.draws import PlacedDraw
 from learnerdsl.expr.functions import expression
 from learnerdsl.expr.graph import nodes
 from learnerdsl.expr.sides import (
@@ -280,7 +281,7 @@ class Identity(MatrixLeaf):
         return f"identity({self.side!r})"
 
 
-class MatrixDraw(MatrixLeaf):
+class MatrixDraw(PlacedDraw, MatrixLeaf):
     """A random matrix: a function of seed, step, tensor, entry and the number of the draw."""
 
     def __new__(cls, *arguments: Any) -> "MatrixDraw":
@@ -294,21 +295,6 @@ class MatrixDraw(MatrixLeaf):
         texts = [Str(str(name)) for name in (kind, first, second)]
         values = [expression(value) for value in (stream, *places)]
         return sympy.Expr.__new__(cls, texts[0], *values, *texts[1:])
-
-    @property
-    def distribution(self) -> str:
-        """What it is drawn from, "normal" or "uniform"."""
-        return str(self.args[0])
-
-    @property
-    def stream(self) -> int:
-        """Number of the draw within its rule."""
-        return int(self.args[1])  # type: ignore[arg-type]
-
-    @property
-    def places(self) -> tuple[Any, ...]:
-        """Seed, step and tensor number."""
-        return self.args[2:5]
 
     @property
     def sides(self) -> Sides:

@@ -126,10 +126,7 @@ class _Names:
 
 def _range_of(draw: Draw | NarrowDraw) -> str:
     """Return an upper index that says what there is one random number for; "" for an element."""
-    if isinstance(draw, Draw):
-        return ""
-    where = rf"axis}}\,{', '.join(map(str, draw.axes))}" if draw.axes else f"{draw.shape}}}"
-    return rf"^{{\mathrm{{{where}}}"
+    return "" if isinstance(draw, Draw) else draw.upper_index
 
 
 def _public(symbol: Any) -> str:
