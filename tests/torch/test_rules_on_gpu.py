@@ -60,6 +60,7 @@ def test_rules_of_every_kind_do_what_they_do_on_the_cpu(case, gpu):
         ends.append((model, optimizer, [averages[p] for p in model.parameters()]))
     (own, optimizer, averages), (theirs, other, expected) = ends
     start = network()
+    # Sums of float32 are added in another order, and what follows depends on them.
     assert distance(own, theirs) < 1e-4 * distance(start, theirs) + 1e-7
     for state, wanted in zip(optimizer.state.values(), other.state.values(), strict=True):
         assert {n: (v.shape, v.dtype) for n, v in state.items()} == {
@@ -159,8 +160,10 @@ def test_functions_of_matrices_run_in_torch(products, gpu):
             optimizer = ldt.Muon(model.parameters(), lr=0.1, products=products)
             train(model, optimizer, 3)
         ends.append((model, optimizer.state[model.weight]["momentum_buffer"]))
-    assert distance(ends[0][0], ends[1][0]) < (1e-2 if products == "bfloat16" else 1e-5)
-    torch.testing.assert_close(ends[0][1], ends[1][1], rtol=1e-2, atol=1e-2)
+    # bfloat16 has 8 bits. In float32, Newton-Schulz raises rounding errors by up to 485.
+    tolerance = 1e-2 if products == "bfloat16" else 1e-5
+    assert distance(ends[0][0], ends[1][0]) < tolerance
+    torch.testing.assert_close(ends[0][1], ends[1][1], rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.usefixtures("matrices")
@@ -174,7 +177,7 @@ def test_several_rules_in_one_optimizer(gpu):
             optimizer = made(model.named_parameters(), lr=0.01, products="full")
             train(model, optimizer, 3)
         ends.append(model)
-    assert distance(*ends) < 1e-5
+    assert distance(*ends) < 1e-5  # Newton-Schulz raises rounding errors by up to 485
 
 
 def test_rules_with_functions_of_matrices_wait_for_the_scaler(matrices, gpu):
