@@ -3,29 +3,37 @@
 import pytest
 from support import sharded_ranks
 from support.sharded_ranks import on_ranks, shard_builtins, shard_on_two_axes
-from support.tiers import FEW
+from support.tiers import COSTLY, FEW, REPRESENTATIVES, costly, slow
 
 from learnerdsl import learners
 
 IN_ROWS = {"noisy_sgd", "gravity"}
 QUICK = sorted(FEW - IN_ROWS)
 ALL = sorted(set(learners.__all__) - IN_ROWS)
+OWN = sorted(set(ALL) - COSTLY)
+OTHERS = sorted(set(ALL) & COSTLY)
+SHOWN = sorted(REPRESENTATIVES - IN_ROWS)
 
 
 def test_few_builtins_on_two_ranks(tmp_path):
     on_ranks(2, tmp_path, shard_builtins, QUICK, ("by_rows", "by_columns", "by_tensors"))
 
 
+# On three ranks shards are uneven, and a rank has none of a short tensor; two show nothing else.
+@pytest.mark.parametrize("size, names", [slow(3, OWN), costly(3, OTHERS), costly(2, ALL)])
+def test_builtins_of_sharded_tensors(size, names, tmp_path):
+    on_ranks(size, tmp_path, shard_builtins, names)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
-def test_all_builtins(size, tmp_path):
-    on_ranks(size, tmp_path / "all", shard_builtins, ALL)
-    on_ranks(size, tmp_path / "draws", shard_builtins, sorted(IN_ROWS), ("by_rows",))
+def test_draws_of_sharded_tensors(size, tmp_path):
+    on_ranks(size, tmp_path, shard_builtins, sorted(IN_ROWS), ("by_rows",))
 
 
-@pytest.mark.slow
-def test_tensor_parallelism(tmp_path):
-    on_ranks(2, tmp_path, shard_builtins, ALL, ("by_tensors",))
+@pytest.mark.parametrize("names", [slow(SHOWN), costly(ALL)])
+def test_tensor_parallelism(names, tmp_path):
+    on_ranks(2, tmp_path, shard_builtins, names, ("by_tensors",))
 
 
 @pytest.mark.slow
