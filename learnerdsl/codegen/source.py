@@ -1,7 +1,7 @@
 """Printing of a kernel as the source of a Python module; a target prints each kind of function."""
 
-import ast
-from collections.abc import Callable
+import symtable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from learnerdsl.codegen.text import Text
@@ -107,8 +107,15 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
 
 def free_names(code: str) -> set[str]:
     """Return the names that functions read and do not define: what a module has to import."""
-    nodes = list(ast.walk(ast.parse(code)))
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    return {node.id for node in names} - bound
+    # Not by the syntax tree: Python 3.11 may fail to make two at once, in threads that define rules.
+    module = symtable.symtable(code, "<generated>", "exec")
+    symbols = [symbol for scope in _scopes(module) for symbol in scope.get_symbols()]
+    assigned = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned()}
+    return {symbol.get_name() for symbol in symbols if symbol.is_global()} - assigned
+
+
+def _scopes(scope: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    """Yield a scope and those within it."""
+    yield scope
+    for inner in scope.get_children():
+        yield from _scopes(inner)
