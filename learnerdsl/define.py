@@ -287,15 +287,27 @@ class UpdateRule(ByName, HasCard):
         program = self.program("cpu", dtype, **options)
         return inspection.Stages(stages(program.rule, program.precision))
 
-    def plan(self, dtype: str = "float32", **options: Any) -> inspection.Plan:
+    def plan(
+        self, dtype: str = "float32", *, sharded: bool = False, **options: Any
+    ) -> inspection.Plan:
         """Return the sweeps over memory: arrays read and written, reductions, bytes per element.
+
+        Args:
+            dtype: number type of the parameters.
+            sharded: whether to show what processes exchange, if each holds a part of every tensor:
+                `collectives()` has the same in a list.
+            options: options of the rule, number types, and `shape`: (4, 8) for a matrix.
+
+        Raises:
+            LearnerError: an argument cannot be used.
 
         >>> from learnerdsl.learners import adam
         >>> print(adam.plan("bfloat16", states={"m": "int8", "v": "uint8"}, master="split16"))
         adam (bfloat16, int8 m, uint8 v, master split16): 1 pass, 14.06 bytes per element
           pass 1: reads p, g, m, v; writes m, v, p
         """
-        return inspection.plan(self.program("cpu", dtype, **options))
+        program = self.program("cpu", dtype, **options)
+        return inspection.plan(program, collectives(program).exchanges if sharded else ())
 
     def collectives(self, dtype: str = "float32", **options: Any) -> Collectives:
         """Return what processes exchange in an update, if each holds a part of every tensor.

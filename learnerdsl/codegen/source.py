@@ -107,7 +107,7 @@ def _module(head: str, functions: list[Lines], target: Target) -> str:
 
 def free_names(code: str) -> set[str]:
     """Return the names that functions read and do not define: what a module has to import."""
-    # Not by the syntax tree: Python 3.11 may fail to make two at once, in threads that define rules.
+    # Not by the syntax tree: Python 3.11 may fail to make two at once, in threads.
     module = symtable.symtable(code, "<generated>", "exec")
     symbols = [symbol for scope in _scopes(module) for symbol in scope.get_symbols()]
     assigned = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned()}

@@ -7,6 +7,7 @@ from learnerdsl.cards.content import sections
 from learnerdsl.expr import StateSymbol
 from learnerdsl.ir import Block
 from learnerdsl.pipeline import Program
+from learnerdsl.runtime.exchanges import Collective
 from learnerdsl.runtime.tables.tables import bytes_per_element
 from learnerdsl.storage import STORAGES, Storage
 
@@ -38,12 +39,14 @@ class Plan(HasCard):
         passes: the sweeps, in order.
         bytes_per_element: memory traffic of one update: all loads and stores of arrays with a value
             for each element.
+        exchanges: what processes exchange between the sweeps, if each holds parts of tensors.
     """
 
     name: str
     dtype: str
     passes: tuple[Pass, ...]
     bytes_per_element: float
+    exchanges: tuple[Collective, ...] = ()
 
     def card(self) -> ShownCard:
         """Return the sweeps as a table; print it, or write `.html()`."""
@@ -59,7 +62,11 @@ class Plan(HasCard):
             for number, one in enumerate(self.passes, 1)
         ]
         head = ("pass", "on whole matrices before", "reads", "writes", "reduces")
-        return ShownCard(self.name, "plan", summary, sections(("", [Table(head, tuple(rows))])))
+        tables = [Table(head, tuple(rows))]
+        if self.exchanges:
+            places = tuple((one.when, one.what) for one in self.exchanges)
+            tables.append(Table(("place", "between processes"), places))
+        return ShownCard(self.name, "plan", summary, sections(("", tables)))
 
     def __str__(self) -> str:
         noun = "pass" if len(self.passes) == 1 else "passes"
@@ -68,16 +75,23 @@ class Plan(HasCard):
             f"{self.bytes_per_element:.4g} bytes per element"
         ]
         for number, one in enumerate(self.passes, 1):
+            lines += self._between(number, is_after=False)
             if one.functions:
                 lines.append(f"  on whole matrices: {', '.join(one.functions)}")
             writes = f"writes {', '.join(one.writes)}" if one.writes else "writes nothing"
             lines.append(f"  pass {number}: reads {', '.join(one.reads)}; {writes}")
             lines += [f"    {text}" for text in one.reduces]
+            lines += self._between(number, is_after=True)
         return "\n".join(lines)
 
+    def _between(self, number: int, *, is_after: bool) -> list[str]:
+        """Return the lines of the exchanges before or after a pass."""
+        exchanges = [e for e in self.exchanges if (e.place, e.is_after) == (number, is_after)]
+        return [f"  between processes: {exchange.what}" for exchange in exchanges]
 
-def plan(program: Program) -> Plan:
-    """Return the sweeps over memory of a compiled rule."""
+
+def plan(program: Program, exchanges: tuple[Collective, ...] = ()) -> Plan:
+    """Return the sweeps over memory of a compiled rule, with what processes exchange between."""
     return Plan(
         name=program.rule.name,
         dtype=_number_types(program),
@@ -85,6 +99,7 @@ def plan(program: Program) -> Plan:
             _pass(level.element, level.matrix) for level in program.kernel.levels if level.element
         ),
         bytes_per_element=whole(bytes_per_element(program)),
+        exchanges=exchanges,
     )
 
 

@@ -123,6 +123,9 @@ def refuse_rows(program: Program) -> None:
     raise ArrayError(msg)
 
 
+_ENDINGS = {"join": "", "gather": " on every process", "collect": ", each matrix on one process"}
+
+
 @dataclass(frozen=True)
 class Collective:
     """An exchange in an update of tensors of which each process holds a part.
@@ -139,13 +142,23 @@ class Collective:
     place: int
     names: tuple[str, ...]
 
+    @property
+    def is_after(self) -> bool:
+        """Whether it is after the pass, not before."""
+        return self.kind == "join"
+
+    @property
+    def what(self) -> str:
+        """What happens to what, as text."""
+        return f"{self.kind} {', '.join(self.names)}{_ENDINGS[self.kind]}"
+
+    @property
+    def when(self) -> str:
+        """The place, as text."""
+        return f"{'after' if self.is_after else 'before'} pass {self.place}"
+
     def __str__(self) -> str:
-        names = ", ".join(self.names)
-        if self.kind == "join":
-            return f"after pass {self.place}: join {names}"
-        if self.kind == "gather":
-            return f"before pass {self.place}: gather {names} on every process"
-        return f"before pass {self.place}: collect {names}, each matrix on one process"
+        return f"{self.when}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -165,14 +178,7 @@ class Collectives(HasCard):
     def card(self) -> ShownCard:
         """Return the exchanges as a table; print it, or write `.html()`."""
         summary, *_ = str(self).splitlines()
-        rows = tuple(
-            (
-                one.kind,
-                f"{'after' if one.kind == 'join' else 'before'} pass {one.place}",
-                ", ".join(one.names),
-            )
-            for one in self.exchanges
-        )
+        rows = tuple((one.kind, one.when, ", ".join(one.names)) for one in self.exchanges)
         tables = [Table(("exchange", "place", "names"), rows)] if rows else []
         return ShownCard(self.name, "exchanges", summary, sections(("", tables)))
 

@@ -20,7 +20,7 @@ def test_few_builtins_on_two_ranks(tmp_path):
 
 
 # On three ranks shards are uneven, and a rank has none of a short tensor; two show nothing else.
-@pytest.mark.parametrize("size, names", [slow(3, OWN), costly(3, OTHERS), costly(2, ALL)])
+@pytest.mark.parametrize(("size", "names"), [slow(3, OWN), costly(3, OTHERS), costly(2, ALL)])
 def test_builtins_of_sharded_tensors(size, names, tmp_path):
     on_ranks(size, tmp_path, shard_builtins, names)
 
