@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from learnerdsl.inspection import pretty
-from learnerdsl.pipeline import Program, compile_rule
+from learnerdsl.pipeline import Program, check_rule, compile_rule
 from learnerdsl.tracing import OptionValue, Rule
 
 VERSION = metadata.version("learnerdsl")
@@ -65,6 +65,11 @@ class Request:
     dtype: str
     takes_all: bool = True
     names: Mapping[Any, str] = field(default_factory=dict[Any, str], compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that no target can compute."""
+        for variant in self.variants:
+            check_rule(variant.rule)
 
     @property
     def rule(self) -> Rule:

@@ -31,3 +31,14 @@ def test_a_rule_of_low_rank_has_a_file_for_one_shape():
     expected, _ = problem.path_of_rule(rank=2)
     path, _ = problem.path_of_numpy(loaded(dion.export("numpy", rank=2, shape=(5, 4))))
     assert problem.error(path, expected) <= 1e-12
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch", "jax", "c", "numba"])
+def test_what_does_not_fit_into_its_state_is_refused(language):
+    @ld.rule
+    def rule(p, g, lr=0.1):
+        s = ld.state("s", shape="tensor")
+        return ld.assign(p, p - lr * ld.assign(s, s + g))
+
+    with pytest.raises(ld.RuleError, match="one number for each element to the state s"):
+        rule.export(language)
