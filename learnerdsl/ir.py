@@ -150,6 +150,7 @@ class Reduce:
     Attributes:
         over: the range, as in `Reduction.over`.
         block: block length of a sum in the parameter's dtype; 0 for float64.
+        by_tensor: whether the expression is a scalar that counts once for each tensor.
     """
 
     symbol: sympy.Symbol
@@ -157,9 +158,11 @@ class Reduce:
     over: str
     expression: sympy.Expr
     block: int = 0
+    by_tensor: bool = False
 
     def __str__(self) -> str:
-        return f"{self.symbol} = {self.monoid.name} over {self.over} of {self.expression}"
+        over = "tensors" if self.by_tensor else self.over
+        return f"{self.symbol} = {self.monoid.name} over {over} of {self.expression}"
 
 
 @dataclass(frozen=True)

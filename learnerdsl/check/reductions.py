@@ -6,55 +6,106 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.check.context import running_now
-from learnerdsl.check.functions import equal, greater, multiplied, raised, sqrt, where
+from learnerdsl.check.functions import equal, greater, multiplied, raised, sqrt
+from learnerdsl.check.functions import where as choose
 from learnerdsl.check.values import SCALAR_REACH, SCALAR_UNIT, WIDE, Truth, Value, as_value
+from learnerdsl.monoids import MONOIDS
 
 Axis = int | tuple[int, ...] | None
 
 
-def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
+def sum(
+    x: Any,
+    over: str = "tensor",
+    block: int = 0,
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Value:
     """Return the sum of all elements, or along axes, which are kept with size 1."""
-    return _reduced("sum", x, over, axis, block)
+    return _reduced("sum", x, over, axis, block, of, where)
 
 
-def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> Value:
+def mean(
+    x: Any,
+    over: str = "tensor",
+    block: int = 0,
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Value:
     """Return the mean of all elements, or along axes."""
-    return sum(x, over, block, axis) / _size(over, axis, as_value(x))
+    total = sum(x, over, block, axis, of=of, where=where)
+    if where is not None or of != "elements":
+        return total / sum(1.0, over, axis=axis, of=of, where=where)
+    return total / _size(over, axis, as_value(x))
 
 
-def norm(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+def norm(
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
+) -> Value:
     """Return the Euclidean norm."""
-    return sqrt(sum(raised(x, 2), over, axis=axis))
+    return sqrt(sum(raised(x, 2), over, axis=axis, of=of, where=where))
 
 
-def max(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+def max(
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
+) -> Value:
     """Return the largest element; NaN if there is one, -infinity where there is none."""
-    return _reduced("max", x, over, axis, 0)
+    return _reduced("max", x, over, axis, 0, of, where)
 
 
-def min(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+def min(
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
+) -> Value:
     """The smallest element; NaN if there is one, infinity where there is none."""
-    return _reduced("min", x, over, axis, 0)
+    return _reduced("min", x, over, axis, 0, of, where)
 
 
-def prod(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
+def prod(
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
+) -> Value:
     """The product of all elements, or along axes; 1 over none."""
-    return _reduced("prod", x, over, axis, 0)
+    return _reduced("prod", x, over, axis, 0, of, where)
 
 
-def count(condition: Any, over: str = "tensor", axis: Axis = None) -> Value:
+def count(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Value:
     """The number of elements for which a condition holds."""
-    return sum(where(condition, 1.0, 0.0), over, axis=axis)
+    return sum(choose(condition, 1.0, 0.0), over, axis=axis, of=of, where=where)
 
 
-def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
+def any(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Truth:
     """Whether a condition holds for some element."""
-    return greater(count(condition, over, axis), 0.0)
+    return greater(count(condition, over, axis, of=of, where=where), 0.0)
 
 
-def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Truth:
+def all(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Truth:
     """Whether a condition holds for every element."""
-    return equal(sum(where(condition, 0.0, 1.0), over, axis=axis), 0.0)
+    failing = choose(condition, 0.0, 1.0)
+    return equal(sum(failing, over, axis=axis, of=of, where=where), 0.0)
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> Value:
@@ -73,14 +124,19 @@ def _size(over: str, axis: Axis, value: Value) -> Value:
     return Value(float(math.prod(shape)))
 
 
-def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value:
+def _reduced(
+    operation: str, x: Any, over: str, axis: Axis, block: int, of: str, where: Any
+) -> Value:
     run = running_now(f"{operation}(...)")
-    value = as_value(x)
+    value = as_value(x if where is None else choose(where, x, MONOIDS[operation].identity))
     shape = value.number.shape if value.is_matrix else run.shape
+    is_matrix = shape != run.shape
+    if of == "tensors":
+        shape = (1,) if math.prod(run.shape) else (0,)
     number = np.broadcast_to(value.number, shape)
     bound = np.broadcast_to(value.bound, shape)
-    axes = tuple(range(len(run.shape))) if axis is None else axis
-    keep = axis is not None or shape != run.shape
+    axes = tuple(range(len(shape))) if axis is None else axis
+    keep = axis is not None or is_matrix
     with np.errstate(all="ignore"):
         function = _OPERATIONS[operation]
         unit = run.kind.unit if block or value.is_matrix else SCALAR_UNIT
@@ -92,7 +148,7 @@ def _reduced(operation: str, x: Any, over: str, axis: Axis, block: int) -> Value
             lost = np.abs(result - result.astype(run.kind.dtype))
         reach = reach + np.where(np.isfinite(lost), lost, 0)
     reduced = Value(result, reach, keep, value.uses_gradient)
-    reduced.is_matrix = shape != run.shape
+    reduced.is_matrix = is_matrix
     reduced.origin = (operation, (value,))
     return reduced
 

@@ -8,7 +8,7 @@ block alone let LLVM see that the loops begin at 0, without which it does not ve
 
 import sympy
 
-from learnerdsl.codegen.sweeps import Totals, heading, read_scalars
+from learnerdsl.codegen.sweeps import Totals, heading, of_elements, read_scalars
 from learnerdsl.codegen.text import Text, indented
 from learnerdsl.codegen.workers import Workers
 from learnerdsl.ir import Block
@@ -71,7 +71,7 @@ class _InBlocks:
             body.append(f"{names.values[load.symbol]} = {value}")
         for compute in self.block.computes:
             body += self.text.compute(compute, self.printer)
-        for reduce in self.block.reduces:
+        for reduce in of_elements(self.block):
             body += self.totals.add(reduce)
         return lines + indented([*body, *self.store()])
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import sympy
 
 from learnerdsl.codegen.source import Lines
-from learnerdsl.codegen.sweeps import Totals, heading, read_scalars
+from learnerdsl.codegen.sweeps import Totals, has_elements, heading, of_elements, read_scalars
 from learnerdsl.codegen.text import INDENT, Text, indented, widened
 from learnerdsl.codegen.workers import BLOCK
 from learnerdsl.expr import Draw
@@ -78,7 +78,8 @@ class InPacks:
         self.loads = [part for access in self.reads for part in access.parts]
         self.loaded = [stem for stem, _ in self.loads]
         self.stores = [part for access in self.writes for part in access.parts]
-        self.reduced = [(reduce, text.names.stem(reduce.symbol)) for reduce in block.reduces]
+        counted = of_elements(block)
+        self.reduced = [(reduce, text.names.stem(reduce.symbol)) for reduce in counted]
         self.touched = dict.fromkeys(array for _, array in (*self.loads, *self.stores))
         widths = [memory.itemsizes[array] for array in self.touched]
         widths = widths or [STORAGES[text.dtype].itemsize]
@@ -107,7 +108,7 @@ class InPacks:
 
     def functions(self) -> list[Lines]:
         """Return the function of an element and that of the sweep."""
-        return [self.element_function(), self.whole_pass()]
+        return [self.element_function()] * has_elements(self.block) + [self.whole_pass()]
 
     def element_function(self) -> Lines:
         """Return the function that maps what is loaded to what is stored and reduced."""
@@ -119,7 +120,7 @@ class InPacks:
             body += text.memory.draw_noise(block, "i")
         body += [line for a in self.writes if not a.is_plain for line in self.encode(a)]
         results = [name for access in self.writes for name in access.names]
-        results += [widened(reduce, printer) for reduce in block.reduces]
+        results += [widened(reduce, printer) for reduce, _ in self.reduced]
         arguments = [name for access in self.reads for name in access.names]
         arguments += self.factors()
         arguments += [*(["i"] if self.draws else []), *self.scalars]
@@ -153,20 +154,28 @@ class InPacks:
         return self.text.memory.store_at(access.array, name, rest, value)
 
     def whole_pass(self) -> Lines:
-        """Return the function of the sweep: a loop over packs, then one over the other elements."""
-        text, block, length = self.text, self.block, self.length
+        """Return the function of the sweep."""
+        text, block = self.text, self.block
         lines = text.memory.views(block, "start", "grad_start", "count")
         lines += self.scalars.values()
         lines += [line for r in block.reduces for line in self.totals.start(r)]
-        conditions = " & ".join(f"aligned({array})" for array in self.touched)
-        otherwise = f" if {conditions} else 0" if conditions else ""
-        lines.append(f"packs = count // {length}{otherwise}")
-        lines.append(BLOCK.loop("k", "packs"))
-        lines += indented(self.pack())
-        lines.append(f"for i in range({length} * packs + thread(), count, threads()):")
-        lines += indented(self.single())
+        if has_elements(block):
+            lines += self.loops()
         lines += [line for r in block.reduces for line in self.totals.hand_over(r)]
         return [*heading(text, block, self.level, BLOCK), *indented(lines)]
+
+    def loops(self) -> Lines:
+        """Return the loop over packs of elements, and that over the elements that are left."""
+        length = self.length
+        conditions = " & ".join(f"aligned({array})" for array in self.touched)
+        otherwise = f" if {conditions} else 0" if conditions else ""
+        return [
+            f"packs = count // {length}{otherwise}",
+            BLOCK.loop("k", "packs"),
+            *indented(self.pack()),
+            f"for i in range({length} * packs + thread(), count, threads()):",
+            *indented(self.single()),
+        ]
 
     def pack(self) -> Lines:
         """Return the loop body for a pack of every array."""

@@ -28,8 +28,9 @@ def print_in_order(text: Text, block: Block, level: int, workers: Workers) -> li
     lines += read_scalars(text, block).values()
     lines += [line for r in block.reduces for line in totals.start(r)]
     lines += text.memory.begin_noise(block, "start")
-    lines.append(workers.loop_in_order("i", "count"))
-    lines += indented(statements(text, block, printer, totals, []))
+    if has_elements(block):
+        lines.append(workers.loop_in_order("i", "count"))
+        lines += indented(statements(text, block, printer, totals, []))
     lines += [line for r in block.reduces for line in totals.hand_over(r)]
     return [*heading(text, block, level, workers), *indented(lines)]
 
@@ -49,17 +50,28 @@ def heading(text: Text, block: Block, level: int, workers: Workers) -> list[str]
 
 def read_scalars(text: Text, block: Block) -> dict[str, str]:
     """Return name -> statement that reads it, of scalars and of the key of random numbers."""
-    items = (*block.computes, *block.reduces)
+    reduces = of_elements(block)
+    items = (*block.computes, *reduces)
     local = {load.symbol for load in block.loads} | {c.symbol for c in block.computes}
     cast = "" if text.dtype == "float64" else text.narrowing or text.dtype
     # A scalar that is only reduced stays in float64, like the sum.
-    whole = {r.expression for r in block.reduces if r.expression.is_Symbol and not r.block}
+    whole = {r.expression for r in reduces if r.expression.is_Symbol and not r.block}
     others = symbols_of(i for i in items if i.expression not in whole) - local
     wide = whole - others - local
     reads = text.read_rows(others, cast) | text.read_rows(wide)
     if any(item.expression.has(Draw) for item in items):
         reads["key"] = "key = random_key(model, tensor)"
     return reads | text.memory.read_key(block)
+
+
+def of_elements(block: Block) -> list[Reduce]:
+    """Return the reductions of a sweep to which each element contributes, not each tensor."""
+    return [reduce for reduce in block.reduces if not reduce.by_tensor]
+
+
+def has_elements(block: Block) -> bool:
+    """Return whether a sweep does anything with elements, and does not only count tensors."""
+    return bool(block.stores or of_elements(block))
 
 
 def statements(
@@ -72,7 +84,7 @@ def statements(
     lines = [f"{names.values[symbol]} = {memory.load(array, 'i')}" for symbol, array in reads]
     for compute in block.computes:
         lines += text.compute(compute, printer)
-    for reduce in block.reduces:
+    for reduce in of_elements(block):
         lines += totals.add(reduce)
     lines += memory.draw_noise(block)
     for store in block.stores:
@@ -108,6 +120,8 @@ class Totals:
 
     def start(self, reduce: Reduce) -> list[str]:
         """Return the statements that set the total to that over no element."""
+        if reduce.by_tensor:
+            return []
         name, monoid = self.text.names.values[reduce.symbol], reduce.monoid
         if reduce.block:
             zero = f"{self.text.dtype}(0.0)"
@@ -165,5 +179,10 @@ class Totals:
 
     def hand_over(self, reduce: Reduce) -> list[str]:
         """Return the statements that write the total of a chunk to its column."""
-        column = self.text.layout.reduces.index(reduce)
-        return self.write(reduce, self.workers, f"sums[{column}]")
+        place = f"sums[{self.text.layout.reduces.index(reduce)}]"
+        if not reduce.by_tensor:
+            return self.write(reduce, self.workers, place)
+        # The first chunk of a tensor counts it, whichever of its rows the update selects.
+        value, identity = self.text.read_row(reduce.expression), reduce.monoid.identity
+        counted = f"{place} = {value} if grad_start == 0 else {identity!r}"
+        return self.workers.by_one([counted + self.text.note_of(reduce.expression)])

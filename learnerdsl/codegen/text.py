@@ -83,10 +83,21 @@ class Text:
                 if symbol in symbols:
                     value = f"{row_name}[{slot}]"
                     text = f"{cast}({value})" if cast else value
-                    note = f"  {comment(self.notes[symbol])}" if symbol in self.notes else ""
                     name = self.names.values[symbol]
-                    reads[name] = f"{name} = {text}{note}"
+                    reads[name] = f"{name} = {text}{self.note_of(symbol)}"
         return reads
+
+    def note_of(self, symbol: Any) -> str:
+        """Return a comment with what a coefficient is; "" for what is none."""
+        return f"  {comment(self.notes[symbol])}" if symbol in self.notes else ""
+
+    def read_row(self, value: Any) -> str:
+        """Return the text of a number, or of a scalar's place in its row, in float64."""
+        if value.is_number:
+            return repr(float(value))
+        rows = {"model": self.layout.model, "tensor": self.layout.tensor}
+        row, slots = next(own for own in rows.items() if value in own[1])
+        return f"{row}[{slots.index(value)}]"
 
     def tensor_slot(self, symbol: sympy.Basic) -> str:
         """Return the read of an integer from the tensor row."""

@@ -5,9 +5,18 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.sweeps import has_elements, of_elements
 from learnerdsl.codegen.text import symbols_of, widened
 from learnerdsl.export.c_printer import CText
-from learnerdsl.export.loops import Loops, draws_in, listed, once, ring_of, wrapped
+from learnerdsl.export.loops import (
+    Loops,
+    draws_in,
+    listed,
+    once,
+    ring_of,
+    sweep_over_chunks,
+    wrapped,
+)
 from learnerdsl.expr import AxisSize, RingState, step, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Level, Reduce
 from learnerdsl.monoids import Monoid
@@ -76,14 +85,15 @@ class CLoops:
         printer = text.printer(text.dtype)
         arguments = ["const int64_t count"]
         arguments += [self._pointer(a, block) for a in block.arrays]
-        for symbol in self.loops.scalars_of(block):
+        reduces = of_elements(block)
+        for symbol in self.loops.arguments_of(block):
             kind = "double" if self.loops.stays_wide(block, symbol) else real
             arguments.append(f"const {kind} {self.value(symbol)}")
         if draws_in(block):
             arguments += [f"const {self.prefix}_key key", "const int64_t start"]
-        arguments += ["double *restrict sums"] if block.reduces else []
-        lines = [line for r in block.reduces for line in self._start(r)]
-        lines.append(f"#pragma omp simd{self._clauses(block.reduces)}")
+        arguments += ["double *restrict sums"] if reduces else []
+        lines = [line for r in reduces for line in self._start(r)]
+        lines.append(f"#pragma omp simd{self._clauses(reduces)}")
         body = [
             f"const {real} {self.value(load.symbol)} = {self.names.arrays[load.array]}[i];"
             for load in block.loads
@@ -91,12 +101,12 @@ class CLoops:
         ]
         for compute in block.computes:
             body += text.compute(compute, printer) if compute.symbol in self.live else []
-        for reduce in block.reduces:
+        for reduce in reduces:
             body += self._add(reduce, widened(reduce, printer))
         for store in block.stores:
             body.append(f"{self.names.arrays[store.target]}[i] = {self.value(store.value)};")
         lines += ["for (int64_t i = 0; i < count; i++) {", *indented(body), "}"]
-        lines += [f"sums[{k}] = {self._total(r)};" for k, r in enumerate(block.reduces)]
+        lines += [f"sums[{k}] = {self._total(r)};" for k, r in enumerate(reduces)]
         head = listed(f"static void {self.stem}_chunk_{level}(", arguments, ")", WIDTH)
         return [*head, "{", *indented(lines), "}"]
 
@@ -138,9 +148,17 @@ class CLoops:
         return [line for c in live for line in self.text.compute(c, printer)]
 
     def sweep(self, block: Block, level: int) -> list[str]:
+        """Return the statements of a sweep: over all chunks of a tensor, then over tensors."""
+        size = "sizes[k]" if self.loops.of_model else "count"
+        lines = self._over_chunks(block, level, size) if has_elements(block) else []
+        for reduce in (r for r in block.reduces if r.by_tensor):
+            value = self.text.printer("float64")(reduce.expression)
+            lines += [f"if ({size} > 0) {{", INDENT + self._join(reduce, value), "}"]
+        return lines
+
+    def _over_chunks(self, block: Block, level: int, size: str) -> list[str]:
         """Return the loop over all chunks of a tensor, and the reductions of their results."""
-        loops, reduces = self.loops, block.reduces
-        size = "sizes[k]" if loops.of_model else "count"
+        loops, reduces = self.loops, of_elements(block)
         lines: list[str] = []
         arrays: list[str] = []
         for array in block.arrays:
@@ -148,10 +166,10 @@ class CLoops:
             arrays.append(f"{self._array(array)} + start")
         scalars = [
             self.value(s) if loops.stays_wide(block, s) else f"({self.text.real}){self.value(s)}"
-            for s in loops.scalars_of(block)
+            for s in loops.arguments_of(block)
         ]
         if self.text.real == "double":
-            scalars = [self.value(s) for s in loops.scalars_of(block)]
+            scalars = [self.value(s) for s in loops.arguments_of(block)]
         last = ["key", "start"] if draws_in(block) else []
         last += ["sums[chunk]"] if reduces else []
         length = f"{self.prefix}_length({size})" if reduces else f"{self.prefix.upper()}_CHUNK"
@@ -273,7 +291,7 @@ class CLoops:
     def definitions(self) -> list[list[str]]:
         """Return the functions, each after those that it calls."""
         levels = list(enumerate(self.kernel.levels, 1))
-        chunks = [self.chunk(level.element, k) for k, level in levels if level.element]
+        chunks = [self.chunk(b, k) for k, level in levels if (b := sweep_over_chunks(level))]
         lines = self._beginning()
         for k, level in levels:
             lines += self._level(level, k)

@@ -335,7 +335,7 @@ class Frame:
 
     def joined(self, body: Body, one: Sum) -> Lines:
         """Return the statements that add the part of a tensor to a reduction over the model."""
-        node = one.node.func(one.node.argument, "tensor")
+        node = one.node
         lines: Lines = []
         while len(text := self.joined_text(body, one, node)) > WIDTH - self.depth:
             parts = self.parts_of(body, Statement(one.symbol, node))
@@ -431,7 +431,7 @@ class Frame:
                 raise RuleError(msg)
             symbol = totals[node] = Named(f"total_{len(totals) + 1}", body.rule.name)
             self.names[symbol] = str(symbol)
-            inner = self.text(body, node.func(node.argument, "tensor"))
+            inner = self.text(body, node)
             lines += self.generator(f"{symbol} = sum", inner)
         return lines, totals
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import sympy
 
+from learnerdsl.codegen.sweeps import has_elements, of_elements
 from learnerdsl.codegen.text import symbols_of
 from learnerdsl.errors import DtypeError, RuleError
 from learnerdsl.export.request import Request, Variant
@@ -33,7 +34,7 @@ from learnerdsl.expr import (
     tensor_number,
     tensor_size,
 )
-from learnerdsl.ir import Block, Compute, Domain, Kernel, Rank, Reduce
+from learnerdsl.ir import Block, Compute, Domain, Kernel, Level, Rank, Reduce
 from learnerdsl.layout import Layout
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.storage import Precision
@@ -248,7 +249,8 @@ class Loops:
     def needs_tensors(self) -> bool:
         """Whether the number of tensors or their sizes matter, besides their values."""
         sizes = {tensor_size, model_size} & self.used
-        return bool(sizes) or (self.of_model and bool(self.tensor_states))
+        counts = any(reduce.by_tensor for reduce in self.layout.reduces)
+        return bool(sizes) or counts or (self.of_model and bool(self.tensor_states))
 
     @cached_property
     def rings(self) -> dict[str, int]:
@@ -321,6 +323,10 @@ class Loops:
         rows = (*self.layout.model, *self.layout.tensor)
         return [s for s in rows if s in read]
 
+    def arguments_of(self, block: Block) -> list[sympy.Symbol]:
+        """Return the scalars that a sweep reads for its elements, in the order of the tables."""
+        return self.scalars_of(replace(block, reduces=tuple(of_elements(block))))
+
     def stays_wide(self, block: Block, symbol: sympy.Basic) -> bool:
         """Return whether a sweep uses a scalar only in a reduction, which is in float64."""
         whole = {r.expression for r in block.reduces if r.expression.is_Symbol}
@@ -337,6 +343,11 @@ def ring_of(symbol: RingState) -> str:
 def draws_in(block: Block) -> bool:
     """Return whether a sweep draws random numbers."""
     return any(item.expression.has(Draw) for item in (*block.computes, *block.reduces))
+
+
+def sweep_over_chunks(level: Level) -> Block | None:
+    """Return the sweep of a level; None if there is none, or it only counts tensors."""
+    return level.element if level.element and has_elements(level.element) else None
 
 
 def is_narrow(kernel: Kernel, symbol: sympy.Basic) -> bool:

@@ -6,10 +6,18 @@ from typing import Any
 import sympy
 
 from learnerdsl.codegen.naming import Names
-from learnerdsl.codegen.sweeps import Totals, statements
+from learnerdsl.codegen.sweeps import Totals, has_elements, of_elements, statements
 from learnerdsl.codegen.text import INDENT, Text, symbols_of
 from learnerdsl.codegen.workers import ONE_THREAD
-from learnerdsl.export.loops import Loops, draws_in, listed, once, ring_of, wrapped
+from learnerdsl.export.loops import (
+    Loops,
+    draws_in,
+    listed,
+    once,
+    ring_of,
+    sweep_over_chunks,
+    wrapped,
+)
 from learnerdsl.export.numba_parts import TAKEN
 from learnerdsl.expr import AxisSize, RingState, step, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Level, Reduce
@@ -107,7 +115,7 @@ class NumbaLoops:
     def printed(self) -> list[list[str]]:
         """Return the functions, each after those that it calls."""
         levels = list(enumerate(self.kernel.levels, 1))
-        chunks = [self.chunk(level.element, k) for k, level in levels if level.element]
+        chunks = [self.chunk(b, k) for k, level in levels if (b := sweep_over_chunks(level))]
         if self.loops.of_model:
             inner = [lines for k, level in levels for lines in self.level_functions(level, k)]
             return [*chunks, *inner, self.of_model()]
@@ -118,8 +126,8 @@ class NumbaLoops:
         text, names = self.text, self.names
         printer = text.printer(text.dtype)
         totals = Totals(text, printer, ONE_THREAD)
-        scalars = self.loops.scalars_of(block)
-        arrays = [names.arrays[array] for array in block.arrays]
+        scalars = self.loops.arguments_of(block)
+        arrays = [names.arrays[array] for array in self._swept(block)]
         last = ["key", "start"] if draws_in(block) else []
         arguments = [*arrays, *map(self.value, scalars), *last]
         reads = ", ".join(names.arrays[load.array] for load in block.loads) or "nothing"
@@ -129,11 +137,12 @@ class NumbaLoops:
             note = f"  # {text.notes[symbol]}" if symbol in text.notes else ""
             if text.dtype != "float64" and not self.loops.stays_wide(block, symbol):
                 lines.append(f"{self.value(symbol)} = {text.dtype}({self.value(symbol)}){note}")
-        lines += [line for r in block.reduces for line in totals.start(r)]
+        reduces = of_elements(block)
+        lines += [line for r in reduces for line in totals.start(r)]
         lines.append(f"for i in range({arrays[0]}.size):")
         lines += indented(statements(text, block, printer, totals, []))
-        if block.reduces:
-            lines += _returned([self._total(r) for r in block.reduces])
+        if reduces:
+            lines += _returned([self._total(r) for r in reduces])
         head = _called(f"def {self.function('chunk', level)}(", arguments, "):")
         return [JIT, *head, *indented(lines)]
 
@@ -142,14 +151,33 @@ class NumbaLoops:
         lost = ONE_THREAD.loses_nan(reduce.monoid)
         return f"nan if {name}_nan else {name}" if lost else name
 
+    def _swept(self, block: Block) -> tuple[sympy.Symbol, ...]:
+        """Return the arrays of a sweep: the parameter, if it neither reads nor writes any."""
+        return block.arrays or (self.kernel.parameter,)
+
     def sweep(self, block: Block, level: int) -> list[str]:
+        """Return the statements of a sweep: over all chunks of a tensor, then over tensors."""
+        first = self.names.arrays[self._swept(block)[0]]
+        lines = self._over_chunks(block, level, first) if has_elements(block) else []
+        for reduce in block.reduces:
+            if reduce.by_tensor:
+                value, identity = self._scalar(reduce.expression), reduce.monoid.identity
+                text = f"{value} if {first}.size else {identity!r}"
+                lines.append(f"{self.value(reduce.symbol)} = {text}")
+        return lines
+
+    def _scalar(self, expression: Any) -> str:
+        """Return the text of a number or of a scalar, in float64."""
+        is_number = expression.is_number
+        return repr(float(expression)) if is_number else self.value(expression)
+
+    def _over_chunks(self, block: Block, level: int, first: str) -> list[str]:
         """Return the loop over all chunks of a tensor, and the reductions of their results."""
-        reduces, function = block.reduces, self.function("chunk", level)
+        reduces, function = of_elements(block), self.function("chunk", level)
         lines = self._ring_rows(block)
-        arrays = [f"{self.names.arrays[array]}[start:stop]" for array in block.arrays]
+        arrays = [f"{self.names.arrays[array]}[start:stop]" for array in self._swept(block)]
         last = ["key", "start"] if draws_in(block) else []
-        arguments = [*arrays, *map(self.value, self.loops.scalars_of(block)), *last]
-        first = self.names.arrays[block.arrays[0]]
+        arguments = [*arrays, *map(self.value, self.loops.arguments_of(block)), *last]
         lines.append(f"chunks = ({first}.size + CHUNK - 1) // CHUNK")
         lines += [f"sums = np.empty((chunks, {len(reduces)}))"] if reduces else []
         places = ", ".join(f"sums[chunk, {k}]" for k in range(len(reduces)))
@@ -301,7 +329,7 @@ class NumbaLoops:
         return found
 
     def _arrays_of(self, level: Level) -> list[str]:
-        return once(map(self._argument, level.element.arrays)) if level.element else []
+        return once(map(self._argument, self._swept(level.element))) if level.element else []
 
     def _key_of(self, level: Level, number: str, inputs: Sequence[sympy.Symbol]) -> list[str]:
         """Return what a tensor's function makes the key of random numbers of, besides `inputs`."""

@@ -206,7 +206,9 @@ class ArrayPrinter(NamespacePrinter):
         return text if text.endswith(")") and isinstance(expr, IsFinite) else f"({text})"
 
     def reduction(self, expr: Reduction) -> str:
-        """Return a reduction over the tensor or over axes."""
+        """Return a reduction over axes or a tensor, or what a tensor contributes to the model's."""
+        if expr.of == "tensors":
+            return self.counted(expr, self.names[tensor_size])
         argument, name = expr.argument, expr.monoid.name
         axes = self.body.axes_of(argument)
         if not axes and expr.monoid is SUM and not expr.axes:
@@ -215,6 +217,10 @@ class ArrayPrinter(NamespacePrinter):
         if not expr.axes:
             return self.over_tensor(name, text)
         return self.over_axes(name, text, self.reduced_axes(expr.axes))
+
+    def counted(self, expr: Reduction, size: str) -> str:
+        """Return what a tensor contributes to a reduction of tensors: nothing if it is empty."""
+        return f"({self(expr.argument)} if {size} else {self.number(expr.monoid.identity)})"
 
     def filled(self, expr: Reduction, argument: Any, axes: Axes) -> str:
         """Return the argument of a reduction, with a value for each element if it has fewer."""

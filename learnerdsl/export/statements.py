@@ -254,7 +254,7 @@ def _body(rule: Rule, hints: Mapping[Any, str], reserved: frozenset[str]) -> Bod
     for number, node in enumerate(model_reductions(rule, values(rule)), 1):
         inner = replaced(node.argument, sums, rebuilt)
         symbol = Named(f"{node.monoid.name}_{number}", rule.name)
-        body.sums.append(Sum(symbol, node.func(inner, node.over, node.block)))
+        body.sums.append(Sum(symbol, rebuilt(node, (inner, *node.args[1:]))))
         body.axes[symbol] = frozenset()
         sums[node] = symbol
     changed = [line for line in rule.lines if line.expression != line.target]

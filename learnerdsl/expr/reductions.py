@@ -14,7 +14,8 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pretty.stringpict import prettyForm
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr.functions import expression, sqrt, where
+from learnerdsl.expr.functions import expression, sqrt
+from learnerdsl.expr.functions import where as choose
 from learnerdsl.expr.graph import brief
 from learnerdsl.expr.matrices import MatrixReduction, sides_of_own
 from learnerdsl.expr.nodes import Equal, Greater, Where
@@ -51,9 +52,11 @@ class Reduction(NoMatrix, sympy.Expr):
     is_real = True
     monoid: ClassVar[Monoid]
 
-    def __new__(cls, argument: Any, over: Any = "tensor", block: Any = 0) -> "Reduction":
-        """Build the node; `over` is "tensor", "model" or "axes 0 1", `block` is as in `sum`."""
-        over = str(over)
+    def __new__(
+        cls, argument: Any, over: Any = "tensor", block: Any = 0, of: Any = "elements"
+    ) -> "Reduction":
+        """Build the node; `over` is "tensor", "model" or "axes 0 1", the others are as in `sum`."""
+        over, of = str(over), str(of)
         if over not in ("tensor", "model") and not _AXES.fullmatch(over):
             msg = (
                 f"A reduction cannot range over {over!r}; write over='tensor' or over='model', "
@@ -63,7 +66,14 @@ class Reduction(NoMatrix, sympy.Expr):
         if not isinstance(block, (int, sympy.Integer)) or block < 0:
             msg = f"Expected blocks of a whole number of elements, got block={block!r}."
             raise RuleError(msg)
-        return sympy.Expr.__new__(cls, expression(argument), Str(over), sympy.Integer(block))
+        if of != "elements" and (of != "tensors" or over != "model" or block):
+            msg = (
+                f"A reduction cannot be of {of!r}, got over={over!r} and block={int(block)}; write "
+                "over='model', of='tensors' to count tensors, or leave out of."
+            )
+            raise RuleError(msg)
+        parts = expression(argument), Str(over), sympy.Integer(block), Str(of)
+        return sympy.Expr.__new__(cls, *parts)
 
     @property
     def argument(self) -> sympy.Expr:
@@ -85,18 +95,29 @@ class Reduction(NoMatrix, sympy.Expr):
         """Block length of a sum in the parameter's dtype; 0 for a sum in float64."""
         return int(self.args[2])  # type: ignore[arg-type]
 
+    @property
+    def of(self) -> str:
+        """What is counted: "elements" or, over the model, "tensors"."""
+        return str(self.args[3])
+
+    @property
+    def range(self) -> str:
+        """What is reduced over, in a word: "tensor", "model" or "tensors"; or the axes."""
+        return self.over if self.of == "elements" else self.of
+
     def _latex(self, printer: Any) -> str:
         body = printer.parenthesize(self.argument, PRECEDENCE["Mul"])
         if self.axes:
             return rf"{self.monoid.latex}_{{\mathrm{{axis}}\,{_listed(self.axes)}}} {body}"
-        return rf"{self.monoid.latex}_{{\mathrm{{{self.over}}}}} {body}"
+        return rf"{self.monoid.latex}_{{\mathrm{{{self.range}}}}} {body}"
 
     def _pretty(self, printer: Any) -> Any:
-        range_ = f"axis {_listed(self.axes)}" if self.axes else f"over {self.over}"
+        range_ = f"axis {_listed(self.axes)}" if self.axes else f"over {self.range}"
         return called(printer, self.monoid.name, (self.argument, prettyForm(range_)))
 
     def _sympystr(self, printer: Any) -> str:
         range_ = f"axis={_listed(self.axes)}" if self.axes else f"over={self.over!r}"
+        range_ += f", of={self.of!r}" if self.of == "tensors" else ""
         return f"{self.monoid.name}({printer.doprint(self.argument)}, {range_})"
 
 
@@ -147,21 +168,48 @@ REDUCTIONS: dict[str, type[Reduction]] = {
 """Name of a reduction -> its node."""
 
 
-def _written(kind: type[Reduction], x: Any, over: str, axis: Axis, block: int = 0) -> Any:
+def _written(
+    kind: type[Reduction],
+    x: Any,
+    over: str,
+    axis: Axis,
+    block: int = 0,
+    of: str = "elements",
+    where: Any = None,
+) -> Any:
     """Return the reduction that a function of the language writes, and record it if model-wide."""
     if sides_of_own(x) is not None:
-        return _of_matrix(x, kind.monoid.name, over, axis, block)
-    node = kind(x, _range(over, axis, block), block)
+        return _of_matrix(x, kind.monoid.name, over, axis, block, of, where)
+    if where is not None:
+        x = _within(expression(x), where, kind.monoid)
+    node = kind(x, _range(over, axis, block), block, of)
     record = written.get()
     if record is not None and node.over == "model":
         record.append(node)
     return node
 
 
-def _of_matrix(x: Any, kind: str, over: str, axis: Axis, block: int = 0) -> MatrixReduction:
-    """Return the reduction of a matrix that does not have the parameter's shape."""
-    range_ = _range(over, axis, block)
-    if over == "model" or block or not set(_axes(-1 if axis is None else axis)) <= {-2, -1}:
+def _within(x: Any, condition: Any, monoid: Monoid) -> sympy.Expr:
+    """Return `x` where a condition holds, and the identity of an operation elsewhere.
+
+    Sums compute squares and products in float64. So these stay what they are, of factors that are 0
+    elsewhere.
+    """
+    if monoid is SUM and x.is_Pow and x.exp == 2:
+        return _within(x.base, condition, monoid) ** 2
+    if monoid is SUM and x.is_Mul:
+        return sympy.Mul(*(a if a.is_number else _within(a, condition, SUM) for a in x.args))
+    return choose(condition, x, monoid.neutral)
+
+
+def _of_matrix(x: Any, kind: str, over: str, axis: Axis, *others: Any) -> MatrixReduction:
+    """Return the reduction of a matrix that does not have the parameter's shape.
+
+    Its `block`, `of` and `where`, the `others`, have to be those that do nothing.
+    """
+    range_ = _range(over, axis)
+    is_plain = over != "model" and others == (0, "elements", None)
+    if not is_plain or not set(_axes(-1 if axis is None else axis)) <= {-2, -1}:
         msg = (
             f"The {kind} of {brief(expression(x))}, a matrix that does not have the parameter's "
             "shape, is over axis=-1, axis=-2, both of them, or the tensor; leave out what else is "
@@ -171,7 +219,15 @@ def _of_matrix(x: Any, kind: str, over: str, axis: Axis, block: int = 0) -> Matr
     return MatrixReduction(x, kind, range_)
 
 
-def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
+def sum(
+    x: Any,
+    over: str = "tensor",
+    block: int = 0,
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the sum of `x` over each tensor, over the model, or over axes of each tensor.
 
     The result is in float64. It is 0 over no element, and NaN if an element is NaN.
@@ -189,86 +245,152 @@ def sum(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> symp
             of up to one chunk.
         axis: an axis or a tuple of axes, as in NumPy. The result has one value for each index of
             the other axes. It broadcasts as with numpy's `keepdims=True`.
+        of: "elements", or "tensors" with over="model": the `x` of each tensor, one number, counts
+            once. Not counted are tensors without elements and those that an update leaves out.
+        where: the condition under which an element counts, as in NumPy, or a tensor with
+            of="tensors". What does not count may be NaN. A hyperparameter that is 1 in one group of
+            parameters and 0 in the others chooses that group: where=head > 0.
 
     Raises:
-        RuleError: `over`, `block` or `axis` is not one of these, or two of them do not go together.
+        RuleError: `over`, `block`, `axis`, `of` or `where` is not one of these, or two of them do
+            not go together; or `x` has several values in a tensor with of="tensors".
     """
-    return _written(SumOver, x, over, axis, block)
+    return _written(SumOver, x, over, axis, block, of, where)
 
 
-def mean(x: Any, over: str = "tensor", block: int = 0, axis: Axis = None) -> sympy.Expr:
+def mean(
+    x: Any,
+    over: str = "tensor",
+    block: int = 0,
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the mean of `x` over each tensor, over the model, or over axes of each tensor.
 
     The result is in float64, and NaN over no element. See `sum` for arguments and errors.
     """
     if sides_of_own(x) is not None:
-        return _of_matrix(x, "mean", over, axis, block)
-    total = _written(SumOver, x, over, axis, block)
+        return _of_matrix(x, "mean", over, axis, block, of, where)
+    total = _written(SumOver, x, over, axis, block, of, where)
+    if where is not None or of != "elements":
+        return total / _written(SumOver, sympy.S.One, over, axis, 0, of, where)
     if axis is not None:
         return total / _axes_size(axis)
     return total / (tensor_size if over == "tensor" else model_size)
 
 
-def norm(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+def norm(
+    x: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the Euclidean norm of `x` over each tensor, over the model, or over axes.
 
     The squares are added in float64, so those of float32 do not overflow. The norm is 0 over no
     element. See `sum` for arguments and errors.
     """
     if sides_of_own(x) is not None:
-        return _of_matrix(x, "norm", over, axis)
-    return sqrt(_written(SumOver, expression(x) ** 2, over, axis))
+        return _of_matrix(x, "norm", over, axis, 0, of, where)
+    return sqrt(_written(SumOver, expression(x) ** 2, over, axis, 0, of, where))
 
 
-def max(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+def max(
+    x: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the largest `x` of each tensor, of the model, or along axes.
 
     The result is NaN if an element is NaN, and -infinity over no element. See `sum` for arguments
     and errors.
     """
-    return _written(MaxOver, x, over, axis)
+    return _written(MaxOver, x, over, axis, 0, of, where)
 
 
-def min(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+def min(
+    x: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the smallest `x` of each tensor, of the model, or along axes.
 
     The result is NaN if an element is NaN, and infinity over no element. See `sum` for arguments
     and errors.
     """
-    return _written(MinOver, x, over, axis)
+    return _written(MinOver, x, over, axis, 0, of, where)
 
 
-def prod(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+def prod(
+    x: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the product of `x` over each tensor, over the model, or over axes of each tensor.
 
     The result is in float64, and 1 over no element. Its derivative divides by `x`, so it is NaN
     where an element is 0. See `sum` for arguments and errors.
     """
-    return _written(ProdOver, x, over, axis)
+    return _written(ProdOver, x, over, axis, 0, of, where)
 
 
-def count(condition: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:
+def count(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> sympy.Expr:
     """Return the number of elements for which a condition holds; 0 over no element.
 
     See `where` for conditions, and `sum` for the other arguments and errors.
     """
-    return _written(SumOver, where(condition, 1, 0), over, axis)
+    return _written(SumOver, choose(condition, 1, 0), over, axis, 0, of, where)
 
 
-def any(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
+def any(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Any:
     """Return the condition that `condition` holds for some element; false over no element.
 
     See `where` for conditions, and `sum` for the other arguments and errors.
     """
-    return Greater(count(condition, over, axis), 0)
+    return Greater(count(condition, over, axis, of=of, where=where), 0)
 
 
-def all(condition: Any, over: str = "tensor", axis: Axis = None) -> Any:
+def all(
+    condition: Any,
+    over: str = "tensor",
+    axis: Axis = None,
+    *,
+    of: str = "elements",
+    where: Any = None,
+) -> Any:
     """Return the condition that `condition` holds for every element; true over no element.
 
     See `where` for conditions, and `sum` for the other arguments and errors.
     """
-    return Equal(_written(SumOver, where(condition, 0, 1), over, axis), 0)
+    failing = choose(condition, 0, 1)
+    return Equal(_written(SumOver, failing, over, axis, 0, of, where), 0)
 
 
 def size(x: Any, over: str = "tensor", axis: Axis = None) -> sympy.Expr:

@@ -196,6 +196,14 @@ class RulePrinter(LatexPrinter):
     def _print_Power(self, expr: Power) -> str:
         return self._print_Pow(expr)
 
+    def _print_Infinity(self, expr: Any) -> str:
+        del expr
+        return r"\infty"
+
+    def _print_NegativeInfinity(self, expr: Any) -> str:
+        del expr
+        return r"-\infty"
+
     def _print_Float(self, expr: Any) -> str:
         return number(expr)
 
@@ -352,7 +360,7 @@ class RulePrinter(LatexPrinter):
 def over(reduction: Reduction) -> str:
     """Return in LaTeX what a reduction ranges over."""
     if not reduction.axes:
-        return rf"\mathrm{{{reduction.over}}}"
+        return rf"\mathrm{{{reduction.range}}}"
     return rf"\mathrm{{axis}}\,{', '.join(map(str, reduction.axes))}"
 
 

@@ -375,7 +375,10 @@ class Evaluation:
         return self.reduced[number]
 
     def reduce_tensor(self, expr: Reduction, k: int) -> Any:
-        """Return the reduction over one tensor."""
+        """Return the reduction over one tensor, or its part of a reduction of tensors."""
+        if expr.of == "tensors":
+            is_empty = 0 in np.shape(self.parameters[k])
+            return expr.monoid.identity if is_empty else self.double(self(expr.argument, k))
         value = self.xp.asarray(self.widened(expr.argument, k), dtype=self.xp.float64)
         value = self.xp.broadcast_to(value, np.shape(self.parameters[k]))
         if expr.axes:

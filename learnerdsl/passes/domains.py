@@ -81,6 +81,8 @@ def _typed(block: Block, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Bl
 def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Domain]) -> Block:
     """Return a sweep over the elements, or a computation if the reduction needs no elements."""
     own = kernel.domain_of(reduce.expression)
+    if reduce.by_tensor:
+        return _typed_by_tensor(reduce, own, kernel, known)
     if own.rank == Rank.MATRIX:
         msg = (
             f"Rule {kernel.name} reduces {reduce.expression}, {own}, as if it had values for each "
@@ -90,7 +92,7 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     node = REDUCTIONS[reduce.monoid.name](reduce.expression, reduce.over)
     if own.rank == Rank.VECTOR and reduce.over != "model":
         return _reduction_of_vector(reduce, node, kernel, known)
-    if own.rank < Rank.VECTOR and _needs_no_elements(reduce, own, kernel):
+    if own.rank < Rank.VECTOR and _needs_no_elements(reduce, kernel):
         return _reduction_of_scalar(reduce, node, own, known)
     ndim = kernel.ndim or 0
     left = {axis for axis in range(ndim) if axis not in {a % ndim for a in node.axes}}
@@ -101,15 +103,31 @@ def _typed_reduction(reduce: Reduce, kernel: Kernel, known: dict[sympy.Basic, Do
     return Block(Domain.ELEMENT, reduces=(reduce,))
 
 
-def _needs_no_elements(reduce: Reduce, own: Domain, kernel: Kernel) -> bool:
+def _typed_by_tensor(
+    reduce: Reduce, own: Domain, kernel: Kernel, known: dict[sympy.Basic, Domain]
+) -> Block:
+    """Return a sweep whose first chunk of each tensor counts a scalar of the tensor."""
+    if own.rank > Rank.TENSOR:
+        msg = (
+            f"Rule {kernel.name} counts {reduce.expression} once for each tensor, of='tensors', "
+            f"but it has one number for each {_each(own)}; reduce it first, as in "
+            "sum(norm(x), over='model', of='tensors')."
+        )
+        raise RuleError(msg)
+    known[reduce.symbol] = Domain.MODEL
+    return Block(Domain.ELEMENT, reduces=(reduce,))
+
+
+def _needs_no_elements(reduce: Reduce, kernel: Kernel) -> bool:
     """Return whether the reduction of a scalar follows from the scalar and the number of elements.
 
-    That is not so for a sum over the model of scalars that differ between tensors. It is also not
-    done where a rule has variants (ndim is set): variants match their model-wide sums by the sweeps
-    that compute them, so those sweeps have to stay.
+    That is not so for a sum over the model of scalars that differ between tensors, as do all but
+    numbers: groups have hyperparameters of their own. It is also not done where a rule has variants
+    (ndim is set): variants match their model-wide sums by the sweeps that compute them, so those
+    sweeps have to stay.
     """
-    is_one = reduce.over != "model" or (own == Domain.MODEL and kernel.ndim is None)
-    return is_one and not reduce.block
+    is_number = reduce.expression.is_number and kernel.ndim is None
+    return (reduce.over != "model" or is_number) and not reduce.block
 
 
 def _reduction_of_scalar(
@@ -158,15 +176,17 @@ def _check_fits(kernel: Kernel, target: sympy.Basic, needed: Domain) -> None:
     room = kernel.domains[target]
     if room.joined(needed, kernel.ndim) == room:
         return
-    each = {Rank.VECTOR: "index of axes", Rank.MATRIX: "entry of a matrix of"}
-    many, one = (
-        f"{each[d.rank]} {d.axes}" if d.rank in each else d.rank.name.lower()
-        for d in (needed, room)
-    )
     remedy = repr(needed.axes or needed.rank.name.lower())
     msg = (
-        f"Rule {kernel.name} assigns a value with one number for each {many} "
-        f"to the state {target}, which holds one for each {one}; reduce it with "
+        f"Rule {kernel.name} assigns a value with one number for each {_each(needed)} "
+        f"to the state {target}, which holds one for each {_each(room)}; reduce it with "
         f"sum, mean, norm or max, or declare the state with shape={remedy}."
     )
     raise RuleError(msg)
+
+
+def _each(domain: Domain) -> str:
+    """Return what a domain has a value for, in words."""
+    words = {Rank.VECTOR: "index of axes", Rank.MATRIX: "entry of a matrix of"}
+    rank = domain.rank
+    return f"{words[rank]} {domain.axes}" if rank in words else rank.name.lower()

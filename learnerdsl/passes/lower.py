@@ -150,7 +150,8 @@ class _Lowering:
             assumptions = {"nonnegative": True} if bare.is_nonnegative else {}
             name = f"{bare.monoid.name}_{len(self.reductions) + 1}"
             symbol = self.reductions[bare] = Named(name, self.rule.name, **assumptions)
-            reduce = Reduce(symbol, bare.monoid, bare.over, bare.argument, bare.block)
+            by_tensor = bare.of == "tensors"
+            reduce = Reduce(symbol, bare.monoid, bare.over, bare.argument, bare.block, by_tensor)
             self.blocks.append(Block(None, reduces=(reduce,)))
         return self.reductions[bare]
 

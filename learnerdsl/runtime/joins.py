@@ -1,6 +1,7 @@
 """Join over processes what each has reduced over its parts of the tensors."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Join:
         monoids: the operations of the reductions to scalars.
         vectors: the axis arrays.
         shards: the part of each tensor that this process holds; None for a whole tensor.
+        by_tensor: the numbers of the reductions that count tensors.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Join:
         monoids: Sequence[Monoid],
         vectors: Sequence[Vector],
         shards: Sequence[Shard | None],
+        by_tensor: Collection[int] = (),
     ) -> None:
         self.monoids = monoids
+        self.by_tensor = by_tensor
         self.vectors = vectors
         self.shards = shards
         # The part of each axis array that each process has.
@@ -79,12 +83,21 @@ class Join:
             self._refuse_different(tensors, [part[0][:, -1] for part in parts])
             for j, monoid in enumerate(self.monoids):
                 of_processes = np.array([part[0][:, j] for part in parts])
-                scalars[tensors, j] = monoid.ufunc.accumulate(of_processes)[-1]
+                if j in self.by_tensor:
+                    scalars[tensors, j] = self._of_one(tensors, of_processes)
+                else:
+                    scalars[tensors, j] = monoid.ufunc.accumulate(of_processes)[-1]
             for number, (k, j) in enumerate(self._places(tensors), 1):
                 shard: Any = self.shards[k]
                 vector, arrays = self.vectors[j], [part[number] for part in parts]
                 whole = tuple(shard.shape[axis] for axis in vector.axes)
                 vectors[k][j] = joined(vector.monoid, whole, self.boxes[k, j], arrays)
+
+    def _of_one(self, tensors: Sequence[int], of_processes: np.ndarray) -> list[float]:
+        """Return the value of each tensor, which all processes have that hold elements of it."""
+        shards: list[Any] = [self.shards[k] for k in tensors]
+        holders = [[math.prod(shape_of_box(box)) > 0 for box in s.boxes] for s in shards]
+        return [float(of_processes[np.argmax(own), k]) for k, own in enumerate(holders)]
 
     def _refuse_different(self, tensors: Sequence[int], left_out: Sequence[np.ndarray]) -> None:
         """Raise if a tensor has a gradient on some processes only."""

@@ -263,17 +263,18 @@ def _check_nodes(
         if checked[node] and not node.args:
             _check_constant(node, place)
         elif not checked[node]:
-            # A branch of `where` may be NaN: a sympy.Piecewise is NaN where no condition holds.
+            # A branch of `where` may be NaN: a sympy.Piecewise is NaN where no condition holds. It
+            # may be infinite, which is the identity of the maximum or minimum with `where=`.
             for argument in node.args:
                 if checked[argument] and not isinstance(node, Where):
-                    _check_constant(argument, place, may_be_nan=False)
+                    _check_constant(argument, place, is_branch=False)
     if checked[expr]:
-        _check_constant(expr, place, may_be_nan=False)
+        _check_constant(expr, place, is_branch=False)
 
 
-def _check_constant(node: Any, place: Callable[[], str], may_be_nan: bool = True) -> None:
-    """Refuse a constant that float64 cannot represent."""
-    if node is sympy.nan and may_be_nan:
+def _check_constant(node: Any, place: Callable[[], str], is_branch: bool = True) -> None:
+    """Refuse a constant that float64 cannot represent, except for one in a branch of `where`."""
+    if is_branch and node in (sympy.nan, sympy.oo, -sympy.oo):
         return
     value = constant_value(node)
     if math.isfinite(value) and not vanishes(node):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnerdsl.errors import RuleError
-from learnerdsl.expr import Hyperparameter, RuleSymbol, rebuilt, replaced, symbols_in
+from learnerdsl.expr import Hyperparameter, Reduction, RuleSymbol, rebuilt, replaced, symbols_in
 from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule, StateSpec
 from learnerdsl.tracing.variants import difference, model_reductions, shown, starts, values
 
@@ -167,7 +167,12 @@ def _sums(rule: Rule) -> list[list[tuple[str, str]]]:
     left = [writer for node, writer in writers.items() if node not in present]
     if len(changed) == len(left):
         writers |= dict(zip(changed, left, strict=True))
-    return [[(node.monoid.name, writers.get(node, rule.name)) for node in own] for own in places]
+    return [[(_operation(node), writers.get(node, rule.name)) for node in own] for own in places]
+
+
+def _operation(node: Reduction) -> str:
+    """Return in words what a reduction over the model computes."""
+    return node.monoid.name if node.of == "elements" else f"{node.monoid.name} of {node.of}"
 
 
 def _listed(sums: list[tuple[str, str]]) -> str:

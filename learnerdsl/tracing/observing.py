@@ -177,8 +177,8 @@ def _input(name: str) -> Any:
 def _check_reduction(name: str, reduction: Reduction) -> None:
     """Refuse what the last sweep cannot reduce, or what cannot be joined over tensors."""
     inside = [n for n in nodes([reduction.argument]) if isinstance(n, (Reduction, MatrixFunction))]
-    if inside or reduction.axes or reduction.block:
-        what = brief(inside[0]) if inside else "axes or blocks"
+    if inside or reduction.axes or reduction.block or reduction.of != "elements":
+        what = brief(inside[0]) if inside else "axes, blocks or of='tensors'"
         msg = (
             f"The observer {name!r} has {brief(reduction)} with {what}, which would need sweeps of "
             "its own; reduce values of elements over the tensor, or name what the rule computes."

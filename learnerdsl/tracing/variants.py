@@ -98,9 +98,10 @@ def _numbered(rule: Rule, expressions: list[sympy.Expr]) -> dict[Any, sympy.Symb
 
 
 def _operations(rule: Rule) -> list[Any]:
-    """Return the kinds of reductions over the model, in order."""
+    """Return the kinds of reductions over the model, in order, and what they count."""
     places = [starts(rule), values(rule), shown(rule)]
-    return [[type(node) for node in model_reductions(rule, place)] for place in places]
+    found = [model_reductions(rule, place) for place in places]
+    return [[(type(node), node.of) for node in own] for own in found]
 
 
 _SHARED = {

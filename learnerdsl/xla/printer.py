@@ -189,7 +189,9 @@ class XlaPrinter(JaxPrinter):
         return super().condition(expr)
 
     def reduction(self, expr: Any) -> str:
-        """Return a reduction over the tensor or over axes."""
+        """Return a reduction over axes or a tensor, or what a tensor contributes to the model's."""
+        if expr.of == "tensors":
+            return self.counted(expr, self.size())
         axes = self.body.axes_of(expr.argument)
         if not axes and not expr.axes:
             if expr.monoid is SUM:

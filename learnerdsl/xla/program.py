@@ -231,10 +231,7 @@ class _Module(Frame):
         lines: Lines = []
         for statement in part.statements:
             lines += self.lines_of(body, statement)
-        ends: list[str] = []
-        for one in part.sums:
-            node = one.node.func(one.node.argument, "tensor")
-            ends.append(self.text(body, node))
+        ends = [self.text(body, one.node) for one in part.sums]
         returned = [self.names[s] for s in part.results] + ends
         if returned:
             given = [p] * part.is_of_tensor + [self.names[s] for s in arguments]

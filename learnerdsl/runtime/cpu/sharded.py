@@ -112,15 +112,18 @@ class ShardedEngine(CpuEngine):
         self.firsts = np.array(first_elements(program, self.shards), np.int64)
         self.part = Tables(program, replace(work, shapes=[p.shape for p in parameters]))
         self.exchanges = exchanges(program)
-        self.joins = [
-            Join([program.layout.reduces[c].monoid for c in one.columns], one.vectors, self.shards)
-            for one in self.exchanges
-        ]
+        self.joins = [self._join_of(program, exchange) for exchange in self.exchanges]
         self.check_join = Join([SUM], (), self.shards)
         self.nonfinite: list[int] = []
         super().__init__(program, work, parameters)
         self.handed_down = [self._pairs(exchange) for exchange in self.exchanges]
         self.whole_matrices = WholeMatrices(self)
+
+    def _join_of(self, program: Program, exchange: Exchange) -> Join:
+        """Return what joins the results of a sweep."""
+        reduces = [program.layout.reduces[column] for column in exchange.columns]
+        by_tensor = [k for k, reduce in enumerate(reduces) if reduce.by_tensor]
+        return Join([r.monoid for r in reduces], exchange.vectors, self.shards, by_tensor)
 
     def make_memory(self, parameters: Sequence[np.ndarray]) -> ShardedMemory:
         """Allocate the arrays, with one part for what processes have joined already."""
