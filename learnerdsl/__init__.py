@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from learnerdsl.tracing import ndim as ndim
     from learnerdsl.tracing import normal as normal
     from learnerdsl.tracing import only_when as only_when
+    from learnerdsl.tracing import option as option
     from learnerdsl.tracing import shape as shape
     from learnerdsl.tracing import shared as shared
     from learnerdsl.tracing import state as state
@@ -197,6 +198,7 @@ _HOMES = {
         "ndim",
         "normal",
         "only_when",
+        "option",
         "shape",
         "shared",
         "state",

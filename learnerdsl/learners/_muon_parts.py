@@ -1,5 +1,7 @@
 """What the relatives of Muon share: what they refuse, momentum, rows, and the length of steps."""
 
+import math
+
 from learnerdsl import (
     HyperparameterError,
     RuleError,
@@ -75,16 +77,11 @@ def spectral_length(p, adjust_lr):
 
 
 def share_of(length, fraction):
-    """Return how many lines a fraction (numerator, denominator) of them are: at least one."""
-    is_pair = isinstance(fraction, tuple) and len(fraction) == 2
-    part, whole = fraction if is_pair else (0, 0)
-    if not 0 < part <= whole or part % 1 or whole % 1:
-        msg = (
-            f"fraction={fraction!r} must be two whole numbers, of which the first is not the "
-            "larger one, such as (1, 4) for a quarter."
-        )
+    """Return how many lines a fraction of them are, rounded up: at least one."""
+    if not 0 < fraction <= 1:
+        msg = f"fraction={fraction!r} must be above 0 and at most 1, such as 0.25 for a quarter."
         raise HyperparameterError(msg)
-    return max(1, -(-length * int(part) // int(whole)))
+    return max(1, math.ceil(fraction * length))
 
 
 def largest_lines(b, p, fraction, is_by_columns=False):

@@ -1,6 +1,6 @@
 """Dion2: the momentum's largest rows made orthogonal."""
 
-from learnerdsl import assign, combine, let, orthogonalize, rule, shape, state
+from learnerdsl import assign, combine, let, option, orthogonalize, rule, shape, state
 from learnerdsl.learners._muon_parts import largest_lines, refuse_vectors, spectral_length
 from learnerdsl.options import whole_from
 
@@ -13,7 +13,7 @@ def dion2(
     mu=0.95,
     weight_decay=0.01,
     eps=1e-8,
-    fraction=(1, 4),
+    fraction=option(0.25),
     ns_steps=5,
     ns_coefficients="polar_express_5",
     adjust_lr="spectral_norm",
@@ -45,7 +45,7 @@ def dion2(
         mu: share $\mu$ of the momentum of chosen rows that is kept, `ef_decay` in their code.
         weight_decay: decoupled weight decay $\lambda$, of all rows.
         eps: $\epsilon$, added to the norm that $M_S$ is divided by.
-        fraction: $\alpha$, as two whole numbers: (1, 4) is a quarter, and (1, 1) chooses all rows.
+        fraction: $\alpha$, an option: 0.25 is a quarter, and 1 chooses all rows.
         ns_steps: number of Newton-Schulz iterations.
         ns_coefficients: of the iterations, as in `muon`.
         adjust_lr: "spectral_norm" as above; "rms_norm" for $0.2 \sqrt{\max(\text{rows},
@@ -58,7 +58,7 @@ def dion2(
         >>> import numpy as np
         >>> from learnerdsl.learners import dion2
         >>> weights = np.zeros((2, 2))
-        >>> learner = dion2([weights], lr=0.1, fraction=(1, 2))
+        >>> learner = dion2([weights], lr=0.1, fraction=0.5)
         >>> for _ in range(3):
         ...     _ = learner.update([np.array([[3.0, 0.0], [0.0, -1.0]])])
         >>> weights.round(2) + 0.0

@@ -6,6 +6,7 @@ from learnerdsl import (
     let,
     maximum,
     mean,
+    option,
     orthogonalize,
     rule,
     sqrt,
@@ -30,7 +31,7 @@ def nordion2(
     beta2=0.95,
     weight_decay=0.01,
     eps=1e-8,
-    fraction=(1, 4),
+    fraction=option(0.25),
     ns_steps=5,
     ns_coefficients="polar_express_5",
     adjust_lr="spectral_norm",
@@ -66,7 +67,7 @@ def nordion2(
             their code.
         weight_decay: decoupled weight decay $\lambda$, of all rows.
         eps: $\epsilon$, added to norms and roots; the least norm of $Y$.
-        fraction: $\alpha$, as two whole numbers: (1, 4) is a quarter, and (1, 1) chooses all rows.
+        fraction: $\alpha$, an option: 0.25 is a quarter, and 1 chooses all rows.
         ns_steps: number of Newton-Schulz iterations.
         ns_coefficients: of the iterations, as in `muon`.
         adjust_lr: as in `dion2`.
@@ -77,7 +78,7 @@ def nordion2(
         >>> import numpy as np
         >>> from learnerdsl.learners import nordion2
         >>> weights = np.zeros((4, 2))
-        >>> learner = nordion2([weights], lr=0.1, fraction=(1, 2))
+        >>> learner = nordion2([weights], lr=0.1, fraction=0.5)
         >>> learner.update([np.array([[3.0, 0.0], [2.0, 1.0], [0.0, 0.1], [0.1, 0.0]])])
         True
         >>> weights.round(3) + 0.0

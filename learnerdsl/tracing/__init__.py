@@ -4,9 +4,11 @@ from learnerdsl.tracing.composition import only_when as only_when
 from learnerdsl.tracing.composition import trace_chain as trace_chain
 from learnerdsl.tracing.definition import Assignment as Assignment
 from learnerdsl.tracing.definition import HyperDefault as HyperDefault
+from learnerdsl.tracing.definition import NumberOption as NumberOption
 from learnerdsl.tracing.definition import OptionValue as OptionValue
 from learnerdsl.tracing.definition import Rule as Rule
 from learnerdsl.tracing.definition import StateSpec as StateSpec
+from learnerdsl.tracing.definition import option as option
 from learnerdsl.tracing.draws import normal as normal
 from learnerdsl.tracing.draws import uniform as uniform
 from learnerdsl.tracing.inverse import Inverse as Inverse

@@ -1,5 +1,6 @@
 """Define Rule, the frozen description of an update rule: symbols, states and assignments."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -21,11 +22,43 @@ from learnerdsl.expr import (
     adopted,
     expression,
 )
+from learnerdsl.numbers import as_number, quoted
 from learnerdsl.schedules import Schedule
 from learnerdsl.tracing.checks import check_lines, check_name, chooses_by_counts, names, uses_axes
 
-OptionValue = bool | int | str | tuple[Any, ...]
+OptionValue = bool | int | float | str | tuple[Any, ...]
 HyperDefault = float | Schedule | Callable[[int], float] | sympy.Expr
+
+
+class NumberOption(float):
+    """A number that is the default of an option, not of a hyperparameter; see `option`."""
+
+
+def option(default: float) -> float:
+    """Return a number as the default of an option, which the rule sees as a plain float.
+
+    A float as a default makes a hyperparameter, a symbol that may change at any time. An option has
+    a kernel for each value, so it may decide what a kernel has to know: how many rows to choose, or
+    whether to leave out a term.
+
+    Args:
+        default: a finite number.
+
+    Raises:
+        RuleError: it is something else.
+
+    >>> import learnerdsl as ld
+    >>> @ld.rule
+    ... def of_some_rows(p, g, lr=0.1, fraction=ld.option(0.25)):
+    ...     count = max(1, int(fraction * ld.shape(p)[-2]))
+    ...     chosen = ld.top_rows(ld.norm(ld.matmul(g, ld.transpose(g)), axis=-1), count)
+    ...     return ld.assign(p, ld.put_rows(p, chosen, ld.take_rows(p - lr * g, chosen)))
+    """
+    number = as_number(default)
+    if number is None or not math.isfinite(number):
+        msg = f"option({quoted(default)}) needs a finite number; other defaults need no option."
+        raise RuleError(msg)
+    return NumberOption(number)
 
 
 @dataclass(frozen=True)

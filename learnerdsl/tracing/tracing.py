@@ -26,7 +26,13 @@ from learnerdsl.numbers import as_count, as_number, as_numbers, quoted
 from learnerdsl.schedules import Schedule
 from learnerdsl.tracing.checks import names, uses_axes
 from learnerdsl.tracing.context import Trace, current_trace, within_depth
-from learnerdsl.tracing.definition import Assignment, HyperDefault, OptionValue, Rule
+from learnerdsl.tracing.definition import (
+    Assignment,
+    HyperDefault,
+    NumberOption,
+    OptionValue,
+    Rule,
+)
 from learnerdsl.tracing.language import Combination
 from learnerdsl.tracing.pickling import own_name
 from learnerdsl.tracing.places import (
@@ -279,6 +285,8 @@ def sort_arguments(
         numbers = None if isinstance(argument.default, list) else as_numbers(argument.default)
         if numbers is not None:
             options[argument.name] = numbers
+        elif isinstance(default, NumberOption):
+            options[argument.name] = float(default)
         elif isinstance(default, (bool, np.bool_, str)):
             options[argument.name] = default if isinstance(default, str) else bool(default)
         elif as_count(default) is not None and not isinstance(default, sympy.Expr):
@@ -290,8 +298,8 @@ def sort_arguments(
         else:
             msg = (
                 f"Argument {argument.name!r} of {function_name} needs a default: a float or a "
-                "schedule for a hyperparameter, a bool, int, str or tuple of numbers for a "
-                "compile-time option."
+                "schedule for a hyperparameter, a bool, int, str or tuple of numbers, or "
+                "learnerdsl.option(0.5), for a compile-time option."
             )
             raise RuleError(msg)
     return hypers, options
@@ -309,7 +317,8 @@ def choose_options(
     Raises:
         UnknownNameError: a given option does not exist.
         HyperparameterError: its value has another type than its default. Tuples of numbers and
-            texts may stand for each other, as numbers often have a name.
+            texts may stand for each other, as numbers often have a name. A number may be of any
+            type, but finite.
     """
     chosen = dict(defaults)
     for name, value in given.items():
@@ -318,17 +327,28 @@ def choose_options(
             msg = f"{rule_name} has no option {name!r}; its options are: {known}."
             raise UnknownNameError(msg)
         kind = type(defaults[name])
-        numbers = as_numbers(value) if kind in (str, tuple) else None
-        chosen[name] = value if numbers is None else numbers
-        if numbers is None and type(value) is not (str if kind is tuple else kind):
+        plain = _plain(value, kind)
+        if type(plain) is not kind and {type(plain), kind} != {str, tuple}:
             raise HyperparameterError(_of_other_type(rule_name, name, value, defaults[name]))
+        chosen[name] = plain
     return chosen
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """Return the value of an option as one of its kind, if it stands for one."""
+    if kind is float:
+        number = as_number(value)
+        return number if number is not None and math.isfinite(number) else None
+    if kind not in (str, tuple) or isinstance(value, str):
+        return value
+    return as_numbers(value)
 
 
 def _of_other_type(rule_name: str, name: str, value: Any, default: OptionValue) -> str:
     """Return the message that the value of an option has another type than its default."""
     kind = type(default)
-    what = "a tuple of numbers, or text," if kind is tuple else f"of type {kind.__name__},"
+    words = {tuple: "a tuple of numbers, or text,", float: "a finite number,"}
+    what = words.get(kind, f"of type {kind.__name__},")
     msg = f"Option {name}={quoted(value)} of {rule_name} must be {what} as its default {default!r}."
     if kind is int:
         msg += (

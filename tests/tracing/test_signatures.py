@@ -212,3 +212,46 @@ def test_what_is_no_tuple_of_numbers_is_refused(value):
     with pytest.raises(ld.HyperparameterError) as caught:
         of_numbers.trace(weights=value)
     assert "must be a tuple of numbers, or text, as its default (1.0, 2.0)" in str(caught.value)
+
+
+@ld.rule
+def of_share(p, g, lr=0.1, share=ld.option(0.5)):
+    """Counts rows by a number that Python computes with."""
+    return ld.assign(p, p - lr * max(1, int(share * ld.shape(p)[0])) * g)
+
+
+@pytest.mark.parametrize("value", [0.75, np.float32(0.75), np.array(0.75)], ids=repr)
+def test_an_option_may_be_a_number(value):
+    p = np.zeros(8)
+    learner = of_share([p], lr=1.0, share=value)
+    learner.update([np.ones(8)])
+    assert p[0] == -6.0
+    assert dict(of_share.trace(share=value).options) == {"share": 0.75}
+    assert dict(of_share.trace().options) == {"share": 0.5}
+    assert list(learner.hyperparameters) == ["lr"]
+
+
+def test_groups_and_chains_have_numbers_as_options():
+    p = {name: np.zeros(8) for name in "ab"}
+    groups = [{"params": "b", "share": 1}]
+    of_share(p, lr=1.0, groups=groups).update({name: np.ones(8) for name in "ab"})
+    assert (p["a"][0], p["b"][0]) == (-4.0, -8.0)
+    chain = ld.chain(ld.transforms.clip_by_value, ld.renamed(of_share, share="part"))
+    q = np.zeros(8)
+    chain([q], lr=1.0, part=0.25).update([np.ones(8)])
+    assert q[0] == -2.0
+    torch = pytest.importorskip("torch")
+    tensors = [torch.zeros(8, dtype=torch.float64) for _ in "ab"]
+    for tensor in tensors:
+        tensor.grad = torch.ones_like(tensor)
+    own = [{"params": [tensors[0]]}, {"params": [tensors[1]], "share": 1.0}]
+    of_share.torch(own, lr=1.0, share=0.25).step()
+    assert [float(t[0]) for t in tensors] == [-2.0, -8.0]
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, "half", (0.5,), True, None], ids=repr)
+def test_what_is_no_finite_number_is_refused_as_an_option(value):
+    with pytest.raises(ld.HyperparameterError, match=r"must be a finite number, as its default 0"):
+        of_share.trace(share=value)
+    with pytest.raises(ld.RuleError, match="needs a finite number; other defaults need no option"):
+        ld.option(value)

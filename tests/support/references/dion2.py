@@ -13,7 +13,7 @@ POLAR_EXPRESS = (
 )
 
 
-def dion2(params, grads, state, t, fraction=(1, 4), *, lr, mu, weight_decay, eps):
+def dion2(params, grads, state, t, fraction=0.25, *, lr, mu, weight_decay, eps):
     """Rows where there are not more of them than columns, else columns."""
     if t == 1:
         state["m"] = [np.zeros(p.shape) for p in params]
@@ -29,7 +29,7 @@ def dion2(params, grads, state, t, fraction=(1, 4), *, lr, mu, weight_decay, eps
                 w[row] -= lr * scale * step
 
 
-def nordion2(params, grads, state, t, fraction=(1, 4), *, lr, mu, beta2, weight_decay, eps):
+def nordion2(params, grads, state, t, fraction=0.25, *, lr, mu, beta2, weight_decay, eps):
     """Always rows, with a second moment for each."""
     if t == 1:
         state["m"] = [np.zeros(p.shape) for p in params]
@@ -59,7 +59,7 @@ def _norm(a):
 def _orthogonal_rows(m, g, fraction, mu, eps):
     """Add the gradient; return the chosen rows, and what they are made into."""
     m += g
-    count = min(len(m), max(1, math.ceil(len(m) * fraction[0] / fraction[1])))
+    count = min(len(m), max(1, math.ceil(fraction * len(m))))
     sums = [sum(abs(entry) for entry in row) for row in m]
     chosen = sorted(range(len(m)), key=lambda k: -sums[k])[:count]
     x = m[chosen]
