@@ -31,13 +31,27 @@ def checked_sums(sums: Any) -> str:
     return sums
 
 
-def checked_axes(rule: str, given: Any) -> tuple[str, ...]:
-    """Return the names of the axes over which parameters are split, or raise."""
+def checked_axes(rule: str, given: Any, divided: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the axes over which parameters are split, or raise.
+
+    Args:
+        rule: name of the rule.
+        given: what was written.
+        divided: the axes in the specs of the transformation.
+    """
+    given = divided if given is None else given
     names = () if given is None else (given,) if isinstance(given, str) else given
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         msg = (
             f"axis_name of {rule} must be the name of an axis of jax.shard_map or several, such as "
             f'"data" or ("data", "model"), got {quoted(given)}.'
+        )
+        raise HyperparameterError(msg)
+    missing = [name for name in divided if name not in names]
+    if missing:
+        msg = (
+            f"specs of {rule} divide parameters over {missing[0]!r}, which axis_name={given!r} "
+            "does not name; name it, or leave axis_name out."
         )
         raise HyperparameterError(msg)
     return tuple(dict.fromkeys(names))

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.placing import named, shard
+from learnerdsl.jax.parts import positions
 
 _ROUNDS = 10
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
@@ -15,9 +15,7 @@ _WORD = 0xFFFFFFFF
 
 def _words(p: Any, stream: int, seed: Any, step: Any, number: int) -> list[Any]:
     """Return four random words of 32 bits for each element, as uint64."""
-    position = jnp.arange(math.prod(p.shape), dtype=jnp.uint64).reshape(p.shape)
-    if named(p):  # else each part would get the same numbers
-        position = position + jnp.asarray(shard(p)).astype(jnp.uint64) * p.size
+    position = positions(p)
     seed, step = jnp.asarray(seed).astype(jnp.uint64), jnp.asarray(step).astype(jnp.uint64)
     c = [
         position & _WORD,

@@ -16,6 +16,7 @@ _OWN: dict[str, Any] = {
     "states": None,
     "sums": "float32",
     "axis_name": None,
+    "specs": None,
     "reshape": None,
 }
 

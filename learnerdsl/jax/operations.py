@@ -12,8 +12,11 @@ import jax.numpy as jnp
 
 from learnerdsl.jax.draws import normal as normal
 from learnerdsl.jax.draws import uniform as uniform
-from learnerdsl.jax.placing import each_part, joined, named, placed, unsplit
-from learnerdsl.jax.placing import size as size
+from learnerdsl.jax.parts import along as along
+from learnerdsl.jax.parts import axis_size as axis_size
+from learnerdsl.jax.parts import joined_max, joined_min, joined_product, joined_sum
+from learnerdsl.jax.parts import size as size
+from learnerdsl.jax.placing import joined, placed, unsplit
 from learnerdsl.jax.placing import where as where
 from learnerdsl.jax.placing import whole as whole
 from learnerdsl.jax.settings import current
@@ -32,12 +35,6 @@ def rounded(value: Any, p: Any) -> Any:
 def wide(value: Any) -> Any:
     """Return a number in float64; Python's numbers stay as they are."""
     return value if isinstance(value, (int, float)) else jnp.asarray(value, jnp.float64)
-
-
-def along(p: Any, *axes: int) -> Any:
-    """Return an array over some axes of a tensor, in float64; its values do not count."""
-    kept = {axis % p.ndim for axis in axes}
-    return jnp.empty([n if k in kept else 1 for k, n in enumerate(p.shape)], jnp.float64)
 
 
 def empty(p: Any, rows: int, cols: int) -> Any:
@@ -135,7 +132,8 @@ def either(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]
     return jax.lax.cond(jnp.reshape(condition, ()), filled(then), filled(otherwise))
 
 
-# Reductions over a tensor are scalars. Inside shard_map they join the parts of all devices.
+# Reductions over a tensor are scalars. Inside shard_map, all reductions join the parts of devices:
+# `axis` is what the elements belong to, if they have length 1 along other axes.
 
 
 def _sum_type(x: Any) -> Any:
@@ -143,28 +141,24 @@ def _sum_type(x: Any) -> Any:
     return jnp.float64 if current().sums == "float64" else x.dtype
 
 
-def sum_all(x: Any) -> Any:
+def sum_all(x: Any, axis: Any = None) -> Any:
     """Return the sum of all elements."""
-    total = jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64)
-    return jax.lax.psum(total, named(x)) if named(x) else total
+    return joined_sum(jnp.sum(x, dtype=_sum_type(x)).astype(jnp.float64), x, axis)
 
 
-def prod_all(x: Any) -> Any:
+def prod_all(x: Any, axis: Any = None) -> Any:
     """Return the product of all elements."""
-    product = jnp.prod(x, dtype=jnp.float64)
-    return jnp.prod(each_part(product)) if named(x) else product
+    return joined_product(jnp.prod(x, dtype=jnp.float64), x, axis)
 
 
-def max_all(x: Any) -> Any:
+def max_all(x: Any, axis: Any = None) -> Any:
     """Return the largest element; minus infinity if there is none."""
-    largest = jnp.max(x, initial=-jnp.inf).astype(jnp.float64)
-    return jax.lax.pmax(largest, named(x)) if named(x) else largest
+    return joined_max(jnp.max(x, initial=-jnp.inf).astype(jnp.float64), x, axis)
 
 
-def min_all(x: Any) -> Any:
+def min_all(x: Any, axis: Any = None) -> Any:
     """Return the smallest element; infinity if there is none."""
-    smallest = jnp.min(x, initial=jnp.inf).astype(jnp.float64)
-    return jax.lax.pmin(smallest, named(x)) if named(x) else smallest
+    return joined_min(jnp.min(x, initial=jnp.inf).astype(jnp.float64), x, axis)
 
 
 # Reductions over axes keep these axes, with length 1.
@@ -172,22 +166,23 @@ def min_all(x: Any) -> Any:
 
 def sum_over(x: Any, axis: Any) -> Any:
     """Return the sums over axes."""
-    return jnp.sum(x, axis, dtype=_sum_type(x), keepdims=True).astype(x.dtype)
+    total = jnp.sum(x, axis, dtype=_sum_type(x), keepdims=True)
+    return joined_sum(total, x, axis).astype(x.dtype)
 
 
 def prod_over(x: Any, axis: Any) -> Any:
     """Return the products over axes."""
-    return jnp.prod(x, axis, keepdims=True)
+    return joined_product(jnp.prod(x, axis, keepdims=True), x, axis)
 
 
 def max_over(x: Any, axis: Any) -> Any:
     """Return the largest elements over axes."""
-    return jnp.max(x, axis, keepdims=True, initial=-jnp.inf)
+    return joined_max(jnp.max(x, axis, keepdims=True, initial=-jnp.inf), x, axis)
 
 
 def min_over(x: Any, axis: Any) -> Any:
     """Return the smallest elements over axes."""
-    return jnp.min(x, axis, keepdims=True, initial=jnp.inf)
+    return joined_min(jnp.min(x, axis, keepdims=True, initial=jnp.inf), x, axis)
 
 
 # Functions of the matrices in the last two axes.

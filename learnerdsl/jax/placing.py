@@ -1,9 +1,8 @@
-"""Place values on devices: whole matrices, values like others, and reductions inside shard_map.
+"""Place values on devices under jit: whole matrices, and values like others.
 
 Where no array is sharded, nothing is added to a program.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +11,6 @@ import jax.numpy as jnp
 from jax.core import ShapedArray, Tracer
 from jax.experimental.shard_alike import shard_alike
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-
-from learnerdsl.errors import ArrayError
-from learnerdsl.jax.settings import current
 
 # Inside jit, the mesh of a traced array is known, whatever the types of its axes. How an array is
 # split over axes of the type Auto is not.
@@ -128,68 +124,3 @@ def alike(value: Any, old: Any) -> Any:
     if mesh is None or not _has_auto(mesh) or not isinstance(value, Tracer):
         return value
     return shard_alike(value, old)[0]
-
-
-# Inside shard_map, arrays are the parts of one device.
-
-
-def _varying(x: Any) -> frozenset[str]:
-    """Return the axes of the mesh over which the parts of an array differ."""
-    kind = jax.typeof(x)
-    types = getattr(kind, "mat", None)  # JAX 0.10
-    found = getattr(types, "varying", None)
-    return found if found is not None else getattr(kind, "vma", frozenset())
-
-
-def named(x: Any) -> tuple[str, ...]:
-    """Return those of the axes that the transformation was told over which an array is split."""
-    axes = current().axes
-    return tuple(axis for axis in axes if axis in _varying(x)) if axes else ()
-
-
-def check_axes(rule: str) -> None:
-    """Raise if it is not known over which of the named axes arrays are split.
-
-    Raises:
-        ArrayError: no shard_map is around, or one that does not keep track of it.
-    """
-    for axis in current().axes:
-        try:
-            is_known = axis in _varying(jax.lax.axis_index(axis))
-        except NameError:
-            msg = (
-                f"{rule} was made with axis_name={axis!r}, but its update is called where there is "
-                "no such axis; call it inside jax.shard_map, or leave axis_name out: under jit, "
-                "sharded arrays need none."
-            )
-            raise ArrayError(msg) from None
-        if not is_known:
-            msg = (
-                f"{rule} was made with axis_name={axis!r}, but it cannot be known which arrays "
-                "are split over that axis; use jax.shard_map with check_vma=True."
-            )
-            raise ArrayError(msg)
-
-
-def shards(x: Any) -> int:
-    """Return the number of parts that an array has over the named axes."""
-    return math.prod(jax.lax.axis_size(axis) for axis in named(x))
-
-
-def shard(x: Any) -> Any:
-    """Return the number of this part of an array, from 0."""
-    number: Any = 0
-    for axis in named(x):
-        number = number * jax.lax.axis_size(axis) + jax.lax.axis_index(axis)
-    return number
-
-
-def size(x: Any) -> int:
-    """Return the number of elements of all parts of an array."""
-    return x.size * shards(x)
-
-
-def each_part(x: Any) -> Any:
-    """Return the values that a number has in all parts, as a vector."""
-    own = jnp.zeros(shards(x), x.dtype).at[shard(x)].set(x)
-    return jax.lax.psum(own, named(x))

@@ -8,8 +8,11 @@ import sympy
 
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.expr import AxisState, MatrixState, StateSymbol, Where
+from learnerdsl.jax.division import Division, Shard
+from learnerdsl.jax.parts import named
 from learnerdsl.jax.placing import filled, on_mesh
 from learnerdsl.jax.programs import Model
+from learnerdsl.jax.settings import dividing
 from learnerdsl.tracing import Rule
 
 
@@ -62,6 +65,7 @@ def start(
     parameters: Sequence[Any],
     values: Sequence[Mapping[Any, Any]],
     storages: Mapping[str, Any],
+    divisions: Sequence[Division | None],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the states of each parameter, and those of the model, before the first update.
 
@@ -70,20 +74,23 @@ def start(
         parameters: the arrays.
         values: for each parameter, symbol -> value of hyperparameters.
         storages: name of a state with a value per element -> its dtype.
+        divisions: for each parameter, how it is divided, or None if it is whole.
     """
     own: list[dict[str, Any]] = []
-    elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
-    for k, element in enumerate(elements):
+    elements: list[Any] = []
+    for k, p in enumerate(parameters):
         functions = model.of(k)
-        found = model.call(
-            functions.start, element, *(values[k][s] for s in functions.start.arguments)
-        )
-        own.append(
-            {
-                symbol.name: _placed(symbol, value, element, functions.rule, storages)
-                for symbol, value in zip(functions.start.results, found, strict=True)
-            }
-        )
+        rule, arguments = functions.rule, [values[k][s] for s in functions.start.arguments]
+        shard = Shard(divisions[k], functions.has_matrices)
+        element = shard.entered(p, rule.parameter).astype(arithmetic(p.dtype))
+        with dividing(shard.inside):
+            found = model.call(functions.start, element, *arguments)
+        placed = {
+            symbol: _placed(symbol, value, element, rule, storages)
+            for symbol, value in zip(functions.start.results, found, strict=True)
+        }
+        own.append({symbol.name: shard.left(value, symbol) for symbol, value in placed.items()})
+        elements.append(element)
     dtype = number_type(parameters)
     first = model.program.model_start
     shared = values[0] if values else {}
@@ -118,6 +125,8 @@ def _placed(
         return jnp.full_like(p, value, dtype=dtype)
     if isinstance(symbol, MatrixState):
         return on_mesh(jnp.full(shape, value, dtype), p)
+    if named(p):  # zeros like a part would be of the same axes of the mesh
+        return jnp.full(shape, value, dtype)
     others = [axis for axis in range(p.ndim) if shape[axis] != p.shape[axis]]
     zeros = jnp.sum(jnp.zeros_like(p, dtype=dtype), others, keepdims=True)
     return zeros + jnp.asarray(value, dtype)

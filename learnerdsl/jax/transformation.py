@@ -1,27 +1,30 @@
 """Make gradient transformations of optax from rules."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec as P
 from jax.tree_util import keystr, tree_flatten_with_path
 
 from learnerdsl.define import UpdateRule
-from learnerdsl.errors import ArrayError, RuleError
+from learnerdsl.errors import ArrayError, HyperparameterError, RuleError
 from learnerdsl.expr import minibatch_size, model_size, seed, step
 from learnerdsl.jax.checks import checked_axes, checked_reshape, checked_storages, checked_sums
-from learnerdsl.jax.choosing import Choice, Chosen, OneRule, choice_of
+from learnerdsl.jax.choosing import Choice, OneRule, choice_of
+from learnerdsl.jax.division import Division
 from learnerdsl.jax.grouping import Groups
-from learnerdsl.jax.inputs import extra_inputs, extras_of_tensor, of_minibatch
-from learnerdsl.jax.placing import check_axes, scalars_on_mesh, size
-from learnerdsl.jax.programs import Model
+from learnerdsl.jax.inputs import extra_inputs, of_minibatch
+from learnerdsl.jax.parts import check_axes, size
+from learnerdsl.jax.placing import scalars_on_mesh
 from learnerdsl.jax.settings import Settings, using
+from learnerdsl.jax.specs import Specs
 from learnerdsl.jax.state import LearnerState, check_parameters, start
+from learnerdsl.jax.tensors import Tensors
 from learnerdsl.jax.updating import Update
 from learnerdsl.jax.values import Setting
 from learnerdsl.learner.reshaping import Reshape, seen_shapes
@@ -41,11 +44,14 @@ class Transformation(optax.GradientTransformationExtraArgs):
             rules together, as checkpoints have it.
         evaluation_parameters: function of (state, params) that returns the parameters to evaluate
             a model with: averages, for rules that keep them, else `params`.
+        state_specs: function of (params, specs) that returns a state of `jax.P`s, for the in_specs
+            and out_specs of `jax.shard_map`; by default of the `specs` of the transformation.
     """
 
     rule: UpdateRule | ByParameter
     rule_name: Callable[[Any], str]
     evaluation_parameters: Callable[[Any, Any], Any]
+    state_specs: Callable[..., LearnerState]
 
     def __repr__(self) -> str:
         what = self.rule.name if isinstance(self.rule, UpdateRule) else "several rules"
@@ -61,6 +67,7 @@ def transformation(
     states: Any = None,
     sums: str = "float32",
     axis_name: str | Sequence[str] | None = None,
+    specs: Any = None,
     reshape: Reshape | None = None,
     **arguments: Any,
 ) -> Transformation:
@@ -86,6 +93,9 @@ def transformation(
         axis_name: the axis or axes of `jax.shard_map` over which parameters are split, if the
             update is called inside; then sums, norms and sizes are those of whole parameters. None
             if it is not: `jax.jit` needs no names to update sharded arrays.
+        specs: a tree of `jax.P` like the parameters, or a prefix of it, that says how `shard_map`
+            divides them, for rules with rows, columns or functions of matrices. Then `axis_name` is
+            that of the specs, unless it is given.
         reshape: the shape in which the rule sees a parameter, a function of its path and shape; see
             `learnerdsl.Learner`.
         arguments: hyperparameters and options of the rule; of several rules, those of one may
@@ -111,13 +121,18 @@ def transformation(
     if choice is None:
         msg = f"A transformation needs a rule, got {quoted(rule)}; decorate a function with @rule."
         raise RuleError(msg)
-    settings = Settings(checked_sums(sums), checked_axes(name, axis_name))
-    own = _Maker(choice, seed, labelled, states, settings, checked_reshape(name, reshape, settings))
+    divided = None if specs is None else Specs(name, specs)
+    settings = Settings(
+        checked_sums(sums), checked_axes(name, axis_name, () if divided is None else divided.axes)
+    )
+    seen = checked_reshape(name, reshape, settings)
+    own = _Maker(choice, seed, labelled, states, settings, seen, divided)
     update: Any = own.update
     made = Transformation(own.init, update)
     made.rule = rule
     made.rule_name = own.rule_name
     made.evaluation_parameters = own.evaluation_parameters
+    made.state_specs = own.state_specs
     return made
 
 
@@ -132,6 +147,7 @@ class _Maker:
         states: Any,
         settings: Settings,
         reshape: Reshape | None,
+        specs: Specs | None,
     ) -> None:
         self.name = choice.name
         self.choice = choice
@@ -140,6 +156,7 @@ class _Maker:
         self.settings = settings
         self.given_states = states
         self.reshape = reshape
+        self.specs = specs
         if isinstance(choice, OneRule):
             self.storages(choice.models.states)
 
@@ -159,7 +176,11 @@ class _Maker:
         storages = self.storages(own.chosen.states)
         with self.tracing():
             each, of_model = start(
-                own.model, own.seen(own.leaves), [shared[g]() for g in own.groups], storages
+                own.model,
+                own.seen(own.leaves),
+                [shared[g]() for g in own.groups],
+                storages,
+                own.divisions,
             )
         if own.model.counts_samples:
             of_model = {**of_model, SAMPLES: jnp.zeros((), jnp.int32)}
@@ -178,6 +199,8 @@ class _Maker:
         gradients = own.tree.flatten_up_to(updates)
         with using(self.settings):
             check_axes(self.name)
+            if self.specs is not None:
+                own.check_gradients(self.name, gradients)
         shared = self.shared(own, state.count)
         rules = [variant.rule for variant in own.model.program.variants]
         arrays, scalars = extra_inputs(rules, own.tree, extras)
@@ -192,6 +215,7 @@ class _Maker:
                 own.trained(own.states_of(state)),
                 state.model,
                 own.extras(arrays),
+                own.divisions,
             )
             done.run()
             kinds = [g.dtype for g in own.trained(gradients)]
@@ -220,11 +244,36 @@ class _Maker:
                 own.trained(own.states_of(state)),
                 state.model,
                 [{} for _ in arrays],
+                own.divisions,
             )
             shown = [done.shown(k, p.dtype) for k, p in enumerate(arrays)]
         return own.filled(own.given(shown), own.leaves)
 
-    def tensors(self, params: Any) -> "_Tensors":
+    def state_specs(self, params: Any, specs: Any = None) -> LearnerState:
+        """Return how a state is divided, if parameters are divided as some specs say.
+
+        Args:
+            params: the parameters, or `jax.ShapeDtypeStruct`s.
+            specs: as those of the transformation.
+
+        Raises:
+            LearnerError: there are no specs, or they do not fit the parameters.
+        """
+        given = self.specs if specs is None else Specs(self.name, specs)
+        if given is None:
+            msg = (
+                f"{self.name} was made without specs; give them: "
+                "state_specs(params, {'w': jax.P('model', None), ...})."
+            )
+            raise HyperparameterError(msg)
+        own = self.tensors(params)
+        each = own.state_specs(own.trained(given.divisions(params)))
+        names = dict.fromkeys([*own.chosen.states, *(n for values in each for n in values)])
+        of_model = [spec.symbol.name for spec in own.model.model_states]
+        of_model += [SAMPLES] * own.model.counts_samples
+        return LearnerState(P(), own.states(each, names), dict.fromkeys(of_model, P()))
+
+    def tensors(self, params: Any) -> Tensors:
         """Return the leaves of a tree of parameters, and the rule for their shapes."""
         paths, tree = tree_flatten_with_path(params)
         leaves = [leaf for _, leaf in paths]
@@ -236,8 +285,19 @@ class _Maker:
             name: tuple(leaves[k].shape) for name, k in zip(names, places, strict=True)
         }
         shapes = list((seen_shapes(self.reshape, own) or own).values())
-        chosen = self.choice.rules_for(names, shapes, [n for n in numbers if n is not None])
-        return _Tensors(leaves, tree, places, names, chosen, shapes)
+        every = [None] * len(leaves) if self.specs is None else self.divisions(self.specs, params)
+        divisions = [every[k] for k in places]
+        whole = [
+            shape if division is None else division.whole_shape(shape)
+            for shape, division in zip(shapes, divisions, strict=True)
+        ]
+        chosen = self.choice.rules_for(names, whole, [n for n in numbers if n is not None])
+        return Tensors(leaves, tree, places, names, chosen, shapes, divisions, whole)
+
+    def divisions(self, specs: Specs, params: Any) -> list[Division | None]:
+        """Return how the parameters are divided that are parts; None for the others."""
+        with using(self.settings):
+            return specs.of_parts(params)
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -245,7 +305,7 @@ class _Maker:
         with jax.enable_x64(True), using(self.settings):
             yield
 
-    def shared(self, own: "_Tensors", count: Any) -> list[Callable[[], dict[Any, Any]]]:
+    def shared(self, own: Tensors, count: Any) -> list[Callable[[], dict[Any, Any]]]:
         """Return for each group a function of what its parameters share: symbol -> value.
 
         Functions of the caller are called here, with the caller's setting of float64.
@@ -266,78 +326,3 @@ def _shared(
     now = jnp.asarray(count).astype(jnp.float64) + 1
     values = {h: own.value(now, called[h]) for h, own in settings.items()}
     return {step: now, seed: key, model_size: size, **values}
-
-
-@dataclass(frozen=True)
-class _Tensors:
-    """The leaves of a tree of parameters.
-
-    Attributes:
-        leaves: the parameters.
-        tree: how to make the tree of them.
-        places: the numbers of those that are trained.
-        names: the paths of these.
-        chosen: the rules of these.
-        shapes: the shapes in which the rules see them.
-    """
-
-    leaves: list[Any]
-    tree: Any
-    places: list[int]
-    names: list[str]
-    chosen: Chosen
-    shapes: list[tuple[int, ...]]
-
-    @property
-    def groups(self) -> list[int]:
-        """Return for each trained parameter the index of its settings."""
-        return self.chosen.groups
-
-    @property
-    def model(self) -> Model:
-        """Return the rules of the trained parameters."""
-        return self.chosen.model
-
-    def trained(self, values: Sequence[Any]) -> list[Any]:
-        """Return those of the values, one for each leaf, that belong to trained parameters."""
-        return [values[k] for k in self.places]
-
-    def seen(self, values: Sequence[Any]) -> list[Any]:
-        """Return those of the arrays that belong to trained parameters, as their rules see them."""
-        return list(map(_reshaped, self.trained(values), self.shapes))
-
-    def given(self, values: Sequence[Any]) -> list[Any]:
-        """Return arrays of the trained parameters in the shapes that these have."""
-        return list(map(_reshaped, values, [p.shape for p in self.trained(self.leaves)]))
-
-    def extras(self, values: Mapping[Any, Sequence[Any]]) -> list[dict[Any, Any]]:
-        """Return for each trained parameter, symbol -> value of the extra inputs that it has."""
-        found: list[dict[Any, Any]] = []
-        for k, (place, shape) in enumerate(zip(self.places, self.shapes, strict=True)):
-            own = {symbol: value[place] for symbol, value in values.items()}
-            found.append(extras_of_tensor(self.model.of(k).rule, self.names[k], shape, own))
-        return found
-
-    def filled(self, values: Sequence[Any], others: Sequence[Any]) -> Any:
-        """Return a tree of values of the trained parameters, and of other values for the rest."""
-        every = dict(zip(self.places, values, strict=True))
-        return jax.tree.unflatten(self.tree, [every.get(k, o) for k, o in enumerate(others)])
-
-    def states(self, each: Sequence[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Any]:
-        """Return name of a state -> a tree of its values, from those of the trained parameters."""
-        none = [optax.MaskedNode()] * len(self.leaves)
-        return {n: self.filled([own.get(n, none[0]) for own in each], none) for n in names}
-
-    def states_of(self, state: LearnerState) -> list[dict[str, Any]]:
-        """Return for each leaf, name -> value of its states."""
-        own: list[dict[str, Any]] = [{} for _ in self.leaves]
-        for name, values in state.states.items():
-            for k, value in enumerate(self.tree.flatten_up_to(values)):
-                if not isinstance(value, optax.MaskedNode):
-                    own[k][name] = value
-        return own
-
-
-def _reshaped(array: Any, shape: tuple[int, ...]) -> Any:
-    """Return an array in another shape; itself if it has that."""
-    return array if jnp.shape(array) == tuple(shape) else jnp.reshape(array, shape)

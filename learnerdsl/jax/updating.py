@@ -7,9 +7,12 @@ import jax.numpy as jnp
 
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import MatrixState, RingState, step, tensor_number
+from learnerdsl.jax.division import Division, Shard
 from learnerdsl.jax.operations import cast, wide
-from learnerdsl.jax.placing import alike, filled, named, whole
+from learnerdsl.jax.parts import named
+from learnerdsl.jax.placing import alike, filled, whole
 from learnerdsl.jax.programs import Model
+from learnerdsl.jax.settings import dividing
 from learnerdsl.jax.state import arithmetic
 from learnerdsl.monoids import MONOIDS
 from learnerdsl.xla import Function, VariantFunctions
@@ -30,6 +33,8 @@ class Update:
         states: for each parameter, name -> value of a state; arrays or scalars.
         numbers: name -> value of a state of the model.
         extras: for each parameter, symbol -> value of an extra of its own.
+        divisions: for each parameter, how it is divided inside shard_map; None if it is whole, or
+            if that was not told.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Update:
         states: Sequence[Mapping[str, Any]],
         numbers: Mapping[str, Any],
         extras: Sequence[Values],
+        divisions: Sequence[Division | None],
     ) -> None:
         self.model = model
         self.groups = groups
@@ -51,7 +57,11 @@ class Update:
             key: {**shared[key[0]], **own}
             for key in dict.fromkeys(zip(groups, model.variants, strict=True))
         }
-        self.elements = [p.astype(arithmetic(p.dtype)) for p in parameters]
+        self.shards = [Shard(d, model.of(k).has_matrices) for k, d in enumerate(divisions)]
+        self.elements = [
+            self.entered(k, p, arithmetic(p.dtype), model.of(k).rule.parameter)
+            for k, p in enumerate(parameters)
+        ]
         self.states = states
         self.own = [self._inputs(k, gradient, extras[k]) for k, gradient in enumerate(gradients)]
         for k in range(len(gradients)):
@@ -66,28 +76,34 @@ class Update:
         p, functions = self.elements[k], self.model.of(k)
         gradient = self.own[k][functions.rule.gradient]
         axes = named(p) or named(gradient)
-        if axes and functions.has_axes:
+        if axes and functions.has_axes and self.shards[k].division is None:
             what = "functions of whole matrices" if functions.has_matrices else "values of axes"
             msg = (
                 f"{functions.rule.name} computes {what}, but shard_map splits a parameter over "
-                f"{axes[0]!r}, so that an update sees a part of shape {p.shape}; call the update "
-                "under jit with arrays that have a NamedSharding, or with whole parameters."
+                f"{axes[0]!r}, so that an update sees a part of shape {p.shape}; say by specs= how "
+                "parameters are divided, or call the update under jit with arrays that have a "
+                "NamedSharding."
             )
             raise ArrayError(msg)
+
+    def entered(self, k: int, x: Any, dtype: Any, symbol: Any) -> Any:
+        """Return an array as the functions of a tensor see it."""
+        return self.shards[k].entered(x, symbol).astype(dtype)
 
     def _inputs(self, k: int, gradient: Any, extras: Values) -> Values:
         """Return the values of a tensor before the update."""
         rule, dtype = self.model.of(k).rule, self.elements[k].dtype
-        values: Values = {rule.gradient: gradient.astype(dtype), tensor_number: k}
+        own = self.entered(k, gradient, dtype, rule.gradient)
+        values: Values = {rule.gradient: own, tensor_number: k}
         for symbol, value in extras.items():
             is_number = symbol.shape == "tensor"
-            values[symbol] = wide(value) if is_number else value.astype(dtype)
+            values[symbol] = wide(value) if is_number else self.entered(k, value, dtype, symbol)
         for spec in rule.states:
             symbol = spec.symbol
             if symbol.shape == "tensor":
                 values[symbol] = wide(self.states[k][symbol.name])
             elif symbol.shape != "model":
-                value = self.states[k][symbol.name].astype(dtype)
+                value = self.entered(k, self.states[k][symbol.name], dtype, symbol)
                 values[symbol] = whole(value) if isinstance(symbol, MatrixState) else value
         return values
 
@@ -105,7 +121,8 @@ class Update:
         """Compute a level of one tensor; return its parts of the sums over the model."""
         function = self.model.of(k).levels[level][1]
         values, p = self.own[k], self.elements[k]
-        found = self.model.call(function, p, *self.arguments(function, k))
+        with dividing(self.shards[k].inside):
+            found = self.model.call(function, p, *self.arguments(function, k))
         count = len(function.results)
         values |= dict(zip(function.results, found[:count], strict=bool(found)))
         return found[count:]
@@ -142,19 +159,23 @@ class Update:
 
     def change(self, k: int, dtype: Any) -> Any:
         """Return what is added to a parameter."""
-        symbol, p = self.model.of(k).change, self.elements[k]
-        if symbol is None:
-            return jnp.zeros_like(p, dtype=dtype)
-        value = filled(jnp.asarray(self.value(k, symbol)), p)
-        return self.placed(k, value, p).astype(dtype)
+        functions, p = self.model.of(k), self.elements[k]
+        if functions.change is None:
+            value = jnp.zeros_like(p, dtype=dtype)
+        else:
+            own = filled(jnp.asarray(self.value(k, functions.change)), p)
+            value = self.placed(k, own, p).astype(dtype)
+        return self.shards[k].left(value, functions.rule.parameter)
 
     def shown(self, k: int, dtype: Any) -> Any:
         """Return the values of a parameter to evaluate a model with."""
-        function, p = self.model.of(k).evaluation, self.elements[k]
-        if function is None:
-            return p.astype(dtype)
-        (value,) = self.model.call(function, p, *self.arguments(function, k))
-        return filled(value, p).astype(dtype)
+        functions, p = self.model.of(k), self.elements[k]
+        value = p
+        if functions.evaluation is not None:
+            arguments = self.arguments(functions.evaluation, k)
+            with dividing(self.shards[k].inside):
+                (value,) = self.model.call(functions.evaluation, p, *arguments)
+        return self.shards[k].left(filled(value, p), functions.rule.parameter).astype(dtype)
 
     def placed(self, k: int, value: Any, old: Any) -> Any:
         """Return a value split over devices as an old one, which whole matrices were not."""
@@ -176,7 +197,7 @@ class Update:
             if symbol.shape == "tensor":
                 found[symbol.name] = value.reshape(()).astype(old.dtype)
                 continue
-            value = filled(value, old)
+            value = self.shards[k].left(filled(value, self.own[k][symbol]), symbol)
             is_matrix = isinstance(symbol, MatrixState)
             placed = whole(value) if is_matrix else self.placed(k, value, old)
             found[symbol.name] = placed.astype(old.dtype)

@@ -10,8 +10,10 @@ from learnerdsl.expr import (
     AxisSize,
     AxisState,
     Draw,
+    MatrixExtra,
     MatrixFunction,
     MatrixLeaf,
+    MatrixState,
     Maximum,
     Minimum,
     NarrowDraw,
@@ -156,17 +158,23 @@ def _outside_reductions(roots: Sequence[Any]) -> set[Any]:
 
 
 def has_matrices(body: Body) -> bool:
-    """Return whether functions of matrices are computed."""
+    """Return whether matrices are computed, or given as states or extras."""
+    if any(isinstance(symbol, (MatrixExtra, MatrixState)) for symbol in _given(body)):
+        return True
     roots = [s.expression for s in body.statements]
-    return any(isinstance(node, MatrixFunction) for node in nodes(roots))
+    return any(isinstance(node, (MatrixFunction, MatrixLeaf)) for node in nodes(roots))
 
 
 def has_axes(body: Body) -> bool:
     """Return whether values belong to axes of the parameter, or to matrices."""
-    given = (*body.rule.extras, *(spec.symbol for spec in body.rule.states))
-    if any(isinstance(symbol, (AxisExtra, AxisState)) for symbol in given):
+    if any(isinstance(symbol, (AxisExtra, AxisState)) for symbol in _given(body)):
         return True
     roots = [s.expression for s in body.statements] + [one.node for one in body.sums]
     kinds = (AxisSize, MatrixLeaf, MatrixFunction)
     over_axes = (NarrowDraw, Reduction)
     return any(isinstance(n, kinds) or (isinstance(n, over_axes) and n.axes) for n in nodes(roots))
+
+
+def _given(body: Body) -> list[Any]:
+    """Return the extra inputs and the states of a rule."""
+    return [*body.rule.extras, *(spec.symbol for spec in body.rule.states)]

@@ -35,7 +35,7 @@ WHOLE = 64
 OPERATIONS = frozenset(
     {
         *LINEAR_ALGEBRA,
-        *("along", "empty", "matmul", "normal", "power"),
+        *("along", "axis_size", "empty", "matmul", "normal", "power"),
         *("cast", "either", "quotient", "root", "rounded", "size", "times", "uniform", "when"),
         *("where", "whole"),
         *(f"{name}_{extent}" for name in MONOIDS for extent in ("all", "over")),
@@ -86,6 +86,10 @@ class XlaPrinter(JaxPrinter):
     def size(self) -> str:
         """Return the number of elements of the parameter, of which each device may have a part."""
         return self.own("size", self.parameter)
+
+    def length(self, axis: int) -> str:
+        """Return the length of an axis, of which each device may have a part."""
+        return self.own("axis_size", self.parameter, self.axis(axis))
 
     def number(self, value: float) -> str:
         """Return a constant."""
@@ -203,13 +207,15 @@ class XlaPrinter(JaxPrinter):
         name = expr.monoid.name
         if not expr.axes:
             return self.own(f"{name}_all", text)
-        over = self.own(f"{name}_over", text, self.reduced_axes(expr.axes))
+        written = self.reduced_axes(expr.axes)
+        over = self.own(f"{name}_over", text, written)
         if self.body.axes_of(expr):
             return over
         # No axis is left: a scalar, in float64 as all are.
         if text.startswith("jnp.broadcast_to("):
             return self.own("max_all", over)  # one of equal values
-        return self.own(f"{name}_all", text)
+        is_of_all = len(set(expr.axes)) == self.body.rule.ndim
+        return self.own(f"{name}_all", text, *([] if is_of_all else [written]))
 
     def squared(self, argument: Any) -> str:
         """Return the argument of a reduction."""

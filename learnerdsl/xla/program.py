@@ -43,7 +43,7 @@ class VariantFunctions:
         evaluation: the function of the weights to evaluate with, or None.
         wide: symbol of a rounded argument -> the scalar.
         reads_parameter: whether an update needs the values of the parameter, not only its shape.
-        has_matrices: whether functions of matrices are computed.
+        has_matrices: whether matrices are computed, or given as states or extras.
         has_axes: whether values belong to rows, columns or other axes, or to matrices, so that a
             part of the parameter is not enough to compute them.
     """

@@ -2,12 +2,17 @@
 
 import re
 
+import jax
+import jax.numpy as jnp
+import optax
 import pytest
+from jax.sharding import PartitionSpec as P
 from support import ROOT
 from support.devices import on_eight_devices
 from support.tiers import REPRESENTATIVES
 
-pytest.importorskip("optax")
+import learnerdsl.jax as ldj
+from learnerdsl.errors import HyperparameterError
 
 AXES = ["Auto", "Explicit"]
 BOTH = ["data", "model"]
@@ -27,6 +32,10 @@ def done():
         "unknown": ["refused", "lamb", False],
         "draws": ["distinct_draws", BOTH],
         "same draws": ["distinct_draws", None],
+        "specs": ["with_specs", ["adafactor", "muon", "noisy_sgd"]],
+        "collectives": ["counted_parts", ["adam", "adafactor", "muon"]],
+        "errors": ["errors_of_specs"],
+        "extras": ["extras_in_parts"],
     }
     return dict(zip(jobs, on_eight_devices(*jobs.values()), strict=True))
 
@@ -93,7 +102,7 @@ def test_states_of_the_model_and_copies_on_devices():
 def test_rules_with_axes_are_refused_where_they_see_parts(done):
     assert re.fullmatch(
         r"ArrayError: adafactor computes values of axes, but shard_map splits a parameter over "
-        r"'data', so that an update sees a part of shape \(2, 4\); call the update under jit .*",
+        r"'data', so that an update sees a part of shape \(2, 4\); say by specs= how parameters .*",
         done["axes"],
     )
 
@@ -108,3 +117,99 @@ def test_axes_that_are_not_kept_track_of_are_refused(done):
 def test_parts_get_random_numbers_of_their_own(done):
     assert done["draws"] == 8
     assert done["same draws"] == 4
+
+
+# What specs say
+
+
+def test_specs_make_rows_matrices_and_draws_those_of_whole_parameters(done):
+    assert max(done["specs"].values()) < SAME, done["specs"]
+
+
+def test_extras_of_rows_and_columns_are_given_in_parts(done):
+    assert done["extras"] < SAME
+
+
+@pytest.mark.slow
+def test_all_kinds_of_rules_update_parts():
+    """Also parts of length 1, and states that are made inside of shard_map."""
+    by_element = {"adam", "adashift", "amsgrad", "lion", "momentum_sgd", "sgd"}
+    rules, sorts = sorted(REPRESENTATIVES - by_element), ["adafactor", "muon", "noisy_sgd"]
+    found = on_eight_devices(
+        ["with_specs", rules], ["with_specs", sorts, True], ["with_specs", sorts, False, True]
+    )
+    assert all(max(own.values()) < SAME for own in found), found
+
+
+def test_parts_are_joined_once(done):
+    """Of `a`, which one axis divides, `b`, which two do, and the vector `c`."""
+    found = done["collectives"]
+    assert found["adam"] == {}
+    # Each matrix: parameter, gradient and momentum.
+    assert found["muon"] == {"all_gather": 6}
+    # Norms of the parameter and of the update: 6. Sums over rows: 2, and over columns: 1, as no
+    # axis divides the columns of `a`. The mean of the sums of rows: 2.
+    assert found["adafactor"] == {"psum": 11}
+
+
+def test_specs_that_arrays_do_not_have_are_refused(done):
+    more, fewer, gradient = done["errors"]
+    assert more == (
+        "ArrayError: The specs of adafactor and the in_specs of jax.shard_map differ: shard_map "
+        "divides 'a' over 'data'; give both the same specs."
+    )
+    assert "shard_map does not divide 'a' over 'data'; give both" in fewer
+    assert gradient == (
+        "ArrayError: The gradient of 'a' differs between the devices of 'data', over which specs "
+        "of adafactor does not divide the parameter; average it first, by "
+        "jax.lax.pmean(gradient, 'data')."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"specs": {"w": "model"}}, "specs of sm3 must be a tree of jax.P .*; got 'model' in it"),
+        (
+            {"specs": P("model"), "axis_name": "data"},
+            "specs of sm3 divide parameters over 'model', which axis_name='data' does not name",
+        ),
+    ],
+)
+def test_specs_are_checked_where_they_are_given(arguments, message):
+    with pytest.raises(HyperparameterError, match=message):
+        ldj.sm3(**arguments)
+
+
+def test_specs_must_fit_the_parameters():
+    params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2)}
+    with pytest.raises(HyperparameterError, match=r"The specs of sm3 do not fit the tree"):
+        ldj.sm3(specs={"w": P()}).init(params)
+    with pytest.raises(HyperparameterError, match=r"spec of 'b', .* has 2 axes.* parameter has 1"):
+        ldj.sm3(specs=P("data", "model")).init(params)
+    with pytest.raises(HyperparameterError, match=r"sm3 was made without specs; give them"):
+        ldj.sm3().state_specs(params)
+
+
+def test_states_are_divided_along_the_axes_that_they_have():
+    params = {"w": jax.ShapeDtypeStruct((8, 4), jnp.float32), "b": jnp.ones(4)}
+    found = ldj.adafactor(specs={"w": P("data", "model"), "b": P()}).state_specs(params)
+    assert found.states["row"] == {"w": P("data"), "b": optax.MaskedNode()}
+    assert found.states["col"] == {"w": P(None, "model"), "b": optax.MaskedNode()}
+    assert found.states["v"] == {"w": optax.MaskedNode(), "b": P()}
+    assert found.count == P()
+    matrices = ldj.soap().state_specs({"w": params["w"]}, P(("data", "model")))
+    assert matrices.states["m"] == {"w": P(("data", "model"))}
+    assert {found["w"] for name, found in matrices.states.items() if name not in "mv"} == {P()}
+    assert ldj.prodigy().state_specs(params, P()).model == {"d": P(), "r": P()}
+
+
+def test_a_tree_of_states_and_that_of_their_specs_are_alike():
+    params = {"w": jnp.ones((8, 4)), "b": jnp.ones(4)}
+    for tx in (
+        ldj.adafactor(),
+        ldj.prodigy(),
+        ldj.adam(groups={"f": None}, labels={"w": "f", "b": ""}),
+    ):
+        state, specs = tx.init(params), tx.state_specs(params, P())
+        assert jax.tree.structure(state) == jax.tree.structure(specs)

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections import Counter
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ import optax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+import learnerdsl as ld
 import learnerdsl.jax as ldj
 from learnerdsl import learners
 from learnerdsl.errors import LearnerError
@@ -23,6 +25,8 @@ from learnerdsl.errors import LearnerError
 SHAPES = {"a": (8, 4), "b": (4, 8), "c": (8,)}
 SPLITS = {"a": P("data", None), "b": P("data", "model"), "c": P("model")}
 BOTH = ("data", "model")
+SINGLE = {"a": P(BOTH), "b": P(None, ("model", "data")), "c": P(BOTH)}
+"""Splits in which each part has length 1 along an axis."""
 KINDS = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
 COLLECTIVES = re.compile(rf"= .*?\b({KINDS})(?:-start)?\(")
 
@@ -41,10 +45,10 @@ def whole(tree):
     return jax.tree.map(jnp.asarray, tree)
 
 
-def split_over(mesh):
+def split_over(mesh, splits=SPLITS):
     """Return a function that puts a tree of arrays on the devices of a mesh."""
     return lambda tree: {
-        name: jax.device_put(x, NamedSharding(mesh, SPLITS[name])) for name, x in tree.items()
+        name: jax.device_put(x, NamedSharding(mesh, splits[name])) for name, x in tree.items()
     }
 
 
@@ -57,22 +61,32 @@ def names_for(tx):
     return tuple(SHAPES)
 
 
-def trained(tx, place, steps=4):
-    """Return the parameters and the states after each update, and the number of compilations."""
-    names = names_for(tx)
+def step_of(tx):
+    """Return a function of parameters, state and gradients that returns the first two, updated."""
     rule = tx.rule.trace(shape=(4, 8))
     arrays = [e.name for e in rule.extras if e.shape != "model"]
-    compiled = 0
 
-    @jax.jit
     def step(params, state, grads):
-        nonlocal compiled
-        compiled += 1
         extras = {name: jax.tree.map(lambda g: jnp.abs(g) + 0.1, grads) for name in arrays}
         updates, state = tx.update(
             grads, state, params, minibatch_size=32, loss=jnp.asarray(0.7), **extras
         )
         return optax.apply_updates(params, updates), state
+
+    return step
+
+
+def trained(tx, place, steps=4):
+    """Return the parameters and the states after each update, and the number of compilations."""
+    names = names_for(tx)
+    own = step_of(tx)
+    compiled = 0
+
+    @jax.jit
+    def step(*arguments):
+        nonlocal compiled
+        compiled += 1
+        return own(*arguments)
 
     params = place(values(0, names))
     found = [(params, tx.init(params))]
@@ -181,35 +195,24 @@ def collectives(make):
 # shard_map
 
 
-def in_parts(tx, steps=3, check_vma=True):
-    """Return the parameters after updates inside shard_map, in a list of the steps."""
-    mesh = mesh_of("Auto")
-    place = split_over(mesh)
-    params = place(values(0))
-    state = tx.init(params)
-    own = {
-        name: {
-            k: jax.tree.map(lambda leaf, k=k: SPLITS[k] if leaf.shape == SHAPES[k] else P(), x)
-            for k, x in tree.items()
-        }
-        for name, tree in state.states.items()
-    }
-    specs = jax.tree.map(lambda _: P(), state)._replace(states=own)
+def mapped(tx, params, splits=SPLITS, check_vma=True):
+    """Return functions of parts, compiled: the start of the states, and an update."""
+    splits = {name: splits[name] for name in params}
+    states = tx.state_specs(params, splits)
+    mapped = partial(jax.shard_map, mesh=mesh_of("Auto"), check_vma=check_vma)
+    start = mapped(tx.init, in_specs=(splits,), out_specs=states)
+    step = mapped(step_of(tx), in_specs=(splits, states, splits), out_specs=(splits, states))
+    return jax.jit(start), jax.jit(step)
 
-    @jax.jit
-    @jax.shard_map(
-        mesh=mesh,
-        in_specs=(SPLITS, specs, SPLITS),
-        out_specs=(SPLITS, specs),
-        check_vma=check_vma,
-    )
-    def step(params, state, grads):
-        updates, state = tx.update(grads, state, params)
-        return optax.apply_updates(params, updates), state
 
-    found = [(params, state)]
+def in_parts(tx, names=tuple(SHAPES), splits=SPLITS, steps=3, check_vma=True, begins_inside=False):
+    """Return the parameters and states after updates inside shard_map, in a list of the steps."""
+    place = split_over(mesh_of("Auto"), splits)
+    params = place(values(0, names))
+    start, step = mapped(tx, params, splits, check_vma)
+    found = [(params, (start if begins_inside else tx.init)(params))]
     for k in range(1, steps + 1):
-        found.append(step(*found[-1], place(values(k))))
+        found.append(step(*found[-1], place(values(k, names))))
         jax.block_until_ready(found[-1])
     return found
 
@@ -222,6 +225,90 @@ def inside_shard_map(rules, axis_name):
         one, _ = trained(make(), whole, steps=3)
         result[rule] = distance(one, in_parts(make(axis_name=axis_name)))
     return result
+
+
+def with_specs(rules, is_single=False, begins_inside=False):
+    """Return for each rule what `inside_shard_map` returns, and the same for its states."""
+    splits = SINGLE if is_single else SPLITS
+    result = {}
+    for rule in rules:
+        make = ldj.factory(getattr(learners, rule))
+        names = names_for(make())
+        tx = make(specs={name: splits[name] for name in names})
+        one, _ = trained(make(), whole, steps=3)
+        parts = in_parts(tx, names, splits, begins_inside=begins_inside)
+        states = zip(*(jax.tree.leaves(found[-1][1]) for found in (one, parts)), strict=True)
+        result[rule] = max([distance(one, parts), *(unlike(*pair) for pair in states)])
+    return result
+
+
+@ld.rule
+def scaled(p, g, lr=0.1):
+    """Gradient descent with a rate for each tensor, row and column."""
+    rate = ld.extra("of_tensors", shape="tensor") + ld.extra("of_rows", shape="rows")
+    return ld.assign(p, p - lr * rate * ld.extra("of_cols", shape="cols") * g)
+
+
+def extras_in_parts():
+    """Return how far an update of a part leads away, if rates are given in parts as well."""
+    spec, rows, cols = P("data", "model"), P("data"), P("model")
+    arrays = [values(k, ["b"]) for k in (0, 1)]
+    rates = [{"b": jnp.asarray(2.0)}, {"b": jnp.arange(4.0)}, {"b": jnp.arange(8.0)}]
+
+    def step(tx, params, grads, of_tensors, of_rows, of_cols):
+        extras = {"of_tensors": of_tensors, "of_rows": of_rows, "of_cols": of_cols}
+        return tx.update(grads, tx.init(params), params, **extras)[0]
+
+    one = step(scaled.optax(), *arrays, *rates)
+    parts = jax.shard_map(
+        partial(step, scaled.optax(specs=spec)),
+        mesh=mesh_of("Auto"),
+        in_specs=({"b": spec}, {"b": spec}, {"b": P()}, {"b": rows}, {"b": cols}),
+        out_specs={"b": spec},
+    )
+    return unlike(one["b"], parts(*arrays, *rates)["b"])
+
+
+def unlike(one, other):
+    """Return the largest difference of arrays in parts of the largest element."""
+    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    return float(np.abs(one - other).max() / max(np.abs(one).max(), 1e-300))
+
+
+def counted_parts(rules):
+    """Return for each rule the collectives that an update inside shard_map asks for."""
+    result = {}
+    for rule in rules:
+        make = ldj.factory(getattr(learners, rule))
+        names = names_for(make())
+        tx = make(specs={name: SPLITS[name] for name in names})
+        params = whole(values(0, names))
+        _, step = mapped(tx, params)
+        text = str(jax.make_jaxpr(step)(params, tx.init(params), params))
+        result[rule] = dict(Counter(re.findall(r" (all_gather|psum|pmax|pmin)\w*\[", text)))
+    return result
+
+
+def errors_of_specs():
+    """Return what is said of specs that differ from the in_specs, and of a gradient of a part."""
+    apart = P("data")
+
+    def message(specs, in_specs, gradient_spec):
+        tx = ldj.adafactor(specs={"a": specs}, axis_name=BOTH)
+        params = {"a": jnp.ones(SHAPES["a"])}
+        step = jax.shard_map(
+            lambda params, grads: tx.update(grads, tx.init(params), params)[0],
+            mesh=mesh_of("Auto"),
+            in_specs=({"a": in_specs}, {"a": gradient_spec}),
+            out_specs={"a": in_specs},
+        )
+        try:
+            step(params, params)
+        except LearnerError as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    return [message(P(), apart, apart), message(apart, P(), P()), message(P(), P(), apart)]
 
 
 def refused(rule, check_vma):

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, matmul, root, sum_all, whole
+from learnerdsl.jax.operations import axis_size, cast, matmul, root, sum_all, whole
 
 
 def muon_scalars(momentum):
@@ -33,7 +33,7 @@ def muon_tensor(p, g, m, eps, lr, momentum, one_minus_momentum, weight_decay):
     gram_5 = matmul(x_4, x_4.mT)
     polynomial_5 = whole(2.0315 * matmul(gram_5, gram_5) - 4.775 * gram_5)
     x_5 = 3.4445 * x_4 + matmul(polynomial_5, x_4)
-    factor = root(jnp.maximum(1, p.shape[-2] / p.shape[-1]))
+    factor = root(jnp.maximum(1, axis_size(p, -2) / axis_size(p, -1)))
     change = -lr * (cast(factor, p) * x_5 + weight_decay * p)
     return m_new, change
 

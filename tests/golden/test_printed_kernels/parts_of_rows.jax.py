@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from learnerdsl.jax.operations import cast, power, sum_over
+from learnerdsl.jax.operations import axis_size, cast, power, sum_over
 
 
 def adam_mini_scalars(beta1, beta2, lr, step, weight_decay):
@@ -28,7 +28,7 @@ def adam_mini_tensor(
     one_minus_beta1,
 ):
     m_new = one_minus_beta1 * g + beta1 * m
-    one_minus_beta2_over_dim1 = (1 - beta2) / p.shape[-1]
+    one_minus_beta2_over_dim1 = (1 - beta2) / axis_size(p, -1)
     v_new = beta2_rounded * v + cast(one_minus_beta2_over_dim1, p) * sum_over(jnp.square(g), -1)
     part = 1 / (eps + jnp.sqrt(correction_beta2 * v_new))
     change = minus_lr_weight_decay * p - corrected_lr * part * m_new

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from learnerdsl.jax.operations import (
+    axis_size,
     cast,
     power,
     quotient,
@@ -27,11 +28,11 @@ def adafactor_tensor(p, g, row, col, b, d, eps1, eps2, lr, minus_lr_weight_decay
     least = where(eps1 == 0, abs(3 * third - 1), eps1)
     part = root(sum_all(jnp.square(p)))
     alpha = jnp.maximum(eps2, part / root(size(p))) * jnp.minimum(lr, quotient(1, root(step)))
-    inverse_cols = 1 / p.shape[-1]
+    inverse_cols = 1 / axis_size(p, -1)
     row_new = row + b * (cast(inverse_cols, p) * sum_over(jnp.square(g), -1) - row)
-    inverse_rows = 1 / p.shape[-2]
+    inverse_rows = 1 / axis_size(p, -2)
     col_new = col + b * (cast(inverse_rows, p) * sum_over(jnp.square(g), -2) - col)
-    factor = 1 / jnp.maximum(sum_all(row_new) / p.shape[-2], least)
+    factor = 1 / jnp.maximum(sum_all(row_new, -2) / axis_size(p, -2), least)
     variance = cast(factor, p) * col_new * row_new
     least_squared = least**2
     u = g / jnp.sqrt(jnp.maximum(variance, cast(least_squared, p)))
