@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from learnerdsl.define import UpdateRule
 from learnerdsl.errors import HyperparameterError, RuleError
 from learnerdsl.jax.checks import check_options
-from learnerdsl.jax.programs import Model, joined_model, models_of, states_of
+from learnerdsl.jax.programs import Model, Models, joined_model, models_of, states_of
 from learnerdsl.jax.values import Setting, setting
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.mixed import ByParameter, arguments_of_groups
@@ -63,30 +63,45 @@ class OneRule:
     Args:
         rule: the rule.
         arguments: hyperparameters and options.
-        overrides: hyperparameters that differ, for each group.
+        overrides: those that differ, for each group.
+
+    Attributes:
+        models: the rule with the options of each group.
+        of_groups: the settings of each group.
     """
 
     def __init__(
         self, rule: UpdateRule, arguments: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]]
     ) -> None:
         self.name = rule.name
-        options, given = _divided(rule, arguments)
-        self.models = models_of(rule, options)
-        rule._refuse_unknown(given)
+        self.models: list[Models] = []
         self.of_groups: list[dict[str, Setting]] = []
         for own in overrides:
-            rule._refuse_unknown(own)
-            self.of_groups.append(_settings(rule, {**given, **own}))
+            options, given = _divided(rule, {**arguments, **own})
+            rule._refuse_unknown(given)
+            self.models.append(models_of(rule, options))
+            self.of_groups.append(_settings(rule, given))
+
+    @property
+    def states(self) -> list[str]:
+        """Return the names of the states of all groups, also for shapes that the model lacks."""
+        return list(dict.fromkeys(name for models in self.models for name in models.states))
 
     def rules_for(
         self, names: Sequence[str], shapes: Sequence[tuple[int, ...]], groups: list[int]
     ) -> Chosen:
         """Return the rule for some parameters; see `Choice`."""
         del names
-        models = self.models
-        traced = models.rule.trace(shape=shapes[0] if shapes else DEFAULT_SHAPE, **models.options)
+        first = self.models[0]
+        traced = first.traced(shapes[0] if shapes else DEFAULT_SHAPE)
         zeros = _zeros([_defaults(traced) | own for own in self.of_groups])
-        return _chosen(models.of(shapes, zeros), groups, self.of_groups, models.states)
+        if all(models is first for models in self.models) or not shapes:
+            model = first.of(shapes, zeros)
+        else:
+            each = zip(groups, shapes, strict=True)
+            rules = [self.models[group].traced(shape) for group, shape in each]
+            model = joined_model(rules, shapes, zeros)
+        return _chosen(model, groups, self.of_groups, self.states)
 
 
 class RuleForEach:

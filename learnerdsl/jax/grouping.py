@@ -10,16 +10,16 @@ from learnerdsl.numbers import quoted
 
 
 class Groups:
-    """Which parameters have hyperparameters of their own.
+    """Which parameters have arguments of their own.
 
     Args:
         rule: name of the rule, for errors.
-        groups: label -> hyperparameters that differ, or None for parameters that stay as they are.
+        groups: label -> arguments that differ, or None for parameters that stay as they are.
         labels: a tree of labels, or a function of the parameters that returns one.
 
     Attributes:
-        overrides: for each group, the hyperparameters that differ; the first is of all parameters
-            without a label of `groups`.
+        overrides: for each group, the hyperparameters and options that differ; the first is of all
+            parameters without a label of `groups`.
     """
 
     def __init__(

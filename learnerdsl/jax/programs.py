@@ -87,8 +87,12 @@ class Models:
     @cached_property
     def states(self) -> list[str]:
         """Return the names of the states of all variants, also for shapes that the model lacks."""
-        variants = variants_of(lambda shape: self.rule.trace(shape=shape, **self.options))
+        variants = variants_of(self.traced)
         return states_of(variant.rule for variant in variants)
+
+    def traced(self, shape: tuple[int, ...]) -> Rule:
+        """Return the rule for a parameter of a shape."""
+        return self.rule.trace(shape=shape, **self.options)
 
     def of(self, shapes: Sequence[tuple[int, ...]], zeros: frozenset[str]) -> Model:
         """Return the rule for parameters of these shapes.
@@ -114,7 +118,7 @@ class Models:
         places = {s: k for k, variant in enumerate(request.variants) for s in variant.shapes}
         for shape in shapes:
             if shape not in places:
-                self.rule.trace(shape=shape, **self.options)  # says what the rule does not take
+                self.traced(shape)  # says what the rule does not take
         functions = loaded(self.rule.name, program.source)
         return Model(program, functions, tuple(places[shape] for shape in shapes))
 

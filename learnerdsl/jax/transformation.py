@@ -82,8 +82,8 @@ def transformation(
         rule: a rule, a chain, or what `learnerdsl.by_parameter` made: it is called with the path
             of each leaf, such as "layers.0.weight", and its shape.
         seed: seed of random numbers, a whole number or an integer array; None for 0.
-        groups: label -> hyperparameters that differ for the parameters with this label; None
-            instead of a dict for parameters that stay as they are.
+        groups: label -> hyperparameters and options that differ for the parameters with this label;
+            None instead of a dict for parameters that stay as they are.
         labels: a tree like the parameters, or a prefix of it, of labels; or a function of the
             parameters that returns one.
         states: dtype of the states with a value per element, or name -> dtype; by default that of
@@ -158,7 +158,7 @@ class _Maker:
         self.reshape = reshape
         self.specs = specs
         if isinstance(choice, OneRule):
-            self.storages(choice.models.states)
+            self.storages(choice.states)
 
     def storages(self, names: Sequence[str]) -> dict[str, Any]:
         """Return name -> dtype of the states that are not stored in that of the arithmetic."""

@@ -92,6 +92,50 @@ def test_groups_share_one_norm_and_have_their_own_hyperparameters():
     np.testing.assert_allclose(updates["b"], -3 / np.sqrt(5), rtol=1e-6)
 
 
+def test_groups_choose_options_too():
+    """Each parameter moves as in a learner with the same groups, whose gradients have one norm."""
+    rule = ld.chain(ld.transforms.clip_by_global_norm, ld.learners.muon, name="clipped_muon")
+    few = {"nesterov": False, "ns_steps": 2}
+    arrays = {name: np.eye(3) + k for k, name in enumerate("abc")}
+    own = {name: array.copy() for name, array in arrays.items()}
+    learner = rule(
+        own,
+        lr=0.1,
+        groups=[{"params": "b", **few}, {"params": "c", "lr": 0.5}],
+    )
+    tx = rule.optax(
+        lr=0.1, groups={"few": few, "fast": {"lr": 0.5}}, labels={"a": "", "b": "few", "c": "fast"}
+    )
+    with jax.enable_x64(True):
+        params = jax.tree.map(jnp.asarray, arrays)
+        state = tx.init(params)
+        for scale in (1.0, -2.0):
+            grads = {
+                name: scale * np.arange(9.0).reshape(3, 3) ** (k + 1)
+                for k, name in enumerate(arrays)
+            }
+            learner.update(grads)
+            updates, state = tx.update(jax.tree.map(jnp.asarray, grads), state, params)
+            params = optax.apply_updates(params, updates)
+    for name, array in own.items():
+        # Products of matrices add in another order; the iteration makes that larger.
+        np.testing.assert_allclose(params[name], array, rtol=1e-12, atol=1e-12)
+
+
+def test_a_state_that_an_option_adds_belongs_to_its_group():
+    tx = ldj.adafactor_optax(
+        momentum=0.9, groups={"slow": {"use_momentum": True}}, labels={"w": "slow", "b": ""}
+    )
+    state = tx.init(PARAMS)
+    assert isinstance(state.states["m"]["b"], optax.MaskedNode)
+    once, state = tx.update(ONES, state, PARAMS)
+    twice, _ = tx.update(jax.tree.map(jnp.zeros_like, ONES), state, PARAMS)
+    assert once["w"].all()
+    assert once["b"].all()
+    assert twice["w"].all()
+    assert not twice["b"].any()
+
+
 def test_a_group_of_none_stays():
     tx = ldj.adam(lr=0.1, groups={"still": None}, labels={"w": "still", "b": "moves"})
     state = tx.init(PARAMS)
@@ -125,6 +169,14 @@ ERRORS = {
     "no schedule": (lambda: ldj.to_optax(3), "to_optax takes a schedule of learnerdsl"),
     "from_optax": (lambda: ldj.from_optax(0.1), "numbers, schedules of learnerdsl"),
     "an option": (lambda: ldj.muon_optax(ns_steps=jnp.array(5)), "static_args='ns_steps'"),
+    "an option of a group": (
+        lambda: ldj.muon_optax(groups={"a": {"ns_steps": jnp.array(5)}}, labels="a"),
+        "static_args='ns_steps'",
+    ),
+    "an argument of a group": (
+        lambda: ldj.sgd(groups={"a": {"beta": 0.5}}, labels="a"),
+        "sgd has no argument 'beta'; its arguments are: lr",
+    ),
     "no rule": (lambda: ldj.transformation(3), "needs a rule, got 3; decorate"),
 }
 
