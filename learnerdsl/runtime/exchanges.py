@@ -11,7 +11,7 @@ from learnerdsl.cards.content import sections
 from learnerdsl.errors import ArrayError
 from learnerdsl.expr import AxisSize, Draw
 from learnerdsl.ir import Block
-from learnerdsl.layout import Vector
+from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.shards import Shard, first_of
 from learnerdsl.storage import BLOCK
@@ -112,6 +112,31 @@ def refuse_local_sizes(program: Program) -> None:
                     "from the last, which is -1."
                 )
                 raise ArrayError(msg)
+
+
+def is_local(symbol: Any) -> bool:
+    """Return whether the slot of a symbol is about the part: loops and places depend on it."""
+    is_length = isinstance(symbol, AxisSize) and symbol.axis >= 0
+    return is_length or symbol in (CHUNK_ROWS, PARTS)
+
+
+def counted_from(
+    program: Program, column: int, firsts: Sequence[int], addresses: Sequence[int]
+) -> Sequence[int]:
+    """Return addresses of arrays as kernels take them.
+
+    They count gradients from the first element of a part, all others from that of the tensor.
+
+    Args:
+        program: the program.
+        column: column of the arrays in the address table.
+        firsts: the number of the first element of each part in its tensor.
+        addresses: where the parts are.
+    """
+    if column <= 1:
+        return addresses
+    itemsize = program.layout.storages[program.layout.arrays[column]].itemsize
+    return [a - itemsize * int(f) for a, f in zip(addresses, firsts, strict=True)]
 
 
 def refuse_rows(program: Program) -> None:

@@ -42,6 +42,17 @@ class Team(Protocol):
         """
         ...
 
+    def gather_on_device(self, target: Any, values: Any) -> None:
+        """Write the values of all processes, in their order, into another array.
+
+        Both are arrays of PyTorch on a device. The work is queued on its current stream.
+
+        Args:
+            target: gets the values (processes * n,).
+            values: those of this process (n,).
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Shard:

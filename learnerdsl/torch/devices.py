@@ -7,27 +7,23 @@ import torch
 
 from learnerdsl.errors import ArrayError, LearnerError
 from learnerdsl.runtime.arrays.interop import as_tensor, is_on_device
+from learnerdsl.torch.ranks import local_of
 
 _torch: Any = torch
 
 
 def is_on_gpu(tensor: torch.Tensor) -> bool:
-    """Return whether the memory of a tensor is that of an NVIDIA GPU."""
-    return is_on_device(tensor) and not _torch.version.hip
+    """Return whether the memory of a tensor, or of its part here, is that of an NVIDIA GPU."""
+    return is_on_device(local_of(tensor)) and not _torch.version.hip
 
 
 def refuse_device(parameter: torch.Tensor, what: str) -> None:
     """Raise unless a parameter is in memory that these optimizers can update."""
     if is_on_gpu(parameter):
-        if hasattr(parameter, "device_mesh"):
-            msg = (
-                f"{what} is a DTensor on a GPU, but these optimizers update parts of tensors on "
-                "the CPU alone; on GPUs use DistributedDataParallel, which keeps tensors whole, or "
-                "shard the model on the CPU, with the backend gloo."
-            )
-            raise ArrayError(msg)
-    elif is_on_device(parameter) or parameter.device.type != "cpu":
-        maker = ", of AMD" if is_on_device(parameter) else ""
+        return
+    is_of_amd = is_on_device(local_of(parameter))
+    if is_of_amd or parameter.device.type != "cpu":
+        maker = ", of AMD" if is_of_amd else ""
         msg = (
             f"{what} is on the device {parameter.device}{maker}, but these optimizers work on the "
             "CPU and on NVIDIA GPUs; make the optimizer of parameters that are there."
@@ -90,7 +86,7 @@ def divide(gradients: Sequence[torch.Tensor], scale: Any) -> None:
     """Divide gradients by a number, in place; dense ones on a GPU in one launch."""
     dense = [g for g in gradients if g.layout == torch.strided and is_on_gpu(g)]
     if dense:
-        _torch._foreach_div_(dense, scale)
+        _torch._foreach_div_(list(map(local_of, dense)), scale)
     known = set(map(id, dense))
     for gradient in gradients:
         if id(gradient) not in known:

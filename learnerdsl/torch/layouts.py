@@ -75,7 +75,8 @@ class Layout:
         if tensor is None:
             return None
         if self.is_distributed:
-            return self.view(tensor)
+            view = self.view(tensor)
+            return view.contiguous() if self.is_on_gpu else view
         if tensor.is_sparse and tensor.sparse_dim():
             return self._rows(tensor)
         tensor = tensor.to_dense() if tensor.is_sparse else tensor

@@ -18,7 +18,7 @@ from learnerdsl.torch.interface import Choice, Interface
 from learnerdsl.torch.layouts import is_narrow
 from learnerdsl.torch.members import Member, Members
 from learnerdsl.torch.partial import spans_model
-from learnerdsl.torch.ranks import is_distributed
+from learnerdsl.torch.ranks import Shards, is_distributed
 from learnerdsl.torch.states import steps_in
 
 Group = dict[str, Any]
@@ -36,6 +36,7 @@ class Maker:
         given: parameter -> its states, as far as they are known.
         is_early: whether to include parameters that may get a gradient.
         is_loading: whether to include parameters with states, though they have no gradient.
+        shards: finds what part of each parameter this process holds.
     """
 
     interface: Interface
@@ -45,11 +46,15 @@ class Maker:
     given: Mapping[Any, Any]
     is_early: bool
     is_loading: bool
+    shards: Shards
 
     def make(self, numbers: Sequence[int]) -> list[Members]:
         """Make the learners of the groups with these numbers; none if none is needed yet."""
         every = [self.groups[number] for number in numbers]
         members = [m for k, group in enumerate(every) for m in self.in_group(group, k)]
+        # All processes ask, whatever gradients each of them has.
+        trained = [m for m in members if m.tensor.requires_grad]
+        self.shards.of([m.tensor for m in trained], [m.name for m in trained])
         return [self._made(every, own) for own in self._divided(every, members) if own]
 
     def _divided(self, groups: Sequence[Group], members: Sequence[Member]) -> list[list[Member]]:
@@ -110,7 +115,8 @@ class Maker:
         groups = [every[number] for number in used]
         own = [replace(member, group=used.index(member.group)) for member in members]
         choices = [self.interface.chosen(group) for group in groups]
-        return Members(self.interface, choices, groups, own, self._arguments_for(own, choices))
+        arguments = self._arguments_for(own, choices)
+        return Members(self.interface, choices, groups, own, arguments, self.shards)
 
     def _arguments_for(
         self, members: Sequence[Member], choices: Sequence[Choice]

@@ -60,6 +60,7 @@ class Members:
         groups: the groups.
         members: the parameters.
         arguments: further arguments of the learner, such as `states`.
+        shards: finds what part of each parameter this process holds.
 
     Attributes:
         states: parameter -> its states, as the optimizer shows them.
@@ -75,6 +76,7 @@ class Members:
         groups: Sequence[dict[str, Any]],
         members: Sequence[Member],
         arguments: Mapping[str, Any],
+        shards: Shards,
     ) -> None:
         self.interface = interface
         self.choices = choices
@@ -90,7 +92,7 @@ class Members:
         self.is_on_gpu = is_on_gpu(self.tensors[0])
         rules = joined(traced)
         self.names = [member.name for member in members]
-        views = self._views(arguments["states"])
+        views = self._views(arguments["states"], shards)
         self.places = [local_of(tensor).data_ptr() for tensor in self.tensors]
         self.kinds = [tensor.dtype for tensor in self.tensors]
         self.shared = set(shared_hyperparameters(rules[0]))
@@ -131,14 +133,13 @@ class Members:
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
 
-    def _views(self, states: Any) -> Any:
+    def _views(self, states: Any, shards: Shards) -> Any:
         """Return the parameters as the learner takes them, by name; `states` are number types."""
         pairs = zip(self.tensors, self.layouts, strict=True)
         views = [layout.view(tensor.detach()) for tensor, layout in pairs]
         if self.divided:
             refuse_blocks(states)
-            shards = Shards().of(self.tensors, self.names)
-            parts = zip(views, shards, strict=True)
+            parts = zip(views, shards.of(self.tensors, self.names), strict=True)
             views = [view if shard is None else Piece(view, shard) for view, shard in parts]
         return dict(zip(self.names, views, strict=True))
 

@@ -21,6 +21,7 @@ from learnerdsl.torch.loading import Unmatched, loaded
 from learnerdsl.torch.making import Maker
 from learnerdsl.torch.members import MODEL, Member, Members, extras_of_each
 from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
+from learnerdsl.torch.ranks import Shards
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
@@ -118,6 +119,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         self._turn = RLock()
         self._members: list[Members] = []
         self._structure = Structure([], {}, [])
+        self._shards = Shards()
 
     def _begin_states(self) -> None:
         """Make the states of all parameters before there are gradients.
@@ -339,7 +341,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     ) -> list[Members]:
         """Make the learners of the groups with these numbers; see `_arrange`."""
         own = self.interface, self.param_groups, self._in_group, self._arguments
-        return Maker(*own, given, is_early, misfits is not None).make(numbers)
+        return Maker(*own, given, is_early, misfits is not None, self._shards).make(numbers)
 
     def _learners(self) -> list[list[int]]:
         """Return the numbers of the groups of each learner."""

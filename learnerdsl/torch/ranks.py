@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import distributed
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from learnerdsl.errors import ArrayError, DtypeError
 from learnerdsl.runtime.shards import Box, Shard, shape_of_box
 from learnerdsl.storage import STORAGES
 
 _distributed: Any = distributed
+# PyTorch 2.13 has another name for it, and warns of the old one.
+_gather = getattr(distributed, "all_gather_single", None) or distributed.all_gather_into_tensor
 
 
 def is_distributed(tensor: Any) -> bool:
@@ -81,59 +84,78 @@ class RankTeam:
 
     Args:
         group: the process group.
+        device: the device that its collectives work on.
     """
 
-    def __init__(self, group: Any) -> None:
+    def __init__(self, group: Any, device: torch.device) -> None:
         self.group = group
+        self.device = device
         self.size: int = _distributed.get_world_size(group)
         self.number: int = _distributed.get_rank(group)
 
     def gather(self, values: np.ndarray) -> np.ndarray:
         """Return the values of all ranks (ranks, n)."""
-        found = np.empty((self.size, len(values)), values.dtype)
-        rows = [torch.from_numpy(row) for row in found]
-        _distributed.all_gather(rows, torch.from_numpy(values), group=self.group)
-        return found
+        own = torch.from_numpy(values).to(self.device)
+        found = own.new_empty(self.size * len(values))
+        self.gather_on_device(found, own)
+        return found.cpu().numpy().reshape(self.size, len(values))
+
+    def gather_on_device(self, target: Any, values: Any) -> None:
+        """Write the values of all ranks, in their order, into another tensor; see `Team`."""
+        _gather(target, values, group=self.group)
 
     def exchange(self, values: np.ndarray, sent: Sequence[int], got: Sequence[int]) -> np.ndarray:
         """Send other values to each rank, and return what the ranks sent here."""
-        found = np.empty(sum(got), values.dtype)
-        here, there = torch.from_numpy(found), torch.from_numpy(values)
+        there = torch.from_numpy(values).to(self.device)
+        here = there.new_empty(sum(got))
         _distributed.all_to_all_single(here, there, list(got), list(sent), group=self.group)
-        return found
+        return here.cpu().numpy()
 
 
 class Shards:
     """Finds what part of each parameter this process holds.
 
-    Parameters that are divided among the same ranks share a team.
+    Parameters that are divided among the same ranks share a team. What is known of a parameter is
+    kept, since all ranks have to ask for what is not.
     """
 
     def __init__(self) -> None:
         self._teams: dict[tuple[int, ...], RankTeam] = {}
+        self._known: Any = WeakTensorKeyDictionary()
 
     def of(self, parameters: Sequence[Any], names: Sequence[Any]) -> list[Shard | None]:
         """Return the part of each parameter; None for whole ones.
 
-        All ranks call this with the same parameters in the same order.
+        All ranks call this with the same parameters in the same order, if not all are known.
 
         Raises:
             ArrayError: a parameter is divided in a way that updates cannot follow.
         """
-        teams = [self._team_of(p, n) for p, n in zip(parameters, names, strict=True)]
+        pairs = zip(parameters, names, strict=True)
+        new = [(p, name) for p, name in pairs if not self._is_known(p)]
+        self._meet(new)
+        return [self._known[p][1] if is_distributed(p) else None for p in parameters]
+
+    def _is_known(self, parameter: Any) -> bool:
+        """Return whether a parameter is divided as it was, or is whole."""
+        if not is_distributed(parameter):
+            return True
+        return parameter in self._known and self._known[parameter][0] == _form_of(parameter)
+
+    def _meet(self, named: Sequence[tuple[Any, Any]]) -> None:
+        """Ask all ranks for their parts of these DTensors, which are given with their names."""
+        teams = [self._team_of(p, name) for p, name in named]
         boxes: dict[int, list[list[Box]]] = {}
         for team in dict.fromkeys(team for team in teams if team is not None):
-            own = [p for p, t in zip(parameters, teams, strict=True) if t is team]
+            own = [p for (p, _), t in zip(named, teams, strict=True) if t is team]
             boxes[id(team)] = _boxes_of_all(team, own)
-        found: list[Shard | None] = []
-        for parameter, team, name in zip(parameters, teams, names, strict=True):
-            if team is None:
-                found.append(None)
-                continue
-            parts = tuple(boxes[id(team)].pop(0))
-            _refuse_misfit(parameter, parts, team, name)
-            found.append(Shard(team, tuple(parameter.shape), parts))
-        return found
+        for (parameter, name), team in zip(named, teams, strict=True):
+            shard = None
+            if team is not None:
+                parts = tuple(boxes[id(team)].pop(0))
+                _refuse_misfit(parameter, parts, team, name)
+                shard = Shard(team, tuple(parameter.shape), parts)
+            self._known[parameter] = _form_of(parameter), shard
 
     def _team_of(self, parameter: Any, name: Any) -> RankTeam | None:
         """Return the ranks among which a parameter is divided; None if it is whole everywhere."""
@@ -158,8 +180,15 @@ class Shards:
             return None
         ranks = _ranks_along(mesh, divided)
         if ranks not in self._teams:
-            self._teams[ranks] = RankTeam(_group_of(mesh, divided, ranks))
+            device = local_of(parameter).device
+            self._teams[ranks] = RankTeam(_group_of(mesh, divided, ranks), device)
         return self._teams[ranks]
+
+
+def _form_of(parameter: Any) -> tuple[Any, ...]:
+    """Return what the parts of a DTensor depend on."""
+    local = local_of(parameter)
+    return parameter.device_mesh, parameter.placements, parameter.shape, local.shape, local.device
 
 
 def _ranks_along(mesh: Any, axes: Sequence[int]) -> tuple[int, ...]:

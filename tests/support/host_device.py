@@ -112,15 +112,20 @@ class HostDevice(PtxDevice):
         self.is_there = True
 
 
+def use(patch):
+    """Take all tensors of torch to be on a device, which is returned; `patch` is a MonkeyPatch."""
+    device = HostDevice()
+    patch.setattr(interop, "is_on_gpu", device.has)
+    patch.setattr(backend, "device_number", lambda ordinal: device)
+    patch.setattr(backend, "stream_of", lambda array, ordinal: device.stream)
+    patch.setattr(devices, "is_capturing", lambda: device.captures)
+    return device
+
+
 @pytest.fixture
 def gpu(monkeypatch):
     """A device that all tensors of torch are taken to be on."""
-    device = HostDevice()
-    monkeypatch.setattr(interop, "is_on_gpu", device.has)
-    monkeypatch.setattr(backend, "device_number", lambda ordinal: device)
-    monkeypatch.setattr(backend, "stream_of", lambda array, ordinal: device.stream)
-    monkeypatch.setattr(devices, "is_capturing", lambda: device.captures)
-    return device
+    return use(monkeypatch)
 
 
 @pytest.fixture

@@ -90,13 +90,13 @@ def train(model, optimizer, steps=4, seed=1, **extras):
         optimizer.step(**extras)
 
 
-def train_both(alone, parts, optimizers, rule):
+def train_both(alone, parts, optimizers, rule, steps=12):
     """Train a whole and a sharded network by the same gradients.
 
     Those of the sharded one differ in rounding, on which rules such as SOAP depend strongly, so
     they are compared, and then replaced.
     """
-    for batch in batches(12):
+    for batch in batches(steps):
         backward(alone, batch)
         backward(parts, batch)
         for p, q in zip(alone.parameters(), parts.parameters(), strict=True):

@@ -194,11 +194,3 @@ def test_tensors_with_gaps_are_refused(gpu):
     p = torch.nn.Parameter(torch.ones(4, 4)[:, :2])
     with pytest.raises(ld.ArrayError, match="has gaps in memory"):
         ldt.AdamW([p])
-
-
-def test_parts_of_tensors_are_refused(gpu, monkeypatch):
-    p = torch.nn.Parameter(torch.ones(3))
-    p.device_mesh = None  # as a DTensor has one
-    message = r"Parameter 0 is a DTensor on a GPU, but .* on GPUs use DistributedDataParallel"
-    with pytest.raises(ld.ArrayError, match=message):
-        ldt.AdamW([p])

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numba.core import config
 
-from learnerdsl.expr import AxisSize
 from learnerdsl.kernels.slots import MODEL_SIZE, TENSOR_SIZE
 from learnerdsl.layout import CHUNK_ROWS, PARTS, Vector
 from learnerdsl.monoids import SUM, Monoid
@@ -33,8 +32,10 @@ from learnerdsl.runtime.cpu.sharded_matrices import WholeMatrices
 from learnerdsl.runtime.cpu.stepping import step_through
 from learnerdsl.runtime.exchanges import (
     Exchange,
+    counted_from,
     exchanges,
     first_elements,
+    is_local,
     refuse_local_sizes,
     refuse_rows,
 )
@@ -131,7 +132,7 @@ class ShardedEngine(CpuEngine):
         if PARTS in slots:
             self.tensor_rows[:, slots.index(PARTS)] = 1
             self.tensor_rows[:, slots.index(CHUNK_ROWS)] = np.maximum(1, self.sizes)
-        local = [k for k, symbol in enumerate(slots) if _is_local(symbol)]
+        local = [k for k, symbol in enumerate(slots) if is_local(symbol)]
         self.shared_slots = np.delete(np.arange(len(slots)), local)
         return ShardedMemory(self, parameters, self.part, self.firsts.tolist())
 
@@ -183,12 +184,8 @@ class ShardedEngine(CpuEngine):
         addresses: Sequence[int],
     ) -> None:
         """Write the addresses into the table; extras are counted as parameters are."""
-        if column > 1:
-            itemsize = self.program.layout.storages[self.program.layout.arrays[column]].itemsize
-            firsts = self.firsts[list(indices)]
-            addresses = [a - itemsize * int(f) for a, f in zip(addresses, firsts, strict=True)]
-            addresses = [a % 2**64 for a in addresses]
-        super().bind(column, indices, arrays, addresses)
+        own = counted_from(self.program, column, self.firsts[list(indices)].tolist(), addresses)
+        super().bind(column, indices, arrays, [address % 2**64 for address in own])
 
     def launch_by(self, launch: Callable[[], float]) -> None:
         """Use this function to run sweeps."""
@@ -290,9 +287,3 @@ class ShardedEngine(CpuEngine):
         """Return the numbers of the tensors of which some process has such gradients."""
         del gradients
         return self.nonfinite
-
-
-def _is_local(symbol: Any) -> bool:
-    """Return whether the slot of a symbol is about the part: loops and places depend on it."""
-    is_length = isinstance(symbol, AxisSize) and symbol.axis >= 0
-    return is_length or symbol in (CHUNK_ROWS, PARTS)

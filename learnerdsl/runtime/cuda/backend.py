@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.errors import LearnerError
 from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
 from learnerdsl.runtime.arrays.interop import allocator_beside, stream_of
-from learnerdsl.runtime.backends import compile_each, engine_of
+from learnerdsl.runtime.backends import compile_each, engine_of, refuse_reshaped_parts
 from learnerdsl.runtime.cuda.device import Device, DeviceView
 from learnerdsl.runtime.cuda.driver import device_number
 from learnerdsl.runtime.cuda.engine import CudaEngine
 from learnerdsl.runtime.cuda.linalg import namespace_for
 from learnerdsl.runtime.cuda.matrix_stage import as_view
+from learnerdsl.runtime.cuda.sharded import ShardedCudaEngine
 from learnerdsl.runtime.cuda.variants import CudaMixedEngine
 from learnerdsl.runtime.engine import Engine
-from learnerdsl.runtime.shards import Shard, shard_of
+from learnerdsl.runtime.exchanges import needs_others
+from learnerdsl.runtime.shards import array_of, shard_of
 from learnerdsl.runtime.work import Work
 
 
@@ -42,14 +43,16 @@ class CudaBackend:
         seen: Mapping[Name, tuple[int, ...]] | None = None,
         device: Device | None = None,
     ) -> None:
-        if any(map(shard_of, parameters.values())):
-            msg = "On a GPU, learners update whole tensors, and processes hold parts of these."
-            raise LearnerError(msg)
+        self.shards = list(map(shard_of, parameters.values()))
+        parameters = {name: array_of(array) for name, array in parameters.items()}
         self.parameters = parameters
-        self.shards: list[Shard | None] = [None] * len(parameters)
         self.kinds, self.places = check_device_parameters(parameters)
-        self.shapes = {name: place.shape for name, place in self.places.items()}
-        self.shapes |= seen or {}
+        self.own_shapes = {name: place.shape for name, place in self.places.items()}
+        pairs = zip(self.own_shapes.items(), self.shards, strict=True)
+        self.shapes = {name: shard.shape if shard else shape for (name, shape), shard in pairs}
+        if seen is not None:
+            refuse_reshaped_parts(self.shards)
+            self.shapes = self.own_shapes = dict(seen)
         ordinal = max(place.device for place in self.places.values())
         self.device = device or device_number(max(ordinal, 0))
         first = next(iter(parameters.values()))
@@ -70,7 +73,7 @@ class CudaBackend:
             # Updates may have run on another stream than the current one.
             self.device.synchronize()
             for (name, place), kind in zip(self.places.items(), self.kinds, strict=True):
-                found.append(np.empty(self.shapes[name], kind.numpy))
+                found.append(np.empty(self.own_shapes[name], kind.numpy))
                 self.device.download(found[-1], place.address, self.stream())
         return found
 
@@ -91,7 +94,7 @@ class CudaBackend:
     def like_parameters(self) -> list[np.ndarray]:
         """Return NumPy arrays with the parameters' shapes; broadcasting keeps them small."""
         zeros = {kind.name: np.zeros((), kind.numpy) for kind in self.kinds}
-        own = zip(self.kinds, self.shapes.values(), strict=True)
+        own = zip(self.kinds, self.own_shapes.values(), strict=True)
         return [np.broadcast_to(zeros[kind.name], shape) for kind, shape in own]
 
     def from_host(self, arrays: Sequence[np.ndarray]) -> list[Any]:
@@ -109,12 +112,16 @@ class CudaBackend:
     def engine(self, work: Work) -> Engine:
         """Return the engine that updates the parameters."""
         programs = compile_each(work, "cuda")
-        places = [replace(p, shape=self.shapes[name]) for name, p in self.places.items()]
+        places = [replace(p, shape=self.own_shapes[name]) for name, p in self.places.items()]
 
         def make(program: Program, own: list[int]) -> CudaEngine:
-            own_places = [places[k] for k in own]
+            part, held = work.only(own), [places[k] for k in own]
             where = self.device, self.stream, self.allocate
-            engine = CudaEngine(program, work.only(own), own_places, *where)
+            if any(part.shards):
+                if needs_others(program) or part.check_finite:
+                    return ShardedCudaEngine(program, part, held, *where)
+                part = replace(part, shapes=[place.shape for place in held])
+            engine = CudaEngine(program, part, held, *where)
             if engine.matrix_stages:
                 views = [as_view(engine, p, self.shapes[n]) for n, p in self.parameters.items()]
                 first = next(iter(self.parameters.values()))

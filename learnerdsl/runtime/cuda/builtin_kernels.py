@@ -48,12 +48,12 @@ from learnerdsl.kernels.slots import MINIBATCH_SIZE, SAMPLES, STEP
 from learnerdsl.storage import BLOCK
 
 
-def _kernel(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
+def builtin(words: int) -> Callable[[Callable[..., None]], CudaKernel]:
     """Return a decorator that makes a kernel with this number of arguments."""
     return lambda run: CudaKernel(run, silenced(run), words, THREADS)
 
 
-@_kernel(7)
+@builtin(7)
 def begin(words: Any) -> None:
     """Increment the step of every group and copy the host's inputs into its model row.
 
@@ -73,7 +73,7 @@ def begin(words: Any) -> None:
             model[MINIBATCH_SIZE + slot] = given[slot]
 
 
-@_kernel(11)
+@builtin(11)
 def combine(words: Any) -> None:
     """Reduce the partial results of chunks, one block of threads for each tensor.
 
@@ -102,7 +102,7 @@ def combine(words: Any) -> None:
                         own[reduce[2]] = total
 
 
-@_kernel(10)
+@builtin(10)
 def combine_model(words: Any) -> None:
     """Reduce `partials` over all tensors and write the results to all groups, in one block."""
     partials, table, model_rows, gate, reduces, first, last, model_width, tensors, groups = words
@@ -154,7 +154,7 @@ def decoded(source: Any, second: Any, i: Any, encoding: Any) -> Any:
     return value + decoded_16(second, i, encoding == 9) if encoding >= 8 else value
 
 
-@_kernel(6)
+@builtin(6)
 def decode(words: Any) -> None:
     """Write the values of an array of any number type to a float32 or float64 array."""
     source, second, target, count, encoding, is_wide = words
@@ -204,7 +204,7 @@ def joined(vector: Any, k: Any, group: Any, groups: Any) -> Any:
     return total
 
 
-@_kernel(4)
+@builtin(4)
 def join_parts(words: Any) -> None:
     """Join the parts of axis arrays into their values.
 
@@ -229,7 +229,7 @@ def join_parts(words: Any) -> None:
                     float64_array(vector[0], 0, count)[k] = total
 
 
-@_kernel(4)
+@builtin(4)
 def count_nonfinite(words: Any) -> None:
     """Add up the chunks' counts of NaN and infinite gradient values, in one block."""
     sums, found, reduces, chunks = words
@@ -243,7 +243,7 @@ def count_nonfinite(words: Any) -> None:
         float64_array(found, 0, 1)[0] = total
 
 
-@_kernel(5)
+@builtin(5)
 def put_column(words: Any) -> None:
     """Write one value to a slot of every row, each row its own."""
     values, rows, width, slot, count = words
@@ -252,7 +252,7 @@ def put_column(words: Any) -> None:
         float64_array(rows, width * row, width)[slot] = float64_array(values, row, 1)[0]
 
 
-@_kernel(7)
+@builtin(7)
 def share_rows(words: Any) -> None:
     """Copy the first `shared` slots of the model rows of one variant to those of another."""
     source, target, gate, source_width, target_width, shared, groups = words
@@ -264,7 +264,7 @@ def share_rows(words: Any) -> None:
                 own[slot] = given[slot]
 
 
-@_kernel(5)
+@builtin(5)
 def join_model(words: Any) -> None:
     """Combine the variants' partial results over the model and write the total to all of them.
 
@@ -283,7 +283,7 @@ def join_model(words: Any) -> None:
                 float64_array(place[0], place[1] * group, place[1])[place[2]] = total
 
 
-@_kernel(3)
+@builtin(3)
 def add_up(words: Any) -> None:
     """Add up the values at some addresses and write the sum to `target`."""
     addresses, count, target = words

@@ -96,7 +96,11 @@ class CudaEngine(ReadsGradients, DeviceStates):
             dtype = program.precision.gradient
             source = compile_check(dtype, "cuda")
             check = cache.load(f"count_nonfinite-{dtype}-cuda", source).count_nonfinite
-        self.scheduler = Scheduler(self, self.module, self.device, self.at, check)
+        self.scheduler = self.make_scheduler(check)
+
+    def make_scheduler(self, check: Any) -> Scheduler:
+        """Return what plans the launches; `check` is the kernel that checks gradients, or None."""
+        return Scheduler(self, self.module, self.device, self.at, check)
 
     def use_program(self, program: Program) -> None:
         """Run another program with the same tables: one for another number type of gradients."""

@@ -84,28 +84,45 @@ class Scheduler:
 
     def units(self) -> Units:
         """Return the launches of each unit."""
+        units: Units = [self.check_unit(self.words_of_sweeps())]
+        for level in range(len(self.tables.program.levels)):
+            units += [self.scalars(level), self.sweep(level)]
+        return units
+
+    def words(self, addresses: int, tensor_rows: int) -> Words:
+        """Return the arguments of a generated kernel, which uses these tables of the tensors."""
         at = self.places
-        words = Words(
+        return Words(
             (
-                *(at.addresses, at.model_rows, at.tensor_rows, at.groups, at.chunks, at.sums),
+                *(addresses, at.model_rows, tensor_rows, at.groups, at.chunks, at.sums),
                 *(at.gate, *self.widths, self.reduce_count),
                 *(at.chunk_count, self.tensors, self.group_count),
             )
         )
-        units: Units = [self.check_unit(words)]
-        for level, names in enumerate(self.tables.program.levels):
-            scalars: list[Launch] = []
-            for name in (names.model, names.tensor):
-                if name:
-                    kernel = getattr(self.module, name)
-                    scalars.append(self.launch(kernel, self.blocks_of(kernel), words))
-            units.append(scalars)
-            passes: list[Launch] = []
-            if names.element:
-                kernel = getattr(self.module, names.element)
-                passes = [self.launch(kernel, at.chunk_count, words), *self.behind(level)]
-            units.append(passes)
-        return units
+
+    def words_of_scalars(self) -> Words:
+        """Return the arguments of the kernels of scalars."""
+        return self.words(self.places.addresses, self.places.tensor_rows)
+
+    def words_of_sweeps(self) -> Words:
+        """Return the arguments of the kernels that sweep over elements."""
+        return self.words(self.places.addresses, self.places.tensor_rows)
+
+    def scalars(self, level: int) -> list[Launch]:
+        """Return the launches that compute the scalars of a level."""
+        names = self.tables.program.levels[level]
+        kernels = [getattr(self.module, name) for name in (names.model, names.tensor) if name]
+        words = self.words_of_scalars()
+        return [self.launch(kernel, self.blocks_of(kernel), words) for kernel in kernels]
+
+    def sweep(self, level: int) -> list[Launch]:
+        """Return the launches that sweep over the elements, if a level does, and those behind."""
+        name = self.tables.program.levels[level].element
+        if not name:
+            return []
+        words = self.words_of_sweeps()
+        sweep = self.launch(getattr(self.module, name), self.places.chunk_count, words)
+        return [sweep, *self.behind(level)]
 
     def launch(self, kernel: CudaKernel, blocks: int, words: Words) -> Launch:
         """Load a kernel; return a launch of it."""
@@ -143,21 +160,32 @@ class Scheduler:
         """Return the launches after a sweep, which combine its partial results."""
         at, launches = self.places, list[Launch]()
         first, last = self.tables.reduce_columns[level]
-        _, model_width, tensor_width = self.widths
         if first < last:
             columns = (self.reduce_count, first, last)
             words = (at.sums, at.bounds, at.reduces, at.tensor_rows, at.partials, at.gate)
-            own = Words((*words, *columns, tensor_width, self.tensors))
+            own = Words((*words, *columns, self.widths[2], self.tensors))
             launches.append(self.launch(builtin_kernels.combine, self.tensors, own))
-            if self.tables.reduces[first:last, 1].any():
-                words = (at.partials, at.reduces, at.model_rows, at.gate, *columns, model_width)
-                own = Words((*words, self.tensors, self.group_count))
-                launches.append(self.launch(builtin_kernels.combine_model, 1, own))
-        if level in at.vectors:
-            table, tiles, count = at.vectors[level]
-            own = Words((table, tiles, count, at.gate))
-            launches.append(self.launch(builtin_kernels.join_parts, count, own))
-        return launches
+        return [*launches, *self.behind_tensors(level), *self.joins(level)]
+
+    def behind_tensors(self, level: int) -> list[Launch]:
+        """Return the launch that reduces over the model what a sweep has of each tensor."""
+        at = self.places
+        first, last = self.tables.reduce_columns[level]
+        if not self.tables.reduces[first:last, 1].any():
+            return []
+        columns = (self.reduce_count, first, last)
+        words = (at.partials, at.reduces, at.model_rows, at.gate, *columns, self.widths[1])
+        own = Words((*words, self.tensors, self.group_count))
+        return [self.launch(builtin_kernels.combine_model, 1, own)]
+
+    def joins(self, level: int) -> list[Launch]:
+        """Return the launch that joins the axis arrays which a sweep leaves in parts."""
+        at = self.places
+        if level not in at.vectors:
+            return []
+        table, tiles, count = at.vectors[level]
+        own = Words((table, tiles, count, at.gate))
+        return [self.launch(builtin_kernels.join_parts, count, own)]
 
 
 def input_count(tables: Tables) -> int:

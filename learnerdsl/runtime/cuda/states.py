@@ -191,10 +191,14 @@ class DeviceStates(WholeUpdates, Tables):
         at.found = self.keep(np.zeros(1))
         at.gate = at.found if self.check_finite else 0
         for level in range(len(self.program.levels)):
-            table, tiles = tabulate_joins(self, level, self._address_of)
+            table, tiles = self._tabulate_joins(level)
             if len(tiles):
                 at.vectors[level] = self.keep(table), self.keep(tiles), len(tiles)
         self._start_vectors()
+
+    def _tabulate_joins(self, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which axis arrays the sweep of a level leaves in parts; see `tabulate_joins`."""
+        return tabulate_joins(self, level, self._address_of)
 
     def _place_rows(self, rows: np.ndarray) -> tuple[int, Any]:
         """Copy rows of scalars to the device; return their address, and the array that owns it."""
@@ -209,13 +213,14 @@ class DeviceStates(WholeUpdates, Tables):
         return self.places[tensor][vector.symbol.name][0]
 
     def _start_vectors(self) -> None:
-        """Fill the axis arrays of empty tensors with the identity of their reduction.
+        """Fill the axis arrays of empty tensors, which no chunk will write."""
+        self.fill_vectors(self.places)
 
-        No chunk will write them.
-        """
+    def fill_vectors(self, places: Sequence[Mapping[str, tuple[int, Any, Any]]]) -> None:
+        """Fill the axis arrays of all tensors with the identity of their reduction."""
         for vector in self.program.layout.vectors:
             if vector.monoid.identity:
-                for own in self.places:
+                for own in places:
                     address, shape, kind = own[vector.symbol.name]
                     start = np.full(shape, vector.monoid.identity, kind)
                     self.device.upload(address, start, self.stream())
