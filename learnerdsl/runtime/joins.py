@@ -1,6 +1,5 @@
 """Join over processes what each has reduced over its parts of the tensors."""
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -96,8 +95,7 @@ class Join:
     def _of_one(self, tensors: Sequence[int], of_processes: np.ndarray) -> list[float]:
         """Return the value of each tensor, which all processes have that hold elements of it."""
         shards: list[Any] = [self.shards[k] for k in tensors]
-        holders = [[math.prod(shape_of_box(box)) > 0 for box in s.boxes] for s in shards]
-        return [float(of_processes[np.argmax(own), k]) for k, own in enumerate(holders)]
+        return [float(of_processes[shard.holder, k]) for k, shard in enumerate(shards)]
 
     def _refuse_different(self, tensors: Sequence[int], left_out: Sequence[np.ndarray]) -> None:
         """Raise if a tensor has a gradient on some processes only."""

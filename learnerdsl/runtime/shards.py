@@ -73,6 +73,12 @@ class Shard:
         """The part of this process."""
         return self.boxes[self.team.number]
 
+    @property
+    def holder(self) -> int:
+        """The number of the first process that holds elements; 0 if the tensor has none."""
+        holds = [0 not in shape_of_box(box) for box in self.boxes]
+        return holds.index(True) if any(holds) else 0
+
 
 @dataclass(frozen=True)
 class Piece:

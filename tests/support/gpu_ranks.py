@@ -14,6 +14,7 @@ from learnerdsl.torch.ranks import RankTeam
 from learnerdsl.transforms import clip_by_global_norm
 from support import host_device, sharded_ranks
 from support.problems import takes_vectors
+from support.rules_of_counts import by_mean_norm
 from support.sharded_ranks import TOLERANCE, backward, batches, error, full, train_both, whole
 
 CLIPPED = ld.chain(clip_by_global_norm, learners.lamb, name="clipped_lamb_on_ranks")
@@ -66,7 +67,8 @@ def on_gpu(size):
         device = host_device.use(patch)
         for shard, rule in ((sharded_ranks.by_rows, CLIPPED), (sharded_ranks.by_columns, CLIPPED)):
             faults += compare(device, mesh, shard, rule, 3, max_norm=0.5)
-        faults += compare(device, mesh, sharded_ranks.by_rows, learners.adafactor, 3)
+        for rule in (learners.adafactor, by_mean_norm):
+            faults += compare(device, mesh, sharded_ranks.by_rows, rule, 3)
         for work in (alike, exchanged, refused, left_out, resumed):
             faults += [f"{work.__name__}: {fault}" for fault in work(device, mesh, patch)]
     return faults

@@ -60,6 +60,12 @@ def path_by_hand(start, updates, lr=0.1):
 
 
 @ld.rule
+def by_mean_norm(p, g, lr=0.1):
+    """All tensors are counted; there may be any number of them."""
+    return ld.assign(p, p - lr * g / (1 + ld.mean(ld.norm(g), over="model", of="tensors")))
+
+
+@ld.rule
 def by_turns(p, g, lr=0.1):
     """Tensors are counted in sweeps of rows, and rows are reduced where a condition holds."""
     rows = ld.sum(g, axis=-1, where=g > 0)

@@ -31,6 +31,7 @@ class Reduced:
         axes: the axes of the array; empty for a scalar.
         part: address of what this process has reduced over its part.
         whole: address of what all processes together have.
+        counts_once: whether it counts the tensor, so that all its parts have the same number.
     """
 
     tensor: int
@@ -38,6 +39,7 @@ class Reduced:
     axes: tuple[int, ...]
     part: int
     whole: int
+    counts_once: bool = False
 
 
 class RaggedTable:
@@ -102,6 +104,7 @@ class TeamExchange:
     ) -> None:
         self.team = team
         self.reduced = reduced
+        self.shards: Any = shards
         self.boxes = [_boxes(one, shards[one.tensor], team.size) for one in reduced]
         # Where the values of each process lie in what it sends.
         sizes = [[math.prod(shape_of_box(own[p])) for own in self.boxes] for p in range(team.size)]
@@ -125,12 +128,14 @@ class TeamExchange:
             yield copy_row(one.part, target, WIDE.itemsize, shape, strides_of(shape))
 
     def sources(self, number: int) -> list[tuple[int, Box]]:
-        """Return where the values of all processes are: address and box, for each of them."""
+        """Return where the values are that are joined: the address and the box of each."""
         first = self.gathered.data_ptr()
-        return [
+        found = [
             (first + WIDE.itemsize * (p * self.length + self.starts[p][number]), box)
             for p, box in enumerate(self.boxes[number])
         ]
+        one = self.reduced[number]
+        return [found[self.shards[one.tensor].holder]] if one.counts_once else found
 
 
 def _boxes(one: Reduced, shard: Shard | None, size: int) -> list[Box]:

@@ -330,8 +330,9 @@ class ShardedCudaEngine(CudaEngine):
             for k, part in enumerate(self._partials(column, parts)):
                 own = self.at.tensor_rows + WORD * (row * k + slot)
                 of_model = self.at.partials + WORD * (width * k + column)
-                monoid = self.program.layout.reduces[column].monoid
-                yield Reduced(k, monoid, (), part, of_model if is_model else own)
+                reduce = self.program.layout.reduces[column]
+                whole = of_model if is_model else own
+                yield Reduced(k, reduce.monoid, (), part, whole, reduce.by_tensor)
 
     def _vectors_of(self, vectors: Sequence[Vector]) -> Iterator[Reduced]:
         """Yield the reductions of a sweep to axis arrays."""
