@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from learnerdsl.errors import HyperparameterError, RuleError, suggestion
+from learnerdsl.errors import HyperparameterError, suggestion
 from learnerdsl.export.c import c as c
 from learnerdsl.export.jax import jax as jax
 from learnerdsl.export.latex import latex as latex
@@ -29,22 +29,6 @@ FORMATS: dict[str, Callable[[Request], str]] = {
 """Format -> function that returns the text of the file."""
 
 
-_TEXTS = ("latex", "markdown")
-"""Formats for people, which only name the extras of a rule."""
-
-
-def _refuse_extras(format: str, request: Request) -> None:
-    """Raise for an extra of another shape than "model" and "element"."""
-    for extra in (e for variant in request.variants for e in variant.rule.extras):
-        if not extra.is_common:
-            msg = (
-                f"{request.name} takes {extra.name}, an extra of shape {extra.shape!r}, which an "
-                f"export to {format!r} cannot have; export to {' or '.join(map(repr, _TEXTS))}, "
-                "or give the extra the shape 'model' or 'element'."
-            )
-            raise RuleError(msg)
-
-
 def written(format: str, request: Request) -> str:
     """Return a rule as the text of a file in one of `FORMATS`.
 
@@ -56,6 +40,4 @@ def written(format: str, request: Request) -> str:
         hint = suggestion(str(format), FORMATS) or f"choose from {', '.join(FORMATS)}."
         msg = f"There is no export to {format!r}; {hint}"
         raise HyperparameterError(msg)
-    if str(format) not in _TEXTS:
-        _refuse_extras(str(format), request)
     return FORMATS[str(format)](request)

@@ -7,6 +7,7 @@ from typing import Any
 
 from learnerdsl.codegen.text import indented
 from learnerdsl.errors import RuleError
+from learnerdsl.export.extras import ReadsExtras
 from learnerdsl.export.printer import ArrayPrinter
 from learnerdsl.export.request import Request, Variant
 from learnerdsl.export.statements import (
@@ -30,7 +31,6 @@ from learnerdsl.export.text import (
 )
 from learnerdsl.expr import (
     CLOCK,
-    ExtraArray,
     Named,
     Reduction,
     RingState,
@@ -49,7 +49,7 @@ _SHORT = 24
 _BUILTINS = frozenset({"abs", "float", "int", "max", "min", "range", "sum", "tuple", "zip"})
 
 
-class Frame:
+class Frame(ReadsExtras):
     """A writer of one file; a format is a subclass.
 
     Args:
@@ -99,7 +99,7 @@ class Frame:
             if isinstance(line.target, RingState):
                 ring = line.target.name.rpartition("_")[0]
                 self.names[line.value] = self._free(f"{ring}_new")
-        self.names |= {e: f"own_{e}" for e in rule.extras if isinstance(e, ExtraArray)}
+        self.names |= {e: f"own_{e}" for e in rule.extras if e.shape != "model"}
         self.names |= {symbol: str(symbol) for symbol in CLOCK}
         self.names[tensor_size] = self.size.format(self.names[rule.parameter])
         self.names[tensor_number] = "number"
@@ -204,16 +204,6 @@ class Frame:
     def model_states(self) -> list[StateSpec]:
         """Return the states of the whole model."""
         return [spec for spec in self.rule.states if spec.symbol.shape == "model"]
-
-    @property
-    def array_extras(self) -> list[str]:
-        """Return the names of the extras that are arrays."""
-        return [self._free(str(e)) for e in self.rule.extras if isinstance(e, ExtraArray)]
-
-    @property
-    def scalar_extras(self) -> list[str]:
-        """Return the names of the extras that are numbers."""
-        return [self.names[e] for e in self.rule.extras if not isinstance(e, ExtraArray)]
 
     def defaults(self, symbols: Iterable[Any] | None = None) -> list[str]:
         """Return the hyperparameters as arguments; those without a number have no default."""

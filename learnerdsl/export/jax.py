@@ -205,9 +205,7 @@ class _Jax(Frame):
 
     def reads(self, body: Body, used: set[Any], is_last: bool) -> Lines:
         pairs = [(self.names[body.rule.gradient], "gradients[k]")] * (body.rule.gradient in used)
-        extras = [e for e in body.rule.extras if e.shape == "element"]
-        for name, symbol in zip(self.array_extras, extras, strict=True):
-            pairs += [(self.names[symbol], f"{name}[k]")] if symbol in used else []
+        pairs += self.extra_reads(body, used, "k")
         if self.draws:
             pairs.append(("number", "k"))
         if is_last:

@@ -91,6 +91,14 @@ def pairs_of(request: Request, language: str) -> list[Pair]:
             shapes = ", ".join(map(str, variant.shapes[:4]))
             notes = (f"{name}_update is for tensors with shapes such as {shapes}.",)
         found.append(Pair(name, program, start, notes))
+    own = [e.name for v in variants for e in v.rule.extras if e.shape == "tensor"]
+    if own and any(pair.of_model for pair in found):
+        msg = (
+            f"{request.name} cannot be exported to {language}: it takes {own[0]}, an extra with a "
+            "number for each tensor, and has values of the whole model. Write "
+            'rule.export("numpy") or rule.export("torch").'
+        )
+        raise RuleError(msg)
     if len(found) > 1 and any(pair.of_model for pair in found):
         msg = (
             f"{request.name} cannot be exported to {language} for all tensors: it treats them by "
@@ -274,8 +282,9 @@ class Loops:
     @property
     def extras(self) -> tuple[sympy.Symbol, ...]:
         """The numbers that an update receives besides the gradients."""
-        own = self.kernel.extras
-        return tuple(s for s in own if self.kernel.domains[s] == Domain.MODEL and s in self.used)
+        domains = (Domain.MODEL, Domain.TENSOR)
+        own = (s for s in self.kernel.extras if self.kernel.domains[s] in domains)
+        return tuple(s for s in own if s in self.used)
 
     @property
     def sizes(self) -> tuple[sympy.Symbol, ...]:

@@ -185,16 +185,11 @@ class _Numpy(Frame):
     def reads(self, body: Body, used: set[Any], is_last: bool) -> Lines:
         gradient = body.rule.gradient
         pairs = [(self.names[gradient], "grads[name]")] if gradient in used else []
-        for name, symbol in zip(self.array_extras, self.extra_symbols, strict=True):
-            pairs += [(self.names[symbol], f"{name}[name]")] if symbol in used else []
+        pairs += self.extra_reads(body, used, "name")
         states = self.state_reads(body, used, is_last, in_place=True)
         needs_own = states or (is_last and self.scalar_states_changed(body))
         pairs += [("own", 'state["tensors"][name]')] if needs_own else []
         return [*read_all(pairs), *states]
-
-    @property
-    def extra_symbols(self) -> list[Any]:
-        return [e for e in self.rule.extras if e.shape == "element"]
 
     def scalar_states_changed(self, body: Body) -> list[Any]:
         return [t for t in body.new if getattr(t, "shape", "") == "tensor"]

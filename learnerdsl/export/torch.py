@@ -66,7 +66,7 @@ class _Torch(Frame):
         states = [spec.symbol for rule in rules for spec in rule.states]
         scalar = {symbol for symbol in states if symbol.shape in ("tensor", "model")}
         hypers = [h for rule in rules for h in rule.hyperparameters]
-        extras = [e for rule in rules for e in rule.extras if e.shape == "model"]
+        extras = [e for rule in rules for e in rule.extras if e.shape in ("model", "tensor")]
         fixed = {*hypers, *CLOCK, tensor_size, tensor_number, *extras}
         while True:
             self.python = fixed | scalar
@@ -343,12 +343,14 @@ class _Torch(Frame):
             return f"{p}.new_full({shape}, {text})"
         return f"torch.broadcast_to({text}, {shape}).clone()"
 
+    def number_of_tensor(self, text: str, extra: Any) -> str:
+        """Return the text of an extra; a number of a tensor is one of Python."""
+        return f"float({text})" if extra.shape == "tensor" else text
+
     def reads(self, body: Body, used: set[Any], is_last: bool) -> Lines:
         p, gradient = self.names[body.rule.parameter], body.rule.gradient
         pairs = [(self.names[gradient], f"{p}.grad")] if gradient in used else []
-        extras = [e for e in body.rule.extras if e.shape == "element"]
-        for name, symbol in zip(self.array_extras, extras, strict=True):
-            pairs += [(self.names[symbol], f"{name}[{p}]")] if symbol in used else []
+        pairs += self.extra_reads(body, used, p)
         states = self.state_reads(body, used, is_last, in_place=True)
         scalars = is_last and any(getattr(t, "shape", "") == "tensor" for t in body.new)
         if (states or scalars) and body.last:

@@ -117,14 +117,14 @@ def test_vectors_have_no_matrices():
         kfac([np.ones(3)])
 
 
-def test_row_sparse_gradients_and_exports_of_code_are_refused():
+def test_row_sparse_gradients_and_exports_of_loops_are_refused():
     params = {"x": np.ones((3, 4))}
     _, extras = given(0)
     own = {n: {"x": v["x"]} for n, v in extras.items()}
     with pytest.raises(ld.ArrayError, match="works on axes, matrices"):
         kfac(params).update({"x": ld.RowSparse([0], np.ones((1, 4)), (3, 4))}, **own)
-    with pytest.raises(ld.RuleError, match=r"outputs, an extra of shape .*rows.*, which an export"):
-        kfac.export("numpy")
+    with pytest.raises(ld.RuleError, match="it uses functions of whole matrices"):
+        kfac.export("numba")
     assert "outputs" in kfac.export("markdown")
 
 
