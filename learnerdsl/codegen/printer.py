@@ -13,7 +13,18 @@ import sympy
 from learnerdsl.codegen.operations import divided, is_reciprocal, turned
 from learnerdsl.elementary import BY_NODE
 from learnerdsl.errors import InternalError
-from learnerdsl.expr import And, Comparison, Draw, Maximum, Minimum, NarrowDraw, Not, Or, Where
+from learnerdsl.expr import (
+    And,
+    Comparison,
+    Draw,
+    IndexDraw,
+    Maximum,
+    Minimum,
+    NarrowDraw,
+    Not,
+    Or,
+    Where,
+)
 
 ATOM, POWER, PRODUCT, SUM, CONDITION = range(5)
 _LARGEST = 1024
@@ -80,6 +91,9 @@ class Printer:
             return self.choice(expr)
         if isinstance(expr, (Maximum, Minimum)):
             return self.extreme(expr)
+        if isinstance(expr, IndexDraw):
+            arguments = ["key", self.index_of(expr), str(expr.stream)]
+            return self.narrowed(self.called(f"{expr.distribution}_float64", arguments))
         if isinstance(expr, Draw):
             arguments = ["key", self.position, str(expr.stream)]
             return self.called(f"{expr.distribution}_{self.dtype}", arguments)
@@ -91,6 +105,27 @@ class Printer:
             return self.called(BY_NODE[expr.func].name, [self(a) for a in expr.args])
         msg = f"no text for {expr.func} in {expr}"
         raise InternalError(msg)
+
+    def index_of(self, draw: IndexDraw) -> str:
+        """Return the number of an index of axes, for an element that computes its own."""
+        text = ""
+        for step, count in draw.runs:
+            own = f"({self.position})"
+            own += "" if step == 1 else f" {self.quotient} {self.whole(step)}"
+            own += "" if count == 0 else f" % {self.whole(count)}"
+            text = f"({text}) * {self.whole(count)} + {own}" if text else own
+        return text
+
+    quotient = "//"
+    """The operator that divides whole numbers."""
+
+    def whole(self, expr: Any) -> str:
+        """Return a length, converted to a whole number."""
+        return f"int64({self.names[expr]})"
+
+    def narrowed(self, text: str) -> str:
+        """Return the text of a float64 value, in the printer's dtype."""
+        return text if self.dtype == "float64" else f"{self.dtype}({text})"
 
     def key(self, places: Sequence[sympy.Basic]) -> str:
         """Return the key of random numbers for seed, step and number of a tensor."""

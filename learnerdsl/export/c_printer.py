@@ -98,6 +98,7 @@ class CPrinter(Printer):
     """
 
     words = "&&", "||", "!"
+    quotient = "/"
 
     def __init__(self, text: "CText", dtype: str) -> None:
         super().__init__(text.names.values, text.scalar_names, dtype)
@@ -129,6 +130,14 @@ class CPrinter(Printer):
     def as_double(self, text: str) -> str:
         """Return the value of a text, converted to double."""
         return f"(double)({text})"
+
+    def whole(self, expr: Any) -> str:
+        """Return a length, converted to a whole number."""
+        return f"(int64_t){self.names[expr]}"
+
+    def narrowed(self, text: str) -> str:
+        """Return the text of a double, in the printer's dtype."""
+        return f"(float){text}" if self.suffix else text
 
     def square_of(self, text: str) -> str:
         """Return the square of a value in double."""

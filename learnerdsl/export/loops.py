@@ -21,16 +21,25 @@ from learnerdsl.codegen.text import symbols_of
 from learnerdsl.errors import DtypeError, RuleError
 from learnerdsl.export.request import Request, Variant
 from learnerdsl.expr import (
+    AxisExtra,
     AxisSize,
+    AxisState,
     Clock,
     Draw,
+    IndexDraw,
+    NarrowDraw,
     NewValue,
     RingState,
+    drawn_by_elements,
     minibatch_size,
     model_size,
+    nodes,
+    rebuilt,
+    replaced,
     samples,
     seed,
     step,
+    symbols_in,
     tensor_number,
     tensor_size,
 )
@@ -79,6 +88,8 @@ def pairs_of(request: Request, language: str) -> list[Pair]:
             the parameter's dtype; or tensors of different kinds have values of the model.
     """
     found: list[Pair] = []
+    own = tuple(replace(v, rule=_drawing_by_elements(v.rule)) for v in request.variants)
+    request = replace(request, variants=own)
     variants = _distinct(request.variants)
     for number, variant in enumerate(variants, 1):
         program = _checked(request.program(variant), request, language)
@@ -107,6 +118,28 @@ def pairs_of(request: Request, language: str) -> list[Pair]:
         )
         raise RuleError(msg)
     return found
+
+
+def _drawing_by_elements(rule: Rule) -> Rule:
+    """Return a rule in which elements compute random numbers of their rows and columns."""
+    given = (*rule.extras, *(spec.symbol for spec in rule.states))
+    if any(isinstance(symbol, (AxisExtra, AxisState)) for symbol in given):
+        return rule  # which no loop over elements computes anyway
+    roots = [*(line.expression for line in rule.lines), *(spec.init for spec in rule.states)]
+    narrow = (n for n in nodes(roots) if isinstance(n, NarrowDraw) and n.axes)
+    new = {draw: drawn_by_elements(draw, rule.ndim or 0) for draw in narrow}
+    if not new:
+        return rule
+
+    def changed(root: Any) -> Any:
+        return replaced(root, new, rebuilt)
+
+    return replace(
+        rule,
+        lines=tuple(replace(s, expression=changed(s.expression)) for s in rule.lines),
+        states=tuple(replace(s, init=changed(s.init)) for s in rule.states),
+        written=tuple(map(changed, rule.written)),
+    )
 
 
 def _distinct(variants: Sequence[Variant]) -> list[Variant]:
@@ -337,11 +370,12 @@ class Loops:
         return self.scalars_of(replace(block, reduces=tuple(of_elements(block))))
 
     def stays_wide(self, block: Block, symbol: sympy.Basic) -> bool:
-        """Return whether a sweep uses a scalar only in a reduction, which is in float64."""
+        """Return whether a sweep needs a scalar in float64: only for a sum, or as a length."""
         whole = {r.expression for r in block.reduces if r.expression.is_Symbol}
         items = (*block.computes, *block.reduces)
         others = symbols_of(i for i in items if i.expression not in whole)
-        return symbol in whole and symbol not in others
+        lengths = symbols_in(*(d for i in items for d in i.expression.atoms(IndexDraw)))
+        return symbol in lengths or (symbol in whole and symbol not in others)
 
 
 def ring_of(symbol: RingState) -> str:

@@ -41,7 +41,9 @@ from learnerdsl.expr.decompositions import trace as trace
 from learnerdsl.expr.decompositions import tril as tril
 from learnerdsl.expr.decompositions import triu as triu
 from learnerdsl.expr.draws import NUMBER_OF_MODEL as NUMBER_OF_MODEL
+from learnerdsl.expr.draws import IndexDraw as IndexDraw
 from learnerdsl.expr.draws import NarrowDraw as NarrowDraw
+from learnerdsl.expr.draws import drawn_by_elements as drawn_by_elements
 from learnerdsl.expr.filling import filled as filled
 from learnerdsl.expr.filling import may_be_narrower as may_be_narrower
 from learnerdsl.expr.filling import with_whole_operands as with_whole_operands

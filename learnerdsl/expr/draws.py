@@ -1,11 +1,12 @@
-"""Random numbers that name their seed, step and tensor: all but those of elements."""
+"""Random numbers that name their seed, step and tensor, and how elements compute them instead."""
 
 from typing import Any
 
 import sympy
 from sympy.core.symbol import Str
 
-from learnerdsl.expr.functions import expression
+from learnerdsl.expr.functions import Draw, expression
+from learnerdsl.expr.symbols import AxisSize, position
 
 NUMBER_OF_MODEL = 2**32 - 1
 """What stands for the number of the tensor in a random number of the model; no tensor has it."""
@@ -82,3 +83,47 @@ class NarrowDraw(PlacedDraw):
     def _sympystr(self, printer: Any) -> str:
         del printer
         return f"{self.distribution}_{self.stream}(shape={self.shape!r})"
+
+
+class IndexDraw(Draw):
+    """A random number of each index of some axes, which an element computes by itself, in float64.
+
+    It is the number of a `NarrowDraw`, for loops that keep no values along axes. Each run of axes
+    next to each other has one coordinate, and the coordinates together number the index. So axes 0
+    and 1 of a tensor of the shape (2, 3, 4) are one run, and element 17 has the coordinate 17 // 4.
+    """
+
+    def __new__(cls, where_from: Any, stream: Any, kind: Any, *places: Any) -> Any:
+        """Build the node.
+
+        Args:
+            where_from: the symbol `position`.
+            stream: the number of the draw in its rule.
+            kind: "normal" or "uniform".
+            places: for each run the number of elements of one step, and the number of coordinates;
+                0 for a run that begins with the first axis, where no element leaves the range.
+        """
+        parts = where_from, sympy.Integer(stream), Str(str(kind)), *map(expression, places)
+        return sympy.Expr.__new__(cls, *parts)
+
+    @property
+    def distribution(self) -> str:
+        """What it is drawn from, "normal" or "uniform"."""
+        return str(self.args[2])
+
+    @property
+    def runs(self) -> list[tuple[Any, Any]]:
+        """The pairs of `places`."""
+        return list(zip(self.args[3::2], self.args[4::2], strict=True))
+
+
+def drawn_by_elements(draw: NarrowDraw, ndim: int) -> IndexDraw:
+    """Return the draw over some axes of tensors with `ndim` axes as one that elements compute."""
+    places: list[Any] = []
+    for axis in draw.axes:
+        inner = sympy.Mul(*(AxisSize(other - ndim) for other in range(axis + 1, ndim)))
+        if axis - 1 in draw.axes:
+            places[-2:] = inner, places[-1] * AxisSize(axis - ndim)
+        else:
+            places += inner, AxisSize(axis - ndim) if axis else sympy.S.Zero
+    return IndexDraw(position, draw.stream, draw.distribution, *places)

@@ -6,7 +6,7 @@ import pytest
 from support.exported import Problem, loaded
 from support.exported_loops import InC, InNumba, Inputs
 from support.ptx_device import device
-from support.rules_of_draws import CASES, axes, of_model, scalars, thinned
+from support.rules_of_draws import CASES, axes, of_indices, of_model, scalars, thinned
 from support.teams import Parts
 
 import learnerdsl as ld
@@ -59,9 +59,13 @@ def test_ptx_draws_the_same(rule, shapes, device):
 
 
 @pytest.mark.parametrize("language", ["c", "numba"])
-@pytest.mark.parametrize(("rule", "shapes"), [CASES[0], CASES[2]], ids=["scalars", "of_model"])
+@pytest.mark.parametrize(
+    ("rule", "shapes"),
+    [CASES[0], (of_indices, ((2, 3, 4), (70, 9, 11))), CASES[2]],
+    ids=["scalars", "of_indices", "of_model"],
+)
 def test_exported_loops_draw_the_same(rule, shapes, language, tmp_path):
-    text = rule.export(language, "float64")
+    text = rule.export(language, "float64", shape=shapes[-1])
     exported = InC(text, tmp_path) if language == "c" else InNumba(text, is_parallel=False)
     own = Problem(rule, np.float64, shapes=shapes, steps=3)
     expected, _ = own.path_of_rule(seed=SEED)
@@ -146,3 +150,22 @@ def test_numbers_are_drawn_once_and_not_for_each_element():
     assert passes.count("normal_float") == 1
     plans = [str(rule.plan()) for rule in (thinned, of_model)]
     assert all("pass 1" in plan and "pass 2" not in plan for plan in plans)
+
+
+@pytest.mark.parametrize("language", ["c", "numba"])
+def test_exported_loops_of_float32_count_elements_in_whole_numbers(language, tmp_path):
+    @ld.rule
+    def wide(p, g):
+        return ld.assign(p, p - g * (ld.uniform(shape="rows") + ld.normal(shape="cols")))
+
+    text = wide.export(language, "float32", shape=(3, 4))
+    exported = InC(text, tmp_path) if language == "c" else InNumba(text, is_parallel=False)
+    shape = (1, 2**24 + 3)  # a length that float32 does not hold
+    found = [np.zeros(shape, np.float32)]
+    inputs = Inputs(wide, found, "float32", seed=SEED)
+    inputs.take(1, [np.ones(shape, np.float32)], {})
+    exported.call("wide_update", inputs)
+    wanted = np.zeros(shape, np.float32)
+    wide([wanted], seed=SEED).update([np.ones(shape, np.float32)])
+    np.testing.assert_allclose(found[0][0, -9:], wanted[0, -9:], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[0][0, :9], wanted[0, :9], rtol=1e-5, atol=1e-6)

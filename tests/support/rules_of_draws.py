@@ -29,6 +29,17 @@ def axes(p, g, lr=0.1):
 
 
 @ld.rule
+def of_indices(p, g, lr=0.1):
+    """Numbers of rows, of columns and of other axes, which elements can draw by themselves."""
+    m = ld.state("m")
+    row, col = ld.uniform(shape="rows"), ld.normal(shape="cols")
+    some = ld.uniform(shape=(0, -1)) + ld.normal(shape=(1,)) * ld.normal(shape=(-1,))
+    m_new = ld.assign(m, m / 2 + row * g + ld.where(ld.uniform(shape=(0,)) < 0.5, col, some))
+    total = ld.sum(ld.abs(g) * ld.uniform(shape=(1, 2)))
+    return ld.assign(p, p - lr * (m_new + ld.normal()) / (1 + total / ld.size(p)))
+
+
+@ld.rule
 def of_model(p, g):
     """One number of the model, and no state of the model."""
     return ld.assign(p, p - g * ld.uniform(shape="model"))
