@@ -18,6 +18,7 @@ def aurora(
     passes=2,
     ns_steps=12,
     ns_coefficients=(2.0, -1.5, 0.5),
+    ns_gram=False,
 ):
     r"""Aurora: a nearly orthogonal matrix whose rows have the same length, too.
 
@@ -51,6 +52,7 @@ def aurora(
         passes: how often the matrix is made orthogonal, 1 or more.
         ns_steps: number of iterations in each.
         ns_coefficients: of the iterations, as in `muon`; the default leaves 1 as it is.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the running mean of the gradient.
 
@@ -69,7 +71,8 @@ def aurora(
         Optimizer](https://arxiv.org/abs/2606.27715), 2026.
     """
     refuse_vectors("aurora", p)
-    iterations = {"steps": whole_from(0, "ns_steps", ns_steps), "coefficients": ns_coefficients}
+    steps = whole_from(0, "ns_steps", ns_steps)
+    iterations = {"steps": steps, "coefficients": ns_coefficients, "gram": ns_gram}
     count = whole_from(1, "passes", passes)
     u = running_mean(g, momentum, nesterov)
     rows, cols = shape(p)[-2:]

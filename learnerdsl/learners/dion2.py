@@ -16,6 +16,7 @@ def dion2(
     fraction=option(0.25),
     ns_steps=5,
     ns_coefficients="polar_express_5",
+    ns_gram=False,
     adjust_lr="spectral_norm",
 ):
     r"""Dion2: Muon for the rows of the momentum that have become the largest, others wait.
@@ -48,6 +49,7 @@ def dion2(
         fraction: $\alpha$, an option: 0.25 is a quarter, and 1 chooses all rows.
         ns_steps: number of Newton-Schulz iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr: "spectral_norm" as above; "rms_norm" for $0.2 \sqrt{\max(\text{rows},
             \text{cols})}$ in place of the root, for steps about as long as those of AdamW; or
             "none" for 1.
@@ -76,7 +78,8 @@ def dion2(
     taken, with_rows = largest_lines(b, p, fraction, is_by_columns=rows > cols)
     kept = let("kept", taken(b))
     steps = whole_from(0, "ns_steps", ns_steps)
-    u = orthogonalize(kept, steps, ns_coefficients, eps=eps, eps_is_added=True)
+    own = {"eps": eps, "eps_is_added": True, "gram": ns_gram}
+    u = orthogonalize(kept, steps, ns_coefficients, **own)
     decayed = let("decayed", (1 - lr * weight_decay) * p)
     moved = taken(decayed) - lr * spectral_length(p, adjust_lr) * u
     m_new = assign(m, with_rows(b, mu * kept))

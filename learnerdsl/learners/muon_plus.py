@@ -19,6 +19,7 @@ def muon_plus(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     norm_mode="col_row",
 ):
     r"""Muon+: the orthogonal matrix of Muon, whose columns and then rows are made of length 1.
@@ -46,6 +47,7 @@ def muon_plus(
         nesterov: whether to look ahead, as above; otherwise $m$ is made orthogonal.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         norm_mode: "col_row" as above, "row_col" for the other order, "row" or "col" for one alone.
 
     State variables: `m`, the decaying sum of the gradients.
@@ -69,7 +71,8 @@ def muon_plus(
         msg = f"norm_mode={norm_mode!r} is not known; write one of: {', '.join(AXES)}."
         raise RuleError(msg)
     u = accumulated(g, momentum, nesterov)
-    x = let("x", orthogonalize(u, whole_from(0, "ns_steps", ns_steps), ns_coefficients))
+    steps = whole_from(0, "ns_steps", ns_steps)
+    x = let("x", orthogonalize(u, steps, ns_coefficients, gram=ns_gram))
     for number, axis in enumerate(AXES[norm_mode], 1):
         x = let(f"y_{number}", x / sqrt(sum(x**2, axis=axis) + eps))
     scale = sqrt(size(p, axis=-2) / size(p, axis=-1))

@@ -17,6 +17,7 @@ def muon_squared(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     adjust_lr_fn="original",
 ):
     r"""Muon²: the momentum is divided by the root mean square of gradients, then made orthogonal.
@@ -46,6 +47,7 @@ def muon_squared(
         nesterov: whether $u$ looks ahead, as above; otherwise it is $m$.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr_fn: "original" as above, or "match_rms_adamw" as in `muon`.
 
     State variables: `m` and `v`, the running means of the gradient and of its square.
@@ -70,5 +72,5 @@ def muon_squared(
     u = running_mean(g, momentum, nesterov)
     v_new = assign(v, beta2 * v + (1 - beta2) * g**2)
     steps = whole_from(0, "ns_steps", ns_steps)
-    x = orthogonalize(u / (sqrt(v_new) + eps), steps, ns_coefficients)
+    x = orthogonalize(u / (sqrt(v_new) + eps), steps, ns_coefficients, gram=ns_gram)
     return assign(p, p - lr * (weight_decay * p + step_length(p, adjust_lr_fn) * x))

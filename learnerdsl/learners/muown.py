@@ -34,6 +34,7 @@ def muown(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
 ):
     r"""Muown: weights are lengths of rows times directions, which `adam` and `muon` move.
 
@@ -71,6 +72,7 @@ def muown(
         nesterov: whether to look ahead, as above; otherwise $m$ is made orthogonal.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the decaying sum of gradients of $w$; `gamma` and `kappa`, $\gamma$ and
     $\kappa$, which start from the lengths of the rows; `a` and `b`, the means of `adam`.
@@ -97,7 +99,8 @@ def muown(
     direction = let("direction", p / gamma)
     h = let("h", sum(g * direction, axis=-1))
     u = accumulated(let("across", gamma / kappa * (g - h * direction)), momentum, nesterov)
-    x = orthogonalize(u, whole_from(0, "ns_steps", ns_steps), ns_coefficients)
+    steps = whole_from(0, "ns_steps", ns_steps)
+    x = orthogonalize(u, steps, ns_coefficients, gram=ns_gram)
     w = let("w", kappa * direction - lr * step_length(p, "match_rms_adamw") * x)
     kappa_new = assign(kappa, maximum(norm(w, axis=-1), LEAST))
     a_new = assign(a, beta1 * a + (1 - beta1) * h)

@@ -17,6 +17,7 @@ def namo(
     nesterov=True,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     adjust_lr_fn="match_rms_adamw",
 ):
     r"""NAMO: the orthogonal matrix of Muon, times the norm of the momentum over that of gradients.
@@ -48,6 +49,7 @@ def namo(
         nesterov: whether $u$ looks ahead, as above; otherwise it is $m$, as in the paper.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr_fn: "match_rms_adamw" as above, or "original" as in `muon`.
 
     State variables: `m`, the running mean of the gradient; `v`, that of its squared norm.
@@ -73,7 +75,8 @@ def namo(
     v = state("v", shape="tensor" if ndim(p) == 2 else tuple(range(ndim(p) - 2)))
     u = running_mean(g, momentum, nesterov)
     v_new = assign(v, beta2 * v + (1 - beta2) * matrix_norm(g, p) ** 2)
-    x = orthogonalize(u, whole_from(0, "ns_steps", ns_steps), ns_coefficients)
+    steps = whole_from(0, "ns_steps", ns_steps)
+    x = orthogonalize(u, steps, ns_coefficients, gram=ns_gram)
     corrected = sqrt(1 - beta2**step) / (1 - momentum**step)
     alpha = let("alpha", lr * corrected * matrix_norm(u, p) / (sqrt(v_new) + eps))
     return assign(p, p - alpha * (weight_decay * p + step_length(p, adjust_lr_fn) * x))

@@ -34,6 +34,7 @@ def nordion2(
     fraction=option(0.25),
     ns_steps=5,
     ns_coefficients="polar_express_5",
+    ns_gram=False,
     adjust_lr="spectral_norm",
 ):
     r"""NorDion2: Dion2 whose chosen rows are divided by their root mean square, as in NorMuon.
@@ -70,6 +71,7 @@ def nordion2(
         fraction: $\alpha$, an option: 0.25 is a quarter, and 1 chooses all rows.
         ns_steps: number of Newton-Schulz iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr: as in `dion2`.
 
     State variables: `m`, the momentum $M$; `v`, the running mean of the mean squares of rows.
@@ -99,7 +101,8 @@ def nordion2(
     taken, with_rows = largest_lines(b, p, fraction)
     kept = let("kept", taken(b))
     steps = whole_from(0, "ns_steps", ns_steps)
-    x = let("x", orthogonalize(kept, steps, ns_coefficients, eps=eps, eps_is_added=True))
+    own = {"eps": eps, "eps_is_added": True, "gram": ns_gram}
+    x = let("x", orthogonalize(kept, steps, ns_coefficients, **own))
     squares = transpose(mean(transpose(x**2), axis=-2))
     v_kept = let("v_kept", beta2 * taken(v) + (1 - beta2) * squares)
     y = let("y", x / (sqrt(v_kept) + eps))

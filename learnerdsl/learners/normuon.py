@@ -17,6 +17,7 @@ def normuon(
     nesterov=False,
     ns_steps=5,
     ns_coefficients=(3.4445, -4.7750, 2.0315),
+    ns_gram=False,
     adjust_lr_fn="match_rms_adamw",
 ):
     r"""NorMuon: the orthogonal matrix of Muon, whose rows are divided by their root mean square.
@@ -48,6 +49,7 @@ def normuon(
         nesterov: whether to make $\mu m + (1 - \mu)\, g$ orthogonal, with the new $m$.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`.
+        ns_gram: as in `muon`.
         adjust_lr_fn: "match_rms_adamw" as above, for steps about as long as those of AdamW, or
             "original" for $\lVert X \rVert \sqrt{\max(1, \text{rows} / \text{cols})}$ in place of
             the factors of $\eta$, which are as long as those of `muon`.
@@ -73,7 +75,8 @@ def normuon(
     refuse_vectors("normuon", p)
     v = state("v", shape=tuple(range(ndim(p) - 1)))
     steps = whole_from(0, "ns_steps", ns_steps)
-    x = let("x", orthogonalize(running_mean(g, momentum, nesterov), steps, ns_coefficients))
+    u = running_mean(g, momentum, nesterov)
+    x = let("x", orthogonalize(u, steps, ns_coefficients, gram=ns_gram))
     v_new = assign(v, beta2 * v + (1 - beta2) * mean(x**2, axis=-1))
     u = let("y", x / (sqrt(v_new) + eps))
     if adjust_lr_fn == "match_rms_adamw":

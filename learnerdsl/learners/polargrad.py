@@ -14,6 +14,7 @@ def polargrad(
     weight_decay=0.0,
     ns_steps=12,
     ns_coefficients=(2.0, -1.5, 0.5),
+    ns_gram=False,
 ):
     r"""PolarGrad: the orthogonal matrix of the momentum, times the sum of its singular values.
 
@@ -38,6 +39,7 @@ def polargrad(
         weight_decay: decoupled weight decay $\lambda$.
         ns_steps: number of iterations.
         ns_coefficients: of the iterations, as in `muon`; the default leaves 1 as it is.
+        ns_gram: as in `muon`.
 
     State variables: `m`, the running mean of the gradient.
 
@@ -58,6 +60,7 @@ def polargrad(
     """
     refuse_vectors("polargrad", p)
     m_new = running_mean(g, momentum, nesterov=False)
-    x = let("x", orthogonalize(m_new, whole_from(0, "ns_steps", ns_steps), ns_coefficients))
+    steps = whole_from(0, "ns_steps", ns_steps)
+    x = let("x", orthogonalize(m_new, steps, ns_coefficients, gram=ns_gram))
     nuclear_norm = sum(m_new * x, axis=None if ndim(p) == 2 else (-2, -1))
     return assign(p, p - lr * (weight_decay * p + nuclear_norm * x))

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from support.problems import takes_vectors
+from support.tiers import slow
 
 import learnerdsl as ld
 from learnerdsl import learners
+from learnerdsl.expr import MatMul
 
 TALL = np.random.default_rng(5).standard_normal((8, 3)) * np.geomspace(1, 1e-2, 8)[:, None]
 OF_MATRICES_ALONE = [name for name in learners.__all__ if not takes_vectors(name)]
@@ -144,3 +146,44 @@ def test_rows_of_zeros_are_no_hindrance_to_muown():
     assert not steps[:, 0].any()
     assert np.abs(steps[0, 1]).max() < 1e-9
     assert (steps[1:, 1] @ g[1] < -1e-3).all()
+
+
+def has_option(name, option):
+    return option in getattr(learners, name)._option_names
+
+
+WITH_ITERATIONS = [name for name in learners.__all__ if has_option(name, "ns_coefficients")]
+
+
+@pytest.mark.parametrize("name", WITH_ITERATIONS)
+@pytest.mark.parametrize("shape", [(4, 13), slow((13, 4))], ids=str)
+def test_iterations_on_gram_matrices_move_as_others_do(name, shape):
+    gradients = list(np.random.default_rng(9).standard_normal((3, *shape)))
+    start = np.random.default_rng(10).standard_normal(shape)
+    ends = []
+    for ns_gram in (False, True):
+        p = start.copy()
+        rule = getattr(learners, name)
+        learner = rule([p], backend="numpy", lr=0.1, ns_gram=ns_gram)
+        for g in gradients:
+            assert learner.update([g])
+        ends.append(p)
+    moved = np.abs(ends[0] - start).max()
+    # Rounding in float64, which iterations of matrices with these singular values enlarge.
+    np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=1e-9 * moved)
+    assert moved > 0
+
+
+@pytest.mark.parametrize("name", WITH_ITERATIONS)
+def test_iterations_on_gram_matrices_multiply_long_ones_less_often(name):
+    multiplied = {}
+    for ns_gram in (False, True):
+        rule = getattr(learners, name).trace(shape=(16, 48), ns_gram=ns_gram)
+        products = {
+            node
+            for line in rule.lines
+            for node in line.expression.atoms(MatMul)
+            if any(str(a).startswith("x_") for a in node.free_symbols)
+        }
+        multiplied[ns_gram] = len(products)
+    assert 0 < multiplied[True] < multiplied[False]
