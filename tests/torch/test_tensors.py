@@ -5,6 +5,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from support.torch_layouts import LAYOUTS
 from support.torch_models import backward, distance, network, train, weights
 
 import learnerdsl as ld
@@ -24,16 +25,7 @@ def one(tensor, gradient, optimizer_class=ldt.AdamW, steps=3, **arguments):
 
 
 @pytest.mark.parametrize(
-    "tensor",
-    [
-        torch.tensor(2.0),
-        torch.empty(0, 3),
-        torch.arange(12.0).reshape(3, 4).T,
-        torch.arange(120.0).reshape(2, 3, 4, 5).to(memory_format=torch.channels_last),
-        torch.complex(torch.arange(6.0), torch.ones(6)),
-        torch.tensor(1 + 2j),
-    ],
-    ids=["0-d", "empty", "transposed", "channels_last", "complex", "complex 0-d"],
+    "tensor", [*LAYOUTS.values(), torch.tensor(1 + 2j)], ids=[*LAYOUTS, "complex 0-d"]
 )
 @pytest.mark.parametrize("is_contiguous", [True, False])
 def test_shapes_and_layouts(tensor, is_contiguous):

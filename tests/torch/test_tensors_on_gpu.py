@@ -4,6 +4,7 @@ import pytest
 import torch
 from support.host_device import gpu
 from support.tiers import slow
+from support.torch_layouts import LAYOUTS
 from support.torch_models import backward, distance, network, train, weights
 
 import learnerdsl as ld
@@ -57,17 +58,7 @@ def test_several_number_types_have_one_norm(gpu):
     assert (ends[0] - ends[1]).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize(
-    "tensor",
-    [
-        torch.tensor(2.0),
-        torch.empty(0, 3),
-        torch.arange(12.0).reshape(3, 4).T,
-        torch.arange(120.0).reshape(2, 3, 4, 5).to(memory_format=torch.channels_last),
-        torch.complex(torch.arange(6.0), torch.ones(6)),
-    ],
-    ids=["0-d", "empty", "transposed", "channels_last", "complex"],
-)
+@pytest.mark.parametrize("tensor", LAYOUTS.values(), ids=LAYOUTS)
 def test_layouts(tensor, gpu):
     found = []
     torch.manual_seed(0)
