@@ -24,6 +24,7 @@ from learnerdsl.expr import (
     Side,
     Sides,
     Transpose,
+    Tril,
     has,
     scaled_product,
 )
@@ -140,7 +141,8 @@ class MatrixPrinter(NamespacePrinter):
             return f"{self.xp}.matmul({', '.join(arguments)})"
         if isinstance(expr, Transpose):
             return f"{self.xp}.swapaxes({arguments[0]}, -1, -2)"
-        return f"{self.prefix}{expr.name}({', '.join((*arguments, *expr.literals))})"
+        prefix = f"{self.xp}." if isinstance(expr, Tril) else self.prefix
+        return f"{prefix}{expr.name}({', '.join((*arguments, *expr.literals))})"
 
     def drawn(self, expr: MatrixDraw) -> str:
         """Return a call that draws a random matrix."""

@@ -44,7 +44,7 @@ CUDA_FUNCTIONS = tuple(
 LINEAR_ALGEBRA = (
     *("cholesky", "diagonal", "diagonal_matrix", "eigenvalues", "eigenvectors", "first_columns"),
     *("drawn", "inverse", "inverse_root", "orthonormal", "put_rows", "reduced", "solve"),
-    *("solve_triangular", "take_rows", "top_rows", "tril", "triu"),
+    *("solve_triangular", "take_rows", "top_rows"),
 )
 """Functions of matrices that no array library has in this form."""
 MATRIX_FUNCTIONS = (

@@ -33,6 +33,7 @@ from learnerdsl.expr import (
     Sides,
     StateSymbol,
     Transpose,
+    Tril,
     seed,
     step,
     tensor_number,
@@ -265,6 +266,8 @@ class ArrayPrinter(NamespacePrinter):
             return f"{self.tight(expr.args[0], ATOM)}.mT"
         if isinstance(expr, Filled):
             return self.filled_matrix(self(expr.args[0]), self.shape_of(expr.sides()))
+        if isinstance(expr, Tril):
+            return f"{self.xp}.{expr.name}({self(expr.args[0])})"
         self.used.add(expr.name)
         literals = (text.replace("'", '"') for text in expr.literals)
         return f"{expr.name}({', '.join((*map(self, expr.operands), *literals))})"

@@ -61,7 +61,7 @@ def eigenvalues(a: Any, xp: Any = np) -> Any:
 def orthonormal(a: Any, xp: Any = np) -> Any:
     """Return Q of the QR decomposition; columns after the first n are 0."""
     safe = _finite_or(a, 0, xp)
-    basis = lapack.basis(safe) if xp is np else xp.linalg.qr(safe)[0]
+    basis = _library(xp).basis(safe)
     if a.shape[-1] > a.shape[-2]:
         basis = xp.concatenate([basis, xp.zeros_like(a[..., a.shape[-2] :])], axis=-1)
     return _known(basis, xp, a)
@@ -85,8 +85,7 @@ def solve(a: Any, b: Any, xp: Any = np) -> Any:
 def solve_triangular(a: Any, b: Any, lower: bool, xp: Any = np) -> Any:
     """Return the solutions X of A X = B, where A is triangular; see `solve`."""
     own = (xp.tril if lower else xp.triu)(a)
-    by_host = partial(lapack.solve_triangular, lower=lower)
-    return _each(by_host if xp is np else xp.linalg.solve, xp, own, b)
+    return _each(partial(_library(xp).solve_triangular, lower=lower), xp, own, b)
 
 
 def diagonal(a: Any, xp: Any = np) -> Any:
@@ -97,16 +96,6 @@ def diagonal(a: Any, xp: Any = np) -> Any:
 def diagonal_matrix(v: Any, xp: Any = np) -> Any:
     """Return diagonal matrices of columns (..., n, 1)."""
     return xp.where(xp.eye(v.shape[-2], dtype=bool), v, xp.zeros_like(v))
-
-
-def tril(a: Any, xp: Any = np) -> Any:
-    """Return lower triangles."""
-    return xp.tril(a)
-
-
-def triu(a: Any, xp: Any = np) -> Any:
-    """Return upper triangles."""
-    return xp.triu(a)
 
 
 def first_columns(a: Any, count: int, xp: Any = np) -> Any:
@@ -162,9 +151,30 @@ def _stacked(xp: Any, *operands: Any) -> tuple[tuple[int, ...], list[Any]]:
     return outer, [own.reshape(math.prod(outer), *own.shape[-2:]) for own in wide]
 
 
+class _Decompositions:
+    """The decompositions of a library with NumPy's names, under the names of `lapack`.
+
+    Args:
+        own: its namespace `linalg`.
+    """
+
+    def __init__(self, own: Any) -> None:
+        self.eigh, self.inv, self.cholesky, self.solve = own.eigh, own.inv, own.cholesky, own.solve
+        self.qr = own.qr
+
+    def basis(self, a: Any) -> Any:
+        """Return Q of the reduced QR decomposition."""
+        return self.qr(a)[0]
+
+    def solve_triangular(self, a: Any, b: Any, lower: bool) -> Any:
+        """Return the solutions X of A X = B, where A is triangular."""
+        del lower
+        return self.solve(a, b)
+
+
 def _library(xp: Any) -> Any:
-    """Return what decomposes matrices, under the names of `numpy.linalg`."""
-    return lapack if xp is np else xp.linalg
+    """Return what decomposes the matrices of a library, under the names of `lapack`."""
+    return lapack if xp is np else _Decompositions(xp.linalg)
 
 
 def _finite_or(a: Any, other: float, xp: Any) -> Any:

@@ -142,14 +142,6 @@ class TorchMatrices:
         """Return diagonal matrices of columns (..., n, 1)."""
         return self.torch.diag_embed(v[..., 0])
 
-    def tril(self, a: Any) -> Any:
-        """Return lower triangles."""
-        return a.tril()
-
-    def triu(self, a: Any) -> Any:
-        """Return upper triangles."""
-        return a.triu()
-
     def first_columns(self, a: Any, count: int) -> Any:
         """Return the first columns (..., n, count); those that there are not are 0."""
         more = max(0, count - a.shape[-1])

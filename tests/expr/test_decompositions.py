@@ -212,7 +212,6 @@ def test_a_basis_has_orthonormal_columns_and_zeros_for_those_that_are_too_many(s
         ("solve_triangular", (GOOD, RIGHT, True)),
         ("solve_triangular", (GOOD, RIGHT, False)),
         ("diagonal_matrix", (RIGHT[:, :1],)),
-        *((name, (RIGHT,)) for name in ("tril", "triu")),
         *(("first_columns", (RIGHT, count)) for count in (1, 2, 4)),
         *(("reduced", (RIGHT, kind, (-1,))) for kind in ("sum", "mean", "norm", "max", "prod")),
         ("reduced", (RIGHT, "min", None)),

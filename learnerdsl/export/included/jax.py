@@ -122,16 +122,6 @@ def diagonal_matrix(v):
     return jnp.where(jnp.eye(v.shape[-2], dtype=bool), v, 0)
 
 
-def tril(a):
-    """Return lower triangles."""
-    return jnp.tril(a)
-
-
-def triu(a):
-    """Return upper triangles."""
-    return jnp.triu(a)
-
-
 def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])

@@ -146,16 +146,6 @@ def diagonal_matrix(v):
     return np.where(np.eye(v.shape[-2], dtype=bool), v, np.zeros_like(v))
 
 
-def tril(a):
-    """Return lower triangles."""
-    return np.tril(a)
-
-
-def triu(a):
-    """Return upper triangles."""
-    return np.triu(a)
-
-
 def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])

@@ -146,16 +146,6 @@ def diagonal_matrix(v):
     return torch.diag_embed(v[..., 0])
 
 
-def tril(a):
-    """Return lower triangles."""
-    return torch.tril(a)
-
-
-def triu(a):
-    """Return upper triangles."""
-    return torch.triu(a)
-
-
 def first_columns(a, count):
     """Return the first columns (..., n, count); those that there are not are 0."""
     more = max(0, count - a.shape[-1])
