@@ -12,13 +12,12 @@ from learnerdsl.codegen.workers import ONE_THREAD
 from learnerdsl.export.loops import (
     Loops,
     draws_in,
-    listed,
     once,
     ring_of,
     sweep_over_chunks,
     wrapped,
 )
-from learnerdsl.export.numba_parts import TAKEN
+from learnerdsl.export.numba_parts import TAKEN, WIDTH, called, returned
 from learnerdsl.expr import AxisSize, RingState, step, tensor_number, tensor_size
 from learnerdsl.ir import Block, Domain, Level, Reduce
 
@@ -27,23 +26,11 @@ CHUNK = 4096
 
 JIT = '@njit(error_model="numpy")'
 PARALLEL = '@njit(parallel=True, error_model="numpy")'
-WIDTH = 88
 
 
 def indented(lines: Iterable[str]) -> list[str]:
     """Return the lines, one level deeper; empty ones stay empty."""
     return [f"{INDENT}{line}" if line else "" for line in lines]
-
-
-def _called(before: str, items: Sequence[str], after: str) -> list[str]:
-    """Return a call or the head of a function, over several lines if it is long."""
-    return listed(before, items, after, WIDTH, comma=",")
-
-
-def _returned(values: Sequence[str]) -> list[str]:
-    """Return a statement that returns some values."""
-    whole = f"return {', '.join(values)}"
-    return [whole] if len(whole) <= WIDTH else _called("return (", values, ")")
 
 
 class NumbaLoops:
@@ -142,8 +129,8 @@ class NumbaLoops:
         lines.append(f"for i in range({arrays[0]}.size):")
         lines += indented(statements(text, block, printer, totals, []))
         if reduces:
-            lines += _returned([self._total(r) for r in reduces])
-        head = _called(f"def {self.function('chunk', level)}(", arguments, "):")
+            lines += returned([self._total(r) for r in reduces])
+        head = called(f"def {self.function('chunk', level)}(", arguments, "):")
         return [JIT, *head, *indented(lines)]
 
     def _total(self, reduce: Reduce) -> str:
@@ -185,7 +172,7 @@ class NumbaLoops:
             "for chunk in prange(chunks):",
             f"    start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, {first}.size)",
             *indented(
-                _called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")
+                called(f"{places} = {function}(" if places else f"{function}(", arguments, ")")
             ),
         ]
         lines += [f"{self.value(r.symbol)} = {r.monoid.identity!r}" for r in reduces]
@@ -234,7 +221,7 @@ class NumbaLoops:
     def head(self) -> list[str]:
         """Return the first line of the function that a user calls."""
         arguments = [*self.arrays, *self.required, *self.optional]
-        return _called(f"def {self.functions}(", arguments, "):")
+        return called(f"def {self.functions}(", arguments, "):")
 
     def of_tensor(self) -> list[str]:
         """Return the function of one tensor."""
@@ -306,8 +293,8 @@ class NumbaLoops:
         found: list[list[str]] = []
         if level.model.computes:
             inputs, outputs = self.model_ends(level)
-            head = _called(f"def {self.function('scalars', k)}(", [*map(self.value, inputs)], "):")
-            end = _returned([*map(self.value, outputs)])
+            head = called(f"def {self.function('scalars', k)}(", [*map(self.value, inputs)], "):")
+            end = returned([*map(self.value, outputs)])
             about = '"""Return scalars of the model."""'
             found.append([JIT, *head, *indented([about, *self.scalars(level.model), *end])])
         inputs, outputs = self.tensor_ends(level)
@@ -322,8 +309,8 @@ class NumbaLoops:
             ]
             blocks = [*(self.key(self.tensor) if self._key_of(level, "", inputs) else []), *blocks]
             blocks.insert(0, f'"""{about} of a tensor."""')
-            head = _called(f"def {self.function('tensor', k)}(", arguments, "):")
-            end = _returned([*map(self.value, outputs)]) if outputs else []
+            head = called(f"def {self.function('tensor', k)}(", arguments, "):")
+            end = returned([*map(self.value, outputs)]) if outputs else []
             jit = PARALLEL if level.element else JIT
             found.append([jit, *head, *indented([*blocks, *end])])
         return found
@@ -398,7 +385,7 @@ class NumbaLoops:
             inputs, outputs = self.model_ends(level)
             names = ", ".join(map(self.value, outputs))
             call = f"{names} = {self.function('scalars', k)}("
-            lines += _called(call, [*map(self.value, inputs)], ")")
+            lines += called(call, [*map(self.value, inputs)], ")")
         for store in level.model.stores:
             lines.append(f"{self.states[store.target]}[0] = {self.value(store.value)}")
         return lines
@@ -420,7 +407,7 @@ class NumbaLoops:
 
             names = ", ".join(map(target, outputs))
             call = f"{self.function('tensor', k)}("
-            body += _called(f"{names} = {call}" if names else call, arguments, ")")
+            body += called(f"{names} = {call}" if names else call, arguments, ")")
         for symbol, reduce in total.items():
             name = self.value(symbol)
             if reduce.monoid.is_operator:

@@ -1,7 +1,13 @@
 """The functions that a file for Numba needs besides its loops, and where the others come from."""
 
+from collections.abc import Sequence
+
 from learnerdsl.codegen.source import free_names
 from learnerdsl.elementary import FUNCTIONS
+from learnerdsl.export.loops import listed
+
+WIDTH = 88
+"""Longest line of a file."""
 
 _INLINE = '@njit(error_model="numpy")'
 
@@ -165,3 +171,14 @@ def imports_of(code: str) -> list[str]:
         f"from numba import {numba}",
         *of("numpy"),
     ]
+
+
+def called(before: str, items: Sequence[str], after: str) -> list[str]:
+    """Return a call or the head of a function, over several lines if it is long."""
+    return listed(before, items, after, WIDTH, comma=",")
+
+
+def returned(values: Sequence[str]) -> list[str]:
+    """Return a statement that returns some values."""
+    whole = f"return {', '.join(values)}"
+    return [whole] if len(whole) <= WIDTH else called("return (", values, ")")

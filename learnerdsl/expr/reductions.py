@@ -282,12 +282,7 @@ def mean(
 
 
 def norm(
-    x: Any,
-    over: str = "tensor",
-    axis: Axis = None,
-    *,
-    of: str = "elements",
-    where: Any = None,
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
 ) -> sympy.Expr:
     """Return the Euclidean norm of `x` over each tensor, over the model, or over axes.
 
@@ -300,12 +295,7 @@ def norm(
 
 
 def max(
-    x: Any,
-    over: str = "tensor",
-    axis: Axis = None,
-    *,
-    of: str = "elements",
-    where: Any = None,
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
 ) -> sympy.Expr:
     """Return the largest `x` of each tensor, of the model, or along axes.
 
@@ -316,12 +306,7 @@ def max(
 
 
 def min(
-    x: Any,
-    over: str = "tensor",
-    axis: Axis = None,
-    *,
-    of: str = "elements",
-    where: Any = None,
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
 ) -> sympy.Expr:
     """Return the smallest `x` of each tensor, of the model, or along axes.
 
@@ -332,12 +317,7 @@ def min(
 
 
 def prod(
-    x: Any,
-    over: str = "tensor",
-    axis: Axis = None,
-    *,
-    of: str = "elements",
-    where: Any = None,
+    x: Any, over: str = "tensor", axis: Axis = None, *, of: str = "elements", where: Any = None
 ) -> sympy.Expr:
     """Return the product of `x` over each tensor, over the model, or over axes of each tensor.
 

@@ -13,6 +13,7 @@ from support.tiers import slow
 
 import learnerdsl as ld
 from learnerdsl import jax as ldj
+from learnerdsl.learners import sgd
 
 pytest.importorskip("torch")
 
@@ -26,6 +27,7 @@ of_every_rule = pytest.mark.parametrize(
     ids=[rule.name for rule, *_ in CASES],
 )
 model_of = {"over": "model", "of": "tensors"}
+ZEROS = np.zeros(3, np.float32)
 
 
 @of_every_rule
@@ -113,6 +115,43 @@ def test_a_tensor_with_some_rows_counts_once(backend):
         assert learner.model_state == pytest.approx(wanted, rel=1e-12)
 
 
+def test_ptx_counts_a_tensor_with_some_rows_once(device):
+    params = {"rows": device.array(np.zeros((90, 20), np.float32)), "all": device.array(ZEROS)}
+    learner = counted(params)
+    values, dense = np.linspace(-1, 1, 40, dtype=np.float32).reshape(2, 20), ZEROS + 4
+    rows = ld.RowSparse(np.array([5, 70]), device.array(values), (90, 20))
+    learner.update({"rows": rows, "all": device.array(dense)})
+    assert learner.model_state == pytest.approx(states_by_hand([values, dense]), rel=1e-6)
+
+
+@ld.transform
+def by_mean(p, g):
+    """Divide by the mean norm of all tensors."""
+    return g / ld.mean(ld.norm(g), **model_of)
+
+
+@ld.transform
+def by_sum(p, g):
+    """Divide by a sum over all elements."""
+    return g / ld.sum(ld.abs(g), over="model")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rules_of_one_learner_count_their_tensors_together(backend):
+    first = ld.chain(by_mean, sgd, name="first")
+    second = ld.chain(by_mean, ld.renamed(sgd, lr="other"), name="second")
+    mixed = ld.by_parameter(lambda name, shape: first if len(shape) == 2 else second)
+    params = {"w": np.zeros((2, 2)), "b": np.zeros(3)}
+    learner = mixed(params, first={"lr": 1.0}, second={"other": 1.0}, backend=backend)
+    learner.update({"w": np.ones((2, 2)), "b": np.array([6.0, 0, 0])})
+    np.testing.assert_allclose(params["w"], -np.ones((2, 2)) / 4, rtol=1e-15)
+    np.testing.assert_allclose(params["b"], [-1.5, 0, 0], rtol=1e-15)
+    third = ld.chain(by_sum, sgd, name="third")
+    mixed = ld.by_parameter(lambda name, shape: first if len(shape) == 2 else third)
+    with pytest.raises(ld.RuleError, match=r"computes a sum of tensors in by_mean .* third a sum"):
+        mixed(params)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_8_bit_states_do_not_change_what_is_counted(backend):
     @ld.rule
@@ -122,10 +161,11 @@ def test_8_bit_states_do_not_change_what_is_counted(backend):
         m_new = ld.assign(m, m / 2 + g * kept)
         return ld.combine([kept, ld.assign(p, p - lr * m_new)])
 
-    learner = rule([np.zeros(9_000, np.float32)] * 1 + [np.zeros(3, np.float32)], backend=backend)
-    coded = rule([np.zeros(9_000, np.float32), np.zeros(3, np.float32)], states={"m": "int8"})
+    shapes = (9_000, 3)
+    learner = rule([np.zeros(n, np.float32) for n in shapes], backend=backend)
+    coded = rule([np.zeros(n, np.float32) for n in shapes], states={"m": "int8"})
     for one in (learner, coded):
-        one.update([np.ones(9_000, np.float32), np.ones(3, np.float32)])
+        one.update([np.ones(n, np.float32) for n in shapes])
         assert one.model_state["kept"] == pytest.approx(2.2, rel=1e-15)
 
 

@@ -358,7 +358,11 @@ def test_history_keeps_what_it_is_asked_to():
         ({"n": lambda g, lr: lr * ld.norm(g)}, ld.RuleError, "there is lr"),
         ({"n": lambda: 1.0}, ld.RuleError, "no reduction at all"),
         ({"n": lambda g: ld.sum(g - ld.mean(g))}, ld.RuleError, "would need sweeps of its own"),
-        ({"n": lambda g: ld.sum(g, axis=0)}, ld.RuleError, "with axes or blocks, which would"),
+        (
+            {"n": lambda g: ld.sum(g, axis=0)},
+            ld.RuleError,
+            "axes, blocks or of='tensors', which",
+        ),
         ({"n": lambda *g: ld.norm(g[0])}, ld.RuleError, "'n' takes any argument; name the values"),
         ({"n": lambda q: ld.norm(q)}, ld.UnknownNameError, "asks for 'q', which is not a value of"),
         ({"n": lambda g: ld.norm(ld.clip(g))}, TypeError, "missing"),
