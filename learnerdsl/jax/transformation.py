@@ -172,7 +172,7 @@ class _Maker:
         """Return the state before the first update."""
         own = self.tensors(params)
         count = jnp.zeros((), jnp.int32)
-        shared = self.shared(own, count)
+        shared = self.shared(own, count + 1)
         storages = self.storages(own.chosen.states)
         with self.tracing():
             each, of_model = start(
@@ -201,7 +201,9 @@ class _Maker:
             check_axes(self.name)
             if self.specs is not None:
                 own.check_gradients(self.name, gradients)
-        shared = self.shared(own, state.count)
+        # The old count is not used below: XLA would copy it, as the new one gets its memory.
+        count = optax.safe_increment(state.count)
+        shared = self.shared(own, count)
         rules = [variant.rule for variant in own.model.program.variants]
         arrays, scalars = extra_inputs(rules, own.tree, extras)
         with self.tracing():
@@ -226,13 +228,12 @@ class _Maker:
                 size = jnp.asarray(batch[minibatch_size]).astype(jnp.int32)
                 of_model[SAMPLES] = state.model[SAMPLES] + size
         result = own.filled(own.given(changes), [jnp.zeros_like(g) for g in gradients])
-        count = optax.safe_increment(state.count)
         return result, LearnerState(count, own.states(new, state.states), of_model)
 
     def evaluation_parameters(self, state: LearnerState, params: Any) -> Any:
         """Return the parameters to evaluate a model with, after an update."""
         own = self.tensors(params)
-        shared = self.shared(own, state.count - 1)
+        shared = self.shared(own, state.count)
         arrays = own.seen(own.leaves)
         with self.tracing():
             done = Update(
@@ -305,24 +306,28 @@ class _Maker:
         with jax.enable_x64(True), using(self.settings):
             yield
 
-    def shared(self, own: Tensors, count: Any) -> list[Callable[[], dict[Any, Any]]]:
+    def shared(self, own: Tensors, number: Any) -> list[Callable[[], dict[Any, Any]]]:
         """Return for each group a function of what its parameters share: symbol -> value.
 
         Functions of the caller are called here, with the caller's setting of float64.
+
+        Args:
+            own: the parameters.
+            number: that of the update, from 1.
         """
         with using(self.settings):
-            number = float(sum(map(size, own.trained(own.leaves))))
+            elements = float(sum(map(size, own.trained(own.leaves))))
         found: list[Callable[[], dict[Any, Any]]] = []
         for settings in own.chosen.settings:
-            called = {h: s.called(count) for h, s in settings.items()}
-            found.append(partial(_shared, settings, called, count, self.seed, number))
+            called = {h: s.called(number) for h, s in settings.items()}
+            found.append(partial(_shared, settings, called, number, self.seed, elements))
         return found
 
 
 def _shared(
-    settings: Mapping[Any, Setting], called: Mapping[Any, Any], count: Any, key: Any, size: float
+    settings: Mapping[Any, Setting], called: Mapping[Any, Any], number: Any, key: Any, size: float
 ) -> dict[Any, Any]:
     """Return symbol -> value of hyperparameters and of the clock."""
-    now = jnp.asarray(count).astype(jnp.float64) + 1
+    now = jnp.asarray(number).astype(jnp.float64)
     values = {h: own.value(now, called[h]) for h, own in settings.items()}
     return {step: now, seed: key, model_size: size, **values}

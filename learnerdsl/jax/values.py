@@ -157,12 +157,12 @@ class Setting:
         expression = _expression(self.given)
         return None if expression is None else _traced(expression)
 
-    def called(self, count: Any) -> Any:
-        """Return what a function of the caller returns after `count` updates; else None."""
+    def called(self, number: Any) -> Any:
+        """Return what a function of the caller returns in the update of a number; else None."""
         if isinstance(self.given, FromOptax):
-            return self.given.function(count)
+            return self.given.function(number - 1)
         if isinstance(self.given, FromStep):
-            return self.given.function(count + 1)
+            return self.given.function(number)
         return None
 
     def value(self, step: Any, called: Any) -> Any:

@@ -81,6 +81,18 @@ def test_scan_and_remat_are_the_loop():
     np.testing.assert_allclose(*slopes, rtol=1e-5)
 
 
+@pytest.mark.parametrize("schedule", [0.1, ldj.from_optax(optax.linear_schedule(0.1, 0.0, 9))])
+def test_a_donated_state_is_updated_without_copies(schedule):
+    tx = ldj.adam(lr=schedule)
+
+    def once(params, state, gradients):
+        updates, state = tx.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    lowered = jax.jit(once, donate_argnums=(0, 1)).lower(PARAMS, tx.init(PARAMS), GRADIENTS)
+    assert " copy(" not in lowered.compile().as_text()
+
+
 def test_parameters_and_states_may_be_donated_at_the_first_step():
     # schedule_free_adamw starts from the parameters: its state may not be these arrays.
     for tx in (ldj.schedule_free_adamw(lr=0.1), ldj.prodigy()):
