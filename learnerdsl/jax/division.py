@@ -1,7 +1,7 @@
 """Divide arrays over the devices inside `jax.shard_map`: gather parts, and take a part back."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,10 +16,16 @@ Names = tuple[str, ...]
 
 def varying(x: Any) -> frozenset[str]:
     """Return the axes of the mesh over which the parts of an array differ."""
-    kind = jax.typeof(x)
-    types = getattr(kind, "mat", None)  # JAX 0.10
+    kind = x if isinstance(x, jax.ShapeDtypeStruct) else jax.typeof(x)
+    types = getattr(kind, "mat", getattr(kind, "manual_axis_type", None))  # JAX 0.10
     found = getattr(types, "varying", None)
     return found if found is not None else getattr(kind, "vma", frozenset())
+
+
+def varied(x: Any, names: Iterable[str]) -> Any:
+    """Return an array with a type that says that its parts differ over some axes of the mesh."""
+    missing = tuple(name for name in names if name not in varying(x))
+    return jax.lax.pcast(x, missing, to="varying") if missing else x
 
 
 def parts_over(names: Sequence[str]) -> int:
@@ -52,6 +58,16 @@ class Division:
         return tuple(name for names in self.axes for name in names)
 
     @property
+    def outer(self) -> "Division":
+        """Return how the matrices in the last two axes are divided among devices, but not split."""
+        return Division((*self.axes[:-2], *((),) * min(2, len(self.axes))))
+
+    @property
+    def inner(self) -> "Division":
+        """Return how these matrices are split."""
+        return Division((*((),) * len(self.axes[:-2]), *self.axes[-2:]))
+
+    @property
     def spec(self) -> PartitionSpec:
         """Return the spec of the array; axes that nothing divides after the last are left out."""
         entries = [names[0] if len(names) == 1 else names or None for names in self.axes]
@@ -78,8 +94,7 @@ class Division:
 
     def varied(self, x: Any) -> Any:
         """Return a part with a type that says over which axes of the mesh parts differ."""
-        missing = tuple(name for name in self.names if name not in varying(x))
-        return jax.lax.pcast(x, missing, to="varying") if missing else x
+        return varied(x, self.names)
 
     def whole(self, part: Any) -> Any:
         """Return the whole array on each device, by one collective."""
@@ -103,12 +118,12 @@ class Division:
 
 @dataclass(frozen=True)
 class Shard:
-    """What of the arrays of a tensor its functions see.
+    """What of the arrays of a tensor its functions see: parts, or matrices that are whole.
 
     Attributes:
         division: how the parameter is divided; None if this device has all of it, or if that was
             not told.
-        is_gathered: whether functions see whole arrays, as those of matrices must.
+        is_gathered: whether matrices, in the last two axes, are whole, as functions of them need.
     """
 
     division: Division | None = None
@@ -117,7 +132,7 @@ class Shard:
     @property
     def inside(self) -> Division | None:
         """Return how the arrays that functions see are divided."""
-        return None if self.is_gathered else self.division
+        return self.division.outer if self.division and self.is_gathered else self.division
 
     def entered(self, x: Any, symbol: Any) -> Any:
         """Return an array as functions see it.
@@ -129,14 +144,14 @@ class Shard:
         own = self._of(symbol)
         if own is None:
             return x
-        return own.whole(x) if self.is_gathered else own.varied(x)
+        return own.outer.varied(own.inner.whole(x)) if self.is_gathered else own.varied(x)
 
     def left(self, x: Any, symbol: Any) -> Any:
         """Return what this device keeps of an array that functions computed."""
         own = self._of(symbol)
         if own is None:
             return x
-        return own.part(x) if self.is_gathered else own.varied(x)
+        return own.varied(own.inner.part(x) if self.is_gathered else x)
 
     def _of(self, symbol: Any) -> Division | None:
         return None if self.division is None else division_of(symbol, self.division)
@@ -146,10 +161,12 @@ def division_of(symbol: Any, division: Division) -> Division:
     """Return how the value of a symbol is divided; axes that it does not have are not.
 
     Args:
-        symbol: a parameter, gradient, state or extra input; matrices of other sides are whole.
+        symbol: a parameter, gradient, state or extra input; matrices of other sides are not split.
         division: how the parameter is divided.
     """
     shape = getattr(symbol, "shape", "element")
-    if isinstance(symbol, (MatrixExtra, MatrixState)) or shape in ("tensor", "model"):
+    if isinstance(symbol, (MatrixExtra, MatrixState)):
+        return division.outer
+    if shape in ("tensor", "model"):
         return division.along(())
     return division.along(shape) if isinstance(shape, tuple) else division

@@ -61,7 +61,7 @@ def extras_of_tensor(
     name: str,
     shape: tuple[int, ...],
     values: Mapping[Any, Any],
-    whole_shape: tuple[int, ...],
+    matrix_shape: tuple[int, ...],
 ) -> dict[Any, Any]:
     """Return those of the extra inputs of a parameter that its rule has: symbol -> value.
 
@@ -72,7 +72,7 @@ def extras_of_tensor(
         name: its path in the tree, for error messages.
         shape: the shape in which the rule sees it.
         values: symbol -> its value for this leaf; None where there is none.
-        whole_shape: the shape of the parameter, if that of `shape` is a part of it.
+        matrix_shape: the same with whole matrices, if `shape` is a part of the parameter.
 
     Raises:
         ArrayError: one is missing or has another shape than the rule asks for.
@@ -85,7 +85,7 @@ def extras_of_tensor(
         if not isinstance(symbol, (TensorExtra, AxisExtra)):
             found[symbol] = value if jnp.shape(value) == shape else jnp.reshape(value, shape)
             continue
-        wanted = symbol.array_shape(whole_shape if isinstance(symbol, MatrixExtra) else shape)
+        wanted = symbol.array_shape(matrix_shape if isinstance(symbol, MatrixExtra) else shape)
         if value is None or jnp.shape(value) != wanted:
             given = "is missing" if value is None else f"has shape {jnp.shape(value)}"
             msg = f"The {symbol.name} of {name!r} {given}, but its rule asks for shape {wanted}."

@@ -4,16 +4,19 @@ Elements have the dtype of the arithmetic, scalars are float64. The code runs in
 `jax.enable_x64(True)`, also where the rest of the program does without float64.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from learnerdsl.jax.division import varied, varying
 from learnerdsl.jax.draws import normal as normal
 from learnerdsl.jax.draws import uniform as uniform
 from learnerdsl.jax.parts import along as along
 from learnerdsl.jax.parts import axis_size as axis_size
+from learnerdsl.jax.parts import empty as empty
 from learnerdsl.jax.parts import joined_max, joined_min, joined_product, joined_sum
 from learnerdsl.jax.parts import size as size
 from learnerdsl.jax.placing import joined, placed, unsplit
@@ -35,11 +38,6 @@ def rounded(value: Any, p: Any) -> Any:
 def wide(value: Any) -> Any:
     """Return a number in float64; Python's numbers stay as they are."""
     return value if isinstance(value, (int, float)) else jnp.asarray(value, jnp.float64)
-
-
-def empty(p: Any, rows: int, cols: int) -> Any:
-    """Return matrices of another size beside those of a tensor, whose values do not count."""
-    return jnp.empty((*p.shape[:-2], rows, cols), p.dtype)
 
 
 # Derivatives that are not finite count as 0, so that what a choice leaves out adds no NaN to the
@@ -125,9 +123,10 @@ def either(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]
     shape: Any = jnp.broadcast_shapes(*(s.shape for s in shapes))
     dtype = jnp.result_type(*(s.dtype for s in wanted))
     place = joined(shapes)
+    parts: frozenset[str] = frozenset().union(*map(varying, shapes))
 
     def filled(own: Callable[[], Any]) -> Any:
-        return lambda: placed(own(), shape, place).astype(dtype)
+        return lambda: varied(placed(own(), shape, place).astype(dtype), parts)
 
     return jax.lax.cond(jnp.reshape(condition, ()), filled(then), filled(otherwise))
 
@@ -324,9 +323,13 @@ def reduced(a: Any, kind: str, axes: tuple[int, ...] | None) -> Any:
     """Return a reduction of matrices, which keeps the axes; sums are in float64."""
     axes = tuple(range(-a.ndim, 0)) if axes is None else axes
     if kind in ("max", "min"):
-        start = -jnp.inf if kind == "max" else jnp.inf
-        return getattr(jnp, kind)(a, axes, keepdims=True, initial=start)
+        return (max_over if kind == "max" else min_over)(a, axes)
+    values = a.astype(jnp.float64)
+    if kind == "prod":
+        return prod_over(values, axes).astype(a.dtype)
+    total = sum_over(jnp.square(values) if kind == "norm" else values, axes)
     if kind == "norm":
-        total = jnp.sum(jnp.square(a.astype(jnp.float64)), axes, keepdims=True)
-        return root(total).astype(a.dtype)
-    return getattr(jnp, kind)(a, axes, dtype=jnp.float64, keepdims=True).astype(a.dtype)
+        total = root(total)
+    elif kind == "mean":
+        total = total / math.prod(axis_size(a, axis) for axis in axes)
+    return total.astype(a.dtype)

@@ -72,6 +72,13 @@ def along(p: Any, *axes: int) -> Any:
     return own if division is None else division.along(axes).varied(own)
 
 
+def empty(p: Any, rows: int, cols: int) -> Any:
+    """Return matrices of another size beside those of a tensor, whose values do not count."""
+    own = jnp.empty((*p.shape[:-2], rows, cols), p.dtype)
+    division = current().division
+    return own if division is None else division.outer.varied(own)
+
+
 def positions(x: Any) -> Any:
     """Return the place of each element in the flattened whole of an array, as uint64."""
     division = current().division

@@ -29,7 +29,6 @@ class Tensors:
         chosen: the rules of these.
         shapes: the shapes in which the rules see them.
         divisions: how they are divided inside shard_map; None for those that are whole.
-        whole_shapes: the shapes that they have then in all.
     """
 
     leaves: list[Any]
@@ -39,7 +38,6 @@ class Tensors:
     chosen: Chosen
     shapes: list[tuple[int, ...]]
     divisions: list[Division | None]
-    whole_shapes: list[tuple[int, ...]]
 
     @property
     def groups(self) -> list[int]:
@@ -68,8 +66,8 @@ class Tensors:
         found: list[dict[Any, Any]] = []
         for k, (place, shape) in enumerate(zip(self.places, self.shapes, strict=True)):
             own = {symbol: value[place] for symbol, value in values.items()}
-            rule = self.model.of(k).rule
-            whole = self.whole_shapes[k]
+            rule, division = self.model.of(k).rule, self.divisions[k]
+            whole = shape if division is None else division.inner.whole_shape(shape)
             found.append(extras_of_tensor(rule, self.names[k], shape, own, whole))
         return found
 

@@ -293,7 +293,7 @@ class _Maker:
             for shape, division in zip(shapes, divisions, strict=True)
         ]
         chosen = self.choice.rules_for(names, whole, [n for n in numbers if n is not None])
-        return Tensors(leaves, tree, places, names, chosen, shapes, divisions, whole)
+        return Tensors(leaves, tree, places, names, chosen, shapes, divisions)
 
     def divisions(self, specs: Specs, params: Any) -> list[Division | None]:
         """Return how the parameters are divided that are parts; None for the others."""

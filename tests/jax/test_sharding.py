@@ -34,6 +34,7 @@ def done():
         "same draws": ["distinct_draws", None],
         "specs": ["with_specs", ["adafactor", "muon", "noisy_sgd"]],
         "collectives": ["counted_parts", ["adam", "adafactor", "muon"]],
+        "of a stack": ["counted_parts", ["muon"], ["d"]],
         "errors": ["errors_of_specs"],
         "extras": ["extras_in_parts"],
     }
@@ -132,11 +133,15 @@ def test_extras_of_rows_and_columns_are_given_in_parts(done):
 
 @pytest.mark.slow
 def test_all_kinds_of_rules_update_parts():
-    """Also parts of length 1, and states that are made inside of shard_map."""
+    """Also parts of length 1, states that are made inside of shard_map, and stacks of matrices."""
     by_element = {"adam", "adashift", "amsgrad", "lion", "momentum_sgd", "sgd"}
     rules, sorts = sorted(REPRESENTATIVES - by_element), ["adafactor", "muon", "noisy_sgd"]
     found = on_eight_devices(
-        ["with_specs", rules], ["with_specs", sorts, True], ["with_specs", sorts, False, True]
+        ["with_specs", rules],
+        ["with_specs", sorts, True],
+        ["with_specs", sorts, False, True],
+        ["with_specs", ["adafactor", "apollo_mini", "nordion2", "soap"], False, False, ["d", "e"]],
+        ["with_specs", ["galore_adamw"], False, True, ["d", "e"]],
     )
     assert all(max(own.values()) < SAME for own in found), found
 
@@ -147,6 +152,8 @@ def test_parts_are_joined_once(done):
     assert found["adam"] == {}
     # Each matrix: parameter, gradient and momentum.
     assert found["muon"] == {"all_gather": 6}
+    # Each device has other matrices of the stack.
+    assert done["of a stack"]["muon"] == {}
     # Norms of the parameter and of the update: 6. Sums over rows: 2, and over columns: 1, as no
     # axis divides the columns of `a`. The mean of the sums of rows: 2.
     assert found["adafactor"] == {"psum": 11}

@@ -22,8 +22,12 @@ import learnerdsl.jax as ldj
 from learnerdsl import learners
 from learnerdsl.errors import LearnerError
 
-SHAPES = {"a": (8, 4), "b": (4, 8), "c": (8,)}
+SHAPES = {"a": (8, 4), "b": (4, 8), "c": (8,), "d": (4, 6, 4), "e": (2, 8, 4)}
+NAMES = ("a", "b", "c")
+STACKS = ("d", "e")
+"""Stacks of matrices; devices have other matrices of `d`, and rows of other matrices of `e`."""
 SPLITS = {"a": P("data", None), "b": P("data", "model"), "c": P("model")}
+SPLITS |= {"d": P("data"), "e": P("model", "data")}
 BOTH = ("data", "model")
 SINGLE = {"a": P(BOTH), "b": P(None, ("model", "data")), "c": P(BOTH)}
 """Splits in which each part has length 1 along an axis."""
@@ -31,7 +35,7 @@ KINDS = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
 COLLECTIVES = re.compile(rf"= .*?\b({KINDS})(?:-start)?\(")
 
 
-def values(seed, names=tuple(SHAPES)):
+def values(seed, names=NAMES):
     """Return a tree of random arrays."""
     numbers = np.random.default_rng(seed)
     return {name: numbers.normal(size=SHAPES[name]) for name in names}
@@ -58,7 +62,7 @@ def names_for(tx):
         tx.init(whole(values(0)))
     except LearnerError:
         return ("a", "b")
-    return tuple(SHAPES)
+    return NAMES
 
 
 def step_of(tx):
@@ -76,9 +80,9 @@ def step_of(tx):
     return step
 
 
-def trained(tx, place, steps=4):
+def trained(tx, place, steps=4, names=None):
     """Return the parameters and the states after each update, and the number of compilations."""
-    names = names_for(tx)
+    names = names_for(tx) if names is None else names
     own = step_of(tx)
     compiled = 0
 
@@ -180,7 +184,7 @@ def counted(names):
 def collectives(make):
     """Return kind -> number of the collectives in an update of float32 arrays."""
     tx = make()
-    names = names_for(tx) if hasattr(tx, "rule") else tuple(SHAPES)
+    names = names_for(tx) if hasattr(tx, "rule") else NAMES
     place = split_over(mesh_of("Auto"))
     params = place({n: x.astype(np.float32) for n, x in values(0, names).items()})
 
@@ -205,7 +209,7 @@ def mapped(tx, params, splits=SPLITS, check_vma=True):
     return jax.jit(start), jax.jit(step)
 
 
-def in_parts(tx, names=tuple(SHAPES), splits=SPLITS, steps=3, check_vma=True, begins_inside=False):
+def in_parts(tx, names=NAMES, splits=SPLITS, steps=3, check_vma=True, begins_inside=False):
     """Return the parameters and states after updates inside shard_map, in a list of the steps."""
     place = split_over(mesh_of("Auto"), splits)
     params = place(values(0, names))
@@ -227,16 +231,16 @@ def inside_shard_map(rules, axis_name):
     return result
 
 
-def with_specs(rules, is_single=False, begins_inside=False):
+def with_specs(rules, is_single=False, begins_inside=False, names=None):
     """Return for each rule what `inside_shard_map` returns, and the same for its states."""
     splits = SINGLE if is_single else SPLITS
     result = {}
     for rule in rules:
         make = ldj.factory(getattr(learners, rule))
-        names = names_for(make())
-        tx = make(specs={name: splits[name] for name in names})
-        one, _ = trained(make(), whole, steps=3)
-        parts = in_parts(tx, names, splits, begins_inside=begins_inside)
+        own = names_for(make()) if names is None else names
+        tx = make(specs={name: splits[name] for name in own})
+        one, _ = trained(make(), whole, steps=3, names=own)
+        parts = in_parts(tx, own, splits, begins_inside=begins_inside)
         states = zip(*(jax.tree.leaves(found[-1][1]) for found in (one, parts)), strict=True)
         result[rule] = max([distance(one, parts), *(unlike(*pair) for pair in states)])
     return result
@@ -275,14 +279,14 @@ def unlike(one, other):
     return float(np.abs(one - other).max() / max(np.abs(one).max(), 1e-300))
 
 
-def counted_parts(rules):
+def counted_parts(rules, names=None):
     """Return for each rule the collectives that an update inside shard_map asks for."""
     result = {}
     for rule in rules:
         make = ldj.factory(getattr(learners, rule))
-        names = names_for(make())
-        tx = make(specs={name: SPLITS[name] for name in names})
-        params = whole(values(0, names))
+        own = names_for(make()) if names is None else names
+        tx = make(specs={name: SPLITS[name] for name in own})
+        params = whole(values(0, own))
         _, step = mapped(tx, params)
         text = str(jax.make_jaxpr(step)(params, tx.init(params), params))
         result[rule] = dict(Counter(re.findall(r" (all_gather|psum|pmax|pmin)\w*\[", text)))
