@@ -9,6 +9,7 @@ from learnerdsl.errors import HyperparameterError, RuleError
 from learnerdsl.jax.checks import check_options
 from learnerdsl.jax.programs import Model, Models, joined_model, models_of, states_of
 from learnerdsl.jax.values import Setting, setting
+from learnerdsl.learner.checks import rule_for
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.mixed import ByParameter, arguments_of_groups
 from learnerdsl.numbers import quoted
@@ -91,15 +92,14 @@ class OneRule:
         self, names: Sequence[str], shapes: Sequence[tuple[int, ...]], groups: list[int]
     ) -> Chosen:
         """Return the rule for some parameters; see `Choice`."""
-        del names
         first = self.models[0]
-        traced = first.traced(shapes[0] if shapes else DEFAULT_SHAPE)
+        each = zip(groups, names, shapes, strict=True)
+        rules = [rule_for(self.models[group].traced, name, shape) for group, name, shape in each]
+        traced = rules[0] if rules else first.traced(DEFAULT_SHAPE)
         zeros = _zeros([_defaults(traced) | own for own in self.of_groups])
-        if all(models is first for models in self.models) or not shapes:
+        if all(models is first for models in self.models) or not rules:
             model = first.of(shapes, zeros)
         else:
-            each = zip(groups, shapes, strict=True)
-            rules = [self.models[group].traced(shape) for group, shape in each]
             model = joined_model(rules, shapes, zeros)
         return _chosen(model, groups, self.of_groups, self.states)
 
@@ -139,8 +139,8 @@ class RuleForEach:
         places = {key: place for place, key in enumerate(rules)}
         given = {key: _divided(rule, of_groups[key[0]][key[1]]) for key, rule in rules.items()}
         traced = [
-            rule.trace(shape=shape, **given[key][0])
-            for rule, shape, key in zip(chosen, shapes, keys, strict=True)
+            rule_for(rule._with(**given[key][0]), name, shape)
+            for rule, name, shape, key in zip(chosen, names, shapes, keys, strict=True)
         ]
         defaults = {key: _defaults(own) for key, own in zip(keys, traced, strict=True)}
         settings = [defaults[key] | _settings(rule, given[key][1]) for key, rule in rules.items()]

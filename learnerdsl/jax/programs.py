@@ -98,11 +98,11 @@ class Models:
         """Return the rule for parameters of these shapes.
 
         Args:
-            shapes: one for each parameter.
+            shapes: one for each parameter, which the rule takes.
             zeros: names of hyperparameters that are the number 0.
 
         Raises:
-            LearnerError: the rule cannot be used for these shapes.
+            LearnerError: the rule computes different things over the model for some of them.
         """
         own = tuple(shapes)
         key = own, zeros
@@ -116,9 +116,6 @@ class Models:
         check_variants([variant.rule for variant in request.variants])
         program = xla_program(request)
         places = {s: k for k, variant in enumerate(request.variants) for s in variant.shapes}
-        for shape in shapes:
-            if shape not in places:
-                self.traced(shape)  # says what the rule does not take
         functions = loaded(self.rule.name, program.source)
         return Model(program, functions, tuple(places[shape] for shape in shapes))
 

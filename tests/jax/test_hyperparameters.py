@@ -173,6 +173,10 @@ ERRORS = {
         lambda: ldj.muon_optax(groups={"a": {"ns_steps": jnp.array(5)}}, labels="a"),
         "static_args='ns_steps'",
     ),
+    "an option that is refused": (
+        lambda: ldj.muon(groups={"a": {"adjust_lr_fn": "best"}}, labels="a"),
+        "'best' is not known; write 'original'",
+    ),
     "an argument of a group": (
         lambda: ldj.sgd(groups={"a": {"beta": 0.5}}, labels="a"),
         "sgd has no argument 'beta'; its arguments are: lr",
