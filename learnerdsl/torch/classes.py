@@ -44,8 +44,8 @@ def optimizer_class(
 
     Its arguments are the hyperparameters and options of the rule; `beta1` and `beta2` are
     `betas=(beta1, beta2)`, as in torch. It also accepts the arguments of every optimizer of torch:
-    `maximize`, and `foreach`, `fused` and `capturable`, which change nothing. For a builtin learner
-    it is the class of this package.
+    `maximize`, `foreach` and `fused`, which change nothing, and `capturable`, by which a GPU counts
+    steps. For a builtin learner it is the class of this package.
 
     A class of several rules takes dicts of arguments, `muon={"lr": 0.02}`, and arguments for every
     rule that has them. It divides each group into one for each rule, which the group names by

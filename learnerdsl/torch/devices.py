@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from learnerdsl.errors import ArrayError, LearnerError
+from learnerdsl.errors import ArrayError
 from learnerdsl.runtime.arrays.interop import as_tensor, is_on_device
 from learnerdsl.torch.ranks import local_of
 
@@ -52,21 +52,6 @@ def refuse_several_devices(name: str, groups: Sequence[Mapping[str, Any]]) -> No
 def is_capturing() -> bool:
     """Return whether a CUDA graph is being captured on the current stream of torch."""
     return torch.cuda.is_current_stream_capturing()
-
-
-def refuse_capture(name: str) -> None:
-    """Raise if a CUDA graph is being captured, whose replays an optimizer could not count.
-
-    Args:
-        name: name of the class.
-    """
-    if is_capturing():
-        msg = (
-            f"{name} cannot be part of a CUDA graph, as it would not notice that a replay does a "
-            "step. Leave optimizer.step() out of the graph, or capture the update of a learner: "
-            "rule(dict(model.named_parameters()))."
-        )
-        raise LearnerError(msg)
 
 
 def states_of(engine: Any) -> dict[str, list[Any]]:

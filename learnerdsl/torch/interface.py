@@ -25,7 +25,7 @@ ACCEPTED = {
     "differentiable": False,
     "fused": None,
 }
-"""Arguments that every optimizer of torch has; all but `maximize` choose between equal results."""
+"""Arguments that every optimizer of torch has; `maximize` alone has other results."""
 
 _INSTEAD = {
     "observe": "make a learner of the same tensors instead: rule(dict(model.named_parameters()), "

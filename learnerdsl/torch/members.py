@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnerdsl.errors import CheckpointError, HyperparameterError
+from learnerdsl.errors import CheckpointError, HyperparameterError, LearnerError
 from learnerdsl.expr import RingState
 from learnerdsl.learner import Learner
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
@@ -19,11 +19,12 @@ from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.arrays.interop import as_tensor, copy_to_host
 from learnerdsl.runtime.shards import Piece
 from learnerdsl.storage import PARAMETER_REST
-from learnerdsl.torch.devices import is_on_gpu, refuse_capture, states_of
+from learnerdsl.torch.devices import is_capturing, is_on_gpu, states_of
 from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
+from learnerdsl.torch.replays import Clock, refuse_capture
 from learnerdsl.torch.scaling import Door
 from learnerdsl.torch.states import ParameterState, Pieces, steps_in
 from learnerdsl.tracing import Rule, joined
@@ -50,6 +51,11 @@ class Member:
     group: int
     shape: tuple[int, ...]
 
+    @property
+    def described(self) -> str:
+        """What it is, for error messages."""
+        return f"Parameter {self.name!r}"
+
 
 class Members:
     """The parameters that one learner updates.
@@ -64,9 +70,13 @@ class Members:
 
     Attributes:
         states: parameter -> its states, as the optimizer shows them.
+        is_captured: whether a CUDA graph may hold an update.
+        clock: what shows the steps that a GPU counts; None if the host knows them.
         door: what lets a GPU leave out updates, from the first `close` on.
     """
 
+    is_captured = False
+    clock: Clock | None = None
     door: Door | None = None
 
     def __init__(
@@ -86,7 +96,7 @@ class Members:
         self.tensors = [member.tensor for member in members]
         traced = [choices[m.group].traced(m.shape) for m in members]
         pairs = zip(members, traced, strict=True)
-        self.layouts = [Layout(m.tensor, rule, _described(m)) for m, rule in pairs]
+        self.layouts = [Layout(m.tensor, rule, m.described) for m, rule in pairs]
         self.of_elements = list(map(_states_of_elements, traced))
         self.divided = list(filter(is_distributed, self.tensors))
         self.is_on_gpu = is_on_gpu(self.tensors[0])
@@ -127,11 +137,18 @@ class Members:
         states = [spec.symbol for rule in distinct for spec in rule.states]
         self.has_rings = any(isinstance(symbol, RingState) for symbol in states)
         self.has_one_clock = any(map(state_of_steps, distinct))
-        self.steps = torch.zeros(len(members), dtype=torch.float32, device="cpu")
-        self.step_array = self.steps.numpy()
-        self.known_steps = self.step_array.tobytes()
+        self._begin_steps()
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
         self.states = {tensor: ParameterState() for tensor in self.tensors}
+
+    def _begin_steps(self) -> None:
+        """Make the tensors of the steps: on the host, or where a GPU counts them."""
+        self.steps = torch.zeros(len(self.members), dtype=torch.float32, device="cpu")
+        self.step_array = self.steps.numpy()
+        self.known_steps = self.step_array.tobytes()
+        self.is_capturable = self._asks_for_captures()
+        if self.is_on_gpu and self.is_capturable:
+            self.use_clock()
 
     def _views(self, states: Any, shards: Shards) -> Any:
         """Return the parameters as the learner takes them, by name; `states` are number types."""
@@ -175,9 +192,14 @@ class Members:
             return False
         return self._has_memory() and self._has_choice()
 
+    def _asks_for_captures(self) -> bool:
+        """Return whether all groups ask for steps that a CUDA graph can hold."""
+        return all(group.get("capturable") for group in self.groups)
+
     def _has_all_gradients(self) -> bool:
         """Return whether all parameters have gradients, and the steps that the learner knows."""
         is_known = self.step_array.tobytes() == self.known_steps
+        is_known = is_known and self._asks_for_captures() == self.is_capturable
         return is_known and all(map(is_not, [t.grad for t in self.tensors], repeat(None)))
 
     def _has_memory(self) -> bool:
@@ -217,32 +239,6 @@ class Members:
             for k, (member, layout) in enumerate(zip(self.members, self.layouts, strict=True))
         ]
 
-    def misfits(self, given: States, progress: Mapping[str, Any]) -> dict[Any, str]:
-        """Return what was saved but does not fit: parameter or key of `progress` -> why."""
-        found: dict[Any, str] = {}
-        for member, pieces in zip(self.members, self.pieces(), strict=True):
-            states = given.get(member.tensor)
-            if states:
-                try:
-                    pieces.check(states, _described(member))
-                    steps_in(states)
-                except CheckpointError as error:
-                    found[member.tensor] = str(error)
-        names = {MODEL + name for name in self.learner.model_state}
-        for name in progress:
-            if name.startswith(MODEL) and name not in names:
-                there = ", ".join(sorted(names)) or "none"
-                found[name] = f"The groups have the unknown state {name!r}; there are: {there}."
-        for name in names if progress else ():
-            if name not in progress:
-                found[name] = f"The state {name!r} of the groups is missing."
-            elif as_number(progress[name]) is None:
-                found[name] = (
-                    f"The state {name!r} of the groups is one number, so it cannot be "
-                    f"{quoted(progress[name])}."
-                )
-        return found
-
     def take(self, given: States, progress: Mapping[str, Any]) -> None:
         """Continue from the given states.
 
@@ -261,7 +257,7 @@ class Members:
                 self.learner.model_state[name] = progress[MODEL + name]
         found = self.pieces()
         for member, states, pieces in zip(self.members, own, found, strict=True):
-            pieces.take(states, _described(member))
+            pieces.take(states, member.described)
         for member, states in zip(self.members, own, strict=True):
             self.states[member.tensor].update(states)
         self.show(found)
@@ -292,11 +288,16 @@ class Members:
 
     def show_steps(self) -> None:
         """Write the step of each parameter into `states`."""
-        if self.door is not None:
-            self.door.count()
+        if self.clock is not None:
+            self.clock.count()
             return
         self.step_array[:] = self.engine.tensor_steps
         self.known_steps = self.step_array.tobytes()
+
+    def use_clock(self) -> None:
+        """Show the steps that the GPU counts from now on."""
+        self.clock = Clock(self.engine, len(self.members))
+        self.steps = self.clock.steps
 
     @property
     def can_close(self) -> bool:
@@ -307,8 +308,9 @@ class Members:
     def close(self, found: Any) -> None:
         """Let the GPU leave out the next update if a number is above 0; None stands for 0."""
         if self.door is None and found is not None:
-            self.door = Door(self.engine, len(self.members))
-            self.steps = self.door.steps
+            self.door = Door(self.engine)
+            if self.clock is None:
+                self.use_clock()
             self.show()
         if self.door is not None:
             self.door.close(found)
@@ -356,8 +358,10 @@ class Members:
 
     def update(self, extras: Mapping[str, Any], minibatch_size: Any) -> None:
         """Do one update by the gradients that the parameters have."""
-        if self.is_on_gpu:
-            refuse_capture(self.interface.name)
+        if self.is_on_gpu and is_capturing():
+            refuse_capture(self)
+        elif self.is_captured and self.learner._hyper.scheduled:
+            self.engine.count_replays()
         self.obey()
         gradients = [tensor.grad for tensor in self.tensors]
         if not any(map(is_not, gradients, repeat(None))):
@@ -376,6 +380,17 @@ class Members:
             self.show()
         else:
             self.show_steps()
+
+    def refresh(self) -> None:
+        """Send what has changed to the GPU, before a CUDA graph replays an update."""
+        if not self._has_choice():
+            msg = (
+                f"An option in a group of {self.interface.name} has changed, which replays cannot "
+                "follow; call optimizer.step() outside of the graph, and capture it again."
+            )
+            raise LearnerError(msg)
+        self.obey()
+        self.learner.refresh()
 
     def check_extras(self, extras: Mapping[str, Any]) -> None:
         """Raise if the next update would refuse these extras."""
@@ -414,34 +429,6 @@ class Members:
         return found
 
 
-def extras_of_each(
-    every: Sequence[Members], result: Any, extras: Mapping[str, Any]
-) -> list[tuple[Members, dict[str, Any]]]:
-    """Return the extras of each learner of an optimizer: those that it has, or that none has.
-
-    Args:
-        every: the learners, whose extras are checked if there are several: else one could refuse
-            them after another was updated.
-        result: what the closure returned, which may be the loss; None if there was none.
-        extras: name -> value.
-
-    Raises:
-        LearnerError: an extra is missing, unknown, or cannot be used.
-    """
-    known = {name for members in every for name in members.learner.extras}
-    found: list[tuple[Members, dict[str, Any]]] = []
-    for members in every:
-        names = members.learner.extras
-        given = {n: v for n, v in extras.items() if n in names or n not in known}
-        if result is not None and "loss" in names and "loss" not in extras:
-            given["loss"] = result
-        found.append((members, given))
-    if len(found) > 1 and (extras or known):
-        for members, given in found:
-            members.check_extras(given)
-    return found
-
-
 def _detached(value: Any) -> Any:
     """Return a tensor without its graph; anything else as it is."""
     return value.detach() if isinstance(value, torch.Tensor) else value
@@ -460,10 +447,6 @@ def _count_in(progress: Mapping[str, Any], name: str, otherwise: float) -> float
         msg = f"{name!r} of the groups must be a number from 0, got {quoted(progress[name])}."
         raise CheckpointError(msg)
     return count
-
-
-def _described(member: Member) -> str:
-    return f"Parameter {member.name!r}"
 
 
 def _may_hide(values: Sequence[Any]) -> bool:

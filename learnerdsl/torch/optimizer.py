@@ -15,13 +15,16 @@ from learnerdsl.learner.reshaping import Reshape, seen_shape
 from learnerdsl.numbers import as_number, quoted
 from learnerdsl.torch.devices import refuse_several_devices
 from learnerdsl.torch.hooks import with_hooks
+from learnerdsl.torch.inputs import extras_of_each
 from learnerdsl.torch.interface import Interface, is_schedule, value_of
 from learnerdsl.torch.layouts import Layout, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
 from learnerdsl.torch.making import Maker
-from learnerdsl.torch.members import MODEL, Member, Members, extras_of_each
+from learnerdsl.torch.members import MODEL, Member, Members
+from learnerdsl.torch.misfits import misfits_of
 from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
 from learnerdsl.torch.ranks import Shards
+from learnerdsl.torch.replays import refuse_making
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import ParameterState, States
 from learnerdsl.torch.structure import Structure
@@ -120,6 +123,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         self._members: list[Members] = []
         self._structure = Structure([], {}, [])
         self._shards = Shards()
+        self._captured: list[Members] = []
 
     def _begin_states(self) -> None:
         """Make the states of all parameters before there are gradients.
@@ -286,12 +290,31 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             if not self._is_current():
                 if all(p.grad is None for group in self.param_groups for p in group["params"]):
                     return
+                refuse_making(self.interface.name, self.param_groups)
                 self._arrange()
             parameters = (p for group in self.param_groups for p in group["params"])
             if not unscale(self, parameters, self._members):
                 return
             for members, given in extras_of_each(self._members, result, extras):
                 members.update(given, minibatch_size)
+
+    def refresh(self) -> None:
+        """Send changed hyperparameters to the GPU before a CUDA graph replays a step.
+
+        A replay runs no Python, so it uses the values that the GPU has. If hyperparameters are
+        schedules, call this before every replay: it counts the step and evaluates them for it. Else
+        call it only after you, or a scheduler, have set one. Nothing waits.
+
+        Raises:
+            LearnerError: there was no step, a hyperparameter cannot be used, or the parameters are
+                on the host.
+        """
+        with self._turn:
+            if not self._members:
+                msg = f"{self.interface.name} has done no step that a graph could replay."
+                raise LearnerError(msg)
+            for members in self._members:
+                members.refresh()
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -325,7 +348,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             known = max(own, key=lambda one: one.get("step_count", -1))
             new = self._make(numbers, given, misfits, is_early)
             loaded_into = () if misfits is None else new
-            found = {k: why for m in loaded_into for k, why in m.misfits(given, known).items()}
+            found = {k: why for m in loaded_into for k, why in misfits_of(m, given, known).items()}
             if found and misfits is not None:
                 misfits |= found
                 given = {key: value for key, value in given.items() if key not in found}
@@ -363,6 +386,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for group in self.param_groups:
             for name in filter(self._is_progress, list(group)):
                 del group[name]
+        # A graph replays what it has captured, whose memory must not be freed.
+        self._captured += [members for members in self._members if members.is_captured]
         self._members = made
         shown: dict[Any, Any] = {}
         for members in made:

@@ -9,19 +9,14 @@ from learnerdsl.torch.devices import divide
 
 
 class Door:
-    """Lets a GPU leave out updates, and count those that it has done, while the host goes on.
+    """Lets a GPU leave out updates, while the host goes on.
 
     Args:
         engine: the engine of a learner on a GPU.
-        count: number of its parameters.
-
-    Attributes:
-        steps: the number of updates that the GPU has done, for each parameter (count,).
     """
 
-    def __init__(self, engine: Any, count: int) -> None:
-        self.gate, self.clock = engine.guard()
-        self.steps = torch.zeros(count, dtype=torch.float32, device=self.gate.device)
+    def __init__(self, engine: Any) -> None:
+        self.gate = engine.guard()
 
     def close(self, found: Any) -> None:
         """Leave out the next updates if `found` is not 0; None stands for 0."""
@@ -29,10 +24,6 @@ class Door:
             self.gate.zero_()
         else:
             self.gate.copy_(torch.as_tensor(found).reshape(1))
-
-    def count(self) -> None:
-        """Write the number of updates done into `steps`."""
-        self.steps.copy_(self.clock.expand_as(self.steps))
 
 
 def unscale(

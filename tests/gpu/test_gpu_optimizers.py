@@ -223,10 +223,34 @@ def test_a_graph_of_a_step_is_refused(torch, ldt):
     train(torch, own, optimizer, range(1))
     graph = torch.cuda.CUDAGraph()
     with (
-        pytest.raises(ld.LearnerError, match="cannot be part of a CUDA graph"),
+        pytest.raises(ld.LearnerError, match="Make it with capturable=True"),
         torch.cuda.graph(graph),
     ):
         optimizer.step()
+
+
+def test_a_graph_of_a_step_is_replayed_and_counted(torch, ldt):
+    own, theirs = parameters(torch), parameters(torch)
+    optimizer = ldt.AdamW(own, lr=0.01, capturable=True)
+    judge = torch.optim.AdamW(theirs, lr=0.01)
+    for params, one in ((own, optimizer), (theirs, judge)):
+        give(torch, params, 0)
+        one.step()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        optimizer.step()
+    gradients = [p.grad for p in own]
+    for k in range(1, STEPS):
+        give(torch, theirs, k)
+        for gradient, q in zip(gradients, theirs, strict=True):
+            gradient.copy_(q.grad)
+        optimizer.param_groups[0]["lr"] = judge.param_groups[0]["lr"] = 0.01 / k
+        optimizer.refresh()
+        graph.replay()
+        judge.step()
+    assert_equal(torch, own, theirs)
+    assert [float(optimizer.state[p]["step"]) for p in own] == [STEPS] * len(own)
+    assert optimizer.state_dict()["param_groups"][0]["step_count"] == STEPS
 
 
 def test_an_optimizer_follows_its_model_to_the_gpu(torch, ldt):

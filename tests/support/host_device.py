@@ -5,16 +5,18 @@ The address of a tensor is its address on the device. What a GPU would do later 
 
 import contextlib
 import ctypes
+import functools
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from learnerdsl.runtime.arrays import interop
 from learnerdsl.runtime.cuda import backend
 from learnerdsl.runtime.cuda.device import DeviceView
 from learnerdsl.runtime.torch_matrices import TorchMatrices
-from learnerdsl.torch import devices
+from learnerdsl.torch import members, replays
 from support.ptx_device import Place, PtxDevice
 from support.ptx_machine import Memory, MemoryFault
 from support.ptx_module import Space
@@ -50,6 +52,25 @@ class HostMemory(Memory):
         return WINDOWS
 
 
+class Recorder(TorchDispatchMode):
+    """Records copies of tensors, as a CUDA graph does; other work of torch is an error.
+
+    Args:
+        graph: the list of what is recorded.
+    """
+
+    def __init__(self, graph):
+        super().__init__()
+        self.graph = graph
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.copy_.default:
+            self.graph.append(functools.partial(func, *args, **(kwargs or {})))
+            return args[0]
+        assert func.is_view, f"{func} is not recorded"
+        return func(*args, **(kwargs or {}))
+
+
 class HostDevice(PtxDevice):
     """See `PtxDevice`; it counts what waits for it, and notes the streams of launches.
 
@@ -58,7 +79,6 @@ class HostDevice(PtxDevice):
         waits: how often the host has waited.
         streams: the stream of each launch.
         is_there: whether tensors are taken for those of this device.
-        captures: whether a CUDA graph is being captured.
     """
 
     def __init__(self, threads=32):
@@ -68,7 +88,6 @@ class HostDevice(PtxDevice):
         self.waits = 0
         self.streams = []
         self.is_there = True
-        self.captures = False
         self.on_host = set()
 
     def allocate(self, nbytes):
@@ -84,10 +103,16 @@ class HostDevice(PtxDevice):
     def launch(self, launch, stream):
         self.streams.append(stream)
         words = [int(word) for word in launch.words.values]
-        if launch.blocks:
+
+        def run():
             self.launched.append(launch.kernel.name)
             machine = launch.handle
             machine.launch(None, launch.blocks, self.threads, words, self.memory, races=False)
+
+        if launch.blocks and self.graph is None:
+            run()
+        elif launch.blocks:
+            self.graph.append(run)
 
     def download(self, array, address, stream):
         self.waits += 1
@@ -95,6 +120,13 @@ class HostDevice(PtxDevice):
 
     def synchronize(self):
         self.waits += 1
+        super().synchronize()
+
+    @contextlib.contextmanager
+    def capture(self):
+        """What is started inside it is recorded instead of done, copies of torch too."""
+        with super().capture() as recorded, Recorder(recorded):
+            yield recorded
 
     def leave(self, *tensors):
         """These tensors stay in the memory of the host."""
@@ -118,7 +150,8 @@ def use(patch):
     patch.setattr(interop, "is_on_gpu", device.has)
     patch.setattr(backend, "device_number", lambda ordinal: device)
     patch.setattr(backend, "stream_of", lambda array, ordinal: device.stream)
-    patch.setattr(devices, "is_capturing", lambda: device.captures)
+    patch.setattr(replays, "is_capturing", lambda: device.graph is not None)
+    patch.setattr(members, "is_capturing", lambda: device.graph is not None)
     return device
 
 

@@ -21,7 +21,7 @@ def test_few_rules_on_two_ranks(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shard", ["by_rows", "by_columns", "by_tensors"])
+@pytest.mark.parametrize("shard", ["by_rows", "by_tensors"])
 def test_builtins_on_two_ranks(shard, tmp_path):
     on_ranks(2, tmp_path, builtins_on_gpu, NAMES, [shard], 4)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from learnerdsl.errors import LearnerError
 from learnerdsl.kernels.cuda import THREADS
-from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, STEP, TENSOR_SIZE
+from learnerdsl.kernels.slots import MINIBATCH_SIZE, MODEL_SIZE, SEED, TENSOR_SIZE
 from learnerdsl.pipeline import Program, compile_check
 from learnerdsl.runtime import cache
 from learnerdsl.runtime.arrays.device import Place
@@ -152,7 +152,7 @@ class CudaEngine(ReadsGradients, DeviceStates):
         self.plan = self.scheduler.units()
         self.begin = self.scheduler.begin()
 
-    def guard(self, gate: Any = None) -> tuple[Any, Any]:
+    def guard(self, gate: Any = None) -> Any:
         """Refuse updates from now on unless a float64 on the device is 0.
 
         The engine must have states that `allocate` has made.
@@ -161,15 +161,14 @@ class CudaEngine(ReadsGradients, DeviceStates):
             gate: that of another engine; None to make one.
 
         Returns:
-            The gate (1,), and the number of updates that the device has counted (), as arrays of
-            the library that allocated the states.
+            The gate (1,), an array of the library that allocated the states.
         """
         if self.guarded is None:
             allocate: Any = self.allocate
             self.guarded = allocate((1,), np.dtype(np.float64)) if gate is None else gate
             self.at.gate = self.guarded.data_ptr()
             self.plan_launches()
-        return self.guarded, self.clock_rows[0, STEP]
+        return self.guarded
 
     def _room(self, name: str, nbytes: int) -> int:
         """Return the address of a buffer, which is reused if it is large enough."""
@@ -290,6 +289,11 @@ class CudaEngine(ReadsGradients, DeviceStates):
     def units(self) -> int:
         """The number of units of an update."""
         return len(self.plan)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether inputs of the next update have changed since they were sent."""
+        return self.inputs_changed or bool(self.unsent)
 
     def send(self, stream: int) -> bool:
         """Send changed inputs and addresses; return whether a CUDA graph is being captured."""

@@ -277,6 +277,18 @@ class DeviceStates(WholeUpdates, Tables):
         return self.steps_begun
 
     @property
+    def device_clock(self) -> Any:
+        """The number of updates that the device has counted (), float64.
+
+        It is an array of the library that allocated the states.
+        """
+        return self.clock_rows[0, STEP]
+
+    def count_replays(self) -> None:
+        """Take over the updates that CUDA graphs have replayed; waits if there is one."""
+        self.steps_begun = self.device_steps
+
+    @property
     def may_refuse(self) -> bool:
         """Whether the device decides if an update is done."""
         return self.check_finite or self.guarded is not None

@@ -42,16 +42,30 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
             [self.join(monoid, places) for monoid, places in slots] for _, slots in self.meetings
         ]
 
-    def guard(self) -> tuple[Any, Any]:
+    def guard(self) -> Any:
         """Refuse updates unless a float64 on the device is 0; see `CudaEngine.guard`."""
         is_new = self.first.guarded is None
-        gate, clock = self.first.guard()
+        gate = self.first.guard()
         if is_new:
             for engine in self.engines[1:]:
                 engine.guard(gate)
             self.plan_joins()
             self.replan()
-        return gate, clock
+        return gate
+
+    @property
+    def device_clock(self) -> Any:
+        """The number of updates that the device has counted."""
+        return self.first.device_clock
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether inputs of the next update have changed since they were sent."""
+        return any(engine.has_unsent for engine in self.engines)
+
+    def count_replays(self) -> None:
+        """Take over the updates that CUDA graphs have replayed."""
+        self.first.count_replays()
 
     def prepared(self, kernel: Any, *words: int) -> Launch:
         """Return a launch of one block."""
