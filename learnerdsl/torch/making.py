@@ -2,7 +2,8 @@
 
 On the host a learner has all parameters of its groups, and leaves out those without a gradient. On
 a GPU all parameters of a learner take part in every update and have done equally many. So there it
-has those with a gradient, and there is one for each number of updates done.
+has those with a gradient, and there is one for each number of updates done; what was made for a set
+of gradients is kept, see `keeping`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +16,10 @@ from learnerdsl.errors import ArrayError, CheckpointError
 from learnerdsl.runtime.absent import refuse_absent
 from learnerdsl.torch.devices import is_on_gpu
 from learnerdsl.torch.interface import Choice, Interface
+from learnerdsl.torch.keeping import Kept
 from learnerdsl.torch.layouts import is_narrow
 from learnerdsl.torch.members import Member, Members
-from learnerdsl.torch.partial import spans_model
+from learnerdsl.torch.partial import any_spans_model
 from learnerdsl.torch.ranks import Shards, is_distributed
 from learnerdsl.torch.states import steps_in
 
@@ -37,6 +39,7 @@ class Maker:
         is_early: whether to include parameters that may get a gradient.
         is_loading: whether to include parameters with states, though they have no gradient.
         shards: finds what part of each parameter this process holds.
+        kept: the learners that were made before, for other sets of parameters on a GPU.
     """
 
     interface: Interface
@@ -47,6 +50,7 @@ class Maker:
     is_early: bool
     is_loading: bool
     shards: Shards
+    kept: Kept
 
     def make(self, numbers: Sequence[int]) -> list[Members]:
         """Make the learners of the groups with these numbers; none if none is needed yet."""
@@ -61,12 +65,17 @@ class Maker:
         """Return the parameters of each learner."""
         if not any(is_on_gpu(member.tensor) for member in members):
             return [list(filter(self._has_part, members))]
-        found: dict[int, list[Member]] = {}
-        for member in filter(self._takes_part, members):
-            found.setdefault(self._steps_of(member.tensor), []).append(member)
+        taking = list(filter(self._takes_part, members))
         rules = [self.interface.chosen(groups[m.group]).traced(m.shape) for m in members]
-        if found and any(map(spans_model, rules)):
-            self._refuse_clocks(list(found), rules, members)
+        if any_spans_model(rules):
+            if taking:
+                steps = dict.fromkeys(self._steps_of(member.tensor) for member in taking)
+                self._refuse_clocks(list(steps), rules, members)
+            return [taking]
+        found: dict[Any, list[Member]] = {}
+        for member in taking:
+            key = self._steps_of(member.tensor), self.kept.pattern(member.tensor)
+            found.setdefault(key, []).append(member)
         return list(found.values())
 
     def _has_part(self, member: Member) -> bool:
@@ -116,7 +125,9 @@ class Maker:
         own = [replace(member, group=used.index(member.group)) for member in members]
         choices = [self.interface.chosen(group) for group in groups]
         arguments = self._arguments_for(own, choices)
-        return Members(self.interface, choices, groups, own, arguments, self.shards)
+        made = Members(self.interface, choices, groups, own, arguments, self.shards)
+        self.kept.lend(made)
+        return made
 
     def _arguments_for(
         self, members: Sequence[Member], choices: Sequence[Choice]

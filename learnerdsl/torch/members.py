@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnerdsl.errors import CheckpointError, HyperparameterError, LearnerError
+from learnerdsl.errors import HyperparameterError, LearnerError
 from learnerdsl.expr import RingState
 from learnerdsl.learner import Learner
 from learnerdsl.learner.hyperparameters import shared_hyperparameters
 from learnerdsl.learner.precision import multiplies
-from learnerdsl.numbers import as_number, quoted
 from learnerdsl.runtime.absent import state_of_steps
 from learnerdsl.runtime.arrays.interop import as_tensor, copy_to_host
 from learnerdsl.runtime.shards import Piece
-from learnerdsl.storage import PARAMETER_REST
 from learnerdsl.torch.devices import is_capturing, is_on_gpu, states_of
 from learnerdsl.torch.gradients import Reader
 from learnerdsl.torch.interface import Choice, Interface, value_of
@@ -26,7 +24,13 @@ from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import Shards, is_distributed, local_of, refuse_blocks
 from learnerdsl.torch.replays import Clock, refuse_capture
 from learnerdsl.torch.scaling import Door
-from learnerdsl.torch.states import ParameterState, Pieces, steps_in
+from learnerdsl.torch.states import (
+    ParameterState,
+    Pieces,
+    count_in,
+    states_of_elements,
+    steps_in,
+)
 from learnerdsl.tracing import Rule, joined
 
 MODEL = "model."
@@ -94,10 +98,11 @@ class Members:
         self.groups = groups
         self.members = members
         self.tensors = [member.tensor for member in members]
+        self.identities = frozenset(map(id, self.tensors))
         traced = [choices[m.group].traced(m.shape) for m in members]
         pairs = zip(members, traced, strict=True)
         self.layouts = [Layout(m.tensor, rule, m.described) for m, rule in pairs]
-        self.of_elements = list(map(_states_of_elements, traced))
+        self.of_elements = list(map(states_of_elements, traced))
         self.divided = list(filter(is_distributed, self.tensors))
         self.is_on_gpu = is_on_gpu(self.tensors[0])
         rules = joined(traced)
@@ -136,6 +141,7 @@ class Members:
         distinct = {id(rule): rule for rule in rules}.values()
         states = [spec.symbol for rule in distinct for spec in rule.states]
         self.has_rings = any(isinstance(symbol, RingState) for symbol in states)
+        self.has_scalars = any(symbol.shape == "tensor" for symbol in states)
         self.has_one_clock = any(map(state_of_steps, distinct))
         self._begin_steps()
         self.reader = Reader.of(self.tensors, self.layouts, self.learner)
@@ -190,6 +196,12 @@ class Members:
         """
         if self.is_on_gpu and not self._has_all_gradients():
             return False
+        return self.has_memory_and_choice()
+
+    def has_memory_and_choice(self) -> bool:
+        """Return whether parameters have the memory and type, and groups the choice, of before."""
+        if self.is_on_gpu and self._asks_for_captures() != self.is_capturable:
+            return False
         return self._has_memory() and self._has_choice()
 
     def _asks_for_captures(self) -> bool:
@@ -199,7 +211,6 @@ class Members:
     def _has_all_gradients(self) -> bool:
         """Return whether all parameters have gradients, and the steps that the learner knows."""
         is_known = self.step_array.tobytes() == self.known_steps
-        is_known = is_known and self._asks_for_captures() == self.is_capturable
         return is_known and all(map(is_not, [t.grad for t in self.tensors], repeat(None)))
 
     def _has_memory(self) -> bool:
@@ -248,8 +259,8 @@ class Members:
         """
         own = [given.get(tensor, {}) for tensor in self.tensors]
         steps = [steps_in(states) for states in own]
-        count = max(int(_count_in(progress, "step_count", 0)), *steps)
-        self.engine.set_clock(count, _count_in(progress, "samples", count))
+        count = max(int(count_in(progress, "step_count", 0)), *steps)
+        self.engine.set_clock(count, count_in(progress, "samples", count))
         if not self.has_one_clock:
             self.engine.missed_steps = [count - step for step in steps]
         for name in self.learner.model_state:
@@ -284,6 +295,22 @@ class Members:
         for k, (tensor, pieces) in enumerate(zip(self.tensors, found, strict=True)):
             shown = {"step": self.steps[k], **pieces.shown}
             dict.update(self.states[tensor], shown)
+        self.show_steps()
+
+    def borrow(self, holders: Sequence[Any]) -> None:
+        """Keep states in the memory of other engines on a GPU: for each parameter its holder."""
+        self.engine.borrow(holders)
+        # The checks of gradients know the memory of states.
+        self.learner._prepare_updates()
+        self.reader = Reader.of(self.tensors, self.layouts, self.learner)
+
+    def show_again(self) -> None:
+        """Put what may have become another tensor into `states`, if others had them since."""
+        if self.has_scalars or self.has_rings:
+            self.show()
+            return
+        for tensor, step in zip(self.tensors, self.steps, strict=True):
+            dict.__setitem__(self.states[tensor], "step", step)
         self.show_steps()
 
     def show_steps(self) -> None:
@@ -432,21 +459,6 @@ class Members:
 def _detached(value: Any) -> Any:
     """Return a tensor without its graph; anything else as it is."""
     return value.detach() if isinstance(value, torch.Tensor) else value
-
-
-def _states_of_elements(rule: Rule) -> set[str]:
-    """Return the names of the states with a value for each element."""
-    own = (spec.symbol for spec in rule.states)
-    return {PARAMETER_REST, *(symbol.name for symbol in own if symbol.shape == "element")}
-
-
-def _count_in(progress: Mapping[str, Any], name: str, otherwise: float) -> float:
-    """Return a number of updates or samples that was saved; raise if it is none."""
-    count = as_number(progress.get(name, otherwise))
-    if count is None or not count >= 0:
-        msg = f"{name!r} of the groups must be a number from 0, got {quoted(progress[name])}."
-        raise CheckpointError(msg)
-    return count
 
 
 def _may_hide(values: Sequence[Any]) -> bool:

@@ -17,16 +17,17 @@ from learnerdsl.torch.devices import refuse_several_devices
 from learnerdsl.torch.hooks import with_hooks
 from learnerdsl.torch.inputs import extras_of_each
 from learnerdsl.torch.interface import Interface, is_schedule, value_of
+from learnerdsl.torch.keeping import Kept
 from learnerdsl.torch.layouts import Layout, storage_of
 from learnerdsl.torch.loading import Unmatched, loaded
 from learnerdsl.torch.making import Maker
 from learnerdsl.torch.members import MODEL, Member, Members
 from learnerdsl.torch.misfits import misfits_of
-from learnerdsl.torch.partial import refuse_part, refuse_rank, spans_model
+from learnerdsl.torch.partial import any_spans_model, refuse_part, refuse_rank
 from learnerdsl.torch.ranks import Shards
 from learnerdsl.torch.replays import refuse_making
 from learnerdsl.torch.scaling import unscale
-from learnerdsl.torch.states import ParameterState, States
+from learnerdsl.torch.states import States, as_dicts
 from learnerdsl.torch.structure import Structure
 from learnerdsl.torch.whole import Given
 
@@ -112,7 +113,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
             for member in self._in_group(group, 0):
                 rules.append(choice.traced(member.shape))
                 kinds.append(storage_of(member.tensor))
-        if any(map(spans_model, rules)):
+        if any_spans_model(rules):
             refuse_rank(self.interface.name)
         names = ("states", "master", "rounding", "products")
         precisions_for(rules, kinds, *(self._arguments[name] for name in names))
@@ -120,10 +121,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _begin(self) -> None:
         """Start without learners; the next step makes them."""
         self._turn = RLock()
+        before = vars(self)
+        self._kept = before.get("_kept", Kept()).renewed(before.get("_members", ()))
         self._members: list[Members] = []
         self._structure = Structure([], {}, [])
         self._shards = Shards()
-        self._captured: list[Members] = []
 
     def _begin_states(self) -> None:
         """Make the states of all parameters before there are gradients.
@@ -291,7 +293,8 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 if all(p.grad is None for group in self.param_groups for p in group["params"]):
                     return
                 refuse_making(self.interface.name, self.param_groups)
-                self._arrange()
+                if not self._change_learners():
+                    self._arrange()
             parameters = (p for group in self.param_groups for p in group["params"])
             if not unscale(self, parameters, self._members):
                 return
@@ -326,6 +329,17 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         if not self._structure.is_current(self.param_groups, self.state):
             return False
         return all(map(Members.is_current, self._members))
+
+    def _change_learners(self) -> bool:
+        """Use learners that a GPU had before, for these gradients; return whether there are any."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        is_known = self._structure.has(self.param_groups, self.state)
+        chosen = self._kept.change([p for p in parameters if p.grad is not None], is_known)
+        if chosen:
+            self._members = chosen
+            waiting = [p for p in parameters if p.grad is None]
+            self._structure = Structure(self.param_groups, self.state, waiting)
+        return bool(chosen)
 
     @torch.no_grad()
     def _arrange(self, misfits: dict[Any, str] | None = None, is_early: bool = False) -> None:
@@ -364,19 +378,22 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     ) -> list[Members]:
         """Make the learners of the groups with these numbers; see `_arrange`."""
         own = self.interface, self.param_groups, self._in_group, self._arguments
-        return Maker(*own, given, is_early, misfits is not None, self._shards).make(numbers)
+        return Maker(*own, given, is_early, misfits is not None, self._shards, self._kept).make(
+            numbers
+        )
 
     def _learners(self) -> list[list[int]]:
         """Return the numbers of the groups of each learner."""
         chosen: dict[Any, list[int]] = {}
-        has_sums = False
         for number, group in enumerate(self.param_groups):
             self.interface.fold(group)
             choice = self.interface.chosen(group)
             self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
-            has_sums |= any(spans_model(choice.traced(m.shape)) for m in self._in_group(group, 0))
-        if has_sums:
+        pairs = [(self.interface.chosen(group), group) for group in self.param_groups]
+        rules = [own.traced(m.shape) for own, group in pairs for m in self._in_group(group, 0)]
+        self._kept.is_whole = any_spans_model(rules)
+        if self._kept.is_whole:
             refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
             return [list(range(len(self.param_groups)))]
         return list(chosen.values())
@@ -386,9 +403,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         for group in self.param_groups:
             for name in filter(self._is_progress, list(group)):
                 del group[name]
-        # A graph replays what it has captured, whose memory must not be freed.
-        self._captured += [members for members in self._members if members.is_captured]
+        self._kept.let_go(self._members)
         self._members = made
+        self._kept.add(made)
         shown: dict[Any, Any] = {}
         for members in made:
             shown |= members.states
@@ -428,8 +445,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         For other rules they are copies of the parameters.
         """
         found = {p: p.detach().clone() for group in self.param_groups for p in group["params"]}
-        for members in self._members:
-            found |= members.evaluation_parameters()
+        for members in self._kept.owners(self._members):
+            own = members.evaluation_parameters()
+            found |= {p: weights for p, weights in own.items() if self._kept.is_last(members, p)}
         return found
 
     def adopt_parameters(self) -> None:
@@ -438,7 +456,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         Call this after you have written to the parameters of an optimizer with `master=`, for
         example by `model.load_state_dict(...)`; see `Learner.adopt_parameters`.
         """
-        for members in self._members:
+        for members in self._kept.owners(self._members):
             members.learner.adopt_parameters()
 
     def state_dict(self) -> dict[str, Any]:
@@ -448,10 +466,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         None.
         """
         found = super().state_dict()
-        found["state"] = {
-            key: dict(value) if isinstance(value, ParameterState) else value
-            for key, value in found["state"].items()
-        }
+        found["state"] = as_dicts(found["state"])
         for number, group in enumerate(found["param_groups"]):
             schedules = {name: None for name, value in group.items() if is_schedule(value)}
             group.update({**schedules, **self._progress_of(number)})
@@ -518,13 +533,9 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         groups = [
             {**group, **self._progress_of(number)} for number, group in enumerate(self.param_groups)
         ]
-        states = {
-            key: dict(value) if isinstance(value, ParameterState) else value
-            for key, value in self.state.items()
-        }
         return {
             "defaults": self.defaults,
-            "state": defaultdict(dict, states),
+            "state": defaultdict(dict, as_dicts(self.state)),
             "param_groups": groups,
             "_arguments": self._arguments,
         }

@@ -1,7 +1,7 @@
 """Refuse what computes over the whole model where an optimizer has a part of it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,14 @@ def spans_model(rule: Rule) -> bool:
     return any(spec.symbol.shape == "model" for spec in rule.states) or any(
         isinstance(node, Reduction) and node.over == "model" for node in sums
     )
+
+
+def any_spans_model(rules: Sequence[Rule]) -> bool:
+    """Return whether a rule computes anything over all parameters together.
+
+    Equal rules should be one object: then few are looked up, which hashes them.
+    """
+    return any(map(spans_model, {id(rule): rule for rule in rules}.values()))
 
 
 def refuse_part(name: str, tensors: Iterable[torch.Tensor]) -> None:

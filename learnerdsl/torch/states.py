@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from learnerdsl.errors import CheckpointError
-from learnerdsl.numbers import as_number
+from learnerdsl.numbers import as_number, quoted
 from learnerdsl.storage import PARAMETER_REST
 from learnerdsl.torch.layouts import Layout
 from learnerdsl.torch.ranks import write
+from learnerdsl.tracing import Rule
 
 
 class ParameterState(dict[str, Any]):
@@ -67,6 +68,11 @@ class States(defaultdict[Any, Any]):
 
     def __reduce__(self) -> Any:
         return defaultdict, (dict, dict(self))
+
+
+def as_dicts(states: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the states of all parameters as plain dicts."""
+    return {k: dict(own) if isinstance(own, ParameterState) else own for k, own in states.items()}
 
 
 class Pieces:
@@ -183,3 +189,18 @@ def steps_in(given: Mapping[str, Any]) -> int:
         msg = f"The state 'step' must be a number of updates, got {given['step']!r}."
         raise CheckpointError(msg)
     return int(step)
+
+
+def states_of_elements(rule: Rule) -> set[str]:
+    """Return the names of the states with a value for each element."""
+    own = (spec.symbol for spec in rule.states)
+    return {PARAMETER_REST, *(symbol.name for symbol in own if symbol.shape == "element")}
+
+
+def count_in(progress: Mapping[str, Any], name: str, otherwise: float) -> float:
+    """Return a number of updates or samples that was saved; raise if it is none."""
+    count = as_number(progress.get(name, otherwise))
+    if count is None or not count >= 0:
+        msg = f"{name!r} of the groups must be a number from 0, got {quoted(progress[name])}."
+        raise CheckpointError(msg)
+    return count

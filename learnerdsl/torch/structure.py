@@ -36,6 +36,12 @@ class Structure:
 
         It is false, too, if a parameter without a learner has a gradient.
         """
+        if not self.has(groups, states):
+            return False
+        return all(map(is_, [p.grad for p in self.waiting], repeat(None)))
+
+    def has(self, groups: Sequence[Mapping[str, Any]], states: Mapping[torch.Tensor, Any]) -> bool:
+        """Return whether groups, parameters and states are still the same objects."""
         if len(groups) != len(self.groups) or len(states) != len(self.states):
             return False
         for group, (own, parameters) in zip(groups, self.groups, strict=True):
@@ -44,6 +50,4 @@ class Structure:
                 return False
             if not all(map(is_, present, parameters)):
                 return False
-        if not all(map(is_, states.values(), self.states)):
-            return False
-        return all(map(is_, [p.grad for p in self.waiting], repeat(None)))
+        return all(map(is_, states.values(), self.states))

@@ -120,6 +120,21 @@ def test_missing_gradients_are_left_out(torch, ldt):
     assert steps[0] == steps[1]
 
 
+def test_sets_of_gradients_that_come_back_wait_for_nothing(torch, ldt):
+    own, theirs = parameters(torch), parameters(torch)
+    pair = (own, ldt.AdamW(own, lr=0.01)), (theirs, torch.optim.AdamW(theirs, lr=0.01))
+    for k in range(STEPS):
+        for params, optimizer in pair:
+            give(torch, params, k)
+            for p in params[:2] if k % 2 else params[2:]:
+                p.grad = None
+            is_back = params is own and k > 1
+            torch.cuda.set_sync_debug_mode("error" if is_back else "default")
+            optimizer.step()
+            torch.cuda.set_sync_debug_mode("default")
+    assert_equal(torch, own, theirs)
+
+
 def test_no_step_waits(torch, ldt):
     own = parameters(torch)
     optimizer = ldt.optimizer_class(clipped_adamw_ema)(own, lr=0.01)

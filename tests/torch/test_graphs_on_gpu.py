@@ -1,6 +1,8 @@
 """Steps of optimizers in CUDA graphs, which record what is launched; see test_on_gpu.py."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -182,6 +184,24 @@ def test_what_has_to_be_made_or_sent_before_a_capture_is_refused(gpu):
     message = r"call optimizer\.step\(\) once with gradients of the same parameters"
     with gpu.capture(), pytest.raises(ld.LearnerError, match=message):
         optimizer.step()
+
+
+@pytest.mark.parametrize("how", ["other gradients", "moved", "loaded", "a group more"])
+def test_what_a_graph_replays_stays_in_memory(how, gpu):
+    model, optimizer, _ = captured(gpu, ldt.AdamW, {"lr": 0.01})
+    engine = weakref.ref(optimizer._members[0].engine)
+    if how == "moved":
+        for p in model.parameters():
+            p.data = p.data.clone()
+    elif how == "loaded":
+        optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    elif how == "a group more":
+        optimizer.add_param_group({"params": [("late", torch.nn.Parameter(torch.ones(2)))]})
+    train(model, optimizer, 1)
+    model[0].bias.grad = None
+    optimizer.step()
+    gc.collect()
+    assert engine() is not None
 
 
 def test_a_group_may_ask_for_it_later(gpu):

@@ -189,6 +189,11 @@ class CudaEngine(ReadsGradients, DeviceStates):
         launch = Launch(kernel, self.device.load(kernel), -(-count // THREADS), words)
         self.device.launch(launch, stream)
 
+    @property
+    def lends_states(self) -> bool:
+        """Whether another engine can keep the states of its tensors in the memory of this one."""
+        return super().lends_states and not self.matrix_stages
+
     def borrow(self, holders: Sequence[Any]) -> None:
         """Keep the states of each tensor in the memory of another engine.
 

@@ -383,6 +383,11 @@ class ShardedCudaEngine(CudaEngine):
                     self.device.launch(launch, stream)
         return 0.0
 
+    @property
+    def lends_states(self) -> bool:
+        """Whether another engine can use its states: no, tables of boxes have their addresses."""
+        return False
+
     def find_nonfinite(self, gradients: Sequence[Any]) -> list[int]:
         """Return the numbers of the tensors of which some process has such gradients."""
         del gradients

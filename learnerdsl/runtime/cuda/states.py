@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from learnerdsl.errors import InternalError, LearnerError
+from learnerdsl.errors import LearnerError
 from learnerdsl.expr import MatrixExtra, MatrixState, RingState
 from learnerdsl.ir import Rank
 from learnerdsl.kernels.cuda import THREADS, lanes_among
@@ -16,6 +16,7 @@ from learnerdsl.pipeline import Program
 from learnerdsl.runtime.arrays.device import Place
 from learnerdsl.runtime.cuda.device import ALIGNMENT, Device, DeviceView
 from learnerdsl.runtime.cuda.launches import FIRST_INPUT, DeviceTables, input_count, tabulate_joins
+from learnerdsl.runtime.cuda.whole_updates import WholeUpdates
 from learnerdsl.runtime.tables.tables import Tables
 from learnerdsl.runtime.work import Work
 
@@ -28,49 +29,6 @@ def groups_of_threads(width: int) -> int:
     return THREADS // lanes_among(width, THREADS)
 
 
-class WholeUpdates:
-    """The part of the interface for skipped tensors, for an engine that skips all or none.
-
-    Attributes:
-        missed: number of updates that skipped all tensors, which the device has not counted.
-    """
-
-    sizes: Any
-    step_count: Any
-    missed: Any
-
-    def miss(self, missed: int) -> None:
-        """Let the device count from a step that is so much less than `step_count`."""
-        raise NotImplementedError
-
-    @property
-    def tensor_steps(self) -> float | list[float]:
-        """The number of updates of each tensor, which is the same for all."""
-        return self.step_count - self.missed
-
-    @property
-    def missed_steps(self) -> list[int]:
-        """For each tensor, the number of updates that skipped it."""
-        return [self.missed] * len(self.sizes)
-
-    @missed_steps.setter
-    def missed_steps(self, missed: Sequence[int]) -> None:
-        """Set the number of updates that skipped each tensor; raise if it is not the same."""
-        if len(set(missed)) > 1:
-            msg = (
-                "Some parameters had no gradient in earlier updates and have done fewer steps, but "
-                "on a GPU all parameters must have done the same number."
-            )
-            raise LearnerError(msg)
-        if missed[0] != self.missed:
-            self.miss(missed[0])
-
-    def launch_without(self, absent: Sequence[int]) -> Any:
-        """Raise; the check of gradients refuses None before this is called."""
-        msg = f"no update on a device leaves out tensors, got {absent}"
-        raise InternalError(msg)
-
-
 class DeviceStates(WholeUpdates, Tables):
     """The memory of an engine on a device; see `CudaEngine` for the arguments.
 
@@ -79,8 +37,8 @@ class DeviceStates(WholeUpdates, Tables):
         places: for each tensor, name -> (address, shape, dtype) of its arrays on the device.
         owners: for each tensor, name -> array of the parameters' library, for the states that are
             in memory of that library.
-        rows: the same for the tensor rows, and `clock_rows` for the model rows; None if they are in
-            memory of the driver.
+        rows: the same for the tensor rows, `clock_rows` for the model rows, and `pending` for the
+            samples that wait; None if they are in memory of the driver.
         guarded: a float64 on the device that refuses updates unless it is 0; None if there is none.
         inputs: inputs of an update from the host (groups, inputs), float64.
         addresses: the address table (tensors, columns), uint64.
@@ -110,6 +68,7 @@ class DeviceStates(WholeUpdates, Tables):
         self.was_captured = False
         self.rows: Any = None
         self.clock_rows: Any = None
+        self.pending: Any = None
         self.guarded: Any = None
         self.owners: list[dict[str, Any]] = [{} for _ in parameters]
         self.places = self._place_arrays(parameters)
@@ -185,7 +144,7 @@ class DeviceStates(WholeUpdates, Tables):
         at.groups = self.keep(self.groups)
         at.addresses = self.keep(self.addresses)
         at.inputs = self.keep(self.inputs)
-        at.pending = self.keep(np.zeros(len(self.model_rows)))
+        at.pending, self.pending = self._place_rows(np.zeros(len(self.model_rows)))
         at.reduces = self.keep(self.reduces)
         at.partials = self.keep(np.zeros((len(self.sizes), len(self.reduces))))
         at.found = self.keep(np.zeros(1))
@@ -337,9 +296,48 @@ class DeviceStates(WholeUpdates, Tables):
                 self.places[k][name] = lender.places[number][name]
                 if name in columns:
                     self.addresses[k, columns.index(name)] = self.places[k][name][0]
-        self.kept += [lender.arena for lender, _ in holders]
+        # What another library has allocated needs no arena.
+        held = ((own, names & own.places[k].keys() - own.owners[k].keys()) for own, k in holders)
+        self.kept += [own.arena for own, inside in held if inside]
         if all(own.keys() <= names for own in self.places):
             self.arena = holders[0][0].arena  # lets go of the memory that nothing uses now
+
+    @property
+    def leader(self) -> "DeviceStates":
+        """The engine that has the clock: this one."""
+        return self
+
+    @property
+    def lends_states(self) -> bool:
+        """Whether another engine can keep the states of its tensors in the memory of this one."""
+        return self.allocate is not None
+
+    def follow(self, other: "DeviceStates", own: Sequence[Any], steps: int, count: int) -> None:
+        """Continue after updates by other engines, without waiting for the device.
+
+        The states with a value for each element, or for each index of axes, are in shared memory.
+
+        Args:
+            other: the engine that has done the last update by this rule.
+            own: for each tensor the engine that has updated it last, and its number there.
+            steps: the number of updates of each tensor.
+            count: the number of all updates.
+        """
+        slots = self.program.layout.tensor
+        for symbol in (s for s in self.program.kernel.states if s in slots):
+            for k, (engine, number) in enumerate(own):
+                column = engine.program.layout.tensor.index(symbol)
+                if engine is not self:
+                    self.rows[k, slots.index(symbol)].copy_(engine.rows[number, column])
+        self.clock_rows[:, STEP].fill_(steps)
+        if other is not self:
+            self.pending.copy_(other.pending[0])
+            self.clock_rows[:, SAMPLES].copy_(other.clock_rows[0, SAMPLES])
+            model, theirs = self.program.layout.model, other.program.layout.model
+            for symbol in (s for s in self.program.kernel.states if s in model):
+                value = other.clock_rows[0, theirs.index(symbol)]
+                self.clock_rows[:, model.index(symbol)].copy_(value)
+        self.steps_begun, self.missed = steps, count - steps
 
     def scalar_states(self) -> dict[str, list[float]]:
         """Return copies of the states with one value per tensor: name -> values."""

@@ -9,7 +9,7 @@ from learnerdsl.monoids import Monoid
 from learnerdsl.runtime.cuda import builtin_kernels
 from learnerdsl.runtime.cuda.device import Launch, Words
 from learnerdsl.runtime.cuda.engine import CudaEngine
-from learnerdsl.runtime.cuda.states import WholeUpdates
+from learnerdsl.runtime.cuda.whole_updates import WholeUpdates
 from learnerdsl.runtime.engine import Outcome
 from learnerdsl.runtime.variants import MixedEngine
 
@@ -179,8 +179,27 @@ class CudaMixedEngine(WholeUpdates, MixedEngine[CudaEngine]):
 
     def borrow_states(self, lender: Any) -> None:
         """Keep the states in the memory of another engine of the same tensors."""
+        self.borrow([lender.holder(k) for k in range(len(self.place))])
+
+    def borrow(self, holders: Sequence[Any]) -> None:
+        """Keep the states of each tensor in the memory of another engine."""
         for engine, own in zip(self.engines, self.members, strict=True):
-            engine.borrow([lender.holder(k) for k in own])
+            engine.borrow([holders[k] for k in own])
+
+    @property
+    def leader(self) -> CudaEngine:
+        """The engine that has the clock."""
+        return self.first
+
+    @property
+    def lends_states(self) -> bool:
+        """Whether another engine can keep the states of its tensors in the memory of these."""
+        return all(engine.lends_states for engine in self.engines)
+
+    def follow(self, other: CudaEngine, own: Sequence[Any], steps: int, count: int) -> None:
+        """Continue after updates by other engines; see `DeviceStates.follow`."""
+        for engine, numbers in zip(self.engines, self.members, strict=True):
+            engine.follow(other, [own[k] for k in numbers], steps, count)
 
     def holder(self, tensor: int) -> tuple[CudaEngine, int]:
         """Return the engine that has the states of a tensor, and the number of the tensor in it."""
