@@ -85,7 +85,8 @@ def checked_storages(rule: str, given: Any, states: Sequence[str]) -> dict[str, 
         if found[name] is None or not jnp.issubdtype(found[name], jnp.floating):
             msg = (
                 f"The state {name!r} of {rule} cannot be stored as {quoted(dtype)}; write a dtype "
-                'of real numbers such as "bfloat16" or "float32".'
+                'of real numbers such as "bfloat16" or "float32". Only a learner has states of 8 '
+                "bits, whose blocks have scales."
             )
             raise HyperparameterError(msg)
     return found

@@ -153,7 +153,7 @@ ERRORS = {
     "a function": (lambda: ldj.sgd(lr=lambda k: 1.0), "counts from 0.*write learnerdsl.jax.from"),
     "a text": (lambda: ldj.sgd(lr="x"), "cannot be 'x'; give a number"),
     "an unknown name": (lambda: ldj.sgd(rate=1), "no argument 'rate'; its arguments are: lr"),
-    "a state": (lambda: ldj.adam(states="int8"), "cannot be stored as 'int8'; write a dtype"),
+    "a state": (lambda: ldj.adam(states="int8"), "stored as 'int8'; write.* Only a learner has"),
     "an unknown state": (lambda: ldj.adam(states={"x": "float32"}), "no state 'x'; it has: m, v"),
     "sums": (lambda: ldj.adam(sums="double"), 'must be "float32" or "float64", got \'double\''),
     "groups alone": (lambda: ldj.adam(groups={"a": {}}), "needs both groups= and labels="),
