@@ -15,7 +15,9 @@ from learnerdsl.storage import STORAGES
 
 _distributed: Any = distributed
 # PyTorch 2.13 has another name for it, and warns of the old one.
-_gather = getattr(distributed, "all_gather_single", None) or distributed.all_gather_into_tensor
+_gather: Any = getattr(
+    distributed, "all_gather_single", getattr(distributed, "all_gather_into_tensor", None)
+)
 
 
 def is_distributed(tensor: Any) -> bool:

@@ -15,6 +15,7 @@ from learnerdsl.runtime.shards import Piece, Shard
 pytestmark = MARKS
 
 RULES = (clipped_adamw_ema, learners.lamb, learners.adafactor, learners.prodigy)
+OF_MATRICES = learners.muon_with_adamw
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def pieces(tensors, team):
     return list(map(Piece, tensors, shards))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*RULES, OF_MATRICES], ids=lambda rule: rule.name)
 def test_a_team_of_one_joins_what_it_has(rule, torch, team):
     start, sequence = problem()
     tensors = [torch.tensor(array, device=DEVICE) for array in start]
@@ -46,8 +47,9 @@ def test_a_team_of_one_joins_what_it_has(rule, torch, team):
         learner.update([torch.tensor(g, device=DEVICE) for g in gradients])
         judge.update(gradients)
     for tensor, array in zip(tensors, expected, strict=True):
-        # Both round in float32, in another order.
-        torch.testing.assert_close(tensor.cpu(), torch.tensor(array), rtol=1e-4, atol=1e-5)
+        # Both round in float32, in another order; Newton-Schulz raises that by up to 485.
+        rtol, atol = (1e-3, 1e-4) if rule is OF_MATRICES else (1e-4, 1e-5)
+        torch.testing.assert_close(tensor.cpu(), torch.tensor(array), rtol=rtol, atol=atol)
 
 
 def test_no_exchange_waits(torch, team):

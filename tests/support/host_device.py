@@ -161,14 +161,19 @@ def gpu(monkeypatch):
     return use(monkeypatch)
 
 
-@pytest.fixture
-def matrices(monkeypatch):
-    """Functions of matrices take tensors of the host for those of a GPU."""
+def use_matrices(patch):
+    """Let functions of matrices take tensors of the host for those of a GPU."""
     plain = TorchMatrices.array
 
     def array(self, view):
         is_view = isinstance(view, DeviceView)
         return plain(self, torch.from_numpy(view.in_simulator()) if is_view else view)
 
-    monkeypatch.setattr(TorchMatrices, "array", array)
-    monkeypatch.setattr(TorchMatrices, "on_stream", lambda self, stream: torch.no_grad())
+    patch.setattr(TorchMatrices, "array", array)
+    patch.setattr(TorchMatrices, "on_stream", lambda self, stream: torch.no_grad())
+
+
+@pytest.fixture
+def matrices(monkeypatch):
+    """Functions of matrices take tensors of the host for those of a GPU."""
+    use_matrices(monkeypatch)

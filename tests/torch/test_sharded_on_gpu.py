@@ -9,15 +9,21 @@ from support.sharded_ranks import on_ranks
 from support.tiers import FEW
 
 LEFT_OUT = {
-    *("muon", "soap"),  # functions of matrices are refused
     "noisy_sgd",  # normal numbers of CUDA differ from those of the CPU in the last digit
     "adashift",  # does not move in so few steps
 }
 NAMES = sorted(FEW - LEFT_OUT)
 
 
-def test_few_rules_on_two_ranks(tmp_path):
-    on_ranks(2, tmp_path, on_gpu)
+def test_steps_on_two_ranks(tmp_path):
+    rules = [("clipped", "by_rows"), ("adafactor", "by_rows"), ("by_mean_norm", "by_rows")]
+    on_ranks(2, tmp_path, on_gpu, rules, ["alike", "exchanged", "refused", "left_out"])
+
+
+@pytest.mark.slow
+def test_states_and_matrices_on_two_ranks(tmp_path):
+    rules = [("clipped", "by_columns"), ("muon", "by_columns")]
+    on_ranks(2, tmp_path, on_gpu, rules, ["resumed", "narrow"])
 
 
 @pytest.mark.slow

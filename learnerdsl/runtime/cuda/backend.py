@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from learnerdsl.pipeline import Program
-from learnerdsl.runtime.arrays.device import DeviceGradientCheck, check_device_parameters
+from learnerdsl.runtime.arrays.device import DeviceGradientCheck, Place, check_device_parameters
 from learnerdsl.runtime.arrays.host import Name, Span
 from learnerdsl.runtime.arrays.interop import allocator_beside, stream_of
 from learnerdsl.runtime.backends import compile_each, engine_of, refuse_reshaped_parts
@@ -116,17 +116,22 @@ class CudaBackend:
 
         def make(program: Program, own: list[int]) -> CudaEngine:
             part, held = work.only(own), [places[k] for k in own]
-            where = self.device, self.stream, self.allocate
-            if any(part.shards):
-                if needs_others(program) or part.check_finite:
-                    return ShardedCudaEngine(program, part, held, *where)
-                part = replace(part, shapes=[place.shape for place in held])
-            engine = CudaEngine(program, part, held, *where)
+            engine = self._engine_of(program, part, held)
             if engine.matrix_stages:
-                views = [as_view(engine, p, self.shapes[n]) for n, p in self.parameters.items()]
+                pairs = self.parameters.items()
+                views = [as_view(engine, p, self.own_shapes[n]) for n, p in pairs]
                 first = next(iter(self.parameters.values()))
                 namespace = namespace_for(first, program.rule.name, program.precision.products)
                 engine.use_library(namespace, [views[k] for k in own])
             return engine
 
         return engine_of(programs, make, CudaMixedEngine)
+
+    def _engine_of(self, program: Program, work: Work, places: Sequence[Place]) -> CudaEngine:
+        """Return the engine of a program, for whole tensors or for parts of them."""
+        where = self.device, self.stream, self.allocate
+        if any(work.shards):
+            if needs_others(program) or work.check_finite:
+                return ShardedCudaEngine(program, work, places, *where)
+            work = replace(work, shapes=[place.shape for place in places])
+        return CudaEngine(program, work, places, *where)

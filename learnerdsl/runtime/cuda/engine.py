@@ -62,7 +62,7 @@ class CudaEngine(ReadsGradients, DeviceStates):
         self.gradient_kind = program.precision.gradient
         self.load(program)
         self.matrix_stages = {
-            scalars_of(level): MatrixStage(self, level)
+            scalars_of(level): self.make_stage(level)
             for level, names in enumerate(program.levels)
             if names.matrix
         }
@@ -80,6 +80,10 @@ class CudaEngine(ReadsGradients, DeviceStates):
         with device.activate():
             # The first update may use another stream than the one that the tables were sent on.
             device.synchronize()
+
+    def make_stage(self, level: int) -> MatrixStage:
+        """Return what runs the functions of matrices of a level."""
+        return MatrixStage(self, level)
 
     def use_library(self, namespace: Any, parameters: Sequence[Any]) -> None:
         """Run matrix functions with this library, on these arrays of any library."""

@@ -41,7 +41,12 @@ class MatrixStage:
         self.waits = engine.check_finite or _chooses(kernel, block)
         self.can_be_captured = not self.waits and not _decomposes(block)
         self.xp: Any = None
+        self.shapes = self.shapes_here()
         self.matrices: list[dict[str, Any]] = [{} for _ in engine.shapes]
+
+    def shapes_here(self) -> Sequence[tuple[int, ...]]:
+        """Return the shapes of the arrays with a value for each element."""
+        return self.engine.shapes
 
     def use_program(self) -> None:
         """Run the function, and read the operands, of the engine's present program."""
@@ -79,7 +84,7 @@ class MatrixStage:
         if any(symbol.name == name for symbol in self.narrow):
             return  # they are decoded from the addresses in the table
         for index, array in zip(indices, arrays, strict=True):
-            shape = None if isinstance(array, RowSparse) else self.engine.shapes[index]
+            shape = None if isinstance(array, RowSparse) else self.shapes[index]
             view = as_view(self.engine, values_of(array), shape)
             self.matrices[index][name] = self.xp.array(view)
 
@@ -100,8 +105,12 @@ class MatrixStage:
             tensor = engine.read(engine.at.tensor_rows, engine.tensor_rows.shape, np.float64)
         self.decode(stream)
         with self.xp.on_stream(stream):
-            for k, matrices in enumerate(self.matrices):
-                self.function(self.xp, matrices, model[engine.groups[k]], tensor[k])
+            for k in range(len(self.matrices)):
+                self.compute(k, model[engine.groups[k]], tensor[k])
+
+    def compute(self, k: int, model: Any, tensor: Any) -> None:
+        """Run the functions for a tensor, with the row of its group and its own."""
+        self.function(self.xp, self.matrices[k], model, tensor)
 
     def decode(self, stream: int) -> None:
         """Decode the narrow operands of all tensors into arrays of the arithmetic's dtype."""
@@ -111,7 +120,7 @@ class MatrixStage:
         for symbol in self.narrow:
             column = program.layout.arrays.index(symbol)
             encoding = self.encoding_of(symbol)
-            for k, shape in enumerate(engine.shapes):
+            for k, shape in enumerate(self.shapes):
                 view = engine.decoded_operand(k, symbol.name, shape, dtype)
                 count = math.prod(shape)
                 source, second = engine.addresses_of(k, symbol, column)

@@ -33,6 +33,7 @@ from learnerdsl.runtime.cuda.exchanges import (
 )
 from learnerdsl.runtime.cuda.launches import Scheduler, tabulate_joins
 from learnerdsl.runtime.cuda.states import Allocate, groups_of_threads
+from learnerdsl.runtime.cuda.whole_matrices import WholeMatrixStage
 from learnerdsl.runtime.exchanges import (
     counted_from,
     exchanges,
@@ -165,7 +166,6 @@ class ShardedCudaEngine(CudaEngine):
         allocate: Allocate | None,
     ) -> None:
         refuse_local_sizes(program)
-        refuse_matrices(program)
         if allocate is None:
             msg = "Processes exchange parts of tensors by PyTorch; pass parts that are its tensors."
             raise ArrayError(msg)
@@ -185,6 +185,22 @@ class ShardedCudaEngine(CudaEngine):
             self.parts = self._place_parts()
         self.part_scheduler.parts = self.parts
         return self.part_scheduler
+
+    def make_stage(self, level: int) -> WholeMatrixStage:
+        """Return what runs the functions of matrices of a level."""
+        return WholeMatrixStage(self, level)
+
+    def addresses_of(self, k: int, symbol: Any, column: int) -> tuple[int, int]:
+        """Return the addresses of an array of the part of tensor `k`, and of its second array."""
+        source, second = super().addresses_of(k, symbol, column)
+        layout, first = self.program.layout, int(self.firsts[k])
+        own = [companion for companion in layout.companions if companion.symbol == symbol]
+        back = first // own[0].block * own[0].itemsize if own else 0
+        master = symbol == self.program.kernel.parameter and self.program.precision.master
+        if master == "float32":
+            return source + back, second
+        counted = first * layout.storages[symbol].itemsize if column != 1 else 0
+        return source + counted, second + back if second else 0
 
     def _place_arrays(self, parameters: Sequence[Place]) -> list[dict[str, tuple[int, Any, Any]]]:
         """Allocate the arrays of each tensor, and the axis arrays of its part."""
@@ -394,14 +410,3 @@ class ShardedCudaEngine(CudaEngine):
         assert self.parts is not None
         counts = self.read(self.parts.counts, (len(self.sizes),), np.float64)
         return np.flatnonzero(counts).tolist()
-
-
-def refuse_matrices(program: Program) -> None:
-    """Raise if a rule has functions of matrices, which need whole ones."""
-    if any(names.matrix for names in program.levels):
-        msg = (
-            f"{program.rule.name} has functions of matrices, which need whole matrices, and on a "
-            "GPU processes hold parts of these; use DistributedDataParallel, which keeps tensors "
-            "whole, or shard the model on the CPU, with the backend gloo."
-        )
-        raise ArrayError(msg)

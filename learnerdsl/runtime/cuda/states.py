@@ -112,7 +112,8 @@ class DeviceStates(WholeUpdates, Tables):
             yield vector.symbol.name, self.shape_of_vector(vector, k), kind
         for symbol in (*kernel.extras, *kernel.states):
             if isinstance(symbol, (MatrixExtra, MatrixState)):
-                yield symbol.name, symbol.array_shape(shape), layout.storages[symbol].numpy
+                whole = symbol.array_shape(self.shapes[k])
+                yield symbol.name, whole, layout.storages[symbol].numpy
         for companion in layout.companions:
             yield companion.key, companion.array_shape(shape), companion.numpy
 
