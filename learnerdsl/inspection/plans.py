@@ -39,7 +39,7 @@ class Plan(HasCard):
         passes: the sweeps, in order.
         bytes_per_element: memory traffic of one update: all loads and stores of arrays with a value
             for each element.
-        exchanges: what processes exchange between the sweeps, if each holds parts of tensors.
+        exchanges: what processes exchange, if each holds a part of every tensor.
     """
 
     name: str
@@ -64,8 +64,7 @@ class Plan(HasCard):
         head = ("pass", "on whole matrices before", "reads", "writes", "reduces")
         tables = [Table(head, tuple(rows))]
         if self.exchanges:
-            places = tuple((one.when, one.what) for one in self.exchanges)
-            tables.append(Table(("place", "between processes"), places))
+            tables.append(Table(("processes exchange",), tuple((str(e),) for e in self.exchanges)))
         return ShownCard(self.name, "plan", summary, sections(("", tables)))
 
     def __str__(self) -> str:
@@ -75,23 +74,23 @@ class Plan(HasCard):
             f"{self.bytes_per_element:.4g} bytes per element"
         ]
         for number, one in enumerate(self.passes, 1):
-            lines += self._between(number, is_after=False)
+            lines += [f"  {e}" for e in self.exchanges if e.place == number and not e.is_after]
             if one.functions:
                 lines.append(f"  on whole matrices: {', '.join(one.functions)}")
             writes = f"writes {', '.join(one.writes)}" if one.writes else "writes nothing"
             lines.append(f"  pass {number}: reads {', '.join(one.reads)}; {writes}")
             lines += [f"    {text}" for text in one.reduces]
-            lines += self._between(number, is_after=True)
+            lines += [f"  {e}" for e in self.exchanges if e.place == number and e.is_after]
         return "\n".join(lines)
-
-    def _between(self, number: int, *, is_after: bool) -> list[str]:
-        """Return the lines of the exchanges before or after a pass."""
-        exchanges = [e for e in self.exchanges if (e.place, e.is_after) == (number, is_after)]
-        return [f"  between processes: {exchange.what}" for exchange in exchanges]
 
 
 def plan(program: Program, exchanges: tuple[Collective, ...] = ()) -> Plan:
-    """Return the sweeps over memory of a compiled rule, with what processes exchange between."""
+    """Return the sweeps over memory of a compiled rule.
+
+    Args:
+        program: the compiled rule.
+        exchanges: what processes exchange.
+    """
     return Plan(
         name=program.rule.name,
         dtype=_number_types(program),

@@ -10,6 +10,7 @@ from learnerdsl.learner.groups import Grouping
 from learnerdsl.learner.hyperparameters import Hyperparameters, HyperTable
 from learnerdsl.pipeline import Program, compile_rule
 from learnerdsl.runtime.backends import cpu_module, cuda_module
+from learnerdsl.runtime.exchanges import collectives
 from learnerdsl.storage import Precision
 from learnerdsl.tracing import Rule
 
@@ -57,8 +58,15 @@ class Inspectable(HasCard):
 
     @property
     def plans(self) -> tuple[inspection.Plan, ...]:
-        """The plan of every variant; most rules have one."""
-        return tuple(inspection.plan(program) for program in self.programs)
+        """The plan of every variant; most rules have one.
+
+        It says what processes exchange, if the parameters are parts of tensors.
+        """
+        if not any(self._backend.shards):
+            return tuple(map(inspection.plan, self.programs))
+        is_shared = self._backend.name == "cuda"  # functions of matrices are not divided there
+        pairs = [(own, collectives(own, is_shared).exchanges) for own in self.programs]
+        return tuple(inspection.plan(program, exchanges) for program, exchanges in pairs)
 
     def cost(self) -> inspection.Cost:
         """Return traffic, memory and arithmetic per element, of the first parameter's variant."""

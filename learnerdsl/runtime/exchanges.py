@@ -217,10 +217,15 @@ class Collectives(HasCard):
         return "\n".join([head, *(f"  {one}" for one in self.exchanges)])
 
 
-def collectives(program: Program) -> Collectives:
-    """Return what processes exchange in an update of a rule, if each holds parts of tensors."""
+def collectives(program: Program, is_shared: bool = False) -> Collectives:
+    """Return what processes exchange in an update of a rule, if each holds parts of tensors.
+
+    Args:
+        program: the compiled rule.
+        is_shared: whether every process computes all functions of matrices, though it need not.
+    """
     found: list[Collective] = []
-    kind = "gather" if keeps_matrices(program) else "collect"
+    kind = "gather" if is_shared or keeps_matrices(program) else "collect"
     for number, level in enumerate(program.kernel.levels, 1):
         loaded = dict.fromkeys(load.array for load in level.matrix.loads)
         names = tuple(str(array) for array in loaded if array in program.layout.arrays)

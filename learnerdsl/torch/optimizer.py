@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from learnerdsl.errors import CheckpointError, HyperparameterError, LearnerError, RuleError
+from learnerdsl.inspection import Plan
 from learnerdsl.learner.checks import check_choice, checked_seed
 from learnerdsl.learner.learner import NONFINITE
 from learnerdsl.learner.precision import precisions_for
@@ -25,7 +26,7 @@ from learnerdsl.torch.members import MODEL, Member, Members
 from learnerdsl.torch.misfits import misfits_of
 from learnerdsl.torch.partial import any_spans_model, refuse_part, refuse_rank
 from learnerdsl.torch.ranks import Shards
-from learnerdsl.torch.replays import refuse_making
+from learnerdsl.torch.replays import refresh, refuse_making
 from learnerdsl.torch.scaling import unscale
 from learnerdsl.torch.states import States, as_dicts
 from learnerdsl.torch.structure import Structure
@@ -313,11 +314,7 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
                 on the host.
         """
         with self._turn:
-            if not self._members:
-                msg = f"{self.interface.name} has done no step that a graph could replay."
-                raise LearnerError(msg)
-            for members in self._members:
-                members.refresh()
+            refresh(self.interface.name, self._members)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -437,6 +434,15 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
         """Return whether a key of a group is not an argument but tells what a learner knows."""
         is_known = name in PROGRESS or name.startswith(MODEL)
         return is_known and name not in self.interface.defaults
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The sweeps over memory of the last step, for each rule and variant; print one.
+
+        If parameters are DTensors, a plan says what processes exchange. There are none before the
+        first step.
+        """
+        return tuple(plan for members in self._members for plan in members.learner.plans)
 
     def evaluation_parameters(self) -> dict[torch.Tensor, torch.Tensor]:
         """Return the weights to evaluate the model with, as new tensors: parameter -> weights.

@@ -70,6 +70,20 @@ def refuse_capture(members: Any) -> None:
         raise LearnerError(msg)
 
 
+def refresh(name: str, learners: Sequence[Any]) -> None:
+    """Send what has changed to the GPU, before a CUDA graph replays a step of these learners.
+
+    Args:
+        name: name of the class.
+        learners: those of the last step.
+    """
+    if not learners:
+        msg = f"{name} has done no step that a graph could replay."
+        raise LearnerError(msg)
+    for members in learners:
+        members.refresh()
+
+
 def refuse_making(name: str, groups: Sequence[Mapping[str, Any]]) -> None:
     """Raise if a CUDA graph is being captured before what a step needs has been made.
 

@@ -127,7 +127,8 @@ def exchanged(device, mesh, patch):
     tensors = len(list(model.parameters()))
     if sizes != [2 * tensors] or device.waits != before or set(device.streams) != {device.stream}:
         return [f"{sizes}, {device.waits - before} waits"]
-    return []
+    (plan,) = optimizer.plans
+    return [] if "after pass 1: join sum_1, sum_2" in str(plan) else [str(plan)]
 
 
 def refused(device, mesh, patch):

@@ -288,3 +288,11 @@ def test_muon_multiplies_matrices_of_bfloat16_parameters():
     for own, theirs, before in zip(*found, start, strict=True):
         moved = (theirs - before).abs().max()
         assert (own - theirs).abs().max() < 0.05 * moved
+
+
+def test_plans_are_those_of_the_learners_of_the_last_step():
+    model = network()
+    optimizer = ldt.LAMB(model.parameters())
+    assert optimizer.plans == ()
+    train(model, optimizer, 1)
+    assert [str(plan) for plan in optimizer.plans] == [str(learners.lamb.plan())]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.chains import RANDOM
 from support.problems import takes_vectors
-from support.teams import Parts, ThreadTeam, in_threads
+from support.teams import Parts, ThreadTeam, boxes_of, in_threads, pieces_of
 from support.tiers import few, few_of_shared, slow_for_shared
 
 import learnerdsl as ld
@@ -110,6 +110,24 @@ def test_rules_that_treat_elements_alike_give_bitwise_the_same(name):
     whole, _ = trained(rule, start, updates)
     found, _ = Parts(rule, start, axes_for(LARGE, 0), 3).train(updates)
     assert all(np.array_equal(found[n], whole[n]) for n in LARGE)
+
+
+def test_a_plan_says_what_processes_exchange():
+    def plan(team, rule, shape):
+        boxes = {"w": boxes_of(shape, 0, team.size)}
+        return str(rule(pieces_of({"w": np.ones(shape)}, boxes, team)).plan())
+
+    (lamb, _), _ = in_threads(2, lambda team: plan(team, learners.lamb, (4, 3)))
+    assert lamb.splitlines()[1:] == [
+        "  pass 1: reads p, g, m, v; writes m, v",
+        "    sum_1 = sum over tensor of p**2",
+        "    sum_2 = sum over tensor of u**2",
+        "  after pass 1: join sum_1, sum_2",
+        "  pass 2: reads p, m, v; writes p",
+    ]
+    (muon, _), _ = in_threads(2, lambda team: plan(team, learners.muon, (4, 3)))
+    assert "  before pass 3: collect x_0_matrix, each matrix on one process" in muon.splitlines()
+    assert "join" not in str(learners.lamb([np.ones((4, 3))]).plan())
 
 
 def test_whole_tensors_and_parts_are_in_one_learner():
