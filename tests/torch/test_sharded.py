@@ -13,6 +13,7 @@ ALL = sorted(set(learners.__all__) - IN_ROWS)
 OWN = sorted(set(ALL) - COSTLY)
 OTHERS = sorted(set(ALL) & COSTLY)
 SHOWN = sorted(REPRESENTATIVES - IN_ROWS)
+HIDDEN = sorted(set(ALL) - REPRESENTATIVES)
 
 
 def test_few_builtins_on_two_ranks(tmp_path):
@@ -20,9 +21,18 @@ def test_few_builtins_on_two_ranks(tmp_path):
 
 
 # On three ranks shards are uneven, and a rank has none of a short tensor; two show nothing else.
-@pytest.mark.parametrize(("size", "names"), [slow(3, OWN), costly(3, OTHERS), costly(2, ALL)])
-def test_builtins_of_sharded_tensors(size, names, tmp_path):
-    on_ranks(size, tmp_path, shard_builtins, names)
+@pytest.mark.parametrize(
+    ("size", "names", "shards"),
+    [
+        slow(3, OWN, ["by_rows"]),
+        slow(3, SHOWN, ["by_columns"]),
+        costly(3, OTHERS, ["by_rows"]),
+        costly(3, HIDDEN, ["by_columns"]),
+        costly(2, ALL, ["by_rows", "by_columns"]),
+    ],
+)
+def test_builtins_of_sharded_tensors(size, names, shards, tmp_path):
+    on_ranks(size, tmp_path, shard_builtins, names, shards)
 
 
 @pytest.mark.slow
