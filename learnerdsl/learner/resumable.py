@@ -220,7 +220,8 @@ class Resumable(Watching):
             list with a dict for each group; None where a schedule gives the value), "state"
             (parameter -> state -> array) and "model_state". If updates left parameters out,
             "missed" has the number of those updates for each parameter; if parameters are frozen,
-            "frozen" has their names. The states of a parameter have more arrays where number types
+            "frozen" has their names; if there are several groups, "group_options" has the options
+            of each parameter. The states of a parameter have more arrays where number types
             need them: `<state>.scale` has the scales of 8-bit blocks, and "parameter.rest" the bits
             of a master weight that the parameter lacks.
 
@@ -235,6 +236,7 @@ class Resumable(Watching):
         for name in () if self._watch is None else self._watch.states.values():
             del states[name]
         plain = [dtype or kind.name for kind in self._backend.kinds]
+        options = [dict(rule.options) for rule in self._rules]
         found = {
             "rule": self._rule.name,
             "version": self._rule.version,
@@ -256,6 +258,7 @@ class Resumable(Watching):
             "model_state": self._engine.read_model_states(),
             **({"missed": missed} if any(missed) else {}),
             **({"frozen": list(map(str, self._frozen))} if self._frozen else {}),
+            **({"group_options": options} if len(self._hyper.settings) > 1 else {}),
         }
         if dtype:
             values = self._stored.values_of(self._backend.copies(), states)

@@ -18,7 +18,7 @@ StateDict = dict[str, Any]
 MOST_STEPS = 2**53
 """The clock is kept in float64, which represents every whole number up to here exactly."""
 
-OPTIONAL = ("missed", "values", "frozen")
+OPTIONAL = ("missed", "values", "frozen", "group_options")
 """Keys that a state dict may leave out."""
 
 
@@ -107,6 +107,7 @@ def _check(
     places = _places(given["parameters"], own["parameters"], by_name)
     theirs = [given["parameters"][place] for place in places]
     _check_parameters(theirs, own["parameters"])
+    _check_group_options(given, own, places)
     groups = _matching_groups(theirs, own["parameters"], len(own["hyperparameters"]))
     step_count = _count("step_count", given["step_count"], MOST_STEPS)
     states, values = _arrays(given, theirs, conversion, parameters)
@@ -174,6 +175,27 @@ def _check_parameters(given: list[Any], own: list[Any]) -> None:
                 its = tuple(its) if what == "shape" else quoted(its)
                 msg = f"Parameter {ours[0]!r} has {what} {its} in the checkpoint, but {mine} here"
                 raise CheckpointError(f"{msg}{hint}.")
+
+
+def _check_group_options(given: Mapping[str, Any], own: StateDict, places: list[int]) -> None:
+    """Raise if a parameter's group has other options than the one in the checkpoint."""
+    theirs, ours = given.get("group_options"), own.get("group_options")
+    if theirs is None or ours is None:  # without groups, or of a version that did not save them
+        return
+    if not isinstance(theirs, (list, tuple)) or len(theirs) != len(ours):
+        msg = (
+            f"The checkpoint has group_options {quoted(theirs)}; expected a dict for each of the "
+            f"{len(ours)} parameters."
+        )
+        raise CheckpointError(msg)
+    for place, mine, (name, *_) in zip(places, ours, own["parameters"], strict=True):
+        if _tupled(theirs[place]) != mine:
+            msg = (
+                f"The group of parameter {name!r} has options {quoted(theirs[place])} in the "
+                f"checkpoint, but {mine!r} here; make the learner with the groups that it was "
+                "saved with."
+            )
+            raise CheckpointError(msg)
 
 
 def _matching_groups(given: list[Any], own: list[Any], count: int) -> list[int]:

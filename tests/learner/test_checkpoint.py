@@ -304,3 +304,14 @@ def test_a_path_may_be_text(tmp_path):
     second = trained()
     second.load(str(tmp_path / "learner"))
     assert contents(second) == contents(learner)
+
+
+def test_options_of_groups_are_those_of_the_checkpoint(tmp_path):
+    def learner(nesterov):
+        groups = [{"params": ["b"], "nesterov": nesterov}]
+        return with_option(parameters("dict"), groups=groups)
+
+    learner(True).save(tmp_path / "saved")
+    learner(True).load(tmp_path / "saved")
+    with pytest.raises(ld.CheckpointError, match=r"parameter 'b' has options \{'nesterov': True\}"):
+        learner(False).load(tmp_path / "saved")

@@ -177,6 +177,7 @@ def test_another_program_can_read_the_file(tmp_path):
         "seed": 7,
         "parameters": [["w", [3, 4], "float32", 0], ["b", [4], "float32", 1]],
         "hyperparameters": [{"lr": 0.25, "keep": 0.9}, {"lr": 0.3}],
+        "group_options": [{"nesterov": False}, {"nesterov": False}],
     }
 
 
