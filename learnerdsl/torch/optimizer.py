@@ -307,11 +307,11 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
 
         A replay runs no Python, so it uses the values that the GPU has. If hyperparameters are
         schedules, call this before every replay: it counts the step and evaluates them for it. Else
-        call it only after you, or a scheduler, have set one. Nothing waits.
+        call it only after you, or a scheduler, have set one. Nothing waits. On the CPU it does
+        nothing.
 
         Raises:
-            LearnerError: there was no step, a hyperparameter cannot be used, or the parameters are
-                on the host.
+            LearnerError: there was no step, or a hyperparameter cannot be used.
         """
         with self._turn:
             refresh(self.interface.name, self._members)

@@ -81,7 +81,8 @@ def refresh(name: str, learners: Sequence[Any]) -> None:
         msg = f"{name} has done no step that a graph could replay."
         raise LearnerError(msg)
     for members in learners:
-        members.refresh()
+        if members.is_on_gpu:  # on the host every step reads the hyperparameters
+            members.refresh()
 
 
 def refuse_making(name: str, groups: Sequence[Mapping[str, Any]]) -> None:

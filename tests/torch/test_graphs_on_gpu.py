@@ -215,11 +215,3 @@ def test_a_group_may_ask_for_it_later(gpu):
     for node in graph:
         node()
     assert steps_of(optimizer) == [4.0] * 4
-
-
-def test_refresh_is_for_gpus():
-    model = network()
-    optimizer = ldt.AdamW(model.parameters())
-    train(model, optimizer, 1)
-    with pytest.raises(ld.LearnerError, match="works on the host"):
-        optimizer.refresh()

@@ -296,3 +296,14 @@ def test_plans_are_those_of_the_learners_of_the_last_step():
     assert optimizer.plans == ()
     train(model, optimizer, 1)
     assert [str(plan) for plan in optimizer.plans] == [str(learners.lamb.plan())]
+
+
+def test_a_refresh_changes_nothing_on_the_cpu():
+    model = network()
+    optimizer = ldt.AdamW(model.parameters(), capturable=True)
+    with pytest.raises(ld.LearnerError, match="has done no step"):
+        optimizer.refresh()
+    train(model, optimizer, 1)
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer.refresh()
+    assert all(map(torch.equal, before, model.parameters()))
