@@ -68,8 +68,8 @@ class Reduction(NoMatrix, sympy.Expr):
             raise RuleError(msg)
         if of != "elements" and (of != "tensors" or over != "model" or block):
             msg = (
-                f"A reduction cannot be of {of!r}, got over={over!r} and block={int(block)}; write "
-                "over='model', of='tensors' to count tensors, or leave out of."
+                f"A reduction over={over!r}{f' in blocks of {block}' if block else ''} cannot be "
+                f"of={of!r}; write over='model', of='tensors' to count tensors, or leave out of."
             )
             raise RuleError(msg)
         parts = expression(argument), Str(over), sympy.Integer(block), Str(of)

@@ -78,7 +78,7 @@ class Plan(HasCard):
             if one.functions:
                 lines.append(f"  on whole matrices: {', '.join(one.functions)}")
             writes = f"writes {', '.join(one.writes)}" if one.writes else "writes nothing"
-            lines.append(f"  pass {number}: reads {', '.join(one.reads)}; {writes}")
+            lines.append(f"  pass {number}: reads {', '.join(one.reads) or 'nothing'}; {writes}")
             lines += [f"    {text}" for text in one.reduces]
             lines += [f"  {e}" for e in self.exchanges if e.place == number and e.is_after]
         return "\n".join(lines)

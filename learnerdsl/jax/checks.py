@@ -61,7 +61,7 @@ def checked_reshape(rule: str, given: Any, settings: Settings) -> Any:
     """Return the function that says in which shapes a rule sees parameters, or raise."""
     if given is not None and settings.axes:
         msg = (
-            f"{rule} sees parts of parameters with axis_name={settings.axes}, which cannot be "
+            f"{rule} sees parts of parameters, as axis_name or specs say, which cannot be "
             "reshaped; call the update under jit with arrays that have a NamedSharding."
         )
         raise HyperparameterError(msg)

@@ -38,15 +38,16 @@ def check_axes(rule: str) -> None:
     for axis in current().axes:
         if not is_bound(axis):
             msg = (
-                f"{rule} was made with axis_name={axis!r}, but its update is called where there is "
-                "no such axis; call it inside jax.shard_map, or leave axis_name out: under jit, "
-                "sharded arrays need none."
+                f"{rule} was told that parameters are divided over the axis {axis!r} of a mesh, "
+                "but its update is called where there is no such axis; call it inside "
+                "jax.shard_map, or leave axis_name and specs out: under jit, sharded arrays need "
+                "none."
             )
             raise ArrayError(msg)
         if axis not in varying(jax.lax.axis_index(axis)):
             msg = (
-                f"{rule} was made with axis_name={axis!r}, but it cannot be known which arrays "
-                "are split over that axis; use jax.shard_map with check_vma=True."
+                f"{rule} was told that parameters are divided over the axis {axis!r} of a mesh, "
+                "but it cannot be known which arrays are; use jax.shard_map with check_vma=True."
             )
             raise ArrayError(msg)
 

@@ -289,6 +289,11 @@ class HyperTable:
         if not isinstance(name, str) or name not in self.names:
             known = ", ".join(self.names) or "none"
             msg = f"{self.rule.name} has no hyperparameter {quoted(name)}; it has: {known}."
+            if isinstance(name, str) and name in dict(self.rule.options):
+                msg = (
+                    f"{name!r} is an option of {self.rule.name}, which a learner has from the "
+                    "beginning; make a new learner with another one."
+                )
             raise UnknownNameError(msg)
         return self.names.index(name)
 

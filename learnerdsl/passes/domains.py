@@ -111,7 +111,8 @@ def _typed_by_tensor(
         msg = (
             f"Rule {kernel.name} counts {reduce.expression} once for each tensor, of='tensors', "
             f"but it has one number for each {_each(own)}; reduce it first, as in "
-            "sum(norm(x), over='model', of='tensors')."
+            "sum(norm(x), over='model', of='tensors'), and so a condition where= that differs "
+            "between them."
         )
         raise RuleError(msg)
     known[reduce.symbol] = Domain.MODEL

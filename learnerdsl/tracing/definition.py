@@ -42,7 +42,7 @@ def option(default: float) -> float:
     whether to leave out a term.
 
     Args:
-        default: a finite number.
+        default: a finite float.
 
     Raises:
         RuleError: it is something else.
@@ -54,9 +54,12 @@ def option(default: float) -> float:
     ...     chosen = ld.top_rows(ld.norm(ld.matmul(g, ld.transpose(g)), axis=-1), count)
     ...     return ld.assign(p, ld.put_rows(p, chosen, ld.take_rows(p - lr * g, chosen)))
     """
-    number = as_number(default)
+    number = None if isinstance(default, int) else as_number(default)
     if number is None or not math.isfinite(number):
-        msg = f"option({quoted(default)}) needs a finite number; other defaults need no option."
+        msg = (
+            f"option({quoted(default)}) needs a finite float such as 0.25; a default that is a "
+            "bool, an int, a str or a tuple of numbers makes an option by itself."
+        )
         raise RuleError(msg)
     return NumberOption(number)
 

@@ -58,7 +58,8 @@ _HINTS = {
     "truth value of Relational": "write learnerdsl.where(condition, a, b) instead of if",
     "loop of ufunc": "write learnerdsl.sqrt and the like instead of NumPy's functions",
     "Cannot convert expression": "write learnerdsl.sqrt and the like instead of math's",
-    "Cannot convert symbols to int": "write learnerdsl.floor(x) instead of int(x)",
+    "Cannot convert symbols to int": "write learnerdsl.floor(x) instead of int(x), or make the "
+    "argument an option, such as fraction=learnerdsl.option(0.25), if Python needs its value",
     "Cannot truncate symbols": "write learnerdsl.floor(x) instead of int(x)",
     "Cannot round symbolic": "write learnerdsl.floor(x + 0.5) instead of round(x)",
     "' object is not subscriptable": _OF_VALUES,

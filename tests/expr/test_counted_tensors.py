@@ -217,9 +217,15 @@ def test_what_is_not_chosen_may_be_nan_and_squares_do_not_overflow():
             "counts g once for each tensor, .* each element; reduce it first",
         ),
         ("ld.max(ld.mean(g, axis=0), **model_of)", r"for each index of axes \(1,\); reduce it"),
-        ("ld.sum(ld.norm(g), of='tensors')", "cannot be of 'tensors', got over='tensor'"),
-        ("ld.sum(g, over='model', of='rows')", "cannot be of 'rows', got over='model'"),
-        ("ld.sum(g, over='model', block=8, of='tensors')", "and block=8; write over='model'"),
+        (
+            "ld.sum(ld.norm(g), of='tensors')",
+            "over='tensor' cannot be of='tensors'; write",
+        ),
+        (
+            "ld.sum(g, over='model', of='rows')",
+            "over='model' cannot be of='rows'; write",
+        ),
+        ("ld.sum(g, over='model', block=8, of='tensors')", "in blocks of 8 cannot be of='tensors'"),
         ("ld.norm(g, over='model', where=lr)", "lr .* is not a condition"),
         ("ld.sum(ld.matmul(g, ld.transpose(g)), where=g > 0)", "leave out what else is written"),
     ],

@@ -110,8 +110,8 @@ def test_rules_with_axes_are_refused_where_they_see_parts(done):
 
 def test_axes_that_are_not_kept_track_of_are_refused(done):
     assert done["unknown"] == (
-        "ArrayError: lamb was made with axis_name='data', but it cannot be known which arrays are "
-        "split over that axis; use jax.shard_map with check_vma=True."
+        "ArrayError: lamb was told that parameters are divided over the axis 'data' of a mesh, "
+        "but it cannot be known which arrays are; use jax.shard_map with check_vma=True."
     )
 
 

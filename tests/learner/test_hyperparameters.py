@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
+from support.checkpoints import with_option
 from support.small_rules import (
     BACKENDS,
     contents,
@@ -367,3 +368,9 @@ def test_groups_other_shapes_and_other_forms_compile_nothing(directory):
     train(descent(parameters("list"), groups=[{"params": [0], "lr": 0.2}]), [0])
     train(descent([np.ones((2, 3, 4), np.float32)]), [0])
     assert compiled(directory) == before
+
+
+def test_an_option_is_no_hyperparameter_of_a_learner():
+    learner = with_option([np.ones(3)])
+    with pytest.raises(ld.UnknownNameError, match="'nesterov' is an option of with_option, which"):
+        learner.hyperparameters["nesterov"] = True

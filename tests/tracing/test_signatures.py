@@ -253,5 +253,7 @@ def test_groups_and_chains_have_numbers_as_options():
 def test_what_is_no_finite_number_is_refused_as_an_option(value):
     with pytest.raises(ld.HyperparameterError, match=r"must be a finite number, as its default 0"):
         of_share.trace(share=value)
-    with pytest.raises(ld.RuleError, match="needs a finite number; other defaults need no option"):
+    with pytest.raises(ld.RuleError, match=r"needs a finite float such as 0\.25; a default"):
         ld.option(value)
+    with pytest.raises(ld.RuleError, match="an int, a str or a tuple of numbers makes an option"):
+        ld.option(3)
