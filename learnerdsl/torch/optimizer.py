@@ -382,13 +382,13 @@ class Optimizer(torch.optim.Optimizer, metaclass=ByRule):
     def _learners(self) -> list[list[int]]:
         """Return the numbers of the groups of each learner."""
         chosen: dict[Any, list[int]] = {}
+        rules = list[Any]()
         for number, group in enumerate(self.param_groups):
             self.interface.fold(group)
             choice = self.interface.chosen(group)
             self._given.refuse_pieces(number, group, choice)
             chosen.setdefault(choice.key, []).append(number)
-        pairs = [(self.interface.chosen(group), group) for group in self.param_groups]
-        rules = [own.traced(m.shape) for own, group in pairs for m in self._in_group(group, 0)]
+            rules += [choice.traced(member.shape) for member in self._in_group(group, 0)]
         self._kept.is_whole = any_spans_model(rules)
         if self._kept.is_whole:
             refuse_part(self.interface.name, (p for g in self.param_groups for p in g["params"]))
