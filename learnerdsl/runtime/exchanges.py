@@ -173,17 +173,12 @@ class Collective:
         return self.kind == "join"
 
     @property
-    def what(self) -> str:
-        """What happens to what, as text."""
-        return f"{self.kind} {', '.join(self.names)}{_ENDINGS[self.kind]}"
-
-    @property
     def when(self) -> str:
         """The place, as text."""
         return f"{'after' if self.is_after else 'before'} pass {self.place}"
 
     def __str__(self) -> str:
-        return f"{self.when}: {self.what}"
+        return f"{self.when}: {self.kind} {', '.join(self.names)}{_ENDINGS[self.kind]}"
 
 
 @dataclass(frozen=True)
