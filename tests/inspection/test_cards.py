@@ -106,6 +106,7 @@ THINGS = {
     "plan": muon.plan,
     "cost": lambda: learners.shampoo.cost(),
     "exchanges": lamb.collectives,
+    "plan with exchanges": lambda: lamb.plan(sharded=True),
     "no exchange": adam.collectives,
     "stages": lamb.stages,
     "schedule": lambda: ld.schedules.cosine(0.1, steps=100),
@@ -118,6 +119,11 @@ def test_everything_that_a_user_holds_has_a_card(name):
     check_card(thing.card())
     assert thing._repr_html_() == thing.card().html()
     assert thing.card()._repr_html_() == thing.card().html()
+
+
+def test_the_card_of_a_plan_has_what_processes_exchange():
+    assert "after pass 1: join sum_1, sum_2" in lamb.plan(sharded=True).card().html()
+    assert "processes exchange" not in lamb.plan().card().html()
 
 
 @pytest.mark.parametrize(
